@@ -1,0 +1,22 @@
+"""Errors that a user can mend; each carries the exit code that scripts and the launcher read."""
+
+EXIT_SETTINGS = 2  # a bad setting: change it and run again
+EXIT_DATA = 42  # bad data, or training that cannot succeed: trying again would not help
+
+
+class AgrivisionError(Exception):
+    """An error whose message is one line for the user: the thing, what was expected, what came, the way out."""
+
+    exit_code = 1
+
+
+class SettingsError(AgrivisionError, ValueError):
+    """A setting is wrong, or two settings contradict each other."""
+
+    exit_code = EXIT_SETTINGS
+
+
+class DataError(AgrivisionError):
+    """The source data cannot be used as it is."""
+
+    exit_code = EXIT_DATA

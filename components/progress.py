@@ -1,0 +1,127 @@
+"""The lines that a step writes to its log, and how to read them back.
+
+One format serves three readers: a person at a terminal, a person reading a pod's log, and
+`agrivision run`, which turns the lines of its steps into a live display. A line is
+`<step> | <event>`, for example
+
+    shard 1 | started
+    shard 1 | 120/150 tiles, 85 tiles/s, ETA 0:00:01
+    shard 1 | done in 3.2 s: wrote 150 tiles to 2 shards (31.8 MB)
+    ingest | failed (exit 42): no tiles under '/data'; is source_uri the folder above images/?
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import re
+import sys
+import time
+from collections.abc import Iterator
+
+from components.errors import AgrivisionError
+
+_LINE = re.compile(r"(?P<step>[a-z]+(?: \d+)?) \| (?P<text>.*)")
+_DONE = re.compile(r"done in (?P<seconds>[\d.]+) s(?:: (?P<summary>.*))?")
+_FAILED = re.compile(r"failed \(exit (?P<code>\d+)\): (?P<message>.*)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """One parsed line.
+
+    Attributes:
+      step: The step's name, e.g. "shard 1".
+      kind: "started", "progress", "done" or "failed".
+      text: What follows the bar; for "done" the summary, for "failed" the message.
+      seconds: How long the step took, for "done".
+      exit_code: The step's exit code, for "failed".
+    """
+
+    step: str
+    kind: str
+    text: str
+    seconds: float = 0.0
+    exit_code: int = 0
+
+
+def parse_line(line: str) -> Line | None:
+    """Returns the parsed line, or None for a line of any other form (a library's own output)."""
+    match = _LINE.fullmatch(line.rstrip("\n"))
+    if match is None:
+        return None
+    step, text = match["step"], match["text"]
+    if text == "started":
+        return Line(step, "started", text)
+    if done := _DONE.fullmatch(text):
+        return Line(step, "done", done["summary"] or "", seconds=float(done["seconds"]))
+    if failed := _FAILED.fullmatch(text):
+        return Line(step, "failed", failed["message"], exit_code=int(failed["code"]))
+    return Line(step, "progress", text)
+
+
+def log(step: str, text: str) -> None:
+    """Writes one line, at once: a pod's log and a pipe are buffered otherwise."""
+    print(f"{step} | {' '.join(text.split())}", flush=True)
+
+
+class StepLog:
+    """The log of one running step; `summary` becomes part of its last line."""
+
+    def __init__(self, step: str) -> None:
+        self.step = step
+        self.summary = ""
+
+    def line(self, text: str) -> None:
+        log(self.step, text)
+
+
+@contextlib.contextmanager
+def step_log(step: str) -> Iterator[StepLog]:
+    """Brackets a step's work with a first and a last line, and turns user errors into one line and an exit code.
+
+    Raises:
+      SystemExit: with the error's exit code, for an AgrivisionError. Any other exception is a
+        defect, and passes with its traceback.
+    """
+    started = time.monotonic()
+    current = StepLog(step)
+    current.line("started")
+    try:
+        yield current
+    except AgrivisionError as error:
+        sys.stdout.flush()
+        log(step, f"failed (exit {error.exit_code}): {error}")
+        sys.exit(error.exit_code)
+    except Exception as error:
+        log(step, f"failed (exit 1): {type(error).__name__}: {error}")
+        raise
+    seconds = time.monotonic() - started
+    log(step, f"done in {seconds:.1f} s" + (f": {current.summary}" if current.summary else ""))
+
+
+class Progress:
+    """Counts finished units and writes a line at most every `interval_seconds`.
+
+    Attributes:
+      total: How many units there are to do.
+      unit: Their name in the plural, e.g. "tiles".
+    """
+
+    def __init__(self, step_log: StepLog, total: int, unit: str = "tiles", interval_seconds: float = 2.0) -> None:
+        self.total = total
+        self.unit = unit
+        self._log = step_log
+        self._interval = interval_seconds
+        self._done = 0
+        self._started = self._last = time.monotonic()
+
+    def advance(self, count: int = 1) -> None:
+        """Notes that `count` more units are done."""
+        self._done += count
+        now = time.monotonic()
+        if now - self._last < self._interval and self._done < self.total:
+            return
+        self._last = now
+        rate = self._done / max(now - self._started, 1e-9)
+        eta = datetime.timedelta(seconds=round((self.total - self._done) / rate)) if rate else "unknown"
+        self._log.line(f"{self._done:,}/{self.total:,} {self.unit}, {rate:,.0f} {self.unit}/s, ETA {eta}")

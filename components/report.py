@@ -1,0 +1,101 @@
+"""Self-contained HTML reports: no network, no script, readable in a frame 480 pixels wide and on a phone.
+
+A stage builds a list of blocks (`heading`, `paragraph`, `table`, `figure`, `image`) and writes them with `write_page`.
+"""
+
+import base64
+import html
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_STYLE = """
+:root { color-scheme: light; }
+* { box-sizing: border-box; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #1c2420; background: #fff; margin: 0 auto; padding: 16px;
+  max-width: 960px; }
+h1 { font-size: 1.4em; line-height: 1.25; margin: 0 0 .5em; }
+h2 { font-size: 1.1em; margin: 1.8em 0 .5em; padding-top: .6em; border-top: 1px solid #d9e0db; }
+p { margin: .5em 0; max-width: 72ch; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .9em; font-variant-numeric: tabular-nums; }
+th, td { padding: .25em .6em; text-align: right; border-bottom: 1px solid #e6ebe7; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; }
+td.text { text-align: left; white-space: normal; }
+th { font-weight: 600; color: #47544c; }
+figure { margin: .8em 0; }
+figure img { max-width: 100%; height: auto; display: block; }
+figcaption { font-size: .85em; color: #5a665f; margin-top: .3em; }
+"""
+
+
+def heading(text: str) -> str:
+    return f"<h2>{html.escape(text)}</h2>"
+
+
+def paragraph(text: str) -> str:
+    return f"<p>{html.escape(text)}</p>"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Returns a table; the first column is a name, numbers are set to the right and text cells wrap."""
+
+    def cell(value: object, first: bool) -> str:
+        if isinstance(value, float):
+            return f"<td>{value:.3f}</td>"
+        if isinstance(value, int):
+            return f"<td>{value:,}</td>"
+        kind = "" if first else ' class="text"'
+        return f"<td{kind}>{html.escape(str(value))}</td>"
+
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in header)
+    body = "".join("<tr>" + "".join(cell(v, i == 0) for i, v in enumerate(row)) + "</tr>" for row in rows)
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def figure(plot: Any, caption: str) -> str:
+    """Returns a matplotlib figure as an inline SVG image, and closes it.
+
+    Make figures with `matplotlib.figure.Figure`, about 6 inches wide: pyplot keeps global state.
+    """
+    buffer = io.BytesIO()
+    plot.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
+    return _picture("svg+xml", buffer.getvalue(), caption)
+
+
+def image(pixels: NDArray[np.uint8], caption: str, quality: int = 85) -> str:
+    """Returns pixels, uint8 [H, W, 3] or [H, W], as an inline JPEG image."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
+    return _picture("jpeg", buffer.getvalue(), caption)
+
+
+def _picture(kind: str, content: bytes, caption: str) -> str:
+    data = base64.b64encode(content).decode()
+    text = html.escape(caption)
+    return f'<figure><img alt="{text}" src="data:image/{kind};base64,{data}"><figcaption>{text}</figcaption></figure>'
+
+
+def page(title: str, blocks: Iterable[str]) -> str:
+    """Returns the whole page."""
+    name = html.escape(title)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{name}</title><style>{_STYLE}</style></head>\n<body><h1>{name}</h1>\n"
+        + "\n".join(blocks)
+        + "\n</body></html>\n"
+    )
+
+
+def write_page(path: str | Path, title: str, blocks: Iterable[str]) -> None:
+    """Writes the page to a local file, e.g. a KFP HTML artifact."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page(title, blocks), encoding="utf-8")
