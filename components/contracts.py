@@ -113,7 +113,7 @@ class PlannedShard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Partition(msgspec.Struct, frozen=True, kw_only=True):
-    """The work of one shard task: the lines of `path` (under data_root), sorted by (split, shard, order in the shard)."""
+    """The work of one shard task: the lines of `path` (under data_root), sorted by split, shard, order in the shard."""
 
     index: int
     path: str
@@ -265,7 +265,7 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
 
     Attributes:
       training_id: Hash of manifest, configuration and training code; names the folder under `training/`.
-      model_path: SavedModel under data_root with the functions that evaluate and push call (see components/train/export.py).
+      model_path: SavedModel under data_root, with the functions that components/train/export.py describes.
       config: The complete TrainConfig, as JSON values.
       label_mode: "multi_label" (sigmoid) or "single_label" (softmax).
     """
@@ -313,10 +313,12 @@ class Evaluation(Document, frozen=True, kw_only=True):
 
     Attributes:
       thresholds: Chosen on val, by class, in class-list order.
-      predictions_path: `.npz` under data_root: tile_ids [N], labels [N, C] bool, candidate [N, C] and, where there
-        is a comparable production model, production [N, C], both float32 probabilities, and
-        production_thresholds [C].
-      production_version, production: The production model on the same tiles; None where there is none.
+      predictions_path: `.npz` under data_root: tile_ids, field_ids [N], labels [N, C] bool, candidate [N, C] float32
+        probabilities, candidate_predicted [N, C] bool, and, where there is a comparable production model, production,
+        production_predicted and production_thresholds [C].
+      production_version: What the pointer named at the time, comparable or not; None if nothing is in production.
+      production_training_id: The training that the production model came from; empty if unknown.
+      production: The production model on the same tiles; None if it was not compared.
       production_note: Why production was not compared, if there is one and it was not.
     """
 
@@ -327,15 +329,59 @@ class Evaluation(Document, frozen=True, kw_only=True):
     candidate: Scores
     predictions_path: str
     production_version: str | None = None
+    production_training_id: str = ""
     production: Scores | None = None
     production_note: str = ""
+
+
+class ModelCard(Document, frozen=True, kw_only=True):
+    """`card.json` beside a published serving model; without it, the version does not exist.
+
+    Attributes:
+      version: The model's content version: a hash of weights, configuration, thresholds and classes.
+      thresholds: A class is predicted from this probability on, in class-list order; unused in single-label mode,
+        where the most probable class is predicted.
+      scores: On the test split of the dataset `manifest_sha256`.
+      usage: How to call the model, by signature.
+    """
+
+    format_version: int = FORMAT_VERSION
+    version: str
+    training_id: str
+    manifest_sha256: str
+    backbone: str
+    label_mode: str
+    classes: tuple[str, ...]
+    bands: tuple[str, ...]
+    image_size_px: int
+    thresholds: tuple[float, ...]
+    config: dict[str, str | int | float | bool | None]
+    scores: Scores
+    num_test_tiles: int
+    usage: dict[str, str]
+
+
+class Production(Document, frozen=True, kw_only=True):
+    """`production.json` under models_uri: which version serves.
+
+    Attributes:
+      version: Folder under `versions/`.
+      previous: The version that a rollback returns to; None for the first.
+      earlier: The versions that were in production before `previous`, oldest first.
+    """
+
+    format_version: int = FORMAT_VERSION
+    version: str
+    previous: str | None = None
+    earlier: tuple[str, ...] = ()
 
 
 class Decision(Document, frozen=True, kw_only=True):
     """gate → push: "push" or "refuse", and why.
 
     Attributes:
-      difference: Candidate's macro F1 minus production's, with the interval of the paired bootstrap; None without production.
+      difference: Candidate's macro F1 minus production's, and the low and high end of its interval by paired
+        bootstrap; None without production.
     """
 
     decision: str

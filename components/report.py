@@ -1,6 +1,7 @@
 """Self-contained HTML reports: no network, no script, readable in a frame 480 pixels wide and on a phone.
 
-A stage builds a list of blocks (`heading`, `paragraph`, `table`, `figure`, `image`) and writes them with `write_page`.
+A stage builds a list of blocks (`heading`, `subheading`, `paragraph`, `table`, `figure`, `image`, `gallery`) and
+writes them with `write_page`.
 """
 
 import base64
@@ -20,6 +21,8 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #1c2420; background: #fff; m
   max-width: 960px; }
 h1 { font-size: 1.4em; line-height: 1.25; margin: 0 0 .5em; }
 h2 { font-size: 1.1em; margin: 1.8em 0 .5em; padding-top: .6em; border-top: 1px solid #d9e0db; }
+h3 { font-size: 1em; margin: 1.2em 0 .4em; }
+h3 small { font-weight: 400; color: #5a665f; overflow-wrap: anywhere; }
 p { margin: .5em 0; max-width: 72ch; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9em; font-variant-numeric: tabular-nums; }
@@ -30,11 +33,19 @@ th { font-weight: 600; color: #47544c; }
 figure { margin: .8em 0; }
 figure img { max-width: 100%; height: auto; display: block; }
 figcaption { font-size: .85em; color: #5a665f; margin-top: .3em; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(136px, 1fr)); gap: 8px; }
+.gallery figure { margin: 0; }
+.gallery img { width: 100%; }
 """
 
 
 def heading(text: str) -> str:
     return f"<h2>{html.escape(text)}</h2>"
+
+
+def subheading(text: str, note: str = "") -> str:
+    """Returns a small heading, with a remark in smaller type after it."""
+    return f"<h3>{html.escape(text)}" + (f" <small>{html.escape(note)}</small>" if note else "") + "</h3>"
 
 
 def paragraph(text: str) -> str:
@@ -62,8 +73,12 @@ def figure(plot: Any, caption: str) -> str:
 
     Make figures with `matplotlib.figure.Figure`, about 6 inches wide: pyplot keeps global state.
     """
+    import matplotlib
+
     buffer = io.BytesIO()
-    plot.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
+    # The ids inside an SVG are random unless salted; equal data shall give equal bytes.
+    with matplotlib.rc_context({"svg.hashsalt": "agrivision"}):
+        plot.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
     return _picture("svg+xml", buffer.getvalue(), caption)
 
 
@@ -74,6 +89,11 @@ def image(pixels: NDArray[np.uint8], caption: str, quality: int = 85) -> str:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
     return _picture("jpeg", buffer.getvalue(), caption)
+
+
+def gallery(images: Iterable[tuple[NDArray[np.uint8], str]], quality: int = 85) -> str:
+    """Returns small pictures (pixels, caption) in a grid: three in a row at 480 pixels, six on a wide page."""
+    return f'<div class="gallery">{"".join(image(pixels, caption, quality) for pixels, caption in images)}</div>'
 
 
 def _picture(kind: str, content: bytes, caption: str) -> str:

@@ -1,0 +1,71 @@
+# Two commands for a newcomer: `make run` and `make test`. Everything below sets up what it needs.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := demo
+NUM_TILES := 600
+
+# Every other variable given on the command line is a setting of the run: TRAIN_NUM_WORKERS=4 becomes
+# --train-num-workers=4. `make run HELP=1` lists them all.
+OWN := PYTHON DEMO NUM_TILES SOURCE HELP
+given = $(filter-out $(OWN),$(foreach v,$(.VARIABLES),$(if $(filter command,$(origin $(v))),$(v))))
+flag = --$(shell echo $(1) | tr 'A-Z_' 'a-z-')='$($(1))'
+settings = $(foreach v,$(given),$(call flag,$(v)))
+
+SOURCE := $(DEMO)/tiles-$(NUM_TILES)
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check lint compile lock image clean
+.DELETE_ON_ERROR:
+
+help: ## List every target
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+run: $(VENV)/.run $(if $(filter command,$(origin SOURCE)),,$(DEMO)/tiles-$(NUM_TILES)) ## Run the whole pipeline here, on demo tiles or on SOURCE=<folder or gs:// URI>
+	@$(BIN)/agrivision run $(if $(HELP),--help,--source-uri='$(SOURCE)' $(if $(DATA_ROOT),,--data-root=data) $(if $(MODELS_URI),,--models-uri=models) $(settings))
+
+demo: $(VENV)/.run $(DEMO)/tiles-$(NUM_TILES) ## Make the demo tiles only
+
+$(DEMO)/tiles-%: | $(VENV)/.run
+	$(BIN)/agrivision synth --num-tiles $* $@
+
+test: $(VENV)/.dev ## Run the tests
+	$(BIN)/pytest -n 2 --dist loadfile
+
+check: lint test ## ruff, mypy --strict, import-linter, golden files, tests
+
+lint: $(VENV)/.dev ## Everything of check but the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/agrivision compile --check
+
+compile: $(VENV)/.run ## Compile the pipeline to pipeline/training_pipeline.yaml
+	$(BIN)/agrivision compile
+
+lock: $(VENV)/.dev ## Resolve the hash-locked requirements anew
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml requirements/build.in -o requirements/cpu.txt
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml requirements/dev.in -c requirements/cpu.txt -o requirements/dev.txt
+
+LOCK_OPTIONS := -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+image: ## Build the container image (IMAGE=name:tag)
+	docker build -t $(or $(IMAGE),localhost/agrivision-python:dev) -f docker/Dockerfile --target cpu .
+
+clean: ## Remove the environment, demo data and runs (never data/ or models/)
+	rm -rf $(VENV) $(DEMO) runs
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Python 3.11 is needed, but $(PYTHON) is $$($(PYTHON) --version); give it as PYTHON=/path/to/python3.11" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements/cpu.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/cpu.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,89 @@
+"""Shows a run's steps while they work: a live table on a terminal, plain lines anywhere else."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from components.progress import Line
+
+STEPS = ("ingest", "shard", "merge", "train", "evaluate", "gate", "push")
+
+
+class Display:
+    """Takes the steps' lines as they come.
+
+    Attributes:
+      step_seconds: Wall time by step; the parallel tasks of one step count from the first start to the last end.
+      failure: The first line that said "failed", if any.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.step_seconds: dict[str, float] = {}
+        self.failure: Line | None = None
+        self._console = console
+        self._began = time.monotonic()
+        self._started: dict[str, float] = {}
+        self._running: dict[str, set[str]] = {}
+        self._texts: dict[str, dict[str, str]] = {}
+        self._live = Live(console=console, get_renderable=self._table, refresh_per_second=4) if self._is_live else None
+
+    @property
+    def _is_live(self) -> bool:
+        return self._console.is_terminal and sys.stdout.isatty()
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._live:
+            self._live.stop()
+
+    def show(self, line: Line) -> None:
+        """Notes a step's line and shows it."""
+        step = line.step.split(" ")[0]
+        now = time.monotonic()
+        self._started.setdefault(step, now)
+        running = self._running.setdefault(step, set())
+        self._texts.setdefault(step, {})[line.step] = line.text
+        if line.kind == "started":
+            running.add(line.step)
+        if line.kind in ("done", "failed"):
+            running.discard(line.step)
+            self.step_seconds[step] = round(max(now - self._started[step], line.seconds), 1)
+        if line.kind == "failed" and self.failure is None:
+            self.failure = line
+        if not self._live:
+            text = {"done": f"done in {line.seconds:.1f} s: {line.text}", "failed": f"failed: {line.text}"}
+            # Not console.print: it wraps, and a log's line should stay one line.
+            print(f"[{now - self._began:6.1f} s] {line.step:<9} {text.get(line.kind, line.text)}", flush=True)
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        for step in STEPS:
+            running, texts = self._running.get(step, set()), self._texts.get(step, {})
+            if self.failure and self.failure.step.split(" ")[0] == step:
+                mark: Text | Spinner = Text("✗", "bold red")
+            elif running:
+                mark = Spinner("dots", style="cyan")
+            else:
+                mark = Text("✓", "green") if step in self.step_seconds else Text("·", "dim")
+            if running:
+                seconds = f"{time.monotonic() - self._started[step]:.0f} s"
+            else:
+                seconds = f"{self.step_seconds[step]:.1f} s" if step in self.step_seconds else ""
+            # One task's line; of several that work side by side, each with its name.
+            text = "; ".join(f"{name}: {t}" if len(texts) > 1 else t for name, t in sorted(texts.items()))
+            style = "" if step in self._texts else "dim"
+            table.add_row(
+                mark, Text(step, style), Text(seconds, "dim", justify="right"), Text(text, overflow="ellipsis")
+            )
+        return table

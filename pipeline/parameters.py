@@ -1,0 +1,77 @@
+"""The pipeline's parameters: one home for every setting of a run. Imports neither kfp nor TensorFlow.
+
+The KFP run form shows them by name, in alphabetical order and without a description; so every one has a default,
+starts with the stage it belongs to (or names a place), and ends in its unit where it has one.
+"""
+
+import dataclasses
+from typing import Any
+
+from components.agrivision import LAYOUTS
+from components.errors import SettingsError
+from components.ingest.settings import check_settings
+from components.train.config import TrainConfig
+
+
+def _parameter(default: Any, help: str) -> Any:
+    return dataclasses.field(default=default, metadata={"help": help})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """The settings of one run; a value's meaning is its field's help text.
+
+    Raises:
+      SettingsError: for a value, or a combination, that no run can succeed with.
+    """
+
+    source_uri: str = _parameter(
+        "/mnt/agrivision/source", "Where the tiles are: a folder, or gs://<bucket>/<folder>. Only read."
+    )
+    source_version: str = _parameter(
+        "", "Any text; a new one makes Kubeflow look at the source again instead of reusing its cached listing."
+    )
+    data_root: str = _parameter(
+        "/mnt/agrivision/data", "Where shards, checkpoints and reports are kept: a folder or gs:// URI."
+    )
+    models_uri: str = _parameter(
+        "/mnt/agrivision/models", "Where model versions and the production pointer are kept: a folder or gs:// URI."
+    )
+    ingest_layout: str = _parameter("auto", f"How the source is laid out: auto, {', '.join(LAYOUTS)}.")
+    ingest_seed: int = _parameter(0, "Seeds the split by field and the order of tiles in the shards.")
+    ingest_val_percent: int = _parameter(20, "Tiles for validation, percent, where the source has no official split.")
+    ingest_test_percent: int = _parameter(20, "Tiles for the test, percent, where the source has no official split.")
+    ingest_num_partitions: int = _parameter(2, "Shard tasks that run side by side.")
+    ingest_max_bad_fraction: float = _parameter(0.01, "Share of bad tiles, 0 to 1, above which the run fails.")
+    shard_size_mb: int = _parameter(64, "Size of a shard, MB; 10 to 100 reads well from disks and buckets.")
+    shard_min_class_fraction: float = _parameter(
+        0.002, "Share of a tile's valid pixels, 0 to 1, from which on a class counts as present in the tile."
+    )
+    train_config: str = _parameter(
+        "{}", f"The model's tuning, a JSON object with some of {', '.join(TrainConfig.__struct_fields__)}."
+    )
+    train_num_workers: int = _parameter(2, "Worker processes that train in lockstep.")
+    train_max_restarts: int = _parameter(2, "How often training starts again from its checkpoint after a crash.")
+    gate_min_macro_f1: float = _parameter(0.5, "Macro F1 on the test fields, 0 to 1, below which no model is pushed.")
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, str) and not value.strip() and field.name != "source_version":
+                raise SettingsError(f"{field.name} must not be empty")
+        check_settings(
+            layout=self.ingest_layout,
+            seed=self.ingest_seed,
+            val_percent=self.ingest_val_percent,
+            test_percent=self.ingest_test_percent,
+            num_partitions=self.ingest_num_partitions,
+            num_workers=self.train_num_workers,
+            shard_size_mb=self.shard_size_mb,
+            min_class_fraction=self.shard_min_class_fraction,
+            max_bad_fraction=self.ingest_max_bad_fraction,
+        )
+        TrainConfig.from_json(self.train_config).check_workers(self.train_num_workers)
+        if self.train_max_restarts < 0:
+            raise SettingsError(f"train_max_restarts must be at least 0, got {self.train_max_restarts}")
+        if not 0 <= self.gate_min_macro_f1 <= 1:
+            raise SettingsError(f"gate_min_macro_f1 must be between 0 and 1, got {self.gate_min_macro_f1}")

@@ -1,0 +1,56 @@
+"""Runs the DAG on this machine with `kfp.local`: a process of its own, started by `agrivision run`.
+
+`python -m pipeline.run_local RUN_DIR` reads RUN_DIR/parameters.json and leaves the steps' artifacts under
+RUN_DIR/artifacts. It ends, with every process it has started, when its standard input is closed: whoever watches the
+run holds the other end, so a run never outlives its watcher, however that ends.
+"""
+
+import dataclasses
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+PARAMETERS_FILE = "parameters.json"
+ARTIFACTS_DIR = "artifacts"
+
+
+def end_with_stdin() -> None:
+    """Kills this process group once standard input is closed; the steps get an empty input of their own.
+
+    Killing is enough: whatever a step had not finished is under a temporary name.
+    """
+    watched = os.dup(0)
+    with open(os.devnull) as empty:
+        os.dup2(empty.fileno(), 0)
+
+    def watch() -> None:
+        while os.read(watched, 1024):
+            pass
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def run(run_dir: Path) -> None:
+    """Runs the whole pipeline; its lines go to standard output.
+
+    Raises:
+      RuntimeError: if a step failed; its log says why.
+    """
+    from kfp import local
+
+    from components.train.component import train
+    from pipeline.dag import training_pipeline
+    from pipeline.parameters import Parameters
+
+    parameters = Parameters(**json.loads((run_dir / PARAMETERS_FILE).read_text()))
+    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(run_dir / ARTIFACTS_DIR), raise_on_error=True)
+    training_pipeline(train)(**dataclasses.asdict(parameters))
+
+
+if __name__ == "__main__":
+    end_with_stdin()
+    run(Path(sys.argv[1]))

@@ -1,0 +1,50 @@
+import pytest
+
+from components import agrivision
+from components.agrivision import TileId, parse_tile_id
+
+
+def test_a_tile_name_is_parsed_and_printed_alike():
+    name = "1AD76MIZN_659-8394-1171-8906"
+
+    assert parse_tile_id(name) == TileId("1AD76MIZN", 659, 8394, 1171, 8906)
+    assert str(parse_tile_id(name)) == name
+
+
+@pytest.mark.parametrize(
+    "stem",
+    [
+        "",
+        "IMG_0001",
+        "A_0-0-512",  # three numbers
+        "A_0-0-512-512.jpg",  # the stem is without its extension
+        "_0-0-512-512",  # no field
+        "A_B_0-0-512-512",  # the underscore ends the field id
+        "A_0-0-512--512",
+        "A_512-0-512-512",  # an empty window
+        "A_0-512-512-0",  # upside down
+    ],
+)
+def test_other_names_are_refused(stem):
+    with pytest.raises(ValueError, match="tile"):
+        parse_tile_id(stem)
+
+
+@pytest.mark.parametrize(
+    ("classes", "count"),
+    [
+        (agrivision.PAPER_2020_CLASSES, 9),
+        (agrivision.CHALLENGE_2020_CLASSES, 6),
+        (agrivision.SUPERVISED_2021_CLASSES, 8),
+    ],
+)
+def test_class_lists_are_sorted_so_that_their_order_cannot_be_mistaken(classes, count):
+    assert len(classes) == count
+    assert list(classes) == sorted(set(classes))
+
+
+def test_the_imbalance_is_the_papers():
+    counts = agrivision.PAPER_2020_CLASS_COUNTS
+
+    assert set(counts) == set(agrivision.PAPER_2020_CLASSES)
+    assert round(max(counts.values()) / min(counts.values())) == 55

@@ -1,0 +1,62 @@
+import pytest
+
+from components.errors import DataError, SettingsError
+from components.progress import Line, Progress, StepLog, parse_line, step_log
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("ingest | started\n", Line("ingest", "started", "started")),
+        ("shard 12 | 3/4 tiles, 2 tiles/s", Line("shard 12", "progress", "3/4 tiles, 2 tiles/s")),
+        ("merge | done in 1.5 s: 4 shards", Line("merge", "done", "4 shards", seconds=1.5)),
+        ("gate | done in 0.0 s", Line("gate", "done", "")),
+        ("train | failed (exit 42): loss is NaN", Line("train", "failed", "loss is NaN", exit_code=42)),
+        ("train | epoch 1/3 | a bar in the text", Line("train", "progress", "epoch 1/3 | a bar in the text")),
+        ("WARNING: something a library says", None),
+        ("Shard | capital letters are not a step's", None),
+        ("", None),
+    ],
+)
+def test_lines_are_read_back(text, line):
+    assert parse_line(text) == line
+
+
+def test_a_step_that_works_leaves_a_first_and_a_last_line(capsys):
+    with step_log("shard 1") as log:
+        log.line("half\n  way")  # a message of several lines stays one line
+        log.summary = "4 tiles"
+
+    lines = [parse_line(text) for text in capsys.readouterr().out.splitlines()]
+
+    assert [line.kind for line in lines] == ["started", "progress", "done"]
+    assert [line.text for line in lines] == ["started", "half way", "4 tiles"]
+
+
+@pytest.mark.parametrize(("error", "code"), [(DataError("no tiles"), 42), (SettingsError("no epochs"), 2)])
+def test_a_users_error_is_one_line_and_its_exit_code(capsys, error, code):
+    with pytest.raises(SystemExit) as exit_, step_log("ingest"):
+        raise error
+
+    assert exit_.value.code == code
+    last = parse_line(capsys.readouterr().out.splitlines()[-1])
+    assert (last.kind, last.exit_code, last.text) == ("failed", code, str(error))
+
+
+def test_a_defect_keeps_its_traceback(capsys):
+    with pytest.raises(ZeroDivisionError), step_log("gate"):
+        _ = 1 / 0
+
+    assert "failed (exit 1): ZeroDivisionError" in capsys.readouterr().out
+
+
+def test_progress_is_rare_and_its_last_line_complete(capsys):
+    progress = Progress(StepLog("shard 0"), total=1000, interval_seconds=3600)
+    for _ in range(1000):
+        progress.advance()
+
+    lines = capsys.readouterr().out.splitlines()
+
+    assert len(lines) == 1
+    assert lines[0].startswith("shard 0 | 1,000/1,000 tiles, ")
+    assert lines[0].endswith("tiles/s, ETA 0:00:00")
