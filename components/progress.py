@@ -46,7 +46,7 @@ class Line:
 
 def parse_line(line: str) -> Line | None:
     """Returns the parsed line, or None for a line of any other form (a library's own output)."""
-    match = _LINE.fullmatch(line.rstrip("\n"))
+    match = _LINE.fullmatch(line.strip())  # kfp.local indents what a step prints
     if match is None:
         return None
     step, text = match["step"], match["text"]

@@ -28,14 +28,15 @@ p { margin: .5em 0; max-width: 72ch; }
 table { border-collapse: collapse; font-size: .9em; font-variant-numeric: tabular-nums; }
 th, td { padding: .25em .6em; text-align: right; border-bottom: 1px solid #e6ebe7; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
-td.text { text-align: left; white-space: normal; }
+td.text { text-align: left; white-space: normal; overflow-wrap: anywhere; }
+th.text { text-align: left; }
 th { font-weight: 600; color: #47544c; }
 figure { margin: .8em 0; }
 figure img { max-width: 100%; height: auto; display: block; }
 figcaption { font-size: .85em; color: #5a665f; margin-top: .3em; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(136px, 1fr)); gap: 8px; }
 .gallery figure { margin: 0; }
-.gallery img { width: 100%; }
+.gallery img { width: 100%; border: 1px solid #d9e0db; }
 """
 
 
@@ -63,9 +64,13 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         kind = "" if first else ' class="text"'
         return f"<td{kind}>{html.escape(str(value))}</td>"
 
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in header)
+    rows = [list(row) for row in rows]
+    # A heading stands over its column: to the left over text, to the right over numbers.
+    kind = {True: ' class="text"', False: ""}
+    is_text = [bool(rows) and not isinstance(value, int | float) for value in (rows[0] if rows else header)]
+    heads = [f"<th{kind[text]}>{html.escape(name)}</th>" for name, text in zip(header, is_text, strict=True)]
     body = "".join("<tr>" + "".join(cell(v, i == 0) for i, v in enumerate(row)) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f'<div class="scroll"><table><thead><tr>{"".join(heads)}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def figure(plot: Any, caption: str) -> str:

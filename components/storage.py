@@ -3,25 +3,20 @@
 Nothing written here is ever half visible. A local file is written under a temporary name, synced
 and renamed, and its folder synced; an object on a bucket appears whole or not at all. What must
 exist once is written with a precondition, and a pointer moves by compare-and-swap.
-
-The google-cloud-storage client retries reads, lists and preconditioned writes on 408, 429, 5xx and
-resets, with exponential backoff and jitter, for two minutes.
 """
 
 import contextlib
+import errno
 import fcntl
-import functools
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from components import bucket
 from components.contracts import SourceFile
 from components.errors import DataError, SettingsError
-
-GS = "gs://"
 
 
 class Conflict(Exception):
@@ -30,7 +25,7 @@ class Conflict(Exception):
 
 def join(root: str, *parts: str) -> str:
     """Returns `root` with `parts` below it, for a local folder or a URI."""
-    return "/".join([root.rstrip("/") or "/", *(part.strip("/") for part in parts)])
+    return "/".join([root.rstrip("/"), *(part.strip("/") for part in parts)]) or "/"
 
 
 def is_remote(uri: str) -> bool:
@@ -39,66 +34,55 @@ def is_remote(uri: str) -> bool:
     Raises:
       SettingsError: for a scheme that is neither.
     """
-    if uri.startswith(GS):
+    if uri.startswith(bucket.GS):
         return True
     if "://" in uri:
-        raise SettingsError(f"cannot read or write {uri!r}; expected a folder or {GS}<bucket>/<folder>")
+        raise SettingsError(f"cannot read or write {uri!r}; expected a folder or {bucket.GS}<bucket>/<folder>")
     return False
-
-
-@functools.cache
-def _client() -> Any:
-    from google.cloud import storage
-
-    return storage.Client()
-
-
-def _blob(uri: str) -> Any:
-    bucket, _, name = uri.removeprefix(GS).partition("/")
-    return _client().bucket(bucket).blob(name)
 
 
 def list_files(root: str) -> Iterator[SourceFile]:
     """Yields every file under `root`, with paths relative to it, in no particular order.
 
-    Hidden files and folders are left out. A bucket is listed in pages.
+    Hidden files and folders are left out. Links are followed. A bucket is listed in pages.
 
     Raises:
-      DataError: if there is no such folder or bucket.
+      DataError: if there is no such folder or bucket, or a part of it cannot be read.
     """
     if is_remote(root):
-        yield from _list_bucket(root)
+        yield from bucket.list_objects(root)
         return
     if not os.path.isdir(root):
         raise DataError(f"no such folder: {root!r}")
-    yield from _list_folder(root, "")
+    try:
+        yield from _list_folder(root, "", frozenset())
+    except PermissionError as error:
+        raise DataError(f"cannot list {error.filename!r}: no permission to read it") from error
 
 
-def _list_folder(root: str, below: str) -> Iterator[SourceFile]:
-    with os.scandir(os.path.join(root, below)) as entries:
+def _list_folder(root: str, below: str, above: frozenset[tuple[int, int]]) -> Iterator[SourceFile]:
+    folder = os.path.join(root, below)
+    status = os.stat(folder)
+    if (identity := (status.st_dev, status.st_ino)) in above:
+        return  # a link to a folder above it would never end
+    with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
             path = f"{below}/{entry.name}" if below else entry.name
             if entry.is_dir():
-                yield from _list_folder(root, path)
+                yield from _list_folder(root, path, above | {identity})
             elif entry.is_file():
                 status = entry.stat()
-                yield SourceFile(path, status.st_size, str(status.st_mtime_ns))
+                yield SourceFile(_as_text(path, root), status.st_size, str(status.st_mtime_ns))
 
 
-def _list_bucket(root: str) -> Iterator[SourceFile]:
-    from google.api_core.exceptions import Forbidden, NotFound
-
-    bucket, _, prefix = root.removeprefix(GS).partition("/")
-    prefix = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
+def _as_text(path: str, root: str) -> str:
     try:
-        for blob in _client().list_blobs(bucket, prefix=prefix, fields="items(name,size,generation),nextPageToken"):
-            path = blob.name[len(prefix) :]
-            if path and not path.endswith("/") and not any(part.startswith(".") for part in path.split("/")):
-                yield SourceFile(path, blob.size, str(blob.generation))
-    except (NotFound, Forbidden) as error:
-        raise DataError(f"cannot list {root!r}: {error.message}") from error
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"file name {path!r} under {root!r} is not UTF-8; rename or remove it") from error
+    return path
 
 
 def read_bytes(uri: str) -> bytes:
@@ -107,38 +91,54 @@ def read_bytes(uri: str) -> bytes:
     Raises:
       FileNotFoundError: if there is no such file or object.
     """
-    if not is_remote(uri):
-        return Path(uri).read_bytes()
-    from google.api_core.exceptions import NotFound
+    return bucket.read(uri) if is_remote(uri) else Path(uri).read_bytes()
 
-    try:
-        content: bytes = _blob(uri).download_as_bytes()
-    except NotFound as error:
-        raise FileNotFoundError(uri) from error
-    return content
+
+def read_range(uri: str, offset: int, length: int) -> bytes:
+    """Returns `length` bytes from `offset` on; fewer if the file or object ends before.
+
+    Raises:
+      FileNotFoundError: if there is no such file or object.
+    """
+    if is_remote(uri):
+        return bucket.read(uri, offset, offset + length) if length else b""
+    with open(uri, "rb") as file:
+        file.seek(offset)
+        return file.read(length)
+
+
+@contextlib.contextmanager
+def local_copy(uri: str) -> Iterator[Path]:
+    """Yields a local file with the content, which lasts as long as the context; a local file is used as it is.
+
+    Raises:
+      FileNotFoundError: if there is no such object.
+    """
+    if not is_remote(uri):
+        yield Path(uri)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        local = Path(folder) / uri.rpartition("/")[2]
+        local.write_bytes(read_bytes(uri))
+        yield local
 
 
 def exists(uri: str) -> bool:
     """Tells whether there is a file or object of exactly this name (not a folder)."""
-    return bool(_blob(uri).exists()) if is_remote(uri) else os.path.isfile(uri)
+    return size(uri) is not None
 
 
 def size(uri: str) -> int | None:
     """Returns the size in bytes, or None if there is no such file or object."""
     if is_remote(uri):
-        bucket, _, name = uri.removeprefix(GS).partition("/")
-        blob = _client().bucket(bucket).get_blob(name)
-        return None if blob is None else int(blob.size)
+        return bucket.size(uri)
     return os.stat(uri).st_size if os.path.isfile(uri) else None
 
 
 def write_bytes(uri: str, content: bytes) -> None:
     """Writes or replaces, whole or not at all."""
     if is_remote(uri):
-        from google.cloud.storage.retry import DEFAULT_RETRY
-
-        # Safe to repeat without a precondition, which the client cannot know: the content is the same each time.
-        _blob(uri).upload_from_string(content, content_type="application/octet-stream", retry=DEFAULT_RETRY)
+        bucket.write(uri, content)
         return
     with temporary_file(uri) as temporary:
         temporary.write_bytes(content)
@@ -154,17 +154,15 @@ def write_once(uri: str, content: bytes) -> bool:
 
 
 def upload_once(local: Path, uri: str) -> None:
-    """Moves a finished local file to `uri`, where content of this name, once there, is never replaced."""
-    if is_remote(uri):
-        from google.api_core.exceptions import PreconditionFailed
+    """Moves a finished local file to `uri`, where a name stands for one content, unless it is there already.
 
-        with contextlib.suppress(PreconditionFailed):
-            _blob(uri).upload_from_filename(str(local), if_generation_match=0)
-        return
-    if os.path.isfile(uri):
-        return
-    with temporary_file(uri) as temporary:
-        shutil.move(local, temporary)
+    Two that upload at once write the same, so it does not matter whose file stays. `local` may be gone afterwards.
+    """
+    if is_remote(uri):
+        bucket.upload(local, uri, once=True)
+    elif not os.path.isfile(uri):
+        with temporary_file(uri) as temporary:
+            shutil.move(local, temporary)  # a rename, or a copy from another file system
 
 
 @contextlib.contextmanager
@@ -192,6 +190,17 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def _lock(path: str) -> Iterator[None]:
+    """Holds the lock of a local path, against other processes and threads; it dies with its holder."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # The lock file stays: removing it would let a second holder in, who has opened it before.
+    with open(target.parent / f".{target.name}.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def publish_folder(local: Path, uri: str, last: str) -> bool:
     """Publishes a finished local folder under a content version; returns False if it is there already.
 
@@ -200,11 +209,9 @@ def publish_folder(local: Path, uri: str, last: str) -> bool:
     """
     if exists(join(uri, last)):
         return False
-    files = sorted(path for path in local.rglob("*") if path.is_file())
     if is_remote(uri):
-        for path in files:
-            if path != local / last:
-                _blob(join(uri, path.relative_to(local).as_posix())).upload_from_filename(str(path))
+        for path in sorted(path for path in local.rglob("*") if path.is_file() and path != local / last):
+            bucket.upload(path, join(uri, path.relative_to(local).as_posix()), once=False)
         return write_once(join(uri, last), (local / last).read_bytes())
     target = Path(uri)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -212,19 +219,38 @@ def publish_folder(local: Path, uri: str, last: str) -> bool:
     try:
         shutil.copytree(local, staging, dirs_exist_ok=True)
         os.chmod(staging, 0o755)
-        for path in staging.rglob("*"):
+        for path in (*staging.rglob("*"), staging):
             _sync(path)
-        with contextlib.suppress(FileExistsError):
-            os.rename(staging, target)
-            _sync(target.parent)
-            return True
-        return False
-    except OSError:
-        if exists(join(uri, last)):  # another publisher renamed its identical folder first
-            return False
-        raise
+        with _lock(uri):
+            if exists(join(uri, last)):
+                return False
+            _rename_over_remains(staging, target)
+        return True
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _rename_over_remains(staging: Path, target: Path) -> None:
+    """Renames a folder to `target`, where at most the remains of a removal are that was cut short."""
+    try:
+        os.rename(staging, target)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        shutil.rmtree(target)
+        os.rename(staging, target)
+    _sync(target.parent)
+
+
+def remove_folder(uri: str, last: str) -> None:
+    """Removes a folder that publish_folder made; `last` goes first, so that it is never seen incomplete."""
+    if is_remote(uri):
+        for path in sorted((file.path for file in list_files(uri)), key=lambda path: path != last):
+            bucket.delete(join(uri, path))
+        return
+    with _lock(uri):
+        Path(uri, last).unlink(missing_ok=True)
+        shutil.rmtree(uri, ignore_errors=True)
 
 
 def download_folder(uri: str, local: Path) -> Path:
@@ -240,21 +266,14 @@ def download_folder(uri: str, local: Path) -> Path:
 
 def read_pointer(uri: str) -> tuple[bytes | None, str | None]:
     """Returns a pointer's content and the token that compare_and_swap takes; (None, None) if it does not exist."""
-    if not is_remote(uri):
-        try:
-            content = Path(uri).read_bytes()
-        except FileNotFoundError:
-            return None, None
-        return content, content.decode("latin-1")
-    from google.api_core.exceptions import NotFound
-
-    blob = _blob(uri)
+    if is_remote(uri):
+        found = bucket.read_with_generation(uri)
+        return (None, None) if found is None else (found[0], str(found[1]))
     try:
-        blob.reload()
-        content = blob.download_as_bytes(if_generation_match=blob.generation)
-    except NotFound:
+        content = Path(uri).read_bytes()
+    except FileNotFoundError:
         return None, None
-    return content, str(blob.generation)
+    return content, content.decode("latin-1")
 
 
 def compare_and_swap(uri: str, token: str | None, content: bytes) -> None:
@@ -264,19 +283,10 @@ def compare_and_swap(uri: str, token: str | None, content: bytes) -> None:
       Conflict: if it is not.
     """
     if is_remote(uri):
-        from google.api_core.exceptions import PreconditionFailed
-
-        try:
-            _blob(uri).upload_from_string(
-                content, content_type="application/octet-stream", if_generation_match=int(token or 0)
-            )
-        except PreconditionFailed as error:
-            raise Conflict(uri) from error
+        if not bucket.write_if(uri, content, int(token or 0)):
+            raise Conflict(uri)
         return
-    Path(uri).parent.mkdir(parents=True, exist_ok=True)
-    # The lock closes the gap between looking and renaming; it dies with its holder.
-    with open(Path(uri).parent / f".{Path(uri).name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _lock(uri):  # closes the gap between looking and renaming
         if read_pointer(uri)[1] != token:
             raise Conflict(uri)
         with temporary_file(uri) as temporary:

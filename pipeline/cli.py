@@ -16,6 +16,7 @@ from pipeline.parameters import Parameters
 
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     help="""From a bucket of aerial tiles to a checked, served classifier of crop patterns.
@@ -51,7 +52,7 @@ def _with_parameters(**defaults: Any) -> Callable[[Callable[..., None]], Callabl
             panel = _PANELS.get(field.name.split("_")[0], "Places")
             default = defaults.get(field.name, field.default)
             option = typer.Option(help=field.metadata["help"], rich_help_panel=panel, show_default=default != "")
-            kind = Annotated[field.type, option]
+            kind = Annotated[field.type, option]  # type: ignore[name-defined]
             options.append(
                 inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
             )

@@ -53,7 +53,7 @@ def test_help_imports_nothing_heavy(command):
         (["--train-config", '{"epochs": 0}'], "epochs must be at least 1, got 0"),
         (["--train-config", '{"backbone": "resnet"}'], "unknown backbone 'resnet'; expected one of small, MobileNetV2"),
         (["--train-config", '{"lr": 1}'], "unknown field `lr`; the keys are backbone, "),
-        (["--train-config", "fast"], "JSON is malformed"),
+        (["--train-config", "fast"], "train_config must be a JSON object such as {\"epochs\": 2}, got 'fast'"),
         (["--train-config", '{"global_batch_size": 33}'], "must be a multiple of train_num_workers=2, got 33"),
         (["--train-num-workers", "0"], "train_num_workers must be at least 1, got 0"),
         (["--train-max-restarts", "-1"], "train_max_restarts must be at least 0, got -1"),

@@ -10,7 +10,7 @@ from components.progress import Line, Progress, StepLog, parse_line, step_log
         ("ingest | started\n", Line("ingest", "started", "started")),
         ("shard 12 | 3/4 tiles, 2 tiles/s", Line("shard 12", "progress", "3/4 tiles, 2 tiles/s")),
         ("merge | done in 1.5 s: 4 shards", Line("merge", "done", "4 shards", seconds=1.5)),
-        ("gate | done in 0.0 s", Line("gate", "done", "")),
+        ("    gate | done in 0.0 s\n", Line("gate", "done", "")),  # kfp.local indents
         ("train | failed (exit 42): loss is NaN", Line("train", "failed", "loss is NaN", exit_code=42)),
         ("train | epoch 1/3 | a bar in the text", Line("train", "progress", "epoch 1/3 | a bar in the text")),
         ("WARNING: something a library says", None),

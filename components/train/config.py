@@ -29,7 +29,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     backbone: str = "small"
     label_mode: str = "auto"
     image_size_px: int = 128
-    epochs: int = 30
+    epochs: int = 20
     global_batch_size: int = 32
     learning_rate: float = 3e-3
     warmup_fraction: float = 0.1
@@ -68,10 +68,14 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         """
         try:
             return msgspec.json.decode(text, type=cls)
-        except msgspec.MsgspecError as error:
+        except msgspec.ValidationError as error:
             known = ", ".join(cls.__struct_fields__)
             hint = f"; the keys are {known}" if "unknown field" in str(error) else ""
             raise SettingsError(f"train_config {text!r}: {error}{hint}") from error
+        except msgspec.DecodeError as error:
+            raise SettingsError(
+                f"""train_config must be a JSON object such as {{"epochs": 2}}, got {text!r}"""
+            ) from error
 
     def check_workers(self, num_workers: int) -> None:
         """Refuses a number of workers that the batch cannot be divided by.

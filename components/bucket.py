@@ -1,0 +1,164 @@
+"""The `gs://` side of storage.py; nothing else talks to google-cloud-storage.
+
+Its client retries on 408, 429, 5xx, resets and truncated answers, with exponential backoff and
+jitter, for two minutes. A write that is repeated here has the same content each time, or a
+precondition, so repeating it is safe.
+"""
+
+import contextlib
+import functools
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from components.contracts import SourceFile
+from components.errors import DataError, SettingsError
+
+GS = "gs://"
+_BINARY = "application/octet-stream"
+_CONNECTIONS = 64  # as many threads may read at once; the client's own 10 would be thrown away and opened anew
+_WRITER = "agrivision-writer"  # metadata key: which call wrote the object
+
+
+@functools.cache
+def _client() -> Any:
+    from google.auth.exceptions import DefaultCredentialsError
+    from google.cloud import storage
+    from requests.adapters import HTTPAdapter
+
+    try:
+        client = storage.Client()
+    except DefaultCredentialsError:
+        client = storage.Client.create_anonymous_client()  # enough for a public bucket
+    client._http.mount("https://", HTTPAdapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS))
+    return client
+
+
+def _parts(uri: str) -> tuple[str, str]:
+    """Returns bucket and name.
+
+    Raises:
+      SettingsError: if there is no bucket in it.
+    """
+    bucket, _, name = uri.removeprefix(GS).partition("/")
+    if not bucket:
+        raise SettingsError(f"no bucket in {uri!r}; expected {GS}<bucket>/<folder>")
+    return bucket, name
+
+
+def _blob(uri: str) -> Any:
+    bucket, name = _parts(uri)
+    return _client().bucket(bucket).blob(name)
+
+
+@contextlib.contextmanager
+def _refusals(uri: str) -> Iterator[None]:
+    """Turns what trying again would not mend into one line; what may pass (5xx after two minutes) stays as it is."""
+    from google.api_core.exceptions import BadRequest, Forbidden, NotFound, Unauthorized
+    from google.auth.exceptions import GoogleAuthError
+
+    try:
+        yield
+    except NotFound as error:
+        raise DataError(f"no such bucket: {_parts(uri)[0]!r}, of {uri!r}") from error
+    except (BadRequest, Forbidden, Unauthorized) as error:
+        raise DataError(f"no access to {uri!r}: {error.message}; does this account have rights to it?") from error
+    except GoogleAuthError as error:
+        raise DataError(f"no credentials for {uri!r}: {error}") from error
+
+
+def list_objects(root: str) -> Iterator[SourceFile]:
+    """Yields every object under `root`, as storage.list_files does."""
+    bucket, prefix = _parts(root)
+    prefix = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
+    with _refusals(root):
+        for blob in _client().list_blobs(bucket, prefix=prefix, fields="items(name,size,generation),nextPageToken"):
+            path = blob.name[len(prefix) :]
+            # A name that ends in "/" is what a web console calls a folder.
+            if path and not path.endswith("/") and not any(part.startswith(".") for part in path.split("/")):
+                yield SourceFile(path, blob.size, str(blob.generation))
+
+
+def read(uri: str, start: int | None = None, end: int | None = None) -> bytes:
+    """Returns the content, or its bytes from `start` up to and without `end`.
+
+    Raises:
+      FileNotFoundError: if there is no such object.
+    """
+    from google.api_core.exceptions import NotFound, RequestRangeNotSatisfiable
+
+    with _refusals(uri):
+        try:
+            content: bytes = _blob(uri).download_as_bytes(start=start, end=None if end is None else end - 1)
+        except NotFound as error:
+            raise FileNotFoundError(uri) from error
+        except RequestRangeNotSatisfiable:
+            return b""
+    return content
+
+
+def size(uri: str) -> int | None:
+    bucket, name = _parts(uri)
+    with _refusals(uri):
+        blob = _client().bucket(bucket).get_blob(name)
+    return None if blob is None else int(blob.size)
+
+
+def write(uri: str, content: bytes) -> None:
+    from google.cloud.storage.retry import DEFAULT_RETRY
+
+    with _refusals(uri):
+        _blob(uri).upload_from_string(content, content_type=_BINARY, retry=DEFAULT_RETRY)
+
+
+def write_if(uri: str, content: bytes, generation: int) -> bool:
+    """Writes if the object is still of this generation, 0 standing for none; returns whether it did."""
+    from google.api_core.exceptions import PreconditionFailed
+
+    writer = uuid.uuid4().hex
+    blob = _blob(uri)
+    blob.metadata = {_WRITER: writer}
+    with _refusals(uri):
+        try:
+            blob.upload_from_string(content, content_type=_BINARY, if_generation_match=generation)
+        except PreconditionFailed:
+            # It may be our own write that was in the way: where its answer was lost, the client has written again.
+            bucket, name = _parts(uri)
+            there = _client().bucket(bucket).get_blob(name)
+            return there is not None and (there.metadata or {}).get(_WRITER) == writer
+    return True
+
+
+def upload(path: Path, uri: str, *, once: bool) -> None:
+    """Writes a local file's content; with `once`, leaves an object that is there already as it is."""
+    from google.api_core.exceptions import PreconditionFailed
+    from google.cloud.storage.retry import DEFAULT_RETRY
+
+    with _refusals(uri), contextlib.suppress(PreconditionFailed):
+        _blob(uri).upload_from_filename(str(path), if_generation_match=0 if once else None, retry=DEFAULT_RETRY)
+
+
+def delete(uri: str) -> None:
+    """Deletes an object; it is no error if there is none."""
+    from google.api_core.exceptions import NotFound
+    from google.cloud.storage.retry import DEFAULT_RETRY
+
+    with _refusals(uri), contextlib.suppress(NotFound):
+        _blob(uri).delete(retry=DEFAULT_RETRY)
+
+
+def read_with_generation(uri: str) -> tuple[bytes, int] | None:
+    """Returns the content and the generation that it is of; None if there is no such object."""
+    from google.api_core.exceptions import NotFound, PreconditionFailed
+
+    with _refusals(uri):
+        while True:
+            blob = _blob(uri)
+            try:
+                blob.reload()
+                return blob.download_as_bytes(if_generation_match=blob.generation), int(blob.generation)
+            except PreconditionFailed:
+                continue  # replaced between the two requests
+            except NotFound:
+                return None

@@ -1,0 +1,172 @@
+"""Evaluates a trained model: thresholds on val, scores on test, the same tiles for the model in production."""
+
+import dataclasses
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components import storage
+from components.contracts import Evaluation, Manifest, Scores, TrainingReceipt
+from components.errors import DataError, SettingsError
+from components.evaluate import report as evaluation_report
+from components.evaluate.examples import choose_examples, read_thumbnails
+from components.evaluate.predictions import Predictions, predict_split, trained_model
+from components.evaluate.production import Incumbent, load_production
+from components.evaluate.scores import ConfusionMatrix, RocCurve, confusion_matrix, micro_roc, score
+from components.evaluate.thresholds import choose_thresholds, decide, fixed_thresholds
+from components.progress import StepLog
+from components.report import write_page
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What the evaluate step hands on.
+
+    Attributes:
+      metrics: Scalars for the KFP page, all finite; F1 of the classes that have support.
+      summary: One line.
+    """
+
+    evaluation: Evaluation
+    metrics: dict[str, float]
+    confusion: ConfusionMatrix
+    roc: RocCurve
+    summary: str
+
+
+@dataclasses.dataclass(frozen=True)
+class _Compared:
+    """The production model on the test tiles; arrays [N, C]."""
+
+    scores: Scores
+    probabilities: NDArray[np.float32]
+    predicted: NDArray[np.bool_]
+    thresholds: tuple[float, ...]
+
+
+def evaluate_training(
+    data_root: str,
+    models_uri: str,
+    manifest: Manifest,
+    receipt: TrainingReceipt,
+    report_path: Path,
+    log: StepLog,
+) -> Outcome:
+    """Evaluates a training, writes its predictions under `data_root` and its HTML report to `report_path`.
+
+    Raises:
+      SettingsError: if the training was made from another dataset.
+      DataError: if there are no test tiles, or the model or a shard cannot be read.
+    """
+    _check(manifest, receipt)
+    classes, label_mode = manifest.classes, receipt.label_mode
+    answer = trained_model(data_root, receipt)
+    thresholds = fixed_thresholds(len(classes))
+    if "val" in manifest.splits and label_mode != "single_label":
+        val = predict_split(answer, data_root, manifest, "val", log, "the candidate")
+        thresholds = choose_thresholds(val.probabilities, val.labels)
+    everything = predict_split(answer, data_root, manifest, "test", log, "the candidate")
+    test = everything.for_label_mode(label_mode)
+    if not len(test.tile_ids):
+        raise DataError(
+            f"none of the {len(everything.tile_ids):,} test tiles has exactly one class, as label_mode asks"
+        )
+    predicted = decide(test.probabilities, thresholds, label_mode)
+    scores = score(test.labels, test.probabilities, predicted, thresholds, classes)
+
+    incumbent = load_production(models_uri, manifest)
+    compared, note = _compare(incumbent, data_root, manifest, label_mode, log)
+    evaluation = Evaluation(
+        training_id=receipt.training_id,
+        manifest_sha256=manifest.sha256,
+        num_test_tiles=len(test.tile_ids),
+        thresholds=thresholds,
+        candidate=scores,
+        predictions_path=_write_predictions(data_root, test, predicted, compared),
+        production_version=incumbent.version,
+        production_training_id=incumbent.training_id,
+        production=compared.scores if compared else None,
+        production_note=note,
+    )
+    confusion = confusion_matrix(test.labels, predicted, classes, label_mode)
+    roc = micro_roc(test.labels, test.probabilities)
+    examples = choose_examples(test, predicted, classes)
+    positions = [int(test.positions[example.row]) for example in examples]
+    thumbnails = read_thumbnails(data_root, manifest, "test", positions)
+    blocks = evaluation_report.blocks(
+        manifest, receipt, evaluation, confusion, roc, test, predicted, examples, thumbnails
+    )
+    write_page(report_path, "Evaluation", blocks)
+    return Outcome(evaluation, _metrics(scores), confusion, roc, _summary(evaluation))
+
+
+def _check(manifest: Manifest, receipt: TrainingReceipt) -> None:
+    if receipt.manifest_sha256 != manifest.sha256:
+        raise SettingsError(
+            f"training {receipt.training_id} was made from manifest {receipt.manifest_sha256[:16]}, "
+            f"not {manifest.sha256[:16]}; evaluate it on its own dataset"
+        )
+    if "test" not in manifest.splits:
+        raise DataError(
+            f"the dataset has no test tiles, only {', '.join(manifest.splits) or 'nothing'}; "
+            "is ingest_test_percent above 0?"
+        )
+
+
+def _compare(
+    incumbent: Incumbent, data_root: str, manifest: Manifest, label_mode: str, log: StepLog
+) -> tuple[_Compared | None, str]:
+    """Returns the production model's part, or None and why not; its failure is not the evaluation's."""
+    card = incumbent.card
+    if incumbent.answer is None or card is None:
+        if incumbent.note:
+            log.line(f"production is not compared: {incumbent.note}")
+        return None, incumbent.note
+    try:
+        everything = predict_split(incumbent.answer, data_root, manifest, "test", log, "production")
+    except DataError as error:  # the same tiles were just read, so it is the model's fault
+        log.line(f"production is not compared: {error}")
+        return None, f"version {incumbent.version}: {error}"
+    test = everything.for_label_mode(label_mode)
+    predicted = decide(test.probabilities, card.thresholds, card.label_mode)
+    scores = score(test.labels, test.probabilities, predicted, card.thresholds, manifest.classes)
+    return _Compared(scores, test.probabilities, predicted, card.thresholds), ""
+
+
+def _write_predictions(
+    data_root: str, test: Predictions, predicted: NDArray[np.bool_], compared: _Compared | None
+) -> str:
+    """Writes the predictions under the hash of their content; returns the path under `data_root`."""
+    arrays = {
+        "tile_ids": test.tile_ids,
+        "field_ids": test.field_ids,
+        "labels": test.labels,
+        "candidate": test.probabilities,
+        "candidate_predicted": predicted,
+    }
+    if compared:
+        arrays |= {
+            "production": compared.probabilities,
+            "production_predicted": compared.predicted,
+            "production_thresholds": np.array(compared.thresholds),
+        }
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    content = buffer.getvalue()
+    path = f"evaluations/{hashlib.sha256(content).hexdigest()[:16]}/predictions.npz"
+    storage.write_once(storage.join(data_root, path), content)
+    return path
+
+
+def _metrics(scores: Scores) -> dict[str, float]:
+    totals = {name: getattr(scores, name) for name in ("macro_f1", "map", "macro_precision", "macro_recall")}
+    return totals | {f"f1_{name}": values.f1 for name, values in scores.per_class.items() if values.support}
+
+
+def _summary(evaluation: Evaluation) -> str:
+    scores, production = evaluation.candidate, evaluation.production
+    text = f"macro F1 {scores.macro_f1:.3f}, mAP {scores.map:.3f} on {evaluation.num_test_tiles:,} test tiles"
+    return text + (f"; production has macro F1 {production.macro_f1:.3f}" if production else "")

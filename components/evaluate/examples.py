@@ -1,0 +1,90 @@
+"""Tiles that show what a model gets right and wrong, chosen by its own confidence."""
+
+import dataclasses
+import io
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components import storage, tfrecords
+from components.contracts import Manifest
+from components.evaluate.predictions import Predictions
+
+_THUMBNAIL_PX = 128
+_GAP_PX = 4
+_DIMMED = 0.35
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """One tile to show for one class.
+
+    Attributes:
+      outcome: "found", "missed" or "false alarm".
+      row: The tile's row in the predictions.
+    """
+
+    class_name: str
+    outcome: str
+    row: int
+
+
+def choose_examples(predictions: Predictions, predicted: NDArray[np.bool_], classes: Sequence[str]) -> list[Example]:
+    """Chooses per class the surest tile found, the worst one missed and the surest false alarm, if any."""
+    examples = []
+    for c, name in enumerate(classes):
+        scores, true, guess = predictions.probabilities[:, c], predictions.labels[:, c], predicted[:, c]
+        for outcome, rows, order in (
+            ("found", true & guess, -scores),
+            ("missed", true & ~guess, scores),
+            ("false alarm", guess & ~true, -scores),
+        ):
+            among = np.flatnonzero(rows)
+            if len(among):
+                examples.append(Example(name, outcome, int(among[np.argmin(order[among])])))
+    return examples
+
+
+def read_thumbnails(
+    data_root: str, manifest: Manifest, split: str, positions: Iterable[int]
+) -> dict[int, NDArray[np.uint8]]:
+    """Reads the tiles at `positions` of a split again, and returns a small picture of each, uint8 [H, W, 3].
+
+    RGB, and NIR below it where there is one; what is not valid is dimmed.
+    """
+    wanted = set(positions)
+    thumbnails: dict[int, NDArray[np.uint8]] = {}
+    first = 0
+    for shard in manifest.splits[split].shards:
+        here = sorted(position - first for position in wanted if first <= position < first + shard.num_tiles)
+        if here:
+            records = tfrecords.serialized_records([storage.join(data_root, shard.path)]).take(here[-1] + 1)
+            for index, serialized in enumerate(records):
+                if index in here:
+                    record = tfrecords.parse(serialized, len(manifest.classes))
+                    thumbnails[first + index] = _thumbnail(
+                        *(record[name].numpy() for name in ("rgb", "nir", "valid_mask"))
+                    )
+        first += shard.num_tiles
+    return thumbnails
+
+
+def _thumbnail(rgb: bytes, nir: bytes, valid_mask: bytes) -> NDArray[np.uint8]:
+    bands = [_pixels(rgb, "RGB")]
+    if nir:
+        bands.append(_pixels(nir, "L").repeat(3, axis=-1))
+    if valid_mask:
+        valid = _pixels(valid_mask, "L") > 127
+        bands = [np.where(valid, band, (band * _DIMMED).astype(np.uint8)) for band in bands]
+    gap = np.full((_GAP_PX, _THUMBNAIL_PX, 3), 255, np.uint8)
+    return np.concatenate([bands[0], *(part for band in bands[1:] for part in (gap, band))], axis=0)
+
+
+def _pixels(encoded: bytes, mode: str) -> NDArray[np.uint8]:
+    """Returns a small picture, uint8 [H, W, 3 or 1]."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(encoded)) as image:
+        small = image.convert(mode).resize((_THUMBNAIL_PX, _THUMBNAIL_PX))
+    return np.asarray(small, np.uint8).reshape(_THUMBNAIL_PX, _THUMBNAIL_PX, -1)

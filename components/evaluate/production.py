@@ -1,0 +1,65 @@
+"""The model in production, for comparison on the same tiles."""
+
+import dataclasses
+
+from components import storage
+from components.contracts import Manifest, ModelCard, Production
+from components.errors import DataError
+from components.evaluate.predictions import Answer, load_saved_model
+
+
+@dataclasses.dataclass(frozen=True)
+class Incumbent:
+    """What is in production.
+
+    Attributes:
+      version: None if nothing is, or the pointer cannot be read.
+      card, answer: None if it cannot be compared.
+      training_id: Empty if unknown.
+      note: Why it cannot be compared; empty if it can, or if nothing is in production.
+    """
+
+    version: str | None = None
+    card: ModelCard | None = None
+    answer: Answer | None = None
+    training_id: str = ""
+    note: str = ""
+
+
+def load_production(models_uri: str, manifest: Manifest) -> Incumbent:
+    """Loads the model in production; one that is absent, damaged or of another kind is noted, and no error."""
+    content, _ = storage.read_pointer(storage.join(models_uri, "production.json"))
+    if content is None:
+        return Incumbent()
+    try:
+        version = Production.from_json(content, "production.json").version
+    except DataError as error:
+        return Incumbent(note=str(error))
+    uri = storage.join(models_uri, "versions", version)
+    try:
+        card = ModelCard.from_json(storage.read_bytes(storage.join(uri, "card.json")), f"card.json of {version}")
+    except FileNotFoundError:
+        return Incumbent(version, note=f"version {version} is not in {models_uri!r}, or has no card.json")
+    except DataError as error:
+        return Incumbent(version, note=str(error))
+    for name, of_production, of_dataset in (
+        ("classes", card.classes, manifest.classes),
+        ("bands", card.bands, manifest.bands),
+    ):
+        if of_production != of_dataset:
+            note = f"version {version} has the {name} {', '.join(of_production)}, this dataset {', '.join(of_dataset)}"
+            return Incumbent(version, training_id=card.training_id, note=note)
+    try:
+        model = load_saved_model(uri)
+        masked = model.signatures["masked"]
+    except KeyError:
+        return Incumbent(version, training_id=card.training_id, note=f"version {version} has no signature 'masked'")
+    except DataError as error:
+        return Incumbent(version, training_id=card.training_id, note=str(error))
+    takes_nir = "nir" in masked.structured_input_signature[1]
+
+    def answer(rgb: object, nir: object, valid_mask: object) -> object:
+        bands = {"rgb": rgb, "nir": nir} if takes_nir else {"rgb": rgb}
+        return model.signatures["masked"](**bands, valid_mask=valid_mask)["probabilities"]
+
+    return Incumbent(version, card, answer, card.training_id)

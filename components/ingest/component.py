@@ -1,0 +1,53 @@
+"""KFP wrapper of the ingest stage."""
+
+from typing import List  # noqa: UP035  (kfp reads the annotation List[...], not list[...])
+
+from kfp import dsl
+
+from components import environment
+
+
+@dsl.component(base_image=environment.image(), install_kfp_package=False)
+def ingest(
+    source_uri: str,
+    source_version: str,
+    data_root: str,
+    layout: str,
+    seed: int,
+    val_percent: int,
+    test_percent: int,
+    num_partitions: int,
+    num_workers: int,
+    shard_size_mb: int,
+    min_class_fraction: float,
+    max_bad_fraction: float,
+    inventory: dsl.Output[dsl.Dataset],
+) -> List[str]:  # noqa: UP006
+    """Lists, pairs and splits the tiles of a source, and plans their shards.
+
+    Args:
+      source_version: Any text. It is not used; KFP never looks into a bucket, and would take the result of an earlier
+        run from its cache unless a parameter changes with the data.
+
+    Returns:
+      The indices of the partitions, as text, because KFP turns whole numbers inside a list into floats.
+    """
+    from components.ingest.inventory import build_inventory
+    from components.ingest.settings import IngestSettings
+    from components.progress import step_log
+
+    with step_log("ingest") as log:
+        settings = IngestSettings(
+            layout=layout,
+            seed=seed,
+            val_percent=val_percent,
+            test_percent=test_percent,
+            num_partitions=num_partitions,
+            num_workers=num_workers,
+            shard_size_mb=shard_size_mb,
+            min_class_fraction=min_class_fraction,
+            max_bad_fraction=max_bad_fraction,
+        )
+        document = build_inventory(source_uri, data_root, settings, log)
+        document.write(inventory.path)
+        return [str(partition.index) for partition in document.partitions]

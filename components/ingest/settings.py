@@ -1,0 +1,83 @@
+"""The settings of ingest, and what is refused of them before anything starts."""
+
+import dataclasses
+
+from components.agrivision import LAYOUTS
+from components.errors import SettingsError
+
+AUTO = "auto"
+
+
+def check_settings(
+    *,
+    layout: str,
+    seed: int,
+    val_percent: int,
+    test_percent: int,
+    num_partitions: int,
+    num_workers: int,
+    shard_size_mb: int,
+    min_class_fraction: float,
+    max_bad_fraction: float,
+) -> None:
+    """Refuses settings that no source could be ingested with; the messages use the pipeline's parameter names.
+
+    Raises:
+      SettingsError: for the first value that is out of its range.
+    """
+    if layout != AUTO and layout not in LAYOUTS:
+        raise SettingsError(f"unknown ingest_layout {layout!r}; expected one of {', '.join((AUTO, *LAYOUTS))}")
+    if not 0 <= seed < 2**63:
+        raise SettingsError(f"ingest_seed must be at least 0 and below 2^63, got {seed}")
+    for name, percent in (("ingest_val_percent", val_percent), ("ingest_test_percent", test_percent)):
+        if percent < 1:
+            raise SettingsError(f"{name} must be at least 1, got {percent}")
+    if val_percent + test_percent > 99:
+        raise SettingsError(
+            "ingest_val_percent and ingest_test_percent must leave at least 1 percent for training, "
+            f"got {val_percent} and {test_percent}"
+        )
+    counts = (
+        ("ingest_num_partitions", num_partitions),
+        ("train_num_workers", num_workers),
+        ("shard_size_mb", shard_size_mb),
+    )
+    for name, count in counts:
+        if count < 1:
+            raise SettingsError(f"{name} must be at least 1, got {count}")
+    fractions = (("shard_min_class_fraction", min_class_fraction), ("ingest_max_bad_fraction", max_bad_fraction))
+    for name, fraction in fractions:
+        if not 0 <= fraction <= 1:  # NaN is refused too
+            raise SettingsError(f"{name} must be between 0 and 1, got {fraction}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class IngestSettings:
+    """The settings of one run of ingest.
+
+    Attributes:
+      layout: "auto", or the layout that the source must have.
+      seed: Seeds the split by field and the order of tiles.
+      val_percent, test_percent: Share of the tiles, where the source gives no such split.
+      num_partitions: Shard tasks.
+      num_workers: Training workers, each of which needs a shard.
+      shard_size_mb: Size of a shard, MB (10^6 bytes).
+      min_class_fraction: Share of a tile's valid pixels from which on a class counts as present, in 0..1.
+      max_bad_fraction: Share of bad tiles above which the source is refused, in 0..1.
+
+    Raises:
+      SettingsError: for a value that is out of its range.
+    """
+
+    layout: str = AUTO
+    seed: int = 0
+    val_percent: int = 20
+    test_percent: int = 20
+    num_partitions: int = 2
+    num_workers: int = 2
+    shard_size_mb: int = 64
+    min_class_fraction: float = 0.002
+    max_bad_fraction: float = 0.01
+
+    def __post_init__(self) -> None:
+        check_settings(**dataclasses.asdict(self))

@@ -1,0 +1,33 @@
+"""KFP wrapper of push."""
+
+from kfp import dsl
+
+from components import environment
+
+
+@dsl.component(base_image=environment.image(), install_kfp_package=False)
+def push(
+    data_root: str,
+    models_uri: str,
+    manifest: dsl.Input[dsl.Dataset],
+    receipt: dsl.Input[dsl.Model],
+    evaluation: dsl.Input[dsl.Artifact],
+    pushed: dsl.Output[dsl.Artifact],
+) -> str:
+    """Verifies and publishes a model, and points production at it; returns its URI."""
+    from components.contracts import Evaluation, Manifest, TrainingReceipt
+    from components.progress import step_log
+    from components.push.publish import push_model, summarize
+
+    with step_log("push") as log:
+        result = push_model(
+            data_root,
+            models_uri,
+            Manifest.read(manifest.path),
+            TrainingReceipt.read(receipt.path),
+            Evaluation.read(evaluation.path),
+            log,
+        )
+        result.write(pushed.path)
+        log.summary = summarize(result)
+    return result.model_uri

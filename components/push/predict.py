@@ -1,0 +1,111 @@
+"""Asks a pushed model about one tile."""
+
+import dataclasses
+import io
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components import storage
+from components.contracts import ModelCard
+from components.errors import DataError, SettingsError
+from components.push.pointer import read_production, version_uri
+from components.push.serving import CARD
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """A model's answer for one class; `predicted` is whether the probability passes the class's threshold."""
+
+    probability: float
+    predicted: bool
+
+
+def predict(
+    model_uri: str,
+    rgb_path: Path,
+    nir_path: Path | None = None,
+    boundary_path: Path | None = None,
+    mask_path: Path | None = None,
+) -> dict[str, Prediction]:
+    """Returns a pushed model's answer by class for one tile.
+
+    Args:
+      model_uri: a models URI, which stands for its production model, or one version's folder.
+      rgb_path, nir_path: JPEG or PNG.
+      boundary_path, mask_path: PNG, 255 inside the field and where pixels are usable; both must be so to count.
+
+    Raises:
+      SettingsError: if there is no model, or it takes other bands.
+      DataError: if a file cannot be read.
+    """
+    uri, card = _find_model(model_uri)
+    takes_nir = "nir" in card.bands
+    if takes_nir != (nir_path is not None):
+        needs = "needs a NIR image beside the RGB" if takes_nir else "takes RGB only, and no NIR image"
+        raise SettingsError(f"model {card.version} {needs}; its bands are {', '.join(card.bands)}")
+    images = {"rgb": _read_image(rgb_path)} | ({"nir": _read_image(nir_path)} if nir_path else {})
+    valid_mask = _valid_mask([path for path in (boundary_path, mask_path) if path is not None])
+    import tensorflow as tf
+
+    with tempfile.TemporaryDirectory() as temporary:
+        model = tf.saved_model.load(str(storage.download_folder(uri, Path(temporary))))
+        inputs = {name: tf.constant([content]) for name, content in (images | {"valid_mask": valid_mask}).items()}
+        try:
+            answer = model.signatures["masked"](**inputs)
+        except tf.errors.InvalidArgumentError as error:
+            raise DataError(
+                f"model {card.version} cannot decode {str(rgb_path)!r} or its NIR: {error.message}"
+            ) from error
+    probabilities, predicted = answer["probabilities"].numpy()[0], answer["predicted"].numpy()[0]
+    return {
+        name: Prediction(float(probability), bool(decided))
+        for name, probability, decided in zip(card.classes, probabilities, predicted, strict=True)
+    }
+
+
+def _find_model(uri: str) -> tuple[str, ModelCard]:
+    if not storage.exists(storage.join(uri, CARD)):
+        production, _ = read_production(uri)
+        if production is None:
+            raise SettingsError(f"no model at {uri!r}: neither production.json nor {CARD} is there")
+        uri = version_uri(uri, production.version)
+    card_uri = storage.join(uri, CARD)
+    try:
+        return uri, ModelCard.from_json(storage.read_bytes(card_uri), card_uri)
+    except FileNotFoundError as error:
+        raise DataError(f"the version in production is gone: no {card_uri!r}; roll back or push again") from error
+
+
+def _read_image(path: Path) -> bytes:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        content = path.read_bytes()
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()
+    except UnidentifiedImageError as error:
+        raise DataError(f"{str(path)!r} is no image; expected JPEG or PNG") from error
+    except OSError as error:
+        raise DataError(f"cannot read image {str(path)!r}: {error.strerror or error}") from error
+    return content
+
+
+def _valid_mask(paths: list[Path]) -> bytes:
+    """Returns a PNG that is 255 where all the masks are; empty bytes if there is none."""
+    from PIL import Image
+
+    if not paths:
+        return b""
+    masks: list[NDArray[np.bool_]] = []
+    for path in paths:
+        with Image.open(io.BytesIO(_read_image(path))) as image:
+            masks.append(np.asarray(image.convert("L")) > 127)
+    if len({mask.shape for mask in masks}) > 1:
+        sizes = " and ".join(f"{mask.shape[1]}x{mask.shape[0]}" for mask in masks)
+        raise DataError(f"boundary and mask must be of one size, got {sizes} pixels")
+    buffer = io.BytesIO()
+    Image.fromarray(np.where(np.logical_and.reduce(masks), 255, 0).astype(np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,79 @@
+"""Pushes a model: build, verify in a fresh process, publish under its content version, point production at it."""
+
+import tempfile
+from pathlib import Path
+
+from components import storage
+from components.contracts import Evaluation, Manifest, PushReceipt, TrainingReceipt
+from components.errors import DataError, SettingsError
+from components.progress import StepLog
+from components.push.pointer import move_production, read_production, require_production, version_uri
+from components.push.serving import CARD, model_card, save_serving_model, weights_digest
+from components.push.verify import verify_in_fresh_process
+
+
+def push_model(
+    data_root: str,
+    models_uri: str,
+    manifest: Manifest,
+    receipt: TrainingReceipt,
+    evaluation: Evaluation,
+    log: StepLog,
+) -> PushReceipt:
+    """Pushes the model of `receipt`; doing so again changes nothing.
+
+    Nothing is visible before the verification has passed, and nothing serves before the version is whole: the pointer
+    moves last, and only if production is still what the model was evaluated against.
+
+    Raises:
+      SettingsError: if receipt, evaluation and manifest do not belong together.
+      DataError: if the model is gone, or the serving model answers otherwise than the evaluated one.
+      AgrivisionError: if another push won.
+    """
+    _check(manifest, receipt, evaluation)
+    production, token = read_production(models_uri)
+    with tempfile.TemporaryDirectory() as temporary:
+        exported_dir = _exported(data_root, receipt, Path(temporary) / "exported")
+        card = model_card(receipt, evaluation, weights_digest(exported_dir))
+        uri = version_uri(models_uri, card.version)
+        serves_already = production is not None and production.version == card.version
+        if not serves_already:
+            require_production(models_uri, evaluation.production_version, production)
+        if storage.exists(storage.join(uri, CARD)):
+            log.line(f"version {card.version} is published already; verifying it")
+            published_dir = storage.download_folder(uri, Path(temporary) / "published")
+            try:
+                log.line(verify_in_fresh_process(published_dir, card, data_root, manifest, evaluation))
+            except DataError as error:
+                raise DataError(f"{error}; it is published already, so remove {uri!r} and push again") from error
+        else:
+            serving_dir = Path(temporary) / "serving"
+            save_serving_model(exported_dir, card, serving_dir)
+            log.line(verify_in_fresh_process(serving_dir, card, data_root, manifest, evaluation))
+            storage.publish_folder(serving_dir, uri, last=CARD)
+    if production is not None and serves_already:
+        return PushReceipt(model_version=card.version, model_uri=uri, previous_version=production.previous)
+    move_production(models_uri, card.version, production, token)
+    previous = production.version if production else None
+    return PushReceipt(model_version=card.version, model_uri=uri, previous_version=previous)
+
+
+def summarize(receipt: PushReceipt) -> str:
+    """Returns the push in one line."""
+    before = f"before it was {receipt.previous_version}" if receipt.previous_version else "the first"
+    return f"production is version {receipt.model_version} at {receipt.model_uri}, {before}"
+
+
+def _check(manifest: Manifest, receipt: TrainingReceipt, evaluation: Evaluation) -> None:
+    if evaluation.training_id != receipt.training_id:
+        raise SettingsError(f"the evaluation is of training {evaluation.training_id}, not {receipt.training_id}")
+    for name, sha256 in (("training", receipt.manifest_sha256), ("evaluation", evaluation.manifest_sha256)):
+        if sha256 != manifest.sha256:
+            raise SettingsError(f"the {name} was made from manifest {sha256[:16]}, not {manifest.sha256[:16]}")
+
+
+def _exported(data_root: str, receipt: TrainingReceipt, local: Path) -> Path:
+    uri = storage.join(data_root, receipt.model_path)
+    if not storage.exists(storage.join(uri, "saved_model.pb")):
+        raise DataError(f"no SavedModel at {uri!r}; was it removed after training?")
+    return storage.download_folder(uri, local)

@@ -1,0 +1,136 @@
+"""One tile: read once, checked, and turned into a record."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.agrivision import CLASS_FOLDERS, RGB_BANDS
+from components.contracts import Inventory, Rejection, SourceFile, SourceTile
+from components.shard import source_image
+from components.shard.source_image import BadImage
+from components.tfrecords import Record
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckedTile:
+    """A good tile.
+
+    Attributes:
+      class_pixels: Valid pixels by class, int64 [C]; for a class given by tile and not by pixel, all valid pixels.
+      band_histogram: Valid pixels by value, int64 [B, 256].
+    """
+
+    record: Record
+    width_px: int
+    height_px: int
+    valid_pixels: int
+    class_pixels: NDArray[np.int64]
+    band_histogram: NDArray[np.int64]
+
+
+def check_tile(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], bytes]) -> CheckedTile | Rejection:
+    """Reads a tile's files, each once, and checks them.
+
+    Returns:
+      The tile, or why it is left out.
+    """
+    try:
+        return _check(tile, inventory, read)
+    except BadImage as bad:
+        return Rejection(tile.tile_id, str(bad))
+
+
+def _check(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], bytes]) -> CheckedTile:
+    if unknown := sorted({*tile.labels, *tile.classes} - {*inventory.classes}):
+        raise BadImage(f"unknown class {unknown[0]!r}; expected one of {', '.join(inventory.classes)}")
+
+    modes = source_image.ANY_COLOUR_MODES if inventory.layout == CLASS_FOLDERS else source_image.RGB_MODES
+    rgb = _content(tile.rgb, "rgb", read)
+    with _named("rgb"):
+        pixels = source_image.decode_bands(rgb, len(RGB_BANDS), modes)  # [H, W, 3]
+    shape = (pixels.shape[0], pixels.shape[1])
+
+    nir = b""
+    nir_pixels = None
+    if len(inventory.bands) > len(RGB_BANDS):
+        if tile.nir is None:
+            raise BadImage("nir: no such file")
+        nir = _content(tile.nir, "nir", read)
+        with _named("nir"):
+            nir_pixels = source_image.decode_bands(nir, 1, source_image.NIR_MODES)  # [H, W, 1]
+            _require_shape(nir_pixels.shape[:2], shape)
+            if nir_pixels.min() == nir_pixels.max():
+                raise BadImage(f"empty band, every pixel is {nir_pixels.min()}")
+
+    boundary = _mask(tile.boundary, "boundary", shape, read)
+    mask = _mask(tile.mask, "mask", shape, read)
+    valid = boundary & mask  # [H, W]
+    valid_pixels = int(np.count_nonzero(valid))
+    if not valid_pixels:
+        raise BadImage("no valid pixel: boundary and mask leave nothing")
+
+    class_pixels = np.zeros(len(inventory.classes), np.int64)
+    for index, name in enumerate(inventory.classes):
+        if name in tile.classes:
+            class_pixels[index] = valid_pixels
+        elif name in tile.labels:
+            label = _mask(tile.labels[name], f"label {name}", shape, read)
+            class_pixels[index] = np.count_nonzero(label & valid)
+
+    present = class_pixels >= max(1.0, inventory.min_class_fraction * valid_pixels)
+    histogram = source_image.band_histogram(pixels, valid)
+    if nir_pixels is not None:
+        histogram = np.concatenate([histogram, source_image.band_histogram(nir_pixels, valid)])
+    return CheckedTile(
+        record=Record(
+            tile_id=tile.tile_id,
+            field_id=tile.field_id,
+            rgb=rgb,
+            nir=nir,
+            valid_mask=b"" if valid_pixels == valid.size else source_image.encode_mask(valid),
+            labels=present.astype(float).tolist(),
+            class_fractions=(class_pixels / valid_pixels).tolist(),
+        ),
+        width_px=shape[1],
+        height_px=shape[0],
+        valid_pixels=valid_pixels,
+        class_pixels=class_pixels,
+        band_histogram=histogram,
+    )
+
+
+def _content(file: SourceFile, role: str, read: Callable[[SourceFile], bytes]) -> bytes:
+    if file.num_bytes > source_image.MAX_FILE_BYTES:
+        limit = source_image.MAX_FILE_BYTES >> 20
+        raise BadImage(f"{role}: {file.num_bytes >> 20} MiB, at most {limit} MiB are read")
+    return read(file)
+
+
+def _mask(
+    file: SourceFile | None, role: str, shape: tuple[int, int], read: Callable[[SourceFile], bytes]
+) -> NDArray[np.bool_]:
+    """Returns a mask, bool [H, W]; all True if there is no such file."""
+    if file is None:
+        return np.ones(shape, np.bool_)
+    content = _content(file, role, read)
+    with _named(role):
+        mask = source_image.decode_mask(content)
+        _require_shape(mask.shape, shape)
+    return mask
+
+
+def _require_shape(shape: tuple[int, ...], expected: tuple[int, int]) -> None:
+    if shape != expected:
+        raise BadImage(f"{shape[1]}x{shape[0]} px, but the rgb has {expected[1]}x{expected[0]} px")
+
+
+@contextlib.contextmanager
+def _named(role: str) -> Iterator[None]:
+    """Puts the file's role before the reason."""
+    try:
+        yield
+    except BadImage as bad:
+        raise BadImage(f"{role}: {bad}") from bad

@@ -1,0 +1,56 @@
+"""What a worker runs: `python -m components.train --spec spec.json`, with TF_CONFIG if it has peers.
+
+Exit codes: 0 done, 2 a bad setting, 42 bad data or a loss that is not a number, 75 try again,
+143 stopped by SIGTERM after a checkpoint. The last line of the output says why, as `error: <reason>`.
+"""
+
+import argparse
+import os
+import sys
+import traceback
+
+from components import environment
+from components.errors import AgrivisionError
+from components.train.lifeline import end_with_launcher
+from components.train.spec import EXIT_DONE, EXIT_STOPPED, EXIT_TRY_AGAIN, WorkerSpec
+
+
+def main() -> int:
+    """Runs the worker and returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m components.train", description="Trains as one worker of a gang.")
+    parser.add_argument("--spec", required=True, help="path of the worker's spec, JSON")
+    spec = WorkerSpec.read(parser.parse_args().spec)
+    if spec.follows_launcher:
+        end_with_launcher()
+    # Only now, because it takes seconds, in which the launcher may die.
+    import tensorflow as tf
+
+    from components.train.cluster import worker_index
+    from components.train.loop import Stopped
+    from components.train.worker import run_worker
+
+    try:
+        run_worker(spec, worker_index(environment.tf_config()))
+    except AgrivisionError as error:
+        print(f"error: {error}", flush=True)
+        return error.exit_code
+    except Stopped as stopped:
+        print(f"error: stopped by SIGTERM, after checkpoint {stopped}", flush=True)
+        return EXIT_STOPPED
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
+        print(f"error: lost a peer: {str(error.message).splitlines()[0][:300]}", flush=True)
+        return EXIT_TRY_AGAIN
+    return EXIT_DONE
+
+
+if __name__ == "__main__":
+    try:
+        code = main()
+    except Exception as error:
+        traceback.print_exc()
+        print(f"error: {type(error).__name__}: {error}", flush=True)
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: the collectives of a broken cluster can hang while they are torn down.
+    os._exit(code)

@@ -1,0 +1,44 @@
+"""The name of a training: equal data, tuning and code give the same one. Imports no TensorFlow."""
+
+import hashlib
+import importlib.metadata
+import json
+from pathlib import Path
+
+import msgspec
+
+from components.contracts import Manifest
+from components.train.config import TrainConfig
+
+_LENGTH = 16
+
+
+def training_id(manifest: Manifest, config: TrainConfig, num_workers: int) -> str:
+    """Returns 16 hexadecimal digits that name the training."""
+    parts = {
+        "manifest": manifest.sha256,
+        "config": msgspec.to_builtins(config),
+        "num_workers": num_workers,
+        "code": code_digest(),
+        "versions": [_version("tensorflow", "tensorflow-cpu"), _version("keras")],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:_LENGTH]
+
+
+def code_digest() -> str:
+    """Returns the sha256 of the source files that weights depend on."""
+    folder = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in [*sorted(folder.glob("*.py")), folder.parent / "tfrecords.py"]:
+        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _version(*names: str) -> str:
+    # The CPU, GPU and TPU builds of TensorFlow are distributions of different names.
+    for name in names:
+        try:
+            return f"{name} {importlib.metadata.version(name)}"
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "unknown"

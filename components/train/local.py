@@ -1,0 +1,133 @@
+"""The train stage on one machine: check, reuse or train, and write the receipt last."""
+
+import contextlib
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+
+from components import storage
+from components.contracts import Manifest, TrainingReceipt
+from components.progress import StepLog
+from components.train.checks import check_training, resolve_label_mode
+from components.train.config import TrainConfig
+from components.train.identity import training_id
+from components.train.launch_local import run_gang
+from components.train.spec import EXIT_STOPPED, Outcome, WorkerSpec
+
+_PEER_WAIT_SECONDS = 120.0  # importing TensorFlow takes 10 s, on a busy machine a minute
+_STALL_SECONDS = 1800.0  # a step of the largest backbone takes 4 minutes on two cores
+
+
+def train_locally(
+    data_root: str, train_config: str, num_workers: int, max_restarts: int, manifest_path: str, log: StepLog
+) -> TrainingReceipt:
+    """Trains with `num_workers` processes on this machine, or returns the receipt of an equal training.
+
+    Args:
+      data_root: Folder or gs:// URI that the manifest's shards are under; `training/<training_id>/` is written there.
+      train_config: TrainConfig as JSON text.
+      max_restarts: How often all workers may start again from the last checkpoint after one has died.
+      manifest_path: Local file.
+
+    Raises:
+      SettingsError: before any process is started, if the settings cannot work.
+      DataError: for damaged shards, or a loss that is not a number.
+      WorkersFailed: if workers died more often than `max_restarts`.
+    """
+    config = TrainConfig.from_json(train_config)
+    manifest = Manifest.read(manifest_path)
+    check_training(config, manifest, num_workers, max_restarts)
+    if not storage.is_remote(data_root):
+        data_root = str(Path(data_root).resolve())
+    identity = training_id(manifest, config, num_workers)
+    folder = storage.join(data_root, "training", identity)
+    receipt_uri = storage.join(folder, "receipt.json")
+    model_path = f"training/{identity}/export"
+    if storage.exists(receipt_uri) and storage.exists(storage.join(data_root, model_path, "saved_model.pb")):
+        log.line(f"training {identity} was completed before, with equal data, settings and code; its model is reused")
+        return TrainingReceipt.from_json(storage.read_bytes(receipt_uri), receipt_uri)
+
+    started = time.monotonic()
+    label_mode = resolve_label_mode(config, manifest)
+    train = manifest.splits["train"]
+    log.line(
+        f"training {identity}: {config.backbone}, {label_mode.replace('_', '-')}, {config.image_size_px} px, "
+        f"{train.num_tiles:,} train tiles, {config.epochs} epochs, {num_workers} workers"
+    )
+
+    def make_spec(rendezvous: str) -> WorkerSpec:
+        return WorkerSpec(
+            data_root=data_root,
+            training_id=identity,
+            manifest_path=str(Path(manifest_path).resolve()),
+            config=config,
+            label_mode=label_mode,
+            num_workers=num_workers,
+            rendezvous=rendezvous,
+            peer_wait_seconds=_PEER_WAIT_SECONDS,
+            stall_seconds=_STALL_SECONDS,
+            num_threads=max(1, len(os.sched_getaffinity(0)) // num_workers),
+            follows_launcher=True,
+        )
+
+    with _log_dir(storage.join(folder, "logs")) as work_dir, _sigterm_as_exit():
+        num_restarts = run_gang(make_spec, num_workers, max_restarts, work_dir, log)
+    outcome_uri = storage.join(folder, "outcome.json")
+    outcome = Outcome.from_json(storage.read_bytes(outcome_uri), outcome_uri)
+    receipt = TrainingReceipt(
+        training_id=identity,
+        manifest_sha256=manifest.sha256,
+        model_path=model_path,
+        classes=manifest.classes,
+        bands=manifest.bands,
+        label_mode=label_mode,
+        backbone=config.backbone,
+        image_size_px=config.image_size_px,
+        num_parameters=outcome.num_parameters,
+        num_workers=num_workers,
+        num_restarts=num_restarts,
+        config=msgspec.to_builtins(config),
+        best_epoch=outcome.best_epoch,
+        history=outcome.history,
+        seconds=time.monotonic() - started,
+    )
+    storage.write_bytes(receipt_uri, receipt.to_json())
+    return receipt
+
+
+@contextlib.contextmanager
+def _log_dir(uri: str) -> Iterator[Path]:
+    """Yields a local folder for logs; those of a bucket are uploaded at the end, whatever the end."""
+    if not storage.is_remote(uri):
+        yield Path(uri)
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        try:
+            yield Path(temporary)
+        finally:
+            for path in sorted(Path(temporary).iterdir()):
+                storage.write_bytes(storage.join(uri, path.name), path.read_bytes())
+
+
+@contextlib.contextmanager
+def _sigterm_as_exit() -> Iterator[None]:
+    """Turns SIGTERM into an orderly exit, so that the workers can write a checkpoint."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(EXIT_STOPPED)
+
+    previous = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -1,0 +1,44 @@
+"""What a launcher tells its workers, what they tell it back, and the exit codes between them. Imports no TensorFlow."""
+
+from components.contracts import Document, EpochMetrics
+from components.errors import EXIT_DATA, EXIT_SETTINGS
+from components.train.config import TrainConfig
+
+EXIT_DONE = 0
+EXIT_TRY_AGAIN = 75  # a peer was lost or never came: another attempt, from the checkpoint, may succeed
+EXIT_STOPPED = 143  # stopped by SIGTERM, after a checkpoint
+PERMANENT = (EXIT_SETTINGS, EXIT_DATA)  # another attempt would end the same
+
+
+class WorkerSpec(Document, frozen=True, kw_only=True):
+    """launcher → worker.
+
+    Attributes:
+      manifest_path: A local copy of the manifest.
+      label_mode: "multi_label" or "single_label".
+      rendezvous: "<host>:<port>" where worker 0 waits for the others; empty for a single worker.
+      peer_wait_seconds: How long to wait there.
+      stall_seconds: A worker that makes no step for so long gives up.
+      num_threads: Processor cores for this worker.
+      follows_launcher: The worker ends as soon as its standard input does, which the launcher holds open.
+    """
+
+    data_root: str
+    training_id: str
+    manifest_path: str
+    config: TrainConfig
+    label_mode: str
+    num_workers: int
+    rendezvous: str
+    peer_wait_seconds: float
+    stall_seconds: float
+    num_threads: int
+    follows_launcher: bool
+
+
+class Outcome(Document, frozen=True, kw_only=True):
+    """chief → launcher: how a finished training went; `outcome.json` in its folder."""
+
+    num_parameters: int
+    best_epoch: int
+    history: tuple[EpochMetrics, ...]

@@ -1,0 +1,21 @@
+"""Shards and merges a small source, as the pipeline does, without Kubeflow."""
+
+from pathlib import Path
+
+from components.contracts import Inventory, Manifest
+from components.progress import StepLog
+from components.shard.manifest import merge_shards
+from components.shard.writer import write_shards
+
+
+def shard_and_merge(
+    inventory_path: Path, data_root: Path | str, artifacts: Path, log: StepLog | None = None
+) -> Manifest:
+    log = log or StepLog("merge")
+    receipts = []
+    for partition in Inventory.read(inventory_path).partitions:
+        receipts.append(str(artifacts / f"receipts-{partition.index}.json"))
+        write_shards(str(inventory_path), str(partition.index), str(data_root), receipts[-1], StepLog("shard"))
+    return merge_shards(
+        str(inventory_path), receipts, str(data_root), str(artifacts / "manifest"), str(artifacts / "report.html"), log
+    )

@@ -1,0 +1,288 @@
+"""The evaluation of a trained model, on real records with a real SavedModel."""
+
+import io
+import json
+import math
+import os
+import shutil
+
+import msgspec
+import numpy as np
+import pytest
+import tensorflow as tf
+from colour_model import BANDS, CLASSES, colour_dataset, colour_training
+from sklearn.metrics import f1_score
+from tile_shards import fake_record, manifest_of, write_split
+
+from components import storage
+from components.contracts import Evaluation, Production
+from components.errors import DataError, SettingsError
+from components.evaluate.evaluation import evaluate_training
+from components.progress import StepLog
+from components.push.serving import model_card, save_serving_model
+
+LOG = StepLog("evaluate")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A dataset, with a training that is blind for the last of three classes, and one that sees all."""
+    root = tmp_path_factory.mktemp("data")
+    manifest = colour_dataset(root)
+    poor = colour_training(root, manifest, "poor", num_blind=1)
+    good = colour_training(root, manifest, "good")
+    return root, manifest, poor, good
+
+
+@pytest.fixture(scope="module")
+def evaluated(data, tmp_path_factory):
+    """The poor model's evaluation, with nothing in production."""
+    tmp_path = tmp_path_factory.mktemp("evaluated")
+    return evaluate(data, data[2], str(tmp_path / "models"), tmp_path).evaluation
+
+
+@pytest.fixture(scope="module")
+def poor_in_production(data, evaluated, tmp_path_factory):
+    """A models folder with the poor model in production; to be copied."""
+    folder = tmp_path_factory.mktemp("models")
+    return folder, put_in_production(data, data[2], evaluated, str(folder))
+
+
+@pytest.fixture
+def models_uri(tmp_path):
+    return str(tmp_path / "models")
+
+
+def evaluate(data, receipt, models_uri, tmp_path, manifest=None):
+    return evaluate_training(str(data[0]), models_uri, manifest or data[1], receipt, tmp_path / "report.html", LOG)
+
+
+def put_in_production(data, receipt, evaluation, models_uri, **changes):
+    """Publishes a model as push would, without its checks."""
+    exported_dir = data[0] / receipt.model_path
+    card = msgspec.structs.replace(model_card(receipt, evaluation, "weights"), **changes)
+    folder = os.path.join(models_uri, "versions", card.version)
+    save_serving_model(exported_dir, card, type(exported_dir)(folder))
+    storage.write_bytes(f"{models_uri}/production.json", Production(version=card.version).to_json())
+    return card
+
+
+def arrays_of(data, evaluation):
+    with np.load(io.BytesIO((data[0] / evaluation.predictions_path).read_bytes())) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def test_scores_follow_from_the_predictions_that_are_kept(data, models_uri, tmp_path):
+    _, manifest, poor, _ = data
+    outcome = evaluate(data, poor, models_uri, tmp_path)
+    evaluation, arrays = outcome.evaluation, arrays_of(data, outcome.evaluation)
+    assert arrays["candidate"].dtype == np.float32
+    assert arrays["candidate"].shape == arrays["labels"].shape == (48, 3)
+    by_threshold = arrays["candidate"] >= np.array(evaluation.thresholds, np.float32)
+    np.testing.assert_array_equal(arrays["candidate_predicted"], by_threshold)
+    expected = f1_score(arrays["labels"], by_threshold, average="macro")
+    assert evaluation.candidate.macro_f1 == pytest.approx(expected)
+    assert 0.5 < evaluation.candidate.macro_f1 < 0.95  # blind for one class of three, so far from all and nothing
+    assert evaluation.candidate.per_class["water"].f1 == 1.0
+    assert {name.split("_")[0] for name in arrays["tile_ids"]} == set(arrays["field_ids"])
+    assert len(set(arrays["tile_ids"])) == 48
+    assert evaluation.manifest_sha256 == manifest.sha256
+    assert evaluation.production_version is None
+
+
+def test_the_candidate_answers_as_the_exported_model_does(data, models_uri, tmp_path):
+    root, manifest, poor, _ = data
+    arrays = arrays_of(data, evaluate(data, poor, models_uri, tmp_path).evaluation)
+    uris = [str(root / shard.path) for shard in manifest.splits["test"].shards]
+    model = tf.saved_model.load(str(root / poor.model_path))
+    for row, raw in enumerate(tf.data.TFRecordDataset(uris)):
+        features = tf.train.Example.FromString(raw.numpy()).features.feature
+        encoded = [tf.constant([features[name].bytes_list.value[0]]) for name in ("rgb", "nir", "valid_mask")]
+        assert features["tile_id"].bytes_list.value[0].decode() == arrays["tile_ids"][row]
+        np.testing.assert_allclose(model.predict_encoded(*encoded)[0], arrays["candidate"][row], atol=1e-6)
+
+
+def test_production_is_judged_on_the_same_tiles_by_its_own_thresholds(data, evaluated, models_uri, tmp_path):
+    _, _, poor, good = data
+    # Thresholds that let nothing pass: the production model must be judged by these, not by new ones.
+    card = put_in_production(data, poor, evaluated, models_uri, thresholds=(1.0, 1.0, 1.0))
+    outcome = evaluate(data, good, models_uri, tmp_path)
+    evaluation, arrays = outcome.evaluation, arrays_of(data, outcome.evaluation)
+    assert evaluation.production_version == card.version
+    assert evaluation.production_training_id == "poor"
+    assert evaluation.production_note == ""
+    np.testing.assert_allclose(arrays["production"], arrays_of(data, evaluated)["candidate"], atol=1e-6)
+    assert arrays["production_thresholds"].tolist() == [1.0, 1.0, 1.0]
+    assert not arrays["production_predicted"].any()
+    assert evaluation.production.macro_f1 == 0.0
+    assert evaluation.candidate.macro_f1 == 1.0
+
+
+def damage_nothing_but(path):
+    def damage(folder):
+        target = folder / path
+        shutil.rmtree(target) if target.is_dir() else target.unlink()
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    ("damage", "note"),
+    [
+        (damage_nothing_but("card.json"), "has no card.json"),
+        (damage_nothing_but("saved_model.pb"), "no SavedModel at"),
+        (damage_nothing_but("variables"), "cannot load the SavedModel"),
+        (lambda folder: (folder / "saved_model.pb").write_bytes(b"damaged"), "cannot load the SavedModel"),
+        (lambda folder: (folder / "card.json").write_bytes(b"{}"), "is not a modelcard"),
+        (lambda folder: shutil.rmtree(folder), "is not in"),
+        (lambda folder: (folder / "../../production.json").write_bytes(b"{"), "production.json is not a production"),
+    ],
+)
+def test_a_damaged_production_model_is_noted_and_no_error(data, poor_in_production, tmp_path, damage, note):
+    folder, card = poor_in_production
+    shutil.copytree(folder, tmp_path / "models")
+    damage(tmp_path / "models" / "versions" / card.version)
+    after = evaluate(data, data[3], str(tmp_path / "models"), tmp_path).evaluation
+    assert note in after.production_note
+    assert after.production is None
+    assert after.candidate.macro_f1 == 1.0
+    assert "Not compared with production" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize("changes", [{"classes": ("water", "drydown", "weed_cluster")}, {"bands": BANDS[:3]}])
+def test_production_of_other_classes_or_bands_is_not_compared(data, poor_in_production, tmp_path, changes):
+    folder, card = poor_in_production
+    shutil.copytree(folder, tmp_path / "models")
+    msgspec.structs.replace(card, **changes).write(tmp_path / "models" / "versions" / card.version / "card.json")
+    after = evaluate(data, data[3], str(tmp_path / "models"), tmp_path).evaluation
+    assert after.production is None
+    assert after.production_version == card.version
+    assert f"version {card.version} has the {next(iter(changes))}" in after.production_note
+
+
+def test_answers_that_are_nan_are_noted_of_production_and_refused_of_a_candidate(data, evaluated, models_uri, tmp_path):
+    root, manifest, _, good = data
+    broken = colour_training(root, manifest, "broken")
+    module = tf.saved_model.load(str(root / broken.model_path))
+    module.colours.assign(tf.fill([3, 4], math.nan))
+    wrapper = tf.Module()
+    wrapper.module = module
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * 3)
+    def predict_encoded(rgb, nir, valid_mask):
+        return module.predict_encoded(rgb, nir, valid_mask) + tf.reduce_sum(module.colours)
+
+    wrapper.predict_encoded = predict_encoded
+    tf.saved_model.save(wrapper, str(root / "training/broken/export"))
+    with pytest.raises(DataError, match="probabilities must be finite, got NaN or infinity for 24 of 24"):
+        evaluate(data, broken, models_uri, tmp_path)
+    put_in_production(data, broken, evaluated, models_uri)
+    assert "must be finite" in evaluate(data, good, models_uri, tmp_path).evaluation.production_note
+
+
+def test_equal_input_gives_equal_bytes(data, models_uri, tmp_path):
+    _, _, poor, _ = data
+    outcomes = []
+    for _ in range(2):
+        outcome = evaluate(data, poor, models_uri, tmp_path)
+        outcomes.append((outcome.evaluation.to_json(), (tmp_path / "report.html").read_bytes()))
+    assert outcomes[0] == outcomes[1]
+
+
+def test_a_class_that_never_occurs_is_left_out_and_nothing_is_nan(models_uri, tmp_path):
+    records = [record for record in map(fake_record, range(20)) if not record.labels[2]]  # none has drydown
+    splits = {name: write_split(tmp_path, records, 1) for name in ("val", "test")}
+    manifest = manifest_of(splits, 48)
+    receipt = colour_training(tmp_path, manifest)
+    outcome = evaluate((tmp_path, manifest), receipt, models_uri, tmp_path)
+    assert set(outcome.metrics) == {"macro_f1", "map", "macro_precision", "macro_recall", "f1_water", "f1_weed_cluster"}
+    assert outcome.metrics["macro_f1"] == 1.0
+    assert outcome.evaluation.thresholds[2] == 0.5
+    assert outcome.evaluation.candidate.per_class["drydown"].support == 0
+    roc = outcome.roc
+    numbers = [roc.false_positive_rate, roc.true_positive_rate, roc.threshold, outcome.confusion.matrix]
+    json.dumps([outcome.metrics, msgspec.to_builtins(outcome.evaluation), *numbers], allow_nan=False)
+
+
+def test_the_report_shows_the_class_table_and_tiles_right_and_wrong(data, models_uri, tmp_path):
+    _, _, poor, _ = data
+    evaluate(data, poor, models_uri, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    for text in ("macro F1", "mAP", "Nothing in production yet", *CLASSES, "✓ found", "✗ missed"):
+        assert text in page
+    assert page.count("data:image/svg+xml") == 2
+    assert page.count("data:image/jpeg") == 3  # two classes found, and the one missed that it is blind for
+
+
+def test_single_label_is_judged_by_the_most_probable_class_on_tiles_that_have_one(tmp_path, models_uri):
+    manifest = colour_dataset(tmp_path, bands=BANDS[:3])  # RGB only
+    receipt = colour_training(tmp_path, manifest, "single", label_mode="single_label")
+    data = (tmp_path, manifest)
+    outcome = evaluate(data, receipt, models_uri, tmp_path)
+    arrays = arrays_of(data, outcome.evaluation)
+    assert (arrays["labels"].sum(axis=1) == 1).all()
+    assert outcome.evaluation.num_test_tiles == manifest.splits["test"].num_single_label
+    assert (arrays["candidate_predicted"].argmax(axis=1) == arrays["candidate"].argmax(axis=1)).all()
+    assert outcome.evaluation.thresholds == (0.5, 0.5, 0.5)
+    assert outcome.confusion.categories == list(CLASSES)
+    assert np.sum(outcome.confusion.matrix) == outcome.evaluation.num_test_tiles
+    assert "there are no thresholds" in (tmp_path / "report.html").read_text()
+
+
+def change(document, **changes):
+    return msgspec.structs.replace(document, **changes)
+
+
+def test_what_cannot_be_evaluated_is_refused_in_one_line(data, models_uri, tmp_path):
+    _, manifest, poor, _ = data
+    with pytest.raises(SettingsError, match="training poor was made from manifest other, not"):
+        evaluate(data, change(poor, manifest_sha256="other"), models_uri, tmp_path)
+    with pytest.raises(DataError, match=r"no SavedModel at .*gone"):
+        evaluate(data, change(poor, model_path="training/gone/export"), models_uri, tmp_path)
+    untested = change(manifest, splits={"val": manifest.splits["val"]})
+    with pytest.raises(DataError, match="the dataset has no test tiles, only val"):
+        evaluate(data, change(poor, manifest_sha256=untested.sha256), models_uri, tmp_path, untested)
+    test = manifest.splits["test"]
+    cut = change(test, shards=(change(test.shards[0], num_bytes=7), *test.shards[1:]))
+    damaged = change(manifest, splits={**manifest.splits, "test": cut})
+    with pytest.raises(DataError, match=r"shard .* must have 7 bytes, got"):
+        evaluate(data, change(poor, manifest_sha256=damaged.sha256), models_uri, tmp_path, damaged)
+
+
+def test_the_wrappers_hand_on_what_kfp_shows(data, models_uri, tmp_path):
+    """The KFP components' own functions, with KFP's own artifact classes."""
+    from kfp import dsl
+
+    from components.evaluate.component import evaluate as evaluate_step
+    from components.evaluate.component import gate as gate_step
+
+    root, manifest, poor, _ = data
+
+    def artifact(kind, name):
+        return kind(name=name, uri=str(tmp_path / name))
+
+    inputs = artifact(dsl.Dataset, "manifest"), artifact(dsl.Model, "receipt")
+    manifest.write(inputs[0].path)
+    poor.write(inputs[1].path)
+    evaluation, decision = artifact(dsl.Artifact, "evaluation"), artifact(dsl.Artifact, "decision")
+    metrics, classification = artifact(dsl.Metrics, "metrics"), artifact(dsl.ClassificationMetrics, "classification")
+    report = artifact(dsl.HTML, "report")
+    evaluate_step.python_func(
+        str(root),
+        models_uri,
+        *inputs,
+        evaluation=evaluation,
+        metrics=metrics,
+        classification=classification,
+        report=report,
+    )
+    result = Evaluation.read(evaluation.path)
+    assert metrics.metadata["macro_f1"] == result.candidate.macro_f1
+    assert len(classification.metadata["confusionMatrix"]["rows"]) == len(CLASSES) + 1
+    assert 2 <= len(classification.metadata["confidenceMetrics"]) <= 200
+    json.dumps([metrics.metadata, classification.metadata], allow_nan=False)
+    assert gate_step.python_func(str(root), 0.99, evaluation, decision) == "refuse"  # a poor model is not pushed
+    assert gate_step.python_func(str(root), 0.5, evaluation, decision) == "push"
+    with pytest.raises(SystemExit) as stopped:
+        gate_step.python_func(str(root), 1.5, evaluation, decision)
+    assert stopped.value.code == 2

@@ -1,0 +1,298 @@
+"""From a folder or bucket to an inventory and its partition files: complete, the same every time, or one clear line."""
+
+import contextlib
+import json
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+import msgspec
+import pytest
+from kfp import dsl
+from tile_listing import release_files, tile_name, write_files
+
+from components import storage
+from components.agrivision import CHALLENGE_2020, CLASS_FOLDERS, PAPER_2020, SUPERVISED_2021
+from components.contracts import Inventory, SourceTile
+from components.errors import DataError, SettingsError
+from components.ingest.component import ingest
+from components.ingest.inventory import build_inventory
+from components.ingest.settings import IngestSettings
+from components.progress import StepLog
+
+
+def names(split: str, num_tiles: int) -> list[str]:
+    return [tile_name(f"{split}{number // 4}", number % 4) for number in range(num_tiles)]
+
+
+def challenge_paths(layout: str = CHALLENGE_2020) -> list[str]:
+    return [
+        *release_files(layout, "train", names("TRAIN", 40)),
+        *release_files(layout, "val", names("VAL", 12)),
+        *release_files(layout, "test", names("TEST", 8), labelled=False),
+    ]
+
+
+def write_paper(root: Path) -> str:
+    """Writes two years, each with its official split in the two files of the release."""
+    for year in (2017, 2018):
+        splits = {split: names(f"{year}{split}", count) for split, count in (("train", 24), ("val", 8), ("test", 8))}
+        for tiles in splits.values():
+            write_files(root, release_files(PAPER_2020, f"data{year}_miniscale", tiles))
+        by_field = {split: sorted({name.partition("_")[0] for name in tiles}) for split, tiles in splits.items()}
+        (root / f"data{year}_splits.json").write_text(json.dumps(by_field))
+        stats = {split: {f"field_bounds/{name}.png": {} for name in tiles} for split, tiles in splits.items()}
+        (root / f"data{year}_miniscale" / "field_stats.json").write_text(json.dumps(stats))
+    return str(root)
+
+
+def build(source_uri: str, data_root: Path | str, **settings) -> Inventory:
+    return build_inventory(source_uri, str(data_root), IngestSettings(**settings), StepLog("ingest"))
+
+
+def tiles_of(inventory: Inventory, data_root: Path | str) -> list[SourceTile]:
+    return [
+        msgspec.json.decode(line, type=SourceTile)
+        for partition in inventory.partitions
+        for line in storage.read_bytes(storage.join(str(data_root), partition.path)).splitlines()
+    ]
+
+
+def split_counts(inventory: Inventory) -> dict[str, int]:
+    counts = dict.fromkeys(("train", "val", "test"), 0)
+    for partition in inventory.partitions:
+        for shard in partition.shards:
+            counts[shard.split] += shard.num_tiles
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("layout", "counts", "origin", "num_unlabelled", "num_bands"),
+    [
+        (PAPER_2020, {"train": 48, "val": 16, "test": 16}, "official", 0, 4),
+        (CHALLENGE_2020, {"train": 32, "val": 8, "test": 12}, "official train and val; val is used as test", 8, 4),
+        (SUPERVISED_2021, {"train": 32, "val": 8, "test": 12}, "official train and val; val is used as test", 8, 4),
+        (CLASS_FOLDERS, {"train": 24, "val": 8, "test": 8}, "by field", 0, 3),
+    ],
+)
+def test_every_layout_becomes_an_inventory(tmp_path, layout, counts, origin, num_unlabelled, num_bands):
+    if layout == PAPER_2020:
+        source_uri = write_paper(tmp_path / "tiles")
+    elif layout == CLASS_FOLDERS:
+        paths = [f"{'water' if number % 3 else 'weed'}/{number}.jpg" for number in range(40)]
+        source_uri = write_files(tmp_path / "tiles", paths)
+    else:
+        source_uri = write_files(tmp_path / "tiles", challenge_paths(layout))
+    inventory = build(source_uri, tmp_path / "data")
+    assert inventory.layout == layout
+    assert split_counts(inventory) == counts
+    assert inventory.split_origin.startswith(origin)
+    assert (inventory.num_tiles, inventory.num_unlabelled) == (sum(counts.values()), num_unlabelled)
+    assert (len(inventory.bands), inventory.rejected) == (num_bands, ())
+
+    tiles = tiles_of(inventory, tmp_path / "data")
+    assert inventory.num_fields == len({tile.field_id for tile in tiles})
+    splits = {}
+    for tile in tiles:
+        assert splits.setdefault(tile.field_id, tile.split) == tile.split
+        assert (tmp_path / "tiles" / tile.rgb.path).stat().st_size == tile.rgb.num_bytes
+
+
+def test_the_lines_of_a_partition_are_those_of_its_shards_in_order(tmp_path):
+    source_uri = write_files(tmp_path / "tiles", challenge_paths())
+    inventory = build(source_uri, tmp_path / "data", num_partitions=3, num_workers=5)
+    for partition in inventory.partitions:
+        lines = (tmp_path / "data" / partition.path).read_bytes().splitlines()
+        tiles = [msgspec.json.decode(line, type=SourceTile) for line in lines]
+        expected = [(shard.split, shard.index) for shard in partition.shards for _ in range(shard.num_tiles)]
+        assert [(tile.split, tile.shard) for tile in tiles] == expected
+        assert partition.num_tiles == len(tiles)
+    assert sorted(len(partition.shards) for partition in inventory.partitions) == [2, 2, 3]
+
+
+def test_a_second_run_gives_the_same_bytes_and_writes_nothing(tmp_path):
+    source_uri = write_paper(tmp_path / "tiles")
+    first = build(source_uri, tmp_path / "data")
+    before = {file.path: file.version for file in storage.list_files(str(tmp_path / "data"))}
+    assert build(source_uri, tmp_path / "data").to_json() == first.to_json()
+    assert {file.path: file.version for file in storage.list_files(str(tmp_path / "data"))} == before
+
+    copy = shutil.copytree(tmp_path / "tiles", tmp_path / "elsewhere")  # keeps the times
+    moved = build(str(copy), tmp_path / "other")
+    assert moved.partitions == first.partitions
+
+
+def test_a_damaged_partition_file_is_written_anew(tmp_path):
+    source_uri = write_files(tmp_path / "tiles", challenge_paths())
+    inventory = build(source_uri, tmp_path / "data")
+    path = tmp_path / "data" / inventory.partitions[0].path
+    content = path.read_bytes()
+    path.write_bytes(content[:100])
+    build(source_uri, tmp_path / "data")
+    assert path.read_bytes() == content
+
+
+def test_shards_do_not_depend_on_partitions_but_their_files_have_another_place(tmp_path):
+    source_uri = write_files(tmp_path / "tiles", challenge_paths())
+    one, three = (build(source_uri, tmp_path / "data", num_partitions=count) for count in (1, 3))
+    shards = [
+        sorted((s.split, s.index, s.source_digest) for p in each.partitions for s in p.shards) for each in (one, three)
+    ]
+    assert shards[0] == shards[1]
+    assert one.fingerprint == three.fingerprint
+    assert {p.path for p in one.partitions}.isdisjoint(p.path for p in three.partitions)
+
+
+def test_the_fingerprint_changes_with_the_tiles_and_with_nothing_else(tmp_path):
+    source_uri = write_paper(tmp_path / "tiles")
+    first = build(source_uri, tmp_path / "data")
+    (tmp_path / "tiles" / "README.md").write_text("about")
+    assert build(source_uri, tmp_path / "data", seed=5).fingerprint == first.fingerprint
+    os.utime(tmp_path / "tiles" / "data2017_splits.json", ns=(1, 1))
+    second = build(source_uri, tmp_path / "data")
+    assert second.fingerprint != first.fingerprint
+    label = next((tmp_path / "tiles" / "data2018_miniscale" / "field_labels").rglob("*.png"))
+    os.utime(label, ns=(1, 1))
+    assert build(source_uri, tmp_path / "data").fingerprint != second.fingerprint
+
+
+def test_fewer_shards_than_partitions_make_fewer_partitions(tmp_path, capsys):
+    source_uri = write_files(tmp_path / "tiles", challenge_paths())
+    inventory = build(source_uri, tmp_path / "data", num_partitions=50, num_workers=1)
+    assert [partition.index for partition in inventory.partitions] == [0, 1, 2]
+    assert "ingest | 3 partitions instead of 50, as there are only as many shards" in capsys.readouterr().out
+
+
+def test_a_few_bad_tiles_are_left_out_and_reported(tmp_path):
+    source_uri = write_files(tmp_path / "tiles", challenge_paths())
+    bad = names("TRAIN", 40)[7]
+    os.remove(tmp_path / "tiles" / "train" / "images" / "nir" / f"{bad}.jpg")
+    inventory = build(source_uri, tmp_path / "data", max_bad_fraction=0.02)  # 1 of 52
+    assert [(rejection.tile_id, rejection.reason) for rejection in inventory.rejected] == [(bad, "nir: no such file")]
+    assert inventory.num_tiles == 51
+    with pytest.raises(DataError) as error:
+        build(source_uri, tmp_path / "data", max_bad_fraction=0.019)
+    assert str(error.value) == (
+        f"1 of 52 tiles under {source_uri!r} are bad, 1.9%, more than ingest_max_bad_fraction=0.019 allows: "
+        f"{bad}: nir: no such file"
+    )
+
+
+def _nothing(paths: list[str]) -> list[str]:
+    return []
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "error", "message"),
+    [
+        (_nothing, {}, DataError, "no known layout under .* which has no file; expected paper-2020: "),
+        (
+            lambda paths: paths,
+            {"layout": PAPER_2020},
+            SettingsError,
+            "ingest_layout is paper-2020, but .* challenge-2020",
+        ),
+        (
+            lambda paths: [p for p in paths if "/nir/" not in p],
+            {},
+            DataError,
+            "no tile under .* has a nir file, and 60",
+        ),
+        (
+            lambda paths: [p for p in paths if "/boundaries/" not in p],
+            {},
+            DataError,
+            r"52 of 52 tiles .*, 100.0%, more",
+        ),
+        (
+            lambda paths: [p for p in paths if "/labels/" not in p],
+            {"layout": CHALLENGE_2020},
+            DataError,
+            "no labelled tile",
+        ),
+        (lambda paths: [p for p in paths if not p.startswith("train")], {}, DataError, "are all val; expected train"),
+        (
+            lambda paths: paths,
+            {"num_workers": 33},
+            SettingsError,
+            "more workers than shards: train_num_workers=33, .* 32",
+        ),
+    ],
+)
+def test_a_source_that_cannot_be_used_is_one_line(tmp_path, change, settings, error, message):
+    source_uri = write_files(tmp_path / "tiles", [*change(challenge_paths()), ".gitkeep"])
+    with pytest.raises(error, match=message) as raised:
+        build(source_uri, tmp_path / "data", **settings)
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_data_root_that_cannot_be_written_is_one_line(tmp_path):
+    source_uri = write_files(tmp_path / "tiles", challenge_paths())
+    (tmp_path / "data").write_text("a file")
+    with pytest.raises(SettingsError, match="cannot write '.*/data/inventories/.*: Not a directory; data_root must be"):
+        build(source_uri, tmp_path / "data")
+
+
+def run_component(source_uri: str, tmp_path: Path, **changes) -> tuple[list[str], Inventory]:
+    """Calls the component's function as a step does."""
+    settings = {
+        "source_version": "", "layout": "auto", "seed": 0, "val_percent": 20, "test_percent": 20, "num_partitions": 2,
+        "num_workers": 2, "shard_size_mb": 64, "min_class_fraction": 0.002, "max_bad_fraction": 0.01,
+    }  # fmt: skip
+    artifact = dsl.Dataset(uri=str(tmp_path / "artifacts" / "inventory"))
+    data_root = str(tmp_path / "data")
+    partitions = ingest.python_func(
+        source_uri=source_uri, data_root=data_root, inventory=artifact, **settings | changes
+    )
+    return partitions, Inventory.read(artifact.path)
+
+
+def test_the_component_returns_the_partitions_as_text_and_tells_what_it_found(tmp_path, capsys):
+    source_uri = write_files(tmp_path / "tiles", challenge_paths())
+    partitions, inventory = run_component(source_uri, tmp_path)
+    assert partitions == ["0", "1"] == [str(partition.index) for partition in inventory.partitions]
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("ingest | done in ")
+    assert ": found 52 tiles of 13 fields in layout challenge-2020 (32 train, 8 val, 12 test; split official" in last
+    assert last.endswith("8 without labels left aside; planned 4 shards in 2 partitions")
+
+
+@pytest.mark.parametrize(
+    ("source", "changes", "exit_code"),
+    [("tiles", {"layout": "tiff"}, 2), ("tiles", {"num_workers": 100}, 2), ("nowhere", {}, 42)],
+)
+def test_the_component_fails_with_one_line_and_an_exit_code(tmp_path, capsys, source, changes, exit_code):
+    write_files(tmp_path / "tiles", challenge_paths())
+    with pytest.raises(SystemExit) as exit_:
+        run_component(str(tmp_path / source), tmp_path, **changes)
+    assert exit_.value.code == exit_code
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"ingest | failed (exit {exit_code}): ")
+
+
+@pytest.mark.gcs
+@pytest.mark.skipif("STORAGE_EMULATOR_HOST" not in os.environ, reason="needs a gs:// server (STORAGE_EMULATOR_HOST)")
+def test_a_bucket_gives_the_same_tiles_and_splits_as_a_folder(tmp_path):
+    from google.api_core.exceptions import Conflict
+    from google.cloud import storage as gcs
+
+    with contextlib.suppress(Conflict):
+        gcs.Client().create_bucket("agri-ingest-test")
+    remote = f"gs://agri-ingest-test/{uuid.uuid4().hex}"
+    paths = challenge_paths()
+    local = write_files(tmp_path / "tiles", paths)
+    try:
+        for path in paths:
+            storage.write_bytes(f"{remote}/tiles/{path}", (tmp_path / "tiles" / path).read_bytes())
+        there = build(f"{remote}/tiles", f"{remote}/data")
+        here = build(local, tmp_path / "data")
+        assert split_counts(there) == split_counts(here)
+        placed = [
+            sorted((tile.tile_id, tile.split, tile.shard, tile.rgb.num_bytes) for tile in tiles_of(inventory, root))
+            for inventory, root in ((there, f"{remote}/data"), (here, tmp_path / "data"))
+        ]
+        assert placed[0] == placed[1]
+        assert build(f"{remote}/tiles", f"{remote}/data").to_json() == there.to_json()
+    finally:
+        storage.remove_folder(remote, "")

@@ -1,0 +1,148 @@
+"""Shards of a good size, enough of them for the workers, the same whatever the number of partitions."""
+
+import collections
+
+import msgspec
+import pytest
+from tile_listing import fake_tile
+
+from components.contracts import SourceFile
+from components.errors import SettingsError
+from components.ingest.planner import MB, fill_shards, num_shards, share_out
+
+
+@pytest.mark.parametrize(
+    ("split", "num_tiles", "megabytes", "shard_size_mb", "num_workers", "expected"),
+    [
+        ("train", 57_000, 11_400, 64, 2, 179),  # the paper release: as many as its bytes fill
+        ("train", 57_000, 11_400, 64, 64, 512),  # 8 to a worker, of 22 MB
+        ("train", 57_000, 11_400, 64, 256, 1140),  # as many as 10 MB allow, 4 to a worker
+        ("val", 18_000, 3_700, 64, 256, 58),  # only train is shared out
+        ("train", 5_000, 1_000, 64, 2, 16),
+        ("train", 500, 100, 64, 2, 10),
+        ("train", 100, 20, 64, 2, 2),
+        ("train", 100, 20, 64, 3, 3),  # below 10 MB, as every worker needs one
+        ("train", 100, 2, 64, 4, 4),
+        ("train", 4, 2, 64, 4, 4),  # as many workers as tiles
+        ("val", 100, 2, 64, 4, 1),
+        ("val", 100, 64, 64, 4, 1),
+        ("val", 100, 65, 64, 4, 2),
+        ("test", 3, 600, 64, 1, 3),  # never more than tiles
+        ("train", 1_000, 100, 1, 1, 100),  # small ones if asked for
+        ("val", 1, 0, 64, 1, 1),
+    ],
+)
+def test_the_number_of_shards(split, num_tiles, megabytes, shard_size_mb, num_workers, expected):
+    assert num_shards(split, num_tiles, megabytes * MB, shard_size_mb, num_workers) == expected
+
+
+def test_more_workers_than_shards_can_be_is_one_line():
+    message = (
+        "more workers than shards: train_num_workers=8, but there are only 5 train tiles; set train_num_workers to"
+    )
+    with pytest.raises(SettingsError, match=message):
+        num_shards("train", 5, 10**9, 64, 8)
+
+
+def tiles(num_train: int = 240, num_other: int = 40, num_bytes: int = 200_000):
+    return [
+        fake_tile(f"{split}{number // 8}", number % 8, split, num_bytes)
+        for split, count in (("train", num_train), ("val", num_other), ("test", num_other))
+        for number in range(count)
+    ]
+
+
+def fill(tiles, seed=0, shard_size_mb=4, num_workers=2, **changes):
+    recipe = {"layout": "paper-2020", "classes": ("a", "b"), "bands": ("red",), "min_class_fraction": 0.002} | changes
+    return fill_shards(tiles, seed=seed, shard_size_mb=shard_size_mb, num_workers=num_workers, **recipe)
+
+
+def test_every_tile_is_in_one_shard_of_its_split():
+    shards = fill(tiles())
+    assert collections.Counter(shard.planned.split for shard in shards) == {"train": 12, "val": 2, "test": 2}
+    there = sorted(tile.tile_id for shard in shards for tile in shard.tiles)
+    assert there == sorted(tile.tile_id for tile in tiles())
+    for shard in shards:
+        assert {(tile.split, tile.shard) for tile in shard.tiles} == {(shard.planned.split, shard.planned.index)}
+        assert (shard.planned.num_tiles, shard.planned.num_bytes) == (len(shard.tiles), 200_000 * len(shard.tiles))
+
+
+def test_shards_are_alike_and_mix_the_fields():
+    train = [shard for shard in fill(tiles(num_train=2_400), shard_size_mb=40) if shard.planned.split == "train"]
+    assert len(train) == 16
+    assert all(100 <= shard.planned.num_tiles <= 200 for shard in train)  # 150 on average
+    for shard in train:
+        names = [tile.field_id for tile in shard.tiles]
+        assert len(set(names)) > 80
+        assert names != sorted(names)
+
+
+def test_the_plan_does_not_depend_on_the_order_of_the_tiles():
+    assert fill(tiles()[::-1]) == fill(tiles())
+
+
+def test_a_few_tiles_still_fill_every_shard():
+    for num_workers in range(1, 13):
+        shards = fill(tiles(num_train=12, num_other=1, num_bytes=1000), num_workers=num_workers)
+        assert [shard.planned.num_tiles > 0 for shard in shards] == [True] * (num_workers + 2)
+
+
+def test_a_tile_more_changes_one_shard():
+    digests = {shard.planned.source_digest for shard in fill(tiles(num_bytes=199_000))}
+    more = [*tiles(num_bytes=199_000), fake_tile("new", 0, "train", 1_000)]
+    assert len(digests - {shard.planned.source_digest for shard in fill(more)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "num_new"),
+    [
+        ({}, 0),
+        ({"seed": 1}, 16),
+        ({"classes": ("b", "a")}, 16),
+        ({"bands": ("red", "nir")}, 16),
+        ({"min_class_fraction": 0.01}, 16),
+        ({"layout": "challenge-2020"}, 16),
+        ({"num_workers": 1}, 0),  # the same number of shards
+    ],
+)
+def test_the_digest_changes_with_all_that_the_shard_follows_from(changed, num_new):
+    before = {shard.planned.source_digest for shard in fill(tiles())}
+    assert len({shard.planned.source_digest for shard in fill(tiles(), **changed)} - before) == num_new
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rgb": SourceFile("rgb/other.jpg", 200_000, "1")},
+        {"rgb": SourceFile("rgb/x", 200_001, "1")},
+        {"rgb": SourceFile("rgb/x", 200_000, "2")},
+        {"nir": SourceFile("nir/x", 1, "1")},
+        {"mask": SourceFile("mask/x", 1, "1")},
+        {"labels": {"a": SourceFile("a/x", 1, "1")}},
+        {"classes": ("a",)},
+        {"field_id": "other"},
+    ],
+)
+def test_the_digest_changes_with_every_file_of_a_tile(change):
+    base = msgspec.structs.replace(fake_tile("A", 0, "test"), rgb=SourceFile("rgb/x", 200_000, "1"))
+    others = [*tiles(num_other=0), fake_tile("B", 0, "val")]
+    digests = [
+        fill([*others, tile])[-1].planned.source_digest for tile in (base, msgspec.structs.replace(base, **change))
+    ]
+    assert len(set(digests)) == 2
+
+
+def test_the_digest_does_not_change_with_the_place_of_a_shard():
+    as_val = fill([*tiles(num_other=0), fake_tile("A", 0, "val"), fake_tile("B", 0, "test")])
+    as_test = fill([*tiles(num_other=0), fake_tile("A", 0, "test"), fake_tile("B", 0, "val")])
+    assert as_val[-2].planned.source_digest == as_test[-1].planned.source_digest
+
+
+@pytest.mark.parametrize(("num_partitions", "expected"), [(1, 1), (2, 2), (3, 3), (16, 16), (100, 16)])
+def test_partitions_share_the_shards_evenly_and_do_not_change_them(num_partitions, expected):
+    shards = fill(tiles())
+    shares = share_out(shards, num_partitions)
+    assert len(shares) == expected
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+    dealt = [shard for share in shares for shard in share]
+    assert sorted(shard.planned.source_digest for shard in dealt) == sorted(s.planned.source_digest for s in shards)

@@ -1,0 +1,156 @@
+import io
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from PIL import Image
+from sharded import shard_and_merge
+from small_source import plan, write_file, write_source
+
+from components.contracts import Manifest, Rejection, ShardReceipts
+from components.errors import DataError
+from components.progress import StepLog
+from components.shard.manifest import merge_shards
+
+
+def published(data_root: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (data_root / "datasets").glob("*/*")}
+
+
+def test_the_manifest_is_the_same_whatever_the_place_and_the_partitions(tmp_path: Path) -> None:
+    tiles = write_source(tmp_path / "here")
+    shutil.copytree(tmp_path / "here", tmp_path / "there")
+    first = shard_and_merge(plan(tmp_path / "here", tmp_path / "a", tiles), tmp_path / "a", tmp_path / "a")
+    other_plan = plan(tmp_path / "there", tmp_path / "b", tiles, num_partitions=3, name="another")
+    second = shard_and_merge(other_plan, tmp_path / "b", tmp_path / "b")
+    assert first == second
+    assert published(tmp_path / "a") == published(tmp_path / "b")
+    (folder,) = (tmp_path / "a" / "datasets").iterdir()
+    assert folder.name == first.sha256[:16]
+    assert Manifest.read(folder / "manifest.json") == Manifest.read(tmp_path / "a" / "manifest") == first
+    assert (folder / "report.html").read_bytes() == (tmp_path / "a" / "report.html").read_bytes()
+
+
+def test_statistics_are_those_of_the_valid_pixels(tmp_path: Path) -> None:
+    tiles = write_source(tmp_path / "source")
+    log = StepLog("merge")
+    manifest = shard_and_merge(plan(tmp_path / "source", tmp_path, tiles), tmp_path, tmp_path, log)
+    train = manifest.splits["train"]
+
+    def pixels(path: str) -> np.ndarray:
+        return np.asarray(Image.open(io.BytesIO((tmp_path / "source" / path).read_bytes())))
+
+    valid = [pixels(tile.boundary.path) == 255 for tile in tiles[:12] if tile.boundary]
+    red = np.concatenate([pixels(tile.rgb.path)[..., 0][v] for tile, v in zip(tiles[:12], valid, strict=True)])
+    nir = np.concatenate([pixels(tile.nir.path)[v] for tile, v in zip(tiles[:12], valid, strict=True) if tile.nir])
+    assert train.valid_pixels == len(red)
+    assert train.band_mean[0] == pytest.approx(red.mean() / 255, rel=1e-12)
+    assert train.band_std[3] == pytest.approx(nir.std() / 255, rel=1e-12)
+    assert (train.num_tiles, train.num_fields, len(train.shards)) == (12, 4, 3)
+    assert train.class_tiles == (12, 6)
+    assert train.num_single_label == 6
+    assert manifest.tile_sizes == {"64x64": 20}
+    assert [shard.num_tiles for shard in train.shards] == [4, 4, 4]
+    assert log.summary == "wrote 20 tiles of 8 fields to 5 shards (0.00 GB), 0 rejected"
+
+
+def test_too_many_bad_tiles_stop_the_run_with_the_reasons(tmp_path: Path) -> None:
+    tiles = write_source(tmp_path / "source")
+    for index, content in ((1, b""), (2, b""), (5, b"text")):
+        broken = write_file(tmp_path / "source", tiles[index].rgb.path, content)
+        tiles[index] = msgspec.structs.replace(tiles[index], rgb=broken)
+    unpaired = (Rejection("TRAIN9_0-0-64-64", "nir: no such file"),)
+    path = plan(tmp_path / "source", tmp_path, tiles, max_bad_fraction=0.1, rejected=unpaired)
+    with pytest.raises(DataError) as raised:
+        shard_and_merge(path, tmp_path, tmp_path)
+    assert str(raised.value) == (
+        "4 of 21 tiles are bad, 19.0%, more than max_bad_fraction=0.1 allows: "
+        f"2 x rgb: empty file (0 bytes) (e.g. {tiles[2].tile_id}); "
+        f"1 x rgb: not a readable JPEG or PNG file (e.g. {tiles[5].tile_id}); "
+        "1 x nir: no such file (e.g. TRAIN9_0-0-64-64)"
+    )
+    assert not published(tmp_path)
+
+    manifest = shard_and_merge(
+        plan(tmp_path / "source", tmp_path, tiles, max_bad_fraction=4 / 21, rejected=unpaired), tmp_path, tmp_path
+    )
+    assert [bad.tile_id for bad in manifest.rejected] == [
+        tiles[2].tile_id, tiles[1].tile_id, tiles[5].tile_id, "TRAIN9_0-0-64-64",
+    ]  # fmt: skip
+    assert manifest.num_tiles == 17
+
+
+def test_a_split_without_a_good_tile_is_no_dataset(tmp_path: Path) -> None:
+    tiles = write_source(tmp_path / "source", val=1)
+    broken = write_file(tmp_path / "source", tiles[12].rgb.path, b"")
+    tiles[12] = msgspec.structs.replace(tiles[12], rgb=broken)
+    with pytest.raises(DataError, match=r"the val split has no good tile \(1 rejected\)"):
+        shard_and_merge(plan(tmp_path / "source", tmp_path, tiles), tmp_path, tmp_path)
+    with pytest.raises(DataError, match=r"the val split has no good tile \(0 rejected\)"):
+        shard_and_merge(plan(tmp_path / "source", tmp_path, tiles[:12] + tiles[13:]), tmp_path, tmp_path)
+
+
+def lose_receipt(data_root: Path, document: ShardReceipts) -> ShardReceipts:
+    return msgspec.structs.replace(document, receipts=(*document.receipts[:1], *document.receipts[2:]))
+
+
+def lose_shard(data_root: Path, document: ShardReceipts) -> ShardReceipts:
+    (data_root / document.receipts[1].path).unlink()
+    return document
+
+
+def cut_shard(data_root: Path, document: ShardReceipts) -> ShardReceipts:
+    path = data_root / document.receipts[1].path
+    path.write_bytes(path.read_bytes()[:-1])
+    return document
+
+
+def miscount(data_root: Path, document: ShardReceipts) -> ShardReceipts:
+    wrong = msgspec.structs.replace(document.receipts[1], num_tiles=3)
+    return msgspec.structs.replace(document, receipts=(document.receipts[0], wrong, *document.receipts[2:]))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lose_receipt, "train shard 1 has no receipt"),
+        (lose_shard, "train shard 1, 'shards/.*: expected .* bytes, there is no such file"),
+        (cut_shard, "train shard 1, 'shards/.*: expected .* bytes, got "),
+        (miscount, "train shard 1: planned with 4 tiles, but its receipt is of train shard 1 with 3 tiles"),
+    ],
+)
+def test_a_shard_that_is_not_there_is_named_and_nothing_is_published(
+    tmp_path: Path, damage: Callable[[Path, ShardReceipts], ShardReceipts], message: str
+) -> None:
+    path = plan(tmp_path / "source", tmp_path, write_source(tmp_path / "source"))
+    shard_and_merge(path, tmp_path, tmp_path)
+    shutil.rmtree(tmp_path / "datasets")
+    receipts = tmp_path / "receipts-0.json"
+    damage(tmp_path, ShardReceipts.read(receipts)).write(receipts)
+    with pytest.raises(DataError, match=message):
+        merge_shards(
+            str(path), [str(receipts)], str(tmp_path), str(tmp_path / "m"), str(tmp_path / "r"), StepLog("merge")
+        )
+    assert not published(tmp_path)
+    assert not (tmp_path / "m").exists()
+
+
+def test_what_cannot_be_learned_or_judged_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiles = write_source(tmp_path / "source", test=1)  # the test tile has drydown only
+    tiles = [
+        msgspec.structs.replace(tile, labels={"drydown": tile.labels["drydown"]}) if tile.split == "train" else tile
+        for tile in tiles
+    ]
+    tiles[-1] = msgspec.structs.replace(tiles[-1], field_id="TRAIN0")
+    shard_and_merge(plan(tmp_path / "source", tmp_path, tiles), tmp_path, tmp_path)
+    warnings = [line.partition("warning: ")[2] for line in capsys.readouterr().out.splitlines() if "warning" in line]
+    assert warnings == [
+        "no train tile has weed_cluster: cannot be learned",
+        "no test tile has weed_cluster: cannot be judged on test",
+        "1 fields have tiles in two splits (e.g. TRAIN0): their scores will flatter",
+    ]
+    report = (tmp_path / "report.html").read_text()
+    assert all(warning in report for warning in warnings)
