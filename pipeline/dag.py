@@ -19,9 +19,7 @@ def training_pipeline(train: Callable[..., Any]) -> Any:
     evaluate and gate look at what is in production, push changes it.
     """
 
-    @dsl.pipeline(
-        name="agrivision-training", description="Tiles to a checked and pushed classifier of crop patterns"
-    )
+    @dsl.pipeline(name="agrivision-training", description="Tiles to a checked and pushed classifier of crop patterns")
     def agrivision_training(
         source_uri: str = Parameters.source_uri,
         source_version: str = Parameters.source_version,

@@ -1,15 +1,19 @@
 """Submits the compiled pipeline to Kubeflow Pipelines: upload as a version, start a run, wait, print links."""
 
+import contextlib
 import dataclasses
 import hashlib
+import io
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import kfp
 
 from components.errors import AgrivisionError, SettingsError
 from pipeline.compile import COMPILED
+from pipeline.display import STEPS
 from pipeline.parameters import Parameters
 
 PIPELINE_NAME = "agrivision-training"
@@ -49,20 +53,17 @@ def submit_and_wait(
       SettingsError: if no Kubeflow Pipelines answers at `host`.
       AgrivisionError: if the run does not succeed, or not in time.
     """
-    try:
-        client = kfp.Client(host=host)
-        client.get_kfp_healthz()
-    except Exception as error:  # the client lets urllib3, requests and its own errors through
-        raise SettingsError(f"no Kubeflow Pipelines answers at {host!r}: {' '.join(str(error).split())}") from error
-    pipeline_id, version_id = upload(client)
-    experiment_id = client.create_experiment(experiment).experiment_id
-    run = client.run_pipeline(
-        experiment_id,
-        f"{PIPELINE_NAME} {version_name()} {time.strftime('%Y-%m-%d %H:%M:%S')}",
-        params=dataclasses.asdict(parameters),
-        pipeline_id=pipeline_id,
-        version_id=version_id,
-    )
+    with _quiet():
+        client = _connect(host)
+        pipeline_id, version_id = upload(client)
+        experiment_id = client.create_experiment(experiment).experiment_id
+        run = client.run_pipeline(
+            experiment_id,
+            f"{PIPELINE_NAME} {version_name()} {time.strftime('%Y-%m-%d %H:%M:%S')}",
+            params=dataclasses.asdict(parameters),
+            pipeline_id=pipeline_id,
+            version_id=version_id,
+        )
     base = host.rstrip("/")
     echo(f"pipeline  {base}/#/pipelines/details/{pipeline_id}/version/{version_id}")
     echo(f"run       {base}/#/runs/details/{run.run_id}")
@@ -70,16 +71,35 @@ def submit_and_wait(
         _wait(client, run.run_id, timeout_minutes, echo)
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the client's own links and its warning about servers of 2022 off the terminal."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
+
+
+def _connect(host: str) -> Any:
+    try:
+        client = kfp.Client(host=host)
+        client.get_kfp_healthz()
+    except Exception as error:  # the client lets urllib3's, requests' and its own errors through
+        raise SettingsError(f"no Kubeflow Pipelines answers at {host!r}: {' '.join(str(error).split())}") from error
+    return client
+
+
 def _wait(client: Any, run_id: str, timeout_minutes: int, echo: Callable[[str], None]) -> None:
     until = time.monotonic() + 60 * timeout_minutes
     shown: dict[str, str] = {}
+    began = time.monotonic()
     while True:
         run = client.get_run(run_id)
         tasks = run.run_details.task_details if run.run_details else None
         for task in tasks or ():
-            if task.state and shown.get(task.task_id) != task.state:
+            # Beside our steps there are Kubeflow's own: drivers, iterations, pods.
+            if task.display_name in STEPS and task.state and shown.get(task.task_id) != task.state:
                 shown[task.task_id] = task.state
-                echo(f"{task.display_name}: {task.state.lower()}")
+                echo(f"[{time.monotonic() - began:6.0f} s] {task.display_name:<9} {task.state.lower()}")
         if run.state in _ENDED:
             break
         if time.monotonic() > until:

@@ -116,6 +116,7 @@ def test_the_version_follows_from_the_training_and_not_from_the_files(data):
     assert model_card(second, moved, weights_digest(same)).version != version
 
 
+@pytest.mark.slow
 def test_pushing_again_changes_nothing(data, pushed):
     models_uri, receipt = pushed
     before = {path: (models_uri / path).read_bytes() for path in visible(models_uri)}
@@ -133,7 +134,7 @@ def test_a_better_model_follows_and_can_be_rolled_back(data, tmp_path):
     assert read_production(str(models_uri))[0] == Production(version=new.model_version, previous=old.model_version)
     rollback(str(models_uri))
     assert read_production(str(models_uri))[0].version == old.model_version
-    assert len(list((models_uri / "versions").iterdir())) == 2
+    assert sum(path.endswith("/card.json") for path in visible(models_uri)) == 2
 
 
 def test_an_evaluation_older_than_production_is_not_pushed(data, pushed):
@@ -188,16 +189,17 @@ def test_the_verification_sees_the_smallest_difference(data, pushed, change, mes
 
 def test_a_model_that_does_not_answer_as_evaluated_stays_invisible(data, tmp_path):
     receipt = msgspec.structs.replace(data[3][0], model_path=data[2][0].model_path)
-    with pytest.raises(DataError, match=r"is not the evaluated one, nothing was pushed: tile \S+ is answered 1 off"):
+    with pytest.raises(DataError, match=r"is not the evaluated one, nothing was pushed: tile \S+ is answered 0.98 off"):
         push(data, tmp_path / "models", (receipt, data[3][1]))
     assert visible(tmp_path / "models") == []
 
 
+@pytest.mark.slow
 def test_a_published_version_that_was_damaged_is_found_out(data, pushed, tmp_path):
     models_uri = tmp_path / "models"
     shutil.copytree(pushed[0], models_uri)
     (models_uri / "versions" / pushed[1].model_version / "saved_model.pb").write_bytes(b"damaged")
-    with pytest.raises(DataError, match=r"it cannot be loaded: .*; remove .*versions/.* and push again"):
+    with pytest.raises(DataError, match=r"it cannot be loaded: .*, so remove .*versions/.* and push again"):
         push(data, models_uri, data[3])
 
 

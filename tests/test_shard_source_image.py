@@ -44,6 +44,7 @@ def jpeg_claiming(width: int, height: int) -> bytes:
         (jpeg_claiming(65500, 65500), "header claims far more than 8192 px a side"),
         (png_claiming(10_000, 10_000), "10000x10000 px, at most 8192 px"),  # in the range where Pillow only warns
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_cannot_be_decoded_whole_is_refused_with_the_reason(content: bytes, reason: str) -> None:
     with pytest.raises(BadImage, match=reason):
@@ -61,6 +62,7 @@ def test_what_cannot_be_decoded_whole_is_refused_with_the_reason(content: bytes,
         (png_claiming(64, 65), "damaged or truncated"),  # Pillow alone would make up the last row
         (png_claiming(60_000, 60_000), "header claims far more than 8192 px a side"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_mask_that_is_no_mask_is_refused(content: bytes, reason: str) -> None:
     with pytest.raises(BadImage, match=reason):

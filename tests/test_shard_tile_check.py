@@ -45,6 +45,7 @@ GRAY = Image.new("L", (64, 64), 90)
          "label weed_cluster: 32x32 px, but the rgb has 64x64 px"),
         ("drydown", encoded(GRAY, "JPEG"), "label drydown: not a readable PNG file"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
 def test_a_bad_tile_is_left_out_with_the_reason(tmp_path: Path, role: str, content: bytes, reason: str) -> None:
     tile = replaced(tmp_path, write_tile(tmp_path, 1, "train", 0), role, content)

@@ -8,7 +8,6 @@ import os
 import urllib.parse
 import urllib.request
 import uuid
-import warnings
 
 import pytest
 from storage_race import race, write_model
@@ -196,8 +195,8 @@ def test_a_write_whose_answer_is_lost_still_counts_as_ours(root, caplog, fault):
 
 def test_many_threads_read_at_once_without_throwing_connections_away(root, caplog):
     storage.write_bytes(f"{root}/tile", b"tile" * 1000)
-    with warnings.catch_warnings(), concurrent.futures.ThreadPoolExecutor(16) as pool:
-        warnings.simplefilter("error")
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
         contents = list(pool.map(storage.read_bytes, [f"{root}/tile"] * 200))
     assert contents == [b"tile" * 1000] * 200
+    # urllib3 warns of each connection that it throws away.
     assert "Connection pool is full" not in caplog.text

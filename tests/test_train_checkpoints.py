@@ -13,16 +13,15 @@ def value(number: float) -> tf.train.Checkpoint:
 
 
 def names(root: Path) -> list[str]:
-    return sorted(path.name for path in root.iterdir())
+    return sorted(path.name for path in root.iterdir() if not path.name.startswith("."))
 
 
 def test_the_last_checkpoint_comes_back(tmp_path: Path) -> None:
     root = tmp_path / "checkpoints"
     assert checkpoints.latest_state(str(root)) is None
     for step in (3, 12):  # "12" sorts before "3" as text
-        checkpoints.save(
-            str(root), value(step), TrainingState(epoch=1, step=step, global_step=step, loss_sum=0.5), True
-        )
+        state = TrainingState(epoch=1, step=step, global_step=step, loss_sum=0.5)
+        checkpoints.save(str(root), value(float(step)), state, is_chief=True)
     state = checkpoints.latest_state(str(root))
     assert state == TrainingState(epoch=1, step=12, global_step=12, loss_sum=0.5)
     restored = value(0.0)
@@ -38,7 +37,7 @@ def test_only_the_last_and_the_best_are_kept(tmp_path: Path) -> None:
         if epoch == 2:
             best = state.checkpoint
             state = msgspec.structs.replace(state, best_checkpoint=best)
-        checkpoints.save(str(tmp_path), value(epoch), state, is_chief=True)
+        checkpoints.save(str(tmp_path), value(float(epoch)), state, is_chief=True)
     assert names(tmp_path) == ["epoch-00002-step-000000000", "epoch-00004-step-000000000"]
     model_only = tf.train.Checkpoint(weight=tf.Variable(0.0))
     checkpoints.restore(str(tmp_path), model_only, best, partial=True)

@@ -16,11 +16,11 @@ SIZE_PX, RATIO = 32, 2
 
 IN_A_FRESH_PROCESS = """
 import sys
+sys.modules["keras"] = None  # an import of it fails from here on
 import numpy as np
 import tensorflow as tf
 data = np.load(sys.argv[2], allow_pickle=True)
 model = tf.saved_model.load(sys.argv[1])
-assert "keras" not in sys.modules, "the export must not need keras"
 encoded = model.predict_encoded(*(tf.constant(data[name].tolist()) for name in ("rgb", "nir", "valid_mask")))
 batch = model.predict_batch(tf.constant(data["image"]), tf.constant(data["valid"]))
 np.savez(sys.argv[3], encoded=encoded, batch=batch)
@@ -48,9 +48,7 @@ def folder(model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_fresh_process_with_nothing_but_tensorflow_gives_the_same_answers(
-    model, folder: Path, tmp_path: Path
-) -> None:
+def test_a_fresh_process_without_keras_gives_the_same_answers(model, folder: Path, tmp_path: Path) -> None:
     image, valid = decode_all(BANDS)
     inputs = {name: np.array([getattr(r, name) for r in RECORDS], object) for name in ("rgb", "nir", "valid_mask")}
     np.savez(tmp_path / "in.npz", image=image, valid=valid, **inputs)

@@ -155,6 +155,7 @@ def test_a_killed_worker_restarts_the_gang_which_goes_on_where_it_was(
     assert "train | resumed at epoch" in output
 
 
+@pytest.mark.slow
 def test_sigterm_writes_a_checkpoint_from_which_training_ends_bit_for_bit_the_same(
     data: Path, undisturbed: TrainingReceipt, tmp_path: Path
 ) -> None:
@@ -174,6 +175,21 @@ def test_sigterm_writes_a_checkpoint_from_which_training_ends_bit_for_bit_the_sa
     np.testing.assert_array_equal(curve(receipt), curve(undisturbed))
     for mine, other in zip(weights(root, receipt), weights(data, undisturbed), strict=True):
         np.testing.assert_array_equal(mine, other)
+
+
+@pytest.mark.slow
+def test_workers_stop_after_the_same_step_whoever_gets_sigterm(data: Path, tmp_path: Path) -> None:
+    root = another_root(data, tmp_path)
+    results: list = []
+    thread = in_background(root, results, num_workers=2)
+    wait_for(lambda: checkpointed(root))
+    os.kill(workers_of(os.getpid())[1], signal.SIGTERM)
+    thread.join()
+    (error,) = results
+    assert isinstance(error, WorkersFailed)
+    assert f"exit code {EXIT_STOPPED}: stopped by SIGTERM" in str(error)
+    for log in (root / "training").glob("*/logs/*.log"):
+        assert f"after checkpoint {checkpointed(root).checkpoint}" in log.read_text()
 
 
 def test_a_loss_that_is_no_number_ends_training_for_good(
@@ -225,20 +241,39 @@ def test_a_setting_that_cannot_work_is_refused_before_anything_starts(data: Path
     assert workers_of(os.getpid()) == before
 
 
-def test_a_worker_that_cannot_find_its_peers_says_try_again(data: Path, tmp_path: Path) -> None:
+def lone_worker(data: Path, tmp_path: Path, output: Path, **changes: object) -> subprocess.Popen:
+    """Starts worker 1 of 2, whose peer never comes."""
     spec = json.loads(next((data / "training").glob("*/logs/attempt-1-spec.json")).read_text())
-    spec |= {"num_workers": 2, "rendezvous": "127.0.0.1:1", "peer_wait_seconds": 0.5, "follows_launcher": False}
+    spec |= {"num_workers": 2, "rendezvous": "127.0.0.1:1", **changes}
     (tmp_path / "spec.json").write_text(json.dumps(spec))
     task = {"cluster": {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}, "task": {"type": "worker", "index": 1}}
-    done = subprocess.run(
-        [sys.executable, "-m", "components.train", "--spec", str(tmp_path / "spec.json")],
-        cwd=Path(__file__).parents[1],
-        env={**os.environ, "TF_CONFIG": json.dumps(task)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == EXIT_TRY_AGAIN
-    assert "error: worker 1 of 2 waited 0 s for its peers in vain" in done.stdout
+    with output.open("w") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "components.train", "--spec", str(tmp_path / "spec.json")],
+            cwd=Path(__file__).parents[1],
+            env={**os.environ, "TF_CONFIG": json.dumps(task)},
+            stdin=subprocess.PIPE,
+            stdout=file,
+        )
+
+
+@pytest.mark.usefixtures("undisturbed")
+def test_a_worker_that_cannot_find_its_peers_says_try_again(data: Path, tmp_path: Path) -> None:
+    worker = lone_worker(data, tmp_path, tmp_path / "output", peer_wait_seconds=1.0)
+    assert worker.wait(timeout=60.0) == EXIT_TRY_AGAIN
+    assert "error: worker 1 of 2 waited 1 s for its peers in vain" in (tmp_path / "output").read_text()
+
+
+@pytest.mark.usefixtures("undisturbed")
+def test_a_worker_that_has_nothing_to_say_still_sees_its_launcher_go(data: Path, tmp_path: Path) -> None:
+    worker = lone_worker(data, tmp_path, tmp_path / "output", peer_wait_seconds=600.0)
+    try:
+        assert worker.stdin is not None
+        worker.stdin.close()
+        assert worker.wait(timeout=30.0) == EXIT_TRY_AGAIN
+    finally:
+        worker.kill()
+    assert "in vain" not in (tmp_path / "output").read_text()
 
 
 def test_ties_go_to_the_lower_loss_then_to_the_earlier_epoch() -> None:

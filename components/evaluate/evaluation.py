@@ -67,7 +67,7 @@ def evaluate_training(
     thresholds = fixed_thresholds(len(classes))
     if "val" in manifest.splits and label_mode != "single_label":
         val = predict_split(answer, data_root, manifest, "val", log, "the candidate")
-        thresholds = choose_thresholds(val.probabilities, val.labels)
+        thresholds = choose_thresholds(val.probabilities, val.labels, val.unit_ids)
     everything = predict_split(answer, data_root, manifest, "test", log, "the candidate")
     test = everything.for_label_mode(label_mode)
     if not len(test.tile_ids):

@@ -39,6 +39,11 @@ class Predictions:
     probabilities: NDArray[np.float32]
     positions: NDArray[np.int64]
 
+    @property
+    def unit_ids(self) -> NDArray[np.str_]:
+        """What errs together: the tile's field, or the tile itself where its field is not known."""
+        return np.where(self.field_ids == "", self.tile_ids, self.field_ids)
+
     def for_label_mode(self, label_mode: str) -> "Predictions":
         """Returns the tiles that count: in single-label mode, as in training, those with exactly one class."""
         if label_mode != "single_label":

@@ -30,13 +30,14 @@ def run_worker(spec: WorkerSpec, worker: int) -> None:
       LostPeer: if the workers do not come together.
       tf.errors.OpError: if a peer is lost on the way.
     """
-    wants_to_stop = _listen_for_sigterm()
     manifest = Manifest.read(spec.manifest_path)
     folder = storage.join(spec.data_root, "training", spec.training_id)
     readers = {split: _reader(spec, manifest, split) for split in ("train", "val")}
     if spec.num_workers > 1:
         cluster.meet_peers(spec.rendezvous, worker, spec.num_workers, spec.peer_wait_seconds)
     strategy = cluster.make_strategy(worker, spec.num_workers, spec.num_threads)
+    # Not before: making the strategy, TensorFlow sets a handler of its own. Until here SIGTERM just ends the worker.
+    wants_to_stop = _listen_for_sigterm()
     tf.config.experimental.enable_op_determinism()
     watchdog = Watchdog(spec.stall_seconds)
     trainee = _trainee(spec, manifest, worker, strategy, readers, wants_to_stop, watchdog.pat)
