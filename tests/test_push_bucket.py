@@ -4,6 +4,7 @@ import os
 import uuid
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from colour_model import colour_dataset, colour_training
@@ -62,6 +63,4 @@ def test_a_model_on_a_bucket_is_evaluated_pushed_compared_and_rolled_back(tmp_pa
 
 def stale_for(receipt, evaluation):
     """The evaluation as if it were of another training, against the same production model."""
-    import msgspec
-
     return msgspec.structs.replace(evaluation, training_id=receipt.training_id, thresholds=(0.1, 0.2, 0.3))

@@ -1,0 +1,46 @@
+"""What travels between the steps: small documents, never pixels.
+
+Each is a frozen struct that is written as canonical JSON (sorted keys, so equal content is equal
+bytes) and refuses, when read, anything of another form. Paths inside a document are relative to
+`data_root`, so that the same data in another place has the same document and the same hash.
+"""
+
+from components.contracts.dataset import Manifest, Shard, ShardReceipt, ShardReceipts, SplitSummary
+from components.contracts.document import FORMAT_VERSION, Document
+from components.contracts.model import (
+    ClassScores,
+    Decision,
+    EpochMetrics,
+    Evaluation,
+    ModelCard,
+    Production,
+    PushReceipt,
+    Scores,
+    TrainingReceipt,
+)
+from components.contracts.source import Inventory, Partition, PlannedShard, Rejection, SourceFile, SourceTile
+
+__all__ = [
+    "FORMAT_VERSION",
+    "ClassScores",
+    "Decision",
+    "Document",
+    "EpochMetrics",
+    "Evaluation",
+    "Inventory",
+    "Manifest",
+    "ModelCard",
+    "Partition",
+    "PlannedShard",
+    "Production",
+    "PushReceipt",
+    "Rejection",
+    "Scores",
+    "Shard",
+    "ShardReceipt",
+    "ShardReceipts",
+    "SourceFile",
+    "SourceTile",
+    "SplitSummary",
+    "TrainingReceipt",
+]
