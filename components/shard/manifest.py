@@ -125,7 +125,7 @@ def _require_few_rejected(rejected: Sequence[Rejection], num_tiles: int, limit: 
     reasons = "; ".join(f"{count:,} x {reason} (e.g. {examples[reason]})" for reason, count in most)
     raise DataError(
         f"{len(rejected):,} of {num_tiles:,} tiles are bad, {len(rejected) / num_tiles:.1%}, "
-        f"more than max_bad_fraction={limit:g} allows: {reasons}"
+        f"more than ingest_max_bad_fraction={limit:g} allows: {reasons}"
     )
 
 
