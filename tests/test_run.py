@@ -54,13 +54,12 @@ def first(tmp_path_factory, tiles):
     place = tmp_path_factory.mktemp("first")
     result = finish(run(place, tiles))
     assert result.returncode == 0, result.stdout + result.stderr
-    return place, result
+    return place, result, summary(place)
 
 
 @pytest.mark.slow
 def test_a_run_ends_with_a_pushed_model_and_a_summary(first):
-    place, result = first
-    report = summary(place)
+    place, result, report = first
 
     assert report["tiles"] == 90
     assert report["rejected_tiles"] == 0
@@ -85,7 +84,7 @@ def _classes():
 
 @pytest.mark.slow
 def test_the_pushed_model_answers_as_evaluation_did(first, tiles):
-    place, _ = first
+    place, *_ = first
     predictions = np.load(next((place / "data/evaluations").glob("*/predictions.npz")))
     tile_id = str(predictions["tile_ids"][0])
 
@@ -109,7 +108,7 @@ def test_the_pushed_model_answers_as_evaluation_did(first, tiles):
 
 @pytest.mark.slow
 def test_a_worse_model_is_refused_and_the_first_stays_in_production(first, tiles):
-    place, _ = first
+    place, *_ = first
     before = (place / "models/production.json").read_bytes()
 
     result = finish(run(place, tiles, config={**TINY, "epochs": 1, "learning_rate": 1e-6}))
@@ -124,7 +123,7 @@ def test_a_worse_model_is_refused_and_the_first_stays_in_production(first, tiles
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_hashes_and_metrics_elsewhere_and_after_being_killed(first, tiles, tmp_path):
-    reference = summary(first[0])
+    reference = first[2]
     source = tmp_path / "elsewhere"
     shutil.copytree(tiles, source)  # other paths, other modification times
     pause = random.Random(0)
@@ -174,7 +173,7 @@ def test_one_folder_per_class_of_any_images_runs_the_whole_road(tmp_path):
     report = summary(tmp_path)
     assert report["tiles"] == 40
     assert report["decision"] == "push"
-    assert set(report["metrics"]["per_class"]) == set(_classes())
+    assert set(report["metrics"]["per_class"]) == set(colours)
 
 
 def _empty(source):
