@@ -27,3 +27,11 @@ def tf_config() -> str:
 def child_environment(overrides: dict[str, str]) -> dict[str, str]:
     """Returns this process's environment with `overrides`, for a child process."""
     return {**os.environ, **overrides}
+
+
+def quiet_tensorflow() -> None:
+    """Keeps TensorFlow's start-up messages off the terminal, unless the user has asked for them.
+
+    Of use only before TensorFlow is imported, and handed down to child processes.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

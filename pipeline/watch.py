@@ -48,7 +48,7 @@ def run_and_watch(parameters: Parameters, runs_dir: Path, console: Console) -> S
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env=environment.child_environment({"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}),
+        env=environment.child_environment({"PYTHONUNBUFFERED": "1"}),
         start_new_session=True,
     )
     assert child.stdin is not None

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from components.train.model import build_model
 
@@ -23,6 +24,20 @@ def test_every_backbone_takes_bytes_and_gives_a_logit_per_class(backbone: str, i
     logits = np.asarray(model([image, np.ones((*image.shape[:3], 1), np.uint8)], training=False))
     assert logits.shape == (2, 9)
     assert np.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("backbone", ["small", "MobileNetV2"])
+def test_after_a_short_run_a_model_answers_as_it_did_in_training(backbone: str) -> None:
+    """The published momentum of 0.999 would leave the moving statistics near their initial values."""
+    model = build_model(backbone, 32, 3, *RGB_NIR)
+    image = np.random.default_rng(0).integers(0, 255, (16, 32, 32, 4)).astype(np.uint8)
+    batch = [tf.constant(image), tf.ones((16, 32, 32, 1), tf.uint8)]
+    step = tf.function(lambda: model(batch, training=True))
+    for _ in range(150):
+        in_training = step().numpy()
+
+    spread = np.abs(in_training - in_training.mean(axis=0)).mean()
+    assert np.abs(model(batch, training=False).numpy() - in_training).mean() < 0.2 * spread
 
 
 def test_what_lies_outside_the_field_does_not_count() -> None:

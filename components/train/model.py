@@ -17,6 +17,9 @@ RANGES = {"small": STANDARDIZED, "MobileNetV2": SYMMETRIC, "ResNet50": CAFFE, "N
 assert RANGES.keys() == BACKBONES.keys()
 
 _SMALL_WIDTHS = (24, 48, 96, 128)
+# Of batch normalisation's moving statistics. A short run has some hundred steps, after which the 0.99 to 0.9997 of the
+# published backbones would still hold mostly the initial values, and inference would have little to do with training.
+_BATCH_NORM_MOMENTUM = 0.9
 
 
 def build_model(
@@ -37,7 +40,11 @@ def build_model(
     else:
         application = getattr(keras.applications, backbone)
         shape = (image_size_px, image_size_px, num_bands)
-        features = application(include_top=False, weights=None, input_shape=shape, pooling="avg")(pixels)
+        network = application(include_top=False, weights=None, input_shape=shape, pooling="avg")
+        for layer in network.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.momentum = _BATCH_NORM_MOMENTUM
+        features = network(pixels)
     # float32 whatever the backbone's precision: sigmoid and softmax saturate early in half precision.
     logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(features)
     return keras.Model([image, valid], logits, name=backbone)
@@ -53,8 +60,7 @@ def _small(pixels: Any) -> Any:
     for level, width in enumerate(_SMALL_WIDTHS):
         kernel, strides = (5, 2) if level == 0 else (3, 1)
         x = layers.Conv2D(width, kernel, strides=strides, padding="same", use_bias=False)(x)
-        # A short run has some hundred steps; the usual momentum of 0.99 would still remember the first of them.
-        x = layers.BatchNormalization(momentum=0.9, synchronized=True)(x)
+        x = layers.BatchNormalization(momentum=_BATCH_NORM_MOMENTUM, synchronized=True)(x)
         x = layers.Activation("relu")(x)
         x = layers.MaxPooling2D(2)(x)
     # A pattern fills some part of a tile: its strongest response says that it is there, the mean how much of it.
