@@ -113,15 +113,21 @@ class Progress:
         self._log = step_log
         self._interval = interval_seconds
         self._done = 0
-        self._started = self._last = time.monotonic()
+        self._done_at_start = 0
+        self._started: float | None = None
+        self._last = time.monotonic()
 
     def advance(self, count: int = 1) -> None:
         """Notes that `count` more units are done."""
         self._done += count
         now = time.monotonic()
+        if self._started is None:
+            # Before the first unit lies the start-up, which says nothing about the rate.
+            self._started = self._last = now
+            self._done_at_start = self._done
         if now - self._last < self._interval and self._done < self.total:
             return
         self._last = now
-        rate = self._done / max(now - self._started, 1e-9)
+        rate = (self._done - self._done_at_start) / max(now - self._started, 1e-9)
         eta = datetime.timedelta(seconds=round((self.total - self._done) / rate)) if rate else "unknown"
         self._log.line(f"{self._done:,}/{self.total:,} {self.unit}, {rate:,.0f} {self.unit}/s, ETA {eta}")

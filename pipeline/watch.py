@@ -20,6 +20,7 @@ from pipeline.run_local import PARAMETERS_FILE
 from pipeline.summary import Summary, print_summary, summarize, write_summary
 
 LOG_FILE = "log.txt"
+EXIT_INTERRUPTED = 130  # as a shell has it for SIGINT
 
 
 class RunFailed(AgrivisionError):
@@ -34,7 +35,7 @@ def run_and_watch(parameters: Parameters, runs_dir: Path, console: Console) -> S
     """Runs the DAG on this machine; returns its summary, which is also written to the run's folder.
 
     Raises:
-      RunFailed: if a step failed.
+      RunFailed: if a step failed, or the run was interrupted.
     """
     run_dir = runs_dir.resolve() / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
     run_dir.mkdir(parents=True)
@@ -61,6 +62,8 @@ def run_and_watch(parameters: Parameters, runs_dir: Path, console: Console) -> S
                 if line := parse_line(text):
                     display.show(line)
         exit_code = child.wait()
+    except KeyboardInterrupt:
+        raise RunFailed("stopped; the same command goes on where this run was", EXIT_INTERRUPTED) from None
     finally:
         child.stdin.close()
         child.wait()

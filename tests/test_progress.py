@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from components.errors import DataError, SettingsError
@@ -60,3 +62,14 @@ def test_progress_is_rare_and_its_last_line_complete(capsys):
     assert len(lines) == 1
     assert lines[0].startswith("shard 0 | 1,000/1,000 tiles, ")
     assert lines[0].endswith("tiles/s, ETA 0:00:00")
+
+
+def test_the_rate_leaves_out_the_start_up(capsys):
+    progress = Progress(StepLog("shard 0"), total=3, interval_seconds=0.0)
+    time.sleep(0.3)  # an import, say
+    progress.advance()
+    time.sleep(0.05)
+    progress.advance()
+
+    rate = float(capsys.readouterr().out.splitlines()[-1].split(" tiles, ")[1].split()[0])
+    assert rate > 10  # 1 tile in 0.05 s, not 2 in 0.35 s

@@ -176,6 +176,18 @@ def test_one_folder_per_class_of_any_images_runs_the_whole_road(tmp_path):
     assert set(report["metrics"]["per_class"]) == set(colours)
 
 
+def test_an_interrupted_run_says_how_to_go_on(tmp_path, tiles):
+    process = run(tmp_path, tiles)
+    while "ingest" not in process.stdout.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+
+    result = finish(process, timeout=30)
+
+    assert result.returncode == 130
+    assert result.stderr == "agrivision: stopped; the same command goes on where this run was\n"
+
+
 def _empty(source):
     source.mkdir()
 
