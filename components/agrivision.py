@@ -56,6 +56,7 @@ PAPER_2020_CLASS_COUNTS = {
     "storm_damage": 411,
 }
 
+_YEAR_FOLDER = re.compile(r"(?:^|/)data(\d{4})_miniscale/")  # of the paper release only
 _TILE_NAME = re.compile(r"(?P<field_id>[^_]+)_(?P<x1>\d+)-(?P<y1>\d+)-(?P<x2>\d+)-(?P<y2>\d+)")
 
 
@@ -80,6 +81,12 @@ class TileId:
 
     def __str__(self) -> str:
         return f"{self.field_id}_{self.x1}-{self.y1}-{self.x2}-{self.y2}"
+
+
+def year_of(path: str) -> int:
+    """Returns the year in which a tile was flown, from the path of one of its files; 0 where the path does not tell."""
+    match = _YEAR_FOLDER.search(path)
+    return int(match[1]) if match else 0
 
 
 def parse_tile_id(stem: str) -> TileId:

@@ -39,8 +39,10 @@ def _parts(uri: str) -> tuple[str, str]:
     """Returns bucket and name.
 
     Raises:
-      SettingsError: if there is no bucket in it.
+      SettingsError: if there is no bucket in it, or it is not of this kind.
     """
+    if not uri.startswith(GS):
+        raise SettingsError(f"cannot write to {uri!r}; a source may be there; what is made goes to a folder or {GS}")
     bucket, _, name = uri.removeprefix(GS).partition("/")
     if not bucket:
         raise SettingsError(f"no bucket in {uri!r}; expected {GS}<bucket>/<folder>")

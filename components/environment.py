@@ -2,6 +2,15 @@
 
 Compile time:
   AGRIVISION_IMAGE: the container image of every step, fixed in the compiled pipeline.
+  AGRIVISION_INGEST_IMAGE: the image of the steps that read the source, where that is an s3:// bucket; by default the
+    image of every step.
+Where an s3:// source is read, by tensorflow-io itself:
+  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE and the other usual ways to give credentials;
+    without any, requests are anonymous, which is enough for a public bucket.
+  AWS_REGION: where the bucket is.
+  S3_ENDPOINT: a server other than Amazon's, with http:// or https://.
+  AWS_EC2_METADATA_DISABLED: true unless it is set to false, which machines on EC2 need to use their instance's role;
+    anywhere else, asking for one takes most of a minute.
 In a worker:
   TF_CONFIG: the cluster and this task's place in it, as TensorFlow defines it.
 In a pod:
@@ -17,6 +26,17 @@ DEFAULT_IMAGE = "localhost/agrivision-python:dev"
 def image() -> str:
     """Returns the image that compiled steps run in."""
     return os.environ.get("AGRIVISION_IMAGE", DEFAULT_IMAGE)
+
+
+def ingest_image() -> str:
+    """Returns the image that the compiled steps run in that read the source."""
+    return os.environ.get("AGRIVISION_INGEST_IMAGE", image())
+
+
+def prepare_s3() -> str:
+    """Sets what the S3 client needs and the user need not say; returns its endpoint, empty for Amazon's."""
+    os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
+    return os.environ.get("S3_ENDPOINT", "")
 
 
 def tf_config() -> str:

@@ -1,7 +1,7 @@
 """Self-contained HTML reports: no network, no script, readable in a frame 480 pixels wide and on a phone.
 
-A stage builds a list of blocks (`heading`, `subheading`, `paragraph`, `table`, `figure`, `image`, `gallery`) and
-writes them with `write_page`.
+A stage builds a list of blocks (`heading`, `subheading`, `paragraph`, `table`, `heat_table`, `legend`, `figure`,
+`image`, `gallery`) and writes them with `write_page`.
 """
 
 import base64
@@ -25,16 +25,25 @@ h3 { font-size: 1em; margin: 1.2em 0 .4em; }
 h3 small { font-weight: 400; color: #5a665f; overflow-wrap: anywhere; }
 p { margin: .5em 0; max-width: 72ch; }
 .scroll { overflow-x: auto; }
+.scroll + .scroll { margin-top: 1em; }
 table { border-collapse: collapse; font-size: .9em; font-variant-numeric: tabular-nums; }
 th, td { padding: .25em .6em; text-align: right; border-bottom: 1px solid #e6ebe7; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 td.text { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 th.text { text-align: left; }
 th { font-weight: 600; color: #47544c; }
+.heat { font-size: .82em; }
+.heat td { text-align: center; border: 1px solid #fff; padding: .3em .2em; min-width: 2.3em; }
+.heat td:first-child, .heat th:first-child { text-align: left; padding-left: 0; }
+.heat th { vertical-align: bottom; text-align: center; padding: .3em .1em; }
+.heat th span { writing-mode: vertical-rl; transform: rotate(180deg); }
+.legend i { display: inline-block; width: .8em; height: .8em; margin: 0 .35em 0 0; }
+.legend span { margin-right: 1.2em; white-space: nowrap; }
 figure { margin: .8em 0; }
 figure img { max-width: 100%; height: auto; display: block; }
 figcaption { font-size: .85em; color: #5a665f; margin-top: .3em; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(136px, 1fr)); gap: 8px; }
+.gallery.wide { grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); }
 .gallery figure { margin: 0; }
 .gallery img { width: 100%; border: 1px solid #d9e0db; }
 """
@@ -73,6 +82,36 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return f'<div class="scroll"><table><thead><tr>{"".join(heads)}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
+def heat_table(header: Sequence[str], rows: Iterable[tuple[str, Sequence[tuple[str, float]]]]) -> str:
+    """Returns a table of numbers, each on a ground of its strength; narrow, as the column names stand upright.
+
+    Args:
+      header: A name for each column, the rows' included.
+      rows: A name, and for each other column a text and its strength, 0 (white) to 1 (dark).
+    """
+
+    def cell(text: str, strength: float) -> str:
+        share = min(max(strength, 0.0), 1.0)
+        ground = [round(255 + share * (full - 255)) for full in (46, 107, 74)]
+        ink = "#fff" if share > 0.75 else "#1c2420"
+        return f'<td style="background:rgb({",".join(map(str, ground))});color:{ink}">{html.escape(text)}</td>'
+
+    heads = "".join(f"<th><span>{html.escape(name)}</span></th>" for name in header[1:])
+    body = "".join(
+        f"<tr><td>{html.escape(name)}</td>{''.join(cell(*each) for each in cells)}</tr>" for name, cells in rows
+    )
+    return (
+        f'<div class="scroll"><table class="heat"><thead><tr><th>{html.escape(header[0])}</th>{heads}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def legend(entries: Iterable[tuple[str, str]]) -> str:
+    """Returns a line of names, each after a square of its colour; (colour as "#rrggbb", name)."""
+    items = (f'<span><i style="background:{colour}"></i>{html.escape(name)}</span>' for colour, name in entries)
+    return f'<p class="legend">{" ".join(items)}</p>'
+
+
 def figure(plot: Any, caption: str) -> str:
     """Returns a matplotlib figure as an inline SVG image, and closes it.
 
@@ -96,9 +135,10 @@ def image(pixels: NDArray[np.uint8], caption: str, quality: int = 85) -> str:
     return _picture("jpeg", buffer.getvalue(), caption)
 
 
-def gallery(images: Iterable[tuple[NDArray[np.uint8], str]], quality: int = 85) -> str:
-    """Returns small pictures (pixels, caption) in a grid: three in a row at 480 pixels, six on a wide page."""
-    return f'<div class="gallery">{"".join(image(pixels, caption, quality) for pixels, caption in images)}</div>'
+def gallery(images: Iterable[tuple[NDArray[np.uint8], str]], quality: int = 85, *, wide: bool = False) -> str:
+    """Returns pictures (pixels, caption) in a grid: 3 in a row at 480 pixels, 6 on a wide page; if wide, 1 and 2."""
+    kind = "gallery wide" if wide else "gallery"
+    return f'<div class="{kind}">{"".join(image(pixels, caption, quality) for pixels, caption in images)}</div>'
 
 
 def _picture(kind: str, content: bytes, caption: str) -> str:

@@ -1,4 +1,4 @@
-"""Reading and writing where the data is: a local folder or a `gs://` bucket.
+"""Reading and writing where the data is: a local folder or a `gs://` bucket; and reading from `s3://`.
 
 Nothing written here is ever half visible. A local file is written under a temporary name, synced
 and renamed, and its folder synced; an object on a bucket appears whole or not at all. What must
@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from components import bucket
+from components import bucket, s3
 from components.contracts import SourceFile
 from components.errors import DataError, SettingsError
 
@@ -34,10 +34,12 @@ def is_remote(uri: str) -> bool:
     Raises:
       SettingsError: for a scheme that is neither.
     """
-    if uri.startswith(bucket.GS):
+    if uri.startswith((bucket.GS, s3.S3)):
         return True
     if "://" in uri:
-        raise SettingsError(f"cannot read or write {uri!r}; expected a folder or {bucket.GS}<bucket>/<folder>")
+        raise SettingsError(
+            f"cannot read or write {uri!r}; expected a folder or {bucket.GS}<bucket>/<folder>, or {s3.S3} for a source"
+        )
     return False
 
 
@@ -50,7 +52,7 @@ def list_files(root: str) -> Iterator[SourceFile]:
       DataError: if there is no such folder or bucket, or a part of it cannot be read.
     """
     if is_remote(root):
-        yield from bucket.list_objects(root)
+        yield from (s3 if root.startswith(s3.S3) else bucket).list_objects(root)
         return
     if not os.path.isdir(root):
         raise DataError(f"no such folder: {root!r}")
@@ -91,7 +93,9 @@ def read_bytes(uri: str) -> bytes:
     Raises:
       FileNotFoundError: if there is no such file or object.
     """
-    return bucket.read(uri) if is_remote(uri) else Path(uri).read_bytes()
+    if not is_remote(uri):
+        return Path(uri).read_bytes()
+    return s3.read(uri) if uri.startswith(s3.S3) else bucket.read(uri)
 
 
 def read_range(uri: str, offset: int, length: int) -> bytes:
@@ -101,7 +105,8 @@ def read_range(uri: str, offset: int, length: int) -> bytes:
       FileNotFoundError: if there is no such file or object.
     """
     if is_remote(uri):
-        return bucket.read(uri, offset, offset + length) if length else b""
+        read = s3.read if uri.startswith(s3.S3) else bucket.read
+        return read(uri, offset, offset + length) if length else b""
     with open(uri, "rb") as file:
         file.seek(offset)
         return file.read(length)
@@ -131,7 +136,7 @@ def exists(uri: str) -> bool:
 def size(uri: str) -> int | None:
     """Returns the size in bytes, or None if there is no such file or object."""
     if is_remote(uri):
-        return bucket.size(uri)
+        return s3.size(uri) if uri.startswith(s3.S3) else bucket.size(uri)
     return os.stat(uri).st_size if os.path.isfile(uri) else None
 
 

@@ -89,6 +89,12 @@ def parse(serialized: Tensor, num_classes: int) -> dict[str, Tensor]:
     return dict(tf.io.parse_example(serialized, features))
 
 
+def parse_names(serialized: Tensor) -> dict[str, Tensor]:
+    """Parses only tile_id, field_id and rgb, string [] or [N], of serialized records of whatever classes."""
+    text = tf.io.FixedLenFeature([], tf.string)
+    return dict(tf.io.parse_example(serialized, {"tile_id": text, "field_id": text, "rgb": text}))
+
+
 def decoder_ratio(tile_sizes: Sequence[str], image_size_px: int) -> int:
     """Returns how far the JPEG decoder may scale down, 1, 2, 4 or 8, for tiles of these sizes "<width>x<height>".
 
@@ -120,27 +126,64 @@ def decode_image(
     Raises:
       tf.errors.InvalidArgumentError: when run, for damaged bytes.
     """
-    image = tf.io.decode_jpeg(rgb, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE")  # [h, w, 3]
+    parts, valid = decode_parts(rgb, nir, valid_mask, bands, image_size_px, ratio)
+    return join_parts(parts), valid
+
+
+def decode_parts(
+    rgb: Tensor, nir: Tensor, valid_mask: Tensor, bands: Sequence[str], image_size_px: int, ratio: int
+) -> tuple[tuple[Tensor, ...], Tensor]:
+    """Decodes one tile as decode_image does, but leaves RGB and NIR apart.
+
+    Joining them pixel by pixel takes a processor nearly as long as decoding NIR; join_parts can do it on the device.
+
+    Returns:
+      parts: uint8 [S, S, 3], and where there is NIR, uint8 [S, S, 1].
+      valid: uint8 [S, S, 1], 1 where the pixel counts, else 0.
+    """
+    parts = [tf.io.decode_jpeg(rgb, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE")]  # [h, w, 3]
     if len(bands) > len(RGB_BANDS):
-        nir_band = tf.io.decode_jpeg(nir, channels=1, ratio=ratio, dct_method="INTEGER_ACCURATE")  # [h, w, 1]
-        image = tf.concat([image, nir_band], axis=-1)  # [h, w, 4]
-    image.set_shape([None, None, len(bands)])
+        parts.append(tf.io.decode_jpeg(nir, channels=1, ratio=ratio, dct_method="INTEGER_ACCURATE"))  # [h, w, 1]
+        same_size = tf.reduce_all(tf.equal(tf.shape(parts[0])[:2], tf.shape(parts[1])[:2]))
+        with tf.control_dependencies([tf.Assert(same_size, ["RGB and NIR are not of one size"])]):
+            parts[1] = tf.identity(parts[1])
     size = [image_size_px, image_size_px]
-    shape = tf.shape(image)[:2]
-    image = tf.cond(
-        tf.reduce_all(tf.equal(shape, size)),
-        lambda: image,
-        lambda: tf.cast(tf.clip_by_value(tf.round(tf.image.resize(image, size, antialias=True)), 0, 255), tf.uint8),
-    )
     valid = tf.cond(
         tf.equal(tf.strings.length(valid_mask), 0),
         lambda: tf.ones([*size, 1], tf.uint8),
-        lambda: tf.cast(
-            tf.image.resize(tf.io.decode_png(valid_mask, channels=1), size, method="nearest") > 127,
-            tf.uint8,
-        ),
+        lambda: _decode_mask(valid_mask, image_size_px),
     )
-    return tf.ensure_shape(image, [*size, len(bands)]), tf.ensure_shape(valid, [*size, 1])
+    return tuple(_resized(part, image_size_px) for part in parts), tf.ensure_shape(valid, [*size, 1])
+
+
+def join_parts(parts: Sequence[Tensor]) -> Tensor:
+    """Joins what decode_parts returned, or batches of it, to images, uint8 [..., S, S, B]."""
+    return tf.concat(parts, axis=-1) if len(parts) > 1 else parts[0]
+
+
+def _resized(pixels: Tensor, image_size_px: int) -> Tensor:
+    """Returns uint8 [S, S, b], resized with antialiasing unless it has the size."""
+    size = [image_size_px, image_size_px]
+    resized = tf.cond(
+        tf.reduce_all(tf.equal(tf.shape(pixels)[:2], size)),
+        lambda: pixels,
+        lambda: tf.cast(tf.clip_by_value(tf.round(tf.image.resize(pixels, size, antialias=True)), 0, 255), tf.uint8),
+    )
+    return tf.ensure_shape(resized, [*size, pixels.shape[-1]])
+
+
+def _decode_mask(content: Tensor, image_size_px: int) -> Tensor:
+    """Returns uint8 [S, S, 1], 1 where the mask is more than half white, by the nearest pixel."""
+    size = [image_size_px, image_size_px]
+    mask = tf.io.decode_png(content, channels=1)  # [h, w, 1]
+    times = tf.maximum(tf.shape(mask)[0] // image_size_px, 1)
+    resized = tf.cond(
+        tf.reduce_all(tf.equal(tf.shape(mask)[:2], times * size)),
+        # The same pixels as by tf.image.resize, which takes as long as decoding RGB even if there is nothing to do.
+        lambda: mask[times // 2 :: times, times // 2 :: times],
+        lambda: tf.image.resize(mask, size, method="nearest"),
+    )
+    return tf.bitwise.right_shift(resized, tf.constant(7, tf.uint8))
 
 
 def serialized_records(paths: Sequence[str]) -> tf.data.Dataset:

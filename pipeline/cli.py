@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from components import environment
 from components.agrivision import LAYOUTS, PAPER_2020, TILE_SIZE_PX
 from components.errors import AgrivisionError
 from pipeline.parameters import Parameters
@@ -116,6 +117,21 @@ def run(
     run_and_watch(parameters, runs_dir, Console())
 
 
+@app.command()
+def mirror(
+    source_uri: Annotated[str, typer.Argument(help="Where the tiles are: a folder, or a gs:// or s3:// URI.")],
+    target_uri: Annotated[str, typer.Argument(help="Where to copy them: a folder or gs:// URI.")],
+) -> None:
+    """Copy tiles, above all from s3://, to where every environment can read them. Run again, it goes on.
+
+    Reading s3:// needs the ingest environment: `make mirror SOURCE=s3://bucket/tiles TO=tiles` makes it and uses it.
+    """
+    from components.mirror import mirror as copy
+    from components.progress import StepLog
+
+    typer.echo(copy(source_uri, target_uri, StepLog("mirror")))
+
+
 @app.command("compile")
 def compile_pipeline(
     out: Annotated[Path | None, typer.Option(help="The YAML file; by default the committed one.")] = None,
@@ -151,11 +167,64 @@ def submit(
 def verify(
     manifest: Annotated[str, typer.Argument(help="A dataset's manifest.json, a file or gs:// URI.")],
     data_root: Annotated[str | None, typer.Option(help="Where its shards are, if the manifest was moved.")] = None,
+    leaks: Annotated[
+        bool,
+        typer.Option("--leaks", help="Check instead that no field, window or picture is in two splits."),
+    ] = False,
 ) -> None:
     """Check every shard of a dataset against its manifest: size, hash, number of records."""
+    from pipeline.quiet import import_tensorflow
+
+    import_tensorflow()
+    from components.shard.leaks import check_leaks
     from components.shard.verify import verify_manifest
 
-    typer.echo(verify_manifest(manifest, data_root))
+    typer.echo(check_leaks(manifest, data_root) if leaks else verify_manifest(manifest, data_root))
+
+
+@app.command()
+def plan(
+    source_uri: Annotated[str, typer.Option(help="Where the tiles are: a folder, or gs://<bucket>/<folder>.")] = "",
+    num_tiles: Annotated[int, typer.Option(help="How many tiles, where there is no source yet.")] = 0,
+    tile_kb: Annotated[int, typer.Option(help="Images of one tile, kB; Agriculture-Vision's have about 200.")] = 200,
+    train_num_workers: Annotated[int, typer.Option(help="Worker processes.")] = Parameters.train_num_workers,
+    shard_size_mb: Annotated[int, typer.Option(help="Size of a shard, MB.")] = Parameters.shard_size_mb,
+    ingest_layout: Annotated[str, typer.Option(help="As for run.")] = Parameters.ingest_layout,
+    ingest_classes: Annotated[str, typer.Option(help="As for run.")] = Parameters.ingest_classes,
+    ingest_seed: Annotated[int, typer.Option(help="As for run.")] = Parameters.ingest_seed,
+    ingest_val_percent: Annotated[int, typer.Option(help="As for run.")] = Parameters.ingest_val_percent,
+    ingest_test_percent: Annotated[int, typer.Option(help="As for run.")] = Parameters.ingest_test_percent,
+) -> None:
+    """Tell how many shards a source would become, and why; writes nothing."""
+    from components.ingest.plan import explain_plan
+    from components.ingest.settings import IngestSettings
+    from components.progress import StepLog
+
+    settings = IngestSettings(
+        layout=ingest_layout,
+        classes=ingest_classes,
+        seed=ingest_seed,
+        val_percent=ingest_val_percent,
+        test_percent=ingest_test_percent,
+        num_workers=train_num_workers,
+        shard_size_mb=shard_size_mb,
+    )
+    typer.echo("\n".join(explain_plan(source_uri, num_tiles, tile_kb, settings, StepLog("plan"))))
+
+
+@app.command()
+def drift(
+    manifest: Annotated[str, typer.Argument(help="A dataset's manifest.json, a file or gs:// URI.")],
+    earlier: Annotated[str, typer.Argument(help="The manifest of the dataset to compare it with.")],
+) -> None:
+    """Tell whether a dataset has shifted against an earlier one: its classes, and the brightness of its bands.
+
+    The first line is the verdict. A shift is a result, not an error: the exit code is 0.
+    """
+    from components.shard.drift import compare_manifests
+    from components.shard.drift_report import drift_text
+
+    typer.echo(drift_text(compare_manifests(manifest, earlier)))
 
 
 @app.command()
@@ -167,6 +236,9 @@ def predict(
     mask: Annotated[Path | None, typer.Option(help="PNG, 255 where pixels are usable.")] = None,
 ) -> None:
     """Ask a pushed model about one tile: the probability of every class, and whether it passes its threshold."""
+    from pipeline.quiet import import_tensorflow
+
+    import_tensorflow()
     from components.push.predict import predict as ask
 
     for name, answer in ask(model, rgb, nir, boundary, mask).items():
@@ -183,8 +255,13 @@ def rollback(models_uri: Annotated[str, typer.Argument(help="Where model version
 
 def main() -> None:
     """Runs the command; an error that a user can mend is one line and its exit code."""
+    environment.quiet_tensorflow()
     try:
         app()
     except AgrivisionError as error:
         typer.echo(f"agrivision: {error}", err=True)
         sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

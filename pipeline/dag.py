@@ -26,6 +26,7 @@ def training_pipeline(train: Callable[..., Any]) -> Any:
         data_root: str = Parameters.data_root,
         models_uri: str = Parameters.models_uri,
         ingest_layout: str = Parameters.ingest_layout,
+        ingest_classes: str = Parameters.ingest_classes,
         ingest_seed: int = Parameters.ingest_seed,
         ingest_val_percent: int = Parameters.ingest_val_percent,
         ingest_test_percent: int = Parameters.ingest_test_percent,
@@ -33,6 +34,7 @@ def training_pipeline(train: Callable[..., Any]) -> Any:
         ingest_max_bad_fraction: float = Parameters.ingest_max_bad_fraction,
         shard_size_mb: int = Parameters.shard_size_mb,
         shard_min_class_fraction: float = Parameters.shard_min_class_fraction,
+        shard_reference_manifest: str = Parameters.shard_reference_manifest,
         train_config: str = Parameters.train_config,
         train_num_workers: int = Parameters.train_num_workers,
         train_max_restarts: int = Parameters.train_max_restarts,
@@ -43,6 +45,7 @@ def training_pipeline(train: Callable[..., Any]) -> Any:
             source_version=source_version,
             data_root=data_root,
             layout=ingest_layout,
+            classes=ingest_classes,
             seed=ingest_seed,
             val_percent=ingest_val_percent,
             test_percent=ingest_test_percent,
@@ -55,7 +58,12 @@ def training_pipeline(train: Callable[..., Any]) -> Any:
         inventory = tiles.outputs["inventory"]
         with dsl.ParallelFor(tiles.outputs["Output"], name="partitions") as partition:
             shards = shard(data_root=data_root, partition=partition, inventory=inventory)
-        dataset = merge(data_root=data_root, inventory=inventory, receipts=dsl.Collected(shards.outputs["receipts"]))
+        dataset = merge(
+            data_root=data_root,
+            reference_manifest=shard_reference_manifest,
+            inventory=inventory,
+            receipts=dsl.Collected(shards.outputs["receipts"]),
+        )
         manifest = dataset.outputs["manifest"]
         model = train(
             data_root=data_root,

@@ -12,6 +12,8 @@ from components.errors import SettingsError
 from components.ingest.settings import check_settings
 from components.train.config import TrainConfig
 
+_MAY_BE_EMPTY = ("source_version", "ingest_classes", "shard_reference_manifest")
+
 
 def _parameter(default: Any, help: str) -> Any:
     return dataclasses.field(default=default, metadata={"help": help})
@@ -26,7 +28,7 @@ class Parameters:
     """
 
     source_uri: str = _parameter(
-        "/mnt/agrivision/source", "Where the tiles are: a folder, or gs://<bucket>/<folder>. Only read."
+        "/mnt/agrivision/source", "Where the tiles are: a folder, gs://<bucket>/<folder> or s3://. Only read."
     )
     source_version: str = _parameter(
         "", "Any text; a new one makes Kubeflow look at the source again instead of reusing its cached listing."
@@ -38,6 +40,9 @@ class Parameters:
         "/mnt/agrivision/models", "Where model versions and the production pointer are kept: a folder or gs:// URI."
     )
     ingest_layout: str = _parameter("auto", f"How the source is laid out: auto, {', '.join(LAYOUTS)}.")
+    ingest_classes: str = _parameter(
+        "", "Class list and its order, comma-separated; empty takes the layout's, or the names of the class folders."
+    )
     ingest_seed: int = _parameter(0, "Seeds the split by field and the order of tiles in the shards.")
     ingest_val_percent: int = _parameter(20, "Tiles for validation, percent, where the source has no official split.")
     ingest_test_percent: int = _parameter(20, "Tiles for the test, percent, where the source has no official split.")
@@ -46,6 +51,9 @@ class Parameters:
     shard_size_mb: int = _parameter(64, "Size of a shard, MB; 10 to 100 reads well from disks and buckets.")
     shard_min_class_fraction: float = _parameter(
         0.002, "Share of a tile's valid pixels, 0 to 1, from which on a class counts as present in the tile."
+    )
+    shard_reference_manifest: str = _parameter(
+        "", "Manifest of an earlier dataset, a file or gs:// URI, that the data report compares the new one with."
     )
     train_config: str = _parameter(
         "{}", f"The model's tuning, a JSON object with some of {', '.join(TrainConfig.__struct_fields__)}."
@@ -57,10 +65,16 @@ class Parameters:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, str) and not value.strip() and field.name != "source_version":
+            if isinstance(value, str) and not value.strip() and field.name not in _MAY_BE_EMPTY:
                 raise SettingsError(f"{field.name} must not be empty")
+        for name in ("data_root", "models_uri"):
+            if (uri := getattr(self, name)).startswith("s3://"):
+                raise SettingsError(
+                    f"{name} must be a folder or a gs:// URI, got {uri!r}; s3:// is for source_uri only"
+                )
         check_settings(
             layout=self.ingest_layout,
+            classes=self.ingest_classes,
             seed=self.ingest_seed,
             val_percent=self.ingest_val_percent,
             test_percent=self.ingest_test_percent,

@@ -9,7 +9,7 @@ from components.shard.writer import write_shards
 
 
 def shard_and_merge(
-    inventory_path: Path, data_root: Path | str, artifacts: Path, log: StepLog | None = None
+    inventory_path: Path, data_root: Path | str, artifacts: Path, log: StepLog | None = None, reference_uri: str = ""
 ) -> Manifest:
     log = log or StepLog("merge")
     receipts = []
@@ -17,5 +17,11 @@ def shard_and_merge(
         receipts.append(str(artifacts / f"receipts-{partition.index}.json"))
         write_shards(str(inventory_path), str(partition.index), str(data_root), receipts[-1], StepLog("shard"))
     return merge_shards(
-        str(inventory_path), receipts, str(data_root), str(artifacts / "manifest"), str(artifacts / "report.html"), log
+        str(inventory_path),
+        receipts,
+        str(data_root),
+        str(artifacts / "manifest"),
+        str(artifacts / "report.html"),
+        log,
+        reference_uri,
     )

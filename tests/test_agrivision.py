@@ -1,7 +1,7 @@
 import pytest
 
 from components import agrivision
-from components.agrivision import TileId, parse_tile_id
+from components.agrivision import TileId, parse_tile_id, year_of
 
 
 def test_a_tile_name_is_parsed_and_printed_alike():
@@ -48,3 +48,17 @@ def test_the_imbalance_is_the_papers():
 
     assert set(counts) == set(agrivision.PAPER_2020_CLASSES)
     assert round(max(counts.values()) / min(counts.values())) == 55
+
+
+@pytest.mark.parametrize(
+    ("path", "year"),
+    [
+        ("data2017_miniscale/field_images/rgb/A_0-0-512-512.jpg", 2017),
+        ("release/data2019_miniscale/field_images/rgb/A_0-0-512-512.jpg", 2019),
+        ("train/images/rgb/A_0-0-512-512.jpg", 0),  # the challenge's layout does not tell
+        ("mydata2017_miniscale/a.jpg", 0),
+        ("data2017_miniscale.jpg", 0),
+    ],
+)
+def test_the_year_is_that_of_the_folder(path, year):
+    assert year_of(path) == year

@@ -28,7 +28,7 @@ def test_help_lists_the_commands_and_the_exit_codes():
     result = agrivision("--help")
 
     assert result.returncode == 0
-    for word in ("synth", "run", "compile", "submit", "verify", "predict", "rollback", "42 bad data"):
+    for word in ("synth", "run", "compile", "submit", "verify", "plan", "predict", "rollback", "42 bad data"):
         assert word in result.stdout
 
 

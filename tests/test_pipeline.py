@@ -42,6 +42,14 @@ def test_another_image_changes_only_the_image_lines(tmp_path):
     assert set(changed) == {("image: localhost/agrivision-python:dev", "image: example/python@sha256:0123")}
 
 
+def test_what_reads_the_source_may_have_an_image_of_its_own(tmp_path):
+    text = compiled(tmp_path / "pipeline.yaml", AGRIVISION_INGEST_IMAGE="example/python:ingest")
+
+    executors = next(yaml.safe_load_all(text))["deploymentSpec"]["executors"]
+    apart = {name for name, each in executors.items() if each["container"]["image"] == "example/python:ingest"}
+    assert apart == {"exec-ingest", "exec-shard", "exec-merge"}
+
+
 def test_compiling_needs_neither_tensorflow_nor_numpy(tmp_path):
     probe = (
         "import sys\n"

@@ -8,8 +8,10 @@ import pytest
 from sharded import shard_and_merge
 from small_source import encoded, noise, plan, write_file, write_source
 
-from components.agrivision import CLASS_FOLDERS, RGB_BANDS
+from components.agrivision import CLASS_FOLDERS, RGB_BANDS, SPLITS
 from components.contracts import Inventory, ShardReceipts, SourceTile
+from components.errors import DataError
+from components.progress import StepLog
 from components.shard.contact_sheet import choose_examples, ndvi
 
 
@@ -27,13 +29,15 @@ def test_the_page_is_complete_and_small(tmp_path: Path) -> None:
     assert "Data report: 19 tiles, challenge-2020" in page
     assert "<td>weed_cluster</td><td>5</td><td>2</td><td>2</td><td>9</td>" in page
     assert "Imbalance in train: 2.2 : 1, drydown to weed_cluster." in page
-    assert "<td>drydown + weed_cluster</td><td>9</td>" in page
+    # All tiles of the nine with weeds have drydown too; each class itself is a dot.
+    assert re.search("<tr><td>drydown</td><td[^>]*>·</td><td[^>]*>9</td></tr>", page)
+    assert "<td>weed_cluster</td><td>3</td><td>2</td><td>2</td>" in page  # fields that have it
     assert "rgb: not a readable JPEG or PNG file" in page
     assert "<b>1</b>" not in page
     per_tile = ["RGB", "NIR", "NDVI", "labels", "boundary", "mask"]
-    assert (
-        captions(page)[2:] == per_tile * 3
-    )  # two of drydown; in the first shard, only one field is left that has weed_cluster
+    maps = ["RGB", "labels"] * 2  # a field of train and one of test
+    # Two tiles of drydown; in the first shard, only one field is left that has weed_cluster.
+    assert captions(page)[2:] == maps + per_tile * 3
     assert not re.search(r'(?:src|href)="(?!data:)', page)
 
 
@@ -51,10 +55,13 @@ def test_rgb_only_datasets_have_neither_nir_nor_masks(tmp_path: Path) -> None:
     tiles = [
         SourceTile(
             tile_id=f"{split}/{name}/{number}", field_id=f"{split}/{name}/{number}", split=split, shard=0,
-            rgb=write_file(tmp_path / "source", f"{split}/{name}/{number}.jpg", encoded(noise(number, 3), "JPEG")),
+            rgb=write_file(
+                tmp_path / "source", f"{split}/{name}/{number}.jpg",
+                encoded(noise(100 * SPLITS.index(split) + 10 * classes.index(name) + number, 3), "JPEG"),
+            ),
             classes=(name,),
         )
-        for split in ("train", "val", "test")
+        for split in SPLITS
         for name in classes
         for number in range(3)
     ]  # fmt: skip
@@ -87,3 +94,17 @@ def test_ndvi_is_red_over_soil_and_green_over_crops() -> None:
     assert soil[0] > 2 * soil[1]
     assert crop[1] > 2 * crop[0]
     assert dark.tolist() == ndvi(np.full((1, 1, 3), 80, np.uint8), np.full((1, 1), 80, np.uint8))[0, 0].tolist()
+
+
+def test_the_comparison_is_in_the_report_and_not_in_the_manifest(tmp_path: Path) -> None:
+    path = plan(tmp_path / "source", tmp_path, write_source(tmp_path / "source"))
+    alone = shard_and_merge(path, tmp_path, tmp_path)
+    assert "earlier dataset" not in (tmp_path / "report.html").read_text()
+    log = StepLog("merge")
+    reference = str(tmp_path / "datasets" / alone.sha256[:16] / "manifest.json")
+    assert shard_and_merge(path, tmp_path, tmp_path, log, reference) == alone
+    page = (tmp_path / "report.html").read_text()
+    # Eight fields against eight are too few, and the report says so rather than that all is well.
+    assert "<p>No shift; too few fields to tell: 8 against 8, at least 10 each.</p>" in page
+    with pytest.raises(DataError, match=r"no manifest at '.*/nowhere.json'; expected <data_root>/datasets/"):
+        shard_and_merge(path, tmp_path, tmp_path, log, str(tmp_path / "nowhere.json"))

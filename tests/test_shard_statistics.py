@@ -1,7 +1,14 @@
+import itertools
+from pathlib import Path
+
+import msgspec
 import numpy as np
 import pytest
+from sharded import shard_and_merge
+from small_source import plan, write_file, write_source
 
-from components.shard.statistics import mean_and_std
+from components.contracts import FieldSums
+from components.shard.statistics import mean_and_std, summed_fields
 
 
 @pytest.mark.parametrize(
@@ -24,3 +31,38 @@ def test_a_full_release_of_one_bright_band_does_not_lose_its_spread() -> None:
     histogram[254], histogram[255] = 24_903_680_000 - 1, 1
     _, std = mean_and_std(histogram)
     assert std == pytest.approx((1 / 24_903_680_000) ** 0.5 / 255, rel=1e-6)
+
+
+def test_the_rows_of_a_field_add_up_whatever_their_order() -> None:
+    rows = [
+        FieldSums("B", 2018, 2, 10, {"water": 1}, (5, 6), (50, 60)),
+        FieldSums("A", 2019, 1, 7, {"water": 1}, (1, 1), (1, 1)),
+        FieldSums("B", 2018, 3, 20, {"drydown": 3, "water": 1}, (2, 3), (20, 30)),
+        FieldSums("B", 2017, 1, 5, {}, (4, 4), (40, 40)),  # the same field in another year
+    ]
+    expected = (
+        FieldSums("A", 2019, 1, 7, {"water": 1}, (1, 1), (1, 1)),
+        FieldSums("B", 2017, 1, 5, {}, (4, 4), (40, 40)),
+        FieldSums("B", 2018, 5, 30, {"water": 2, "drydown": 3}, (7, 9), (70, 90)),
+    )
+    for order in itertools.permutations(rows):
+        assert summed_fields(order) == expected
+
+
+def test_the_sums_by_field_are_those_of_the_split(tmp_path: Path) -> None:
+    tiles = write_source(tmp_path / "source")
+    for number, tile in enumerate(tiles):  # as in the paper release, where a folder tells the year
+        path = f"data{2017 + number % 2}_miniscale/field_images/rgb/{tile.tile_id}.jpg"
+        content = (tmp_path / "source" / tile.rgb.path).read_bytes()
+        tiles[number] = msgspec.structs.replace(tile, rgb=write_file(tmp_path / "source", path, content))
+    manifest = shard_and_merge(plan(tmp_path / "source", tmp_path, tiles), tmp_path, tmp_path)
+    for split in manifest.splits.values():
+        assert {field.year for field in split.fields} == {2017, 2018}
+        assert sum(field.num_tiles for field in split.fields) == split.num_tiles
+        assert sum(field.valid_pixels for field in split.fields) == split.valid_pixels
+        for index, name in enumerate(manifest.classes):
+            assert sum(field.class_tiles.get(name, 0) for field in split.fields) == split.class_tiles[index]
+        for index, counts in enumerate(split.band_histogram):
+            values = np.arange(256)
+            assert sum(field.band_sums[index] for field in split.fields) == int(values @ counts)
+            assert sum(field.band_squares[index] for field in split.fields) == int(values**2 @ counts)

@@ -29,7 +29,7 @@ def test_joined_names_have_single_slashes(root, parts, expected):
     assert storage.join(root, *parts) == expected
 
 
-@pytest.mark.parametrize("uri", ["s3://bucket/tiles", "http://host/tiles", "file:///tiles"])
+@pytest.mark.parametrize("uri", ["az://bucket/tiles", "http://host/tiles", "file:///tiles"])
 def test_an_unknown_scheme_is_refused_with_what_is_known(uri):
     with pytest.raises(SettingsError, match="expected a folder or gs://<bucket>/<folder>"):
         storage.is_remote(uri)

@@ -5,7 +5,7 @@ bytes) and refuses, when read, anything of another form. Paths inside a document
 `data_root`, so that the same data in another place has the same document and the same hash.
 """
 
-from components.contracts.dataset import Manifest, Shard, ShardReceipt, ShardReceipts, SplitSummary
+from components.contracts.dataset import FieldSums, Manifest, Note, Shard, ShardReceipt, ShardReceipts, SplitSummary
 from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.model import (
     ClassScores,
@@ -18,18 +18,29 @@ from components.contracts.model import (
     Scores,
     TrainingReceipt,
 )
-from components.contracts.source import Inventory, Partition, PlannedShard, Rejection, SourceFile, SourceTile
+from components.contracts.source import (
+    Annotation,
+    Inventory,
+    Partition,
+    PlannedShard,
+    Rejection,
+    SourceFile,
+    SourceTile,
+)
 
 __all__ = [
     "FORMAT_VERSION",
+    "Annotation",
     "ClassScores",
     "Decision",
     "Document",
     "EpochMetrics",
     "Evaluation",
+    "FieldSums",
     "Inventory",
     "Manifest",
     "ModelCard",
+    "Note",
     "Partition",
     "PlannedShard",
     "Production",

@@ -6,13 +6,38 @@ from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.source import Rejection
 
 
+class Note(msgspec.Struct, frozen=True, order=True):
+    """A remark on a tile that was kept, in one line without absolute paths."""
+
+    tile_id: str
+    text: str
+
+
+class FieldSums(msgspec.Struct, frozen=True, array_like=True):
+    """What the tiles of one field add up to: one short row, exact, so that rows can be added in any order.
+
+    Attributes:
+      year: In which it was flown; 0 where the layout does not tell.
+      class_tiles: Tiles that have the class, by its name; a class without a tile is left out.
+      band_sums, band_squares: Sums of the values and of their squares over the valid pixels, in 0..255, [bands].
+    """
+
+    field_id: str
+    year: int
+    num_tiles: int
+    valid_pixels: int
+    class_tiles: dict[str, int]
+    band_sums: tuple[int, ...]
+    band_squares: tuple[int, ...]
+
+
 class ShardReceipt(Document, frozen=True, kw_only=True):
     """shard → merge: what one shard holds. All statistics are integer sums, so merging them is exact in any order.
 
     Attributes:
       source_digest: The plan's; a second run skips a shard whose receipt has the same.
       path: The shard, `shards/<sha256>.tfrecord`; empty if no tile of it was good.
-      field_ids: Sorted, unique.
+      fields: By field and year, in that order.
       class_tiles: Tiles that have the class, in class-list order, [C].
       class_pixels: Valid pixels of the class, [C].
       valid_pixels, total_pixels: Over all tiles.
@@ -20,6 +45,8 @@ class ShardReceipt(Document, frozen=True, kw_only=True):
       num_single_label: Tiles with exactly one class.
       band_histogram: Valid pixels by value, [bands][256].
       tile_sizes: How many tiles have the size "<width>x<height>", in pixels.
+      picture_digests: Of the tiles' RGB files, one after the other in the order of the records; equal for equal files.
+      notes: Sorted.
     """
 
     source_digest: str
@@ -29,7 +56,7 @@ class ShardReceipt(Document, frozen=True, kw_only=True):
     sha256: str
     num_bytes: int
     num_tiles: int
-    field_ids: tuple[str, ...]
+    fields: tuple[FieldSums, ...]
     class_tiles: tuple[int, ...]
     class_pixels: tuple[int, ...]
     cooccurrence: tuple[tuple[int, ...], ...]
@@ -38,7 +65,14 @@ class ShardReceipt(Document, frozen=True, kw_only=True):
     num_single_label: int
     band_histogram: tuple[tuple[int, ...], ...]
     tile_sizes: dict[str, int]
+    picture_digests: bytes
     rejected: tuple[Rejection, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def field_ids(self) -> tuple[str, ...]:
+        """Sorted, unique."""
+        return tuple(sorted({field.field_id for field in self.fields}))
 
 
 class ShardReceipts(Document, frozen=True, kw_only=True):
@@ -59,7 +93,13 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SplitSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One split of the dataset. `class_tiles` follows the class list; `band_mean` and `band_std` are in 0..1."""
+    """One split of the dataset.
+
+    Attributes:
+      class_tiles: In the order of the class list, [C].
+      band_mean, band_std: In 0..1, [bands].
+      fields: By field and year, in that order.
+    """
 
     num_tiles: int
     num_fields: int
@@ -72,6 +112,7 @@ class SplitSummary(msgspec.Struct, frozen=True, kw_only=True):
     band_std: tuple[float, ...]
     band_histogram: tuple[tuple[int, ...], ...]
     shards: tuple[Shard, ...]
+    fields: tuple[FieldSums, ...] = ()
 
 
 class Manifest(Document, frozen=True, kw_only=True):
@@ -83,6 +124,7 @@ class Manifest(Document, frozen=True, kw_only=True):
       splits: By name; a split without tiles is left out.
       tile_sizes: Tiles by size "<width>x<height>", in pixels.
       rejected: Sorted.
+      notes: The first of them, sorted; there may be as many as tiles, and the receipts have all.
     """
 
     format_version: int = FORMAT_VERSION
@@ -95,6 +137,8 @@ class Manifest(Document, frozen=True, kw_only=True):
     tile_sizes: dict[str, int]
     splits: dict[str, SplitSummary]
     rejected: tuple[Rejection, ...]
+    num_notes: int = 0
+    notes: tuple[Note, ...] = ()
 
     @property
     def num_tiles(self) -> int:

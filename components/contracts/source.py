@@ -19,6 +19,19 @@ class SourceFile(msgspec.Struct, frozen=True, array_like=True):
     version: str
 
 
+class Annotation(msgspec.Struct, frozen=True, array_like=True):
+    """What the source's own statistics say of one class in a tile: annotated regions, which may overlap.
+
+    Attributes:
+      num_regions: How many.
+      largest_area, total_area: Of the largest, and of all together, in pixels; 0 if not given.
+    """
+
+    num_regions: int
+    largest_area: int
+    total_area: int
+
+
 class SourceTile(msgspec.Struct, frozen=True, kw_only=True):
     """One tile as ingest found it; a line of a partition file (JSON lines).
 
@@ -31,6 +44,7 @@ class SourceTile(msgspec.Struct, frozen=True, kw_only=True):
       boundary, mask: PNG, 255 where the pixel is inside the field and where it is usable; None counts as all valid.
       labels: PNG mask by class name, only for the classes that have a file.
       classes: The tile's classes where the layout gives them by tile and not by pixel.
+      annotated: By class, what the source's statistics say beside the masks; None if they say nothing about the tile.
     """
 
     tile_id: str
@@ -43,6 +57,7 @@ class SourceTile(msgspec.Struct, frozen=True, kw_only=True):
     mask: SourceFile | None = None
     labels: dict[str, SourceFile] = {}
     classes: tuple[str, ...] = ()
+    annotated: dict[str, Annotation] | None = None
 
 
 class Rejection(msgspec.Struct, frozen=True, order=True):

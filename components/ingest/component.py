@@ -7,12 +7,13 @@ from kfp import dsl
 from components import environment
 
 
-@dsl.component(base_image=environment.image(), install_kfp_package=False)
+@dsl.component(base_image=environment.ingest_image(), install_kfp_package=False)
 def ingest(
     source_uri: str,
     source_version: str,
     data_root: str,
     layout: str,
+    classes: str,
     seed: int,
     val_percent: int,
     test_percent: int,
@@ -39,6 +40,7 @@ def ingest(
     with step_log("ingest") as log:
         settings = IngestSettings(
             layout=layout,
+            classes=classes,
             seed=seed,
             val_percent=val_percent,
             test_percent=test_percent,

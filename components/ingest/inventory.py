@@ -12,17 +12,34 @@ from components.agrivision import BANDS, CLASS_FOLDERS, PAPER_2020, RGB_BANDS, S
 from components.contracts import Inventory, Partition, SourceFile, SourceTile
 from components.errors import DataError, SettingsError
 from components.ingest.class_folders import find_images
+from components.ingest.field_stats import annotated, read_annotations
 from components.ingest.layouts import recognise_layout
 from components.ingest.official_split import is_split_file, read_official_split
 from components.ingest.pairing import Pairing, pair_release
 from components.ingest.planner import FilledShard, fill_shards, share_out
-from components.ingest.settings import IngestSettings
+from components.ingest.settings import IngestSettings, class_list
 from components.ingest.splits import assign_splits
 from components.progress import StepLog
 
 INVENTORIES_FOLDER = "inventories"
 _FILES_PER_LINE = 100_000  # listed between two lines of the log; on a bucket, some 20 seconds
 _NUM_REASONS = 3  # in an error
+
+
+@dataclasses.dataclass(frozen=True)
+class Survey:
+    """What a source holds.
+
+    Attributes:
+      tiles: Those of the pairing, each with its split.
+      split_files: What the official split was read from.
+    """
+
+    layout: str
+    pairing: Pairing
+    tiles: list[SourceTile]
+    split_origin: str
+    split_files: list[SourceFile]
 
 
 def build_inventory(source_uri: str, data_root: str, settings: IngestSettings, log: StepLog) -> Inventory:
@@ -34,13 +51,8 @@ def build_inventory(source_uri: str, data_root: str, settings: IngestSettings, l
       DataError: if the source is not a usable dataset.
       SettingsError: if the settings do not fit the source, or nothing can be written to `data_root`.
     """
-    files = _listed(source_uri, log)
-    layout = recognise_layout([file.path for file in files], settings.layout, source_uri)
-    pairing, split_files = _paired(files, layout, source_uri)
-    _require_few_rejected(pairing, source_uri, settings.max_bad_fraction)
-    tiles, split_origin = assign_splits(
-        pairing.tiles, settings.seed, settings.val_percent, settings.test_percent, source_uri
-    )
+    survey = survey_source(source_uri, settings, log)
+    layout, pairing, tiles = survey.layout, survey.pairing, survey.tiles
     bands = RGB_BANDS if layout == CLASS_FOLDERS else BANDS
     shards = fill_shards(
         tiles,
@@ -55,14 +67,14 @@ def build_inventory(source_uri: str, data_root: str, settings: IngestSettings, l
     shares = share_out(shards, settings.num_partitions)
     if len(shares) < settings.num_partitions:
         log.line(f"{len(shares)} partitions instead of {settings.num_partitions}, as there are only as many shards")
-    fingerprint = _fingerprint([*split_files, *(file for tile in tiles for file in _files_of(tile))])
+    fingerprint = _fingerprint([*survey.split_files, *(file for tile in tiles for file in _files_of(tile))])
     inventory = Inventory(
         source_uri=source_uri,
         layout=layout,
         classes=pairing.classes,
         bands=bands,
         seed=settings.seed,
-        split_origin=split_origin,
+        split_origin=survey.split_origin,
         fingerprint=fingerprint,
         num_tiles=len(tiles),
         num_fields=len({tile.field_id for tile in tiles}),
@@ -76,6 +88,27 @@ def build_inventory(source_uri: str, data_root: str, settings: IngestSettings, l
     return inventory
 
 
+def survey_source(source_uri: str, settings: IngestSettings, log: StepLog) -> Survey:
+    """Lists and pairs the source and splits it by field; writes nothing.
+
+    Raises:
+      DataError: if the source is not a usable dataset.
+      SettingsError: if the settings do not fit the source.
+    """
+    files = _listed(source_uri, log)
+    classes = class_list(settings.classes)
+    layout = recognise_layout([file.path for file in files], settings.layout, source_uri, classes)
+    pairing, split_files = _paired(files, layout, source_uri, classes)
+    if pairing.left_aside:
+        counts = ", ".join(f"{count:,} of {name}" for name, count in pairing.left_aside.items())
+        log.line(f"left aside, as their class is not in the class list: {counts}")
+    _require_few_rejected(pairing, source_uri, settings.max_bad_fraction)
+    tiles, split_origin = assign_splits(
+        pairing.tiles, settings.seed, settings.val_percent, settings.test_percent, source_uri
+    )
+    return Survey(layout, pairing, tiles, split_origin, split_files)
+
+
 def _listed(source_uri: str, log: StepLog) -> list[SourceFile]:
     files = []
     for file in storage.list_files(source_uri):
@@ -85,13 +118,16 @@ def _listed(source_uri: str, log: StepLog) -> list[SourceFile]:
     return files
 
 
-def _paired(files: Sequence[SourceFile], layout: str, source_uri: str) -> tuple[Pairing, list[SourceFile]]:
+def _paired(
+    files: Sequence[SourceFile], layout: str, source_uri: str, classes: tuple[str, ...]
+) -> tuple[Pairing, list[SourceFile]]:
     """Returns the tiles, and the files that their official split was read from."""
     split_files = [file for file in files if layout == PAPER_2020 and is_split_file(file.path)]
     if layout == CLASS_FOLDERS:
-        return find_images(files), []
-    official = read_official_split(source_uri, split_files)
-    return pair_release(files, layout, official, source_uri), split_files
+        return find_images(files, classes, source_uri), []
+    pairing = pair_release(files, layout, read_official_split(source_uri, split_files), source_uri, classes)
+    tiles = annotated(pairing.tiles, read_annotations(source_uri, split_files))
+    return dataclasses.replace(pairing, tiles=tiles), split_files
 
 
 def _require_few_rejected(pairing: Pairing, source_uri: str, limit: float) -> None:

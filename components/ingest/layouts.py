@@ -86,12 +86,13 @@ def class_of(folder: str, split_folders: bool) -> str | None:
     return name if name and "/" not in name and name.lower() not in SPLIT_FOLDERS else None
 
 
-def recognise_layout(paths: Collection[str], requested: str, source_uri: str) -> str:
+def recognise_layout(paths: Collection[str], requested: str, source_uri: str, classes: Collection[str] = ()) -> str:
     """Returns the layout of a source.
 
     Args:
       paths: Of every file, relative to the source.
       requested: "auto", or the layout that it must have.
+      classes: The user's class list; empty for that of the layout.
 
     Raises:
       DataError: for an empty source, or one of no known layout or of two.
@@ -110,15 +111,30 @@ def recognise_layout(paths: Collection[str], requested: str, source_uri: str) ->
             f"ingest_layout is {requested}, but {source_uri!r} looks like {' or '.join(found)}; "
             f"expected {EXPECTED[requested]}, found {_seen(paths)}; auto would recognise it"
         )
+    if tuple(found) == _CHALLENGE_LAYOUTS and classes:
+        return found[0]  # they differ in their class lists alone
     if tuple(found) == _CHALLENGE_LAYOUTS:
         labels = ", ".join(_label_folders(folders)) or "none"
         raise SettingsError(
             f"the label folders under {source_uri!r} ({labels}) do not tell {CHALLENGE_2020} from {SUPERVISED_2021}; "
-            "set ingest_layout to one of them"
+            "set ingest_layout to one of them, or ingest_classes to the label folders to use"
         )
     if len(found) > 1:
         raise DataError(f"{source_uri!r} holds {' and '.join(found)}; source_uri must be the folder of one release")
     return found[0]
+
+
+def require_classes(wanted: Collection[str], found: Collection[str], source_uri: str) -> None:
+    """Refuses a user's class list that names what the source does not have.
+
+    Raises:
+      SettingsError: for the first class without a folder.
+    """
+    if missing := [name for name in wanted if name not in found]:
+        raise SettingsError(
+            f"ingest_classes names {missing[0]!r}, of which there is nothing under {source_uri!r}; "
+            f"it has {', '.join(sorted(found)) or 'no class'}"
+        )
 
 
 def _fitting(folders: Collection[str]) -> list[str]:

@@ -31,17 +31,25 @@ def read_official_split(source_uri: str, files: list[SourceFile]) -> dict[str, s
     """
     splits: dict[str, str] = {}
     for file in sorted(files, key=lambda file: file.path):
-        try:
-            content = msgspec.json.decode(storage.read_bytes(storage.join(source_uri, file.path)))
-        except msgspec.DecodeError as error:
-            raise DataError(f"{file.path!r} under {source_uri!r} is not JSON: {error}") from error
-        for name, split in _entries(content):
+        for name, split in _entries(read_split_file(source_uri, file)):
             if splits.setdefault(name, split) != split:
                 raise DataError(
                     f"{name!r} is in {splits[name]} and {split} by the split files under {source_uri!r} "
                     f"(one is {file.path!r}); it must be in one split"
                 )
     return splits
+
+
+def read_split_file(source_uri: str, file: SourceFile) -> Any:
+    """Returns what a JSON file holds.
+
+    Raises:
+      DataError: if it is damaged.
+    """
+    try:
+        return msgspec.json.decode(storage.read_bytes(storage.join(source_uri, file.path)))
+    except msgspec.DecodeError as error:
+        raise DataError(f"{file.path!r} under {source_uri!r} is not JSON: {error}") from error
 
 
 def _entries(content: Any) -> Iterator[tuple[str, str]]:
@@ -51,14 +59,14 @@ def _entries(content: Any) -> Iterator[tuple[str, str]]:
     for key, value in content.items():
         if (split := SPLIT_FOLDERS.get(key.lower())) is not None:
             if isinstance(value, dict | list):
-                yield from ((_stem(name), split) for name in value if isinstance(name, str))
+                yield from ((name_of(name), split) for name in value if isinstance(name, str))
         else:
             named = value.get("split") if isinstance(value, dict) else value
             if isinstance(named, str) and named.lower() in SPLIT_FOLDERS:
-                yield _stem(key), SPLIT_FOLDERS[named.lower()]
+                yield name_of(key), SPLIT_FOLDERS[named.lower()]
 
 
-def _stem(name: str) -> str:
+def name_of(name: str) -> str:
     """Returns `FIELD_0-0-512-512` for `field_bounds/FIELD_0-0-512-512.png`."""
     name = name.rpartition("/")[2]
     stem, dot, suffix = name.rpartition(".")

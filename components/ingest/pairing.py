@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from components.agrivision import parse_tile_id
 from components.contracts import Rejection, SourceFile, SourceTile
 from components.errors import DataError
-from components.ingest.layouts import CLASSES, IMAGE_SUFFIXES, UNSCORED_CLASSES, Place, place_of
+from components.ingest.layouts import CLASSES, IMAGE_SUFFIXES, UNSCORED_CLASSES, Place, place_of, require_classes
 
 UNDECIDED = ""  # the split of a tile, as long as none is known
 
@@ -23,12 +23,14 @@ class Pairing:
       rejected: Tiles that lack a file, have a bad name, or are there twice.
       classes: The class list.
       num_unlabelled: Tiles left aside, as their official split has no labels.
+      left_aside: Files of the classes that are not in the class list, by class.
     """
 
     tiles: list[SourceTile]
     rejected: list[Rejection]
     classes: tuple[str, ...]
     num_unlabelled: int
+    left_aside: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass
@@ -39,19 +41,28 @@ class _Group:
     labels: dict[str, SourceFile] = dataclasses.field(default_factory=dict)
 
 
-def pair_release(files: Collection[SourceFile], layout: str, official: Mapping[str, str], source_uri: str) -> Pairing:
+def pair_release(
+    files: Collection[SourceFile],
+    layout: str,
+    official: Mapping[str, str],
+    source_uri: str,
+    classes: tuple[str, ...] = (),
+) -> Pairing:
     """Pairs the files of a release by the name of their tile.
 
     A label file may be missing, which means that the tile does not have the class.
 
     Args:
       official: Split by tile or field name, where files beside the tiles give it; else empty.
+      classes: The user's class list, other label folders than whose are left aside; empty for that of the layout.
 
     Raises:
       DataError: for label folders of unknown classes, or if all tiles lack the same band.
+      SettingsError: if the user's class list names a class that has no label.
     """
     groups: dict[tuple[str, str, str], _Group] = collections.defaultdict(_Group)
     labelled_splits: set[str] = set()
+    label_files: collections.Counter[str] = collections.Counter()
     rejected: list[Rejection] = []
     # In the order of paths, so that a listing in any order gives the same tiles.
     for file in sorted(files, key=lambda file: file.path):
@@ -62,13 +73,17 @@ def pair_release(files: Collection[SourceFile], layout: str, official: Mapping[s
             continue
         if place.role == "label":
             labelled_splits.add(place.split)
-            if not _is_scored(place.class_name, layout, folder, source_uri):
+            label_files[place.class_name] += 1
+            if classes and place.class_name not in classes:
+                continue
+            if not classes and not _is_scored(place.class_name, layout, folder, source_uri):
                 continue
         group = groups[place.part, place.split, stem]
         by_name, key = (group.labels, place.class_name) if place.role == "label" else (group.files, place.role)
         if by_name.setdefault(key, file) is not file:
             rejected.append(Rejection(stem, f"{place.role}: a second file of this name, {file.path}, is not used"))
 
+    require_classes(classes, label_files, source_uri)
     _require_bands([group.files for group in groups.values()], source_uri)
     tiles: dict[str, SourceTile] = {}
     num_unlabelled = 0
@@ -85,7 +100,9 @@ def pair_release(files: Collection[SourceFile], layout: str, official: Mapping[s
             rejected.append(tile)
         else:
             tiles[stem] = tile
-    return Pairing(list(tiles.values()), rejected, CLASSES[layout], num_unlabelled)
+    names = classes or CLASSES[layout]
+    left_aside = {name: count for name, count in sorted(label_files.items()) if name not in names}
+    return Pairing(list(tiles.values()), rejected, names, num_unlabelled, left_aside)
 
 
 def _suffixes(place: Place) -> tuple[str, ...]:
@@ -98,7 +115,10 @@ def _is_scored(class_name: str, layout: str, folder: str, source_uri: str) -> bo
         return class_name not in unscored
     # Left out in silence, its tiles would count as showing nothing.
     known = ", ".join((*CLASSES[layout], *unscored))
-    raise DataError(f"unknown class folder {folder!r} under {source_uri!r}; the classes of {layout} are {known}")
+    raise DataError(
+        f"unknown class folder {folder!r} under {source_uri!r}; the classes of {layout} are {known}; "
+        "ingest_classes can name others"
+    )
 
 
 def _require_bands(groups: list[dict[str, SourceFile]], source_uri: str) -> None:

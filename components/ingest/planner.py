@@ -13,7 +13,7 @@ import msgspec
 from components.agrivision import SPLITS
 from components.contracts import FORMAT_VERSION, PlannedShard, SourceTile
 from components.errors import SettingsError
-from components.ingest.splits import keyed_hash
+from components.ingest.keyed_hash import keyed_hash
 
 MB = 10**6
 SMALLEST_SHARD_MB = 10  # smaller ones spend their time on being opened, on a bucket above all
@@ -78,7 +78,7 @@ def fill_shards(
     filled = []
     for split in SPLITS:
         of_split = [tile for tile in tiles if tile.split == split]
-        num_bytes = sum(_image_bytes(tile) for tile in of_split)
+        num_bytes = sum(image_bytes(tile) for tile in of_split)
         count = num_shards(split, len(of_split), num_bytes, shard_size_mb, num_workers)
         for index, members in enumerate(_deal(of_split, count, seed)):
             members = [msgspec.structs.replace(tile, shard=index) for tile in members]
@@ -86,7 +86,7 @@ def fill_shards(
                 split=split,
                 index=index,
                 num_tiles=len(members),
-                num_bytes=sum(_image_bytes(tile) for tile in members),
+                num_bytes=sum(image_bytes(tile) for tile in members),
                 source_digest=_source_digest(recipe, members),
             )
             filled.append(FilledShard(planned, members))
@@ -99,7 +99,7 @@ def share_out(shards: Sequence[FilledShard], num_partitions: int) -> list[list[F
     return [list(shards[index::num_partitions]) for index in range(num_partitions)]
 
 
-def _image_bytes(tile: SourceTile) -> int:
+def image_bytes(tile: SourceTile) -> int:
     """Returns about what the tile takes in a shard: its images as they are, and one mask."""
     files = (tile.rgb, tile.nir, tile.boundary or tile.mask)
     return sum(file.num_bytes for file in files if file is not None)

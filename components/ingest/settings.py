@@ -8,9 +8,26 @@ from components.errors import SettingsError
 AUTO = "auto"
 
 
+def class_list(classes: str) -> tuple[str, ...]:
+    """Returns the classes of a comma-separated list, in its order; none for an empty text.
+
+    Raises:
+      SettingsError: for an empty name, or one that is there twice.
+    """
+    if not classes.strip():
+        return ()
+    names = tuple(name.strip() for name in classes.split(","))
+    if "" in names:
+        raise SettingsError(f"ingest_classes must be class names with a comma between two, got {classes!r}")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise SettingsError(f"ingest_classes must name each class once, got {twice[0]!r} twice")
+    return names
+
+
 def check_settings(
     *,
     layout: str,
+    classes: str,
     seed: int,
     val_percent: int,
     test_percent: int,
@@ -27,6 +44,7 @@ def check_settings(
     """
     if layout != AUTO and layout not in LAYOUTS:
         raise SettingsError(f"unknown ingest_layout {layout!r}; expected one of {', '.join((AUTO, *LAYOUTS))}")
+    class_list(classes)
     if not 0 <= seed < 2**63:
         raise SettingsError(f"ingest_seed must be at least 0 and below 2^63, got {seed}")
     for name, percent in (("ingest_val_percent", val_percent), ("ingest_test_percent", test_percent)):
@@ -57,6 +75,7 @@ class IngestSettings:
 
     Attributes:
       layout: "auto", or the layout that the source must have.
+      classes: The class list and its order, comma-separated; empty for that of the layout or of the folders.
       seed: Seeds the split by field and the order of tiles.
       val_percent, test_percent: Share of the tiles, where the source gives no such split.
       num_partitions: Shard tasks.
@@ -70,6 +89,7 @@ class IngestSettings:
     """
 
     layout: str = AUTO
+    classes: str = ""
     seed: int = 0
     val_percent: int = 20
     test_percent: int = 20

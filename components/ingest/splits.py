@@ -1,7 +1,6 @@
 """Which split a tile belongs to: the official one where there is one, else by field; never one field in two."""
 
 import collections
-import hashlib
 from collections.abc import Collection, Sequence
 
 import msgspec
@@ -9,12 +8,9 @@ import msgspec
 from components.agrivision import SPLITS
 from components.contracts import SourceTile
 from components.errors import DataError
+from components.ingest.keyed_hash import keyed_hash
 from components.ingest.pairing import UNDECIDED
-
-
-def keyed_hash(purpose: str, seed: int, name: str) -> bytes:
-    """Returns 16 bytes that follow from the name, and differ by seed and by purpose (at most 16 characters)."""
-    return hashlib.blake2b(name.encode(), digest_size=16, key=str(seed).encode(), person=purpose.encode()).digest()
+from components.ingest.stratify import FieldTiles, stratify
 
 
 def assign_splits(
@@ -35,7 +31,8 @@ def assign_splits(
     official = {tile.split for tile in tiles}
     if official == {UNDECIDED}:
         split_of = _by_field(tiles, {"test": test_percent, "val": val_percent}, seed, source_uri)
-        return [_moved(tile, split_of[tile.field_id]) for tile in tiles], "by field"
+        origin = "by field, balanced by class" if any(_classes_of(tile) for tile in tiles) else "by field"
+        return [_moved(tile, split_of[tile.field_id]) for tile in tiles], origin
     _require_whole_fields(tiles, source_uri)
     if "train" not in official:
         raise DataError(
@@ -77,8 +74,9 @@ def _require_whole_fields(tiles: Collection[SourceTile], source_uri: str) -> Non
 def _by_field(tiles: Collection[SourceTile], percents: dict[str, int], seed: int, source_uri: str) -> dict[str, str]:
     """Returns the split by field: a share of the tiles for each of `percents`, the rest for train.
 
-    Fields stand in the order of a keyed hash, and each split is a run of them that comes closest to its share: when
-    fields are added, few of the others change their split.
+    Where the source tells the classes of its tiles before a pixel is read, the fields are shared out so that classes
+    are balanced. Else they stand in the order of a keyed hash, and each split is a run of them that comes closest to
+    its share: when fields are added, few of the others change their split.
 
     Raises:
       DataError: if there are fewer fields than splits.
@@ -90,6 +88,9 @@ def _by_field(tiles: Collection[SourceTile], percents: dict[str, int], seed: int
             f"{len(tiles):,} labelled tiles of {len(sizes):,} fields under {source_uri!r} cannot be split by field "
             f"into {splits}; expected at least {len(percents) + 1} fields"
         )
+    if any(_classes_of(tile) for tile in tiles):
+        shares = {split: percent / 100 for split, percent in percents.items()}
+        return stratify(_field_tiles(tiles), {"train": 1 - sum(shares.values()), **shares}, seed)
     order = sorted(sizes, key=lambda field_id: (keyed_hash("split", seed, field_id), field_id))
     ends = [0]  # ends[n]: tiles of the first n fields
     for field_id in order:
@@ -104,3 +105,16 @@ def _by_field(tiles: Collection[SourceTile], percents: dict[str, int], seed: int
         split_of.update(dict.fromkeys(order[start:stop], split))
         start = stop
     return split_of
+
+
+def _classes_of(tile: SourceTile) -> Collection[str]:
+    """Returns the classes that the source gives by tile; none where only its masks tell."""
+    return tile.classes or tuple(tile.annotated or ())
+
+
+def _field_tiles(tiles: Collection[SourceTile]) -> dict[str, FieldTiles]:
+    num_tiles = collections.Counter(tile.field_id for tile in tiles)
+    by_class: dict[str, collections.Counter[str]] = {field_id: collections.Counter() for field_id in num_tiles}
+    for tile in tiles:
+        by_class[tile.field_id].update(_classes_of(tile))
+    return {field_id: FieldTiles(count, by_class[field_id]) for field_id, count in num_tiles.items()}

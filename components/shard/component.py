@@ -7,7 +7,7 @@ from kfp import dsl
 from components import environment
 
 
-@dsl.component(base_image=environment.image(), install_kfp_package=False)
+@dsl.component(base_image=environment.ingest_image(), install_kfp_package=False)
 def shard(
     data_root: str,
     partition: str,
@@ -22,10 +22,11 @@ def shard(
         write_shards(inventory.path, partition, data_root, receipts.path, log)
 
 
-@dsl.component(base_image=environment.image(), install_kfp_package=False)
+@dsl.component(base_image=environment.ingest_image(), install_kfp_package=False)
 def merge(
     data_root: str,
     inventory: dsl.Input[dsl.Dataset],
+    reference_manifest: str,
     receipts: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
     manifest: dsl.Output[dsl.Dataset],
     report: dsl.Output[dsl.HTML],
@@ -35,4 +36,5 @@ def merge(
     from components.shard.manifest import merge_shards
 
     with step_log("merge") as log:
-        merge_shards(inventory.path, [each.path for each in receipts], data_root, manifest.path, report.path, log)
+        receipts_paths = [each.path for each in receipts]
+        merge_shards(inventory.path, receipts_paths, data_root, manifest.path, report.path, log, reference_manifest)

@@ -10,6 +10,7 @@ from components.agrivision import SPLITS
 from components.contracts import (
     Inventory,
     Manifest,
+    Note,
     PlannedShard,
     Rejection,
     Shard,
@@ -19,12 +20,13 @@ from components.contracts import (
 )
 from components.errors import DataError
 from components.progress import StepLog
-from components.shard import statistics
+from components.shard import drift, duplicates, statistics
 from components.shard.report import data_report
 
 DATASETS_FOLDER = "datasets"
 MANIFEST_NAME = "manifest.json"
 REPORT_NAME = "report.html"
+_MAX_NOTES = 1000  # remarks in the manifest, about 100 kB
 _NUM_THREADS = 16  # each waits for an answer about one shard
 
 
@@ -35,26 +37,37 @@ def merge_shards(
     manifest_path: str,
     report_path: str,
     log: StepLog,
+    reference_uri: str = "",
 ) -> Manifest:
     """Publishes the dataset as `datasets/<id>/` under `data_root`, and copies manifest and report to the local paths.
 
     The id is the start of the manifest's sha256, and the manifest is written last: without it, there is no dataset.
 
+    Args:
+      reference_uri: Manifest of an earlier dataset that the report compares this one with; empty for none.
+
     Raises:
-      DataError: if a shard is missing, too many tiles are bad, or a split has no tile.
+      DataError: if a shard is missing, too many tiles are bad, a split has no tile, a picture is in two splits, or
+        there is no such reference.
     """
+    reference = drift.read_manifest(reference_uri) if reference_uri else None
     inventory = Inventory.read(inventory_path)
     receipts = _planned_receipts(inventory, [ShardReceipts.read(path) for path in receipts_paths])
     _require_shard_files(receipts, data_root)
     rejected = tuple(sorted([*inventory.rejected, *(bad for receipt in receipts for bad in receipt.rejected)]))
     _require_few_rejected(rejected, sum(r.num_tiles for r in receipts) + len(rejected), inventory.max_bad_fraction)
-    manifest = build_manifest(inventory, receipts, rejected)
-    warnings = find_warnings(manifest, receipts)
+    notes, leaks = duplicates.judge_duplicates(duplicates.find_duplicates(inventory, receipts, data_root), inventory)
+    notes = sorted([*notes, *(note for receipt in receipts for note in receipt.notes)])
+    manifest = build_manifest(inventory, receipts, rejected, notes)
+    warnings = [*leaks, *find_warnings(manifest, receipts)]
     for warning in warnings:
         log.line(f"warning: {warning}")
+    shift = drift.compare(manifest, reference) if reference else None
+    if shift:
+        log.line(f"against {shift.earlier_id}: {shift.verdict}")
 
     folder = storage.join(data_root, DATASETS_FOLDER, manifest.sha256[:16])
-    html = data_report(manifest, inventory, receipts, data_root, warnings).encode()
+    html = data_report(manifest, inventory, receipts, data_root, warnings, shift).encode()
     storage.write_bytes(storage.join(folder, REPORT_NAME), html)
     storage.write_bytes(storage.join(folder, MANIFEST_NAME), manifest.to_json())
     Path(report_path).parent.mkdir(parents=True, exist_ok=True)
@@ -67,6 +80,8 @@ def merge_shards(
         f"wrote {manifest.num_tiles:,} tiles of {num_fields:,} fields to {manifest.num_shards:,} shards "
         f"({gigabytes:.2f} GB), {len(rejected):,} rejected"
     )
+    if notes:
+        log.summary += f", {len(notes):,} remarks"
     return manifest
 
 
@@ -129,7 +144,12 @@ def _require_few_rejected(rejected: Sequence[Rejection], num_tiles: int, limit: 
     )
 
 
-def build_manifest(inventory: Inventory, receipts: Sequence[ShardReceipt], rejected: tuple[Rejection, ...]) -> Manifest:
+def build_manifest(
+    inventory: Inventory,
+    receipts: Sequence[ShardReceipt],
+    rejected: tuple[Rejection, ...],
+    notes: Sequence[Note] = (),
+) -> Manifest:
     """Returns the dataset that the receipts, by split and index, amount to.
 
     Raises:
@@ -165,6 +185,8 @@ def build_manifest(inventory: Inventory, receipts: Sequence[ShardReceipt], rejec
         tile_sizes=statistics.summed_sizes(receipts),
         splits=splits,
         rejected=rejected,
+        num_notes=len(notes),
+        notes=tuple(notes[:_MAX_NOTES]),
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from components import storage
-from components.contracts import Inventory, PlannedShard, Rejection, ShardReceipt
+from components.contracts import Inventory, Note, PlannedShard, Rejection, ShardReceipt
 from components.errors import DataError
 from components.progress import Progress
 from components.shard.statistics import ShardStatistics
@@ -37,6 +37,8 @@ def write_shard(
     """
     statistics = ShardStatistics(inventory)
     rejected: list[Rejection] = []
+    notes: list[Note] = []
+    picture_digests = bytearray()
     with _local_file(data_root) as local:
         with tf.io.TFRecordWriter(str(local)) as records:
             for tile in tiles:
@@ -45,6 +47,9 @@ def write_shard(
                 else:
                     records.write(serialize(tile.record))
                     statistics.add(tile)
+                    picture_digests += tile.picture_digest
+                    if tile.remark:
+                        notes.append(Note(tile.record.tile_id, tile.remark))
                 progress.advance()
         if (num_tiles := statistics.num_tiles + len(rejected)) != planned.num_tiles:
             raise DataError(
@@ -64,7 +69,9 @@ def write_shard(
         path=path,
         sha256=sha256,
         num_bytes=num_bytes,
+        picture_digests=bytes(picture_digests),
         rejected=tuple(sorted(rejected)),
+        notes=tuple(sorted(notes)),
         **statistics.receipt_fields(),
     )
 

@@ -1,13 +1,40 @@
 """Sums over tiles. All are integers, so that they are exact, and the same in whatever order they are added."""
 
+import collections
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components.contracts import Inventory, ShardReceipt
-from components.shard.tile_check import CheckedTile
+from components.contracts import FieldSums, Inventory, ShardReceipt
+
+if TYPE_CHECKING:  # it loads TensorFlow, which merging and comparing sums do without
+    from components.shard.tile_check import CheckedTile
+
+_VALUES = np.arange(256)
+
+
+class _FieldCounts:
+    """The sums of one FieldSums, built up tile by tile."""
+
+    def __init__(self, num_classes: int, num_bands: int) -> None:
+        self._num_tiles = 0
+        self._valid_pixels = 0
+        self._class_tiles = np.zeros(num_classes, np.int64)
+        self._moments = np.zeros((2, num_bands), np.int64)  # sums of values and of squares
+
+    def add(self, tile: "CheckedTile", present: np.ndarray[Any, Any]) -> None:
+        self._num_tiles += 1
+        self._valid_pixels += tile.valid_pixels
+        self._class_tiles += present
+        self._moments += [tile.band_histogram @ _VALUES, tile.band_histogram @ _VALUES]
+
+    def sums(self, field_id: str, year: int, classes: Sequence[str]) -> FieldSums:
+        counts = zip(classes, self._class_tiles.tolist(), strict=True)
+        sums, squares = self._moments.tolist()
+        class_tiles = {name: count for name, count in counts if count}
+        return FieldSums(field_id, year, self._num_tiles, self._valid_pixels, class_tiles, tuple(sums), tuple(squares))
 
 
 class ShardStatistics:
@@ -16,7 +43,8 @@ class ShardStatistics:
     def __init__(self, inventory: Inventory) -> None:
         num_classes, num_bands = len(inventory.classes), len(inventory.bands)
         self.num_tiles = 0
-        self._field_ids: set[str] = set()
+        self._classes = inventory.classes
+        self._fields: dict[tuple[str, int], _FieldCounts] = {}  # by field and year
         self._cooccurrence = np.zeros((num_classes, num_classes), np.int64)
         self._class_pixels = np.zeros(num_classes, np.int64)
         self._valid_pixels = 0
@@ -25,10 +53,13 @@ class ShardStatistics:
         self._band_histogram = np.zeros((num_bands, 256), np.int64)
         self._tile_sizes: dict[str, int] = {}
 
-    def add(self, tile: CheckedTile) -> None:
+    def add(self, tile: "CheckedTile") -> None:
         present = np.asarray(tile.record.labels, np.int64)  # [C]
         self.num_tiles += 1
-        self._field_ids.add(tile.record.field_id)
+        key = (tile.record.field_id, tile.year)
+        if key not in self._fields:
+            self._fields[key] = _FieldCounts(len(self._classes), len(self._band_histogram))
+        self._fields[key].add(tile, present)
         self._cooccurrence += np.outer(present, present)
         self._class_pixels += tile.class_pixels
         self._valid_pixels += tile.valid_pixels
@@ -42,7 +73,7 @@ class ShardStatistics:
         """Returns the statistics by ShardReceipt's field names."""
         return {
             "num_tiles": self.num_tiles,
-            "field_ids": tuple(sorted(self._field_ids)),
+            "fields": tuple(counts.sums(*key, self._classes) for key, counts in sorted(self._fields.items())),
             "class_tiles": tuple(self._cooccurrence.diagonal().tolist()),
             "class_pixels": tuple(self._class_pixels.tolist()),
             "cooccurrence": _rows(self._cooccurrence),
@@ -70,7 +101,8 @@ def summed(receipts: Sequence[ShardReceipt]) -> dict[str, Any]:
     moments = [mean_and_std(band) for band in histogram]
     return {
         "num_tiles": sum(receipt.num_tiles for receipt in receipts),
-        "num_fields": len({field_id for receipt in receipts for field_id in receipt.field_ids}),
+        "num_fields": len({field.field_id for receipt in receipts for field in receipt.fields}),
+        "fields": summed_fields(field for receipt in receipts for field in receipt.fields),
         "num_single_label": sum(receipt.num_single_label for receipt in receipts),
         "class_tiles": tuple(_total([receipt.class_tiles for receipt in receipts]).tolist()),
         "class_pixels": tuple(_total([receipt.class_pixels for receipt in receipts]).tolist()),
@@ -97,3 +129,26 @@ def summed_sizes(receipts: Iterable[ShardReceipt]) -> dict[str, int]:
         for size, num_tiles in receipt.tile_sizes.items():
             sizes[size] = sizes.get(size, 0) + num_tiles
     return sizes
+
+
+def summed_fields(rows: Iterable[FieldSums]) -> tuple[FieldSums, ...]:
+    """Returns one row for each field and year, in that order."""
+    groups: dict[tuple[str, int], list[FieldSums]] = {}
+    for row in rows:
+        groups.setdefault((row.field_id, row.year), []).append(row)
+    return tuple(group[0] if len(group) == 1 else _field_total(*key, group) for key, group in sorted(groups.items()))
+
+
+def _field_total(field_id: str, year: int, rows: Sequence[FieldSums]) -> FieldSums:
+    class_tiles: collections.Counter[str] = collections.Counter()
+    for row in rows:
+        class_tiles.update(row.class_tiles)
+    return FieldSums(
+        field_id,
+        year,
+        sum(row.num_tiles for row in rows),
+        sum(row.valid_pixels for row in rows),
+        dict(class_tiles),
+        tuple(sum(values) for values in zip(*(row.band_sums for row in rows), strict=True)),
+        tuple(sum(values) for values in zip(*(row.band_squares for row in rows), strict=True)),
+    )

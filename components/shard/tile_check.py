@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from components.agrivision import CLASS_FOLDERS, RGB_BANDS
+from components.agrivision import CLASS_FOLDERS, RGB_BANDS, year_of
 from components.contracts import Inventory, Rejection, SourceFile, SourceTile
 from components.shard import source_image
+from components.shard.annotation_check import disagreement
+from components.shard.duplicates import picture_digest
 from components.shard.source_image import BadImage
 from components.tfrecords import Record
 
@@ -19,16 +21,22 @@ class CheckedTile:
     """A good tile.
 
     Attributes:
+      year: In which it was flown; 0 where the layout does not tell.
       class_pixels: Valid pixels by class, int64 [C]; for a class given by tile and not by pixel, all valid pixels.
       band_histogram: Valid pixels by value, int64 [B, 256].
+      picture_digest: Equal for equal RGB files; see components/shard/duplicates.py.
+      remark: What a person should look at, though the tile is kept; empty if nothing.
     """
 
     record: Record
+    year: int
     width_px: int
     height_px: int
     valid_pixels: int
     class_pixels: NDArray[np.int64]
     band_histogram: NDArray[np.int64]
+    picture_digest: bytes
+    remark: str
 
 
 def check_tile(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], bytes]) -> CheckedTile | Rejection:
@@ -73,12 +81,14 @@ def _check(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], 
         raise BadImage("no valid pixel: boundary and mask leave nothing")
 
     class_pixels = np.zeros(len(inventory.classes), np.int64)
+    mask_pixels: dict[str, int] = {}  # inside the field or not
     for index, name in enumerate(inventory.classes):
         if name in tile.classes:
             class_pixels[index] = valid_pixels
         elif name in tile.labels:
             label = _mask(tile.labels[name], f"label {name}", shape, read)
             class_pixels[index] = np.count_nonzero(label & valid)
+            mask_pixels[name] = int(np.count_nonzero(label))
 
     present = class_pixels >= max(1.0, inventory.min_class_fraction * valid_pixels)
     histogram = source_image.band_histogram(pixels, valid)
@@ -94,11 +104,14 @@ def _check(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], 
             labels=present.astype(float).tolist(),
             class_fractions=(class_pixels / valid_pixels).tolist(),
         ),
+        year=year_of(tile.rgb.path),
         width_px=shape[1],
         height_px=shape[0],
         valid_pixels=valid_pixels,
         class_pixels=class_pixels,
         band_histogram=histogram,
+        picture_digest=picture_digest(rgb),
+        remark=disagreement(tile.annotated, inventory.classes, mask_pixels),
     )
 
 

@@ -38,15 +38,7 @@ def verify_manifest(manifest_uri: str, data_root: str | None = None) -> VerifyRe
     Raises:
       DataError: if there is no such manifest, or a shard differs; names the first that does.
     """
-    try:
-        content = storage.read_bytes(manifest_uri)
-    except FileNotFoundError as error:
-        raise DataError(f"no manifest at {manifest_uri!r}; expected <data_root>/datasets/<id>/manifest.json") from error
-    manifest = Manifest.from_json(content, manifest_uri)
-    dataset_id = hashlib.sha256(content).hexdigest()[:16]
-    if data_root is None:
-        data_root = _root_of(manifest_uri, dataset_id)
-
+    manifest, dataset_id, data_root = open_manifest(manifest_uri, data_root)
     shards = [(split, shard) for split, summary in manifest.splits.items() for shard in summary.shards]
     for split, shard in shards:
         if difference := _difference(shard, storage.join(data_root, shard.path)):
@@ -63,6 +55,21 @@ def verify_manifest(manifest_uri: str, data_root: str | None = None) -> VerifyRe
         num_shards=len(shards),
         num_bytes=sum(shard.num_bytes for _, shard in shards),
     )
+
+
+def open_manifest(manifest_uri: str, data_root: str | None = None) -> tuple[Manifest, str, str]:
+    """Returns a manifest, the id of its dataset, and the data_root that its shards' paths are relative to.
+
+    Raises:
+      DataError: if there is no such manifest, or it does not tell where its shards are.
+    """
+    try:
+        content = storage.read_bytes(manifest_uri)
+    except FileNotFoundError as error:
+        raise DataError(f"no manifest at {manifest_uri!r}; expected <data_root>/datasets/<id>/manifest.json") from error
+    manifest = Manifest.from_json(content, manifest_uri)
+    dataset_id = hashlib.sha256(content).hexdigest()[:16]
+    return manifest, dataset_id, _root_of(manifest_uri, dataset_id) if data_root is None else data_root
 
 
 def _root_of(manifest_uri: str, dataset_id: str) -> str:

@@ -1,0 +1,120 @@
+"""`make bench`: prints a table and writes bench.json. Each row runs in a process of its own."""
+
+import argparse
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import pairs
+from bench.pairs import Row
+
+# name, where it is measured, the least ratio that passes
+ROWS: tuple[tuple[str, str, float | None], ...] = (
+    ("reader_vs_tf_decode", "decode_rows.tf_decode", 0.95),
+    ("reader_vs_turbojpeg", "decode_rows.turbojpeg", 0.85),
+    ("reader_vs_dali", "decode_rows.dali", 0.9),
+    ("reader_half_vs_decode_resize", "decode_rows.half_vs_decode_resize", 2.5),
+    ("reader_vs_keras_directory", "peer_rows.keras_directory", 2.0),
+    ("reader_vs_grain", "peer_rows.grain", 1.5),
+    ("reader_vs_torch", "peer_rows.torch_loader", 2.0),
+    ("reader_vs_image_data_generator", "peer_rows.image_data_generator", 15.0),
+    ("shard_vs_decode", "shard_rows.shard_vs_decode", 0.8),
+    ("passthrough_vs_tar", "shard_rows.passthrough_vs_tar", 0.8),
+)
+
+
+def main() -> int:
+    """Runs the rows that were asked for; returns 1 if one broke for a reason other than a missing package."""
+    options = _options()
+    if options.row:
+        _run_row(options)
+        return 0
+    rows, broken = [], 0
+    _make_dataset(options)
+    for name, _, target in ROWS:
+        if options.only and name not in options.only:
+            continue
+        row = _in_own_process(name, target)
+        broken += row.verdict == "broken"
+        rows.append(row)
+        print(pairs.table([row], header=len(rows) == 1), flush=True)
+    print()
+    print(pairs.legend(rows))
+    document = {row.name: row.as_json() for row in rows}
+    Path(options.output).write_text(json.dumps(document, indent=2) + "\n")
+    print(f"\nwrote {options.output}")
+    return 1 if broken else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--only", action="append", choices=[name for name, _, _ in ROWS], help="this row; can be given again"
+    )
+    parser.add_argument("--output", default="bench.json", metavar="FILE")
+    parser.add_argument("--folder", default="demo/bench", metavar="FOLDER", help="where the tiles are made and kept")
+    parser.add_argument("--num-tiles", type=int, default=600, help="of the dataset")
+    parser.add_argument("--tile-size-px", type=int, default=512)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of both sides")
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--batches", type=int, default=30, help="timed in each turn")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--row", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _make_dataset(options: argparse.Namespace) -> None:
+    from bench.dataset import make_dataset
+
+    make_dataset(Path(options.folder), options.num_tiles, options.tile_size_px)
+
+
+def _in_own_process(name: str, target: float | None) -> Row:
+    """Runs one row in a fresh process, so that no library disturbs another, and returns it."""
+    with tempfile.NamedTemporaryFile(suffix=".json") as result:
+        arguments = [*sys.argv[1:], "--row", name, "--output", result.name]
+        log = subprocess.run(
+            [sys.executable, "-m", "bench", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        content = Path(result.name).read_text()
+    if log.returncode or not content:
+        sys.stderr.write(log.stdout[-4000:])
+        last = (log.stdout.strip().splitlines() or ["no output"])[-1]
+        return Row(name=name, verdict="broken", target=target, note=f"exit {log.returncode}: {last[:200]}")
+    return Row(name=name, **json.loads(content))
+
+
+def _run_row(options: argparse.Namespace) -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import tensorflow as tf
+
+    # Of the process, for the peers that set up a tf.data of their own.
+    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    from bench.dataset import make_dataset
+    from bench.run_settings import Setup
+
+    where, target = next((where, target) for name, where, target in ROWS if name == options.row)
+    module, _, function = where.partition(".")
+    try:
+        setup = Setup(
+            dataset=make_dataset(Path(options.folder), options.num_tiles, options.tile_size_px),
+            num_threads=options.threads,
+            batch_size=options.batch_size,
+            num_batches=options.batches,
+            num_rounds=options.rounds,
+        )
+        row = getattr(importlib.import_module(f"bench.{module}"), function)(setup, target)
+    except ImportError as error:
+        row = pairs.skipped(options.row, f"{error}", target)
+    Path(options.output).write_text(json.dumps(row.as_json()))
+    sys.stdout.flush()
+    os._exit(0)  # some peers' threads and workers outlive an orderly end
+
+
+if __name__ == "__main__":
+    sys.exit(main())

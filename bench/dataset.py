@@ -1,0 +1,126 @@
+"""The tiles that everything is measured on: look-alikes of 512 px, brought to shards by the project's own stages."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components import tfrecords
+from components.agrivision import PAPER_2020
+from components.contracts import Inventory, Manifest, SourceTile
+from components.ingest.inventory import build_inventory
+from components.ingest.settings import IngestSettings
+from components.progress import StepLog
+from components.shard.manifest import merge_shards
+from components.shard.partition import planned_tiles
+from components.shard.writer import write_shards
+from components.synth.dataset import write_dataset
+from components.train.order import train_plan
+from components.train.reader import Reader
+from components.train.shard_index import ShardIndex, index_split
+
+_EPOCHS = 1000  # more than any run reads
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """A sharded dataset under `root`, and the folder of its source tiles."""
+
+    source: Path
+    root: Path
+    manifest: Manifest
+
+    def tiles(self) -> list[SourceTile]:
+        """Returns the source's tiles, in the order of the shards."""
+        inventory = Inventory.read(str(self.root / "inventory.json"))
+        return [tile for part in inventory.partitions for tile in planned_tiles(str(self.root), part, SourceTile)]
+
+    def files(self) -> list[tuple[Path, Path]]:
+        """Returns the RGB and NIR file of each tile."""
+        return [(self.source / tile.rgb.path, self.source / tile.nir.path) for tile in self.tiles() if tile.nir]
+
+    @property
+    def shard_paths(self) -> list[str]:
+        """The TFRecord files of the train split."""
+        return [str(self.root / shard.path) for shard in self.manifest.splits["train"].shards]
+
+    def index(self) -> ShardIndex:
+        """Indexes the train split."""
+        train = self.manifest.splits["train"]
+        return index_split(str(self.root), train.shards, len(self.manifest.classes), single_label=False)
+
+    def records(self, num_tiles: int) -> list[tuple[bytes, bytes]]:
+        """Returns the rgb and nir bytes of the first tiles of the train split, as they lie in the shards."""
+        index = self.index()
+        chosen = [index.read(record % len(index)) for record in range(num_tiles)]
+        parsed = tfrecords.parse(chosen, len(self.manifest.classes))
+        return list(zip(parsed["rgb"].numpy().tolist(), parsed["nir"].numpy().tolist(), strict=True))
+
+    def reader(self, num_threads: int, image_size_px: int) -> Reader:
+        """Returns the reader that training uses, on the train split."""
+        return Reader(
+            index=self.index(),
+            bands=self.manifest.bands,
+            num_classes=len(self.manifest.classes),
+            image_size_px=image_size_px,
+            ratio=tfrecords.decoder_ratio(list(self.manifest.tile_sizes), image_size_px),
+            num_threads=num_threads,
+        )
+
+    def batches(self, num_threads: int, image_size_px: int, batch_size: int) -> Iterator[object]:
+        """Yields the reader's batches without end, each epoch in an order of its own."""
+        reader = self.reader(num_threads, image_size_px)
+        num_records = len(reader.index)
+        plan: NDArray[np.int64] = np.concatenate(
+            [train_plan(num_records, batch_size, 0, 1, seed=0, epoch=epoch) for epoch in range(_EPOCHS)]
+        )
+        for _, batch in reader.batches(plan):
+            yield batch
+
+
+def tile_size_px(manifest: Manifest) -> int:
+    """Returns the side of the tiles, which are all of one size."""
+    (size,) = manifest.tile_sizes
+    return int(size.split("x")[0])
+
+
+def make_source(folder: Path, num_tiles: int, size_px: int) -> Path:
+    """Returns a folder of tiles, drawn unless it is there."""
+    source = folder / f"tiles-{num_tiles}-{size_px}"
+    if not source.exists():
+        write_dataset(source, layout=PAPER_2020, num_tiles=num_tiles, seed=0, tile_size_px=size_px)
+    return source
+
+
+def ingest(source: Path, root: Path, num_partitions: int = 1) -> str:
+    """Takes stock of `source`, and returns the path of the inventory."""
+    path = root / "inventory.json"
+    settings = IngestSettings(num_partitions=num_partitions)
+    build_inventory(str(source), str(root), settings, StepLog("ingest")).write(str(path))
+    return str(path)
+
+
+def shard(inventory: str, root: Path, num_threads: int | None = None) -> list[str]:
+    """Shards all partitions, and returns the paths of their receipts."""
+    receipts = []
+    for partition in Inventory.read(inventory).partitions:
+        receipts.append(str(root / f"receipts-{partition.index}.json"))
+        write_shards(inventory, str(partition.index), str(root), receipts[-1], StepLog("shard"), num_threads)
+    return receipts
+
+
+def merge(inventory: str, receipts: list[str], root: Path) -> Manifest:
+    """Merges the receipts to the dataset's manifest, `root`/manifest.json."""
+    report = str(root / "report.html")
+    return merge_shards(inventory, receipts, str(root), str(root / "manifest.json"), report, StepLog("merge"))
+
+
+def make_dataset(folder: Path, num_tiles: int, size_px: int) -> Dataset:
+    """Returns the dataset under `folder`, made unless it is there; what is there is checked by the stages themselves."""
+    source = make_source(folder, num_tiles, size_px)
+    root = folder / f"data-{num_tiles}-{size_px}"
+    root.mkdir(parents=True, exist_ok=True)
+    inventory = ingest(source, root)
+    return Dataset(source, root, merge(inventory, shard(inventory, root), root))

@@ -1,0 +1,122 @@
+"""Sharding against decoding alone, and its passing on of bytes against tar."""
+
+import concurrent.futures
+import functools
+import itertools
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from bench.dataset import Dataset, shard
+from bench.pairs import Row, Side, compare, work_turn
+from bench.run_settings import Setup
+from components import storage
+from components.contracts import Inventory, SourceFile, SourceTile
+from components.progress import Progress, StepLog
+from components.shard import shard_file
+from components.shard.tile_check import CheckedTile
+from components.tfrecords import Record
+
+
+def _in_fresh_root(dataset: Dataset, work: Callable[[str, Path], object]) -> None:
+    """Calls `work` with the inventory, and a new root that has ingest's files and no shard."""
+    with tempfile.TemporaryDirectory(dir=dataset.root.parent) as folder:
+        shutil.copytree(dataset.root / "inventories", Path(folder) / "inventories")
+        work(str(dataset.root / "inventory.json"), Path(folder))
+
+
+def shard_vs_decode(setup: Setup, target: float) -> Row:
+    """The shard stage with all its checks against TensorFlow's decoders alone on the files that it checks."""
+    dataset = setup.dataset
+    tiles = dataset.tiles()
+
+    def decode(tile: SourceTile) -> None:
+        for file in (tile.rgb, tile.nir, tile.boundary, tile.mask, *tile.labels.values()):
+            if file is not None:
+                content = (dataset.source / file.path).read_bytes()
+                channels = 3 if file is tile.rgb else 1
+                if file.path.endswith(".png"):
+                    tf.io.decode_png(content, channels=channels)
+                else:
+                    tf.io.decode_jpeg(content, channels=channels, dct_method="INTEGER_ACCURATE")
+
+    pool = concurrent.futures.ThreadPoolExecutor(setup.num_threads)
+    ours = functools.partial(
+        _in_fresh_root, dataset, lambda inventory, root: shard(inventory, root, num_threads=setup.num_threads)
+    )
+    return compare(
+        "shard_vs_decode",
+        Side(
+            f"components.shard.writer, {setup.num_threads} threads: files read, checked, decoded, counted, written to "
+            "shards and synced; equal small masks are decoded once",
+            work_turn(ours, len(tiles)),
+        ),
+        Side(
+            f"tf.io.decode_jpeg and decode_png, {setup.num_threads} threads: every file of the same tiles read and "
+            "decoded, nothing else",
+            work_turn(lambda: list(pool.map(decode, tiles)), len(tiles)),
+        ),
+        setup.num_rounds,
+        target,
+    )
+
+
+def passthrough_vs_tar(setup: Setup, target: float) -> Row:
+    """What sharding does with bytes (read, serialize, write, hash, sync) against `tar` over the same files."""
+    if not (tar := shutil.which("tar")):
+        raise ImportError("no tar on this machine")
+    dataset = setup.dataset
+    tiles = dataset.tiles()
+    num_bytes = sum(file.num_bytes for tile in tiles for file in (tile.rgb, tile.nir) if file)
+    inventory = Inventory.read(str(dataset.root / "inventory.json"))
+
+    def content(file: SourceFile | None) -> bytes:
+        return storage.read_bytes(storage.join(inventory.source_uri, file.path)) if file else b""
+
+    def unchecked(tile: SourceTile) -> CheckedTile:
+        no_classes = [0.0] * len(inventory.classes)
+        record = Record(tile.tile_id, tile.field_id, content(tile.rgb), content(tile.nir), b"", no_classes, no_classes)
+        return CheckedTile(
+            record=record,
+            year=0,
+            width_px=1,
+            height_px=1,
+            valid_pixels=1,
+            class_pixels=np.zeros(len(inventory.classes), np.int64),
+            band_histogram=np.zeros((len(inventory.bands), 256), np.int64),
+            picture_digest=b"",
+            remark="",
+        )
+
+    def write(_: str, root: Path) -> None:
+        planned = {(s.split, s.index): s for part in inventory.partitions for s in part.shards}
+        progress = Progress(StepLog("shard"), len(tiles))
+        for key, group in itertools.groupby(tiles, key=lambda tile: (tile.split, tile.shard)):
+            shard_file.write_shard(planned[key], map(unchecked, group), inventory, str(root), progress)
+
+    def tar_files(_: str, root: Path) -> None:
+        names = root / "names"
+        names.write_text("".join(f"{file.path}\n" for tile in tiles for file in (tile.rgb, tile.nir) if file))
+        arguments = ["-cf", str(root / "tiles.tar"), "-C", str(dataset.source), "-T", str(names)]
+        subprocess.run([tar, *arguments], check=True)
+
+    row = compare(
+        "passthrough_vs_tar",
+        Side(
+            "components.shard.shard_file in one thread: files read, made records of, checksummed, written, hashed, "
+            "synced; nothing decoded",
+            work_turn(functools.partial(_in_fresh_root, dataset, write), num_bytes / 1e6),
+        ),
+        Side(
+            "tar -cf of the same files to the same disk, not synced",
+            work_turn(functools.partial(_in_fresh_root, dataset, tar_files), num_bytes / 1e6),
+        ),
+        setup.num_rounds,
+        target,
+    )
+    return Row(**{**vars(row), "unit": "MB/s"})

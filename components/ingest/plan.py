@@ -1,0 +1,147 @@
+"""The plan of the shards, explained: for every number, where it comes from."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from components.agrivision import SPLITS
+from components.contracts import SourceTile
+from components.errors import SettingsError
+from components.ingest.inventory import survey_source
+from components.ingest.planner import MB, SHARDS_PER_WORKER, SMALLEST_SHARD_MB, image_bytes, num_shards
+from components.ingest.settings import IngestSettings
+from components.progress import StepLog
+
+SplitSize: TypeAlias = tuple[int, int]  # tiles, and bytes of their images
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitPlan:
+    """The shards of one split.
+
+    Attributes:
+      num_bytes: Of the tiles' images.
+      reason: Why there are as many shards as there are.
+    """
+
+    split: str
+    num_tiles: int
+    num_bytes: int
+    num_shards: int
+    num_workers: int
+    reason: str
+
+    def __str__(self) -> str:
+        line = (
+            f"{self.split}: {self.num_tiles:,} tiles, {self.num_bytes / MB:,.1f} MB in {_shards(self.num_shards)} of "
+            f"{self.num_bytes / self.num_shards / MB:,.1f} MB on average"
+        )
+        if self.split == "train":
+            line += f", {self.num_shards / self.num_workers:.3g} per worker"
+        return f"{line}\n  {self.reason}"
+
+
+def explain_plan(source_uri: str, num_tiles: int, tile_kb: int, settings: IngestSettings, log: StepLog) -> list[str]:
+    """Returns the plan for a person, one text per split.
+
+    Args:
+      source_uri: What to list; empty for a source that is known by its size only.
+      num_tiles, tile_kb: That size; `num_tiles` is 0 if there is a source.
+
+    Raises:
+      DataError: if the source is not a usable dataset.
+      SettingsError: if there is no source and no size, or both; or if the settings do not fit it.
+    """
+    if bool(source_uri) == bool(num_tiles):
+        raise SettingsError("plan needs either --source-uri or --num-tiles")
+    lines = []
+    if source_uri:
+        survey = survey_source(source_uri, settings, log)
+        lines.append(f"{len(survey.tiles):,} tiles in layout {survey.layout}, split {survey.split_origin}")
+        sizes = sizes_of(survey.tiles)
+    else:
+        sizes = expected_sizes(num_tiles, tile_kb, settings.val_percent, settings.test_percent)
+    return lines + [str(split) for split in plan_splits(sizes, settings.shard_size_mb, settings.num_workers)]
+
+
+def plan_splits(sizes: Mapping[str, SplitSize], shard_size_mb: int, num_workers: int) -> list[SplitPlan]:
+    """Returns the plan of each split that has tiles.
+
+    Raises:
+      SettingsError: if there are fewer train tiles than workers.
+    """
+    plans = []
+    for split in SPLITS:
+        num_tiles, num_bytes = sizes.get(split, (0, 0))
+        if num_tiles:
+            count = num_shards(split, num_tiles, num_bytes, shard_size_mb, num_workers)
+            reason = reason_of(split, num_tiles, num_bytes, shard_size_mb, num_workers)
+            plans.append(SplitPlan(split, num_tiles, num_bytes, count, num_workers, reason))
+    return plans
+
+
+def reason_of(split: str, num_tiles: int, num_bytes: int, shard_size_mb: int, num_workers: int) -> str:
+    """Returns why planner.num_shards answers as it does, with every number on the way."""
+    by_size = max(1, -(-num_bytes // (shard_size_mb * MB)))
+    reason = f"{shard_size_mb} MB each would give {by_size:,}"
+    wanted = by_size
+    if split != "train":
+        reason += "; only train is shared out among workers"
+    else:
+        enough, sound = SHARDS_PER_WORKER * num_workers, num_bytes // (SMALLEST_SHARD_MB * MB)
+        too_small = f"because shards below {SMALLEST_SHARD_MB} MB read badly"
+        wanted = max(by_size, min(enough, sound), num_workers)
+        if wanted == by_size >= enough:
+            reason += f"; {_workers(num_workers)} could do with {enough:,}"
+        elif wanted == by_size:
+            reason += f"; not {enough:,}, {SHARDS_PER_WORKER} per worker, {too_small}"
+        elif wanted > max(by_size, min(enough, sound)):
+            reason += (
+                f"; raised to {wanted:,}, so that each of {_workers(num_workers)} has one to read, "
+                f"though {f'only {sound:,}' if sound else 'none'} could have the {SMALLEST_SHARD_MB} MB that read well"
+            )
+        elif wanted == enough:
+            reason += (
+                f"; raised to {wanted:,}, so that {_workers(num_workers)} can shuffle and share out "
+                f"{SHARDS_PER_WORKER} each; more would gain nothing"
+            )
+        else:
+            reason += (
+                f"; raised to {wanted:,}, so that {_workers(num_workers)} can shuffle and share them out; "
+                f"not {enough:,}, {SHARDS_PER_WORKER} each, {too_small}"
+            )
+    if num_tiles < wanted:
+        reason += f"; lowered to {num_tiles:,}, as there are no more tiles"
+    return reason
+
+
+def _shards(count: int) -> str:
+    return f"{count:,} shard" + ("" if count == 1 else "s")
+
+
+def _workers(count: int) -> str:
+    return f"{count:,} worker" + ("" if count == 1 else "s")
+
+
+def sizes_of(tiles: Sequence[SourceTile]) -> dict[str, SplitSize]:
+    """Returns tiles and bytes by split, of tiles that have their split."""
+    sizes = dict.fromkeys(SPLITS, (0, 0))
+    for tile in tiles:
+        num_tiles, num_bytes = sizes[tile.split]
+        sizes[tile.split] = (num_tiles + 1, num_bytes + image_bytes(tile))
+    return sizes
+
+
+def expected_sizes(num_tiles: int, tile_kb: int, val_percent: int, test_percent: int) -> dict[str, SplitSize]:
+    """Returns tiles and bytes by split, of a source that is known by its size only.
+
+    Raises:
+      SettingsError: if there is not a tile for every split, or no size of one.
+    """
+    if tile_kb < 1:
+        raise SettingsError(f"tile_kb must be at least 1, got {tile_kb}")
+    if num_tiles < len(SPLITS):
+        raise SettingsError(f"num_tiles must be at least {len(SPLITS)}, one for each split, got {num_tiles}")
+    counts = {"val": max(1, num_tiles * val_percent // 100), "test": max(1, num_tiles * test_percent // 100)}
+    counts["train"] = num_tiles - sum(counts.values())
+    return {split: (count, count * tile_kb * 1000) for split, count in counts.items()}

@@ -1,0 +1,53 @@
+"""Copies a source to where it is read faster, or can be read at all: from any kind of place to a folder or `gs://`."""
+
+import concurrent.futures
+import itertools
+
+from components import storage
+from components.contracts import SourceFile
+from components.errors import DataError
+from components.progress import StepLog
+
+_THREADS = 16
+_BATCH = 4096  # files whose names are held in memory
+
+
+def mirror(source_uri: str, target_uri: str, log: StepLog) -> str:
+    """Copies every file that is not yet under `target_uri` with the size it has under `source_uri`; deletes nothing.
+
+    Returns:
+      What was done, in one line.
+
+    Raises:
+      DataError: if a file changes or vanishes while it is copied.
+    """
+    num_files = num_copied = num_bytes = 0
+    files = storage.list_files(source_uri)
+    with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+        while batch := list(itertools.islice(files, _BATCH)):
+            for copied in pool.map(lambda file: _copy(source_uri, target_uri, file), batch):
+                num_files += 1
+                num_copied += copied is not None
+                num_bytes += copied or 0
+            log.line(f"{num_files:,} files")
+    there = f"; {num_files - num_copied:,} were there already" if num_copied < num_files else ""
+    return f"copied {num_copied:,} files ({num_bytes / 1e6:.1f} MB) to {target_uri}{there}"
+
+
+def _copy(source_uri: str, target_uri: str, file: SourceFile) -> int | None:
+    """Returns how many bytes were copied, or None if the file was there already."""
+    target = storage.join(target_uri, file.path)
+    if storage.size(target) == file.num_bytes:
+        return None
+    source = storage.join(source_uri, file.path)
+    try:
+        content = storage.read_bytes(source)
+    except FileNotFoundError as error:
+        raise DataError(f"{source!r} is gone since it was listed; run again") from error
+    if len(content) != file.num_bytes:
+        raise DataError(
+            f"{source!r} has changed since it was listed: expected {file.num_bytes:,} bytes, "
+            f"got {len(content):,}; run again"
+        )
+    storage.write_bytes(target, content)
+    return file.num_bytes

@@ -1,0 +1,158 @@
+"""The `s3://` side of storage.py, for reading a source; the only file that knows tensorflow-io.
+
+tensorflow-io gives TensorFlow's file API the scheme `s3://`. Its last release loads in TensorFlow 2.16 only, so it
+lives in an environment of its own (requirements/ingest.txt). Its client retries on 5xx, resets and silence, ten times
+with exponential backoff, 25 seconds in all. Requests are signed where credentials are found, and anonymous where not.
+"""
+
+import concurrent.futures
+import ctypes
+import functools
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from components import environment
+from components.contracts import SourceFile
+from components.errors import DataError, SettingsError
+
+S3 = "s3://"
+_THREADS = 32  # requests that wait at the same time; each file of a listing costs one or two
+_BATCH = 1024
+_READ_BYTES = 16 * 2**20
+# "Not found" is the library's answer to everything. After its retries, though, it comes late; a real one comes at once.
+_OUTAGE_SECONDS = 15.0
+
+
+@functools.cache
+def _files() -> Any:
+    """Returns TensorFlow's file API with `s3://` in it.
+
+    Raises:
+      SettingsError: if this is not the ingest environment.
+    """
+    if (endpoint := environment.prepare_s3()) and not endpoint.startswith(("http://", "https://")):
+        raise SettingsError(f"S3_ENDPOINT must begin with http:// or https://, got {endpoint!r}")
+    try:
+        import tensorflow as tf
+        import tensorflow_io  # noqa: F401  (it registers the scheme)
+    except (ImportError, NotImplementedError) as error:
+        raise SettingsError(
+            "s3:// needs the ingest environment: tensorflow-io does not load here; use the ingest image "
+            "(AGRIVISION_INGEST_IMAGE), or copy the tiles first: make mirror SOURCE=s3://<bucket>/<folder> TO=<folder>"
+        ) from error
+    _end_at_exit()
+    return tf.io.gfile
+
+
+def _end_at_exit() -> None:
+    """Makes the process end where the library would abort it ("pure virtual method called"), with its exit code.
+
+    The abort happens in C++ destructors, long after Python's own end. A handler of the C library that is registered
+    last runs first, and takes the exit code: with `_exit` as the handler, no destructor follows.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "on_exit"):  # glibc
+        libc.on_exit(ctypes.cast(libc._exit, ctypes.c_void_p), None)
+    else:
+        print("warning: without glibc, tensorflow-io aborts the process at its end", file=sys.stderr)
+
+
+def _checked(uri: str) -> str:
+    if not uri.removeprefix(S3).partition("/")[0]:
+        raise SettingsError(f"no bucket in {uri!r}; expected {S3}<bucket>/<folder>")
+    return uri
+
+
+def _ask(uri: str, request: Callable[[], Any]) -> Any:
+    """Returns the answer.
+
+    Raises:
+      FileNotFoundError: if it is not there, or may not be read: the library does not tell one from the other.
+      ConnectionError: if the server gave no answer that could be used, for as long as the client tries.
+      DataError: for what trying again would not mend.
+    """
+    import tensorflow as tf
+
+    started = time.monotonic()
+    try:
+        return request()
+    except tf.errors.NotFoundError as error:
+        if time.monotonic() - started > _OUTAGE_SECONDS:
+            raise ConnectionError(f"no answer about {uri!r} in {time.monotonic() - started:.0f} s") from error
+        raise FileNotFoundError(uri) from error
+    except (tf.errors.UnavailableError, tf.errors.DeadlineExceededError, tf.errors.UnknownError) as error:
+        raise ConnectionError(f"cannot read {uri!r}: {error.message}") from error
+    except tf.errors.OpError as error:
+        raise DataError(f"cannot read {uri!r}: {error.message}; are AWS_* and S3_ENDPOINT right?") from error
+
+
+def list_objects(root: str) -> Iterator[SourceFile]:
+    """Yields every object under `root`, as storage.list_files does. Its version is its time of modification."""
+    files = _files()
+    root = _checked(root).rstrip("/")
+    folders = [""]
+    with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+        while folders:
+            folder = folders.pop()
+            uri = f"{root}/{folder}"
+            try:
+                names = _ask(uri, lambda uri=uri: files.listdir(uri))  # type: ignore[misc]
+            except FileNotFoundError as error:
+                raise DataError(
+                    f"cannot list {uri!r}: no such bucket or folder, or no right to read it; "
+                    f"are AWS_REGION, S3_ENDPOINT and the credentials right?"
+                ) from error
+            paths = sorted({f"{folder}{name.strip('/')}" for name in names if name.strip("/") and name[0] != "."})
+            for start in range(0, len(paths), _BATCH):
+                batch = paths[start : start + _BATCH]
+                for path, status in zip(
+                    batch, pool.map(lambda path: _status(files, f"{root}/{path}"), batch), strict=True
+                ):
+                    if status.is_directory:
+                        folders.append(f"{path}/")
+                    else:
+                        yield SourceFile(path, status.length, str(status.mtime_nsec))
+
+
+def _status(files: Any, uri: str) -> Any:
+    try:
+        return _ask(uri, lambda: files.stat(uri))
+    except FileNotFoundError as error:
+        raise DataError(f"{uri!r} was listed but is not there, or may not be read") from error
+
+
+def read(uri: str, start: int = 0, end: int | None = None) -> bytes:
+    """Returns the content, or its bytes from `start` up to and without `end`.
+
+    Raises:
+      FileNotFoundError: if there is no such object.
+    """
+    files = _files()
+
+    def content() -> bytes:
+        parts = []
+        with files.GFile(_checked(uri), "rb") as file:
+            if start:
+                file.seek(start)
+            left = None if end is None else end - start
+            while left is None or left > 0:
+                # Reading "all" would ask for the size first, which costs another round trip.
+                wanted = _READ_BYTES if left is None else min(left, _READ_BYTES)
+                parts.append(file.read(wanted))
+                left = None if left is None else left - wanted
+                if len(parts[-1]) < wanted:
+                    break
+        return b"".join(parts)
+
+    return bytes(_ask(uri, content))
+
+
+def size(uri: str) -> int | None:
+    """Returns the size in bytes, or None if there is no such object."""
+    try:
+        status = _ask(uri, lambda: _files().stat(_checked(uri)))
+    except FileNotFoundError:
+        return None
+    return None if status.is_directory else int(status.length)

@@ -1,0 +1,144 @@
+"""The classes in the data report: how many tiles have each, where, when, and together with which others."""
+
+import collections
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from components import report
+from components.agrivision import CLASS_FOLDERS
+from components.contracts import FieldSums, Manifest
+from components.shard.shifts import percent
+
+SPLIT_COLOURS = ("#2e6b4a", "#8fbf9f", "#c9a24b")  # train, val, test
+
+
+def class_blocks(manifest: Manifest) -> list[str]:
+    """Returns the section: a table and bars by split, imbalance, fields, co-occurrence, and shares by year."""
+    return [
+        report.heading("Classes"),
+        *_by_split(manifest),
+        *_cooccurrence(manifest),
+        *_by_year(manifest),
+        *_by_field(manifest),
+    ]
+
+
+def _by_split(manifest: Manifest) -> list[str]:
+    summaries = list(manifest.splits.values())
+    train = manifest.splits["train"]
+    has_pixels = manifest.layout != CLASS_FOLDERS
+    rows = [
+        (
+            name,
+            *(split.class_tiles[i] for split in summaries),
+            sum(split.class_tiles[i] for split in summaries),
+            *([f"{train.class_pixels[i] / train.valid_pixels:.1%}"] if has_pixels else []),
+        )
+        for i, name in enumerate(manifest.classes)
+    ]
+    header = ("class", *manifest.splits, "all", *(["train pixels"] if has_pixels else []))
+    blocks = [report.table(header, rows), report.figure(_bars(manifest), "Tiles that have the class, by split.")]
+    counts = dict(zip(manifest.classes, train.class_tiles, strict=True))
+    most = max(counts, key=lambda name: counts[name])
+    fewest = min((name for name in counts if counts[name]), key=lambda name: counts[name], default=most)
+    if counts[fewest]:
+        ratio = counts[most] / counts[fewest]
+        blocks.append(report.paragraph(f"Imbalance in train: {ratio:.1f} : 1, {most} to {fewest}."))
+    return blocks
+
+
+def _bars(manifest: Manifest) -> Figure:
+    num_classes = len(manifest.classes)
+    plot = Figure(figsize=(6, 0.8 + 0.32 * num_classes))
+    axes = plot.subplots()
+    left = np.zeros(num_classes)
+    for (name, split), colour in zip(manifest.splits.items(), SPLIT_COLOURS, strict=True):
+        axes.barh(range(num_classes), split.class_tiles, left=left, color=colour, label=name, height=0.7)
+        left += split.class_tiles
+    axes.set_yticks(range(num_classes), manifest.classes)
+    axes.invert_yaxis()
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=3)
+    return plot
+
+
+def _cooccurrence(manifest: Manifest) -> list[str]:
+    together = np.sum([split.cooccurrence for split in manifest.splits.values()], axis=0)  # [C, C]
+    pairs = together - np.diag(together.diagonal())
+    if not pairs.any():
+        return []
+    rows = [
+        (
+            name,
+            [
+                ("·" if i == j else f"{count:,}" if count else "", 0.0 if i == j else count / pairs.max())
+                for j, count in enumerate(together[i].tolist())
+            ],
+        )
+        for i, name in enumerate(manifest.classes)
+    ]
+    num_several = manifest.num_tiles - sum(split.num_single_label for split in manifest.splits.values())
+    return [
+        report.subheading("Classes that share a tile"),
+        report.heat_table(("tiles", *manifest.classes), rows),
+        report.paragraph(
+            f"{num_several:,} tiles ({num_several / manifest.num_tiles:.1%}) do not have exactly one class."
+        ),
+    ]
+
+
+def _by_year(manifest: Manifest) -> list[str]:
+    by_year: dict[int, list[FieldSums]] = collections.defaultdict(list)
+    for field in _fields(manifest):
+        by_year[field.year].append(field)
+    years = sorted(by_year)
+    if years in ([], [0]):
+        return []
+    num_tiles = {year: sum(field.num_tiles for field in by_year[year]) for year in years}
+    shares = {
+        name: [sum(field.class_tiles.get(name, 0) for field in by_year[year]) / num_tiles[year] for year in years]
+        for name in manifest.classes
+    }
+    largest = max((share for row in shares.values() for share in row), default=0.0) or 1.0
+    header = ("class", *(str(year or "no year") for year in years))
+    sizes = ", ".join(
+        f"{year or 'no year'}: {num_tiles[year]:,} tiles of {len({field.field_id for field in by_year[year]}):,} fields"
+        for year in years
+    )
+    return [
+        report.subheading("Share of a year's tiles that have the class"),
+        report.heat_table(
+            header, [(name, [(percent(share), share / largest) for share in row]) for name, row in shares.items()]
+        ),
+        report.paragraph(f"{sizes}."),
+    ]
+
+
+def _by_field(manifest: Manifest) -> list[str]:
+    fields = _fields(manifest)
+    if len(fields) == manifest.num_tiles:
+        return []  # any images, each a field of its own
+    rows = []
+    for name in manifest.classes:
+        with_class = [
+            len({field.field_id for field in split.fields if name in field.class_tiles})
+            for split in manifest.splits.values()
+        ]
+        tiles = [field.class_tiles.get(name, 0) for field in fields]
+        most = f"{max(tiles) / sum(tiles):.0%}" if any(tiles) else ""
+        rows.append((name, *with_class, most))
+    return [
+        report.subheading("Fields that have the class"),
+        report.table(("class", *manifest.splits, "in one field"), rows),
+        report.paragraph(
+            "In one field: the largest share of a class's tiles that a single field has. Tiles of one field are alike, "
+            "so a class is known, and judged, from as many examples as it has fields."
+        ),
+    ]
+
+
+def _fields(manifest: Manifest) -> Sequence[FieldSums]:
+    return [field for split in manifest.splits.values() for field in split.fields]

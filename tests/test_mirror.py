@@ -1,0 +1,45 @@
+"""A mirror holds the same bytes, goes on where it stopped, and never holds a file that changed while it was read."""
+
+import pytest
+
+from components import mirror, storage
+from components.contracts import SourceFile
+from components.errors import DataError
+from components.progress import StepLog
+
+LOG = StepLog("mirror")
+
+
+def write(folder, **files):
+    for name, content in files.items():
+        (folder / "a" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "a" / name).write_bytes(content)
+    return str(folder)
+
+
+def test_only_files_that_are_missing_or_of_another_size_are_copied(tmp_path):
+    source = write(tmp_path / "source", new=b"new", there=b"here", cut=b"whole")
+    target = write(tmp_path / "target", there=b"HERE", cut=b"who", other=b"kept")
+
+    text = mirror.mirror(source, target, LOG)
+
+    assert text == f"copied 2 files (0.0 MB) to {target}; 1 were there already"
+    found = {path.name: path.read_bytes() for path in (tmp_path / "target/a").iterdir()}
+    assert found == {"new": b"new", "cut": b"whole", "there": b"HERE", "other": b"kept"}
+
+
+@pytest.mark.parametrize(
+    ("listed", "message"),
+    [
+        (SourceFile("a/tile.jpg", 9, "1"), r"has changed since it was listed: expected 9 bytes, got 4; run again"),
+        (SourceFile("a/gone.jpg", 4, "1"), r"gone\.jpg' is gone since it was listed; run again"),
+    ],
+)
+def test_a_file_that_changes_or_vanishes_meanwhile_is_not_copied(tmp_path, monkeypatch, listed, message):
+    source = write(tmp_path / "source", **{"tile.jpg": b"tile"})
+    monkeypatch.setattr(storage, "list_files", lambda root: iter([listed]))
+
+    with pytest.raises(DataError, match=message):
+        mirror.mirror(source, str(tmp_path / "target"), LOG)
+
+    assert not (tmp_path / "target").exists()

@@ -1,0 +1,185 @@
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tile_shards import manifest_of
+from typer.testing import CliRunner
+
+from components.contracts import FieldSums, Manifest, SplitSummary
+from components.errors import DataError
+from components.shard.divergence import holm, ratio_test, stability_index, wasserstein
+from components.shard.drift import compare, compare_manifests
+from components.shard.shifts import percent
+from pipeline.cli import app
+
+TILES_PER_FIELD = 10
+PIXELS_PER_TILE = 100
+
+
+def dataset(
+    seed: int = 0,
+    num_fields: int = 60,
+    weeds: float = 0.2,
+    nir: float = 100,
+    contrast: float = 30,
+    alike: bool = False,
+    **changes: object,
+) -> Manifest:
+    """Fields of ten tiles, split in two: `weeds` of the tiles have weed_cluster, and most have drydown.
+
+    Args:
+      nir, contrast: Mean and deviation of the band nir, in 0..255; those of red are 100 and 30.
+      alike: All tiles of a field have weeds, or none has.
+    """
+    draw = random.Random(seed)
+    rows, histograms = [], np.zeros((2, 256), int)
+    for number in range(num_fields):
+        chance = float(number % 10 < 10 * weeds) if alike else weeds
+        num_weeds = sum(draw.random() < chance for _ in range(TILES_PER_FIELD))
+        num_pixels = PIXELS_PER_TILE * TILES_PER_FIELD
+        pixels = []
+        for band, (mean, std) in enumerate(((100, 30), (nir, contrast))):
+            brightness = draw.gauss(mean, 5)  # fields differ by a sixth of a deviation
+            values = np.clip(np.random.default_rng([seed, number, band]).normal(brightness, std, num_pixels), 0, 255)
+            pixels.append(values.astype(int))
+            histograms[band] += np.bincount(pixels[-1], minlength=256)
+        class_tiles = {"weed_cluster": num_weeds} if num_weeds else {}
+        rows.append(
+            FieldSums(
+                f"F{number:04}", 2018, TILES_PER_FIELD, num_pixels, {**class_tiles, "drydown": 7},
+                tuple(int(values.sum()) for values in pixels), tuple(int((values**2).sum()) for values in pixels),
+            )
+        )  # fmt: skip
+    splits = {
+        "train": summary(rows[::2], histograms),
+        "val": summary(rows[1::2], np.zeros((2, 256), int)),
+    }
+    return manifest_of(splits, 512, **{"classes": ("drydown", "weed_cluster"), "bands": ("red", "nir"), **changes})
+
+
+def summary(rows: Sequence[FieldSums], histograms: np.ndarray) -> SplitSummary:
+    return SplitSummary(
+        num_tiles=sum(row.num_tiles for row in rows), num_fields=len(rows), num_single_label=0,
+        class_tiles=(0, 0), class_pixels=(0, 0), cooccurrence=((0, 0), (0, 0)), valid_pixels=0,
+        band_mean=(0.0, 0.0), band_std=(0.0, 0.0),
+        band_histogram=tuple(tuple(row) for row in histograms.tolist()), shards=(), fields=tuple(rows),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({}, "no shift"),
+        ({"weeds": 0.25}, "no shift"),  # real, but too small to matter
+        ({"weeds": 0.45}, "shift: weed_cluster 20 % → 43 %"),
+        ({"weeds": 0.0}, "shift: weed_cluster 20 % → 0 %"),
+        ({"nir": 120}, "shift: nir mean +0.07"),
+        ({"nir": 104}, "no shift"),
+        ({"contrast": 45}, "shift: nir deviation 0.12 → 0.17"),
+        ({"weeds": 0.45, "nir": 80, "contrast": 15}, (
+            "shift: weed_cluster 20 % → 43 %; nir mean -0.08, deviation 0.12 → 0.06")),
+        # The same shares among few fields, or among fields that are all weeds or none, prove nothing.
+        ({"weeds": 0.45, "num_fields": 9}, "no shift; too few fields to tell: 9 against 60, at least 10 each"),
+        ({"weeds": 0.5, "num_fields": 10, "alike": True}, "no shift"),
+        ({"classes": ("drydown", "water")}, "no shift; only here: water; only in the earlier one: weed_cluster"),
+    ],
+)  # fmt: skip
+def test_a_shift_is_what_is_real_and_large(changes: dict, verdict: str) -> None:
+    assert compare(dataset(seed=1, **changes), dataset(seed=0)).verdict == verdict
+
+
+def test_a_dataset_has_not_shifted_against_itself() -> None:
+    drift = compare(dataset(), dataset())
+    assert not drift.is_shift
+    assert drift.total_variation == 0
+    assert {shift.p_value for shift in drift.classes} == {1.0}
+    assert {band.distance for band in drift.bands} == {0.0}
+
+
+def test_false_alarms_are_as_rare_as_promised() -> None:
+    """Two draws of one population, a hundred times, with a class that whole fields have or lack."""
+    draw = np.random.default_rng(5)
+    sizes = draw.integers(1, 40, (100, 2, 30)).astype(float)  # fields of very different sizes
+    counts = sizes * (draw.random((100, 2, 30)) < 0.3)
+    p_values = np.array([ratio_test(c[0], s[0], c[1], s[1]) for c, s in zip(counts, sizes, strict=True)])
+    assert (p_values < 0.05).sum() <= 9  # 5 expected
+    assert (p_values < 0.5).sum() >= 35  # 50 expected: the test is not blind either
+
+
+@pytest.mark.parametrize(
+    ("counts", "earlier", "low", "high"),
+    [
+        ([2] * 20, [2] * 20, 1.0, 1.0),
+        ([0] * 20, [0] * 20, 1.0, 1.0),  # nothing to differ in
+        ([9, 1] * 10, [1, 9] * 10, 1.0, 1.0),  # equal in sum
+        ([10] * 20, [0] * 20, 0.0, 1e-6),
+        ([10, 0] * 10, [0] * 20, 1e-4, 1e-3),
+        ([10, 0, 0, 0], [0] * 4, 0.2, 0.4),  # one field of four
+    ],
+)
+def test_the_fields_are_the_witnesses(counts: list[int], earlier: list[int], low: float, high: float) -> None:
+    sizes = [np.full(len(values), 10.0) for values in (counts, earlier)]
+    assert low <= ratio_test(np.array(counts, float), sizes[0], np.array(earlier, float), sizes[1]) <= high
+
+
+def test_p_values_are_adjusted_for_their_number() -> None:
+    adjusted = holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005})
+    assert adjusted == pytest.approx({"d": 0.02, "a": 0.03, "c": 0.06, "b": 0.06})  # Holm's own example
+    assert holm({"a": 0.7, "b": 0.6}) == {"b": 1.0, "a": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("share", "earlier", "index"),
+    [
+        (0.3, 0.3, 0.0),
+        (0.31, 0.12, 0.2265),
+        (0.12, 0.31, 0.2265),
+        (0.0, 0.5, 7.25),  # half a tile instead of none, so that it is finite
+    ],
+)
+def test_the_stability_index(share: float, earlier: float, index: float) -> None:
+    assert stability_index(share, earlier, 10**6, 10**6) == pytest.approx(index, rel=2e-2, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("values", "earlier", "distance"),
+    [
+        ([0, 255], [0, 255], 0.0),
+        ([255], [0], 1.0),
+        ([51], [102], 0.2),
+        ([0, 255], [128, 127], 127 / 255),
+        ([0, 51, 51, 51, 51], [51], 0.04),
+    ],
+)
+def test_the_distance_is_how_far_pixels_move(values: list[int], earlier: list[int], distance: float) -> None:
+    histograms = [np.bincount(each, minlength=256).tolist() for each in (values, earlier)]
+    assert wasserstein(*histograms) == pytest.approx(distance, abs=1e-12)
+
+
+@pytest.mark.parametrize(("share", "text"), [(0, "0 %"), (0.004, "0.4 %"), (0.1249, "12 %"), (1, "100 %")])
+def test_a_share_is_not_rounded_to_nothing(share: float, text: str) -> None:
+    assert percent(share) == text
+
+
+def test_the_command_prints_the_verdict_first_and_a_table(tmp_path: Path) -> None:
+    dataset(seed=1, weeds=0.45, nir=120).write(tmp_path / "new.json")
+    dataset().write(tmp_path / "old.json")
+    result = CliRunner().invoke(app, ["drift", str(tmp_path / "new.json"), str(tmp_path / "old.json")])
+    assert result.exit_code == 0, result.output
+    lines = [line.split() for line in result.output.splitlines()]
+    assert result.output.splitlines()[0] == "shift: weed_cluster 20 % → 43 %; nir mean +0.07"
+    assert ["weed_cluster", "20", "%", "43", "%", "0.25", "<", "0.001", "yes"] in lines
+    assert ["red", "0.398", "0.393", "-0.04", "0.004"] in lines
+
+
+def test_what_cannot_be_compared_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no manifest at '.*nowhere.json'; expected"):
+        compare_manifests(str(tmp_path / "nowhere.json"), str(tmp_path / "nowhere.json"))
+    with pytest.raises(DataError, match="no class is in both datasets: ant, bee here, drydown, weed_cluster in"):
+        compare(dataset(classes=("ant", "bee")), dataset())
+    old = dataset()
+    bare = {name: summary((), np.zeros((2, 256), int)) for name in old.splits}
+    with pytest.raises(DataError, match="has no sums by field, as it was made by an earlier version"):
+        compare(old, manifest_of(bare, 512, classes=old.classes, bands=old.bands))

@@ -1,0 +1,119 @@
+"""The same picture under two names: a remark inside a split, a refusal across splits."""
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from sharded import shard_and_merge
+from small_source import plan, write_file, write_source
+
+from components.agrivision import CLASS_FOLDERS, PAPER_2020
+from components.contracts import Annotation, Inventory, Manifest, Note, SourceTile
+from components.errors import DataError
+from components.shard.duplicates import Duplicates, NamedTile, PictureDigests, judge_duplicates, picture_digest
+from components.shard.leaks import check_leaks
+
+
+def test_digests_are_told_apart_by_split():
+    digests = PictureDigests()
+    one, two, three, four = (picture_digest(bytes([number])) for number in range(4))
+    digests.add("train", one + two + two + three)
+    digests.add("val", three)
+    digests.add("val", four + two)
+    digests.add("test", b"")
+    assert digests.in_two_splits() == {two, three}
+    assert digests.in_one_split() == {two}
+    assert PictureDigests().in_two_splits() == PictureDigests().in_one_split() == set()
+
+
+def inventory_of(layout: str, split_origin: str) -> Inventory:
+    values: dict = dict.fromkeys(("num_tiles", "num_fields", "num_unlabelled", "seed"), 0)
+    values |= {"source_uri": "", "classes": (), "bands": (), "fingerprint": "", "partitions": ()}
+    return Inventory(
+        layout=layout, split_origin=split_origin, min_class_fraction=0.0, max_bad_fraction=0.0, **values
+    )  # fmt: skip
+
+
+ACROSS = [Duplicates((NamedTile("A", "train"), NamedTile("B", "train"), NamedTile("C", "val")))]
+MESSAGE = "1 pictures are in two splits, e.g. as A in train and as C in val"
+
+
+@pytest.mark.parametrize(
+    ("layout", "split_origin"),
+    [(PAPER_2020, "by field"), (PAPER_2020, "by field, of the official train"), (CLASS_FOLDERS, "official")],
+)
+def test_a_picture_in_two_splits_stops_the_run_where_the_split_or_the_source_is_the_users(layout, split_origin):
+    with pytest.raises(DataError, match=f"{MESSAGE}; scores on such splits flatter, so remove one of the two"):
+        judge_duplicates(ACROSS, inventory_of(layout, split_origin))
+
+
+def test_in_an_official_split_of_a_release_it_is_a_warning():
+    notes, warnings = judge_duplicates(ACROSS, inventory_of(PAPER_2020, "official"))
+    assert notes == [Note("B", "the same picture as A"), Note("C", "the same picture as A")]
+    assert warnings == [f"{MESSAGE}: scores flatter"]
+
+
+def same_picture(tiles: list[SourceTile], index: int, like: int, root: Path) -> None:
+    """Gives a tile the RGB file of another, under its own name."""
+    shutil.copy(root / tiles[like].rgb.path, root / tiles[index].rgb.path)
+    size = (root / tiles[index].rgb.path).stat().st_size
+    tiles[index] = msgspec.structs.replace(
+        tiles[index], rgb=msgspec.structs.replace(tiles[index].rgb, num_bytes=size, version="2")
+    )
+
+
+def test_what_is_there_twice_or_disagrees_is_in_manifest_and_report(tmp_path: Path) -> None:
+    tiles = write_source(tmp_path / "source")
+    same_picture(tiles, 9, 2, tmp_path / "source")  # of other shards
+    tiles[1] = msgspec.structs.replace(tiles[1], rgb=write_file(tmp_path / "source", tiles[1].rgb.path, b"\xff\xd8 no"))
+    mask = 64 * 64
+    tiles[4] = msgspec.structs.replace(tiles[4], annotated={"weed_cluster": Annotation(1, mask, mask)})
+    manifests = []
+    for num_partitions in (1, 2):
+        data_root = tmp_path / str(num_partitions)
+        path = plan(tmp_path / "source", data_root, tiles, num_partitions=num_partitions)
+        manifests.append(shard_and_merge(path, data_root, data_root))
+    manifest = manifests[0]
+    assert manifest == manifests[1]
+    assert manifest.num_notes == 2
+    first, second = sorted((tiles[2].tile_id, tiles[9].tile_id))
+    assert set(manifest.notes) == {
+        Note(second, f"the same picture as {first}"),
+        Note(
+            tiles[4].tile_id,
+            "drydown: no region annotated, 768 px in the mask; weed_cluster: 1 region annotated, the mask is empty",
+        ),
+    }
+    report = (tmp_path / "1" / "report.html").read_text()
+    assert all(note.text in report for note in manifest.notes)
+    (published,) = (tmp_path / "1" / "datasets").glob("*/manifest.json")
+    assert Manifest.read(published) == manifest
+    assert check_leaks(str(published)).num_tiles == 19
+
+
+def test_a_leak_is_found_when_the_dataset_is_merged_and_by_verify(tmp_path: Path) -> None:
+    tiles = write_source(tmp_path / "source")
+    same_picture(tiles, 18, 3, tmp_path / "source")
+    path = plan(tmp_path / "source", tmp_path, tiles)  # an official split
+    manifest = shard_and_merge(path, tmp_path, tmp_path)
+    named = f"train ({tiles[3].tile_id})"
+    with pytest.raises(DataError, match=r"leaks: 1 pictures are in two splits, e.g. test .* and ") as raised:
+        check_leaks(str(tmp_path / "datasets" / manifest.sha256[:16] / "manifest.json"))
+    assert named in str(raised.value)
+
+    shutil.rmtree(tmp_path / "datasets")
+    by_field = msgspec.structs.replace(Inventory.read(path), split_origin="by field")
+    by_field.write(path)
+    with pytest.raises(DataError, match=f"as {tiles[18].tile_id} in test and as {tiles[3].tile_id} in train"):
+        shard_and_merge(path, tmp_path, tmp_path)
+    assert not (tmp_path / "datasets").exists()
+
+
+def test_ten_million_digests_take_no_python_object_each():
+    digests = PictureDigests()
+    numbers = np.arange(1_000_000, dtype=np.uint64)
+    digests.add("train", numbers.tobytes())
+    digests.add("val", (numbers[:3] + 999_999).tobytes())
+    assert digests.in_two_splits() == {numbers[-1].tobytes()}
