@@ -95,14 +95,14 @@ def _run_row(options: argparse.Namespace) -> None:
     # Of the process, for the peers that set up a tf.data of their own.
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.threading.set_inter_op_parallelism_threads(options.threads)
-    from bench.dataset import make_dataset
+    from bench.dataset import open_dataset
     from bench.run_settings import Setup
 
     where, target = next((where, target) for name, where, target in ROWS if name == options.row)
     module, _, function = where.partition(".")
     try:
         setup = Setup(
-            dataset=make_dataset(Path(options.folder), options.num_tiles, options.tile_size_px),
+            dataset=open_dataset(Path(options.folder), options.num_tiles, options.tile_size_px),
             num_threads=options.threads,
             batch_size=options.batch_size,
             num_batches=options.batches,

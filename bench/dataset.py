@@ -117,10 +117,20 @@ def merge(inventory: str, receipts: list[str], root: Path) -> Manifest:
     return merge_shards(inventory, receipts, str(root), str(root / "manifest.json"), report, StepLog("merge"))
 
 
-def make_dataset(folder: Path, num_tiles: int, size_px: int) -> Dataset:
-    """Returns the dataset under `folder`, made unless it is there; what is there is checked by the stages themselves."""
+def make_dataset(folder: Path, num_tiles: int, size_px: int) -> None:
+    """Makes the dataset under `folder`; the stages keep what is there already."""
     source = make_source(folder, num_tiles, size_px)
-    root = folder / f"data-{num_tiles}-{size_px}"
+    root = _root(folder, num_tiles, size_px)
     root.mkdir(parents=True, exist_ok=True)
     inventory = ingest(source, root)
-    return Dataset(source, root, merge(inventory, shard(inventory, root), root))
+    merge(inventory, shard(inventory, root), root)
+
+
+def open_dataset(folder: Path, num_tiles: int, size_px: int) -> Dataset:
+    """Returns the dataset that make_dataset made."""
+    root = _root(folder, num_tiles, size_px)
+    return Dataset(make_source(folder, num_tiles, size_px), root, Manifest.read(str(root / "manifest.json")))
+
+
+def _root(folder: Path, num_tiles: int, size_px: int) -> Path:
+    return folder / f"data-{num_tiles}-{size_px}"

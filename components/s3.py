@@ -35,15 +35,15 @@ def _files() -> Any:
     if (endpoint := environment.prepare_s3()) and not endpoint.startswith(("http://", "https://")):
         raise SettingsError(f"S3_ENDPOINT must begin with http:// or https://, got {endpoint!r}")
     try:
-        import tensorflow as tf
-        import tensorflow_io  # noqa: F401  (it registers the scheme)
+        import tensorflow_io  # noqa: F401  (registers the scheme; where it is missing, nothing is loaded)
+        from tensorflow.io import gfile
     except (ImportError, NotImplementedError) as error:
         raise SettingsError(
             "s3:// needs the ingest environment: tensorflow-io does not load here; use the ingest image "
             "(AGRIVISION_INGEST_IMAGE), or copy the tiles first: make mirror SOURCE=s3://<bucket>/<folder> TO=<folder>"
         ) from error
     _end_at_exit()
-    return tf.io.gfile
+    return gfile
 
 
 def _end_at_exit() -> None:

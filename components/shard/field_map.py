@@ -90,7 +90,7 @@ def _map(field: ShownField, windows: Sequence[tuple[TileId, SourceTile]], invent
         boxes.append((x1, y1, max(x2 - 1, x1), max(y2 - 1, y1)))
         rgb = _rgb(contents.get(tile.rgb), modes, (max(x2 - x1, 1), max(y2 - y1, 1)))
         if rgb is not None:
-            bands.paste(rgb, (y1, x1))
+            bands.paste(rgb, (x1, y1))
             areas = {name: contents[file] for name, file in tile.labels.items() if file in contents}
             labels.paste(_labelled(rgb, areas, inventory.classes), (x1, y1))
     for picture in (bands, labels):

@@ -28,7 +28,7 @@ class _FieldCounts:
         self._num_tiles += 1
         self._valid_pixels += tile.valid_pixels
         self._class_tiles += present
-        self._moments += [tile.band_histogram @ _VALUES, tile.band_histogram @ _VALUES]
+        self._moments += [tile.band_histogram @ _VALUES, tile.band_histogram @ _VALUES**2]
 
     def sums(self, field_id: str, year: int, classes: Sequence[str]) -> FieldSums:
         counts = zip(classes, self._class_tiles.tolist(), strict=True)
