@@ -56,7 +56,7 @@ def keras_directory(setup: Setup, target: float) -> Row:
         f"keras.utils.image_dataset_from_directory {keras.__version__} on the source files, RGB and NIR zipped, "
         f"{setup.num_threads} threads, float32 as it makes them"
     )
-    other = Side(what, stream_turn(iter(both), setup.batch_size, setup.num_batches))
+    other = Side(what, stream_turn(iter(both), setup.batch_size, setup.num_batches, num_warm=32))  # Keras buffers many
     return compare("reader_vs_keras_directory", reader_side(setup, size), other, setup.num_rounds, target)
 
 
@@ -158,7 +158,9 @@ def image_data_generator(setup: Setup, target: float) -> Row:
     def batches() -> Iterator[Any]:
         # As keras.Model.fit does with `workers`: threads that take batches by number.
         numbers = itertools.cycle(range(num_full))
-        pending = [pool.submit(lambda n=n: [flow[n] for flow in flows]) for n in itertools.islice(numbers, 4)]
+        pending = [
+            pool.submit(lambda n=n: [flow[n] for flow in flows]) for n in itertools.islice(numbers, setup.num_threads)
+        ]
         for number in numbers:
             yield pending.pop(0).result()
             pending.append(pool.submit(lambda n=number: [flow[n] for flow in flows]))
@@ -168,8 +170,8 @@ def image_data_generator(setup: Setup, target: float) -> Row:
         for step, batch in enumerate(stream):
             yield augment_as_reference(batch.image, step)  # type: ignore[attr-defined]
 
-    few = max(2, setup.num_batches // 10)  # it takes seconds to a batch
-    slow: Turn = stream_turn(batches(), setup.batch_size, few, num_warm=1)
+    few = max(3, setup.num_batches // 6)  # it takes seconds to a batch
+    slow: Turn = stream_turn(batches(), setup.batch_size, few, num_warm=setup.num_threads + 1)
     same = "flips, zoom 0.8-1.2, shear up to 10 degrees, brightness 0.8-1.2"
     return compare(
         "reader_vs_image_data_generator",
