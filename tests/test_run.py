@@ -30,7 +30,19 @@ def run(place, source, config=TINY, floor=0.0, **settings):
         "gate_min_macro_f1": floor,
     } | settings
     options = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
-    return subprocess.Popen([*command, *options], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [*command, *options],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=_heed_ctrl_c,
+    )
+
+
+def _heed_ctrl_c():
+    # A shell lets what it puts into the background ignore SIGINT, and children inherit that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def finish(process, timeout=570):

@@ -18,7 +18,8 @@ print(grandchild.pid, sys.stdin.read() == "", flush=True)
 time.sleep(600)
 """
 WATCHER = f"""
-import subprocess, sys
+import signal, subprocess, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell has put into the background
 child = subprocess.Popen([sys.executable, "-c", {CHILD!r}], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
   start_new_session=True)
 print(child.pid, child.stdout.readline().strip(), flush=True)
@@ -42,7 +43,7 @@ def test_however_the_watcher_ends_no_process_of_the_run_stays(signal_):
     assert all(map(_is_running, pids))
 
     os.kill(watcher.pid, signal_)
-    watcher.wait()
+    watcher.wait(timeout=10)
 
     deadline = time.monotonic() + 10
     while any(map(_is_running, pids)) and time.monotonic() < deadline:
