@@ -73,7 +73,7 @@ def train_locally(
             rendezvous=rendezvous,
             peer_wait_seconds=_PEER_WAIT_SECONDS,
             stall_seconds=_STALL_SECONDS,
-            num_threads=max(1, len(os.sched_getaffinity(0)) // num_workers),
+            num_threads=max(1, _num_cores() // num_workers),
             follows_launcher=True,
         )
 
@@ -100,6 +100,11 @@ def train_locally(
     )
     storage.write_bytes(receipt_uri, receipt.to_json())
     return receipt
+
+
+def _num_cores() -> int:
+    """Returns the cores this process may use; where the system cannot say (macOS), those there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextlib.contextmanager
