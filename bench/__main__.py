@@ -24,7 +24,11 @@ ROWS: tuple[tuple[str, str, float | None], ...] = (
     ("reader_vs_image_data_generator", "peer_rows.image_data_generator", 15.0),
     ("shard_vs_decode", "shard_rows.shard_vs_decode", 0.8),
     ("passthrough_vs_tar", "shard_rows.passthrough_vs_tar", 0.8),
+    ("memory_growth", "memory_rows.memory_growth", 0.909),  # 10 % more
+    ("inventory_10_million", "scale_rows.inventory_10_million", None),
+    ("manifest_10_million", "memory_rows.manifest_10_million", None),
 )
+_WITHOUT_DATASET = ("memory_growth", "inventory_10_million", "manifest_10_million")  # these make their own
 
 
 def main() -> int:
@@ -34,9 +38,11 @@ def main() -> int:
         _run_row(options)
         return 0
     rows, broken = [], 0
-    _make_dataset(options)
+    chosen = options.only or [name for name, _, _ in ROWS]
+    if set(chosen) - set(_WITHOUT_DATASET):
+        _make_dataset(options)
     for name, _, target in ROWS:
-        if options.only and name not in options.only:
+        if name not in chosen:
             continue
         row = _in_own_process(name, target)
         broken += row.verdict == "broken"
@@ -63,6 +69,20 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--batches", type=int, default=30, help="timed in each turn")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument(
+        "--memory-tiles",
+        type=int,
+        nargs=2,
+        default=(10_000, 100_000),
+        metavar=("FEW", "MANY"),
+        help="whose memory memory_growth compares",
+    )
+    parser.add_argument(
+        "--scale-tiles",
+        type=int,
+        default=10_000_000,
+        help="of the rows named ..._10_million; 1.2 kB of temporary disk for each",
+    )
     parser.add_argument("--row", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -95,18 +115,21 @@ def _run_row(options: argparse.Namespace) -> None:
     # Of the process, for the peers that set up a tf.data of their own.
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.threading.set_inter_op_parallelism_threads(options.threads)
-    from bench.dataset import open_dataset
     from bench.run_settings import Setup
 
     where, target = next((where, target) for name, where, target in ROWS if name == options.row)
     module, _, function = where.partition(".")
     try:
         setup = Setup(
-            dataset=open_dataset(Path(options.folder), options.num_tiles, options.tile_size_px),
+            folder=Path(options.folder),
+            num_dataset_tiles=options.num_tiles,
+            tile_size_px=options.tile_size_px,
             num_threads=options.threads,
             batch_size=options.batch_size,
             num_batches=options.batches,
             num_rounds=options.rounds,
+            memory_tiles=tuple(options.memory_tiles),
+            scale_tiles=options.scale_tiles,
         )
         row = getattr(importlib.import_module(f"bench.{module}"), function)(setup, target)
     except ImportError as error:

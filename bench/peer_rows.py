@@ -13,11 +13,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.augmentation import augment_as_reference
 from bench.dataset import tile_size_px
 from bench.decode_rows import reader_side
 from bench.pairs import Row, Side, Turn, compare, stream_turn
 from bench.run_settings import Setup
+from components.train.augment import Augmentation, augment
+
+# The reference study's.
+_AUGMENTATION = Augmentation(flips=True, zoom_range=0.2, shear_degrees=10.0, brightness_range=0.2)
 
 
 def _decoded(rgb: bytes, nir: bytes) -> NDArray[np.uint8]:
@@ -167,8 +170,14 @@ def image_data_generator(setup: Setup, target: float) -> Row:
 
     def augmented() -> Iterator[Any]:
         stream = setup.dataset.batches(setup.num_threads, size, setup.batch_size)
+        positions = np.arange(setup.batch_size, dtype=np.int32)
+
+        @tf.function  # type: ignore[untyped-decorator]
+        def change(image: Any, valid: Any, step: Any) -> Any:
+            return augment(image, valid, _AUGMENTATION, 0, step, positions, setup.batch_size)
+
         for step, batch in enumerate(stream):
-            yield augment_as_reference(batch.image, step)  # type: ignore[attr-defined]
+            yield change(batch.image, batch.valid, tf.constant(step, tf.int64))  # type: ignore[attr-defined]
 
     few = max(3, setup.num_batches // 6)  # it takes seconds to a batch
     slow: Turn = stream_turn(batches(), setup.batch_size, few, num_warm=setup.num_threads + 1)

@@ -103,11 +103,13 @@ class Progress:
     """Counts finished units and writes a line at most every `interval_seconds`.
 
     Attributes:
-      total: How many units there are to do.
+      total: How many units there are to do; None if that is not known.
       unit: Their name in the plural, e.g. "tiles".
     """
 
-    def __init__(self, step_log: StepLog, total: int, unit: str = "tiles", interval_seconds: float = 2.0) -> None:
+    def __init__(
+        self, step_log: StepLog, total: int | None, unit: str = "tiles", interval_seconds: float = 2.0
+    ) -> None:
         self.total = total
         self.unit = unit
         self._log = step_log
@@ -125,9 +127,12 @@ class Progress:
             # Before the first unit lies the start-up, which says nothing about the rate.
             self._started = self._last = now
             self._done_at_start = self._done
-        if now - self._last < self._interval and self._done < self.total:
+        if now - self._last < self._interval and (self.total is None or self._done < self.total):
             return
         self._last = now
         rate = (self._done - self._done_at_start) / max(now - self._started, 1e-9)
+        if self.total is None:
+            self._log.line(f"{self._done:,} {self.unit}, {rate:,.0f} {self.unit.split()[0]}/s")
+            return
         eta = datetime.timedelta(seconds=round((self.total - self._done) / rate)) if rate else "unknown"
         self._log.line(f"{self._done:,}/{self.total:,} {self.unit}, {rate:,.0f} {self.unit}/s, ETA {eta}")

@@ -107,9 +107,15 @@ def read_range(uri: str, offset: int, length: int) -> bytes:
     if is_remote(uri):
         read = s3.read if uri.startswith(s3.S3) else bucket.read
         return read(uri, offset, offset + length) if length else b""
-    with open(uri, "rb") as file:
-        file.seek(offset)
-        return file.read(length)
+    # Not by a file object, whose buffer costs more than reading a whole record.
+    descriptor = os.open(uri, os.O_RDONLY)
+    try:
+        parts = [os.pread(descriptor, length, offset)]
+        while parts[-1] and (missing := length - sum(map(len, parts))):  # one call reads 2 GB at most
+            parts.append(os.pread(descriptor, missing, offset + length - missing))
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -168,6 +174,18 @@ def upload_once(local: Path, uri: str) -> None:
     elif not os.path.isfile(uri):
         with temporary_file(uri) as temporary:
             shutil.move(local, temporary)  # a rename, or a copy from another file system
+
+
+def replace_file(local: Path, uri: str) -> None:
+    """Moves a finished local file to `uri`, whole or not at all, in place of what is there.
+
+    `local` may be gone afterwards.
+    """
+    if is_remote(uri):
+        bucket.upload(local, uri, once=False)
+        return
+    with temporary_file(uri) as temporary:
+        shutil.move(local, temporary)  # a rename, or a copy from another file system
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 
 from components.agrivision import RGB_BANDS
 
@@ -67,6 +68,25 @@ def serialize(record: Record) -> bytes:
     return serialized
 
 
+def deserialize(serialized: bytes, num_classes: int) -> Record:
+    """Returns the record that serialize was given.
+
+    Raises:
+      ValueError: if it is none, or has another number of classes.
+    """
+    try:
+        features = tf.train.Example.FromString(serialized).features.feature
+        tile_id, field_id, rgb, nir, valid_mask = (
+            features[key].bytes_list.value[0] for key in ("tile_id", "field_id", "rgb", "nir", "valid_mask")
+        )
+        labels, fractions = (list(features[key].float_list.value) for key in ("labels", "class_fractions"))
+        if len(labels) != num_classes:
+            raise ValueError(f"it has {len(labels)} labels, expected {num_classes}")
+        return Record(tile_id.decode(), field_id.decode(), rgb, nir, valid_mask, labels, fractions)
+    except (DecodeError, IndexError) as error:
+        raise ValueError("it is not a tile") from error
+
+
 def parse(serialized: Tensor, num_classes: int) -> dict[str, Tensor]:
     """Parses serialized records, string [] or [N].
 
@@ -111,7 +131,7 @@ def decoder_ratio(tile_sizes: Sequence[str], image_size_px: int) -> int:
 def decode_image(
     rgb: Tensor, nir: Tensor, valid_mask: Tensor, bands: Sequence[str], image_size_px: int, ratio: int
 ) -> tuple[Tensor, Tensor]:
-    """Decodes one tile.
+    """Decodes one tile, in a graph; components/tile_decoder.py gives the same without one.
 
     Args:
       rgb, nir, valid_mask: encoded, string []; an empty mask means that every pixel is valid.
@@ -126,21 +146,6 @@ def decode_image(
     Raises:
       tf.errors.InvalidArgumentError: when run, for damaged bytes.
     """
-    parts, valid = decode_parts(rgb, nir, valid_mask, bands, image_size_px, ratio)
-    return join_parts(parts), valid
-
-
-def decode_parts(
-    rgb: Tensor, nir: Tensor, valid_mask: Tensor, bands: Sequence[str], image_size_px: int, ratio: int
-) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Decodes one tile as decode_image does, but leaves RGB and NIR apart.
-
-    Joining them pixel by pixel takes a processor nearly as long as decoding NIR; join_parts can do it on the device.
-
-    Returns:
-      parts: uint8 [S, S, 3], and where there is NIR, uint8 [S, S, 1].
-      valid: uint8 [S, S, 1], 1 where the pixel counts, else 0.
-    """
     parts = [tf.io.decode_jpeg(rgb, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE")]  # [h, w, 3]
     if len(bands) > len(RGB_BANDS):
         parts.append(tf.io.decode_jpeg(nir, channels=1, ratio=ratio, dct_method="INTEGER_ACCURATE"))  # [h, w, 1]
@@ -151,18 +156,18 @@ def decode_parts(
     valid = tf.cond(
         tf.equal(tf.strings.length(valid_mask), 0),
         lambda: tf.ones([*size, 1], tf.uint8),
-        lambda: _decode_mask(valid_mask, image_size_px),
+        lambda: nearest_mask(tf.io.decode_png(valid_mask, channels=1), image_size_px),
     )
-    return tuple(_resized(part, image_size_px) for part in parts), tf.ensure_shape(valid, [*size, 1])
+    return join_bands([resize(part, image_size_px) for part in parts]), tf.ensure_shape(valid, [*size, 1])
 
 
-def join_parts(parts: Sequence[Tensor]) -> Tensor:
-    """Joins what decode_parts returned, or batches of it, to images, uint8 [..., S, S, B]."""
+def join_bands(parts: Sequence[Tensor]) -> Tensor:
+    """Joins RGB and, where there is one, NIR, uint8 [..., S, S, 3] and [..., S, S, 1], to uint8 [..., S, S, B]."""
     return tf.concat(parts, axis=-1) if len(parts) > 1 else parts[0]
 
 
-def _resized(pixels: Tensor, image_size_px: int) -> Tensor:
-    """Returns uint8 [S, S, b], resized with antialiasing unless it has the size."""
+def resize(pixels: Tensor, image_size_px: int) -> Tensor:
+    """Returns uint8 [S, S, b] from uint8 [h, w, b], resized with antialiasing unless it has the size."""
     size = [image_size_px, image_size_px]
     resized = tf.cond(
         tf.reduce_all(tf.equal(tf.shape(pixels)[:2], size)),
@@ -172,10 +177,9 @@ def _resized(pixels: Tensor, image_size_px: int) -> Tensor:
     return tf.ensure_shape(resized, [*size, pixels.shape[-1]])
 
 
-def _decode_mask(content: Tensor, image_size_px: int) -> Tensor:
-    """Returns uint8 [S, S, 1], 1 where the mask is more than half white, by the nearest pixel."""
+def nearest_mask(mask: Tensor, image_size_px: int) -> Tensor:
+    """Returns uint8 [S, S, 1] from uint8 [h, w, 1], 1 where the mask is more than half white, by the nearest pixel."""
     size = [image_size_px, image_size_px]
-    mask = tf.io.decode_png(content, channels=1)  # [h, w, 1]
     times = tf.maximum(tf.shape(mask)[0] // image_size_px, 1)
     resized = tf.cond(
         tf.reduce_all(tf.equal(tf.shape(mask)[:2], times * size)),

@@ -189,6 +189,7 @@ def plan(
     tile_kb: Annotated[int, typer.Option(help="Images of one tile, kB; Agriculture-Vision's have about 200.")] = 200,
     train_num_workers: Annotated[int, typer.Option(help="Worker processes.")] = Parameters.train_num_workers,
     shard_size_mb: Annotated[int, typer.Option(help="Size of a shard, MB.")] = Parameters.shard_size_mb,
+    shard_tile_size_px: Annotated[int, typer.Option(help="As for run.")] = Parameters.shard_tile_size_px,
     ingest_layout: Annotated[str, typer.Option(help="As for run.")] = Parameters.ingest_layout,
     ingest_classes: Annotated[str, typer.Option(help="As for run.")] = Parameters.ingest_classes,
     ingest_seed: Annotated[int, typer.Option(help="As for run.")] = Parameters.ingest_seed,
@@ -208,6 +209,7 @@ def plan(
         test_percent=ingest_test_percent,
         num_workers=train_num_workers,
         shard_size_mb=shard_size_mb,
+        tile_size_px=shard_tile_size_px,
     )
     typer.echo("\n".join(explain_plan(source_uri, num_tiles, tile_kb, settings, StepLog("plan"))))
 

@@ -33,11 +33,13 @@ def training_pipeline(train: Callable[..., Any]) -> Any:
         ingest_num_partitions: int = Parameters.ingest_num_partitions,
         ingest_max_bad_fraction: float = Parameters.ingest_max_bad_fraction,
         shard_size_mb: int = Parameters.shard_size_mb,
+        shard_tile_size_px: int = Parameters.shard_tile_size_px,
         shard_min_class_fraction: float = Parameters.shard_min_class_fraction,
         shard_reference_manifest: str = Parameters.shard_reference_manifest,
         train_config: str = Parameters.train_config,
         train_num_workers: int = Parameters.train_num_workers,
         train_max_restarts: int = Parameters.train_max_restarts,
+        train_max_seconds: int = Parameters.train_max_seconds,
         gate_min_macro_f1: float = Parameters.gate_min_macro_f1,
     ) -> None:
         tiles = ingest(
@@ -52,6 +54,7 @@ def training_pipeline(train: Callable[..., Any]) -> Any:
             num_partitions=ingest_num_partitions,
             num_workers=train_num_workers,
             shard_size_mb=shard_size_mb,
+            tile_size_px=shard_tile_size_px,
             min_class_fraction=shard_min_class_fraction,
             max_bad_fraction=ingest_max_bad_fraction,
         )
@@ -70,6 +73,7 @@ def training_pipeline(train: Callable[..., Any]) -> Any:
             train_config=train_config,
             num_workers=train_num_workers,
             max_restarts=train_max_restarts,
+            max_seconds=train_max_seconds,
             manifest=manifest,
         ).set_caching_options(False)
         receipt = model.outputs["receipt"]

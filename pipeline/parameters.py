@@ -49,6 +49,9 @@ class Parameters:
     ingest_num_partitions: int = _parameter(2, "Shard tasks that run side by side.")
     ingest_max_bad_fraction: float = _parameter(0.01, "Share of bad tiles, 0 to 1, above which the run fails.")
     shard_size_mb: int = _parameter(64, "Size of a shard, MB; 10 to 100 reads well from disks and buckets.")
+    shard_tile_size_px: int = _parameter(
+        0, "Side that larger tiles are scaled down to in the shards, pixels; 0 stores every tile as it is."
+    )
     shard_min_class_fraction: float = _parameter(
         0.002, "Share of a tile's valid pixels, 0 to 1, from which on a class counts as present in the tile."
     )
@@ -60,6 +63,9 @@ class Parameters:
     )
     train_num_workers: int = _parameter(2, "Worker processes that train in lockstep.")
     train_max_restarts: int = _parameter(2, "How often training starts again from its checkpoint after a crash.")
+    train_max_seconds: int = _parameter(
+        0, "Seconds of training, over all restarts, after which it ends with the best model so far; 0 is without limit."
+    )
     gate_min_macro_f1: float = _parameter(0.5, "Macro F1 on the test fields, 0 to 1, below which no model is pushed.")
 
     def __post_init__(self) -> None:
@@ -81,11 +87,20 @@ class Parameters:
             num_partitions=self.ingest_num_partitions,
             num_workers=self.train_num_workers,
             shard_size_mb=self.shard_size_mb,
+            tile_size_px=self.shard_tile_size_px,
             min_class_fraction=self.shard_min_class_fraction,
             max_bad_fraction=self.ingest_max_bad_fraction,
         )
-        TrainConfig.from_json(self.train_config).check_workers(self.train_num_workers)
+        tuning = TrainConfig.from_json(self.train_config)
+        tuning.check_workers(self.train_num_workers)
+        if 0 < self.shard_tile_size_px < tuning.image_size_px:
+            raise SettingsError(
+                f"shard_tile_size_px must be at least image_size_px={tuning.image_size_px} of train_config, "
+                f"or 0 for tiles as they are, got {self.shard_tile_size_px}"
+            )
         if self.train_max_restarts < 0:
             raise SettingsError(f"train_max_restarts must be at least 0, got {self.train_max_restarts}")
+        if self.train_max_seconds < 0:
+            raise SettingsError(f"train_max_seconds must be at least 0, got {self.train_max_seconds}")
         if not 0 <= self.gate_min_macro_f1 <= 1:
             raise SettingsError(f"gate_min_macro_f1 must be between 0 and 1, got {self.gate_min_macro_f1}")

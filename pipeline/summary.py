@@ -75,7 +75,7 @@ def summarize(run_dir: Path, step_seconds: dict[str, float], total_seconds: floa
     scores = evaluation.candidate
     return Summary(
         tiles=manifest.num_tiles,
-        rejected_tiles=len(manifest.rejected),
+        rejected_tiles=manifest.num_rejected,
         shards=manifest.num_shards,
         manifest_sha256=manifest.sha256,
         metrics=Metrics(

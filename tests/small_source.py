@@ -1,6 +1,5 @@
 """A small source folder and its inventory, made by hand: tiles of 64 px, two classes, four bands."""
 
-import hashlib
 import io
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from PIL import Image, ImageFilter
 
 from components.agrivision import BANDS, CHALLENGE_2020, SPLITS
 from components.contracts import Inventory, Partition, PlannedShard, Rejection, SourceFile, SourceTile
+from components.source_digest import SourceDigest
 
 CLASSES = ("drydown", "weed_cluster")
 SIZE_PX = 64
@@ -88,6 +88,7 @@ def plan(
     bands: tuple[str, ...] = BANDS,
     layout: str = CHALLENGE_2020,
     min_class_fraction: float = 0.0,
+    tile_size_px: int = 0,
     max_bad_fraction: float = 0.5,
     rejected: tuple[Rejection, ...] = (),
 ) -> Path:
@@ -99,10 +100,20 @@ def plan(
     for index in range(num_partitions):
         shards, lines = [], []
         for (split, shard), group in list(groups.items())[index::num_partitions]:
-            digest = hashlib.sha256(repr((group, classes, bands, layout, min_class_fraction)).encode()).hexdigest()
+            digest = SourceDigest(
+                layout=layout,
+                classes=classes,
+                bands=bands,
+                min_class_fraction=min_class_fraction,
+                tile_size_px=tile_size_px,
+            )
+            for tile in group:
+                digest.add(tile)
             size = sum(tile.rgb.num_bytes for tile in group)
             shards.append(
-                PlannedShard(split=split, index=shard, num_tiles=len(group), num_bytes=size, source_digest=digest)
+                PlannedShard(
+                    split=split, index=shard, num_tiles=len(group), num_bytes=size, source_digest=digest.hexdigest()
+                )
             )
             lines += [msgspec.json.encode(tile) + b"\n" for tile in group]
         path = f"inventories/{name}/partition-{index:05}.jsonl"
@@ -121,6 +132,7 @@ def plan(
         num_unlabelled=0,
         min_class_fraction=min_class_fraction,
         max_bad_fraction=max_bad_fraction,
+        tile_size_px=tile_size_px,
         partitions=tuple(partitions),
         rejected=rejected,
     )

@@ -1,9 +1,17 @@
+import hashlib
+import json
+
+import msgspec
 import pytest
 
-from components.contracts import Decision, Rejection, SourceFile
+from components.contracts import Decision, Document, Rejection, SourceFile
 from components.errors import DataError
 
 DECISION = Decision(decision="push", reason="better", floor=0.5, candidate_macro_f1=0.25, difference=(0.1, 0.0, 0.2))
+
+
+class Rejected(Document, frozen=True, kw_only=True):
+    tile_id: str
 
 
 def test_a_document_survives_its_file(tmp_path):
@@ -25,9 +33,12 @@ def test_equal_documents_are_equal_bytes_whatever_the_order_of_their_fields():
         (b"", "truncated"),
         (b"[]", "Expected `object`"),
         (b'{"decision": "push"}', "missing required field `reason`"),
-        (DECISION.to_json()[:-20], "truncated|malformed"),
-        (DECISION.to_json().replace(b"floor", b"flour"), "flour"),
-        (DECISION.to_json().replace(b"0.25", b'"0.25"'), r"Expected `float`, got `str` - at `\$.candidate_macro_f1`"),
+        (b'{"decision": "push", "reason": "better", "flour": 0.5, "candidate_macro_f1": 0.25}', "flour"),
+        (
+            b'{"decision": "push", "reason": "better", "floor": 0.5, "candidate_macro_f1": "0.25"}',
+            r"Expected `float`, got `str` - at `\$.candidate_macro_f1`",
+        ),
+        (Rejected(tile_id="a").to_json(), "tile_id"),
     ],
 )
 def test_anything_else_is_refused_with_where_it_came_from(text, message):
@@ -35,11 +46,45 @@ def test_anything_else_is_refused_with_where_it_came_from(text, message):
         Decision.from_json(text, "x.json")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace(b"0.25", b"0.26"),
+        lambda text: text.replace(b"push", b"posh"),
+        lambda text: text[:-20],
+        lambda text: text[:-1],
+        lambda text: text + b"\n",
+        lambda text: text.replace(b"\n", b"\r\n"),
+        lambda text: json.dumps(json.loads(text)).encode(),
+        lambda text: text[:-5] + (b"0" if text[-5:-4] != b"0" else b"1") + text[-4:],
+    ],
+    ids=["digit", "letter", "cut", "cut by a byte", "longer", "line ends", "reformatted", "checksum"],
+)
+def test_a_changed_document_is_refused_with_the_way_out(change):
+    with pytest.raises(DataError, match=r"^x.json is not the decision that was written: .*; restore it, or remove it"):
+        Decision.from_json(change(DECISION.to_json()), "x.json")
+
+
+def test_a_document_without_checksum_is_refused_with_the_way_out():
+    bare = json.loads(DECISION.to_json())
+    del bare["checksum"]
+
+    with pytest.raises(DataError, match=r"^x.json has no checksum: it was written by hand .*; restore it, or remove"):
+        Decision.from_json(json.dumps(bare).encode(), "x.json")
+
+
+def test_the_checksum_is_that_of_the_lines_above_it_and_the_rest_is_plain_json():
+    text = DECISION.to_json()
+    above, _, line = text.removesuffix(b"\n}\n").rpartition(b",\n")
+
+    assert json.loads(b"{" + line + b"}") == {"checksum": hashlib.sha256(above).hexdigest()}
+    assert json.loads(above + b"}") == msgspec.to_builtins(DECISION) | {"difference": [0.1, 0.0, 0.2]}
+    assert DECISION.sha256 == hashlib.sha256(text).hexdigest()
+
+
 def test_rejections_sort_by_tile():
     assert sorted([Rejection("b", "1"), Rejection("a", "2")])[0].tile_id == "a"
 
 
 def test_a_source_file_is_a_short_array_in_partition_files():
-    import msgspec
-
     assert msgspec.json.encode(SourceFile("a/b.jpg", 3, "7")) == b'["a/b.jpg",3,"7"]'

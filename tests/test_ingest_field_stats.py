@@ -4,12 +4,11 @@ import json
 
 import msgspec
 import pytest
-from tile_listing import listing, release_files, write_files
+from tile_listing import release_files, write_files
 
 from components.agrivision import PAPER_2020
 from components.contracts import Annotation, SourceTile
-from components.errors import DataError
-from components.ingest.field_stats import read_annotations
+from components.ingest.field_stats import stated_annotations
 from components.ingest.inventory import build_inventory
 from components.ingest.settings import IngestSettings
 from components.progress import StepLog
@@ -30,15 +29,8 @@ WATER = {"water": Annotation(2, 50, 80)}
         ([1, 2], {}),
     ],
 )
-def test_the_forms_that_are_about_are_read_and_others_say_nothing(tmp_path, content, expected):
-    (tmp_path / "field_stats.json").write_text(json.dumps(content))
-    assert read_annotations(str(tmp_path), listing(["field_stats.json"])) == expected
-
-
-def test_a_damaged_file_is_one_line(tmp_path):
-    (tmp_path / "field_stats.json").write_text('{"train": ')
-    with pytest.raises(DataError, match=r"'field_stats.json' under .* is not JSON"):
-        read_annotations(str(tmp_path), listing(["field_stats.json"]))
+def test_the_forms_that_are_about_are_read_and_others_say_nothing(content, expected):
+    assert dict(stated_annotations(content)) == expected
 
 
 def test_a_tile_carries_what_is_stated_and_a_split_by_field_is_balanced_by_it(tmp_path):

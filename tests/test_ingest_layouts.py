@@ -1,17 +1,22 @@
 """The layout is told from the folder's listing alone, and what is no layout is told in one line."""
 
 import pytest
-from tile_listing import release_files, tile_name
+from tile_listing import folders_of, release_files, tile_name
 
 from components.agrivision import CHALLENGE_2020, CLASS_FOLDERS, LAYOUTS, PAPER_2020, SUPERVISED_2021
 from components.errors import DataError, SettingsError
-from components.ingest.layouts import Place, class_of, place_of, recognise_layout
+from components.ingest import layouts
+from components.ingest.layouts import Place, class_of, place_of
 
 NAME = tile_name("FIELD1", 0)
 PAPER = release_files(PAPER_2020, "data2017_miniscale", [NAME])
 CHALLENGE = release_files(CHALLENGE_2020, "train", [NAME])
 SUPERVISED = release_files(SUPERVISED_2021, "train", [NAME])
 CLASSES = ["water/1.jpg", "weed/2.PNG"]
+
+
+def recognise_layout(paths, requested, source_uri):
+    return layouts.recognise_layout(folders_of(paths), requested, source_uri)
 
 
 @pytest.mark.parametrize(

@@ -3,19 +3,22 @@
 import random
 
 import pytest
-from tile_listing import listing, release_files, tile_name
+import tile_listing
+from tile_listing import release_files, tile_name
 
-from components.agrivision import CHALLENGE_2020, PAPER_2020, SUPERVISED_2021
+from components.agrivision import CHALLENGE_2020, CLASS_FOLDERS, PAPER_2020, SUPERVISED_2021
 from components.errors import DataError
-from components.ingest.class_folders import find_images
-from components.ingest.pairing import pair_release
 
 A, B, C = (tile_name(field_id, 0) for field_id in "ABC")
 TRAIN = release_files(CHALLENGE_2020, "train", [A, B])
 
 
 def pair(paths, layout=CHALLENGE_2020, official=None):
-    return pair_release(listing(paths), layout, official or {}, "/source")
+    return tile_listing.pair(paths, layout, official)
+
+
+def find_images(paths):
+    return tile_listing.pair(paths, CLASS_FOLDERS)
 
 
 def test_a_tile_has_its_files_and_the_labels_that_are_there():
@@ -123,9 +126,7 @@ def test_the_order_of_the_listing_does_not_matter():
 
 
 def test_an_image_in_a_class_folder_is_a_tile_of_one_class():
-    pairing = find_images(
-        listing([f"weed/{A}.jpg", "water/photo 1.PNG", "water/sub/x.jpg", "x.jpg", "water/notes.txt"])
-    )
+    pairing = find_images([f"weed/{A}.jpg", "water/photo 1.PNG", "water/sub/x.jpg", "x.jpg", "water/notes.txt"])
     assert pairing.classes == ("water", "weed")
     assert [(tile.tile_id, tile.field_id, tile.split, tile.classes) for tile in pairing.tiles] == [
         ("photo 1", "water/photo 1", "", ("water",)),  # no field is known, so it is one of its own
@@ -139,7 +140,7 @@ def test_an_image_in_a_class_folder_is_a_tile_of_one_class():
 
 def test_names_of_tiles_in_class_folders_are_as_short_as_they_can_be():
     paths = ["train/a/1.jpg", "train/b/1.jpg", "val/b/1.jpg", "val/b/2.jpg", "val/b/3.jpg", "val/b/3.png"]
-    tiles = {tile.rgb.path: tile for tile in find_images(listing(paths)).tiles}
+    tiles = {tile.rgb.path: tile for tile in find_images(paths).tiles}
     assert {path: tile.tile_id for path, tile in tiles.items()} == {
         "train/a/1.jpg": "a/1",
         "train/b/1.jpg": "train/b/1",
@@ -151,7 +152,14 @@ def test_names_of_tiles_in_class_folders_are_as_short_as_they_can_be():
     assert tiles["val/b/3.jpg"].field_id == tiles["val/b/3.png"].field_id  # most likely the same picture
 
 
+def test_a_name_with_two_suffixes_does_not_take_the_name_of_another_file():
+    paths = ["train/b/3.jpg", "train/b/3.png", "train/b/3.jpg.png", "val/b/3.jpg.png", "val/a/3.jpg.PNG.jpeg"]
+    tile_ids = {tile.rgb.path: tile.tile_id for tile in find_images(paths).tiles}
+    assert len(set(tile_ids.values())) == len(paths)
+    assert tile_ids["train/b/3.jpg"] == "train/b/3.jpg"  # which is the other's name without its suffix
+
+
 def test_images_of_a_test_folder_without_classes_are_unlabelled():
-    pairing = find_images(listing(["train/a/1.jpg", "train/b/2.jpg", "test/3.jpg", "train/4.jpg"]))
+    pairing = find_images(["train/a/1.jpg", "train/b/2.jpg", "test/3.jpg", "train/4.jpg"])
     assert (len(pairing.tiles), pairing.num_unlabelled) == (2, 1)
     assert [bad.tile_id for bad in pairing.rejected] == ["train/4.jpg"]

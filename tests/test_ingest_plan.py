@@ -72,6 +72,8 @@ def test_a_source_known_by_its_size_is_split_by_percent():
         "val": (200, 40_000_000), "test": (100, 20_000_000), "train": (701, 140_200_000),
     }  # fmt: skip
     assert [plan.num_tiles for plan in plan_splits(expected_sizes(3, 1, 20, 20), 64, 1)] == [1, 1, 1]
+    assert expected_sizes(100, 200, 20, 20, 256)["train"] == (60, 60 * 68_812)  # 1.05 bytes per pixel
+    assert expected_sizes(100, 200, 20, 20, 512)["train"] == (60, 60 * 200_000)  # never more than as they are
     with pytest.raises(SettingsError, match="num_tiles must be at least 3, one for each split, got 2"):
         expected_sizes(2, 200, 20, 20)
     with pytest.raises(SettingsError, match="tile_kb must be at least 1, got 0"):
@@ -104,6 +106,15 @@ def test_the_plan_of_the_paper_release_from_its_size_alone():
         "more would gain nothing",
     ]
     assert len(result.stdout.splitlines()) == 6
+
+
+def test_smaller_tiles_need_fewer_shards():
+    result = agrivision("--num-tiles", "94986", "--shard-tile-size-px", "256", "--train-num-workers", "1")
+    assert result.stdout.splitlines()[:3] == [
+        "larger tiles are scaled down to 256 px; what they take is an estimate",
+        "train: 56,992 tiles, 3,921.7 MB in 62 shards of 63.3 MB on average, 62 per worker",
+        "  64 MB each would give 62; 1 worker could do with 8",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,18 @@
 """Shards of a good size, enough of them for the workers, the same whatever the number of partitions."""
 
 import collections
+import dataclasses
+import tempfile
+from pathlib import Path
 
 import msgspec
 import pytest
-from tile_listing import fake_tile
+from tile_listing import fake_tile, filled_shards
 
-from components.contracts import SourceFile
+from components.agrivision import SPLITS
+from components.contracts import PlannedShard, SourceFile, SourceTile
 from components.errors import SettingsError
-from components.ingest.planner import MB, fill_shards, num_shards, share_out
+from components.ingest.planner import MB, num_shards
 
 
 @pytest.mark.parametrize(
@@ -52,9 +56,24 @@ def tiles(num_train: int = 240, num_other: int = 40, num_bytes: int = 200_000):
     ]
 
 
-def fill(tiles, seed=0, shard_size_mb=4, num_workers=2, **changes):
-    recipe = {"layout": "paper-2020", "classes": ("a", "b"), "bands": ("red",), "min_class_fraction": 0.002} | changes
-    return fill_shards(tiles, seed=seed, shard_size_mb=shard_size_mb, num_workers=num_workers, **recipe)
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    planned: PlannedShard
+    tiles: list[SourceTile]
+
+
+def shares_of(tiles, num_partitions=1, shard_size_mb=4, **changes) -> list[list[Shard]]:
+    settings = {"layout": "paper-2020", "classes": ("a", "b"), "bands": ("red",)}
+    settings |= {"min_class_fraction": 0.002, "tile_size_px": 0} | changes
+    with tempfile.TemporaryDirectory() as folder:
+        shares = filled_shards(
+            tiles, Path(folder), num_partitions=num_partitions, shard_size_mb=shard_size_mb, **settings
+        )
+    return [[Shard(planned, members) for planned, members in share] for share in shares]
+
+
+def fill(tiles, **changes) -> list[Shard]:
+    return shares_of(tiles, **changes)[0]
 
 
 def test_every_tile_is_in_one_shard_of_its_split():
@@ -65,6 +84,13 @@ def test_every_tile_is_in_one_shard_of_its_split():
     for shard in shards:
         assert {(tile.split, tile.shard) for tile in shard.tiles} == {(shard.planned.split, shard.planned.index)}
         assert (shard.planned.num_tiles, shard.planned.num_bytes) == (len(shard.tiles), 200_000 * len(shard.tiles))
+
+
+def test_smaller_tiles_make_fewer_shards_of_the_size_that_was_asked_for():
+    shards = fill(tiles(num_other=2_400), shard_size_mb=40, tile_size_px=256)
+    val = [shard.planned for shard in shards if shard.planned.split == "val"]
+    assert len(val) == 3  # of 2,400 tiles of 0.6 * 256 * 256 bytes, where those as they are would fill 12
+    assert sum(shard.num_bytes for shard in val) == 2_400 * 39_321
 
 
 def test_shards_are_alike_and_mix_the_fields():
@@ -101,6 +127,7 @@ def test_a_tile_more_changes_one_shard():
         ({"classes": ("b", "a")}, 16),
         ({"bands": ("red", "nir")}, 16),
         ({"min_class_fraction": 0.01}, 16),
+        ({"tile_size_px": 1024}, 16),
         ({"layout": "challenge-2020"}, 16),
         ({"num_workers": 1}, 0),  # the same number of shards
     ],
@@ -141,8 +168,9 @@ def test_the_digest_does_not_change_with_the_place_of_a_shard():
 @pytest.mark.parametrize(("num_partitions", "expected"), [(1, 1), (2, 2), (3, 3), (16, 16), (100, 16)])
 def test_partitions_share_the_shards_evenly_and_do_not_change_them(num_partitions, expected):
     shards = fill(tiles())
-    shares = share_out(shards, num_partitions)
+    shares = shares_of(tiles(), num_partitions)
     assert len(shares) == expected
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
     dealt = [shard for share in shares for shard in share]
-    assert sorted(shard.planned.source_digest for shard in dealt) == sorted(s.planned.source_digest for s in shards)
+    order = {split: index for index, split in enumerate(SPLITS)}
+    assert sorted(dealt, key=lambda shard: (order[shard.planned.split], shard.planned.index)) == shards

@@ -21,6 +21,9 @@ from components.ingest.settings import IngestSettings
         ("num_partitions", 0, "ingest_num_partitions must be at least 1, got 0"),
         ("num_workers", 0, "train_num_workers must be at least 1, got 0"),
         ("shard_size_mb", 0, "shard_size_mb must be at least 1, got 0"),
+        ("tile_size_px", -1, "shard_tile_size_px must be 0, which keeps the tiles as they are, or 32 to 8192, got -1"),
+        ("tile_size_px", 31, "shard_tile_size_px must be 0, .* or 32 to 8192, got 31"),
+        ("tile_size_px", 8193, "shard_tile_size_px must be 0, .* or 32 to 8192, got 8193"),
         ("min_class_fraction", 1.5, "shard_min_class_fraction must be between 0 and 1, got 1.5"),
         ("min_class_fraction", float("nan"), "shard_min_class_fraction must be between 0 and 1, got nan"),
         ("max_bad_fraction", -0.1, "ingest_max_bad_fraction must be between 0 and 1, got -0.1"),
@@ -32,8 +35,12 @@ def test_a_setting_out_of_range_is_refused(setting, value, message):
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"), [("val_percent", 79), ("min_class_fraction", 0.0), ("max_bad_fraction", 1.0), ("seed", 2**62)]
-)
+    ("setting", "value"),
+    [
+        ("val_percent", 79), ("min_class_fraction", 0.0), ("max_bad_fraction", 1.0), ("seed", 2**62),
+        ("tile_size_px", 0), ("tile_size_px", 32), ("tile_size_px", 8192),
+    ],
+)  # fmt: skip
 def test_the_ends_of_the_ranges_are_accepted(setting, value):
     assert getattr(IngestSettings(**{setting: value}), setting) == value
 

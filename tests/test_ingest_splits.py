@@ -1,16 +1,16 @@
 """No field is ever in two splits, the shares are right in tiles, and the official split is kept where there is one."""
 
 import collections
-import json
 
 import hypothesis
 import pytest
 from hypothesis import strategies
-from tile_listing import fake_tile, listing, write_files
+from tile_listing import fake_tile, listed, listing, release_files, tile_name, with_splits, write_files
 
+from components.agrivision import PAPER_2020
 from components.errors import DataError
-from components.ingest.official_split import is_split_file, read_official_split
-from components.ingest.splits import assign_splits
+from components.ingest.official_split import is_split_file, read_split_file, stated_splits
+from components.ingest.pairing import ReleasePairing
 
 
 def fields(sizes: dict[str, int], split: str = "") -> list:
@@ -41,7 +41,7 @@ def counts(tiles) -> tuple[int, int, int]:
 @hypothesis.settings(max_examples=60, deadline=None)
 def test_by_field_every_split_has_tiles_and_its_share_to_within_a_field(sizes, seed, val, test):
     tiles = fields({f"F{number}": size for number, size in enumerate(sizes)})
-    assigned, origin = assign_splits(tiles, seed, val, test, "/source")
+    assigned, origin = with_splits(tiles, seed, val, test)
     assert [tile.tile_id for tile in assigned] == [tile.tile_id for tile in tiles]
     split_of_fields(assigned)
     num_train, num_val, num_test = counts(assigned)
@@ -54,18 +54,18 @@ def test_by_field_every_split_has_tiles_and_its_share_to_within_a_field(sizes, s
 
 def test_the_split_by_field_follows_from_seed_and_names_alone():
     tiles = fields({f"F{number}": 1 + number % 7 for number in range(60)})
-    first, _ = assign_splits(tiles, 1, 20, 20, "/source")
-    again, _ = assign_splits(tiles[::-1], 1, 20, 20, "/elsewhere")
-    other, _ = assign_splits(tiles, 2, 20, 20, "/source")
+    first, _ = with_splits(tiles, 1, 20, 20)
+    again, _ = with_splits(tiles[::-1], 1, 20, 20)
+    other, _ = with_splits(tiles, 2, 20, 20)
     assert split_of_fields(first) == split_of_fields(again)
     assert split_of_fields(first) != split_of_fields(other)
 
 
 def test_few_fields_change_their_split_when_fields_are_added():
     sizes = {f"F{number}": 5 for number in range(100)}
-    before = split_of_fields(assign_splits(fields(sizes), 0, 20, 20, "/source")[0])
+    before = split_of_fields(with_splits(fields(sizes), 0, 20, 20)[0])
     sizes |= {f"G{number}": 5 for number in range(10)}
-    after = split_of_fields(assign_splits(fields(sizes), 0, 20, 20, "/source")[0])
+    after = split_of_fields(with_splits(fields(sizes), 0, 20, 20)[0])
     assert sum(before[field_id] != after[field_id] for field_id in before) <= 10
 
 
@@ -74,7 +74,7 @@ def test_too_few_fields_are_told_with_their_number(num_fields):
     tiles = fields({f"F{number}": 10 for number in range(num_fields)})
     message = f"{10 * num_fields} labelled tiles of {num_fields} fields .* into test, val, train; expected at least 3"
     with pytest.raises(DataError, match=message):
-        assign_splits(tiles, 0, 20, 20, "/source")
+        with_splits(tiles, 0, 20, 20)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_the_official_split_is_kept_as_far_as_it_goes(official, expected, origin
         for split, count in official.items()
         for tile in fields({f"{split}{i}": 2 for i in range(count // 2)}, split)
     ]
-    assigned, came_about = assign_splits(tiles, 3, 20, 20, "/source")
+    assigned, came_about = with_splits(tiles, 3, 20, 20)
     assert counts(assigned) == expected
     assert came_about.startswith(origin)
     for field_id, split in split_of_fields(assigned).items():
@@ -105,12 +105,12 @@ def test_a_field_in_two_official_splits_is_refused():
     with pytest.raises(
         DataError, match=r"1 of 3 fields under '/source' have tiles in two splits, e.g. B in train and val;"
     ):
-        assign_splits(tiles, 0, 20, 20, "/source")
+        with_splits(tiles, 0, 20, 20)
 
 
 def test_a_source_without_train_is_refused():
     with pytest.raises(DataError, match="are all test and val; expected train tiles"):
-        assign_splits([*fields({"A": 2}, "val"), *fields({"B": 2}, "test")], 0, 20, 20, "/source")
+        with_splits([*fields({"A": 2}, "val"), *fields({"B": 2}, "test")], 0, 20, 20)
 
 
 @pytest.mark.parametrize(
@@ -126,25 +126,26 @@ def test_a_source_without_train_is_refused():
         {"train": ["A", "B"], "val": ["C_0-0-512-512"], "test": [], "created": "2019-01-01"},
     ],
 )
-def test_the_official_split_is_read_from_the_forms_that_are_about(tmp_path, content):
-    (tmp_path / "field_stats.json").write_text(json.dumps(content))
-    splits = read_official_split(str(tmp_path), listing(["field_stats.json"]))
-    assert splits == {"A": "train", "B": "train", "C_0-0-512-512": "val"}
+def test_the_official_split_is_read_from_the_forms_that_are_about(content):
+    assert dict(stated_splits(content)) == {"A": "train", "B": "train", "C_0-0-512-512": "val"}
 
 
-def test_split_files_that_contradict_each_other_are_refused(tmp_path):
-    (tmp_path / "data2017_splits.json").write_text('{"train": ["A"]}')
-    (tmp_path / "data2018_splits.json").write_text('{"test": ["A"]}')
-    names = ["data2018_splits.json", "data2017_splits.json"]
-    with pytest.raises(DataError, match=r"'A' is in train and test .* \(one is 'data2018_splits.json'\)"):
-        read_official_split(str(tmp_path), listing(names))
-    assert read_official_split(str(tmp_path), listing(names[:1])) == {"A": "test"}
+def test_split_files_that_contradict_each_other_are_refused():
+    name = tile_name("A", 0)
+    paths = release_files(PAPER_2020, "data2017_miniscale", [name])
+    for said in ("A", name):
+        with listed(paths) as found:
+            found.state_splits([("B", "train"), (said, "train")], "data2017_splits.json")
+            found.state_splits([(said, "train"), (said, "test")], "data2018_splits.json")
+            pairing = ReleasePairing(found.folders, PAPER_2020, found.has_splits, "/source")
+            with pytest.raises(DataError, match=rf"'{said}' is in train and test .* \(one is 'data2018_splits.json'\)"):
+                [tile for group in found.groups() for tile in pairing.pair(group)]
 
 
 def test_a_damaged_split_file_is_one_line(tmp_path):
     source_uri = write_files(tmp_path, ["y/field_stats.json"])
     with pytest.raises(DataError, match=r"'y/field_stats.json' under '.*' is not JSON"):
-        read_official_split(source_uri, listing(["y/field_stats.json"]))
+        read_split_file(source_uri, listing(["y/field_stats.json"])[0])
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Whole fields, sizes to within one field, and classes closer to their shares than chance brings them."""
 
 import collections
+import dataclasses
 import random
 import statistics
 
@@ -8,9 +9,30 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from components.ingest.stratify import FieldTiles, stratify
+from components.ingest import stratify as stratify_
+from components.ingest.keyed_hash import keyed_hash
 
 SHARES = {"train": 0.6, "test": 0.2, "val": 0.2}
+CLASSES = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "common", "rare"]
+
+
+@dataclasses.dataclass(frozen=True)
+class FieldTiles:
+    """The tiles of one field, and how many show each class."""
+
+    num_tiles: int
+    by_class: dict[str, int]
+
+
+def stratify(fields: dict[str, FieldTiles], shares: dict[str, float], seed: int) -> dict[str, str]:
+    """Returns the split by field."""
+    counts, names = stratify_.FieldCounts(), sorted(fields)
+    for name in names:
+        field = fields[name]
+        by_class = [part for each, count in field.by_class.items() for part in (CLASSES.index(each), count)]
+        counts.add(field.num_tiles, int.from_bytes(keyed_hash("split", seed, name)[:8]) >> 1, by_class)
+    splits = list(shares)
+    return {name: splits[index] for name, index in zip(names, stratify_.stratify(counts, shares, CLASSES), strict=True)}
 
 
 def tiles_by_split(fields: dict[str, FieldTiles], split_of: dict[str, str]) -> collections.Counter:

@@ -10,9 +10,18 @@ from sharded import shard_and_merge
 from small_source import plan, write_file, write_source
 
 from components.agrivision import CLASS_FOLDERS, PAPER_2020
-from components.contracts import Annotation, Inventory, Manifest, Note, SourceTile
+from components.contracts import Annotation, Inventory, Manifest, Note, SourceFile, SourceTile
 from components.errors import DataError
-from components.shard.duplicates import Duplicates, NamedTile, PictureDigests, judge_duplicates, picture_digest
+from components.shard import duplicates
+from components.shard.duplicates import (
+    Duplicates,
+    NamedTile,
+    PictureDigests,
+    Repeats,
+    find_repeats,
+    judge_repeats,
+    picture_digest,
+)
 from components.shard.leaks import check_leaks
 
 
@@ -23,9 +32,11 @@ def test_digests_are_told_apart_by_split():
     digests.add("val", three)
     digests.add("val", four + two)
     digests.add("test", b"")
-    assert digests.in_two_splits() == {two, three}
-    assert digests.in_one_split() == {two}
-    assert PictureDigests().in_two_splits() == PictureDigests().in_one_split() == set()
+    across, within, num_repeated = digests.repeats()
+    assert {value.tobytes() for value in across} == {two, three}
+    assert {value.tobytes() for value in within} == {two}
+    assert num_repeated == 3  # two twice more, three once more
+    assert [len(found) for found in PictureDigests().repeats()[:2]] == [0, 0]
 
 
 def inventory_of(layout: str, split_origin: str) -> Inventory:
@@ -36,7 +47,7 @@ def inventory_of(layout: str, split_origin: str) -> Inventory:
     )  # fmt: skip
 
 
-ACROSS = [Duplicates((NamedTile("A", "train"), NamedTile("B", "train"), NamedTile("C", "val")))]
+ACROSS = Repeats(2, 1, [Duplicates((NamedTile("A", "train"), NamedTile("B", "train"), NamedTile("C", "val")))])
 MESSAGE = "1 pictures are in two splits, e.g. as A in train and as C in val"
 
 
@@ -46,11 +57,11 @@ MESSAGE = "1 pictures are in two splits, e.g. as A in train and as C in val"
 )
 def test_a_picture_in_two_splits_stops_the_run_where_the_split_or_the_source_is_the_users(layout, split_origin):
     with pytest.raises(DataError, match=f"{MESSAGE}; scores on such splits flatter, so remove one of the two"):
-        judge_duplicates(ACROSS, inventory_of(layout, split_origin))
+        judge_repeats(ACROSS, inventory_of(layout, split_origin))
 
 
 def test_in_an_official_split_of_a_release_it_is_a_warning():
-    notes, warnings = judge_duplicates(ACROSS, inventory_of(PAPER_2020, "official"))
+    notes, warnings = judge_repeats(ACROSS, inventory_of(PAPER_2020, "official"))
     assert notes == [Note("B", "the same picture as A"), Note("C", "the same picture as A")]
     assert warnings == [f"{MESSAGE}: scores flatter"]
 
@@ -116,4 +127,27 @@ def test_ten_million_digests_take_no_python_object_each():
     numbers = np.arange(1_000_000, dtype=np.uint64)
     digests.add("train", numbers.tobytes())
     digests.add("val", (numbers[:3] + 999_999).tobytes())
-    assert digests.in_two_splits() == {numbers[-1].tobytes()}
+    assert digests.repeats()[0].tolist() == [numbers[-1]]
+
+
+def test_of_many_repeated_pictures_those_in_two_splits_are_named_first_and_all_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures 0 to 8 are there five times each in train; the last of them also in val, and that is a leak."""
+    monkeypatch.setattr(duplicates, "MAX_LISTED", 2)
+    tiles = [
+        SourceTile(tile_id=f"t{i:02}", field_id="F", split="train", shard=i // 9, rgb=SourceFile(f"{i}", 1, "1"))
+        for i in range(45)
+    ] + [SourceTile(tile_id="v", field_id="G", split="val", shard=0, rgb=SourceFile("v", 1, "1"))]
+    inventory = Inventory.read(plan(tmp_path, tmp_path, tiles))
+    digests, num_tiles = PictureDigests(), {}
+    for shard in inventory.partitions[0].shards:
+        names = range(9) if shard.split == "train" else [8]
+        digests.add(shard.split, b"".join(name.to_bytes(8, "little") for name in names))
+        num_tiles[shard.split, shard.index] = shard.num_tiles
+    found = find_repeats(digests, num_tiles, inventory, str(tmp_path))
+    assert (found.num_tiles, found.num_across) == (37, 1)
+    leak = next(group for group in found.named if len(group.splits) == 2)
+    assert (leak.tiles[0], leak.tiles[-1]) == (NamedTile("t08", "train"), NamedTile("v", "val"))
+    assert len(found.named) == 2
+    assert sum(len(group.tiles) for group in found.named) <= 4 + 2 * 2  # names listed, and the first in each split

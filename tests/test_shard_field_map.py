@@ -9,6 +9,7 @@ from sharded import shard_and_merge
 from small_source import encoded, plan, rectangle, write_file, write_source
 
 from components.contracts import Inventory, SourceFile, SourceTile
+from components.shard.field_file import read_fields
 from components.shard.field_map import ShownField, choose_fields, field_map_blocks
 
 
@@ -51,7 +52,9 @@ def test_the_fields_shown_have_most_classes_and_tiles(tmp_path: Path) -> None:
     manifest = shard_and_merge(
         plan(tmp_path / "source", tmp_path, write_source(tmp_path / "source")), tmp_path, tmp_path
     )
-    assert choose_fields(manifest) == [
+    (path,) = (tmp_path / "datasets").glob("*/manifest.json")
+    fields = read_fields(str(path), manifest)
+    assert choose_fields(fields) == [
         ShownField("TRAIN3", "train", ("drydown", "weed_cluster")),
         ShownField("TEST0", "test", ("drydown", "weed_cluster")),
     ]

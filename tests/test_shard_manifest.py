@@ -1,5 +1,6 @@
 import io
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +11,11 @@ from PIL import Image
 from sharded import shard_and_merge
 from small_source import plan, write_file, write_source
 
-from components.contracts import Manifest, Rejection, ShardReceipts
+from components.contracts import Inventory, Manifest, PlannedShard, Rejection, ShardReceipt, ShardReceipts
 from components.errors import DataError
 from components.progress import StepLog
 from components.shard.manifest import merge_shards
+from components.shard.receipts import checked_receipt
 
 
 def published(data_root: Path) -> dict[str, bytes]:
@@ -93,49 +95,112 @@ def test_a_split_without_a_good_tile_is_no_dataset(tmp_path: Path) -> None:
         shard_and_merge(plan(tmp_path / "source", tmp_path, tiles[:12] + tiles[13:]), tmp_path, tmp_path)
 
 
-def lose_receipt(data_root: Path, document: ShardReceipts) -> ShardReceipts:
-    return msgspec.structs.replace(document, receipts=(*document.receipts[:1], *document.receipts[2:]))
+def handed(path: Path) -> ShardReceipts:
+    return ShardReceipts.read(path / "receipts-0.json")
 
 
-def lose_shard(data_root: Path, document: ShardReceipts) -> ShardReceipts:
-    (data_root / document.receipts[1].path).unlink()
-    return document
+def receipt(data_root: Path, number: int) -> tuple[Path, ShardReceipt]:
+    path = data_root / f"receipts/{handed(data_root).source_digests[number]}.json"
+    return path, ShardReceipt.read(path)
 
 
-def cut_shard(data_root: Path, document: ShardReceipts) -> ShardReceipts:
-    path = data_root / document.receipts[1].path
+def lose_handed(data_root: Path) -> None:
+    digests = handed(data_root).source_digests
+    ShardReceipts(partition=0, source_digests=(*digests[:1], *digests[2:])).write(data_root / "receipts-0.json")
+
+
+def lose_receipt(data_root: Path) -> None:
+    receipt(data_root, 1)[0].unlink()
+
+
+def lose_shard(data_root: Path) -> None:
+    (data_root / receipt(data_root, 1)[1].path).unlink()
+
+
+def cut_shard(data_root: Path) -> None:
+    path = data_root / receipt(data_root, 1)[1].path
     path.write_bytes(path.read_bytes()[:-1])
-    return document
 
 
-def miscount(data_root: Path, document: ShardReceipts) -> ShardReceipts:
-    wrong = msgspec.structs.replace(document.receipts[1], num_tiles=3)
-    return msgspec.structs.replace(document, receipts=(document.receipts[0], wrong, *document.receipts[2:]))
+def miscount(data_root: Path) -> None:
+    path, right = receipt(data_root, 1)
+    msgspec.structs.replace(right, num_tiles=3).write(path)
+
+
+def lose_digest(data_root: Path) -> None:
+    path, right = receipt(data_root, 1)
+    msgspec.structs.replace(right, picture_digests=right.picture_digests[8:]).write(path)
+
+
+def lose_class(data_root: Path) -> None:
+    path, right = receipt(data_root, 1)
+    msgspec.structs.replace(right, class_tiles=right.class_tiles[1:]).write(path)
 
 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lose_receipt, "train shard 1 has no receipt"),
+        (lose_handed, "train shard 1 has no receipt"),
+        (lose_receipt, "train shard 1: its receipt, receipts/.*.json under .*, is gone; run the shard tasks again"),
         (lose_shard, "train shard 1, 'shards/.*: expected .* bytes, there is no such file"),
         (cut_shard, "train shard 1, 'shards/.*: expected .* bytes, got "),
-        (miscount, "train shard 1: planned with 4 tiles, but its receipt is of train shard 1 with 3 tiles"),
+        (miscount, "train shard 1: planned with 4 tiles, but its receipt is of 3 tiles"),
+        (lose_digest, "train shard 1: its receipt counts 4 tiles and has 3 digests"),
+        (lose_class, "train shard 1: expected 2 classes and 4 bands, its receipt has 1 and 4"),
     ],
 )
 def test_a_shard_that_is_not_there_is_named_and_nothing_is_published(
-    tmp_path: Path, damage: Callable[[Path, ShardReceipts], ShardReceipts], message: str
+    tmp_path: Path, damage: Callable[[Path], None], message: str
 ) -> None:
     path = plan(tmp_path / "source", tmp_path, write_source(tmp_path / "source"))
     shard_and_merge(path, tmp_path, tmp_path)
     shutil.rmtree(tmp_path / "datasets")
-    receipts = tmp_path / "receipts-0.json"
-    damage(tmp_path, ShardReceipts.read(receipts)).write(receipts)
+    (tmp_path / "manifest").unlink()
+    damage(tmp_path)
     with pytest.raises(DataError, match=message):
-        merge_shards(
-            str(path), [str(receipts)], str(tmp_path), str(tmp_path / "m"), str(tmp_path / "r"), StepLog("merge")
-        )
+        merge_again(path, tmp_path)
     assert not published(tmp_path)
-    assert not (tmp_path / "m").exists()
+    assert not (tmp_path / "manifest").exists()
+
+
+def merge_again(inventory_path: Path, data_root: Path) -> Manifest:
+    artifacts = (str(data_root / name) for name in ("manifest", "report.html"))
+    return merge_shards(
+        str(inventory_path), [str(data_root / "receipts-0.json")], str(data_root), *artifacts, StepLog("merge")
+    )
+
+
+def test_receipts_are_added_in_the_order_of_the_plan_whichever_is_read_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiles = write_source(tmp_path / "source", tiles_per_shard=2)
+    path = plan(tmp_path / "source", tmp_path, tiles)
+    first = shard_and_merge(path, tmp_path, tmp_path)
+    files = published(tmp_path)
+    shutil.rmtree(tmp_path / "datasets")
+    delays = iter(range(9, -1, -1))
+
+    def slow(data_root: str, planned: PlannedShard, inventory: Inventory) -> ShardReceipt:
+        time.sleep(0.02 * next(delays))
+        return checked_receipt(data_root, planned, inventory)
+
+    monkeypatch.setattr("components.shard.manifest.checked_receipt", slow)
+    assert merge_again(path, tmp_path) == first
+    assert published(tmp_path) == files
+
+
+def test_what_a_shard_task_hands_over_and_what_a_worker_reads_do_not_grow_with_fields(tmp_path: Path) -> None:
+    sizes = []
+    for number, fields in enumerate((2, 16)):
+        place = tmp_path / str(number)
+        tiles = write_source(place / "source", train=16, tiles_per_shard=16)
+        tiles = [msgspec.structs.replace(tile, field_id=f"{tile.split}-{i % fields}") for i, tile in enumerate(tiles)]
+        manifest = shard_and_merge(plan(place / "source", place, tiles), place, place)
+        (rows,) = (place / "datasets").glob("*/fields.jsonl")
+        sizes.append((len(manifest.to_json()), (place / "receipts-0.json").stat().st_size, len(rows.read_bytes())))
+    assert abs(sizes[1][0] - sizes[0][0]) < 10
+    assert sizes[1][1] == sizes[0][1]
+    assert sizes[1][2] > 2 * sizes[0][2]
 
 
 def test_what_cannot_be_learned_or_judged_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

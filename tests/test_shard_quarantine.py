@@ -8,6 +8,7 @@ from small_source import encoded, noise, rectangle, write_file
 from components.agrivision import CHALLENGE_2020
 from components.contracts import Inventory, Rejection, SourceTile
 from components.shard.quarantine import quarantine_blocks, shown_rejections
+from components.shard.tally import Rejections
 
 
 def inventory_of(source: Path) -> Inventory:
@@ -16,6 +17,12 @@ def inventory_of(source: Path) -> Inventory:
     return Inventory(
         source_uri=str(source), layout=CHALLENGE_2020, min_class_fraction=0.0, max_bad_fraction=0.0, **values
     )  # fmt: skip
+
+
+def tallied(rejected: list[Rejection]) -> Rejections:
+    rejections = Rejections()
+    rejections.add(rejected)
+    return rejections
 
 
 GOOD = encoded(noise(0, 3), "JPEG")
@@ -43,20 +50,20 @@ def test_a_picture_is_shown_where_one_can_be_decoded(tmp_path: Path, rgb, mask, 
         mask=write_file(tmp_path, "mask.png", mask),
     )
     bad = Rejection(tile.tile_id, reason)
-    html = "".join(quarantine_blocks([bad], inventory_of(tmp_path), {tile.tile_id: tile}))
+    html = "".join(quarantine_blocks(tallied([bad]), inventory_of(tmp_path), {tile.tile_id: tile}))
     assert html.count("<img") == len(captions)
     for role in captions:
         assert f"<figcaption>{role} of A_0-0-64-64: {reason}" in html
-    assert quarantine_blocks([bad], inventory_of(tmp_path), {}) == []  # ingest could not pair its files
+    assert quarantine_blocks(tallied([bad]), inventory_of(tmp_path), {}) == []  # ingest could not pair its files
     (tmp_path / "rgb.jpg").unlink()
-    assert "rgb of" not in "".join(quarantine_blocks([bad], inventory_of(tmp_path), {tile.tile_id: tile}))
+    assert "rgb of" not in "".join(quarantine_blocks(tallied([bad]), inventory_of(tmp_path), {tile.tile_id: tile}))
 
 
 def test_a_few_of_each_reason_are_shown_the_most_frequent_first():
     rejected = [Rejection(f"tile-{number:03}", f"reason {number % 20}") for number in range(100)]
     rejected += [Rejection(f"more-{number}", "reason 7") for number in range(3)]
-    shown = shown_rejections(rejected)
+    shown = shown_rejections(tallied(rejected))
     assert [bad.tile_id for bad in shown[:4]] == ["more-0", "more-1", "tile-000", "tile-020"]
     assert len(shown) == 12
-    assert shown_rejections(rejected[::-1]) == shown
-    assert shown_rejections([]) == []
+    assert shown_rejections(tallied(rejected[::-1])) == shown
+    assert shown_rejections(tallied([])) == []

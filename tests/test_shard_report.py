@@ -6,10 +6,10 @@ import msgspec
 import numpy as np
 import pytest
 from sharded import shard_and_merge
-from small_source import encoded, noise, plan, write_file, write_source
+from small_source import CLASSES, encoded, noise, plan, write_file, write_source
 
 from components.agrivision import CLASS_FOLDERS, RGB_BANDS, SPLITS
-from components.contracts import Inventory, ShardReceipts, SourceTile
+from components.contracts import SourceTile
 from components.errors import DataError
 from components.progress import StepLog
 from components.shard.contact_sheet import choose_examples, ndvi
@@ -75,10 +75,9 @@ def test_rgb_only_datasets_have_neither_nir_nor_masks(tmp_path: Path) -> None:
 
 def test_the_examples_show_most_of_the_class_and_come_from_two_fields(tmp_path: Path) -> None:
     tiles = write_source(tmp_path / "source", tiles_per_shard=12)  # train fields: tiles 0-2, 3-5, 6-8, 9-11
-    path = plan(tmp_path / "source", tmp_path, tiles)
-    shard_and_merge(path, tmp_path, tmp_path)
-    receipts = ShardReceipts.read(tmp_path / "receipts-0.json").receipts
-    examples = choose_examples(Inventory.read(path), receipts, str(tmp_path))
+    manifest = shard_and_merge(plan(tmp_path / "source", tmp_path, tiles), tmp_path, tmp_path)
+    shard = manifest.splits["train"].shards[0].path
+    examples = choose_examples(CLASSES, dict.fromkeys(CLASSES, shard), str(tmp_path))
     # drydown grows with the tile's number, and tiles 9 and 6 have it in a smaller valid area: 29/43 against 31/64.
     assert [example.tile_id for example in examples["drydown"]] == [tiles[9].tile_id, tiles[6].tile_id]
     assert examples["drydown"][0].fractions == {

@@ -10,6 +10,7 @@ from small_source import encoded, noise, rectangle
 
 from components import tfrecords
 from components.agrivision import RGB_BANDS
+from components.mask_png import encode_mask
 from components.shard import source_image
 from components.shard.source_image import BadImage
 
@@ -115,8 +116,8 @@ def test_16_bits_are_refused_rather_than_cut_off() -> None:
 
 def test_a_stored_mask_is_what_the_reader_decodes() -> None:
     valid = np.random.default_rng(0).random((64, 64)) < 0.5
-    content = source_image.encode_mask(valid)
-    assert content == source_image.encode_mask(valid)
+    content = encode_mask(valid)
+    assert content == encode_mask(valid)
     _, decoded = tfrecords.decode_image(tf.constant(RGB_JPEG), tf.constant(b""), tf.constant(content), RGB_BANDS, 64, 1)
     assert np.array_equal(decoded.numpy()[..., 0], valid)
 

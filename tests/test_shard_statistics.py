@@ -1,4 +1,6 @@
+import collections
 import itertools
+import random
 from pathlib import Path
 
 import msgspec
@@ -8,7 +10,9 @@ from sharded import shard_and_merge
 from small_source import plan, write_file, write_source
 
 from components.contracts import FieldSums
-from components.shard.statistics import mean_and_std, summed_fields
+from components.shard.field_file import read_fields
+from components.shard.field_table import FieldTable
+from components.shard.statistics import mean_and_std
 
 
 @pytest.mark.parametrize(
@@ -46,7 +50,39 @@ def test_the_rows_of_a_field_add_up_whatever_their_order() -> None:
         FieldSums("B", 2018, 5, 30, {"water": 2, "drydown": 3}, (7, 9), (70, 90)),
     )
     for order in itertools.permutations(rows):
-        assert summed_fields(order) == expected
+        table = FieldTable(("water", "drydown"), num_bands=2)
+        for row in order:
+            table.add("train", [row])
+        assert list(table.rows()) == [("train", row) for row in expected]
+
+
+def test_thousands_of_fields_are_added_up_as_one_by_one() -> None:
+    classes = tuple(f"class-{index}" for index in range(300))
+    draw = random.Random(3)
+    table, expected = FieldTable(classes, num_bands=1), collections.defaultdict(lambda: (0, 0, {}))
+    for _ in range(200):
+        split, rows = draw.choice(("train", "val")), []
+        for _ in range(draw.randrange(200)):
+            name, year, values = f"F{draw.randrange(2000)}", draw.choice((2017, 2018)), draw.randrange(2**40)
+            label = draw.choice(classes)
+            rows.append(FieldSums(name, year, 1, 1, {label: 1}, (values,), (values,)))
+            num_tiles, total, labels = expected[split, name, year]
+            expected[split, name, year] = (num_tiles + 1, total + values, labels | {label: labels.get(label, 0) + 1})
+        table.add(split, rows)
+    assert {
+        (split, row.field_id, row.year): (row.num_tiles, row.band_sums[0], row.class_tiles)
+        for split, row in table.rows()
+    } == expected
+    names = {split: {name for other, name, _ in expected if other == split} for split in ("train", "val")}
+    assert table.num_fields("val") == len(names["val"])
+    assert table.num_fields() == len(names["train"] | names["val"])
+    assert table.in_two_splits() == sorted(names["train"] & names["val"])
+    assert table.class_tiles("class-7").sum() == sum(labels.get("class-7", 0) for _, _, labels in expected.values())
+    assert table.num_classes().sum() == sum(len(labels) for _, _, labels in expected.values())
+    tiles = collections.Counter()
+    for (split, name, _), each in expected.items():
+        tiles[name] += each[0] if split == "val" else 0
+    assert sorted(table.tiles_by_field("val").tolist()) == sorted(tiles[name] for name in names["val"])
 
 
 def test_the_sums_by_field_are_those_of_the_split(tmp_path: Path) -> None:
@@ -56,13 +92,16 @@ def test_the_sums_by_field_are_those_of_the_split(tmp_path: Path) -> None:
         content = (tmp_path / "source" / tile.rgb.path).read_bytes()
         tiles[number] = msgspec.structs.replace(tile, rgb=write_file(tmp_path / "source", path, content))
     manifest = shard_and_merge(plan(tmp_path / "source", tmp_path, tiles), tmp_path, tmp_path)
-    for split in manifest.splits.values():
-        assert {field.year for field in split.fields} == {2017, 2018}
-        assert sum(field.num_tiles for field in split.fields) == split.num_tiles
-        assert sum(field.valid_pixels for field in split.fields) == split.valid_pixels
-        for index, name in enumerate(manifest.classes):
-            assert sum(field.class_tiles.get(name, 0) for field in split.fields) == split.class_tiles[index]
+    (path,) = (tmp_path / "datasets").glob("*/manifest.json")
+    rows = list(read_fields(str(path), manifest).rows())
+    for name, split in manifest.splits.items():
+        fields = [row for of_split, row in rows if of_split == name]
+        assert {field.year for field in fields} == {2017, 2018}
+        assert sum(field.num_tiles for field in fields) == split.num_tiles
+        assert sum(field.valid_pixels for field in fields) == split.valid_pixels
+        for index, label in enumerate(manifest.classes):
+            assert sum(field.class_tiles.get(label, 0) for field in fields) == split.class_tiles[index]
         for index, counts in enumerate(split.band_histogram):
             values = np.arange(256)
-            assert sum(field.band_sums[index] for field in split.fields) == int(values @ counts)
-            assert sum(field.band_squares[index] for field in split.fields) == int(values**2 @ counts)
+            assert sum(field.band_sums[index] for field in fields) == int(values @ counts)
+            assert sum(field.band_squares[index] for field in fields) == int(values**2 @ counts)

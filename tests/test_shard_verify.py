@@ -73,6 +73,21 @@ def test_another_sound_file_of_the_same_size_is_noticed(data_root: Path) -> None
         verify_manifest(str(manifest_of(data_root)))
 
 
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: path.unlink(), "the sums by field of dataset .* are missing"),
+        (lambda path: path.write_bytes(path.read_bytes() + b"\n"), "fields.jsonl' has sha256 .*, expected"),
+    ],
+)
+def test_the_sums_by_field_are_those_that_the_manifest_names(
+    data_root: Path, damage: Callable[[Path], None], message: str
+) -> None:
+    damage(manifest_of(data_root).with_name("fields.jsonl"))
+    with pytest.raises(DataError, match=message):
+        verify_manifest(str(manifest_of(data_root)))
+
+
 def test_a_manifest_that_counts_wrongly_or_was_edited_is_refused(data_root: Path, tmp_path: Path) -> None:
     path = manifest_of(data_root)
     manifest = Manifest.read(path)

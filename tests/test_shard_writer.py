@@ -12,7 +12,7 @@ import tensorflow as tf
 from small_source import CLASSES, plan, write_file, write_source
 
 from components import tfrecords
-from components.contracts import Inventory, ShardReceipts, SourceTile
+from components.contracts import Inventory, ShardReceipt, ShardReceipts, SourceTile
 from components.errors import DataError, SettingsError
 from components.progress import StepLog
 from components.shard.writer import write_shards
@@ -29,6 +29,11 @@ def shard_all(inventory_path: Path, data_root: Path, num_threads: int | None = N
         )
         for part in inventory.partitions
     ]
+
+
+def receipts_of(data_root: Path, documents: list[ShardReceipts]) -> list[ShardReceipt]:
+    digests = [digest for document in documents for digest in document.source_digests]
+    return [ShardReceipt.read(data_root / f"receipts/{digest}.json") for digest in digests]
 
 
 def contents(data_root: Path) -> dict[str, bytes]:
@@ -57,11 +62,11 @@ def expected(source: tuple[Path, list[SourceTile]], tmp_path_factory: pytest.Tem
 
 def test_the_records_hold_the_tiles_in_order(tmp_path: Path, source: tuple[Path, list[SourceTile]]) -> None:
     root, tiles = source
-    (document,) = shard_all(plan(root, tmp_path, tiles), tmp_path)
-    assert [(r.split, r.index, r.num_tiles) for r in document.receipts] == [
+    receipts = receipts_of(tmp_path, shard_all(plan(root, tmp_path, tiles), tmp_path))
+    assert [(r.split, r.index, r.num_tiles) for r in receipts] == [
         ("train", 0, 4), ("train", 1, 4), ("train", 2, 4), ("val", 0, 4), ("test", 0, 4),
     ]  # fmt: skip
-    first = document.receipts[0]
+    first = receipts[0]
     assert first.class_tiles == (4, 2)
     assert first.cooccurrence == ((4, 2), (2, 2))
     assert first.num_single_label == 2
@@ -94,7 +99,7 @@ def test_a_second_run_redoes_only_what_is_missing(
 ) -> None:
     inventory_path = plan(source[0], tmp_path, source[1])
     (document,) = shard_all(inventory_path, tmp_path)
-    lost, cut, unreceipted, torn, kept = document.receipts
+    lost, cut, unreceipted, torn, kept = receipts_of(tmp_path, [document])
     (tmp_path / lost.path).unlink()
     (tmp_path / cut.path).write_bytes((tmp_path / cut.path).read_bytes()[:-10])
     (tmp_path / f"receipts/{unreceipted.source_digest}.json").unlink()
@@ -134,7 +139,7 @@ def test_bad_tiles_are_left_out_and_a_shard_of_them_has_no_file(tmp_path: Path) 
         broken = write_file(root, tiles[index].rgb.path, b"not a picture")
         tiles[index] = msgspec.structs.replace(tiles[index], rgb=broken)
     (document,) = shard_all(plan(root, data_root, tiles), data_root)
-    by_shard = {(r.split, r.index): r for r in document.receipts}
+    by_shard = {(r.split, r.index): r for r in receipts_of(data_root, [document])}
     assert by_shard["train", 0].num_tiles == 1
     assert [bad.tile_id for bad in by_shard["train", 0].rejected] == [tiles[1].tile_id]
     empty = by_shard["train", 1]
@@ -162,15 +167,43 @@ def test_a_source_that_changed_since_ingest_stops_the_step(
     assert not [name for name in contents(data_root) if "/." in name]
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda lines: lines[:-1], "test shard 0: the inventory plans 4 tiles, .*partition-00000.jsonl' has 3"),
+        (lambda lines: lines[:-4], "4 of the 5 shards planned"),
+        (lambda lines: [lines[1], lines[0], *lines[2:]], "train shard 0: its lines in .* are not those"),
+        (lambda lines: [*lines[:9], lines[9].replace(b"TRAIN3", b"TRAIN4"), *lines[10:]], "train shard 2: its lines"),
+        (lambda lines: [*lines[:-1], lines[-1].replace(b"masks", b"labels/drydown")], "test shard 0: its lines in"),
+        (
+            lambda lines: [lines[0].replace(b'"weed_cluster"', b'"weed_clustre"'), *lines[1:]],
+            "train shard 0: its lines",
+        ),
+        (lambda lines: [lines[0][:-5] + b"\n", *lines[1:]], "line 1 of .* is not a tile"),
+    ],
+    ids=["line lost", "shard lost", "order", "field", "another file", "class", "line cut"],
+)
 def test_a_partition_file_that_is_not_the_planned_one_is_refused(
-    tmp_path: Path, source: tuple[Path, list[SourceTile]]
+    tmp_path: Path,
+    source: tuple[Path, list[SourceTile]],
+    change: Callable[[list[bytes]], list[bytes]],
+    message: str,
 ) -> None:
     inventory_path = plan(source[0], tmp_path, source[1])
-    lines = (tmp_path / "inventories/by-hand/partition-00000.jsonl").read_bytes().splitlines(keepends=True)
-    for kept, message in ((lines[:-1], "plans 4 tiles, .* has 3"), (lines[:-4], "0 of the 1 shards planned")):
-        write_file(tmp_path, "inventories/by-hand/partition-00000.jsonl", b"".join(kept))
-        with pytest.raises(DataError, match=message):
-            shard_all(inventory_path, tmp_path)
+    planned = {shard.source_digest for shard in Inventory.read(inventory_path).partitions[0].shards}
+    path = tmp_path / "inventories/by-hand/partition-00000.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(change(lines)))
+    with pytest.raises(DataError, match=message):
+        shard_all(inventory_path, tmp_path)
+    path.write_bytes(b"".join(lines))
+    shard_all(inventory_path, tmp_path)  # nothing of the changed lines was taken for what was planned
+    assert {path.stem for path in (tmp_path / "receipts").iterdir()} == planned
+    assert len(list((tmp_path / "shards").iterdir())) == len(planned)
+
+
+def test_a_partition_that_is_not_planned_is_refused(tmp_path: Path, source: tuple[Path, list[SourceTile]]) -> None:
+    inventory_path = plan(source[0], tmp_path, source[1])
     with pytest.raises(SettingsError, match="no partition '3' in the inventory; it has 0"):
         write_shards(str(inventory_path), "3", str(tmp_path), str(tmp_path / "out"), StepLog("shard 3"))
 

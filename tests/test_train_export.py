@@ -9,10 +9,12 @@ from tile_shards import BANDS, encode, fake_record
 
 from components import tfrecords
 from components.train.export import Classifier, export
-from components.train.model import build_model
+from components.train.model import backbone_of, build_model
+from components.train.stem import WidenedConv2D
 
 RECORDS = [fake_record(number, size_px=64) for number in range(5)]
 SIZE_PX, RATIO = 32, 2
+MOMENTS = (0.4, 0.5, 0.6, 0.2), (0.1, 0.2, 0.3, 0.1)
 
 IN_A_FRESH_PROCESS = """
 import sys
@@ -105,3 +107,17 @@ def test_it_can_be_wrapped_into_another_model_and_saved_again(folder: Path, tmp_
 def test_only_the_chief_leaves_an_export(model, tmp_path: Path) -> None:
     export(Classifier(model, BANDS, SIZE_PX, RATIO, False), str(tmp_path / "export"), is_chief=False)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("backbone", ["small", "mobilenet"])
+def test_preprocessing_and_a_widened_stem_are_in_the_export(backbone: str, tmp_path: Path) -> None:
+    model = build_model(backbone, SIZE_PX, 3, *MOMENTS, ndvi=True, is_pretrained=True)
+    stem = next(layer for layer in backbone_of(model).layers if isinstance(layer, WidenedConv2D))
+    stem.new_bands.assign(np.random.default_rng(0).normal(size=stem.new_bands.shape))
+    export(Classifier(model, BANDS, SIZE_PX, RATIO, single_label=False), str(tmp_path / "export"), is_chief=True)
+    image, valid = decode_all(BANDS)
+    expected = tf.sigmoid(model([image, valid], training=False)).numpy()
+    saved = tf.saved_model.load(str(tmp_path / "export"))
+    np.testing.assert_allclose(saved.predict_batch(image, valid), expected, atol=1e-5)
+    image[..., 3] = 255 - image[..., 3]
+    assert not np.allclose(model([image, valid], training=False), expected)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -22,9 +23,25 @@ from components.train import report
 from components.train.checkpoints import TrainingState, latest_state
 from components.train.launch_local import WorkersFailed
 from components.train.local import train_locally
-from components.train.spec import EXIT_STOPPED, EXIT_TRY_AGAIN
+from components.train.spec import EXIT_STOPPED, EXIT_TRY_AGAIN, WorkerSpec
 
-TUNING = {"image_size_px": 32, "global_batch_size": 8, "epochs": 6, "learning_rate": 3e-4}
+# All that could make workers or a resumed training differ.
+TUNING = {
+    "image_size_px": 32,
+    "global_batch_size": 8,
+    "epochs": 6,
+    "learning_rate": 1.5e-4,
+    "reference_batch_size": 4,
+    "steps_per_call": 2,
+    "sampling": "effective_number",
+    "label_smoothing": 0.02,
+    "zoom_range": 0.1,
+    "shear_degrees": 5.0,
+    "brightness_range": 0.1,
+    "clip_norm": 1.0,
+    "ema_decay": 0.5,
+    "early_stopping_patience": 6,
+}
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +57,13 @@ def undisturbed(data: Path) -> TrainingReceipt:
     return train(data, num_workers=1)
 
 
-def train(root: Path, num_workers: int, max_restarts: int = 0, **tuning: object) -> TrainingReceipt:
-    config = json.dumps({**TUNING, **tuning})
-    return train_locally(str(root), config, num_workers, max_restarts, str(root / "manifest.json"), StepLog("train"))
+def train(
+    root: Path, num_workers: int, max_restarts: int = 0, max_seconds: int = 0, **tuning: object
+) -> TrainingReceipt:
+    config, manifest_path = json.dumps({**TUNING, **tuning}), str(root / "manifest.json")
+    return train_locally(
+        str(root), config, num_workers, max_restarts, manifest_path, StepLog("train"), max_seconds=max_seconds
+    )
 
 
 def another_root(data: Path, tmp_path: Path) -> Path:
@@ -81,7 +102,7 @@ def workers_of(parent: int) -> dict[int, int]:
     return found
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -110,7 +131,7 @@ def test_a_training_learns_and_says_what_it_did(
     assert history[-1].train_loss < 0.5 * history[0].train_loss
     best = max(history, key=lambda row: (row.val_macro_f1, -row.val_loss))
     assert undisturbed.best_epoch == best.epoch
-    assert undisturbed.config["learning_rate"] == 3e-4
+    assert undisturbed.config["learning_rate"] == 1.5e-4
     assert all(np.isfinite(value) for value in report.summary_metrics(undisturbed).values())
     report.write_report(undisturbed, str(tmp_path / "report.html"))
     assert "Learning" not in (page := (tmp_path / "report.html").read_text())
@@ -192,6 +213,22 @@ def test_workers_stop_after_the_same_step_whoever_gets_sigterm(data: Path, tmp_p
         assert f"after checkpoint {checkpointed(root).checkpoint}" in log.read_text()
 
 
+@pytest.mark.slow
+def test_time_that_is_up_ends_all_workers_at_the_same_step_with_a_usable_model(
+    data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = another_root(data, tmp_path)
+    # The first call alone, which compiles, takes longer.
+    receipt = train(root, num_workers=2, max_seconds=1, epochs=500)
+    assert receipt.ended_by == "max_seconds"
+    assert [row.epoch for row in receipt.history] == [0]
+    assert "train_max_seconds is up at epoch 1, step 2 of 5" in capfd.readouterr().out
+    assert "more time may help" in report.verdict(receipt)
+    model = tf.saved_model.load(str(root / receipt.model_path))
+    answers = model.predict_batch(tf.zeros([2, 32, 32, 4], tf.uint8), tf.ones([2, 32, 32, 1], tf.uint8))
+    assert np.isfinite(answers).all()
+
+
 def test_a_loss_that_is_no_number_ends_training_for_good(
     data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -243,9 +280,9 @@ def test_a_setting_that_cannot_work_is_refused_before_anything_starts(data: Path
 
 def lone_worker(data: Path, tmp_path: Path, output: Path, **changes: object) -> subprocess.Popen:
     """Starts worker 1 of 2, whose peer never comes."""
-    spec = json.loads(next((data / "training").glob("*/logs/attempt-1-spec.json")).read_text())
-    spec |= {"num_workers": 2, "rendezvous": "127.0.0.1:1", **changes}
-    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    spec = WorkerSpec.read(next((data / "training").glob("*/logs/attempt-1-spec.json")))
+    changes = {"num_workers": 2, "rendezvous": "127.0.0.1:1", **changes}
+    msgspec.structs.replace(spec, **changes).write(tmp_path / "spec.json")
     task = {"cluster": {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}, "task": {"type": "worker", "index": 1}}
     with output.open("w") as file:
         return subprocess.Popen(
@@ -276,7 +313,7 @@ def test_a_worker_that_has_nothing_to_say_still_sees_its_launcher_go(data: Path,
     assert "in vain" not in (tmp_path / "output").read_text()
 
 
-def test_ties_go_to_the_lower_loss_then_to_the_earlier_epoch() -> None:
+def test_the_best_epoch_names_the_checkpoint_at_its_end() -> None:
     from components.train.loop import _next_epoch
 
     state = TrainingState()

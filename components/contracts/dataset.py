@@ -44,7 +44,7 @@ class ShardReceipt(Document, frozen=True, kw_only=True):
       cooccurrence: Tiles that have both classes, [C][C].
       num_single_label: Tiles with exactly one class.
       band_histogram: Valid pixels by value, [bands][256].
-      tile_sizes: How many tiles have the size "<width>x<height>", in pixels.
+      tile_sizes: How many tiles have the size "<width>x<height>" as stored, in pixels.
       picture_digests: Of the tiles' RGB files, one after the other in the order of the records; equal for equal files.
       notes: Sorted.
     """
@@ -76,10 +76,14 @@ class ShardReceipt(Document, frozen=True, kw_only=True):
 
 
 class ShardReceipts(Document, frozen=True, kw_only=True):
-    """What one shard task hands to merge: the receipts of its partition."""
+    """What one shard task hands to merge: which receipts of its partition are there, and nothing of what they hold.
+
+    Attributes:
+      source_digests: The receipts' names, `receipts/<source digest>.json` under data_root, in the order of the plan.
+    """
 
     partition: int
-    receipts: tuple[ShardReceipt, ...]
+    source_digests: tuple[str, ...]
 
 
 class Shard(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +102,6 @@ class SplitSummary(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
       class_tiles: In the order of the class list, [C].
       band_mean, band_std: In 0..1, [bands].
-      fields: By field and year, in that order.
     """
 
     num_tiles: int
@@ -112,19 +115,20 @@ class SplitSummary(msgspec.Struct, frozen=True, kw_only=True):
     band_std: tuple[float, ...]
     band_histogram: tuple[tuple[int, ...], ...]
     shards: tuple[Shard, ...]
-    fields: tuple[FieldSums, ...] = ()
 
 
 class Manifest(Document, frozen=True, kw_only=True):
     """merge → train, evaluate: the dataset. Without it, a dataset does not exist.
 
-    Holds nothing that depends on where or when it was made: equal tiles and settings give equal bytes.
+    Holds nothing that depends on where or when it was made: equal tiles and settings give equal bytes. Small however
+    many tiles there are, as every worker reads it: what there is of each field lies beside it.
 
     Attributes:
       splits: By name; a split without tiles is left out.
-      tile_sizes: Tiles by size "<width>x<height>", in pixels.
-      rejected: Sorted.
-      notes: The first of them, sorted; there may be as many as tiles, and the receipts have all.
+      tile_size_px: Side that larger tiles were scaled down to, in pixels; 0 if all are as the source has them.
+      tile_sizes: Tiles by size "<width>x<height>" as stored, in pixels.
+      fields_sha256: Of `fields.jsonl` beside the manifest, the sums by field; empty if there is none.
+      rejected, notes: The first of them, sorted; there may be as many as tiles, and the receipts have all.
     """
 
     format_version: int = FORMAT_VERSION
@@ -134,9 +138,12 @@ class Manifest(Document, frozen=True, kw_only=True):
     seed: int
     split_origin: str
     min_class_fraction: float
+    tile_size_px: int = 0
     tile_sizes: dict[str, int]
     splits: dict[str, SplitSummary]
-    rejected: tuple[Rejection, ...]
+    fields_sha256: str = ""
+    num_rejected: int = 0
+    rejected: tuple[Rejection, ...] = ()
     num_notes: int = 0
     notes: tuple[Note, ...] = ()
 

@@ -1,8 +1,13 @@
-"""How what travels between the steps is written and read: as canonical JSON, and nothing else is accepted."""
+"""How what travels between the steps is written and read: as canonical JSON, and nothing else is accepted.
+
+A document's last line is a checksum of all the bytes before it. It stands there for what a reader
+cannot see otherwise: a digit that a disk, a network or an editor changed is still a digit.
+"""
 
 import hashlib
+import re
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import msgspec
 
@@ -10,25 +15,49 @@ from components.errors import DataError
 
 FORMAT_VERSION = 1
 
+_END = b"\n}\n"
+_KEY = b'"checksum"'
+_CHECKSUM_LINE = re.compile(rb',\n "checksum": "([0-9a-f]{64})"\n}\n')
+_CHECKSUM_LINE_BYTES = len(b',\n "checksum": ""') + 64 + len(_END)
+
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Base of the documents: how one is written and read."""
 
+    way_out: ClassVar[str] = "restore it, or remove it and run again the step that makes it"
+
     def to_json(self) -> bytes:
-        """Returns the canonical JSON text, with a final newline."""
-        return msgspec.json.format(msgspec.json.encode(self, order="sorted"), indent=1) + b"\n"
+        """Returns the canonical JSON text, with the checksum and a final newline."""
+        content = msgspec.json.format(msgspec.json.encode(self, order="sorted"), indent=1).removesuffix(b"\n}")
+        return b"".join([content, b',\n "checksum": "', hashlib.sha256(content).hexdigest().encode(), b'"', _END])
 
     @classmethod
     def from_json(cls, text: bytes, origin: str) -> Self:
         """Reads a document; `origin` is where it came from, for the error.
 
         Raises:
-          DataError: if `text` is not such a document.
+          DataError: if `text` is not such a document, or not byte for byte what was written.
         """
+        line = _CHECKSUM_LINE.fullmatch(text, max(0, len(text) - _CHECKSUM_LINE_BYTES))
+        content = text[: line.start()] if line else text
+        if line and hashlib.sha256(content).hexdigest().encode() == line[1]:
+            return cls._decoded(content + _END, origin)
+        if _KEY not in text:
+            cls._decoded(text, origin)
+            raise DataError(f"{origin} has no checksum: it was written by hand or by an earlier version; {cls.way_out}")
+        raise DataError(
+            f"{origin} is not the {cls.__name__.lower()} that was written: its checksum does not fit, "
+            f"so it was changed, reformatted or cut short; {cls.way_out}"
+        )
+
+    @classmethod
+    def _decoded(cls, text: bytes, origin: str) -> Self:
         try:
             return msgspec.json.decode(text, type=cls)
-        except msgspec.MsgspecError as error:
-            raise DataError(f"{origin} is not a {cls.__name__.lower()} that this version can read: {error}") from error
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise DataError(
+                f"{origin} is not a {cls.__name__.lower()} that this version can read: {error}; {cls.way_out}"
+            ) from error
 
     def write(self, path: str | Path) -> None:
         """Writes the document to a local file, e.g. a KFP artifact."""

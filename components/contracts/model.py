@@ -1,5 +1,7 @@
 """train → evaluate → gate → push: a model, its scores, the decision about it, and where it went."""
 
+from typing import ClassVar
+
 import msgspec
 
 from components.contracts.document import FORMAT_VERSION, Document
@@ -25,6 +27,7 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
       model_path: SavedModel under data_root, with the functions that components/train/export.py describes.
       config: The complete TrainConfig, as JSON values.
       label_mode: "multi_label" (sigmoid) or "single_label" (softmax).
+      ended_by: What ended it: "epochs", all of them done; "early_stopping"; or "max_seconds", perhaps within an epoch.
     """
 
     training_id: str
@@ -38,6 +41,7 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
     num_parameters: int
     num_workers: int
     num_restarts: int
+    ended_by: str = "epochs"
     config: dict[str, str | int | float | bool | None]
     best_epoch: int
     history: tuple[EpochMetrics, ...]
@@ -150,6 +154,8 @@ class Production(Document, frozen=True, kw_only=True):
       previous: The version that a rollback returns to; None for the first.
       earlier: The versions that were in production before `previous`, oldest first.
     """
+
+    way_out: ClassVar[str] = "restore it, or remove it to start over without a production model"
 
     format_version: int = FORMAT_VERSION
     version: str

@@ -98,6 +98,7 @@ class Inventory(Document, frozen=True, kw_only=True):
       split_origin: "official" or "by field"; how the split came about, for the report.
       num_unlabelled: Tiles left aside because the layout gives them no labels.
       min_class_fraction: A class counts as present from this share of the valid pixels on (and at least one pixel).
+      tile_size_px: Side that larger tiles are scaled down to in the shards, in pixels; 0 stores all as they are.
       rejected: Tiles that could not even be paired.
     """
 
@@ -114,5 +115,6 @@ class Inventory(Document, frozen=True, kw_only=True):
     num_unlabelled: int
     min_class_fraction: float
     max_bad_fraction: float
+    tile_size_px: int = 0
     partitions: tuple[Partition, ...]
     rejected: tuple[Rejection, ...] = ()

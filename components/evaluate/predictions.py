@@ -1,9 +1,11 @@
 """A model's answers on the records of a split, batch by batch."""
 
+import bisect
 import dataclasses
+import itertools
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -116,8 +118,10 @@ def predict_split(
             field_ids += [name.decode() for name in batch["field_id"].numpy()]
             progress.advance(len(labels[-1]))
     except tf.errors.OpError as error:
+        where = _failing_shard(uris, [shard.num_tiles for shard in summary.shards], len(tile_ids))
         raise DataError(
-            f"{who} cannot answer the {split} tiles of {uris[0]!r} and after: {_first_line(error)}"
+            f"{who} cannot answer the {split} tiles of shard {where!r}: {_first_line(error)}; "
+            "if `agrivision verify` finds it damaged, delete it and run the shard step again"
         ) from error
     if len(tile_ids) != summary.num_tiles:
         raise DataError(f"the {split} shards must hold {summary.num_tiles:,} tiles, got {len(tile_ids):,}")
@@ -135,6 +139,20 @@ def predict_split(
             f"{split} tiles, first for {predictions.tile_ids[damaged][0]}"
         )
     return predictions
+
+
+def _failing_shard(uris: Sequence[str], num_tiles: Sequence[int], num_answered: int) -> str:
+    """Returns the shard that a batch failed on: one that cannot be read, or else the one that the batch begins in."""
+    ends = list(itertools.accumulate(num_tiles))
+    first = bisect.bisect_right(ends, num_answered)
+    last = bisect.bisect_left(ends, num_answered + _BATCH_SIZE)
+    for uri in uris[first : last + 1]:
+        try:
+            for _ in tfrecords.serialized_records([uri]):
+                pass
+        except tf.errors.OpError:
+            return uri
+    return uris[min(first, len(uris) - 1)]
 
 
 def _first_line(error: Exception) -> str:

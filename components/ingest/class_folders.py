@@ -1,16 +1,17 @@
 """The tiles of a source that has one folder of images per class."""
 
 import collections
-from collections.abc import Collection
+from collections.abc import Iterator, Mapping
 
 from components.agrivision import parse_tile_id
 from components.contracts import Rejection, SourceFile, SourceTile
-from components.ingest.layouts import IMAGE_SUFFIXES, SPLIT_FOLDERS, class_of, has_split_folders, require_classes
-from components.ingest.pairing import UNDECIDED, Pairing
+from components.ingest.layouts import SPLIT_FOLDERS, FolderCount, class_of, has_split_folders, require_classes
+from components.ingest.listing import Group
+from components.ingest.pairing import UNDECIDED, Paired
 
 
-def find_images(files: Collection[SourceFile], classes: tuple[str, ...] = (), source_uri: str = "") -> Pairing:
-    """Returns the images of `[<split>/]<class>/` as tiles of one class each.
+class ClassFolderPairing:
+    """Makes the images of `[<split>/]<class>/` tiles of one class each; see pairing.Pairing.
 
     Classes are sorted by name, unless the user gives `classes`; then images of others are left aside. A tile is named
     by its file's name, with the folders in front where that is not unique. Images named like an Agriculture-Vision tile
@@ -20,39 +21,48 @@ def find_images(files: Collection[SourceFile], classes: tuple[str, ...] = (), so
     Raises:
       SettingsError: if `classes` names a class that has no image.
     """
-    images = sorted((file for file in files if file.path.lower().endswith(IMAGE_SUFFIXES)), key=lambda file: file.path)
-    split_folders = has_split_folders({_folder(file) for file in images})
-    placed: list[tuple[SourceFile, str]] = []
-    rejected: list[Rejection] = []
-    num_unlabelled = 0
-    for file in images:
-        if (class_name := class_of(_folder(file), split_folders)) is not None:
-            placed.append((file, class_name))
-        elif split_folders and SPLIT_FOLDERS.get(_folder(file).lower()) == "test":
-            num_unlabelled += 1
-        else:
-            expected = "<split>/<class>/<image>" if split_folders else "<class>/<image>"
-            rejected.append(Rejection(file.path, f"in no class folder, expected {expected}"))
 
-    found = collections.Counter(class_name for _, class_name in placed)
-    require_classes(classes, found, source_uri)
-    classes = classes or tuple(sorted(found))
-    left_aside = {name: count for name, count in sorted(found.items()) if name not in classes}
-    if left_aside:
-        placed = [(file, class_name) for file, class_name in placed if class_name in classes]
-    uses = collections.Counter(name for file, _ in placed for name in set(_names(file)))
-    tiles: dict[str, SourceTile] = {}
-    for file, class_name in placed:
-        tile_id = next((name for name in _names(file) if uses[name] == 1), file.path)
-        split = SPLIT_FOLDERS[file.path.partition("/")[0].lower()] if split_folders else UNDECIDED
-        tiles[tile_id] = SourceTile(
-            tile_id=tile_id, field_id=_field_id(file), split=split, shard=0, rgb=file, classes=(class_name,)
-        )
-    return Pairing(list(tiles.values()), rejected, classes, num_unlabelled, left_aside)
+    def __init__(self, folders: Mapping[str, FolderCount], classes: tuple[str, ...] = (), source_uri: str = "") -> None:
+        counts = {folder: count.num_images for folder, count in folders.items() if count.num_images}
+        self._has_splits = has_split_folders(counts)
+        self._class_of = {folder: class_of(folder, self._has_splits) for folder in counts}
+        found: collections.Counter[str] = collections.Counter()
+        self.num_unlabelled = 0
+        for folder, class_name in self._class_of.items():
+            if class_name is not None:
+                found[class_name] += counts[folder]
+            elif self._is_unlabelled(folder):
+                self.num_unlabelled += counts[folder]
+        require_classes(classes, found, source_uri)
+        self.classes = classes or tuple(sorted(found))
+        self.left_aside: Mapping[str, int] = {
+            name: count for name, count in sorted(found.items()) if name not in self.classes
+        }
 
+    def _is_unlabelled(self, folder: str) -> bool:
+        return self._has_splits and SPLIT_FOLDERS.get(folder.lower()) == "test"
 
-def _folder(file: SourceFile) -> str:
-    return file.path.rpartition("/")[0]
+    def pair(self, group: Group) -> Iterator[Paired]:
+        """Yields the tiles of one name, and images in no class folder as rejected."""
+        placed: list[tuple[SourceFile, str]] = []
+        for folder, _, file in group.files:
+            if (class_name := self._class_of[folder]) is not None:
+                if not self.left_aside or class_name in self.classes:
+                    placed.append((file, class_name))
+            elif not self._is_unlabelled(folder):
+                expected = "<split>/<class>/<image>" if self._has_splits else "<class>/<image>"
+                yield Rejection(file.path, f"in no class folder, expected {expected}")
+        # Files that could have the same name are all in this group.
+        uses = collections.Counter(name for file, _ in placed for name in set(_names(file)))
+        for file, class_name in placed:
+            yield SourceTile(
+                tile_id=next((name for name in _names(file) if uses[name] == 1), file.path),
+                field_id=_field_id(file),
+                split=SPLIT_FOLDERS[file.path.partition("/")[0].lower()] if self._has_splits else UNDECIDED,
+                shard=0,
+                rgb=file,
+                classes=(class_name,),
+            )
 
 
 def _path_stem(file: SourceFile) -> str:

@@ -20,6 +20,7 @@ def ingest(
     num_partitions: int,
     num_workers: int,
     shard_size_mb: int,
+    tile_size_px: int,
     min_class_fraction: float,
     max_bad_fraction: float,
     inventory: dsl.Output[dsl.Dataset],
@@ -47,6 +48,7 @@ def ingest(
             num_partitions=num_partitions,
             num_workers=num_workers,
             shard_size_mb=shard_size_mb,
+            tile_size_px=tile_size_px,
             min_class_fraction=min_class_fraction,
             max_bad_fraction=max_bad_fraction,
         )

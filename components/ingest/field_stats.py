@@ -5,37 +5,29 @@ For a tile, named by the path of its boundary, `label_counts` has the number of 
 nothing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
-from components.contracts import Annotation, SourceFile, SourceTile
+from components.contracts import Annotation
 from components.ingest.layouts import SPLIT_FOLDERS
-from components.ingest.official_split import name_of, read_split_file
+from components.ingest.official_split import name_of
+
+_ABSURD = 10**12  # of regions, or of pixels in one: as many are in no picture, and more could not even be written down
 
 
-def read_annotations(source_uri: str, files: list[SourceFile]) -> dict[str, dict[str, Annotation]]:
-    """Returns, by tile name, the classes that have annotated regions; a tile that is not stated is left out.
+def stated_annotations(content: Any) -> Iterator[tuple[str, dict[str, Annotation]]]:
+    """Yields tile names with the classes that have annotated regions; a tile that is not stated is left out.
 
-    Raises:
-      DataError: if a file is damaged.
+    Args:
+      content: What a JSON file holds.
     """
-    found: dict[str, dict[str, Annotation]] = {}
-    for file in sorted(files, key=lambda file: file.path):
-        for name, stated in _tiles(read_split_file(source_uri, file)):
-            areas = stated.get("label_areas")
-            annotations = (
-                (class_name, _annotation(count, areas.get(class_name) if isinstance(areas, dict) else None))
-                for class_name, count in stated["label_counts"].items()
-            )
-            found[name] = {class_name: each for class_name, each in annotations if each is not None}
-    return found
-
-
-def annotated(tiles: list[SourceTile], annotations: Mapping[str, dict[str, Annotation]]) -> list[SourceTile]:
-    """Returns the tiles with what is stated of them."""
-    return [msgspec.structs.replace(tile, annotated=annotations.get(tile.tile_id)) for tile in tiles]
+    for name, stated in _tiles(content):
+        areas = stated.get("label_areas")
+        annotations = (
+            (class_name, _annotation(count, areas.get(class_name) if isinstance(areas, dict) else None))
+            for class_name, count in stated["label_counts"].items()
+        )
+        yield name, {class_name: each for class_name, each in annotations if each is not None}
 
 
 def _tiles(content: Any) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -50,7 +42,8 @@ def _tiles(content: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _annotation(count: Any, areas: Any) -> Annotation | None:
     """Returns what is stated of one class; None if there is no region of it."""
-    if not isinstance(count, int) or count < 1:
+    if not isinstance(count, int) or not 1 <= count < _ABSURD:
         return None
-    pixels = [round(area) for area in areas if isinstance(area, int | float)] if isinstance(areas, list) else []
+    numbers = [area for area in areas if isinstance(area, int | float)] if isinstance(areas, list) else []
+    pixels = [round(area) for area in numbers if 0 <= area < _ABSURD]
     return Annotation(count, max(pixels, default=0), sum(pixels))

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from components.agrivision import (
     CHALLENGE_2020,
@@ -64,7 +64,22 @@ class Place:
     class_name: str
 
 
-@functools.lru_cache(maxsize=4096)  # asked once per file, and there are many files to a folder
+@dataclasses.dataclass(slots=True)
+class FolderCount:
+    """How many files lie in a folder itself.
+
+    Attributes:
+      number: Of the folder, in the order in which they were first seen.
+      num_images: Files with one of IMAGE_SUFFIXES; `num_png` of them are PNG.
+    """
+
+    number: int
+    num_files: int = 0
+    num_images: int = 0
+    num_png: int = 0
+
+
+@functools.lru_cache(maxsize=4096)
 def place_of(folder: str, layout: str) -> Place | None:
     """Returns what `folder`, relative to the source, holds in `layout`; None for a folder of no tiles."""
     match = (_PAPER_FOLDER if layout == PAPER_2020 else _CHALLENGE_FOLDER).fullmatch(folder)
@@ -86,11 +101,13 @@ def class_of(folder: str, split_folders: bool) -> str | None:
     return name if name and "/" not in name and name.lower() not in SPLIT_FOLDERS else None
 
 
-def recognise_layout(paths: Collection[str], requested: str, source_uri: str, classes: Collection[str] = ()) -> str:
+def recognise_layout(
+    counts: Mapping[str, FolderCount], requested: str, source_uri: str, classes: Collection[str] = ()
+) -> str:
     """Returns the layout of a source.
 
     Args:
-      paths: Of every file, relative to the source.
+      counts: By folder, relative to the source.
       requested: "auto", or the layout that it must have.
       classes: The user's class list; empty for that of the layout.
 
@@ -98,18 +115,18 @@ def recognise_layout(paths: Collection[str], requested: str, source_uri: str, cl
       DataError: for an empty source, or one of no known layout or of two.
       SettingsError: if the source has another layout than the requested one, or cannot be told without a request.
     """
-    folders = {path.rpartition("/")[0] for path in paths if path.lower().endswith(IMAGE_SUFFIXES)}
+    folders = {folder for folder, count in counts.items() if count.num_images}
     found = _fitting(folders)
     if not found:
         wanted = LAYOUTS if requested == AUTO else (requested,)
         expected = "; ".join(f"{name}: {EXPECTED[name]}" for name in wanted)
-        raise DataError(f"no known layout under {source_uri!r}, which has {_seen(paths)}; expected {expected}")
+        raise DataError(f"no known layout under {source_uri!r}, which has {_seen(counts)}; expected {expected}")
     if requested in found:
         return requested
     if requested != AUTO:
         raise SettingsError(
             f"ingest_layout is {requested}, but {source_uri!r} looks like {' or '.join(found)}; "
-            f"expected {EXPECTED[requested]}, found {_seen(paths)}; auto would recognise it"
+            f"expected {EXPECTED[requested]}, found {_seen(counts)}; auto would recognise it"
         )
     if tuple(found) == _CHALLENGE_LAYOUTS and classes:
         return found[0]  # they differ in their class lists alone
@@ -163,13 +180,13 @@ def _label_folders(folders: Collection[str]) -> list[str]:
     return sorted({place.class_name for place in places if place is not None and place.role == "label"})
 
 
-def _seen(paths: Collection[str]) -> str:
+def _seen(counts: Mapping[str, FolderCount]) -> str:
     """Returns what a source has, in a few words."""
-    if not paths:
+    if not counts:
         return "no file"
     # Two levels, as many releases differ in the second only.
-    folders = sorted({"/".join(path.split("/")[:-1][:2]) + "/" for path in paths if "/" in path})
+    folders = sorted({"/".join(folder.split("/")[:2]) + "/" for folder in counts if folder})
     if not folders:
-        return f"{len(paths):,} files and no folder"
+        return f"{counts[''].num_files:,} files and no folder"
     more = f" and {len(folders) - _NUM_SHOWN:,} more folders" if len(folders) > _NUM_SHOWN else ""
     return ", ".join(folders[:_NUM_SHOWN]) + more

@@ -6,7 +6,7 @@ Copies in other forms are about, so both files are read by what they hold and no
 split to names, name to split, or name to an object with a "split"; a name is a tile or a field.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -23,23 +23,6 @@ def is_split_file(path: str) -> bool:
     return path.lower().endswith(_FILE_SUFFIXES)
 
 
-def read_official_split(source_uri: str, files: list[SourceFile]) -> dict[str, str]:
-    """Returns the split by tile or field name, merged over all files; empty if they give none.
-
-    Raises:
-      DataError: if a file is damaged, or a name has two splits.
-    """
-    splits: dict[str, str] = {}
-    for file in sorted(files, key=lambda file: file.path):
-        for name, split in _entries(read_split_file(source_uri, file)):
-            if splits.setdefault(name, split) != split:
-                raise DataError(
-                    f"{name!r} is in {splits[name]} and {split} by the split files under {source_uri!r} "
-                    f"(one is {file.path!r}); it must be in one split"
-                )
-    return splits
-
-
 def read_split_file(source_uri: str, file: SourceFile) -> Any:
     """Returns what a JSON file holds.
 
@@ -48,12 +31,12 @@ def read_split_file(source_uri: str, file: SourceFile) -> Any:
     """
     try:
         return msgspec.json.decode(storage.read_bytes(storage.join(source_uri, file.path)))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{file.path!r} under {source_uri!r} is not JSON: {error}") from error
 
 
-def _entries(content: Any) -> Iterator[tuple[str, str]]:
-    """Yields (tile or field name, split)."""
+def stated_splits(content: Any) -> Iterator[tuple[str, str]]:
+    """Yields tile or field names with their split, from what a JSON file holds."""
     if not isinstance(content, dict):
         return
     for key, value in content.items():
@@ -64,6 +47,25 @@ def _entries(content: Any) -> Iterator[tuple[str, str]]:
             named = value.get("split") if isinstance(value, dict) else value
             if isinstance(named, str) and named.lower() in SPLIT_FOLDERS:
                 yield name_of(key), SPLIT_FOLDERS[named.lower()]
+
+
+def agreed_split(name: str, splits: Sequence[tuple[str, str]], source_uri: str) -> str:
+    """Returns the split of a tile or field.
+
+    Args:
+      splits: What was said of it, at least once: split, and the file that says so.
+
+    Raises:
+      DataError: if they differ.
+    """
+    first = splits[0][0]
+    for split, path in splits:
+        if split != first:
+            raise DataError(
+                f"{name!r} is in {first} and {split} by the split files under {source_uri!r} "
+                f"(one is {path!r}); it must be in one split"
+            )
+    return first
 
 
 def name_of(name: str) -> str:

@@ -2,111 +2,181 @@
 
 import collections
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
+from typing import Protocol, TypeAlias
 
 from components.agrivision import parse_tile_id
-from components.contracts import Rejection, SourceFile, SourceTile
+from components.contracts import Annotation, Rejection, SourceFile, SourceTile
 from components.errors import DataError
-from components.ingest.layouts import CLASSES, IMAGE_SUFFIXES, UNSCORED_CLASSES, Place, place_of, require_classes
+from components.ingest.layouts import CLASSES, UNSCORED_CLASSES, FolderCount, Place, place_of, require_classes
+from components.ingest.listing import Group
+from components.ingest.official_split import agreed_split
 
 UNDECIDED = ""  # the split of a tile, as long as none is known
 
 _NEEDED = ("rgb", "nir", "boundary", "mask")
+_IMAGES = ("rgb", "nir")
+
+Paired: TypeAlias = SourceTile | Rejection
 
 
-@dataclasses.dataclass(frozen=True)
-class Pairing:
-    """The tiles of a source.
+class Pairing(Protocol):
+    """Turns files into tiles, those of one name at a time.
 
     Attributes:
-      tiles: Each with its official split, or UNDECIDED; `shard` is yet to be planned.
-      rejected: Tiles that lack a file, have a bad name, or are there twice.
       classes: The class list.
-      num_unlabelled: Tiles left aside, as their official split has no labels.
       left_aside: Files of the classes that are not in the class list, by class.
+      num_unlabelled: Tiles left aside so far, as their official split has no labels.
     """
 
-    tiles: list[SourceTile]
-    rejected: list[Rejection]
     classes: tuple[str, ...]
+    left_aside: Mapping[str, int]
     num_unlabelled: int
-    left_aside: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    def pair(self, group: Group) -> Iterator[Paired]:
+        """Yields the tiles of one name, each with its official split or UNDECIDED, and what is rejected."""
+        ...
 
 
 @dataclasses.dataclass
-class _Group:
+class _Files:
     """The files of one name in one part and split; `labels` by class."""
 
-    files: dict[str, SourceFile] = dataclasses.field(default_factory=dict)
+    by_role: dict[str, SourceFile] = dataclasses.field(default_factory=dict)
     labels: dict[str, SourceFile] = dataclasses.field(default_factory=dict)
 
 
-def pair_release(
-    files: Collection[SourceFile],
-    layout: str,
-    official: Mapping[str, str],
-    source_uri: str,
-    classes: tuple[str, ...] = (),
-) -> Pairing:
-    """Pairs the files of a release by the name of their tile.
+class ReleasePairing:
+    """Pairs the files of a release by the name of their tile; see Pairing.
 
-    A label file may be missing, which means that the tile does not have the class.
+    A label file may be missing, which means that the tile does not have the class. Rejected are tiles that lack a file,
+    have a bad name, are there twice, or are in no split.
 
     Args:
-      official: Split by tile or field name, where files beside the tiles give it; else empty.
+      folders: What there is to be paired.
+      has_splits: Whether files beside the tiles give their official split.
       classes: The user's class list, other label folders than whose are left aside; empty for that of the layout.
 
     Raises:
       DataError: for label folders of unknown classes, or if all tiles lack the same band.
       SettingsError: if the user's class list names a class that has no label.
     """
-    groups: dict[tuple[str, str, str], _Group] = collections.defaultdict(_Group)
-    labelled_splits: set[str] = set()
-    label_files: collections.Counter[str] = collections.Counter()
-    rejected: list[Rejection] = []
-    # In the order of paths, so that a listing in any order gives the same tiles.
-    for file in sorted(files, key=lambda file: file.path):
-        folder, _, name = file.path.rpartition("/")
-        stem, dot, suffix = name.rpartition(".")
-        place = place_of(folder, layout)
-        if place is None or dot + suffix.lower() not in _suffixes(place):
-            continue
-        if place.role == "label":
-            labelled_splits.add(place.split)
-            label_files[place.class_name] += 1
-            if classes and place.class_name not in classes:
+
+    def __init__(
+        self,
+        folders: Mapping[str, FolderCount],
+        layout: str,
+        has_splits: bool,
+        source_uri: str,
+        classes: tuple[str, ...] = (),
+    ) -> None:
+        self._source_uri = source_uri
+        self._has_splits = has_splits
+        self._field_split = (UNDECIDED, UNDECIDED)  # the last field that a split file names, and its split
+        self._places: dict[str, Place] = {}
+        self._labelled_splits: set[str] = set()
+        label_files: collections.Counter[str] = collections.Counter()
+        for folder in sorted(folders):
+            place = place_of(folder, layout)
+            if place is None or not (count := _num_usable(folders[folder], place)):
                 continue
-            if not classes and not _is_scored(place.class_name, layout, folder, source_uri):
+            if place.role == "label":
+                self._labelled_splits.add(place.split)
+                label_files[place.class_name] += count
+                if classes and place.class_name not in classes:
+                    continue
+                if not classes and not _is_scored(place.class_name, layout, folder, source_uri):
+                    continue
+            self._places[folder] = place
+        require_classes(classes, label_files, source_uri)
+        self._require_bands(folders)
+        self.classes = classes or CLASSES[layout]
+        self.left_aside: Mapping[str, int] = {
+            name: count for name, count in sorted(label_files.items()) if name not in self.classes
+        }
+        self.num_unlabelled = 0
+
+    def _require_bands(self, folders: Mapping[str, FolderCount]) -> None:
+        for band, other in (("nir", "rgb"), ("rgb", "nir")):
+            there = [folder for folder, place in self._places.items() if place.role == other]
+            if there and not any(place.role == band for place in self._places.values()):
+                count = sum(folders[folder].num_images for folder in there)
+                raise DataError(
+                    f"no tile under {self._source_uri!r} has a {band} file, and {count:,} have {other}; "
+                    f"expected a folder {band} beside {there[0]!r}, with images of the same names"
+                )
+
+    def pair(self, group: Group) -> Iterator[Paired]:
+        """Yields the tiles of one name, and what is rejected.
+
+        Raises:
+          DataError: if the split files contradict each other.
+        """
+        split_of_name = UNDECIDED
+        if group.splits:
+            name = group.key.removesuffix("_")
+            split_of_name = agreed_split(name, group.splits, self._source_uri)
+            if name != group.key:
+                self._field_split = (name, split_of_name)
+        alike: dict[tuple[str, str, str], _Files] = {}
+        for folder, stem, file in group.files:
+            place = self._places.get(folder)
+            if place is None or (place.role not in _IMAGES and not file.path.lower().endswith(".png")):
                 continue
-        group = groups[place.part, place.split, stem]
-        by_name, key = (group.labels, place.class_name) if place.role == "label" else (group.files, place.role)
-        if by_name.setdefault(key, file) is not file:
-            rejected.append(Rejection(stem, f"{place.role}: a second file of this name, {file.path}, is not used"))
+            place_and_name = (place.part, place.split, stem)
+            files = alike.get(place_and_name)
+            if files is None:
+                files = alike[place_and_name] = _Files()
+            by_name, key = (files.labels, place.class_name) if place.role == "label" else (files.by_role, place.role)
+            if by_name.setdefault(key, file) is not file:
+                yield Rejection(stem, f"{place.role}: a second file of this name, {file.path}, is not used")
+        kept: dict[str, SourceTile] = {}
+        for (_, split, stem), files in alike.items():
+            if not ("rgb" in files.by_role or "nir" in files.by_role):
+                continue  # labels and maps of nothing
+            if split not in self._labelled_splits:
+                self.num_unlabelled += "rgb" in files.by_role
+                continue
+            tile = self._tile(stem, files, split, split_of_name if stem == group.key else UNDECIDED, group.annotated)
+            if isinstance(tile, SourceTile):
+                if stem in kept:
+                    tile = Rejection(
+                        stem, f"a second tile of this name, {tile.rgb.path}; {kept[stem].rgb.path} is kept"
+                    )
+                else:
+                    kept[stem] = tile
+            yield tile
 
-    require_classes(classes, label_files, source_uri)
-    _require_bands([group.files for group in groups.values()], source_uri)
-    tiles: dict[str, SourceTile] = {}
-    num_unlabelled = 0
-    for (_, split, stem), group in groups.items():
-        if not {"rgb", "nir"} & group.files.keys():
-            continue  # labels and maps of nothing
-        if split not in labelled_splits:
-            num_unlabelled += "rgb" in group.files
-            continue
-        tile = _tile(stem, group, split, official)
-        if isinstance(tile, SourceTile) and stem in tiles:
-            tile = Rejection(stem, f"a second tile of this name, {tile.rgb.path}; {tiles[stem].rgb.path} is kept")
-        if isinstance(tile, Rejection):
-            rejected.append(tile)
-        else:
-            tiles[stem] = tile
-    names = classes or CLASSES[layout]
-    left_aside = {name: count for name, count in sorted(label_files.items()) if name not in names}
-    return Pairing(list(tiles.values()), rejected, names, num_unlabelled, left_aside)
+    def _tile(
+        self, stem: str, files: _Files, split: str, split_of_name: str, annotated: dict[str, Annotation] | None
+    ) -> Paired:
+        try:
+            field_id = parse_tile_id(stem).field_id
+        except ValueError as error:
+            return Rejection(stem, str(error))
+        by_role = files.by_role
+        if missing := [role for role in _NEEDED if role not in by_role]:
+            return Rejection(stem, f"{missing[0]}: no such file")
+        if self._has_splits:
+            split = split_of_name or (self._field_split[1] if self._field_split[0] == field_id else UNDECIDED)
+            if not split:
+                return Rejection(stem, "in no split: the split files name neither the tile nor its field")
+        return SourceTile(
+            tile_id=stem,
+            field_id=field_id,
+            split=split,
+            shard=0,
+            rgb=by_role["rgb"],
+            nir=by_role["nir"],
+            boundary=by_role["boundary"],
+            mask=by_role["mask"],
+            labels=files.labels,
+            annotated=annotated,
+        )
 
 
-def _suffixes(place: Place) -> tuple[str, ...]:
-    return IMAGE_SUFFIXES if place.role in ("rgb", "nir") else (".png",)
+def _num_usable(count: FolderCount, place: Place) -> int:
+    return count.num_images if place.role in _IMAGES else count.num_png
 
 
 def _is_scored(class_name: str, layout: str, folder: str, source_uri: str) -> bool:
@@ -118,40 +188,4 @@ def _is_scored(class_name: str, layout: str, folder: str, source_uri: str) -> bo
     raise DataError(
         f"unknown class folder {folder!r} under {source_uri!r}; the classes of {layout} are {known}; "
         "ingest_classes can name others"
-    )
-
-
-def _require_bands(groups: list[dict[str, SourceFile]], source_uri: str) -> None:
-    for band, other in (("nir", "rgb"), ("rgb", "nir")):
-        with_other = [group[other].path for group in groups if other in group]
-        if with_other and not any(band in group for group in groups):
-            there = with_other[0].rpartition("/")[0]
-            raise DataError(
-                f"no tile under {source_uri!r} has a {band} file, and {len(with_other):,} have {other}; "
-                f"expected a folder {band} beside {there!r}, with images of the same names"
-            )
-
-
-def _tile(stem: str, group: _Group, split: str, official: Mapping[str, str]) -> SourceTile | Rejection:
-    try:
-        field_id = parse_tile_id(stem).field_id
-    except ValueError as error:
-        return Rejection(stem, str(error))
-    if missing := [role for role in _NEEDED if role not in group.files]:
-        return Rejection(stem, f"{missing[0]}: no such file")
-    if official:
-        by_name = official.get(stem) or official.get(field_id)
-        if by_name is None:
-            return Rejection(stem, "in no split: the split files name neither the tile nor its field")
-        split = by_name
-    return SourceTile(
-        tile_id=stem,
-        field_id=field_id,
-        split=split or UNDECIDED,
-        shard=0,
-        rgb=group.files["rgb"],
-        nir=group.files["nir"],
-        boundary=group.files["boundary"],
-        mask=group.files["mask"],
-        labels=group.labels,
     )

@@ -1,18 +1,16 @@
 """The plan of the shards, explained: for every number, where it comes from."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Mapping
 
+from components import storage
 from components.agrivision import SPLITS
-from components.contracts import SourceTile
 from components.errors import SettingsError
-from components.ingest.inventory import survey_source
-from components.ingest.planner import MB, SHARDS_PER_WORKER, SMALLEST_SHARD_MB, image_bytes, num_shards
+from components.ingest.planner import MB, SHARDS_PER_WORKER, SMALLEST_SHARD_MB, SplitSize, num_shards, sizes_of
 from components.ingest.settings import IngestSettings
+from components.ingest.stock import take_stock
+from components.ingest.stored_bytes import expected_bytes
 from components.progress import StepLog
-
-SplitSize: TypeAlias = tuple[int, int]  # tiles, and bytes of their images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +18,7 @@ class SplitPlan:
     """The shards of one split.
 
     Attributes:
-      num_bytes: Of the tiles' images.
+      num_bytes: Of the tiles as they are stored, about.
       reason: Why there are as many shards as there are.
     """
 
@@ -56,11 +54,13 @@ def explain_plan(source_uri: str, num_tiles: int, tile_kb: int, settings: Ingest
         raise SettingsError("plan needs either --source-uri or --num-tiles")
     lines = []
     if source_uri:
-        survey = survey_source(source_uri, settings, log)
-        lines.append(f"{len(survey.tiles):,} tiles in layout {survey.layout}, split {survey.split_origin}")
-        sizes = sizes_of(survey.tiles)
+        with take_stock(storage.list_files(source_uri), source_uri, settings, log) as stock:
+            lines.append(f"{stock.table.num_tiles:,} tiles in layout {stock.layout}, split {stock.split_origin}")
+            sizes = sizes_of(stock.table, stock.split_of)
     else:
-        sizes = expected_sizes(num_tiles, tile_kb, settings.val_percent, settings.test_percent)
+        sizes = expected_sizes(num_tiles, tile_kb, settings.val_percent, settings.test_percent, settings.tile_size_px)
+    if settings.tile_size_px:
+        lines.append(f"larger tiles are scaled down to {settings.tile_size_px} px; what they take is an estimate")
     return lines + [str(split) for split in plan_splits(sizes, settings.shard_size_mb, settings.num_workers)]
 
 
@@ -123,17 +123,10 @@ def _workers(count: int) -> str:
     return f"{count:,} worker" + ("" if count == 1 else "s")
 
 
-def sizes_of(tiles: Sequence[SourceTile]) -> dict[str, SplitSize]:
-    """Returns tiles and bytes by split, of tiles that have their split."""
-    sizes = dict.fromkeys(SPLITS, (0, 0))
-    for tile in tiles:
-        num_tiles, num_bytes = sizes[tile.split]
-        sizes[tile.split] = (num_tiles + 1, num_bytes + image_bytes(tile))
-    return sizes
-
-
-def expected_sizes(num_tiles: int, tile_kb: int, val_percent: int, test_percent: int) -> dict[str, SplitSize]:
-    """Returns tiles and bytes by split, of a source that is known by its size only.
+def expected_sizes(
+    num_tiles: int, tile_kb: int, val_percent: int, test_percent: int, tile_size_px: int = 0
+) -> dict[str, SplitSize]:
+    """Returns tiles and stored bytes by split, of a source that is known by its size only.
 
     Raises:
       SettingsError: if there is not a tile for every split, or no size of one.
@@ -144,4 +137,4 @@ def expected_sizes(num_tiles: int, tile_kb: int, val_percent: int, test_percent:
         raise SettingsError(f"num_tiles must be at least {len(SPLITS)}, one for each split, got {num_tiles}")
     counts = {"val": max(1, num_tiles * val_percent // 100), "test": max(1, num_tiles * test_percent // 100)}
     counts["train"] = num_tiles - sum(counts.values())
-    return {split: (count, count * tile_kb * 1000) for split, count in counts.items()}
+    return {split: (count, count * expected_bytes(tile_kb, tile_size_px)) for split, count in counts.items()}

@@ -4,28 +4,21 @@ A shard's tiles, their order and so its bytes follow from the tiles, the seed an
 shards; never from the number of partitions.
 """
 
+import collections
 import dataclasses
-import hashlib
-from collections.abc import Sequence
-
-import msgspec
+from array import array
+from collections.abc import Mapping
+from typing import TypeAlias
 
 from components.agrivision import SPLITS
-from components.contracts import FORMAT_VERSION, PlannedShard, SourceTile
 from components.errors import SettingsError
-from components.ingest.keyed_hash import keyed_hash
+from components.ingest.tile_table import TileTable
+
+SplitSize: TypeAlias = tuple[int, int]  # tiles, and about what they take in the shards, bytes
 
 MB = 10**6
 SMALLEST_SHARD_MB = 10  # smaller ones spend their time on being opened, on a bucket above all
 SHARDS_PER_WORKER = 8  # enough to shuffle by shard, and to share out among another number of workers
-
-
-@dataclasses.dataclass(frozen=True)
-class FilledShard:
-    """A planned shard and its tiles, in their order."""
-
-    planned: PlannedShard
-    tiles: list[SourceTile]
 
 
 def num_shards(split: str, num_tiles: int, num_bytes: int, shard_size_mb: int, num_workers: int) -> int:
@@ -38,7 +31,7 @@ def num_shards(split: str, num_tiles: int, num_bytes: int, shard_size_mb: int, n
 
     Args:
       num_tiles: At least 1, and for train at least `num_workers`.
-      num_bytes: Of the tiles' images.
+      num_bytes: Of the tiles as they are stored, about.
 
     Raises:
       SettingsError: if train has fewer tiles than there are workers.
@@ -54,74 +47,88 @@ def num_shards(split: str, num_tiles: int, num_bytes: int, shard_size_mb: int, n
     return min(wanted, num_tiles)
 
 
-def fill_shards(
-    tiles: Sequence[SourceTile],
-    *,
-    seed: int,
-    shard_size_mb: int,
-    num_workers: int,
-    layout: str,
-    classes: Sequence[str],
-    bands: Sequence[str],
-    min_class_fraction: float,
-) -> list[FilledShard]:
-    """Returns all shards, by split and index, none of them empty.
+@dataclasses.dataclass(frozen=True)
+class ShardPlace:
+    """A shard's split, its index within it, and its partition."""
+
+    split: str
+    index: int
+    partition: int
+
+
+class Deal:
+    """Tells the shard of every tile: by a hash of its name, so that a tile more or less changes one shard.
+
+    Shards are numbered through all splits and dealt to the partitions in turn.
+
+    Attributes:
+      places: Of the shards, by the number that position() returns: those of a partition stand together, by split and
+        index.
 
     Args:
-      tiles: In any order, each with its split; their names are unique.
-
-    Raises:
-      SettingsError: if there are fewer train tiles than workers.
+      split_of: By field, an index into SPLITS.
+      num_shards: By split, at most as many as it has tiles.
+      num_partitions: At most as many as there are shards will be used.
     """
-    # All that a shard's bytes and its receipt follow from, beside its tiles.
-    recipe = msgspec.json.encode([FORMAT_VERSION, layout, classes, bands, min_class_fraction])
-    filled = []
-    for split in SPLITS:
-        of_split = [tile for tile in tiles if tile.split == split]
-        num_bytes = sum(image_bytes(tile) for tile in of_split)
-        count = num_shards(split, len(of_split), num_bytes, shard_size_mb, num_workers)
-        for index, members in enumerate(_deal(of_split, count, seed)):
-            members = [msgspec.structs.replace(tile, shard=index) for tile in members]
-            planned = PlannedShard(
-                split=split,
-                index=index,
-                num_tiles=len(members),
-                num_bytes=sum(image_bytes(tile) for tile in members),
-                source_digest=_source_digest(recipe, members),
-            )
-            filled.append(FilledShard(planned, members))
-    return filled
+
+    def __init__(
+        self, table: TileTable, split_of: bytearray, num_shards: Mapping[str, int], num_partitions: int
+    ) -> None:
+        self._split_of = split_of
+        self._counts = [num_shards[split] for split in SPLITS]
+        self._firsts = [sum(self._counts[:split]) for split in range(len(SPLITS))]
+        self._moved: dict[int, int] = {}
+        total = sum(self._counts)
+        self.num_partitions = min(num_partitions, total)
+        order = [shard for part in range(self.num_partitions) for shard in range(part, total, self.num_partitions)]
+        self._positions = array("Q", bytes(8 * total))
+        self.places = []
+        for position, shard in enumerate(order):
+            self._positions[shard] = position
+            split = max(split for split, first in enumerate(self._firsts) if first <= shard)
+            place = ShardPlace(SPLITS[split], shard - self._firsts[split], shard % self.num_partitions)
+            self.places.append(place)
+        self._fill_empty(table)
+
+    def position(self, tile: int, field: int, shard_hash: int) -> int:
+        """Returns the position of a tile's shard among all shards in the order of partitions."""
+        if self._moved and tile in self._moved:
+            return self._positions[self._moved[tile]]
+        return self._positions[self._shard(field, shard_hash)]
+
+    def _shard(self, field: int, shard_hash: int) -> int:
+        split = self._split_of[field]
+        return self._firsts[split] + shard_hash % self._counts[split]
+
+    def _fill_empty(self, table: TileTable) -> None:
+        """Moves a tile to each shard that the hash has missed, where there are only a few tiles to each."""
+        counts = array("Q", bytes(8 * len(self._positions)))
+        for field, shard_hash in table.database.execute("SELECT field, shard_hash FROM tiles"):
+            counts[self._shard(field, shard_hash)] += 1
+        moves = []
+        for split, first in enumerate(self._firsts):
+            of_split = range(first, first + self._counts[split])
+            for shard in of_split:
+                if not counts[shard]:
+                    donor = max(of_split, key=counts.__getitem__)
+                    counts[donor] -= 1
+                    counts[shard] += 1
+                    moves.append((donor, shard))
+        if not moves:
+            return
+        members: dict[int, list[int]] = collections.defaultdict(list)
+        donors = {donor for donor, _ in moves}
+        query = "SELECT number, field, shard_hash FROM tiles ORDER BY order_hash, number"
+        for number, field, shard_hash in table.database.execute(query):
+            if (shard := self._shard(field, shard_hash)) in donors:
+                members[shard].append(number)
+        self._moved = {members[donor].pop(): shard for donor, shard in moves}
 
 
-def share_out(shards: Sequence[FilledShard], num_partitions: int) -> list[list[FilledShard]]:
-    """Returns the shards of each partition, dealt in turn; fewer partitions if there are fewer shards."""
-    num_partitions = min(num_partitions, len(shards))
-    return [list(shards[index::num_partitions]) for index in range(num_partitions)]
-
-
-def image_bytes(tile: SourceTile) -> int:
-    """Returns about what the tile takes in a shard: its images as they are, and one mask."""
-    files = (tile.rgb, tile.nir, tile.boundary or tile.mask)
-    return sum(file.num_bytes for file in files if file is not None)
-
-
-def _deal(tiles: Sequence[SourceTile], count: int, seed: int) -> list[list[SourceTile]]:
-    """Returns the tiles of each shard: by a hash of their name, so that a tile more or less changes one shard."""
-    shards: list[list[SourceTile]] = [[] for _ in range(count)]
-    for tile in tiles:
-        shards[int.from_bytes(keyed_hash("shard", seed, tile.tile_id)) % count].append(tile)
-    for shard in shards:
-        shard.sort(key=lambda tile: (keyed_hash("order", seed, tile.tile_id), tile.tile_id))
-    # A hash may miss a shard where there are only a few tiles to each.
-    for shard in shards:
-        if not shard:
-            shard.append(max(shards, key=len).pop())
-    return shards
-
-
-def _source_digest(recipe: bytes, tiles: Sequence[SourceTile]) -> str:
-    digest = hashlib.sha256(recipe)
-    for tile in tiles:
-        # Where a shard belongs is no part of its content: the same tiles in another place need no new shard.
-        digest.update(b"\n" + msgspec.json.encode(msgspec.structs.replace(tile, split="", shard=0), order="sorted"))
-    return digest.hexdigest()
+def sizes_of(table: TileTable, split_of: bytearray) -> dict[str, SplitSize]:
+    """Returns tiles and stored bytes by split."""
+    num_tiles, num_bytes = [0] * len(SPLITS), [0] * len(SPLITS)
+    for field, tiles, size in table.database.execute("SELECT number, num_tiles, num_bytes FROM fields"):
+        num_tiles[split_of[field]] += tiles
+        num_bytes[split_of[field]] += size
+    return dict(zip(SPLITS, zip(num_tiles, num_bytes, strict=True), strict=True))

@@ -6,6 +6,7 @@ from components.agrivision import LAYOUTS
 from components.errors import SettingsError
 
 AUTO = "auto"
+TILE_SIZES_PX = (32, 8192)  # smallest and largest side that tiles may be scaled to
 
 
 def class_list(classes: str) -> tuple[str, ...]:
@@ -34,6 +35,7 @@ def check_settings(
     num_partitions: int,
     num_workers: int,
     shard_size_mb: int,
+    tile_size_px: int,
     min_class_fraction: float,
     max_bad_fraction: float,
 ) -> None:
@@ -63,6 +65,12 @@ def check_settings(
     for name, count in counts:
         if count < 1:
             raise SettingsError(f"{name} must be at least 1, got {count}")
+    smallest, largest = TILE_SIZES_PX
+    if tile_size_px and not smallest <= tile_size_px <= largest:
+        raise SettingsError(
+            f"shard_tile_size_px must be 0, which keeps the tiles as they are, or {smallest} to {largest}, "
+            f"got {tile_size_px}"
+        )
     fractions = (("shard_min_class_fraction", min_class_fraction), ("ingest_max_bad_fraction", max_bad_fraction))
     for name, fraction in fractions:
         if not 0 <= fraction <= 1:  # NaN is refused too
@@ -81,6 +89,7 @@ class IngestSettings:
       num_partitions: Shard tasks.
       num_workers: Training workers, each of which needs a shard.
       shard_size_mb: Size of a shard, MB (10^6 bytes).
+      tile_size_px: Side of the stored tiles, pixels; larger tiles are scaled down to it. 0 stores them as they are.
       min_class_fraction: Share of a tile's valid pixels from which on a class counts as present, in 0..1.
       max_bad_fraction: Share of bad tiles above which the source is refused, in 0..1.
 
@@ -96,6 +105,7 @@ class IngestSettings:
     num_partitions: int = 2
     num_workers: int = 2
     shard_size_mb: int = 64
+    tile_size_px: int = 0
     min_class_fraction: float = 0.002
     max_bad_fraction: float = 0.01
 

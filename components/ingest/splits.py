@@ -1,78 +1,72 @@
-"""Which split a tile belongs to: the official one where there is one, else by field; never one field in two."""
+"""Which split a field belongs to: the official one where there is one, else by field; never one field in two."""
 
 import collections
-from collections.abc import Collection, Sequence
-
-import msgspec
+from array import array
+from collections.abc import Mapping
+from fractions import Fraction
 
 from components.agrivision import SPLITS
-from components.contracts import SourceTile
 from components.errors import DataError
-from components.ingest.keyed_hash import keyed_hash
 from components.ingest.pairing import UNDECIDED
-from components.ingest.stratify import FieldTiles, stratify
+from components.ingest.quotas import quotas
+from components.ingest.stratify import FieldCounts, stratify
+from components.ingest.tile_table import TileTable
+
+_TRAIN, _VAL, _TEST = (SPLITS.index(split) for split in ("train", "val", "test"))
 
 
-def assign_splits(
-    tiles: Sequence[SourceTile], seed: int, val_percent: int, test_percent: int, source_uri: str
-) -> tuple[list[SourceTile], str]:
-    """Gives every tile a split.
+def assign_splits(table: TileTable, val_percent: int, test_percent: int, source_uri: str) -> tuple[bytearray, str]:
+    """Gives every field a split.
 
     Args:
-      tiles: Each with its official split, or all UNDECIDED.
+      table: Tiles with their official split, or all UNDECIDED.
       val_percent, test_percent: Share of the tiles; of the train tiles where val or test alone is missing.
 
     Returns:
-      The tiles, in the same order, and how the split came about, in a few words.
+      The split of each field, as an index into SPLITS, and how it came about, in a few words.
 
     Raises:
       DataError: if a field is in two official splits, or there are too few fields for three splits.
     """
-    official = {tile.split for tile in tiles}
-    if official == {UNDECIDED}:
-        split_of = _by_field(tiles, {"test": test_percent, "val": val_percent}, seed, source_uri)
-        origin = "by field, balanced by class" if any(_classes_of(tile) for tile in tiles) else "by field"
-        return [_moved(tile, split_of[tile.field_id]) for tile in tiles], origin
-    _require_whole_fields(tiles, source_uri)
-    if "train" not in official:
-        raise DataError(
-            f"the labelled tiles under {source_uri!r} are all {' and '.join(sorted(official))}; expected train tiles"
-        )
-    train = [tile for tile in tiles if tile.split == "train"]
-    if official == {"train"}:
-        split_of = _by_field(train, {"test": test_percent, "val": val_percent}, seed, source_uri)
-        origin = "by field, of the official train"
-        return [_moved(tile, split_of[tile.field_id]) for tile in tiles], origin
-    if "test" not in official:
+    if table.splits == {UNDECIDED}:
+        split_of = bytearray(table.num_fields)
+        _by_field(table, split_of, {_TEST: test_percent, _VAL: val_percent}, source_uri)
+        return split_of, "by field, balanced by class" if table.has_classes else "by field"
+    _require_whole_fields(table, source_uri)
+    if "train" not in table.splits:
+        there = " and ".join(sorted(table.splits))
+        raise DataError(f"the labelled tiles under {source_uri!r} are all {there}; expected train tiles")
+    split_of = bytearray(split for (split,) in table.database.execute("SELECT split FROM fields ORDER BY number"))
+    if table.splits == {"train"}:
+        _by_field(table, split_of, {_TEST: test_percent, _VAL: val_percent}, source_uri)
+        return split_of, "by field, of the official train"
+    if "test" not in table.splits:
         # No labels of a test are to be had, so the official val is the only measure that is comparable.
-        tiles = [_moved(tile, "test" if tile.split == "val" else tile.split) for tile in tiles]
+        split_of = split_of.replace(bytes([_VAL]), bytes([_TEST]))
         origin = "official train and val; val is used as test, and val is taken from train by field"
-    elif "val" not in official:
+    elif "val" not in table.splits:
         origin = "official train and test; val is taken from train by field"
     else:
-        return list(tiles), "official"
-    split_of = _by_field(train, {"val": val_percent}, seed, source_uri)
-    return [_moved(tile, split_of[tile.field_id]) if tile.split == "train" else tile for tile in tiles], origin
+        return split_of, "official"
+    _by_field(table, split_of, {_VAL: val_percent}, source_uri)
+    return split_of, origin
 
 
-def _moved(tile: SourceTile, split: str) -> SourceTile:
-    return tile if tile.split == split else msgspec.structs.replace(tile, split=split)
-
-
-def _require_whole_fields(tiles: Collection[SourceTile], source_uri: str) -> None:
-    splits: dict[str, set[str]] = collections.defaultdict(set)
-    for tile in tiles:
-        splits[tile.field_id].add(tile.split)
-    if shared := sorted(field_id for field_id, names in splits.items() if len(names) > 1):
-        names = " and ".join(sorted(splits[shared[0]], key=SPLITS.index))
+def _require_whole_fields(table: TileTable, source_uri: str) -> None:
+    if table.num_mixed:
+        field_id, splits = table.mixed
         raise DataError(
-            f"{len(shared):,} of {len(splits):,} fields under {source_uri!r} have tiles in two splits, "
-            f"e.g. {shared[0]} in {names}; tiles of a field overlap, so each field must be in one split"
+            f"{table.num_mixed:,} of {table.num_fields:,} fields under {source_uri!r} have tiles in two splits, "
+            f"e.g. {field_id} in {' and '.join(splits)}; tiles of a field overlap, so each field must be in one split"
         )
 
 
-def _by_field(tiles: Collection[SourceTile], percents: dict[str, int], seed: int, source_uri: str) -> dict[str, str]:
-    """Returns the split by field: a share of the tiles for each of `percents`, the rest for train.
+# Of fields that are still to be shared out: they are in no official split, or in train.
+_OPEN = f"split <= {_TRAIN}"
+
+
+def _by_field(table: TileTable, split_of: bytearray, percents: Mapping[int, int], source_uri: str) -> None:
+    """Shares out the fields of train, or of no split: a part of the tiles for each of `percents`, the rest for train.
 
     Where the source tells the classes of its tiles before a pixel is read, the fields are shared out so that classes
     are balanced. Else they stand in the order of a keyed hash, and each split is a run of them that comes closest to
@@ -81,40 +75,67 @@ def _by_field(tiles: Collection[SourceTile], percents: dict[str, int], seed: int
     Raises:
       DataError: if there are fewer fields than splits.
     """
-    sizes = collections.Counter(tile.field_id for tile in tiles)
-    if len(sizes) <= len(percents):
-        splits = ", ".join((*percents, "train"))
+    total = "SELECT COUNT(*), TOTAL(num_tiles), COUNT(single_class) + TOTAL(LENGTH(classes)) FROM fields WHERE "
+    num_fields, num_tiles, has_classes = table.database.execute(total + _OPEN).fetchone()
+    if num_fields <= len(percents):
+        splits = ", ".join((*(SPLITS[split] for split in percents), "train"))
         raise DataError(
-            f"{len(tiles):,} labelled tiles of {len(sizes):,} fields under {source_uri!r} cannot be split by field "
+            f"{int(num_tiles):,} labelled tiles of {num_fields:,} fields under {source_uri!r} cannot be split by field "
             f"into {splits}; expected at least {len(percents) + 1} fields"
         )
-    if any(_classes_of(tile) for tile in tiles):
-        shares = {split: percent / 100 for split, percent in percents.items()}
-        return stratify(_field_tiles(tiles), {"train": 1 - sum(shares.values()), **shares}, seed)
-    order = sorted(sizes, key=lambda field_id: (keyed_hash("split", seed, field_id), field_id))
-    ends = [0]  # ends[n]: tiles of the first n fields
-    for field_id in order:
-        ends.append(ends[-1] + sizes[field_id])
-    split_of = dict.fromkeys(order, "train")
+    if has_classes:
+        _balanced(table, split_of, {_TRAIN: 100 - sum(percents.values()), **percents})
+        return
+    rows = table.database.execute(f"SELECT number, num_tiles FROM fields WHERE {_OPEN} ORDER BY hash, number")
+    order, ends = array("Q"), array("Q", [0])  # ends[n]: tiles of the first n fields
+    for number, count in rows:
+        order.append(number)
+        ends.append(ends[-1] + count)
+        split_of[number] = _TRAIN
     start = 0
     for number, (split, percent) in enumerate(percents.items()):
-        wanted = ends[start] + percent * len(tiles) / 100
+        wanted = ends[start] + percent * num_tiles / 100
         # At least one field for this split, and one for each that is still to come.
         choices = range(start + 1, len(order) - (len(percents) - number) + 1)
         stop = min(choices, key=lambda count: abs(ends[count] - wanted))
-        split_of.update(dict.fromkeys(order[start:stop], split))
+        for field in order[start:stop]:
+            split_of[field] = split
         start = stop
-    return split_of
 
 
-def _classes_of(tile: SourceTile) -> Collection[str]:
-    """Returns the classes that the source gives by tile; none where only its masks tell."""
-    return tile.classes or tuple(tile.annotated or ())
-
-
-def _field_tiles(tiles: Collection[SourceTile]) -> dict[str, FieldTiles]:
-    num_tiles = collections.Counter(tile.field_id for tile in tiles)
-    by_class: dict[str, collections.Counter[str]] = {field_id: collections.Counter() for field_id in num_tiles}
-    for tile in tiles:
-        by_class[tile.field_id].update(_classes_of(tile))
-    return {field_id: FieldTiles(count, by_class[field_id]) for field_id, count in num_tiles.items()}
+def _balanced(table: TileTable, split_of: bytearray, percents: Mapping[int, int]) -> None:
+    """Shares out fields by class: larger ones as a whole, then single tiles so that they make good what is left."""
+    splits = list(percents)
+    larger, fields = array("Q"), FieldCounts()
+    rows = table.database.execute(
+        f"SELECT number, num_tiles, hash, classes FROM fields WHERE {_OPEN} AND single_class IS NULL ORDER BY number"
+    )
+    for number, num_tiles, fate, classes in rows:
+        larger.append(number)
+        fields.add(num_tiles, fate, array("Q", classes))
+    shares = {SPLITS[split]: percent / 100 for split, percent in percents.items()}
+    choice = stratify(fields, shares, table.class_names)
+    decided: dict[str, list[int]] = collections.defaultdict(lambda: [0] * len(splits))
+    for field, (number, index) in enumerate(zip(larger, choice, strict=True)):
+        split_of[number] = splits[index]
+        for class_number, count in fields.by_class(field):
+            decided[table.class_names[class_number]][index] += count
+    singles = f"FROM fields WHERE {_OPEN} AND single_class IS NOT NULL"
+    counts = table.database.execute(f"SELECT single_class, COUNT(*) {singles} GROUP BY single_class").fetchall()
+    wanted = quotas(
+        {table.class_names[number]: count for number, count in counts},
+        decided,
+        [Fraction(percent, 100) for percent in percents.values()],
+        [index in choice for index in range(len(splits))],
+    )
+    rows = table.database.execute(f"SELECT number, single_class {singles} ORDER BY single_class, hash, number")
+    current, rank, ends = -1, 0, [0]
+    for number, class_number in rows:
+        if class_number != current:
+            current, rank = class_number, 0
+            counts_of = wanted[table.class_names[class_number]]
+            # Train last, so that of a growing source few images change between the other splits.
+            ends = [sum(counts_of[1 : index + 1]) for index in range(1, len(splits))]
+        index = next((index for index, end in enumerate(ends, start=1) if rank < end), 0)
+        split_of[number] = splits[index]
+        rank += 1

@@ -1,22 +1,52 @@
 """Shares fields out among splits so that every class is in each of them in proportion, as far as whole fields allow."""
 
 import collections
-import dataclasses
-from collections.abc import Collection, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from components.ingest.keyed_hash import keyed_hash
-
-
-@dataclasses.dataclass(frozen=True)
-class FieldTiles:
-    """The tiles of one field; `by_class` counts those that show the class, and a tile may show several or none."""
-
-    num_tiles: int
-    by_class: Mapping[str, int]
+_OPEN = 255  # in a byte for each field: its split is undecided
 
 
-def stratify(fields: Mapping[str, FieldTiles], shares: Mapping[str, float], seed: int) -> dict[str, str]:
-    """Returns the split by field.
+class FieldCounts:
+    """Fields in some 50 bytes each: a release of ten million tiles has 360,000.
+
+    Attributes:
+      num_tiles: By field.
+      hashes: By field; decides between fields that are much alike.
+    """
+
+    def __init__(self) -> None:
+        self.num_tiles = array("Q")
+        self.hashes = array("Q")
+        self._ends = array("Q", [0])
+        self._classes = array("Q")  # number of a class, tiles that show it, and so on
+
+    def __len__(self) -> int:
+        return len(self.num_tiles)
+
+    def add(self, num_tiles: int, fate: int, by_class: Iterable[int]) -> None:
+        """Adds a field.
+
+        Args:
+          fate: Its hash, below 2^63.
+          by_class: Numbers of classes, each followed by the tiles that show it; a tile may show several or none.
+        """
+        self.num_tiles.append(num_tiles)
+        self.hashes.append(fate)
+        self._classes.extend(by_class)
+        self._ends.append(len(self._classes))
+
+    def by_class(self, field: int) -> Iterator[tuple[int, int]]:
+        """Yields the number of each class of a field, and the tiles that show it."""
+        values = self._classes[self._ends[field] : self._ends[field + 1]]
+        return zip(values[::2], values[1::2], strict=True)
+
+    def count_of(self, field: int, class_number: int) -> int:
+        return next((count for number, count in self.by_class(field) if number == class_number), 0)
+
+
+def stratify(fields: FieldCounts, shares: Mapping[str, float], class_names: Sequence[str]) -> bytearray:
+    """Returns the split by field, as an index into `shares`.
 
     Iterative stratification (Sechidis et al., 2011) with fields in place of examples: the rarest class is shared out
     first, as it leaves the least choice, its large fields before its small ones, each to the split that lacks most of
@@ -24,112 +54,106 @@ def stratify(fields: Mapping[str, FieldTiles], shares: Mapping[str, float], seed
     such field of its share. No field is in two splits, as each is asked for once.
 
     Args:
-      fields: By name; at least as many as there are splits.
       shares: By split, above 0, together 1.
-      seed: Decides between fields that are much alike.
+      class_names: By number; decides between classes that are equally rare.
     """
-    deal = _Deal(fields, shares, seed)
+    deal = _Deal(fields, list(shares.values()))
     while deal.open_classes:
-        deal.share_out(min(deal.open_classes.items(), key=lambda item: (item[1], item[0]))[0])
-    deal.share_out("")
+        deal.share_out(min(deal.open_classes.items(), key=lambda item: (item[1], class_names[item[0]]))[0])
+    deal.share_out(None)
     deal.fill_empty()
     return deal.split_of
 
 
 class _Deal:
-    """Fields while they are shared out.
+    """Fields while they are shared out; splits and classes are numbers.
 
     Attributes:
-      split_of: What was decided so far.
+      split_of: What was decided so far, by field.
       open_classes: Tiles of the undecided fields, by class that they have.
       lacking: Tiles that a split is still due; below 0 if it has too many.
     """
 
-    def __init__(self, fields: Mapping[str, FieldTiles], shares: Mapping[str, float], seed: int) -> None:
+    def __init__(self, fields: FieldCounts, shares: Sequence[float]) -> None:
         self._fields = fields
-        self._hashes = {field_id: keyed_hash("split", seed, field_id) for field_id in fields}
-        self._of_class: dict[str, list[str]] = collections.defaultdict(list)
-        self.split_of: dict[str, str] = {}
-        self.open_classes: dict[str, int] = collections.Counter()
-        for field_id, field in fields.items():
-            for name, count in field.by_class.items():
-                self._of_class[name].append(field_id)
-                self.open_classes[name] += count
-        num_tiles = sum(field.num_tiles for field in fields.values())
-        self.lacking = {split: share * num_tiles for split, share in shares.items()}
+        self._of_class: dict[int, array[int]] = collections.defaultdict(lambda: array("Q"))
+        self.split_of = bytearray([_OPEN]) * len(fields)
+        self.open_classes: collections.Counter[int] = collections.Counter()
+        for field in range(len(fields)):
+            for number, count in fields.by_class(field):
+                self._of_class[number].append(field)
+                self.open_classes[number] += count
+        num_tiles = sum(fields.num_tiles)
+        self.lacking = [share * num_tiles for share in shares]
         self._lacking_of_class = {
-            name: {split: share * count for split, share in shares.items()} for name, count in self.open_classes.items()
+            number: [share * count for share in shares] for number, count in self.open_classes.items()
         }
-        self._splits_of_class: dict[str, set[str]] = {name: set() for name in self.open_classes}
-        self._open_fields = {name: len(field_ids) for name, field_ids in self._of_class.items()}
+        self._splits_of_class: dict[int, set[int]] = {number: set() for number in self.open_classes}
+        self._open_fields = {number: len(members) for number, members in self._of_class.items()}
 
-    def share_out(self, name: str) -> None:
-        """Decides every undecided field that has the class `name`; all that are left, if it is empty."""
+    def share_out(self, class_number: int | None) -> None:
+        """Decides every undecided field that has the class; all that are left, if it is None."""
+        fields, hashes = self._fields, self._fields.hashes
+        members: Sequence[int] = range(len(fields)) if class_number is None else self._of_class[class_number]
 
-        def rank(field_id: str) -> tuple[int, bytes, str]:
-            field = self._fields[field_id]
-            count = field.by_class[name] if name else field.num_tiles
-            return (
-                -count.bit_length(),
-                self._hashes[field_id],
-                field_id,
-            )  # by size in steps of two, so that seeds differ
+        def rank(field: int) -> int:
+            count = fields.num_tiles[field] if class_number is None else fields.count_of(field, class_number)
+            return hashes[field] - (count.bit_length() << 64)  # by size in steps of two, so that seeds differ
 
-        undecided = [field_id for field_id in self._of_class.get(name, self._fields) if field_id not in self.split_of]
-        for field_id in sorted(undecided, key=rank):
-            self._decide(field_id, self._best_split(field_id, name))
-        self.open_classes.pop(name, None)
+        for field in sorted((field for field in members if self.split_of[field] == _OPEN), key=rank):
+            self._decide(field, self._best_split(field, class_number))
+        if class_number is not None:
+            del self.open_classes[class_number]
 
-    def _best_split(self, field_id: str, name: str) -> str:
-        num_tiles = self._fields[field_id].num_tiles
+    def _best_split(self, field: int, class_number: int | None) -> int:
+        num_tiles, lacking = self._fields.num_tiles[field], self.lacking
         # At most half a field too many, where any split has that much room. So two of three splits are too large by no
         # more than one field together while the third lacks one, and none is left to lack more.
-        splits: Collection[str] = [split for split, lacks in self.lacking.items() if 2 * lacks >= num_tiles]
+        splits = [split for split, lacks in enumerate(lacking) if 2 * lacks >= num_tiles]
         if not splits:
-            return max(self.lacking, key=lambda split: self.lacking[split])
-        if not name:
-            return max(splits, key=lambda split: self.lacking[split])
-        without = [split for split in splits if split not in self._splits_of_class[name]]
-        if without and self._open_fields[name] <= len(without):
+            return max(range(len(lacking)), key=lacking.__getitem__)
+        if class_number is None:
+            return max(splits, key=lacking.__getitem__)
+        without = [split for split in splits if split not in self._splits_of_class[class_number]]
+        if without and self._open_fields[class_number] <= len(without):
             splits = without  # the last chance of a split to have the class at all
-        lacks_class = self._lacking_of_class[name]
-        return max(splits, key=lambda split: (lacks_class[split], self.lacking[split]))
+        lacks_class = self._lacking_of_class[class_number]
+        return max(splits, key=lambda split: (lacks_class[split], lacking[split]))
 
-    def _decide(self, field_id: str, split: str) -> None:
-        field = self._fields[field_id]
-        self.split_of[field_id] = split
-        self.lacking[split] -= field.num_tiles
-        for name, count in field.by_class.items():
-            self._lacking_of_class[name][split] -= count
-            self._splits_of_class[name].add(split)
-            self._open_fields[name] -= 1
-            if name in self.open_classes:
-                self.open_classes[name] -= count
+    def _decide(self, field: int, split: int) -> None:
+        self.split_of[field] = split
+        self.lacking[split] -= self._fields.num_tiles[field]
+        for number, count in self._fields.by_class(field):
+            self._lacking_of_class[number][split] -= count
+            self._splits_of_class[number].add(split)
+            self._open_fields[number] -= 1
+            if number in self.open_classes:
+                self.open_classes[number] -= count
 
     def fill_empty(self) -> None:
-        """Gives every split at least one field, of the split that has the most."""
-        for split in self.lacking:
-            counts = collections.Counter(self.split_of.values())
-            if not counts[split]:
-                self._move(source=max(self.lacking, key=lambda other: counts[other]), target=split)
+        """Gives every split at least one field, of the split that has the most; as far as there are fields."""
+        for split in range(len(self.lacking)):
+            counts = [self.split_of.count(other) for other in range(len(self.lacking))]
+            source = max(range(len(counts)), key=counts.__getitem__)
+            if not counts[split] and counts[source] > 1:
+                self._move(source, target=split)
 
-    def _move(self, source: str, target: str) -> None:
+    def _move(self, source: int, target: int) -> None:
         """Moves the field that leaves the classes of both splits the closest to their shares."""
 
-        def cost(field_id: str) -> tuple[float, bytes]:
-            field, worse = self._fields[field_id], 0.0
-            for name, count in field.by_class.items():
-                lacks = self._lacking_of_class[name]
+        def cost(field: int) -> tuple[float, int]:
+            worse = 0.0
+            for number, count in self._fields.by_class(field):
+                lacks = self._lacking_of_class[number]
                 worse += (
                     abs(lacks[source] + count) - abs(lacks[source]) + abs(lacks[target] - count) - abs(lacks[target])
                 )
-            return worse / field.num_tiles, self._hashes[field_id]
+            return worse / self._fields.num_tiles[field], self._fields.hashes[field]
 
-        field_id = min((name for name, split in self.split_of.items() if split == source), key=cost)
-        field = self._fields[field_id]
-        self.split_of[field_id] = target
-        for lacks, count in [(self.lacking, field.num_tiles)] + [
-            (self._lacking_of_class[name], count) for name, count in field.by_class.items()
+        moved = min((field for field, split in enumerate(self.split_of) if split == source), key=cost)
+        self.split_of[moved] = target
+        for lacks, count in [(self.lacking, self._fields.num_tiles[moved])] + [
+            (self._lacking_of_class[number], count) for number, count in self._fields.by_class(moved)
         ]:
             lacks[source] += count
             lacks[target] -= count

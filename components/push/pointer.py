@@ -19,10 +19,7 @@ def read_production(models_uri: str) -> tuple[Production | None, str | None]:
     content, token = storage.read_pointer(uri)
     if content is None:
         return None, None
-    try:
-        return Production.from_json(content, uri), token
-    except DataError as error:
-        raise DataError(f"{error}; restore it, or remove it to start over without a production model") from error
+    return Production.from_json(content, uri), token
 
 
 def require_production(models_uri: str, version: str | None, production: Production | None) -> None:

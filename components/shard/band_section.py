@@ -1,21 +1,21 @@
 """The bands in the data report: mean, deviation and histogram, by split and by year."""
 
-import collections
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from components import report
 from components.agrivision import BANDS
-from components.contracts import FieldSums, Manifest
+from components.contracts import Manifest
+from components.shard.field_table import FieldTable
 
 _COLOURS = dict(zip(BANDS, ("#c0392b", "#2e8b57", "#2b6cb0", "#6b4c9a"), strict=True))
 _MAX_VALUE = 255
 
 
-def band_blocks(manifest: Manifest) -> list[str]:
+def band_blocks(manifest: Manifest, fields: FieldTable) -> list[str]:
     """Returns the section."""
     splits = manifest.splits
     rows = [
@@ -25,7 +25,7 @@ def band_blocks(manifest: Manifest) -> list[str]:
     return [
         report.heading("Bands"),
         report.table(("band", *splits), rows),
-        *_by_year(manifest),
+        *_by_year(manifest, fields),
         report.paragraph("Mean ± deviation of the valid pixels, 0 to 1."),
         report.figure(_histograms(manifest), "Valid pixels of train by value; thin, those of test."),
     ]
@@ -48,28 +48,24 @@ def _histograms(manifest: Manifest) -> Figure:
     return plot
 
 
-def _by_year(manifest: Manifest) -> list[str]:
-    by_year: dict[int, list[FieldSums]] = collections.defaultdict(list)
-    for split in manifest.splits.values():
-        for field in split.fields:
-            by_year[field.year].append(field)
-    if not any(by_year):
+def _by_year(manifest: Manifest, fields: FieldTable) -> list[str]:
+    year_of_row = fields.years()
+    years = np.unique(year_of_row).tolist()
+    if years in ([], [0]):
         return []
-    moments = {str(year or "no year"): _field_moments(fields) for year, fields in sorted(by_year.items())}
+    moments = {
+        str(year or "no year"): _field_moments(fields, year_of_row == year, len(manifest.bands)) for year in years
+    }
     rows = [(band, *(each[index] for each in moments.values())) for index, band in enumerate(manifest.bands)]
     return [report.table(("band", *moments), rows)]
 
 
-def _field_moments(fields: Sequence[FieldSums]) -> list[str]:
-    """Returns mean and deviation of each band."""
-    count = sum(field.valid_pixels for field in fields)
+def _field_moments(fields: FieldTable, rows: NDArray[np.bool_], num_bands: int) -> list[str]:
+    """Returns mean and deviation of each band; Python's integers, as the products are beyond 64 bits."""
+    count = int(fields.valid_pixels[rows].sum())
     moments = []
-    for sums, squares in zip(
-        zip(*(field.band_sums for field in fields), strict=True),
-        zip(*(field.band_squares for field in fields), strict=True),
-        strict=True,
-    ):
-        first, second = sum(sums), sum(squares)
+    for band in range(num_bands):
+        first, second = int(fields.band_sums(band)[rows].sum()), int(fields.band_squares(band)[rows].sum())
         moments.append(
             _moments(first / count / _MAX_VALUE, math.sqrt(count * second - first * first) / count / _MAX_VALUE)
         )

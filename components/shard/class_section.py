@@ -1,27 +1,25 @@
 """The classes in the data report: how many tiles have each, where, when, and together with which others."""
 
-import collections
-from collections.abc import Sequence
-
 import numpy as np
 from matplotlib.figure import Figure
 
 from components import report
 from components.agrivision import CLASS_FOLDERS
-from components.contracts import FieldSums, Manifest
+from components.contracts import Manifest
+from components.shard.field_table import FieldTable
 from components.shard.shifts import percent
 
 SPLIT_COLOURS = ("#2e6b4a", "#8fbf9f", "#c9a24b")  # train, val, test
 
 
-def class_blocks(manifest: Manifest) -> list[str]:
+def class_blocks(manifest: Manifest, fields: FieldTable) -> list[str]:
     """Returns the section: a table and bars by split, imbalance, fields, co-occurrence, and shares by year."""
     return [
         report.heading("Classes"),
         *_by_split(manifest),
         *_cooccurrence(manifest),
-        *_by_year(manifest),
-        *_by_field(manifest),
+        *_by_year(manifest, fields),
+        *_by_field(manifest, fields),
     ]
 
 
@@ -90,23 +88,21 @@ def _cooccurrence(manifest: Manifest) -> list[str]:
     ]
 
 
-def _by_year(manifest: Manifest) -> list[str]:
-    by_year: dict[int, list[FieldSums]] = collections.defaultdict(list)
-    for field in _fields(manifest):
-        by_year[field.year].append(field)
-    years = sorted(by_year)
+def _by_year(manifest: Manifest, fields: FieldTable) -> list[str]:
+    year_of_row = fields.years()
+    years = np.unique(year_of_row).tolist()
     if years in ([], [0]):
         return []
-    num_tiles = {year: sum(field.num_tiles for field in by_year[year]) for year in years}
+    rows = {year: np.flatnonzero(year_of_row == year) for year in years}
+    num_tiles = {year: int(fields.num_tiles[rows[year]].sum()) for year in years}
+    tiles_of = {name: fields.class_tiles(name) for name in manifest.classes}
     shares = {
-        name: [sum(field.class_tiles.get(name, 0) for field in by_year[year]) / num_tiles[year] for year in years]
-        for name in manifest.classes
+        name: [int(tiles[rows[year]].sum()) / num_tiles[year] for year in years] for name, tiles in tiles_of.items()
     }
     largest = max((share for row in shares.values() for share in row), default=0.0) or 1.0
     header = ("class", *(str(year or "no year") for year in years))
     sizes = ", ".join(
-        f"{year or 'no year'}: {num_tiles[year]:,} tiles of {len({field.field_id for field in by_year[year]}):,} fields"
-        for year in years
+        f"{year or 'no year'}: {num_tiles[year]:,} tiles of {fields.num_names(rows[year]):,} fields" for year in years
     )
     return [
         report.subheading("Share of a year's tiles that have the class"),
@@ -117,18 +113,14 @@ def _by_year(manifest: Manifest) -> list[str]:
     ]
 
 
-def _by_field(manifest: Manifest) -> list[str]:
-    fields = _fields(manifest)
+def _by_field(manifest: Manifest, fields: FieldTable) -> list[str]:
     if len(fields) == manifest.num_tiles:
         return []  # any images, each a field of its own
     rows = []
     for name in manifest.classes:
-        with_class = [
-            len({field.field_id for field in split.fields if name in field.class_tiles})
-            for split in manifest.splits.values()
-        ]
-        tiles = [field.class_tiles.get(name, 0) for field in fields]
-        most = f"{max(tiles) / sum(tiles):.0%}" if any(tiles) else ""
+        tiles = fields.class_tiles(name)
+        with_class = [fields.num_names(np.flatnonzero(fields.is_in(split) & (tiles > 0))) for split in manifest.splits]
+        most = f"{tiles.max() / tiles.sum():.0%}" if tiles.any() else ""
         rows.append((name, *with_class, most))
     return [
         report.subheading("Fields that have the class"),
@@ -138,7 +130,3 @@ def _by_field(manifest: Manifest) -> list[str]:
             "so a class is known, and judged, from as many examples as it has fields."
         ),
     ]
-
-
-def _fields(manifest: Manifest) -> Sequence[FieldSums]:
-    return [field for split in manifest.splits.values() for field in split.fields]

@@ -10,7 +10,7 @@ from PIL import Image
 
 from components import report, storage, tfrecords
 from components.agrivision import RGB_BANDS
-from components.contracts import Inventory, ShardReceipt, SourceFile, SourceTile
+from components.contracts import Inventory, SourceFile, SourceTile
 from components.shard import source_image
 from components.shard.source_image import BadImage
 
@@ -66,17 +66,20 @@ def contact_sheet(
     return blocks
 
 
-def choose_examples(inventory: Inventory, receipts: Sequence[ShardReceipt], data_root: str) -> dict[str, list[Example]]:
-    """Returns, by class, the tiles with most of it in the first shard that has it, each of another field."""
+def choose_examples(classes: Sequence[str], first_shard: Mapping[str, str], data_root: str) -> dict[str, list[Example]]:
+    """Returns, by class, the tiles with most of it in the first shard that has it, each of another field.
+
+    Args:
+      first_shard: The path of that shard under data_root, by class; a class that no tile has is left out.
+    """
     classes_by_shard: dict[str, list[str]] = {}
-    for index, name in enumerate(inventory.classes):
-        path = next((receipt.path for receipt in receipts if receipt.class_tiles[index]), None)
-        if path is not None:
-            classes_by_shard.setdefault(path, []).append(name)
+    for name in classes:
+        if name in first_shard:
+            classes_by_shard.setdefault(first_shard[name], []).append(name)
     chosen: dict[str, list[Example]] = {}
     for path, names in classes_by_shard.items():
         best: dict[str, dict[str, Example]] = {name: {} for name in names}  # by class, then by field
-        for example in _read_shard(storage.join(data_root, path), inventory.classes):
+        for example in _read_shard(storage.join(data_root, path), classes):
             for name in names:
                 share = example.fractions.get(name, 0.0)
                 rival = best[name].get(example.field_id)
@@ -86,7 +89,7 @@ def choose_examples(inventory: Inventory, receipts: Sequence[ShardReceipt], data
                         best[name].pop(min(best[name], key=lambda field_id: best[name][field_id].fractions[name]))
         for name in names:
             chosen[name] = sorted(best[name].values(), key=lambda each: (-each.fractions[name], each.tile_id))
-    return {name: chosen[name] for name in inventory.classes if name in chosen}
+    return {name: chosen[name] for name in classes if name in chosen}
 
 
 def _read_shard(uri: str, classes: Sequence[str]) -> Iterator[Example]:

@@ -55,6 +55,21 @@ def stability_index(share: float, earlier_share: float, num_tiles: int, earlier_
     return float((new - old) * (math.log(new / old) - math.log((1 - new) / (1 - old))))
 
 
+def jensen_shannon(counts: Sequence[float], earlier: Sequence[float]) -> float:
+    """Returns the Jensen-Shannon distance of two distributions: 0 for equal ones, 1 for nothing in common.
+
+    The square root, which is a metric (Endres & Schindelin 2003, IEEE Transactions on Information Theory 49:1858), of
+    the divergence in bits (Lin 1991, the same 37:145). Unlike a mean and a deviation, it sees any change of shape.
+
+    Args:
+      counts, earlier: By value, [V]; neither is all 0.
+    """
+    new, old = (np.asarray(each, np.float64) / sum(each) for each in (counts, earlier))
+    middle = (new + old) / 2
+    bits = [(part[part > 0] * np.log2(part[part > 0] / middle[part > 0])).sum() for part in (new, old)]
+    return math.sqrt(max(0.0, float(sum(bits)) / 2))
+
+
 def wasserstein(histogram: Sequence[int], earlier: Sequence[int]) -> float:
     """Returns how far the pixels of one histogram, [256], move on average to make the other, in 0..1.
 

@@ -5,13 +5,15 @@ fields from the same population would bring, and large enough to matter to a mod
 other, their difference is smaller than the test expects, so that it errs on the quiet side.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 
 from components import storage
 from components.contracts import Manifest
 from components.errors import DataError
-from components.shard.divergence import holm, ratio_test, stability_index, wasserstein
+from components.shard.divergence import holm, jensen_shannon, ratio_test, stability_index, wasserstein
+from components.shard.field_file import read_fields
 from components.shard.fields import FieldArrays
 from components.shard.shifts import BandShift, ClassShift, Drift
 from components.shard.statistics import mean_and_std
@@ -28,36 +30,45 @@ MIN_CLASS_RATIO = 2.0
 MIN_MEAN_SHIFT_STDS = 0.2
 # Contrast a quarter up, or a fifth down.
 MIN_STD_RATIO = 1.25
+# As of normal distributions a third of a deviation apart, or with a quarter more contrast. It counts where mean and
+# deviation see nothing (a clipped band, or one of two peaks), and only beyond what splits of one dataset differ by.
+MIN_JENSEN_SHANNON = 0.15
 
 _WHITE = 255
+_VALUES_PER_STEP = 8  # so that a comb of values, as stretched contrast leaves it, is no difference
 
 
 def compare_manifests(manifest_uri: str, earlier_uri: str) -> Drift:
     """Compares two manifests, each a local file or a `gs://` object.
 
     Raises:
-      DataError: if one of them is not there or is not a manifest, or as of compare.
+      DataError: if one of them is not there, is not a manifest or has no sums by field beside it; or as of compare.
     """
-    return compare(read_manifest(manifest_uri), read_manifest(earlier_uri))
+    return compare(read_dataset(manifest_uri), read_dataset(earlier_uri))
 
 
-def read_manifest(uri: str) -> Manifest:
-    """Raises: DataError: if there is no such file or object, or it is not a manifest."""
+def read_dataset(uri: str) -> FieldArrays:
+    """Reads a manifest, wherever its dataset lies, and the sums by field beside it.
+
+    Raises:
+      DataError: if there is no such file or object, it is not a manifest, or there are no sums by field.
+    """
     try:
-        return Manifest.from_json(storage.read_bytes(uri), uri)
+        manifest = Manifest.from_json(storage.read_bytes(uri), uri)
     except (FileNotFoundError, IsADirectoryError) as error:
         raise DataError(f"no manifest at {uri!r}; expected <data_root>/datasets/<id>/manifest.json") from error
+    return FieldArrays(manifest, read_fields(uri, manifest))
 
 
-def compare(manifest: Manifest, earlier: Manifest) -> Drift:
+def compare(new: FieldArrays, old: FieldArrays) -> Drift:
     """Compares all tiles of a dataset with all of an earlier one. Classes and bands are matched by name.
 
     Raises:
-      DataError: if a manifest has no sums by field, or no class or no band is in both.
+      DataError: if no class or no band is in both.
     """
+    manifest, earlier = new.manifest, old.manifest
     classes = _in_both("class", manifest.classes, earlier.classes)
     bands = _in_both("band", manifest.bands, earlier.bands)
-    new, old = FieldArrays(manifest), FieldArrays(earlier)
     p_values = {
         **{name: ratio_test(new.tiles_of(name), new.tiles, old.tiles_of(name), old.tiles) for name in classes},
         **{f"{name} mean": ratio_test(new.sums(name), new.pixels, old.sums(name), old.pixels) for name in bands},
@@ -72,15 +83,18 @@ def compare(manifest: Manifest, earlier: Manifest) -> Drift:
         remarks.append(f"too few fields to tell: {new.num_fields} against {old.num_fields}, at least {MIN_FIELDS} each")
         p_values = dict.fromkeys(p_values, 1.0)
     p_values = holm(p_values)
+    has_fields = min(new.num_fields, old.num_fields) >= MIN_FIELDS
     class_shifts = tuple(_class_shift(name, new, old, p_values) for name in classes)
+    labels = [[float(each.tiles_of(name).sum()) for name in classes] for each in (new, old)]
     return Drift(
         dataset_id=manifest.sha256[:16],
         earlier_id=earlier.sha256[:16],
         size=new.size,
         earlier_size=old.size,
         classes=class_shifts,
-        bands=tuple(_band_shift(name, new, old, p_values) for name in bands),
-        total_variation=_total_variation(new, old, classes),
+        bands=tuple(_band_shift(name, new, old, p_values, has_fields) for name in bands),
+        jensen_shannon=jensen_shannon(*labels) if all(map(sum, labels)) else 0.0,
+        total_variation=_total_variation(*labels),
         remarks=tuple(remarks),
     )
 
@@ -99,13 +113,16 @@ def _remarks(manifest: Manifest, earlier: Manifest) -> list[str]:
     ):
         if alone := [name for name in names if name not in others]:
             remarks.append(f"only {where}: {', '.join(alone)}")
+    sizes = manifest.tile_size_px, earlier.tile_size_px
+    if sizes[0] != sizes[1]:
+        here, there = (f"{size} px" if size else "full size" for size in sizes)
+        remarks.append(f"tiles are stored at {here}, earlier ones at {there}, and smaller ones have less contrast")
     return remarks
 
 
-def _total_variation(new: FieldArrays, old: FieldArrays, classes: Sequence[str]) -> float:
+def _total_variation(labels: Sequence[float], earlier_labels: Sequence[float]) -> float:
     """Returns half the sum of the differences between the classes' shares of all labels."""
-    labels = [[float(each.tiles_of(name).sum()) for name in classes] for each in (new, old)]
-    shares = [[count / max(sum(counts), 1) for count in counts] for counts in labels]
+    shares = [[count / max(sum(counts), 1) for count in counts] for counts in (labels, earlier_labels)]
     return math.fsum(abs(share - earlier) for share, earlier in zip(*shares, strict=True)) / 2
 
 
@@ -124,10 +141,19 @@ def _class_shift(name: str, new: FieldArrays, old: FieldArrays, p_values: Mappin
     )
 
 
-def _band_shift(name: str, new: FieldArrays, old: FieldArrays, p_values: Mapping[str, float]) -> BandShift:
+def _band_shift(
+    name: str, new: FieldArrays, old: FieldArrays, p_values: Mapping[str, float], has_fields: bool
+) -> BandShift:
     (mean, std), (earlier_mean, earlier_std) = (mean_and_std(sample.histogram(name)) for sample in (new, old))
     # A band of one value has no deviation to measure in.
     shift_stds = (mean - earlier_mean) / max(earlier_std, 1 / _WHITE)
+    shape = jensen_shannon(*(_steps(sample.histogram(name)) for sample in (new, old)))
+    noise = max((distance for sample in (new, old) for distance in _between_splits(sample, name)), default=None)
+    is_mean_shift = abs(shift_stds) >= MIN_MEAN_SHIFT_STDS and p_values[f"{name} mean"] < FALSE_ALARM_RATE
+    is_std_shift = (
+        max(std, earlier_std) >= MIN_STD_RATIO * min(std, earlier_std) and p_values[f"{name} std"] < FALSE_ALARM_RATE
+    )
+    is_far = has_fields and noise is not None and shape >= MIN_JENSEN_SHANNON and shape > noise
     return BandShift(
         name=name,
         mean=mean,
@@ -136,9 +162,24 @@ def _band_shift(name: str, new: FieldArrays, old: FieldArrays, p_values: Mapping
         earlier_std=earlier_std,
         shift_stds=shift_stds,
         distance=wasserstein(new.histogram(name), old.histogram(name)),
+        jensen_shannon=shape,
+        split_jensen_shannon=noise,
         mean_p_value=p_values[f"{name} mean"],
         std_p_value=p_values[f"{name} std"],
-        is_mean_shift=abs(shift_stds) >= MIN_MEAN_SHIFT_STDS and p_values[f"{name} mean"] < FALSE_ALARM_RATE,
-        is_std_shift=max(std, earlier_std) >= MIN_STD_RATIO * min(std, earlier_std)
-        and p_values[f"{name} std"] < FALSE_ALARM_RATE,
+        is_mean_shift=is_mean_shift,
+        is_std_shift=is_std_shift,
+        is_shape_shift=is_far and not is_mean_shift and not is_std_shift,
     )
+
+
+def _steps(histogram: Sequence[int]) -> list[int]:
+    """Returns a histogram, [256], in wider steps."""
+    starts = range(0, len(histogram), _VALUES_PER_STEP)
+    return [sum(histogram[start : start + _VALUES_PER_STEP]) for start in starts]
+
+
+def _between_splits(sample: FieldArrays, band: str) -> list[float]:
+    """Returns the Jensen-Shannon distances of a band between any two splits, which have no field in common."""
+    index = sample.manifest.bands.index(band)
+    histograms = [_steps(split.band_histogram[index]) for split in sample.manifest.splits.values()]
+    return [jensen_shannon(*pair) for pair in itertools.combinations(filter(any, histograms), 2)]

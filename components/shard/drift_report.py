@@ -5,12 +5,13 @@ from components.shard.drift import FALSE_ALARM_RATE
 from components.shard.shifts import BandShift, ClassShift, Drift, percent
 
 _CLASS_HEADER = ("class", "earlier", "now", "index", "chance", "shift")
-_BAND_HEADER = ("band", "earlier", "now", "in stds", "distance", "shift")
+_BAND_HEADER = ("band", "earlier", "now", "in stds", "distance", "JS", "JS splits", "shift")
 _EXPLANATION = (
     "Shares of the tiles that have the class; means of the valid pixels, 0 to 1. Index: population stability index. "
     "Chance: of fields from one population differing as much, adjusted for the number of tests. Distance: how far "
-    "the average pixel moves between the histograms, 0 to 1. A shift has a chance below "
-    f"{FALSE_ALARM_RATE:g} and is large enough to matter."
+    "the average pixel moves between the histograms, 0 to 1. JS: Jensen-Shannon distance of the histograms, 0 to 1, "
+    "and the largest between two splits of one dataset, which other fields alone bring. A shift has a chance below "
+    f"{FALSE_ALARM_RATE:g}, or a histogram further apart than splits are, and is large enough to matter."
 )
 
 
@@ -36,7 +37,8 @@ def drift_blocks(drift: Drift) -> list[str]:
         report.paragraph(f"{verdict[0].upper()}{verdict[1:]}."),
         report.paragraph(
             f"{drift.size} here, {drift.earlier_size} in {drift.earlier_id}. "
-            f"{drift.total_variation:.0%} of the labels would have to change class to make the two alike."
+            f"{drift.total_variation:.0%} of the labels would have to change class to make the two alike "
+            f"(Jensen-Shannon distance {drift.jensen_shannon:.2f})."
         ),
         report.table(_CLASS_HEADER, [_class_row(each) for each in drift.classes]),
         report.table(_BAND_HEADER, [_band_row(band) for band in drift.bands]),
@@ -56,14 +58,16 @@ def _class_row(shift: ClassShift) -> tuple[str, ...]:
 
 
 def _band_row(band: BandShift) -> tuple[str, ...]:
-    kinds = [kind for kind, found in (("mean", band.is_mean_shift), ("deviation", band.is_std_shift)) if found]
+    found = {"mean": band.is_mean_shift, "deviation": band.is_std_shift, "histogram": band.is_shape_shift}
     return (
         band.name,
         f"{band.earlier_mean:.3f}",
         f"{band.mean:.3f}",
         f"{band.shift_stds:+.2f}",
         f"{band.distance:.3f}",
-        ", ".join(kinds),
+        f"{band.jensen_shannon:.2f}",
+        "-" if band.split_jensen_shannon is None else f"{band.split_jensen_shannon:.2f}",
+        ", ".join(kind for kind, is_found in found.items() if is_found),
     )
 
 

@@ -4,16 +4,17 @@ import collections
 import dataclasses
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from components.agrivision import CLASS_FOLDERS
-from components.contracts import Inventory, Note, ShardReceipt
+from components.contracts import Inventory, Note, PlannedShard
 from components.errors import DataError
-from components.shard.partition import planned_tiles
+from components.shard.partition import TileName, planned_tiles
+from components.shard.receipts import read_receipt
+from components.shard.tally import MAX_LISTED, FirstSorted
 
 DIGEST_BYTES = 8  # two of ten million different pictures are alike in these once in 300,000 datasets
 
@@ -28,13 +29,28 @@ class NamedTile:
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Duplicates:
-    """The tiles that are one picture, sorted; two at least."""
+    """Tiles that are one picture, sorted; two at least, and where there are thousands, not all of them."""
 
     tiles: tuple[NamedTile, ...]
 
     @property
     def splits(self) -> set[str]:
         return {tile.split for tile in self.tiles}
+
+
+@dataclasses.dataclass(frozen=True)
+class Repeats:
+    """The pictures that are there under two names or more.
+
+    Attributes:
+      num_tiles: Tiles that repeat a picture, the first of each picture not counted.
+      num_across: Pictures in two splits.
+      named: The pictures by the first of their names; of thousands not all, but those in two splits first.
+    """
+
+    num_tiles: int
+    num_across: int
+    named: Sequence[Duplicates]
 
 
 def picture_digest(rgb: bytes) -> bytes:
@@ -52,71 +68,125 @@ class PictureDigests:
         """Adds one digest or several, one after the other."""
         self._by_split[split] += digests
 
-    def in_two_splits(self) -> set[bytes]:
-        """Returns the digests that more than one split has."""
-        return _repeated(np.unique(_numbers(digests)) for digests in self._by_split.values())
+    def clear(self) -> None:
+        """Forgets them all."""
+        self._by_split.clear()
 
-    def in_one_split(self) -> set[bytes]:
-        """Returns the digests that a split has more than once."""
-        return {digest for digests in self._by_split.values() for digest in _repeated([_numbers(digests)])}
+    def of_split(self, split: str) -> NDArray[np.uint64]:
+        """Returns the digests in the order in which they were added; nothing may be added while they are in use."""
+        return np.frombuffer(self._by_split[split], np.uint64)
 
-
-def _numbers(digests: bytes | bytearray) -> NDArray[np.uint64]:
-    return np.frombuffer(bytes(digests), np.uint64)
-
-
-def _repeated(groups: Iterable[NDArray[np.uint64]]) -> set[bytes]:
-    """Returns what is there more than once, over all groups."""
-    arrays = list(groups)
-    if not arrays:
-        return set()
-    values = np.sort(np.concatenate(arrays))
-    return {value.tobytes() for value in np.unique(values[1:][values[1:] == values[:-1]])}
+    def repeats(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64], int]:
+        """Returns the digests in two splits, those that a split has more than once, and how many repeat another one."""
+        ordered = [np.sort(self.of_split(split)) for split in self._by_split]  # the one copy that is made of them all
+        within = [np.unique(values[1:][values[1:] == values[:-1]]) for values in ordered]
+        across = [_shared(one, other) for one, other in itertools.combinations(ordered, 2)]
+        in_two_splits, in_one_split = (np.unique(np.concatenate([*found, _NONE])) for found in (across, within))
+        num_repeated = sum(_num_repeated(values) for values in ordered)
+        num_repeated += sum(len(_shared(values, in_two_splits)) for values in ordered) - len(in_two_splits)
+        return in_two_splits, in_one_split, num_repeated
 
 
-class _PlannedTile(msgspec.Struct):
-    """What this file needs of a SourceTile, which is decoded faster than all of it."""
-
-    tile_id: str
-    split: str
-    shard: int
+_NONE = np.zeros(0, np.uint64)
 
 
-def find_duplicates(inventory: Inventory, receipts: Sequence[ShardReceipt], data_root: str) -> list[Duplicates]:
-    """Returns the pictures that are there under two names or more, by the first of their names.
+def _num_repeated(ordered: NDArray[np.uint64]) -> int:
+    """Returns how many of a sorted array's values are equal to the one before."""
+    return int(np.count_nonzero(ordered[1:] == ordered[:-1]))
+
+
+def _shared(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Returns what is in both sorted arrays, each value once; one search per value of the shorter one."""
+    longer, shorter = (one, other) if len(one) >= len(other) else (other, one)
+    return np.unique(shorter[_is_in(shorter, longer)])
+
+
+def _is_in(values: NDArray[np.uint64], ordered: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Tells which values are in a sorted array."""
+    if not len(ordered):
+        return np.zeros(len(values), np.bool_)
+    found: NDArray[np.bool_] = ordered[np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)] == values
+    return found
+
+
+def find_repeats(
+    digests: PictureDigests,
+    num_tiles: Mapping[tuple[str, int], int],
+    inventory: Inventory,
+    data_root: str,
+) -> Repeats:
+    """Finds the pictures that are there under two names or more, and their names.
 
     Args:
-      receipts: By split and index; all that the inventory plans.
+      digests: Added by split and index of the shards, in the order of the records.
+      num_tiles: Good tiles by split and index, in that order; all that the inventory plans.
       data_root: Where the partition files are, for the names.
-
-    Raises:
-      DataError: if a receipt and the plan of its shard do not fit together.
     """
-    digests = PictureDigests()
-    for receipt in receipts:
-        if len(receipt.picture_digests) != DIGEST_BYTES * receipt.num_tiles:
-            raise DataError(
-                f"{receipt.split} shard {receipt.index}: its receipt counts {receipt.num_tiles:,} tiles and has "
-                f"{len(receipt.picture_digests) // DIGEST_BYTES:,} digests; run the shard tasks again"
-            )
-        digests.add(receipt.split, receipt.picture_digests)
-    wanted = digests.in_two_splits() | digests.in_one_split()
-    if not wanted:
-        return []
-    found: dict[bytes, list[NamedTile]] = collections.defaultdict(list)
-    by_shard = {(receipt.split, receipt.index): receipt for receipt in receipts}
+    across, within, num_repeated = digests.repeats()
+    within = within[~_is_in(within, across)]
+    wanted = np.sort(np.concatenate([across, within])[:MAX_LISTED])
+    if not len(wanted):
+        return Repeats(0, 0, ())
+    names, chosen = _Names(), set(wanted.tolist())
+    hits = _shards_with(wanted, digests, num_tiles)
     for partition in inventory.partitions:
-        tiles = planned_tiles(data_root, partition, _PlannedTile)
+        planned = {(shard.split, shard.index): shard for shard in partition.shards}
+        tiles = planned_tiles(data_root, partition, TileName)
         for key, group in itertools.groupby(tiles, key=lambda tile: (tile.split, tile.shard)):
-            rejected = {bad.tile_id for bad in by_shard[key].rejected}
-            good = (tile for tile in group if tile.tile_id not in rejected)  # in the order of the records
-            for tile, digest in zip(good, _each(by_shard[key].picture_digests), strict=True):
-                if digest in wanted:
-                    found[digest].append(NamedTile(tile.tile_id, tile.split))
-    return sorted(Duplicates(tuple(sorted(tiles))) for tiles in found.values())
+            if key in hits:
+                good = _good(group, planned[key], num_tiles[key], data_root)
+                for tile, digest in zip(good, hits[key].tolist(), strict=True):
+                    if digest in chosen:
+                        names.add(digest, NamedTile(tile.tile_id, tile.split))
+    return Repeats(num_repeated, len(across), names.groups())
 
 
-def judge_duplicates(found: Sequence[Duplicates], inventory: Inventory) -> tuple[list[Note], list[str]]:
+def _shards_with(
+    wanted: NDArray[np.uint64], digests: PictureDigests, num_tiles: Mapping[tuple[str, int], int]
+) -> dict[tuple[str, int], NDArray[np.uint64]]:
+    """Returns the digests of each shard that has one of those wanted."""
+    starts: dict[str, int] = collections.defaultdict(int)
+    found = {}
+    for (split, index), count in num_tiles.items():
+        values = digests.of_split(split)[starts[split] : starts[split] + count]
+        starts[split] += count
+        if _is_in(values, wanted).any():
+            found[split, index] = values
+    return found
+
+
+def _good(tiles: Iterator[TileName], planned: PlannedShard, num_good: int, data_root: str) -> Iterator[TileName]:
+    """Returns the tiles that are records of the shard, in their order."""
+    if num_good == planned.num_tiles:
+        return tiles
+    rejected = {bad.tile_id for bad in read_receipt(data_root, planned).rejected}
+    return (tile for tile in tiles if tile.tile_id not in rejected)
+
+
+class _Names:
+    """The names of repeated pictures: of each the first in every split, and of all together the first few."""
+
+    def __init__(self) -> None:
+        self._first: dict[int, dict[str, str]] = collections.defaultdict(dict)  # by picture, then by split
+        # A picture is remarked on under all its names but the first: enough of them for as many remarks as are listed.
+        self._others: FirstSorted[tuple[str, str, int]] = FirstSorted(2 * MAX_LISTED)
+
+    def add(self, digest: int, tile: NamedTile) -> None:
+        first = self._first[digest]
+        first[tile.split] = min(tile.tile_id, first.get(tile.split, tile.tile_id))
+        self._others.add([(tile.tile_id, tile.split, digest)])
+
+    def groups(self) -> list[Duplicates]:
+        """Returns the pictures by the first of their names."""
+        tiles = {
+            digest: {NamedTile(name, split) for split, name in first.items()} for digest, first in self._first.items()
+        }
+        for tile_id, split, digest in self._others.first():
+            tiles[digest].add(NamedTile(tile_id, split))
+        return sorted(Duplicates(tuple(sorted(group))) for group in tiles.values() if len(group) > 1)
+
+
+def judge_repeats(found: Repeats, inventory: Inventory) -> tuple[list[Note], list[str]]:
     """Returns the remarks on each second tile of a picture, and the warnings about the dataset.
 
     A picture in two splits is a leak, and stops the run: whoever has the source can remove one of the files. A release
@@ -126,23 +196,19 @@ def judge_duplicates(found: Sequence[Duplicates], inventory: Inventory) -> tuple
     Raises:
       DataError: for a leak, naming two of the tiles.
     """
-    leaks = [group for group in found if len(group.splits) > 1]
+    leaks = [group for group in found.named if len(group.splits) > 1]
     notes = [
         Note(tile.tile_id, f"the same picture as {group.tiles[0].tile_id}")
-        for group in found
+        for group in found.named
         for tile in group.tiles[1:]
     ]
     if not leaks:
         return notes, []
     one, other = next(pair for pair in itertools.combinations(leaks[0].tiles, 2) if pair[0].split != pair[1].split)
     text = (
-        f"{len(leaks):,} pictures are in two splits, e.g. as {one.tile_id} in {one.split} "
+        f"{found.num_across:,} pictures are in two splits, e.g. as {one.tile_id} in {one.split} "
         f"and as {other.tile_id} in {other.split}"
     )
     if inventory.layout != CLASS_FOLDERS and inventory.split_origin.startswith("official"):
         return notes, [f"{text}: scores flatter"]
     raise DataError(f"{text}; scores on such splits flatter, so remove one of the two from the source and run again")
-
-
-def _each(digests: bytes) -> Iterator[bytes]:
-    return (digests[start : start + DIGEST_BYTES] for start in range(0, len(digests), DIGEST_BYTES))

@@ -9,8 +9,9 @@ from PIL import Image, ImageDraw
 
 from components import report, storage
 from components.agrivision import CLASS_FOLDERS, TileId, parse_tile_id
-from components.contracts import Inventory, Manifest, SourceFile, SourceTile
+from components.contracts import Inventory, SourceFile, SourceTile
 from components.shard import source_image
+from components.shard.field_table import FieldTable
 from components.shard.source_image import BadImage
 
 _SPLITS_SHOWN = ("train", "test")  # a field of each
@@ -32,14 +33,17 @@ class ShownField:
     classes: tuple[str, ...]
 
 
-def choose_fields(manifest: Manifest) -> list[ShownField]:
+def choose_fields(fields: FieldTable) -> list[ShownField]:
     """Returns a field of each split shown: the one with most classes, and of these with most tiles."""
     chosen = []
+    num_tiles, num_classes = fields.num_tiles, fields.num_classes()
     for split in _SPLITS_SHOWN:
-        fields = [field for field in manifest.splits[split].fields if 1 < field.num_tiles <= _MAX_TILES]
-        if fields:
-            best = max(fields, key=lambda field: (len(field.class_tiles), field.num_tiles, field.field_id))
-            chosen.append(ShownField(best.field_id, split, tuple(sorted(best.class_tiles))))
+        rows = np.flatnonzero(fields.is_in(split) & (num_tiles > 1) & (num_tiles <= _MAX_TILES))
+        if len(rows):
+            rows = rows[num_classes[rows] == num_classes[rows].max()]
+            rows = rows[num_tiles[rows] == num_tiles[rows].max()]
+            best = max(rows.tolist(), key=lambda row: fields.names[row])
+            chosen.append(ShownField(fields.names[best], split, tuple(sorted(fields.classes_of(best)))))
     return chosen
 
 

@@ -9,13 +9,16 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from components import storage
 from components.agrivision import SPLITS, TileId, parse_tile_id
 from components.contracts import Manifest
 from components.errors import DataError
 from components.shard.duplicates import PictureDigests, picture_digest
+from components.shard.tally import MAX_LISTED
 from components.shard.verify import open_manifest
 from components.tfrecords import parse_names, serialized_records
 
@@ -78,8 +81,8 @@ def check_leaks(manifest_uri: str, data_root: str | None = None) -> LeakReport:
         digests.add(name.split, name.digest)
         num_tiles += 1
     shared = sorted(field_id for field_id, bits in seen.items() if bits.bit_count() > 1)
-    twice = digests.in_two_splits()
-    if shared or twice:
+    twice, _, _ = digests.repeats()
+    if shared or len(twice):
         raise DataError(_described(manifest, data_root, dataset_id, shared, len(seen), twice))
     return LeakReport(dataset_id, num_tiles, len(seen), splits)
 
@@ -128,10 +131,16 @@ def _names(manifest: Manifest, data_root: str) -> Iterator[_Name]:
 
 
 def _described(
-    manifest: Manifest, data_root: str, dataset_id: str, shared: Sequence[str], num_fields: int, twice: set[bytes]
+    manifest: Manifest,
+    data_root: str,
+    dataset_id: str,
+    shared: Sequence[str],
+    num_fields: int,
+    twice: NDArray[np.uint64],
 ) -> str:
     """Returns the error; reads the names again, and keeps those that leak."""
     wanted = set(shared)
+    leaking = {digest.tobytes() for digest in twice[:MAX_LISTED]}
     tiles: dict[str, dict[str, str]] = collections.defaultdict(dict)  # by field and split: a tile, the first by name
     places: dict[str, list[Place]] = collections.defaultdict(list)
     pictures: dict[bytes, dict[str, str]] = collections.defaultdict(dict)  # by digest and split, likewise
@@ -140,7 +149,7 @@ def _described(
             tiles[field_id][name.split] = min(name.tile_id, tiles[field_id].get(name.split, name.tile_id))
         if (window := window_of(name.tile_id)) is not None and window.field_id in wanted:
             places[window.field_id].append((name.split, window))
-        if name.digest in twice:
+        if name.digest in leaking:
             pictures[name.digest][name.split] = min(name.tile_id, pictures[name.digest].get(name.split, name.tile_id))
     parts = []
     if shared:
@@ -155,7 +164,7 @@ def _described(
             f"{len(pairs):,} pairs of windows overlap across splits, "
             f"e.g. {window} ({split}) and {other} ({other_split})"
         )
-    if twice:
+    if len(twice):
         example = min(pictures.values(), key=_both)
         parts.append(f"{len(twice):,} pictures are in two splits, e.g. {_both(example)}")
     return (

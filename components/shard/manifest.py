@@ -1,32 +1,25 @@
 """Merges the receipts of all partitions into the dataset: checks, statistics, report, and the manifest last."""
 
-import collections
-import concurrent.futures
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from components import storage
 from components.agrivision import SPLITS
-from components.contracts import (
-    Inventory,
-    Manifest,
-    Note,
-    PlannedShard,
-    Rejection,
-    Shard,
-    ShardReceipt,
-    ShardReceipts,
-    SplitSummary,
-)
+from components.contracts import Inventory, Manifest, PlannedShard, ShardReceipts, SplitSummary
 from components.errors import DataError
+from components.in_order import map_in_order
 from components.progress import StepLog
-from components.shard import drift, duplicates, statistics
-from components.shard.report import data_report
+from components.shard import drift, duplicates, field_file
+from components.shard.fields import FieldArrays
+from components.shard.merging import DatasetSums
+from components.shard.receipts import checked_receipt
+from components.shard.shifts import Drift
+from components.shard.tally import Rejections
 
 DATASETS_FOLDER = "datasets"
 MANIFEST_NAME = "manifest.json"
 REPORT_NAME = "report.html"
-_MAX_NOTES = 1000  # remarks in the manifest, about 100 kB
 _NUM_THREADS = 16  # each waits for an answer about one shard
 
 
@@ -44,137 +37,139 @@ def merge_shards(
     The id is the start of the manifest's sha256, and the manifest is written last: without it, there is no dataset.
 
     Args:
+      receipts_paths: Local files, each a list of receipts from a shard task.
       reference_uri: Manifest of an earlier dataset that the report compares this one with; empty for none.
 
     Raises:
       DataError: if a shard is missing, too many tiles are bad, a split has no tile, a picture is in two splits, or
         there is no such reference.
     """
-    reference = drift.read_manifest(reference_uri) if reference_uri else None
+    reference = drift.read_dataset(reference_uri) if reference_uri else None
     inventory = Inventory.read(inventory_path)
-    receipts = _planned_receipts(inventory, [ShardReceipts.read(path) for path in receipts_paths])
-    _require_shard_files(receipts, data_root)
-    rejected = tuple(sorted([*inventory.rejected, *(bad for receipt in receipts for bad in receipt.rejected)]))
-    _require_few_rejected(rejected, sum(r.num_tiles for r in receipts) + len(rejected), inventory.max_bad_fraction)
-    notes, leaks = duplicates.judge_duplicates(duplicates.find_duplicates(inventory, receipts, data_root), inventory)
-    notes = sorted([*notes, *(note for receipt in receipts for note in receipt.notes)])
-    manifest = build_manifest(inventory, receipts, rejected, notes)
-    warnings = [*leaks, *find_warnings(manifest, receipts)]
-    for warning in warnings:
-        log.line(f"warning: {warning}")
-    shift = drift.compare(manifest, reference) if reference else None
-    if shift:
-        log.line(f"against {shift.earlier_id}: {shift.verdict}")
+    sums = _summed(inventory, _planned_shards(inventory, receipts_paths), data_root)
+    num_tiles = sum(sums.num_tiles.values())
+    _require_few_rejected(sums.rejections, num_tiles + len(sums.rejections), inventory.max_bad_fraction)
+    repeats = duplicates.find_repeats(sums.digests, sums.num_tiles, inventory, data_root)
+    sums.digests.clear()  # before TensorFlow is loaded for the report
+    remarks, leaks = duplicates.judge_repeats(repeats, inventory)
+    sums.notes.add(remarks)
+    num_notes = sums.notes.num_items - len(remarks) + repeats.num_tiles
 
-    folder = storage.join(data_root, DATASETS_FOLDER, manifest.sha256[:16])
-    html = data_report(manifest, inventory, receipts, data_root, warnings, shift).encode()
+    with field_file.field_file(sums.fields) as (fields_path, fields_sha256):
+        manifest = build_manifest(inventory, sums, fields_sha256, num_notes)
+        warnings = [*leaks, *find_warnings(manifest, sums)]
+        for warning in warnings:
+            log.line(f"warning: {warning}")
+        shift = drift.compare(FieldArrays(manifest, sums.fields), reference) if reference else None
+        if shift:
+            log.line(f"against {shift.earlier_id}: {shift.verdict}")
+        html = _report(manifest, inventory, sums, data_root, warnings, shift)
+        folder = storage.join(data_root, DATASETS_FOLDER, manifest.sha256[:16])
+        _publish(fields_path, storage.join(folder, field_file.NAME))
     storage.write_bytes(storage.join(folder, REPORT_NAME), html)
     storage.write_bytes(storage.join(folder, MANIFEST_NAME), manifest.to_json())
     Path(report_path).parent.mkdir(parents=True, exist_ok=True)
     Path(report_path).write_bytes(html)
     manifest.write(manifest_path)
 
-    num_fields = len({field_id for receipt in receipts for field_id in receipt.field_ids})
-    gigabytes = sum(receipt.num_bytes for receipt in receipts) / 1e9
+    gigabytes = sum(shard.num_bytes for shards in sums.shards.values() for shard in shards) / 1e9
     log.summary = (
-        f"wrote {manifest.num_tiles:,} tiles of {num_fields:,} fields to {manifest.num_shards:,} shards "
-        f"({gigabytes:.2f} GB), {len(rejected):,} rejected"
+        f"wrote {manifest.num_tiles:,} tiles of {sums.fields.num_fields():,} fields to {manifest.num_shards:,} shards "
+        f"({gigabytes:.2f} GB), {manifest.num_rejected:,} rejected"
     )
-    if notes:
-        log.summary += f", {len(notes):,} remarks"
+    if num_notes:
+        log.summary += f", {num_notes:,} remarks"
     return manifest
 
 
-def _planned_receipts(inventory: Inventory, documents: Sequence[ShardReceipts]) -> list[ShardReceipt]:
-    """Returns one receipt for each planned shard, by split and index.
+def _planned_shards(inventory: Inventory, receipts_paths: Sequence[str]) -> list[PlannedShard]:
+    """Returns the plan by split and index.
 
     Raises:
-      DataError: if one is missing, or does not fit the inventory.
+      DataError: if a shard task did not hand in a receipt.
     """
-    by_digest = {receipt.source_digest: receipt for document in documents for receipt in document.receipts}
+    handed = {digest for path in receipts_paths for digest in ShardReceipts.read(path).source_digests}
     planned = [shard for partition in inventory.partitions for shard in partition.shards]
     planned.sort(key=lambda shard: (SPLITS.index(shard.split), shard.index))
-    return [_fitting(shard, by_digest.get(shard.source_digest), inventory) for shard in planned]
+    for shard in planned:
+        if shard.source_digest not in handed:
+            raise DataError(
+                f"{shard.split} shard {shard.index} has no receipt; did every shard task finish, and on this inventory?"
+            )
+    return planned
 
 
-def _fitting(planned: PlannedShard, receipt: ShardReceipt | None, inventory: Inventory) -> ShardReceipt:
-    name = f"{planned.split} shard {planned.index}"
-    if receipt is None:
-        raise DataError(f"{name} has no receipt; did every shard task finish, and on this inventory?")
-    num_tiles = receipt.num_tiles + len(receipt.rejected)
-    if (receipt.split, receipt.index, num_tiles) != (planned.split, planned.index, planned.num_tiles):
-        raise DataError(
-            f"{name}: planned with {planned.num_tiles} tiles, but its receipt is of "
-            f"{receipt.split} shard {receipt.index} with {num_tiles} tiles; run the shard tasks again"
-        )
-    shape = (len(receipt.class_tiles), len(receipt.band_histogram))
-    if shape != (len(inventory.classes), len(inventory.bands)):
-        raise DataError(
-            f"{name}: expected {len(inventory.classes)} classes and {len(inventory.bands)} bands, "
-            f"its receipt has {shape[0]} and {shape[1]}; run the shard tasks again"
-        )
-    return receipt
+def _summed(inventory: Inventory, planned: Sequence[PlannedShard], data_root: str) -> DatasetSums:
+    """Adds up the receipts in the order of the plan; a few at a time are in memory.
+
+    Raises:
+      DataError: if one is missing or does not fit the plan, or its shard is missing.
+    """
+    sums = DatasetSums(inventory)
+    receipts = map_in_order(lambda shard: checked_receipt(data_root, shard, inventory), planned, _NUM_THREADS)
+    with contextlib.closing(receipts):
+        for receipt in receipts:
+            sums.add(receipt)
+    return sums
 
 
-def _require_shard_files(receipts: Sequence[ShardReceipt], data_root: str) -> None:
-    written = [receipt for receipt in receipts if receipt.path]
-    with concurrent.futures.ThreadPoolExecutor(_NUM_THREADS) as pool:
-        sizes = pool.map(lambda receipt: storage.size(storage.join(data_root, receipt.path)), written)
-        for receipt, size in zip(written, sizes, strict=True):
-            if size != receipt.num_bytes:
-                came = "there is no such file" if size is None else f"got {size:,}"
-                raise DataError(
-                    f"{receipt.split} shard {receipt.index}, {receipt.path!r} under {data_root!r}: "
-                    f"expected {receipt.num_bytes:,} bytes, {came}; run the shard tasks again"
-                )
+def _report(
+    manifest: Manifest,
+    inventory: Inventory,
+    sums: DatasetSums,
+    data_root: str,
+    warnings: Sequence[str],
+    shift: Drift | None,
+) -> bytes:
+    # Imported here: it loads TensorFlow, to look at pictures, and what can refuse the dataset has done so by now.
+    from components.shard.report import data_report
+
+    return data_report(manifest, inventory, sums, data_root, warnings, shift).encode()
 
 
-def _require_few_rejected(rejected: Sequence[Rejection], num_tiles: int, limit: float) -> None:
-    """Refuses a source that has too many bad tiles to be merely untidy."""
-    if len(rejected) <= limit * num_tiles:
+def _publish(local: Path, uri: str) -> None:
+    """Puts a file there that has this content in every run; one of another size is a damaged one."""
+    if storage.size(uri) == local.stat().st_size:
         return
-    examples: dict[str, str] = {}
-    for bad in rejected:
-        examples.setdefault(bad.reason, bad.tile_id)
-    most = collections.Counter(bad.reason for bad in rejected).most_common(3)
-    reasons = "; ".join(f"{count:,} x {reason} (e.g. {examples[reason]})" for reason, count in most)
+    storage.write_bytes(uri, local.read_bytes())
+
+
+def _require_few_rejected(rejections: Rejections, num_tiles: int, limit: float) -> None:
+    """Refuses a source that has too many bad tiles to be merely untidy."""
+    if len(rejections) <= limit * num_tiles:
+        return
+    most = sorted(rejections.reasons(), key=lambda reason: (-reason.num_tiles, reason.examples[0]))[:3]
+    reasons = "; ".join(f"{reason.num_tiles:,} x {reason.text} (e.g. {reason.examples[0]})" for reason in most)
     raise DataError(
-        f"{len(rejected):,} of {num_tiles:,} tiles are bad, {len(rejected) / num_tiles:.1%}, "
+        f"{len(rejections):,} of {num_tiles:,} tiles are bad, {len(rejections) / num_tiles:.1%}, "
         f"more than ingest_max_bad_fraction={limit:g} allows: {reasons}"
     )
 
 
-def build_manifest(
-    inventory: Inventory,
-    receipts: Sequence[ShardReceipt],
-    rejected: tuple[Rejection, ...],
-    notes: Sequence[Note] = (),
-) -> Manifest:
-    """Returns the dataset that the receipts, by split and index, amount to.
+def build_manifest(inventory: Inventory, sums: DatasetSums, fields_sha256: str, num_notes: int) -> Manifest:
+    """Returns the dataset that the receipts amount to.
+
+    Args:
+      fields_sha256: Of the file of the sums by field.
+      num_notes: Remarks in all, of which the sums hold the first.
 
     Raises:
       DataError: if a split has no tile.
     """
     splits = {}
     for split in SPLITS:
-        of_split = [receipt for receipt in receipts if receipt.split == split]
-        good = [receipt for receipt in of_split if receipt.num_tiles]
-        if not good:
-            num_bad = sum(len(receipt.rejected) for receipt in of_split)
+        if not sums.splits[split].num_tiles:
+            num_bad = sum(
+                shard.num_tiles for part in inventory.partitions for shard in part.shards if shard.split == split
+            )
             raise DataError(
                 f"the {split} split has no good tile ({num_bad} rejected); train, val and test need at least one each"
             )
-        shards = tuple(
-            Shard(
-                path=receipt.path,
-                sha256=receipt.sha256,
-                num_bytes=receipt.num_bytes,
-                num_tiles=receipt.num_tiles,
-                num_single_label=receipt.num_single_label,
-            )
-            for receipt in good
+        splits[split] = SplitSummary(
+            shards=tuple(sums.shards[split]),
+            num_fields=sums.fields.num_fields(split),
+            **sums.splits[split].summary_fields(),
         )
-        splits[split] = SplitSummary(shards=shards, **statistics.summed(good))
     return Manifest(
         layout=inventory.layout,
         classes=inventory.classes,
@@ -182,15 +177,18 @@ def build_manifest(
         seed=inventory.seed,
         split_origin=inventory.split_origin,
         min_class_fraction=inventory.min_class_fraction,
-        tile_sizes=statistics.summed_sizes(receipts),
+        tile_size_px=inventory.tile_size_px,
+        tile_sizes=sums.tile_sizes,
         splits=splits,
-        rejected=rejected,
-        num_notes=len(notes),
-        notes=tuple(notes[:_MAX_NOTES]),
+        fields_sha256=fields_sha256,
+        num_rejected=len(sums.rejections),
+        rejected=sums.rejections.first(),
+        num_notes=num_notes,
+        notes=sums.notes.first(),
     )
 
 
-def find_warnings(manifest: Manifest, receipts: Sequence[ShardReceipt]) -> list[str]:
+def find_warnings(manifest: Manifest, sums: DatasetSums) -> list[str]:
     """Returns what a person should know before training, one line each; nothing that makes the dataset unusable."""
     found = []
     for split, summary in manifest.splits.items():
@@ -198,10 +196,6 @@ def find_warnings(manifest: Manifest, receipts: Sequence[ShardReceipt]) -> list[
         if names:
             consequence = "cannot be learned" if split == "train" else f"cannot be judged on {split}"
             found.append(f"no {split} tile has {', '.join(names)}: {consequence}")
-    splits_of_field: dict[str, set[str]] = collections.defaultdict(set)
-    for receipt in receipts:
-        for field_id in receipt.field_ids:
-            splits_of_field[field_id].add(receipt.split)
-    if shared := sorted(field_id for field_id, splits in splits_of_field.items() if len(splits) > 1):
+    if shared := sums.fields.in_two_splits():
         found.append(f"{len(shared):,} fields have tiles in two splits (e.g. {shared[0]}): their scores will flatter")
     return found

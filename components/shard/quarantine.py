@@ -1,8 +1,7 @@
 """What is wrong with tiles, for the data report: pictures of those left out, remarks on those kept."""
 
-import collections
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from PIL import Image, ImageFile
 from components import report, storage
 from components.contracts import Inventory, Manifest, Rejection, SourceFile, SourceTile
 from components.shard.source_image import MAX_FILE_BYTES, MAX_SIDE_PX
+from components.shard.tally import Rejections
 
 _MAX_SHOWN, _SHOWN_PER_REASON = 12, 2
 _MAX_NOTES_SHOWN = 20
@@ -19,25 +19,23 @@ _THUMBNAIL_PX = 160
 Pixels = NDArray[np.uint8]
 
 
-def shown_rejections(rejected: Sequence[Rejection]) -> list[Rejection]:
+def shown_rejections(rejections: Rejections) -> list[Rejection]:
     """Returns those that are shown: a few of each reason, the most frequent reason first."""
-    by_reason: dict[str, list[Rejection]] = collections.defaultdict(list)
-    for bad in rejected:
-        by_reason[bad.reason].append(bad)
-    most = sorted(by_reason.values(), key=lambda group: (-len(group), group[0].reason))
-    return [bad for group in most for bad in sorted(group)[:_SHOWN_PER_REASON]][:_MAX_SHOWN]
+    return [
+        Rejection(tile_id, reason.text)
+        for reason in rejections.reasons()
+        for tile_id in reason.examples[:_SHOWN_PER_REASON]
+    ][:_MAX_SHOWN]
 
 
-def quarantine_blocks(
-    rejected: Sequence[Rejection], inventory: Inventory, sources: Mapping[str, SourceTile]
-) -> list[str]:
+def quarantine_blocks(rejections: Rejections, inventory: Inventory, sources: Mapping[str, SourceTile]) -> list[str]:
     """Returns pictures of tiles that were left out, as far as their files can be decoded; no block if none can.
 
     Args:
       sources: The tiles of shown_rejections by id; one that ingest could not pair has none.
     """
     pictures = []
-    for bad in shown_rejections(rejected):
+    for bad in shown_rejections(rejections):
         for role, file in _telling_files(bad, sources.get(bad.tile_id)):
             if (pixels := _decoded(file, inventory.source_uri)) is not None:
                 pictures.append((pixels, f"{role} of {bad.tile_id}: {bad.reason}"))

@@ -1,19 +1,17 @@
 """One shard: checked tiles in, a TFRecord file under its content's name and a receipt out."""
 
 import contextlib
-import hashlib
 import os
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import tensorflow as tf
-
 from components import storage
 from components.contracts import Inventory, Note, PlannedShard, Rejection, ShardReceipt
 from components.errors import DataError
 from components.progress import Progress
+from components.record_file import RecordWriter
 from components.shard.statistics import ShardStatistics
 from components.shard.tile_check import CheckedTile
 from components.tfrecords import serialize
@@ -40,7 +38,7 @@ def write_shard(
     notes: list[Note] = []
     picture_digests = bytearray()
     with _local_file(data_root) as local:
-        with tf.io.TFRecordWriter(str(local)) as records:
+        with RecordWriter(local) as records:
             for tile in tiles:
                 if isinstance(tile, Rejection):
                     rejected.append(tile)
@@ -58,9 +56,8 @@ def write_shard(
             )
         path, sha256, num_bytes = "", "", 0
         if statistics.num_tiles:
-            with local.open("rb") as content:
-                sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-            path, num_bytes = f"{FOLDER}/{sha256}.tfrecord", local.stat().st_size
+            sha256, num_bytes = records.sha256(), records.num_bytes
+            path = f"{FOLDER}/{sha256}.tfrecord"
             _publish(local, storage.join(data_root, path), num_bytes)
     return ShardReceipt(
         source_digest=planned.source_digest,

@@ -32,7 +32,11 @@ class BandShift:
     Attributes:
       shift_stds: Difference of the means in units of the earlier deviation.
       distance: As of wasserstein.
+      jensen_shannon: Between the histograms in steps of 8 values, as of divergence.jensen_shannon.
+      split_jensen_shannon: The largest between two splits of one of the datasets, which is what other fields of one
+        population bring; None if neither has two splits.
       mean_p_value, std_p_value: As for classes.
+      is_shape_shift: The histograms are further apart than splits are, for a reason other than mean and deviation.
     """
 
     name: str
@@ -42,15 +46,24 @@ class BandShift:
     earlier_std: float
     shift_stds: float
     distance: float
+    jensen_shannon: float
+    split_jensen_shannon: float | None
     mean_p_value: float
     std_p_value: float
     is_mean_shift: bool
     is_std_shift: bool
+    is_shape_shift: bool
+
+    @property
+    def is_shift(self) -> bool:
+        return self.is_mean_shift or self.is_std_shift or self.is_shape_shift
 
     def __str__(self) -> str:
         mean = f"mean {self.mean - self.earlier_mean:+.2f}"
         std = f"deviation {self.earlier_std:.2f} → {self.std:.2f}"
-        parts = [text for text, found in ((mean, self.is_mean_shift), (std, self.is_std_shift)) if found]
+        shape = f"histogram {self.jensen_shannon:.2f} apart"
+        kinds = ((mean, self.is_mean_shift), (std, self.is_std_shift), (shape, self.is_shape_shift))
+        parts = [text for text, found in kinds if found]
         return f"{self.name} {', '.join(parts) or mean}"
 
 
@@ -60,7 +73,7 @@ class Drift:
 
     Attributes:
       size, earlier_size: How much was compared, e.g. "600 tiles of 40 fields".
-      total_variation: Between the classes' shares of all labels, 0 (alike) to 1 (nothing in common).
+      jensen_shannon, total_variation: Between the classes' shares of all labels, 0 (alike) to 1 (nothing in common).
       remarks: What limits the comparison, one each.
     """
 
@@ -70,20 +83,19 @@ class Drift:
     earlier_size: str
     classes: tuple[ClassShift, ...]
     bands: tuple[BandShift, ...]
+    jensen_shannon: float
     total_variation: float
     remarks: tuple[str, ...]
 
     @property
     def is_shift(self) -> bool:
-        return any(each.is_shift for each in self.classes) or any(
-            band.is_mean_shift or band.is_std_shift for band in self.bands
-        )
+        return any(each.is_shift for each in self.classes) or any(band.is_shift for band in self.bands)
 
     @property
     def verdict(self) -> str:
         """Returns one line: "no shift", or "shift: weed_cluster 12 % → 31 %; nir mean +0.08", and what limits it."""
         classes = sorted((each for each in self.classes if each.is_shift), key=lambda each: -each.stability_index)
-        bands = [band for band in self.bands if band.is_mean_shift or band.is_std_shift]
+        bands = [band for band in self.bands if band.is_shift]
         found = "; ".join(map(str, (*classes, *bands)))
         return "; ".join([f"shift: {found}" if found else "no shift", *self.remarks])
 

@@ -1,8 +1,7 @@
 """The source's image files, checked before and while they are decoded.
 
-Files are decoded by the ops that training and serving use, so a tile that passes here cannot fail
-there, and the statistics are of the very pixels that a model sees. Headers are Pillow's part: it
-reads one without touching the pixels.
+Files are decoded to the very pixels that a model sees in training and serving, and more strictly: what a decoder could
+step over with a warning is refused here. Headers are Pillow's part: it reads one without touching the pixels.
 """
 
 import functools
@@ -14,6 +13,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 from PIL import Image
+
+from components import jpeg
 
 MAX_FILE_BYTES = 64 * 2**20  # a tile of the dataset has 0.1 MB
 MAX_SIDE_PX = 8192  # 200 MB as decoded RGB; a header can claim far more in a few bytes
@@ -75,11 +76,9 @@ def decode_bands(content: bytes, num_bands: int, modes: Sequence[str]) -> NDArra
     """
     _open(content, ("JPEG", "PNG"), modes)
     try:
-        decoded = tf.io.decode_jpeg(content, channels=num_bands, dct_method="INTEGER_ACCURATE")
-    except tf.errors.InvalidArgumentError as error:
+        return jpeg.decode(content, num_bands)
+    except jpeg.DamagedImage as error:
         raise BadImage("damaged or truncated") from error
-    pixels: NDArray[np.uint8] = decoded.numpy()
-    return pixels
 
 
 def decode_mask(content: bytes) -> NDArray[np.bool_]:
@@ -111,13 +110,6 @@ def _decode_mask(content: bytes) -> NDArray[np.bool_]:
 
 
 _decode_small_mask = functools.lru_cache(maxsize=32)(_decode_mask)
-
-
-def encode_mask(mask: NDArray[np.bool_]) -> bytes:
-    """Returns a mask, bool [H, W], as a PNG of 1 bit, which readers expand to 0 and 255; equal masks, equal bytes."""
-    buffer = io.BytesIO()
-    Image.fromarray(mask).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def band_histogram(pixels: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -1,8 +1,7 @@
 """Sums over tiles. All are integers, so that they are exact, and the same in whatever order they are added."""
 
-import collections
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,29 +88,42 @@ def _rows(matrix: np.ndarray[Any, Any]) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(row) for row in matrix.tolist())
 
 
-def _total(values: Sequence[Any]) -> np.ndarray[Any, Any]:
-    """Adds up equally shaped counts, int64."""
-    total: np.ndarray[Any, Any] = np.asarray(values, np.int64).sum(axis=0)
-    return total
+class SplitStatistics:
+    """The sums that a SplitSummary holds, built up shard by shard; without the shards and the fields."""
 
+    def __init__(self, num_classes: int, num_bands: int) -> None:
+        self.num_tiles = 0
+        self._num_single_label = 0
+        self._valid_pixels = 0
+        self._class_tiles = np.zeros(num_classes, np.int64)
+        self._class_pixels = np.zeros(num_classes, np.int64)
+        self._cooccurrence = np.zeros((num_classes, num_classes), np.int64)
+        self._band_histogram = np.zeros((num_bands, 256), np.int64)
 
-def summed(receipts: Sequence[ShardReceipt]) -> dict[str, Any]:
-    """Returns the sums over at least one receipt by SplitSummary's field names, all but `shards`."""
-    histogram = _rows(_total([receipt.band_histogram for receipt in receipts]))
-    moments = [mean_and_std(band) for band in histogram]
-    return {
-        "num_tiles": sum(receipt.num_tiles for receipt in receipts),
-        "num_fields": len({field.field_id for receipt in receipts for field in receipt.fields}),
-        "fields": summed_fields(field for receipt in receipts for field in receipt.fields),
-        "num_single_label": sum(receipt.num_single_label for receipt in receipts),
-        "class_tiles": tuple(_total([receipt.class_tiles for receipt in receipts]).tolist()),
-        "class_pixels": tuple(_total([receipt.class_pixels for receipt in receipts]).tolist()),
-        "cooccurrence": _rows(_total([receipt.cooccurrence for receipt in receipts])),
-        "valid_pixels": sum(receipt.valid_pixels for receipt in receipts),
-        "band_mean": tuple(mean for mean, _ in moments),
-        "band_std": tuple(std for _, std in moments),
-        "band_histogram": histogram,
-    }
+    def add(self, receipt: ShardReceipt) -> None:
+        self.num_tiles += receipt.num_tiles
+        self._num_single_label += receipt.num_single_label
+        self._valid_pixels += receipt.valid_pixels
+        self._class_tiles += receipt.class_tiles
+        self._class_pixels += receipt.class_pixels
+        self._cooccurrence += receipt.cooccurrence
+        self._band_histogram += receipt.band_histogram
+
+    def summary_fields(self) -> dict[str, Any]:
+        """Returns the sums, of one tile at least, by SplitSummary's field names."""
+        histogram = _rows(self._band_histogram)
+        moments = [mean_and_std(band) for band in histogram]
+        return {
+            "num_tiles": self.num_tiles,
+            "num_single_label": self._num_single_label,
+            "class_tiles": tuple(self._class_tiles.tolist()),
+            "class_pixels": tuple(self._class_pixels.tolist()),
+            "cooccurrence": _rows(self._cooccurrence),
+            "valid_pixels": self._valid_pixels,
+            "band_mean": tuple(mean for mean, _ in moments),
+            "band_std": tuple(std for _, std in moments),
+            "band_histogram": histogram,
+        }
 
 
 def mean_and_std(histogram: Sequence[int]) -> tuple[float, float]:
@@ -120,35 +132,3 @@ def mean_and_std(histogram: Sequence[int]) -> tuple[float, float]:
     first = sum(value * pixels for value, pixels in enumerate(histogram))
     second = sum(value * value * pixels for value, pixels in enumerate(histogram))
     return first / count / 255, math.sqrt(count * second - first * first) / count / 255
-
-
-def summed_sizes(receipts: Iterable[ShardReceipt]) -> dict[str, int]:
-    """Returns the number of tiles by size, over all receipts."""
-    sizes: dict[str, int] = {}
-    for receipt in receipts:
-        for size, num_tiles in receipt.tile_sizes.items():
-            sizes[size] = sizes.get(size, 0) + num_tiles
-    return sizes
-
-
-def summed_fields(rows: Iterable[FieldSums]) -> tuple[FieldSums, ...]:
-    """Returns one row for each field and year, in that order."""
-    groups: dict[tuple[str, int], list[FieldSums]] = {}
-    for row in rows:
-        groups.setdefault((row.field_id, row.year), []).append(row)
-    return tuple(group[0] if len(group) == 1 else _field_total(*key, group) for key, group in sorted(groups.items()))
-
-
-def _field_total(field_id: str, year: int, rows: Sequence[FieldSums]) -> FieldSums:
-    class_tiles: collections.Counter[str] = collections.Counter()
-    for row in rows:
-        class_tiles.update(row.class_tiles)
-    return FieldSums(
-        field_id,
-        year,
-        sum(row.num_tiles for row in rows),
-        sum(row.valid_pixels for row in rows),
-        dict(class_tiles),
-        tuple(sum(values) for values in zip(*(row.band_sums for row in rows), strict=True)),
-        tuple(sum(values) for values in zip(*(row.band_squares for row in rows), strict=True)),
-    )

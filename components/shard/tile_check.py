@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from components.agrivision import CLASS_FOLDERS, RGB_BANDS, year_of
 from components.contracts import Inventory, Rejection, SourceFile, SourceTile
+from components.mask_png import encode_mask
 from components.shard import source_image
 from components.shard.annotation_check import disagreement
 from components.shard.duplicates import picture_digest
 from components.shard.source_image import BadImage
+from components.shard.stored_size import scaled_counts, scaled_jpeg, scaled_mask, stored_size
 from components.tfrecords import Record
 
 
@@ -20,8 +22,12 @@ from components.tfrecords import Record
 class CheckedTile:
     """A good tile.
 
+    If the dataset stores its tiles smaller, so are the numbers: valid pixels and histogram are of the stored tile. What
+    it shows is told from the masks in full, before: a class's pixels are its share then, of the valid pixels now.
+
     Attributes:
       year: In which it was flown; 0 where the layout does not tell.
+      width_px, height_px: As stored.
       class_pixels: Valid pixels by class, int64 [C]; for a class given by tile and not by pixel, all valid pixels.
       band_histogram: Valid pixels by value, int64 [B, 256].
       picture_digest: Equal for equal RGB files; see components/shard/duplicates.py.
@@ -91,6 +97,20 @@ def _check(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], 
             mask_pixels[name] = int(np.count_nonzero(label))
 
     present = class_pixels >= max(1.0, inventory.min_class_fraction * valid_pixels)
+    class_fractions = (class_pixels / valid_pixels).tolist()
+    digest = picture_digest(rgb)
+    stored = stored_size(shape[1], shape[0], inventory.tile_size_px)
+    if stored != (shape[1], shape[0]):  # from here on, pixels and their numbers are what a model sees
+        rgb = scaled_jpeg(pixels, stored)
+        pixels = source_image.decode_bands(rgb, len(RGB_BANDS), source_image.RGB_MODES)
+        if nir_pixels is not None:
+            nir = scaled_jpeg(nir_pixels, stored)
+            nir_pixels = source_image.decode_bands(nir, 1, source_image.NIR_MODES)
+        valid = scaled_mask(valid, stored)
+        if not valid.any():
+            raise BadImage(f"no valid pixel is left at {stored[0]}x{stored[1]} px")
+        class_pixels = scaled_counts(class_pixels, valid_pixels, int(np.count_nonzero(valid)))
+        valid_pixels = int(np.count_nonzero(valid))
     histogram = source_image.band_histogram(pixels, valid)
     if nir_pixels is not None:
         histogram = np.concatenate([histogram, source_image.band_histogram(nir_pixels, valid)])
@@ -100,17 +120,17 @@ def _check(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], 
             field_id=tile.field_id,
             rgb=rgb,
             nir=nir,
-            valid_mask=b"" if valid_pixels == valid.size else source_image.encode_mask(valid),
+            valid_mask=b"" if valid_pixels == valid.size else encode_mask(valid),
             labels=present.astype(float).tolist(),
-            class_fractions=(class_pixels / valid_pixels).tolist(),
+            class_fractions=class_fractions,
         ),
         year=year_of(tile.rgb.path),
-        width_px=shape[1],
-        height_px=shape[0],
+        width_px=stored[0],
+        height_px=stored[1],
         valid_pixels=valid_pixels,
         class_pixels=class_pixels,
         band_histogram=histogram,
-        picture_digest=picture_digest(rgb),
+        picture_digest=digest,
         remark=disagreement(tile.annotated, inventory.classes, mask_pixels),
     )
 

@@ -9,6 +9,8 @@ import tensorflow as tf
 from components import storage
 from components.contracts import Manifest, Shard
 from components.errors import DataError
+from components.shard.field_file import NAME as FIELDS_NAME
+from components.shard.field_file import check_fields
 from components.tfrecords import serialized_records
 
 
@@ -29,14 +31,14 @@ class VerifyReport:
 
 
 def verify_manifest(manifest_uri: str, data_root: str | None = None) -> VerifyReport:
-    """Reads every shard and compares size, sha256 and number of records with the manifest.
+    """Reads every shard and compares size, sha256 and number of records with the manifest; and the sums by field.
 
     Args:
       manifest_uri: Local file or `gs://` object.
       data_root: What the shards' paths are relative to; by default the folder that holds `datasets/<id>/manifest.json`.
 
     Raises:
-      DataError: if there is no such manifest, or a shard differs; names the first that does.
+      DataError: if there is no such manifest, or a shard or the sums by field differ; names the first that does.
     """
     manifest, dataset_id, data_root = open_manifest(manifest_uri, data_root)
     shards = [(split, shard) for split, summary in manifest.splits.items() for shard in summary.shards]
@@ -49,6 +51,7 @@ def verify_manifest(manifest_uri: str, data_root: str | None = None) -> VerifyRe
     for split, summary in manifest.splits.items():
         if (num_tiles := sum(shard.num_tiles for shard in summary.shards)) != summary.num_tiles:
             raise DataError(f"{manifest_uri!r}: {split} has {summary.num_tiles} tiles, its shards have {num_tiles}")
+    check_fields(storage.join(data_root, "datasets", dataset_id, FIELDS_NAME), manifest)
     return VerifyReport(
         dataset_id=dataset_id,
         num_tiles=manifest.num_tiles,

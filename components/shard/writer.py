@@ -2,27 +2,22 @@
 
 import concurrent.futures
 import contextlib
+import dataclasses
 import functools
 import itertools
 import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import TypeAlias, TypeVar
-
-from msgspec.structs import replace
+from collections.abc import Iterator
 
 from components import storage
 from components.contracts import Inventory, Partition, PlannedShard, ShardReceipt, ShardReceipts, SourceFile, SourceTile
 from components.errors import DataError, SettingsError
+from components.in_order import map_in_order
 from components.progress import Progress, StepLog
 from components.shard.partition import planned_tiles
+from components.shard.plan_check import ShardKey, as_planned
+from components.shard.receipts import is_done, write_receipt
 
-RECEIPTS_FOLDER = "receipts"
 _REMOTE_THREADS = 16  # a bucket answers in tens of milliseconds, whatever the processor does meanwhile
-
-ShardKey: TypeAlias = tuple[str, int]  # split, index
-Input = TypeVar("Input")
-Output = TypeVar("Output")
 
 
 def write_shards(
@@ -33,12 +28,13 @@ def write_shards(
     log: StepLog,
     num_threads: int | None = None,
 ) -> ShardReceipts:
-    """Writes the missing shards of one partition to `data_root`, and its receipts to `receipts_path`.
+    """Writes the missing shards of one partition and their receipts to `data_root`; and which there are.
 
     The bytes follow from the tiles alone: not from partitions, threads, or what was there before.
 
     Args:
       partition: Index into the inventory's partitions, as text.
+      receipts_path: Local file for the list of the receipts, which merge reads from data_root.
       num_threads: Tiles that are read and checked at a time; by default one per processor, more for a bucket.
 
     Raises:
@@ -48,24 +44,50 @@ def write_shards(
     inventory = Inventory.read(inventory_path)
     work = _partition(inventory, partition)
     with concurrent.futures.ThreadPoolExecutor(_REMOTE_THREADS) as pool:
-        existing = list(pool.map(functools.partial(_existing, data_root), work.shards))
-    found = {shard.source_digest: receipt for shard, receipt in zip(work.shards, existing, strict=True)}
-    missing = {(shard.split, shard.index): shard for shard in work.shards if found[shard.source_digest] is None}
+        done = list(pool.map(functools.partial(is_done, data_root), work.shards))
+    missing = {
+        (shard.split, shard.index): shard for shard, is_there in zip(work.shards, done, strict=True) if not is_there
+    }
     if len(missing) < len(work.shards):
         log.line(f"{len(work.shards) - len(missing)} of {len(work.shards)} shards are there already")
 
-    written: dict[str, ShardReceipt] = {}
+    written = _Written()
     if missing:
         progress = Progress(log, sum(shard.num_tiles for shard in missing.values()))
         for receipt in _write_missing(inventory, work, missing, data_root, progress, num_threads):
-            storage.write_bytes(_receipt_uri(data_root, receipt.source_digest), receipt.to_json())
-            written[receipt.source_digest] = receipt
+            write_receipt(data_root, receipt)
+            written.add(receipt)
 
-    receipts = [written.get(shard.source_digest) or found[shard.source_digest] for shard in work.shards]
-    document = ShardReceipts(partition=work.index, receipts=tuple(receipt for receipt in receipts if receipt))
+    document = ShardReceipts(partition=work.index, source_digests=tuple(shard.source_digest for shard in work.shards))
     document.write(receipts_path)
-    log.summary = _summary(list(written.values()), len(work.shards))
+    log.summary = written.summary(len(work.shards))
     return document
+
+
+@dataclasses.dataclass
+class _Written:
+    """What this run wrote, in numbers: the receipts themselves are on disk and need no memory."""
+
+    num_receipts: int = 0
+    num_shards: int = 0
+    num_tiles: int = 0
+    num_rejected: int = 0
+    num_bytes: int = 0
+
+    def add(self, receipt: ShardReceipt) -> None:
+        self.num_receipts += 1
+        self.num_shards += bool(receipt.path)
+        self.num_tiles += receipt.num_tiles
+        self.num_rejected += len(receipt.rejected)
+        self.num_bytes += receipt.num_bytes
+
+    def summary(self, num_planned: int) -> str:
+        text = f"wrote {self.num_tiles:,} tiles to {self.num_shards} shards ({self.num_bytes / 1e6:.1f} MB)"
+        if self.num_rejected:
+            text += f", {self.num_rejected:,} rejected"
+        if self.num_receipts < num_planned:
+            text += f", {num_planned - self.num_receipts} shards were there already"
+        return text
 
 
 def _partition(inventory: Inventory, partition: str) -> Partition:
@@ -73,23 +95,6 @@ def _partition(inventory: Inventory, partition: str) -> Partition:
     if partition not in known:
         raise SettingsError(f"no partition {partition!r} in the inventory; it has {', '.join(known) or 'none'}")
     return known[partition]
-
-
-def _receipt_uri(data_root: str, source_digest: str) -> str:
-    return storage.join(data_root, RECEIPTS_FOLDER, f"{source_digest}.json")
-
-
-def _existing(data_root: str, shard: PlannedShard) -> ShardReceipt | None:
-    """Returns the receipt of a shard that an earlier run wrote; None if anything about it is missing or unreadable."""
-    uri = _receipt_uri(data_root, shard.source_digest)
-    try:
-        receipt = ShardReceipt.from_json(storage.read_bytes(uri), uri)
-    except (FileNotFoundError, DataError):
-        return None
-    if receipt.path and storage.size(storage.join(data_root, receipt.path)) != receipt.num_bytes:
-        return None
-    # The digest is of what the shard holds, not of its place: the plan says where it belongs.
-    return replace(receipt, split=shard.split, index=shard.index)
 
 
 def _write_missing(
@@ -105,9 +110,9 @@ def _write_missing(
 
     shard_file.remove_dead_files(data_root)
     read = functools.partial(_read_source, inventory.source_uri)
-    checked = _map_in_order(
+    checked = map_in_order(
         lambda tile: ((tile.split, tile.shard), tile_check.check_tile(tile, inventory, read)),
-        (tile for tile in planned_tiles(data_root, work, SourceTile) if (tile.split, tile.shard) in missing),
+        as_planned(planned_tiles(data_root, work, SourceTile), missing, inventory, work.path),
         num_threads or (_REMOTE_THREADS if storage.is_remote(inventory.source_uri) else os.cpu_count() or 1),
     )
     num_written = 0
@@ -136,32 +141,3 @@ def _read_source(source_uri: str, file: SourceFile) -> bytes:
             f"got {len(content):,}; run again, with a new listing"
         )
     return content
-
-
-def _map_in_order(
-    function: Callable[[Input], Output], items: Iterable[Input], num_threads: int
-) -> Generator[Output, None, None]:
-    """Yields function(item) in the order of the items, at most a few items ahead of what is taken."""
-    pending: deque[concurrent.futures.Future[Output]] = deque()
-    pool = concurrent.futures.ThreadPoolExecutor(num_threads)
-    try:
-        for item in items:
-            pending.append(pool.submit(function, item))
-            if len(pending) > 2 * num_threads:  # enough to keep the threads busy, little enough to hold in memory
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _summary(written: list[ShardReceipt], num_shards: int) -> str:
-    num_tiles = sum(receipt.num_tiles for receipt in written)
-    num_rejected = sum(len(receipt.rejected) for receipt in written)
-    megabytes = sum(receipt.num_bytes for receipt in written) / 1e6
-    text = f"wrote {num_tiles:,} tiles to {sum(1 for r in written if r.path)} shards ({megabytes:.1f} MB)"
-    if num_rejected:
-        text += f", {num_rejected:,} rejected"
-    if len(written) < num_shards:
-        text += f", {num_shards - len(written)} shards were there already"
-    return text

@@ -26,6 +26,7 @@ class TrainingState(Document, frozen=True, kw_only=True):
       loss_sum: Sum of the losses of this epoch's steps so far.
       best_epoch, best_checkpoint: The best epoch so far and the checkpoint at its end; -1 and "" before the first end.
       history: One entry per finished epoch.
+      seconds: Spent so far, over all restarts.
     """
 
     epoch: int = 0
@@ -35,6 +36,12 @@ class TrainingState(Document, frozen=True, kw_only=True):
     best_epoch: int = -1
     best_checkpoint: str = ""
     history: tuple[EpochMetrics, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def best(self) -> EpochMetrics | None:
+        """The best epoch so far."""
+        return self.history[self.best_epoch] if self.history else None
 
     @property
     def checkpoint(self) -> str:

@@ -95,6 +95,13 @@ def barrier(strategy: Any) -> None:
     tf.function(lambda: strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(one), axis=None))()
 
 
+def add_up(strategy: Any, number: float) -> float:
+    """Returns the sum of the workers' numbers, the same at all of them."""
+    mine = tf.constant(number, tf.float32)
+    total = tf.function(lambda: strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(lambda: mine), axis=None))()
+    return float(total.numpy())
+
+
 def check_agreement(strategy: Any, model: Any, global_step: int) -> None:
     """Refuses to start from different states: TensorFlow would train on, and the workers would diverge.
 
@@ -112,7 +119,8 @@ def check_agreement(strategy: Any, model: Any, global_step: int) -> None:
 
 def average_statistics(strategy: Any, model: Any) -> None:
     """Makes the moving statistics of batch normalisation the mean over all workers; each keeps its own otherwise."""
-    variables = [v.value for v in model.non_trainable_variables if "float" in v.dtype]
+    # By name: weights that are frozen do not learn either, and a mean of many would change their last bits.
+    variables = [v.value for v in model.non_trainable_variables if v.name.startswith("moving_")]
     if not variables or strategy.num_replicas_in_sync == 1:
         return
 

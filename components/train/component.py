@@ -11,6 +11,7 @@ def train(
     train_config: str,
     num_workers: int,
     max_restarts: int,
+    max_seconds: int,
     manifest: dsl.Input[dsl.Dataset],
     receipt: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
@@ -22,7 +23,7 @@ def train(
     from components.train.report import summary_line, summary_metrics, write_report
 
     with step_log("train") as log:
-        training = train_locally(data_root, train_config, num_workers, max_restarts, manifest.path, log)
+        training = train_locally(data_root, train_config, num_workers, max_restarts, manifest.path, log, max_seconds)
         training.write(receipt.path)
         write_report(training, report.path)
         metrics.metadata.update(summary_metrics(training))

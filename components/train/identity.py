@@ -13,12 +13,20 @@ from components.train.config import TrainConfig
 _LENGTH = 16
 
 
-def training_id(manifest: Manifest, config: TrainConfig, num_workers: int) -> str:
-    """Returns 16 hexadecimal digits that name the training."""
+def training_id(
+    manifest: Manifest, config: TrainConfig, num_workers: int, weights_sha256: str = "", max_seconds: int = 0
+) -> str:
+    """Returns 16 hexadecimal digits that name the training.
+
+    Args:
+      weights_sha256: of the file that the backbone starts from, which counts instead of the file's name; empty if none.
+      max_seconds: a shorter training is another one; 0 is without limit.
+    """
     parts = {
         "manifest": manifest.sha256,
-        "config": msgspec.to_builtins(config),
+        "config": {**msgspec.to_builtins(config), "weights": weights_sha256},
         "num_workers": num_workers,
+        "max_seconds": max_seconds,
         "code": code_digest(),
         "versions": [_version("tensorflow", "tensorflow-cpu"), _version("keras")],
     }

@@ -15,10 +15,11 @@ import msgspec
 from components import storage
 from components.contracts import Manifest, TrainingReceipt
 from components.progress import StepLog
-from components.train.checks import check_training, resolve_label_mode
+from components.train.checks import check_training, resolve_bands, resolve_label_mode
 from components.train.config import TrainConfig
 from components.train.identity import training_id
 from components.train.launch_local import run_gang
+from components.train.pretrained import publish_weights, sha256_of
 from components.train.spec import EXIT_STOPPED, Outcome, WorkerSpec
 
 _PEER_WAIT_SECONDS = 120.0  # importing TensorFlow takes 10 s, on a busy machine a minute
@@ -26,7 +27,13 @@ _STALL_SECONDS = 1800.0  # a step of the largest backbone takes 4 minutes on two
 
 
 def train_locally(
-    data_root: str, train_config: str, num_workers: int, max_restarts: int, manifest_path: str, log: StepLog
+    data_root: str,
+    train_config: str,
+    num_workers: int,
+    max_restarts: int,
+    manifest_path: str,
+    log: StepLog,
+    max_seconds: int = 0,
 ) -> TrainingReceipt:
     """Trains with `num_workers` processes on this machine, or returns the receipt of an equal training.
 
@@ -35,6 +42,7 @@ def train_locally(
       train_config: TrainConfig as JSON text.
       max_restarts: How often all workers may start again from the last checkpoint after one has died.
       manifest_path: Local file.
+      max_seconds: After which the workers end with the best model so far; 0 is without limit.
 
     Raises:
       SettingsError: before any process is started, if the settings cannot work.
@@ -43,10 +51,11 @@ def train_locally(
     """
     config = TrainConfig.from_json(train_config)
     manifest = Manifest.read(manifest_path)
-    check_training(config, manifest, num_workers, max_restarts)
+    check_training(config, manifest, num_workers, max_restarts, max_seconds)
     if not storage.is_remote(data_root):
         data_root = str(Path(data_root).resolve())
-    identity = training_id(manifest, config, num_workers)
+    weights_path = publish_weights(config, data_root, log)
+    identity = training_id(manifest, config, num_workers, sha256_of(weights_path), max_seconds)
     folder = storage.join(data_root, "training", identity)
     receipt_uri = storage.join(folder, "receipt.json")
     model_path = f"training/{identity}/export"
@@ -69,10 +78,13 @@ def train_locally(
             manifest_path=str(Path(manifest_path).resolve()),
             config=config,
             label_mode=label_mode,
+            bands=resolve_bands(config, manifest),
+            weights_path=weights_path,
             num_workers=num_workers,
             rendezvous=rendezvous,
             peer_wait_seconds=_PEER_WAIT_SECONDS,
             stall_seconds=_STALL_SECONDS,
+            max_seconds=max_seconds,
             num_threads=max(1, _num_cores() // num_workers),
             follows_launcher=True,
         )
@@ -86,13 +98,14 @@ def train_locally(
         manifest_sha256=manifest.sha256,
         model_path=model_path,
         classes=manifest.classes,
-        bands=manifest.bands,
+        bands=resolve_bands(config, manifest),
         label_mode=label_mode,
         backbone=config.backbone,
         image_size_px=config.image_size_px,
         num_parameters=outcome.num_parameters,
         num_workers=num_workers,
         num_restarts=num_restarts,
+        ended_by=outcome.ended_by,
         config=msgspec.to_builtins(config),
         best_epoch=outcome.best_epoch,
         history=outcome.history,

@@ -7,6 +7,8 @@ what one worker would see. Everything is random access: to start at some step is
 import numpy as np
 from numpy.typing import NDArray
 
+from components.train.sampling import balanced_order
+
 NO_RECORD = -1  # fills the last global batch of an evaluation
 
 
@@ -17,15 +19,27 @@ def epoch_order(num_records: int, seed: int, epoch: int) -> NDArray[np.int64]:
 
 
 def train_plan(
-    num_records: int, global_batch_size: int, worker: int, num_workers: int, seed: int, epoch: int
+    num_records: int,
+    global_batch_size: int,
+    worker: int,
+    num_workers: int,
+    seed: int,
+    epoch: int,
+    sampling_weights: NDArray[np.float64] | None = None,
 ) -> NDArray[np.int64]:
     """Returns the records of this worker, int64 [steps, global_batch_size / num_workers].
 
     The last global batch is left out unless it is full; another epoch has other records in it.
+
+    Args:
+      sampling_weights: How often a record is read, [N], from sampling.sampling_weights; None reads each once.
     """
     num_steps = num_records // global_batch_size
-    order = epoch_order(num_records, seed, epoch)[: num_steps * global_batch_size]
-    return _slice(order, global_batch_size, worker, num_workers)
+    if sampling_weights is None:
+        order = epoch_order(num_records, seed, epoch)
+    else:
+        order = balanced_order(sampling_weights, seed, epoch)
+    return _slice(order[: num_steps * global_batch_size], global_batch_size, worker, num_workers)
 
 
 def evaluation_plan(num_records: int, global_batch_size: int, worker: int, num_workers: int) -> NDArray[np.int64]:

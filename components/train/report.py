@@ -33,7 +33,8 @@ def summary_line(receipt: TrainingReceipt) -> str:
     return (
         f"{len(receipt.history)} epochs of {receipt.backbone} by {receipt.num_workers} workers, "
         f"{_tiles_per_second(receipt):,.0f} tiles/s, best epoch {receipt.best_epoch + 1} with val macro-F1 "
-        f"{best.val_macro_f1:.3f}, {receipt.num_restarts} restarts, model in {receipt.model_path}"
+        f"{best.val_macro_f1:.3f}, {receipt.num_restarts} restarts, ended by {receipt.ended_by}, "
+        f"model in {receipt.model_path}"
     )
 
 
@@ -63,6 +64,11 @@ def verdict(receipt: TrainingReceipt) -> str:
         f"Epoch {receipt.best_epoch + 1} of {len(receipt.history)} was the best, with a validation macro F1 of "
         f"{best.val_macro_f1:.3f}; its weights are exported."
     )
+    if receipt.ended_by == "early_stopping":
+        patience = receipt.config["early_stopping_patience"]
+        return text + f" Training stopped early, {patience} epochs after the last that was better."
+    if receipt.ended_by == "max_seconds":
+        return text + " Training ended because train_max_seconds was up: more time may help."
     if receipt.best_epoch == last.epoch and last.epoch > 0 and last.val_loss < receipt.history[-2].val_loss:
         return text + " The validation loss was still falling at the end: more epochs may help."
     lowest = min(receipt.history, key=lambda row: row.val_loss)
@@ -73,7 +79,7 @@ def verdict(receipt: TrainingReceipt) -> str:
 
 def _tiles_per_second(receipt: TrainingReceipt) -> float:
     # The first epoch compiles.
-    rows = receipt.history[1:] or receipt.history
+    rows = [row for row in receipt.history[1:] if row.tiles_per_second > 0] or receipt.history
     return sum(row.tiles_per_second for row in rows) / len(rows)
 
 

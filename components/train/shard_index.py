@@ -5,22 +5,25 @@ over the lengths takes 12 bytes per record, and gives a true permutation of the 
 every epoch without a shuffle buffer: nothing but the batch at hand is in memory.
 """
 
-import concurrent.futures
+import contextlib
 import dataclasses
-import struct
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
 from components import storage, tfrecords
 from components.contracts import Shard
 from components.errors import DataError
+from components.in_order import map_in_order
+from components.record_file import FOOTER, HEADER, masked_crc
 
-_HEADER = struct.Struct("<QI")  # length of the record, masked crc of the eight bytes of the length
-_FOOTER = struct.Struct("<I")  # masked crc of the record
 _NUM_THREADS = 8
+_WINDOW_BYTES = 8 * 2**20  # asked of a bucket at a time, by each thread
+
+Places = NDArray[np.integer[Any]]  # unsigned, of 32 bits where they suffice: twelve bytes a record
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,9 +38,9 @@ class ShardIndex:
     """
 
     uris: tuple[str, ...]
-    shard: NDArray[np.int64]
-    offset: NDArray[np.int64]
-    length: NDArray[np.int64]
+    shard: Places
+    offset: Places
+    length: Places
 
     def __len__(self) -> int:
         return len(self.shard)
@@ -53,9 +56,9 @@ class ShardIndex:
           DataError: if its bytes are not those that were written; names the shard.
         """
         uri, offset, length = self.uri(record), int(self.offset[record]), int(self.length[record])
-        stored = storage.read_range(uri, offset, length + _FOOTER.size)
+        stored = storage.read_range(uri, offset, length + FOOTER.size)
         content = stored[:length]
-        if len(stored) != length + _FOOTER.size or _FOOTER.unpack(stored[length:])[0] != _masked_crc(content):
+        if len(stored) != length + FOOTER.size or FOOTER.unpack(stored[length:])[0] != masked_crc(content):
             raise DataError(_damaged(uri, f"the record at byte {offset} has a wrong checksum"))
         return content
 
@@ -67,6 +70,11 @@ def index_split(data_root: str, shards: Sequence[Shard], num_classes: int, singl
       DataError: if a shard is missing, damaged, or holds another number of records than the manifest says.
     """
     uris = tuple(storage.join(data_root, shard.path) for shard in shards)
+    kind: type[np.integer[Any]] = (
+        np.uint32 if max((shard.num_bytes for shard in shards), default=0) < 2**32 else np.uint64
+    )
+    most = sum(shard.num_tiles for shard in shards)
+    shard_of, offsets, lengths = np.zeros(most, np.uint32), np.zeros(most, kind), np.zeros(most, kind)
 
     def index_one(place: int) -> NDArray[np.int64]:
         shard, uri = shards[place], uris[place]
@@ -75,11 +83,13 @@ def index_split(data_root: str, shards: Sequence[Shard], num_classes: int, singl
             spans = _with_one_class(uri, spans, num_classes)
         return spans
 
-    with concurrent.futures.ThreadPoolExecutor(_NUM_THREADS) as pool:
-        spans = list(pool.map(index_one, range(len(shards))))
-    shard_of = np.repeat(np.arange(len(shards)), [len(rows) for rows in spans])
-    both = np.concatenate(spans) if spans else np.zeros((0, 2), np.int64)
-    return ShardIndex(uris, shard_of.astype(np.int64), both[:, 0], both[:, 1])
+    end = 0
+    with contextlib.closing(map_in_order(index_one, range(len(shards)), _NUM_THREADS)) as indexed:
+        for place, spans in enumerate(indexed):
+            start, end = end, end + len(spans)
+            shard_of[start:end] = place
+            offsets[start:end], lengths[start:end] = spans[:, 0], spans[:, 1]
+    return ShardIndex(uris, shard_of[:end], offsets[:end], lengths[:end])
 
 
 def _record_spans(uri: str, shard: Shard) -> NDArray[np.int64]:
@@ -88,23 +98,43 @@ def _record_spans(uri: str, shard: Shard) -> NDArray[np.int64]:
     if num_bytes != shard.num_bytes:
         found = "none" if num_bytes is None else f"{num_bytes:,} bytes"
         raise DataError(_damaged(uri, f"expected {shard.num_bytes:,} bytes, found {found}"))
-    # A request to a bucket takes longer than a whole shard does to arrive; a local file is walked in place.
-    whole = storage.read_bytes(uri) if storage.is_remote(uri) else None
     spans = []
     offset = 0
-    while offset < num_bytes:
-        end = offset + _HEADER.size
-        header = storage.read_range(uri, offset, _HEADER.size) if whole is None else whole[offset:end]
-        if len(header) != _HEADER.size:
-            raise DataError(_damaged(uri, f"it ends within the record at byte {offset}"))
-        length, crc = _HEADER.unpack(header)
-        if crc != _masked_crc(header[:8]) or offset + _HEADER.size + length + _FOOTER.size > num_bytes:
-            raise DataError(_damaged(uri, f"no record begins at byte {offset}"))
-        spans.append((offset + _HEADER.size, length))
-        offset += _HEADER.size + length + _FOOTER.size
+    with _opened(uri) as read:
+        while offset < num_bytes:
+            header = read(offset, HEADER.size)
+            if len(header) != HEADER.size:
+                raise DataError(_damaged(uri, f"it ends within the record at byte {offset}"))
+            length, crc = HEADER.unpack(header)
+            if crc != masked_crc(header[:8]) or offset + HEADER.size + length + FOOTER.size > num_bytes:
+                raise DataError(_damaged(uri, f"no record begins at byte {offset}"))
+            spans.append((offset + HEADER.size, length))
+            offset += HEADER.size + length + FOOTER.size
     if len(spans) != shard.num_tiles:
         raise DataError(_damaged(uri, f"expected {shard.num_tiles} tiles, found {len(spans)}"))
     return np.array(spans, np.int64).reshape(-1, 2)
+
+
+@contextlib.contextmanager
+def _opened(uri: str) -> Iterator[Callable[[int, int], bytes]]:
+    """Yields a function of offset and length, at most a window, that reads from front to back.
+
+    A local file is opened once. A request to a bucket takes longer than a window does to arrive, so it brings one.
+    """
+    if not storage.is_remote(uri):
+        with open(uri, "rb", buffering=0) as file:
+            descriptor = file.fileno()
+            yield lambda offset, length: os.pread(descriptor, length, offset)
+        return
+    start, window = 0, b""
+
+    def read(offset: int, length: int) -> bytes:
+        nonlocal start, window
+        if offset < start or offset + length > start + len(window):
+            start, window = offset, storage.read_range(uri, offset, _WINDOW_BYTES)
+        return window[offset - start : offset - start + length]
+
+    yield read
 
 
 def _with_one_class(uri: str, spans: NDArray[np.int64], num_classes: int) -> NDArray[np.int64]:
@@ -115,9 +145,3 @@ def _with_one_class(uri: str, spans: NDArray[np.int64], num_classes: int) -> NDA
 
 def _damaged(uri: str, what: str) -> str:
     return f"shard {uri!r} is damaged or incomplete: {what}; delete it and run the shard step again"
-
-
-def _masked_crc(content: bytes) -> int:
-    """Returns the checksum as TFRecord masks it."""
-    crc = google_crc32c.value(content)
-    return int(((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)

@@ -7,6 +7,10 @@ from components.train.config import TrainConfig
 EXIT_DONE = 0
 EXIT_TRY_AGAIN = 75  # a peer was lost or never came: another attempt, from the checkpoint, may succeed
 EXIT_STOPPED = 143  # stopped by SIGTERM, after a checkpoint
+# What a training ended with.
+ENDED_WITH_EPOCHS = "epochs"
+ENDED_EARLY = "early_stopping"
+ENDED_OUT_OF_TIME = "max_seconds"
 PERMANENT = (EXIT_SETTINGS, EXIT_DATA)  # another attempt would end the same
 
 
@@ -16,9 +20,12 @@ class WorkerSpec(Document, frozen=True, kw_only=True):
     Attributes:
       manifest_path: A local copy of the manifest.
       label_mode: "multi_label" or "single_label".
+      bands: The dataset's bands that the model reads.
+      weights_path: The weights that the backbone starts from, relative to data_root; empty for random ones.
       rendezvous: "<host>:<port>" where worker 0 waits for the others; empty for a single worker.
       peer_wait_seconds: How long to wait there.
       stall_seconds: A worker that makes no step for so long gives up.
+      max_seconds: After which training ends with what it has; 0 is without limit.
       num_threads: Processor cores for this worker.
       follows_launcher: The worker ends as soon as its standard input does, which the launcher holds open.
     """
@@ -28,17 +35,21 @@ class WorkerSpec(Document, frozen=True, kw_only=True):
     manifest_path: str
     config: TrainConfig
     label_mode: str
+    bands: tuple[str, ...]
+    weights_path: str
     num_workers: int
     rendezvous: str
     peer_wait_seconds: float
     stall_seconds: float
+    max_seconds: int
     num_threads: int
     follows_launcher: bool
 
 
 class Outcome(Document, frozen=True, kw_only=True):
-    """chief → launcher: how a finished training went; `outcome.json` in its folder."""
+    """chief → launcher: how a finished training went; `outcome.json` in its folder. `ended_by` is one of ENDED_*."""
 
     num_parameters: int
+    ended_by: str
     best_epoch: int
     history: tuple[EpochMetrics, ...]

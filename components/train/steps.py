@@ -1,102 +1,138 @@
-"""The two functions that run on every worker's device, in lockstep: a training step and a validation step."""
+"""The two functions that run on every worker's device, in lockstep: training steps and a validation step."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.train import objective
-from components.train.augment import augment
+from components.train.augment import Augmentation, augment
+from components.train.averaging import WeightAverage
 from components.train.config import TrainConfig
-
-# (image, valid, labels, global step, wish to stop) -> loss of the global batch, number of workers that wish to stop
-TrainStep = Callable[..., tuple[float, float]]
-# (image, valid, labels, weights) -> loss sum, weight sum, confusion counts [3, C], over all workers
-ValidationStep = Callable[..., tuple[float, float, NDArray[np.float64]]]
-
-
-def make_optimizer(config: TrainConfig, num_steps: int) -> Any:
-    """Returns AdamW with a linear warm-up and a cosine decay to zero over `num_steps`."""
-    warmup_steps = round(num_steps * config.warmup_fraction)
-    if warmup_steps:
-        schedule = keras.optimizers.schedules.CosineDecay(
-            0.0, max(num_steps - warmup_steps, 1), warmup_target=config.learning_rate, warmup_steps=warmup_steps
-        )
-    else:
-        schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, num_steps)
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
-    # Decay keeps kernels small; a norm's scale or a bias has no reason to be near zero.
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
+from components.train.objective import Loss
+from components.train.optimizer import Optimizer
+from components.train.reader import Batch
+from components.train.schedule import learning_rate
 
 
-def learning_rate(optimizer: Any) -> float:
-    """Returns the rate of the next step."""
-    return float(optimizer.learning_rate.numpy())
+@dataclasses.dataclass(frozen=True)
+class Wishes:
+    """What workers want to happen after a call; added up over all of them, so that all do the same, whoever wished."""
+
+    stop: float = 0.0  # asked to stop by SIGTERM
+    finish: float = 0.0  # time is up
 
 
-def make_train_step(
+# (batches, global step of the first, own wishes) -> losses of the global batches, wishes of all workers
+TrainSteps = Callable[[Sequence[Batch], int, Wishes], tuple[list[float], Wishes]]
+# batch -> loss sum, weight sum, confusion counts [3, C], over all workers
+ValidationStep = Callable[[Batch], tuple[float, float, NDArray[np.float64]]]
+
+
+def make_train_steps(
     strategy: Any,
     model: Any,
-    optimizer: Any,
+    optimizer: Optimizer,
+    average: WeightAverage | None,
     config: TrainConfig,
-    class_weights: NDArray[np.float32],
+    loss: Loss,
     positions: NDArray[np.int32],
-    single_label: bool,
-) -> TrainStep:
-    """Returns the training step.
+    num_steps: int,
+    rate_factor: Callable[[Any], float] = lambda variable: 1.0,
+) -> TrainSteps:
+    """Returns a function that takes as many training steps as it is given batches, in one call of the device.
 
     Args:
       positions: places of this worker's tiles in the global batch, [n].
+      num_steps: of the whole training, for the learning rate's schedule.
+      rate_factor: of a trainable variable, on the learning rate; one with 0 is not trained.
     """
-    global_batch_size = config.global_batch_size
+    global_batch_size, how = config.global_batch_size, Augmentation.of(config)
+    factors = {id(variable): rate_factor(variable) for variable in model.trainable_variables}
+    variables = [variable for variable in model.trainable_variables if factors[id(variable)] > 0]
 
-    def on_replica(image: Any, valid: Any, labels: Any, global_step: Any, stop: Any) -> Any:
-        if config.augment:
-            image, valid = augment(image, valid, config.seed, global_step, positions, global_batch_size)
+    def on_replica(image: Any, valid: Any, labels: Any, global_step: Any, rate: Any, stop: Any, finish: Any) -> Any:
+        image, valid = augment(image, valid, how, config.seed, global_step, positions, global_batch_size)
         with tf.GradientTape() as tape:
             logits = model([image, valid], training=True)
-            losses = objective.tile_losses(labels, logits, class_weights, single_label)
             # A share of the global mean: the optimizer adds the workers' gradients up.
-            loss = tf.reduce_sum(losses) / global_batch_size
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply(gradients, model.trainable_variables)
-        return tf.stack([loss, stop])
+            share = tf.reduce_sum(loss(labels, logits)) / global_batch_size
+            scaled = optimizer.scaled(share)
+        gradients = tape.gradient(scaled, [variable.value for variable in variables])
+        optimizer.apply(gradients, variables, rate, [factors[id(variable)] for variable in variables])
+        if average is not None:
+            average.update()
+        return tf.stack([share, stop, finish])
 
-    @tf.function  # type: ignore[untyped-decorator]
-    def on_all(*tensors: Any) -> Any:
-        return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(on_replica, args=tensors), axis=None)
+    def on_all(*args: Any) -> Any:
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(on_replica, args=args), axis=None)
 
-    def step(image: Any, valid: Any, labels: Any, global_step: int, stop: bool) -> tuple[float, float]:
-        result = on_all(image, valid, labels, tf.constant(global_step, tf.int64), tf.constant(float(stop)))
-        loss, num_stop = result.numpy().tolist()
-        return loss, num_stop
+    def one_step(image: Any, valid: Any, labels: Any, global_step: Any, rates: Any, *wishes: Any) -> Any:
+        return on_all(image[0], valid[0], labels[0], global_step, rates[0], *wishes)[tf.newaxis]  # [1, 3]
 
-    return step
+    def many_steps(image: Any, valid: Any, labels: Any, global_step: Any, rates: Any, *wishes: Any) -> Any:
+        num_steps = tf.shape(rates)[0]
+        results = tf.TensorArray(tf.float32, num_steps)
+        for number in tf.range(num_steps):
+            step = global_step + tf.cast(number, tf.int64)
+            result = on_all(image[number], valid[number], labels[number], step, rates[number], *wishes)
+            results = results.write(number, result)
+        return results.stack()  # [k, 3]
+
+    # A loop around single steps would only take longer to compile.
+    compiled = _for_any_length(one_step if config.steps_per_call == 1 else many_steps)
+
+    def take_steps(batches: Sequence[Batch], global_step: int, wishes: Wishes) -> tuple[list[float], Wishes]:
+        rates = [learning_rate(config, global_step + number, num_steps) for number in range(len(batches))]
+        tensors = [_stacked([getattr(batch, name) for batch in batches]) for name in ("image", "valid", "labels")]
+        now = tf.constant(global_step, tf.int64)
+        results = compiled(
+            *tensors, now, tf.constant(rates), tf.constant(wishes.stop), tf.constant(wishes.finish)
+        ).numpy()
+        return results[:, 0].tolist(), Wishes(*results[-1, 1:].tolist())
+
+    return take_steps
 
 
-def make_validation_step(
-    strategy: Any, model: Any, class_weights: NDArray[np.float32], single_label: bool
-) -> ValidationStep:
+def _for_any_length(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns the function compiled once, for the shapes of its first call, whatever their first dimension is later."""
+    compiled: list[Any] = []
+
+    def call(*tensors: Any) -> Any:
+        if not compiled:
+            specs = [
+                tf.TensorSpec([None, *tensor.shape[1:]] if tensor.shape.rank else [], tensor.dtype)
+                for tensor in tensors
+            ]
+            compiled.append(tf.function(function, input_signature=specs))
+        return compiled[0](*tensors)
+
+    return call
+
+
+def _stacked(tensors: Sequence[Any]) -> Any:
+    """Returns [k, ...]; a single tensor is not copied."""
+    return tensors[0][tf.newaxis] if len(tensors) == 1 else tf.stack(tensors)
+
+
+def make_validation_step(strategy: Any, model: Any, loss: Loss, num_classes: int, single_label: bool) -> ValidationStep:
     """Returns the validation step."""
-    num_classes = len(class_weights)
 
     def on_replica(image: Any, valid: Any, labels: Any, weights: Any) -> Any:
         logits = model([image, valid], training=False)
-        losses = objective.tile_losses(labels, logits, class_weights, single_label)
         counts = objective.confusion_counts(labels, logits, weights, single_label)
-        sums = tf.stack([tf.reduce_sum(losses * weights), tf.reduce_sum(weights)])
+        sums = tf.stack([tf.reduce_sum(loss(labels, logits) * weights), tf.reduce_sum(weights)])
         return tf.concat([sums, tf.reshape(counts, [-1])], axis=0)
 
     @tf.function  # type: ignore[untyped-decorator]
     def on_all(*tensors: Any) -> Any:
         return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(on_replica, args=tensors), axis=None)
 
-    def step(image: Any, valid: Any, labels: Any, weights: Any) -> tuple[float, float, NDArray[np.float64]]:
-        result = on_all(image, valid, labels, tf.constant(weights)).numpy().astype(np.float64)
+    def step(batch: Batch) -> tuple[float, float, NDArray[np.float64]]:
+        result = on_all(batch.image, batch.valid, batch.labels, tf.constant(batch.weights)).numpy().astype(np.float64)
         return float(result[0]), float(result[1]), result[2:].reshape(3, num_classes)
 
     return step

@@ -1,0 +1,26 @@
+"""Work in threads whose results come in the order of the items, with few of them in memory at a time."""
+
+import concurrent.futures
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from typing import TypeVar
+
+Input = TypeVar("Input")
+Output = TypeVar("Output")
+
+
+def map_in_order(
+    function: Callable[[Input], Output], items: Iterable[Input], num_threads: int
+) -> Generator[Output, None, None]:
+    """Yields function(item) in the order of the items, at most a few items ahead of what is taken."""
+    pending: deque[concurrent.futures.Future[Output]] = deque()
+    pool = concurrent.futures.ThreadPoolExecutor(num_threads)
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) > 2 * num_threads:  # enough to keep the threads busy, little enough to hold in memory
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

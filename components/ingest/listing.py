@@ -1,0 +1,160 @@
+"""The files of a source, on disk in a temporary database, with those of one tile beside each other."""
+
+import dataclasses
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+
+from components.contracts import Annotation, SourceFile
+from components.errors import DataError
+from components.ingest.layouts import IMAGE_SUFFIXES, FolderCount
+from components.ingest.official_split import is_split_file
+from components.progress import Progress
+
+MOST_FOLDERS = 250_000  # held in memory; a release has some dozens
+
+Found: TypeAlias = tuple[str, str, SourceFile]  # an image's folder, its name without the suffix, and the file
+
+_SUFFIXES = tuple(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES)
+# In the column of the folder's number: the row is no file but a statement about a tile or a field.
+_SPLIT, _ANNOTATIONS = -1, -2
+_INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?, ?)"
+
+
+class Group(NamedTuple):
+    """All that is known under one name.
+
+    Attributes:
+      key: The images' names without their suffixes; of a field, its name and "_".
+      files: The images, in the order of their paths.
+      splits: What the split files say: split, and the file that says so, in the order of reading.
+      annotated: What the source's statistics say of the tile's labels, if anything.
+    """
+
+    key: str
+    files: list[Found]
+    splits: list[tuple[str, str]]
+    annotated: dict[str, Annotation] | None
+
+
+@dataclasses.dataclass
+class Listing:
+    """What was listed.
+
+    Attributes:
+      folders: How many files each folder has.
+      split_files: Files that may tell the official split.
+      num_images: Images of all folders.
+      has_splits: Whether the split files say anything of a split.
+    """
+
+    _database: sqlite3.Connection
+    folders: dict[str, FolderCount] = dataclasses.field(default_factory=dict)
+    split_files: list[SourceFile] = dataclasses.field(default_factory=list)
+    num_images: int = 0
+    has_splits: bool = False
+    _num_statements: int = 0
+
+    def __post_init__(self) -> None:
+        self._database.execute(
+            "CREATE TABLE entries (key TEXT, folder INTEGER, rest TEXT, num_bytes INTEGER, version TEXT)"
+        )
+
+    def add(self, files: Iterable[SourceFile], source_uri: str, progress: Progress) -> None:
+        """Takes the files in, in any order; images are kept, of others only how many there are.
+
+        Raises:
+          DataError: if they lie in more folders than any layout has.
+        """
+        self._database.executemany(_INSERT, self._image_rows(files, source_uri, progress))
+        self.num_images = sum(count.num_images for count in self.folders.values())
+
+    def _image_rows(
+        self, files: Iterable[SourceFile], source_uri: str, progress: Progress
+    ) -> Iterator[tuple[object, ...]]:
+        folders = self.folders
+        for file in files:
+            progress.advance()
+            folder, _, name = file.path.rpartition("/")
+            count = folders.get(folder)
+            if count is None:
+                if len(folders) == MOST_FOLDERS:
+                    raise DataError(
+                        f"more than {MOST_FOLDERS:,} folders under {source_uri!r}, e.g. {folder!r}; "
+                        "source_uri must be the folder of one release"
+                    )
+                count = folders[folder] = FolderCount(len(folders))
+            count.num_files += 1
+            key, dot, suffix = name.rpartition(".")
+            suffix = suffix.lower()
+            if not dot or suffix not in _SUFFIXES:
+                if is_split_file(file.path):
+                    self.split_files.append(file)
+                continue
+            count.num_images += 1
+            count.num_png += suffix == "png"
+            # "a.jpg.png" is called "a.jpg", and beside it "a.jpg" is called "a": they may compete for a name.
+            while (inner := key.rpartition("."))[1] and inner[2].lower() in _SUFFIXES:
+                key = inner[0]
+            yield key, count.number, name[len(key) :], file.num_bytes, file.version
+
+    def state_splits(self, splits: Iterable[tuple[str, str]], path: str) -> None:
+        """Notes what a split file says: tile or field names, each with its split."""
+        # A tile's name has a "_", a field's has none. "A_" stands before all tiles of the field A, and among them.
+        named = ((name if "_" in name else f"{name}_", split) for name, split in splits)
+        before = self._num_statements
+        rows = ((key, _SPLIT, split, self._next_number(), path) for key, split in named)
+        self._database.executemany(_INSERT, rows)
+        self.has_splits = self.has_splits or self._num_statements > before
+
+    def state_annotations(self, annotations: Iterable[tuple[str, dict[str, Annotation]]]) -> None:
+        """Notes what a statistics file says of tiles."""
+        encode = msgspec.json.encode
+        rows = ((name, _ANNOTATIONS, encode(stated), self._next_number(), "") for name, stated in annotations)
+        self._database.executemany(_INSERT, rows)
+
+    def _next_number(self) -> int:
+        self._num_statements += 1
+        return self._num_statements
+
+    def groups(self) -> Iterator[Group]:
+        """Yields the files and statements of one name after the other, in the order of names.
+
+        The tiles of a field `<field_id>_<window>` come in a row, as their names begin alike.
+        """
+        names = [f"{folder}/" if folder else "" for folder in self.folders]
+        folders = list(self.folders)
+        current: str | None = None
+        files: list[Found] = []
+        statements: list[tuple[int, int, str | bytes, str]] = []
+        rows = self._database.execute("SELECT key, folder, rest, num_bytes, version FROM entries ORDER BY key")
+        for key, folder, rest, num_bytes, version in rows:
+            if key != current:
+                if current is not None:
+                    yield _group(current, files, statements)
+                current, files, statements = key, [], []
+            if folder >= 0:
+                stem = key + rest[: rest.rindex(".")]
+                files.append((folders[folder], stem, SourceFile(names[folder] + key + rest, num_bytes, version)))
+            else:
+                statements.append((num_bytes, folder, rest, version))
+        if current is not None:
+            yield _group(current, files, statements)
+
+
+def _group(key: str, files: list[Found], statements: list[tuple[int, int, str | bytes, str]]) -> Group:
+    files.sort(key=_path)
+    if not statements:
+        return Group(key, files, [], None)
+    statements.sort(key=lambda statement: statement[0])
+    splits = [(str(said), path) for _, kind, said, path in statements if kind == _SPLIT]
+    annotations = [said for _, kind, said, _ in statements if kind == _ANNOTATIONS]
+    # Where two files state the same tile, the last one counts.
+    annotated = msgspec.json.decode(annotations[-1], type=dict[str, Annotation]) if annotations else None
+    return Group(key, files, splits, annotated)
+
+
+def _path(found: Found) -> str:
+    return found[2].path

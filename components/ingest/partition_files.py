@@ -1,0 +1,116 @@
+"""Writes what the shard tasks read: a file for each partition, with a line for each tile."""
+
+import dataclasses
+import hashlib
+import itertools
+import operator
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
+
+import msgspec
+
+from components import storage
+from components.contracts import Partition, PlannedShard
+from components.errors import SettingsError
+from components.ingest.planner import Deal, ShardPlace
+from components.ingest.settings import IngestSettings
+from components.ingest.tile_table import TileTable
+from components.progress import Progress
+from components.source_digest import SourceDigest
+
+INVENTORIES_FOLDER = "inventories"
+
+_Row: TypeAlias = tuple[int, int, bytes]  # position of the shard, stored bytes, packed line
+
+# In a tile's line, as no text between quotes can look like it.
+_NO_PLACE = b'"shard":0,"split":"",'
+
+
+def write_partitions(
+    table: TileTable,
+    deal: Deal,
+    new_digest: Callable[[], SourceDigest],
+    data_root: str,
+    settings: IngestSettings,
+    progress: Progress,
+) -> tuple[Partition, ...]:
+    """Writes the partition files that are not there yet, and returns the partitions.
+
+    The lines are written to the local disk first, as the files are named by all that is in them.
+
+    Args:
+      new_digest: Makes the digest of a shard, which has no tile yet.
+
+    Raises:
+      SettingsError: if nothing can be written to `data_root`, or to the temporary disk.
+    """
+    with tempfile.TemporaryDirectory(prefix="agrivision-ingest-") as folder:
+        try:
+            files = list(_local_files(table, deal, new_digest, Path(folder), progress))
+        except OSError as error:
+            raise SettingsError(
+                f"cannot write {folder!r}: {error.strerror}; set TMPDIR to a folder with about 1.5 kB per tile"
+            ) from error
+        plan = [shards for _, shards in files]
+        digest = hashlib.sha256(msgspec.json.encode([dataclasses.asdict(settings), plan], order="sorted")).hexdigest()
+        place = f"{INVENTORIES_FOLDER}/{table.fingerprint[:16]}-{digest[:8]}"
+        partitions = []
+        for index, (local, shards) in enumerate(files):
+            path = f"{place}/partition-{index:05d}.jsonl"
+            _publish(local, storage.join(data_root, path))
+            num_tiles = sum(shard.num_tiles for shard in shards)
+            partitions.append(Partition(index=index, path=path, num_tiles=num_tiles, shards=tuple(shards)))
+    return tuple(partitions)
+
+
+def _local_files(
+    table: TileTable, deal: Deal, new_digest: Callable[[], SourceDigest], folder: Path, progress: Progress
+) -> Iterator[tuple[Path, list[PlannedShard]]]:
+    """Yields each partition's file and shards, in order."""
+    table.database.create_function("position", 3, deal.position, deterministic=True)
+    rows: Iterator[_Row] = table.database.execute(
+        "SELECT position(number, field, shard_hash) AS shard, num_bytes, line "
+        "FROM tiles CROSS JOIN lines USING (number) ORDER BY shard, order_hash, number"
+    )
+    shards = itertools.groupby(rows, key=operator.itemgetter(0))
+    for partition, members in itertools.groupby(shards, key=lambda shard: deal.places[shard[0]].partition):
+        local = folder / f"{partition}.jsonl"
+        with local.open("wb") as file:
+            planned = [
+                _write_shard(file, deal.places[position], tiles, table, new_digest(), progress)
+                for position, tiles in members
+            ]
+        yield local, planned
+
+
+def _write_shard(
+    file: BinaryIO,
+    place: ShardPlace,
+    tiles: Iterator[_Row],
+    table: TileTable,
+    digest: SourceDigest,
+    progress: Progress,
+) -> PlannedShard:
+    num_tiles = total = 0
+    there = b'"shard":%d,"split":"%s",' % (place.index, place.split.encode())
+    for _, num_bytes, packed in tiles:
+        line = table.unpacked(packed)
+        digest.add_line(line)
+        file.write(line.replace(_NO_PLACE, there, 1) + b"\n")
+        num_tiles += 1
+        total += num_bytes
+        progress.advance()
+    return PlannedShard(
+        split=place.split, index=place.index, num_tiles=num_tiles, num_bytes=total, source_digest=digest.hexdigest()
+    )
+
+
+def _publish(local: Path, uri: str) -> None:
+    try:
+        # The name follows from the content, so that an equal size is enough.
+        if storage.size(uri) != local.stat().st_size:
+            storage.replace_file(local, uri)
+    except OSError as error:
+        raise SettingsError(f"cannot write {uri!r}: {error.strerror}; data_root must be writable") from error

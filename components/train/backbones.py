@@ -1,0 +1,145 @@
+"""The backbones, as data. Imports no TensorFlow, so that a name can be refused before anything starts."""
+
+import dataclasses
+from collections.abc import Mapping
+
+STANDARDIZED = "standardized"  # each band to mean 0 and standard deviation 1 over the train split
+SYMMETRIC = "symmetric"  # 0..255 to -1..1
+CENTRED = "centred"  # 0..256 to -1..1
+IMAGENET = "imagenet"  # 0..255 to 0..1, then ImageNet's mean 0 and standard deviation 1 by band
+CAFFE = "caffe"  # blue, green, red, less ImageNet's mean, still in units of 0..255
+
+_WEIGHTS = "https://storage.googleapis.com/tensorflow/keras-applications"
+
+
+@dataclasses.dataclass(frozen=True)
+class Backbone:
+    """One backbone.
+
+    Attributes:
+      application: Its builder in keras.applications; empty for the one of model.py.
+      pixel_range: How its authors scaled pixels: one of the ranges above. Preprocess does it, and no layer of
+        keras.applications (`arguments` turn those off), so that there is one place for it.
+      stem: The layer that sees the pixels: a convolution whose kernel is [height, width, bands, filters].
+      blocks: From the pixels to the features, a regular expression for each block's layer names; a layer is in the
+        first that it matches. They are unfrozen from the last to the first.
+      smallest_px: Least useful side of an image, pixels.
+      published_px: Side of the images that its published weights were trained with, pixels.
+      imagenet: Where its published weights are, without the classifier; below the Keras project's folder.
+      arguments: Further arguments for the builder.
+    """
+
+    application: str
+    pixel_range: str
+    stem: str
+    blocks: tuple[str, ...]
+    smallest_px: int = 32
+    published_px: int = 224
+    imagenet: str = ""
+    arguments: Mapping[str, object] = dataclasses.field(default_factory=dict)
+
+    @property
+    def imagenet_url(self) -> str:
+        """Where the published weights are; empty if there are none."""
+        return f"{_WEIGHTS}/{self.imagenet}" if self.imagenet else ""
+
+
+_MOBILENET = (
+    r"^conv1|^conv_(dw|pw)_1(_|$)",
+    r"^conv_(dw|pw)_[23](_|$)",
+    r"^conv_(dw|pw)_[45](_|$)",
+    r"^conv_(dw|pw)_([6-9]|1[01])(_|$)",
+    r"^conv_(dw|pw)_1[23](_|$)",
+)
+_MOBILENET_V2 = (
+    r"^(bn_)?Conv1|^expanded_conv_",
+    r"^block_[12]_",
+    r"^block_[345]_",
+    r"^block_([6-9]|1[012])_",
+    r"^block_1[3-6]_|^Conv_1",
+)
+_MOBILENET_V3_SMALL = (
+    r"^conv(_bn)?$|^expanded_conv_[a-z]",
+    r"^expanded_conv_[12]_",
+    r"^expanded_conv_[3-7]_",
+    r"^expanded_conv_([89]|10)_|^conv_1",
+)
+_MOBILENET_V3_LARGE = (
+    r"^conv(_bn)?$|^expanded_conv_[a-z]",
+    r"^expanded_conv_[12]_",
+    r"^expanded_conv_[345]_",
+    r"^expanded_conv_([6-9]|1[01])_",
+    r"^expanded_conv_1[234]_|^conv_1",
+)
+_EFFICIENTNET_V2 = (r"^stem_|^block1", r"^block2", r"^block3", r"^block[45]", r"^block[67]|^top_")
+_RESNET = (r"^conv1_", r"^conv2_", r"^conv3_", r"^conv4_", r"^conv5_")
+_NASNET = (
+    r"^stem_|_stem_[12]$",
+    r"(?<!reduce)_[0-5]$",
+    r"_reduce_6$|(?<!reduce)_([7-9]|1[012])$",
+    r"_reduce_12$|_1[3-8]$",
+)
+
+
+def _efficientnet_v2(variant: str, published_px: int) -> Backbone:
+    is_small = variant.startswith("B")
+    return Backbone(
+        f"EfficientNetV2{variant}",
+        IMAGENET if is_small else CENTRED,
+        "stem_conv",
+        _EFFICIENTNET_V2,
+        published_px=published_px,
+        imagenet=f"efficientnet_v2/efficientnetv2-{variant.lower()}_notop.h5",
+        arguments={"include_preprocessing": False},
+    )
+
+
+def _mobilenet_v3(variant: str, blocks: tuple[str, ...]) -> Backbone:
+    return Backbone(
+        f"MobileNetV3{variant}",
+        SYMMETRIC,
+        "conv",
+        blocks,
+        imagenet=f"mobilenet_v3/weights_mobilenet_v3_{variant.lower()}_224_1.0_float_no_top_v2.h5",
+        arguments={"include_preprocessing": False},
+    )
+
+
+BACKBONES: Mapping[str, Backbone] = {
+    "small": Backbone("", STANDARDIZED, "level_0_conv", (r"^level_0_", r"^level_1_", r"^level_2_", r"^level_3_")),
+    "mobilenet": Backbone(
+        "MobileNet", SYMMETRIC, "conv1", _MOBILENET, imagenet="mobilenet/mobilenet_1_0_224_tf_no_top.h5"
+    ),
+    "mobilenet_v2": Backbone(
+        "MobileNetV2",
+        SYMMETRIC,
+        "Conv1",
+        _MOBILENET_V2,
+        imagenet="mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
+    ),
+    "mobilenet_v3_small": _mobilenet_v3("Small", _MOBILENET_V3_SMALL),
+    "mobilenet_v3_large": _mobilenet_v3("Large", _MOBILENET_V3_LARGE),
+    "efficientnet_v2_b0": _efficientnet_v2("B0", 224),
+    "efficientnet_v2_b1": _efficientnet_v2("B1", 240),
+    "efficientnet_v2_b2": _efficientnet_v2("B2", 260),
+    "efficientnet_v2_b3": _efficientnet_v2("B3", 300),
+    "efficientnet_v2_s": _efficientnet_v2("S", 384),
+    "efficientnet_v2_m": _efficientnet_v2("M", 480),
+    "efficientnet_v2_l": _efficientnet_v2("L", 480),
+    "resnet50": Backbone(
+        "ResNet50",
+        CAFFE,
+        "conv1_conv",
+        _RESNET,
+        imagenet="resnet/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    ),
+    "nasnet_large": Backbone(
+        "NASNetLarge",
+        SYMMETRIC,
+        "stem_conv1",
+        _NASNET,
+        smallest_px=64,
+        published_px=331,
+        imagenet="nasnet/NASNet-large-no-top.h5",
+    ),
+}

@@ -1,0 +1,58 @@
+"""A backbone for three bands, made to take more.
+
+Published weights are for red, green and blue. NIR and NDVI join with kernels of zero: whatever they
+show, the features are at first exactly those of the published backbone, and since the gradient of a
+kernel is its input times what comes back from above, it is not zero, and the new kernels learn from
+the first step on. The mean of the RGB kernels, the other usual choice, changes the features as soon
+as NIR shows anything, and NIR is bright where red is dark.
+
+The new kernels are a variable of their own, so that they can learn while the published ones are frozen.
+"""
+
+from typing import Any
+
+import keras
+
+
+class WidenedConv2D(keras.layers.Conv2D):  # type: ignore[misc]
+    """A convolution whose last `num_new_bands` input bands have kernels of their own, which start at zero.
+
+    The published variables come first and have their published shapes; `new_bands` is [height, width, new, filters].
+    """
+
+    def __init__(self, num_new_bands: int, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.num_new_bands = num_new_bands
+
+    def build(self, input_shape: Any) -> None:
+        super().build((*input_shape[:-1], input_shape[-1] - self.num_new_bands))
+        self.input_spec = None  # it names the number of published bands
+        shape = (*self.kernel_size, self.num_new_bands, self.filters)
+        self.new_bands = self.add_weight(name="new_bands", shape=shape, initializer="zeros")
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        return super().convolution_op(inputs, keras.ops.concatenate([kernel, self.new_bands], axis=-2))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return super().compute_output_shape((*input_shape[:-1], input_shape[-1] - self.num_new_bands))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "num_new_bands": self.num_new_bands}
+
+
+def widen(network: Any, stem: str, num_bands: int) -> Any:
+    """Returns a new keras.Model, a copy of `network` that takes `num_bands` bands instead of its own number.
+
+    Args:
+      network: keras.Model from float32 [N, S, S, b] to features.
+      stem: its only layer that sees the bands.
+    """
+    height, width, published = network.input_shape[1:]
+
+    def copy(layer: Any) -> Any:
+        if layer.name != stem:
+            return layer.__class__.from_config(layer.get_config())
+        return WidenedConv2D.from_config({**layer.get_config(), "num_new_bands": num_bands - published})
+
+    image = keras.Input((height, width, num_bands), name="pixels")
+    return keras.models.clone_model(network, input_tensors=image, clone_function=copy)

@@ -1,0 +1,59 @@
+"""Everything that the training loop of one worker works with."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.train.averaging import WeightAverage
+from components.train.config import TrainConfig
+from components.train.reader import Reader
+from components.train.steps import TrainSteps, ValidationStep, Wishes
+from components.train.time_budget import TimeBudget
+
+
+@dataclasses.dataclass(frozen=True)
+class Trainee:
+    """What one worker trains, and with what.
+
+    Attributes:
+      average: Of the weights, if validation and export are to use it.
+      checkpoint: tf.train.Checkpoint of all of these.
+      sampling_weights: How often an epoch reads each record, [N]; None if once.
+      checkpoints_uri: Folder of the checkpoints.
+      budget: The chief's says when time is up.
+      wants_to_stop: Tells whether this worker was asked to stop.
+      pat: Called after every step, for the watchdog.
+    """
+
+    strategy: Any
+    model: Any
+    average: WeightAverage | None
+    checkpoint: Any
+    train_steps: TrainSteps
+    validation_step: ValidationStep
+    train_reader: Reader
+    val_reader: Reader
+    sampling_weights: NDArray[np.float64] | None
+    config: TrainConfig
+    worker: int
+    num_workers: int
+    checkpoints_uri: str
+    budget: TimeBudget
+    wants_to_stop: Callable[[], bool]
+    pat: Callable[[], None]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return len(self.train_reader.index) // self.config.global_batch_size
+
+    @property
+    def num_steps(self) -> int:
+        """Over all epochs."""
+        return self.config.epochs * self.steps_per_epoch
+
+    def wishes(self) -> Wishes:
+        """Returns what this worker wants; the time is kept by the chief alone."""
+        return Wishes(float(self.wants_to_stop()), float(self.worker == 0 and self.budget.is_spent()))

@@ -1,0 +1,43 @@
+"""Stands in for published weights: a backbone for three bands with random weights, whose features differ."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from components.train.backbones import BACKBONES
+from components.train.model import backbone_of, build_model
+
+MEAN, STD = (0.4, 0.5, 0.6, 0.2), (0.1, 0.2, 0.3, 0.1)  # red, green, blue, NIR
+
+
+def random_tiles(side: int, num_bands: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Returns image uint8 [4, S, S, B] and valid uint8 [4, S, S, 1]."""
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 255, (4, side, side, num_bands)).astype(np.uint8)
+    return image, rng.integers(0, 2, (4, side, side, 1)).astype(np.uint8)
+
+
+def pretrained_model(name: str) -> Any:
+    """Returns a model for RGB, as small as the backbone can be."""
+    keras.utils.set_random_seed(1)
+    side = BACKBONES[name].smallest_px
+    model = build_model(name, side, 3, MEAN[:3], STD[:3], is_pretrained=True)
+    network = backbone_of(model)
+    norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    # With the statistics of untrained layers, some features would be as small as 1e-10, and equal to all others.
+    momentum = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    model(list(random_tiles(side, 3)), training=True)
+    for norm, value in zip(norms, momentum, strict=True):
+        norm.momentum = value
+    return model
+
+
+def save_weights(name: str, path: Path) -> Any:
+    """Writes `.weights.h5` of the backbone of a pretrained_model, and returns the model."""
+    model = pretrained_model(name)
+    backbone_of(model).save_weights(path)
+    return model

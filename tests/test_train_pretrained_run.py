@@ -1,0 +1,101 @@
+"""The train stage from pretrained weights, frozen and unfrozen in stages, with real worker processes."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from pretrained_backbone import save_weights
+from tile_shards import fake_dataset
+
+from components.contracts import TrainingReceipt
+from components.errors import DataError
+from components.progress import StepLog
+from components.train.checkpoints import latest_state
+from components.train.local import train_locally
+
+TUNING = {
+    "image_size_px": 32,
+    "global_batch_size": 8,
+    "epochs": 3,
+    "learning_rate": 1e-3,
+    "bands": "rgb_nir_ndvi",
+    "freeze_epochs": 1,
+    "unfreeze_every_epochs": 1,
+    "backbone_learning_rate_factor": 0.1,
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    fake_dataset(root).write(root / "manifest.json")
+    save_weights("small", root / "small.weights.h5")
+    return root
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data: Path) -> TrainingReceipt:
+    return train(data, data, num_workers=1)
+
+
+def arguments(data: Path, root: Path, num_workers: int, max_restarts: int, **tuning: object) -> tuple:
+    config = json.dumps({**TUNING, "weights": str(data / "small.weights.h5"), **tuning})
+    return str(root), config, num_workers, max_restarts, str(data / "manifest.json")
+
+
+def train(data: Path, root: Path, num_workers: int, max_restarts: int = 0, **tuning: object) -> TrainingReceipt:
+    if root != data:
+        (root / "shards").symlink_to(data / "shards")
+    return train_locally(*arguments(data, root, num_workers, max_restarts, **tuning), StepLog("train"))
+
+
+def weights(root: Path, receipt: TrainingReceipt) -> list[np.ndarray]:
+    reader = tf.train.load_checkpoint(str(root / receipt.model_path / "variables" / "variables"))
+    return [reader.get_tensor(name) for name in sorted(reader.get_variable_to_shape_map()) if "weights" in name]
+
+
+def curve(receipt: TrainingReceipt) -> np.ndarray:
+    return np.array([(row.train_loss, row.val_loss, row.val_macro_f1) for row in receipt.history])
+
+
+def test_two_workers_equal_one_through_all_stages(data: Path, undisturbed: TrainingReceipt, tmp_path: Path) -> None:
+    assert undisturbed.bands == ("red", "green", "blue", "nir")
+    receipt = train(data, tmp_path, num_workers=2)
+    np.testing.assert_allclose(curve(receipt), curve(undisturbed), atol=1e-5)
+    for mine, other in zip(weights(tmp_path, receipt), weights(data, undisturbed), strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_weights_of_another_backbone_end_the_training_with_the_layer(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"small\.weights\.h5' are not of mobilenet for three bands: layer 'conv1' has"):
+        train(data, tmp_path, num_workers=1, max_restarts=2, backbone="mobilenet")
+
+
+@pytest.mark.slow
+def test_a_stopped_training_goes_on_in_the_middle_of_a_stage(
+    data: Path, undisturbed: TrainingReceipt, tmp_path: Path
+) -> None:
+    (tmp_path / "shards").symlink_to(data / "shards")
+    script = (
+        "from components.progress import StepLog\nfrom components.train.local import train_locally\n"
+        f"train_locally(*{arguments(data, tmp_path, 1, 0)!r}, StepLog('train'))"
+    )
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, text=True) as launcher:
+        assert launcher.stdout is not None
+        for line in launcher.stdout:
+            if "epoch 1/3 done" in line:
+                launcher.send_signal(signal.SIGTERM)
+    state = latest_state(str(next((tmp_path / "training").glob("*/checkpoints"))))
+    assert state is not None
+    assert (state.epoch, state.step > 0) == (1, True), "in the middle of an epoch, and of a stage"
+    receipt = train_locally(*arguments(data, tmp_path, 1, 0), StepLog("train"))
+    np.testing.assert_array_equal(curve(receipt), curve(undisturbed))
+    for mine, other in zip(weights(tmp_path, receipt), weights(data, undisturbed), strict=True):
+        np.testing.assert_array_equal(mine, other)
