@@ -1,4 +1,4 @@
-"""Stands in for published weights: a backbone for three bands with random weights, whose features differ."""
+"""Stands in for published weights: a backbone for three bands with random weights."""
 
 from pathlib import Path
 from typing import Any
@@ -23,17 +23,7 @@ def pretrained_model(name: str) -> Any:
     """Returns a model for RGB, as small as the backbone can be."""
     keras.utils.set_random_seed(1)
     side = BACKBONES[name].smallest_px
-    model = build_model(name, side, 3, MEAN[:3], STD[:3], is_pretrained=True)
-    network = backbone_of(model)
-    norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    # With the statistics of untrained layers, some features would be as small as 1e-10, and equal to all others.
-    momentum = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    model(list(random_tiles(side, 3)), training=True)
-    for norm, value in zip(norms, momentum, strict=True):
-        norm.momentum = value
-    return model
+    return build_model(name, side, 3, MEAN[:3], STD[:3], is_pretrained=True)
 
 
 def save_weights(name: str, path: Path) -> Any:

@@ -39,11 +39,12 @@ def test_features_are_those_of_the_published_backbone_whatever_nir_shows(name: s
     model = widened(name, tmp_path / "rgb.weights.h5", ndvi)
     image, valid = random_tiles(BACKBONES[name].smallest_px, 4)
     expected = features(published, image[..., :3], valid)
-    assert np.abs(expected).max() > 1e-2, "features of nothing prove nothing"
+    size = np.abs(expected).max()  # of untrained layers, as small as 1e-10
+    assert np.abs(expected - expected[0]).max() > 1e-3 * size, "features that are always the same prove nothing"
     # Whatever NIR shows: a random one, and none at all.
-    np.testing.assert_allclose(features(model, image, valid), expected, atol=1e-5 * np.abs(expected).max())
+    np.testing.assert_allclose(features(model, image, valid), expected, atol=1e-5 * size)
     image[..., 3] = round(MEAN[3] * 255)
-    np.testing.assert_allclose(features(model, image, valid), expected, atol=1e-5 * np.abs(expected).max())
+    np.testing.assert_allclose(features(model, image, valid), expected, atol=1e-5 * size)
 
 
 @pytest.mark.parametrize(("name", "ndvi"), [("small", True), ("mobilenet", False)])
@@ -54,7 +55,7 @@ def test_new_bands_learn_from_the_first_step_on(name: str, ndvi: bool, tmp_path:
     assert stem.new_bands.shape[2] == 1 + ndvi
     image, valid = random_tiles(BACKBONES[name].smallest_px, 4)
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(model([image, valid], training=False) ** 2)
+        loss = tf.reduce_sum(model([image, valid], training=False)[:, 0])
     gradient = tape.gradient(loss, stem.new_bands.value).numpy()
     assert np.isfinite(gradient).all()
     assert (np.abs(gradient).max(axis=(0, 1, 3)) > 0).all(), "a new band would never be looked at"

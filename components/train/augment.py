@@ -75,7 +75,7 @@ def augment(
     zoom = 1.0 + how.zoom_range * more[:, :2]
     shear = math.radians(how.shear_degrees) * more[:, 2]
     # As the reference study's ImageDataGenerator has it: the rows are sheared along x.
-    image, valid = _compiled_warp()(
+    return warp(
         image,
         valid,
         x_per_x=flip[:, 2] * zoom[:, 0],
@@ -83,7 +83,6 @@ def augment(
         y_per_y=flip[:, 1] * tf.cos(shear) * zoom[:, 1],
         gain=gain,
     )
-    return image, valid
 
 
 def warp(image: Any, valid: Any, x_per_x: Any, x_per_y: Any, y_per_y: Any, gain: Any) -> tuple[Any, Any]:
@@ -91,7 +90,7 @@ def warp(image: Any, valid: Any, x_per_x: Any, x_per_y: Any, y_per_y: Any, gain:
 
     With x and y from the centre, the pixel at (x, y) comes from (x_per_x x + x_per_y y, y_per_y y). Rows stay rows, so
     that two passes do: whole rows first, then along them. `ImageProjectiveTransformV3` works out the place of each
-    value anew, and takes longer.
+    value anew, and takes eight times as long on a processor.
 
     Args:
       image: uint8 [n, S, S, B].
@@ -99,42 +98,58 @@ def warp(image: Any, valid: Any, x_per_x: Any, x_per_y: Any, y_per_y: Any, gain:
       x_per_x, x_per_y, y_per_y: float32 [n].
       gain: of each band, float32 [n, B].
     """
-    size, num_bands = image.shape[1], image.shape[3]
-    centre, last = (size - 1) / 2, size - 1
-    offset = tf.range(size, dtype=tf.float32) - centre  # [S]
-    y = y_per_y[:, tf.newaxis] * offset + centre  # [n, S]
-    row_start = x_per_y[:, tf.newaxis] * offset + centre  # [n, S]
-    x = (x_per_x[:, tf.newaxis] * offset)[:, tf.newaxis, :] + row_start[:, :, tf.newaxis]  # [n, S, S]
+    return (
+        _compiled(_warp_bands)(image, x_per_x, x_per_y, y_per_y, gain),
+        _compiled(_warp_mask)(valid, x_per_x, x_per_y, y_per_y),
+    )
 
+
+@functools.cache
+def _compiled(function: Any) -> Any:
+    # On a processor the many small operations wait for memory; fused by XLA they take a fifth of the time. Bands and
+    # mask apart: fused into one, they take twice as long.
+    return tf.function(function, jit_compile=not tf.config.list_physical_devices("GPU"))
+
+
+def _warp_bands(image: Any, x_per_x: Any, x_per_y: Any, y_per_y: Any, gain: Any) -> Any:
+    size, num_bands = image.shape[1], image.shape[3]
+    y, x = _places(size, x_per_x, x_per_y, y_per_y)
     # Band after band within a row: then a processor takes many pixels at once, where it would take one pixel's bands.
     by_band = tf.transpose(image, [0, 1, 3, 2])  # [n, S, B, S]
-    first, share = _neighbours(y, last)  # [n, S]
+    first, share = _neighbours(y, size - 1)  # [n, S]
     upper, lower = (
-        tf.cast(tf.gather(by_band, row, batch_dims=1), tf.float32) for row in (first, tf.minimum(first + 1, last))
+        tf.cast(tf.gather(by_band, row, batch_dims=1), tf.float32) for row in (first, tf.minimum(first + 1, size - 1))
     )
     lower_gain = share[:, :, tf.newaxis, tf.newaxis] * gain[:, tf.newaxis, :, tf.newaxis]  # [n, S, B, 1]
     rows = upper * (gain[:, tf.newaxis, :, tf.newaxis] - lower_gain) + lower * lower_gain
 
-    first, share = _neighbours(x, last)  # [n, S, S]
+    first, share = _neighbours(x, size - 1)  # [n, S, S]
     rows = tf.reshape(rows, [-1, num_bands, size])  # [nS, B, S]
     left, right = (
         tf.gather(rows, tf.repeat(tf.reshape(column, [-1, 1, size]), num_bands, axis=1), batch_dims=2)
-        for column in (first, tf.minimum(first + 1, last))
+        for column in (first, tf.minimum(first + 1, size - 1))
     )
     moved = _to_bytes(left + (right - left) * tf.reshape(share, [-1, 1, size]))
-    image = tf.transpose(tf.reshape(moved, [-1, size, num_bands, size]), [0, 1, 3, 2])  # [n, S, S, B]
+    return tf.transpose(tf.reshape(moved, [-1, size, num_bands, size]), [0, 1, 3, 2])  # [n, S, S, B]
 
-    row, column = _nearest(y), _nearest(x)
+
+def _warp_mask(valid: Any, x_per_x: Any, x_per_y: Any, y_per_y: Any) -> Any:
+    last = valid.shape[1] - 1
+    # Up from the middle, where tf.round would go to the even one.
+    row, column = (tf.cast(tf.floor(p + 0.5), tf.int32) for p in _places(last + 1, x_per_x, x_per_y, y_per_y))
     inside = ((row >= 0) & (row <= last))[:, :, tf.newaxis] & (column >= 0) & (column <= last)  # [n, S, S]
-    valid_rows = tf.gather(valid[..., 0], tf.clip_by_value(row, 0, last), batch_dims=1)
-    moved_valid = tf.gather(valid_rows, tf.clip_by_value(column, 0, last), batch_dims=2)
-    return image, (moved_valid * tf.cast(inside, valid.dtype))[..., tf.newaxis]
+    rows = tf.gather(valid[..., 0], tf.clip_by_value(row, 0, last), batch_dims=1)
+    moved = tf.gather(rows, tf.clip_by_value(column, 0, last), batch_dims=2)
+    return (moved * tf.cast(inside, valid.dtype))[..., tf.newaxis]
 
 
-@functools.cache
-def _compiled_warp() -> Any:
-    # On a processor the many small operations wait for memory; fused by XLA they take a third of the time.
-    return tf.function(warp, jit_compile=not tf.config.list_physical_devices("GPU"))
+def _places(size: int, x_per_x: Any, x_per_y: Any, y_per_y: Any) -> tuple[Any, Any]:
+    """Returns where each row comes from, y float32 [n, S], and each pixel within it, x [n, S, S]; see warp."""
+    centre = (size - 1) / 2
+    offset = tf.range(size, dtype=tf.float32) - centre  # [S]
+    row_start = x_per_y[:, tf.newaxis] * offset + centre  # [n, S]
+    x = (x_per_x[:, tf.newaxis] * offset)[:, tf.newaxis, :] + row_start[:, :, tf.newaxis]
+    return y_per_y[:, tf.newaxis] * offset + centre, x
 
 
 def _neighbours(place: Any, last: int) -> tuple[Any, Any]:
@@ -142,11 +157,6 @@ def _neighbours(place: Any, last: int) -> tuple[Any, Any]:
     clipped = tf.clip_by_value(place, 0.0, float(last))
     first = tf.floor(clipped)
     return tf.cast(first, tf.int32), clipped - first
-
-
-def _nearest(place: Any) -> Any:
-    # Up from the middle, where tf.round would go to the even one.
-    return tf.cast(tf.floor(place + 0.5), tf.int32)
 
 
 def _to_bytes(pixels: Any) -> Any:
