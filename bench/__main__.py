@@ -19,6 +19,7 @@ ROWS: tuple[tuple[str, str, float | None], ...] = (
     ("reader_vs_dali", "decode_rows.dali", 0.9),
     ("reader_half_vs_decode_resize", "decode_rows.half_vs_decode_resize", 2.5),
     ("reader_vs_keras_directory", "peer_rows.keras_directory", 2.0),
+    ("reader_vs_keras_directory_whole", "peer_rows.keras_directory_whole", None),
     ("reader_vs_grain", "peer_rows.grain", 1.5),
     ("reader_vs_torch", "peer_rows.torch_loader", 2.0),
     ("reader_vs_image_data_generator", "peer_rows.image_data_generator", 15.0),
@@ -84,6 +85,7 @@ def _options() -> argparse.Namespace:
         help="of the rows named ..._10_million; 1.2 kB of temporary disk for each",
     )
     parser.add_argument("--row", help=argparse.SUPPRESS)
+    parser.add_argument("--side", default="", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -130,6 +132,7 @@ def _run_row(options: argparse.Namespace) -> None:
             num_rounds=options.rounds,
             memory_tiles=tuple(options.memory_tiles),
             scale_tiles=options.scale_tiles,
+            side=options.side,
         )
         row = getattr(importlib.import_module(f"bench.{module}"), function)(setup, target)
     except ImportError as error:

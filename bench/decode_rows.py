@@ -10,8 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from bench.dataset import tile_size_px
-from bench.pairs import Row, Side, compare, stream_turn, work_turn
+from bench.pairs import Row, Side, stream_turn, work_turn
 from bench.run_settings import Setup
+from bench.sides import compare
 
 _DISTINCT_TILES = 256  # of the decoders' sides; more than a processor's cache holds
 
@@ -51,7 +52,7 @@ def tf_decode(setup: Setup, target: float) -> Row:
 
     what = f"tf.io.decode_jpeg, {setup.num_threads} threads: RGB and NIR from memory, nothing else"
     other = Side(what, work_turn(in_threads(decode, setup), setup.num_tiles))
-    return compare("reader_vs_tf_decode", reader_side(setup, size), other, setup.num_rounds, target)
+    return compare("reader_vs_tf_decode", reader_side(setup, size), other, setup, target)
 
 
 def turbojpeg(setup: Setup, target: float) -> Row:
@@ -66,7 +67,7 @@ def turbojpeg(setup: Setup, target: float) -> Row:
 
     what = f"libjpeg-turbo (simplejpeg {simplejpeg.__version__}), {setup.num_threads} threads: RGB and NIR from memory"
     other = Side(what, work_turn(in_threads(decode, setup), setup.num_tiles))
-    return compare("reader_vs_turbojpeg", reader_side(setup, size), other, setup.num_rounds, target)
+    return compare("reader_vs_turbojpeg", reader_side(setup, size), other, setup, target)
 
 
 def dali(setup: Setup, target: float) -> Row:
@@ -104,7 +105,7 @@ def dali(setup: Setup, target: float) -> Row:
         "RGB and NIR decoded, no valid mask"
     )
     other = Side(what, stream_turn(batches(), setup.batch_size, setup.num_batches))
-    return compare("reader_vs_dali", reader_side(setup, size), other, setup.num_rounds, target)
+    return compare("reader_vs_dali", reader_side(setup, size), other, setup, target)
 
 
 def _dali_index(path: str, folder: Path) -> str:
@@ -145,11 +146,11 @@ def half_vs_decode_resize(setup: Setup, target: float) -> Row:
     what = (
         f"tf.data, {setup.num_threads} threads: RGB and NIR from memory decoded whole, tf.image.resize(antialias=True)"
     )
-    other = Side(what, stream_turn(iter(dataset), setup.batch_size, setup.num_batches))
+    other = Side(what, stream_turn(dataset, setup.batch_size, setup.num_batches))
     ours = reader_side(setup, half, ", the decoder scales")
     difference = _pixel_difference(setup, records, whole, half)
     note = f"mean absolute pixel difference {difference:.2f} of 255"
-    return compare("reader_half_vs_decode_resize", ours, other, setup.num_rounds, target, note)
+    return compare("reader_half_vs_decode_resize", ours, other, setup, target, note)
 
 
 def _pixel_difference(

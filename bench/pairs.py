@@ -7,7 +7,7 @@ of one round says nothing about the next. Both sides are warm before the first r
 import dataclasses
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 PASS, BELOW, SKIPPED, REPORTED = "pass", "below target", "skipped", "reported"
@@ -83,18 +83,22 @@ def skipped(name: str, reason: str, target: float | None = None) -> Row:
     return Row(name=name, verdict=SKIPPED, target=target, note=reason)
 
 
-def stream_turn(batches: Iterator[Any], batch_size: int, num_batches: int, num_warm: int = 6) -> Turn:
+def stream_turn(batches: Iterable[Any], batch_size: int, num_batches: int, num_warm: int = 6) -> Turn:
     """Returns the turn of an endless stream of batches.
 
     The first `num_warm` batches of a turn are not timed: they lay in a buffer while the other side had its turn.
     """
 
+    started: list[Iterator[Any]] = []
+
     def turn() -> float:
+        if not started:
+            started.append(iter(batches))  # not before: most begin to read ahead
         for _ in range(num_warm):
-            next(batches)
+            next(started[0])
         start = time.perf_counter()
         for _ in range(num_batches):
-            next(batches)
+            next(started[0])
         return num_batches * batch_size / (time.perf_counter() - start)
 
     return turn

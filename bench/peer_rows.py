@@ -1,6 +1,7 @@
 """The reader against what else reads such tiles: Keras, Grain, torch. Each peer reads RGB and NIR its usual way."""
 
 import concurrent.futures
+import dataclasses
 import io
 import itertools
 import tempfile
@@ -15,8 +16,9 @@ from PIL import Image
 
 from bench.dataset import tile_size_px
 from bench.decode_rows import reader_side
-from bench.pairs import Row, Side, Turn, compare, stream_turn
+from bench.pairs import Row, Side, Turn, stream_turn
 from bench.run_settings import Setup
+from bench.sides import compare
 from components.train.augment import Augmentation, augment
 
 # The reference study's.
@@ -39,28 +41,36 @@ def _class_folder(setup: Setup, name: str) -> Path:
 
 
 def keras_directory(setup: Setup, target: float) -> Row:
-    """The reader against `keras.utils.image_dataset_from_directory` on the source's files."""
+    """The reader against `keras.utils.image_dataset_from_directory` at half size, which for 512 px is its default."""
+    return _keras_directory("reader_vs_keras_directory", setup, target, tile_size_px(setup.dataset.manifest) // 2)
+
+
+def keras_directory_whole(setup: Setup, target: None) -> Row:
+    """The same at full size, where both only decode."""
+    return _keras_directory("reader_vs_keras_directory_whole", setup, target, tile_size_px(setup.dataset.manifest))
+
+
+def _keras_directory(name: str, setup: Setup, target: float | None, size: int) -> Row:
     import keras
 
-    size = tile_size_px(setup.dataset.manifest)
     rgb, nir = (
         keras.utils.image_dataset_from_directory(
-            _class_folder(setup, name),
+            _class_folder(setup, band),
             color_mode=mode,
             image_size=(size, size),
             batch_size=setup.batch_size,
             seed=0,
             verbose=False,
         )
-        for name, mode in (("rgb", "rgb"), ("nir", "grayscale"))
+        for band, mode in (("rgb", "rgb"), ("nir", "grayscale"))
     )
     both = tf.data.Dataset.zip(rgb, nir).repeat()
     what = (
         f"keras.utils.image_dataset_from_directory {keras.__version__} on the source files, RGB and NIR zipped, "
-        f"{setup.num_threads} threads, float32 as it makes them"
+        f"{setup.num_threads} threads, {size} px float32 as it makes them"
     )
-    other = Side(what, stream_turn(iter(both), setup.batch_size, setup.num_batches, num_warm=32))  # Keras buffers many
-    return compare("reader_vs_keras_directory", reader_side(setup, size), other, setup.num_rounds, target)
+    other = Side(what, stream_turn(both, setup.batch_size, setup.num_batches, num_warm=32))  # Keras buffers many
+    return compare(name, reader_side(setup, size), other, setup, target)
 
 
 def grain(setup: Setup, target: float) -> Row:
@@ -89,9 +99,9 @@ def grain(setup: Setup, target: float) -> Row:
         .batch(setup.batch_size)
     )
     what = f"Grain on ArrayRecord, {setup.num_threads} threads: shuffled, decoded by Pillow, batched"
-    other = Side(what, stream_turn(iter(dataset), setup.batch_size, setup.num_batches))
+    other = Side(what, stream_turn(dataset, setup.batch_size, setup.num_batches))
     size = tile_size_px(setup.dataset.manifest)
-    return compare("reader_vs_grain", reader_side(setup, size), other, setup.num_rounds, target)
+    return compare("reader_vs_grain", reader_side(setup, size), other, setup, target)
 
 
 class _TorchTiles:
@@ -133,7 +143,7 @@ def torch_loader(setup: Setup, target: float) -> Row:
     )
     other = Side(what, stream_turn(batches(), setup.batch_size, setup.num_batches))
     size = tile_size_px(setup.dataset.manifest)
-    return compare("reader_vs_torch", reader_side(setup, size), other, setup.num_rounds, target)
+    return compare("reader_vs_torch", reader_side(setup, size), other, setup, target)
 
 
 def image_data_generator(setup: Setup, target: float) -> Row:
@@ -189,6 +199,6 @@ def image_data_generator(setup: Setup, target: float) -> Row:
             stream_turn(augmented(), setup.batch_size, setup.num_batches),
         ),
         Side(f"keras ImageDataGenerator on the source files, {setup.num_threads} threads: {same}, float32", slow),
-        min(setup.num_rounds, 3),
+        dataclasses.replace(setup, num_rounds=min(setup.num_rounds, 3)),
         target,
     )

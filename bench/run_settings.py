@@ -19,6 +19,7 @@ class Setup:
       num_batches: Timed in a turn.
       memory_tiles: The two numbers of tiles whose memory is compared.
       scale_tiles: Of the rows that have names and no pixels.
+      side: "ours" or "other" in a process that runs this side of a row; else empty.
     """
 
     folder: Path
@@ -30,6 +31,7 @@ class Setup:
     num_rounds: int
     memory_tiles: tuple[int, int]
     scale_tiles: int
+    side: str = ""
 
     @functools.cached_property
     def dataset(self) -> Dataset:

@@ -13,15 +13,16 @@ import numpy as np
 import tensorflow as tf
 
 from bench.dataset import Dataset, shard
-from bench.pairs import Row, Side, compare, work_turn
+from bench.pairs import Row, Side, work_turn
 from bench.run_settings import Setup
+from bench.sides import compare
 from components import storage
 from components.contracts import Inventory, SourceFile, SourceTile
 from components.in_order import map_in_order
 from components.progress import Progress, StepLog
 from components.shard import shard_file
 from components.shard.tile_check import CheckedTile
-from components.tfrecords import Record
+from components.tile_record import Record
 
 
 def _in_fresh_root(dataset: Dataset, work: Callable[[str, Path], object]) -> None:
@@ -62,7 +63,7 @@ def shard_vs_decode(setup: Setup, target: float) -> Row:
             "decoded, nothing else",
             work_turn(lambda: list(pool.map(decode, tiles)), len(tiles)),
         ),
-        setup.num_rounds,
+        setup,
         target,
     )
 
@@ -119,7 +120,7 @@ def passthrough_vs_tar(setup: Setup, target: float) -> Row:
             "tar -cf of the same files to the same disk, not synced",
             work_turn(functools.partial(_in_fresh_root, dataset, tar_files), num_bytes / 1e6),
         ),
-        setup.num_rounds,
+        setup,
         target,
     )
     return Row(**{**vars(row), "unit": "MB/s"})
