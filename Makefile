@@ -18,7 +18,7 @@ settings = $(foreach v,$(given),$(call flag,$(v)))
 SOURCE := $(DEMO)/tiles-$(NUM_TILES)
 
 .DEFAULT_GOAL := help
-.PHONY: help mirror run demo test bench check lint compile lock image clean
+.PHONY: help mirror run demo test bench faults check lint compile lock image clean
 .DELETE_ON_ERROR:
 
 help: ## List every target
@@ -40,6 +40,9 @@ test: $(VENV)/.dev ## Run the tests
 
 bench: $(BENCH_VENV)/.bench ## Measure speed and memory against the peers, and write bench.json (BENCH='--help' lists the options)
 	$(BENCH_VENV)/bin/python -m bench $(BENCH)
+
+faults: $(VENV)/.run ## Kill, freeze and end training workers at random moments, and compare the weights (FAULTS='--help' lists the options)
+	$(BIN)/python -m faults $(FAULTS)
 
 check: lint test ## ruff, mypy --strict, import-linter, golden files, tests
 

@@ -25,6 +25,13 @@ ROWS: tuple[tuple[str, str, float | None], ...] = (
     ("reader_vs_image_data_generator", "peer_rows.image_data_generator", 15.0),
     ("shard_vs_decode", "shard_rows.shard_vs_decode", 0.8),
     ("passthrough_vs_tar", "shard_rows.passthrough_vs_tar", 0.8),
+    ("starvation_small", "train_rows.starvation_small", 0.98),
+    ("starvation_resnet50", "train_rows.starvation_resnet50", 0.98),
+    ("starvation_small_shared", "train_rows.starvation_small_shared", None),
+    ("starvation_resnet50_shared", "train_rows.starvation_resnet50_shared", None),
+    ("two_workers_vs_twice_one", "train_rows.two_workers_vs_twice_one", 0.9),
+    ("steps_per_call", "train_rows.steps_per_call", None),
+    ("checkpoint_stall_seconds", "train_rows.checkpoint_stall_seconds", None),
     ("memory_growth", "memory_rows.memory_growth", 0.909),  # 10 % more
     ("inventory_10_million", "scale_rows.inventory_10_million", None),
     ("manifest_10_million", "memory_rows.manifest_10_million", None),

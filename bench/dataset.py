@@ -18,7 +18,7 @@ from components.shard.partition import planned_tiles
 from components.shard.writer import write_shards
 from components.synth.dataset import write_dataset
 from components.train.order import train_plan
-from components.train.reader import Reader
+from components.train.reader import Batch, Reader
 from components.train.shard_index import ShardIndex, index_split
 
 _EPOCHS = 1000  # more than any run reads
@@ -40,6 +40,10 @@ class Dataset:
     def files(self) -> list[tuple[Path, Path]]:
         """Returns the RGB and NIR file of each tile."""
         return [(self.source / tile.rgb.path, self.source / tile.nir.path) for tile in self.tiles() if tile.nir]
+
+    def files_of(self, role: str) -> list[Path]:
+        """Returns the file of each tile that has the role "rgb", "nir", "boundary" or "mask"."""
+        return [self.source / file.path for tile in self.tiles() if (file := getattr(tile, role))]
 
     @property
     def shard_paths(self) -> list[str]:
@@ -69,12 +73,14 @@ class Dataset:
             num_threads=num_threads,
         )
 
-    def batches(self, num_threads: int, image_size_px: int, batch_size: int) -> Iterator[object]:
-        """Yields the reader's batches without end, each epoch in an order of its own."""
+    def batches(
+        self, num_threads: int, image_size_px: int, batch_size: int, worker: int = 0, num_workers: int = 1
+    ) -> Iterator[Batch]:
+        """Yields a worker's part of the batches without end, each epoch in an order of its own."""
         reader = self.reader(num_threads, image_size_px)
         num_records = len(reader.index)
         plan: NDArray[np.int64] = np.concatenate(
-            [train_plan(num_records, batch_size, 0, 1, seed=0, epoch=epoch) for epoch in range(_EPOCHS)]
+            [train_plan(num_records, batch_size, worker, num_workers, 0, epoch) for epoch in range(_EPOCHS)]
         )
         for _, batch in reader.batches(plan):
             yield batch

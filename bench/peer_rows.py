@@ -31,12 +31,12 @@ def _decoded(rgb: bytes, nir: bytes) -> NDArray[np.uint8]:
     return np.dstack([bands, np.asarray(Image.open(io.BytesIO(nir)))])
 
 
-def _class_folder(setup: Setup, name: str) -> Path:
-    """Returns a folder with one class, links to the source's RGB or NIR files."""
-    folder = Path(tempfile.mkdtemp()) / name / "all"
+def _class_folder(setup: Setup, role: str) -> Path:
+    """Returns a folder with one class, links to the source's files of one role."""
+    folder = Path(tempfile.mkdtemp()) / role / "all"
     folder.mkdir(parents=True)
-    for rgb, nir in setup.dataset.files():
-        (folder / rgb.name).symlink_to((rgb if name == "rgb" else nir).resolve())
+    for path in setup.dataset.files_of(role):
+        (folder / path.name).symlink_to(path.resolve())
     return folder.parent
 
 
@@ -53,23 +53,24 @@ def keras_directory_whole(setup: Setup, target: None) -> Row:
 def _keras_directory(name: str, setup: Setup, target: float | None, size: int) -> Row:
     import keras
 
-    rgb, nir = (
+    # All that the reader gives, and so the files that say which pixels are valid, too.
+    parts = [
         keras.utils.image_dataset_from_directory(
-            _class_folder(setup, band),
+            _class_folder(setup, role),
             color_mode=mode,
             image_size=(size, size),
             batch_size=setup.batch_size,
             seed=0,
             verbose=False,
         )
-        for band, mode in (("rgb", "rgb"), ("nir", "grayscale"))
-    )
-    both = tf.data.Dataset.zip(rgb, nir).repeat()
+        for role, mode in (("rgb", "rgb"), ("nir", "grayscale"), ("boundary", "grayscale"), ("mask", "grayscale"))
+    ]
     what = (
-        f"keras.utils.image_dataset_from_directory {keras.__version__} on the source files, RGB and NIR zipped, "
-        f"{setup.num_threads} threads, {size} px float32 as it makes them"
+        f"keras.utils.image_dataset_from_directory {keras.__version__} on the source files, zipped RGB, NIR, boundary "
+        f"and mask, {setup.num_threads} threads, {size} px float32 as it makes them"
     )
-    other = Side(what, stream_turn(both, setup.batch_size, setup.num_batches, num_warm=32))  # Keras buffers many
+    batches = tf.data.Dataset.zip(*parts).repeat()
+    other = Side(what, stream_turn(batches, setup.batch_size, setup.num_batches, num_warm=32))  # Keras buffers many
     return compare(name, reader_side(setup, size), other, setup, target)
 
 

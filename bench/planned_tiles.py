@@ -11,7 +11,7 @@ from PIL import Image
 from components.agrivision import BANDS, PAPER_2020, PAPER_2020_CLASSES, TILE_SIZE_PX
 from components.contracts import FieldSums, Inventory, Partition, PlannedShard, ShardReceipt, ShardReceipts
 from components.shard.duplicates import DIGEST_BYTES
-from components.tfrecords import Record, serialize
+from components.tile_record import Record, serialize
 
 _TILES_PER_SHARD = 320  # 64 MB of 200 kB
 _TILES_PER_FIELD = 28

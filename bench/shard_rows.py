@@ -100,8 +100,12 @@ def passthrough_vs_tar(setup: Setup, target: float) -> Row:
         progress = Progress(StepLog("shard"), len(tiles))
         # In threads as the stage reads, one of which is left to the writing.
         read = map_in_order(lambda tile: ((tile.split, tile.shard), unchecked(tile)), tiles, setup.num_threads)
-        for key, group in itertools.groupby(read, key=lambda result: result[0]):
-            shard_file.write_shard(planned[key], (tile for _, tile in group), inventory, str(root), progress)
+        groups = (
+            (planned[key], (tile for _, tile in group))
+            for key, group in itertools.groupby(read, key=lambda result: result[0])
+        )
+        for _ in shard_file.write_shards(groups, inventory, str(root), progress):
+            pass
 
     def tar_files(_: str, root: Path) -> None:
         names = root / "names"

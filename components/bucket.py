@@ -1,8 +1,8 @@
 """The `gs://` side of storage.py; nothing else talks to google-cloud-storage.
 
-Its client retries on 408, 429, 5xx, resets and truncated answers, with exponential backoff and
-jitter, for two minutes. A write that is repeated here has the same content each time, or a
-precondition, so repeating it is safe.
+Its client retries on 408, 429, 5xx, resets and truncated answers, with exponential backoff and jitter, for two minutes;
+then the bucket counts as unreachable. A write that is repeated here has the same content each time, or a precondition,
+so repeating it is safe.
 """
 
 import contextlib
@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from components.contracts import SourceFile
-from components.errors import DataError, SettingsError
+from components.errors import DataError, SettingsError, UnreachableError
 
 GS = "gs://"
 _BINARY = "application/octet-stream"
 _CONNECTIONS = 64  # as many threads may read at once; the client's own 10 would be thrown away and opened anew
+_REASON_LENGTH = 200  # of an error; a connection that failed is told at length
 _WRITER = "agrivision-writer"  # metadata key: which call wrote the object
 
 
@@ -56,9 +57,18 @@ def _blob(uri: str) -> Any:
 
 @contextlib.contextmanager
 def _refusals(uri: str) -> Iterator[None]:
-    """Turns what trying again would not mend into one line; what may pass (5xx after two minutes) stays as it is."""
-    from google.api_core.exceptions import BadRequest, Forbidden, NotFound, Unauthorized
-    from google.auth.exceptions import GoogleAuthError
+    """Turns what goes wrong into one line: what trying again would not mend, and what may pass."""
+    from google.api_core.exceptions import (
+        BadRequest,
+        Forbidden,
+        NotFound,
+        RetryError,
+        ServerError,
+        TooManyRequests,
+        Unauthorized,
+    )
+    from google.auth.exceptions import GoogleAuthError, TransportError
+    from requests.exceptions import RequestException
 
     try:
         yield
@@ -66,8 +76,17 @@ def _refusals(uri: str) -> Iterator[None]:
         raise DataError(f"no such bucket: {_parts(uri)[0]!r}, of {uri!r}") from error
     except (BadRequest, Forbidden, Unauthorized) as error:
         raise DataError(f"no access to {uri!r}: {error.message}; does this account have rights to it?") from error
+    except (RetryError, ServerError, TooManyRequests, TransportError, RequestException) as error:
+        raise UnreachableError(_unreachable(uri, error)) from error
     except GoogleAuthError as error:
         raise DataError(f"no credentials for {uri!r}: {error}") from error
+
+
+def _unreachable(uri: str, error: Exception) -> str:
+    reason = " ".join(str(getattr(error, "cause", None) or error).split())
+    if len(reason) > _REASON_LENGTH:
+        reason = f"{reason[:_REASON_LENGTH]}…"
+    return f"{uri!r} cannot be reached, after trying for minutes: {reason}; what is done stays done, so run again later"
 
 
 def list_objects(root: str) -> Iterator[SourceFile]:

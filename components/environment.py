@@ -13,11 +13,15 @@ Where an s3:// source is read, by tensorflow-io itself:
     anywhere else, asking for one takes most of a minute.
 In a worker:
   TF_CONFIG: the cluster and this task's place in it, as TensorFlow defines it.
+Where training starts:
+  CUDA_VISIBLE_DEVICES: which GPUs it may use, as CUDA defines it.
+  TPU_WORKER_HOSTNAMES: the hosts of the TPU slice, as GKE sets it.
 In a pod:
   KFP_POD_NAME, KFP_POD_UID: set by Kubeflow Pipelines.
 """
 
 import os
+from collections.abc import Mapping
 
 # kfp.local warns about an image whose name does not contain "python".
 DEFAULT_IMAGE = "localhost/agrivision-python:dev"
@@ -44,9 +48,19 @@ def tf_config() -> str:
     return os.environ.get("TF_CONFIG", "")
 
 
-def child_environment(overrides: dict[str, str]) -> dict[str, str]:
-    """Returns this process's environment with `overrides`, for a child process."""
-    return {**os.environ, **overrides}
+def cuda_visible_devices() -> str | None:
+    """Returns the GPUs that may be used, comma-separated; None for all of them."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def tpu_hosts() -> list[str]:
+    """Returns the hosts of the TPU slice that this machine belongs to, as far as it is told."""
+    return [host for host in os.environ.get("TPU_WORKER_HOSTNAMES", "").split(",") if host]
+
+
+def child_environment(overrides: Mapping[str, str | None]) -> dict[str, str]:
+    """Returns this process's environment with `overrides`, for a child process; without those that are None."""
+    return {name: value for name, value in {**os.environ, **overrides}.items() if value is not None}
 
 
 def quiet_tensorflow() -> None:

@@ -2,6 +2,7 @@
 
 EXIT_SETTINGS = 2  # a bad setting: change it and run again
 EXIT_DATA = 42  # bad data, or training that cannot succeed: trying again would not help
+EXIT_TRY_AGAIN = 75  # what passes: a storage that does not answer, a lost peer; the same command may succeed later
 
 
 class AgrivisionError(Exception):
@@ -20,3 +21,9 @@ class DataError(AgrivisionError):
     """The source data cannot be used as it is."""
 
     exit_code = EXIT_DATA
+
+
+class UnreachableError(AgrivisionError):
+    """A bucket did not answer, for as long as its client tries. Nothing is wrong with data or settings."""
+
+    exit_code = EXIT_TRY_AGAIN

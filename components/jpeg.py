@@ -1,8 +1,8 @@
 """JPEG files decoded by libjpeg-turbo: the very pixels that TensorFlow's decoder gives, a fifth faster, where they go.
 
-TensorFlow's op makes an array of its own for every image, which then has to be copied into a batch. What libjpeg-turbo
-is not asked to read here (PNG, CMYK) goes to TensorFlow's decoder, so that a tile is the same to the shard step, to
-training and to the exported model, which decodes in its graph.
+TensorFlow's op makes an array of its own for every image, which then has to be copied into a batch. The few images that
+need it (JPEG in CMYK, PNG of 16 bits) still go to TensorFlow's decoder, so that a tile is the same to the
+shard step, to training and to the exported model, which decodes in its graph.
 """
 
 from typing import Any
@@ -11,16 +11,15 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
+from components import png
+from components.png import DamagedImage as DamagedImage
+
 _JPEG = b"\xff\xd8\xff"
 _COLOUR_SPACES = {3: "RGB", 1: "GRAY"}  # by number of bands
 _OF_TENSORFLOW = ("CMYK", "YCCK")
 _UNUSUAL = (
     "subsampling level"  # in the error of an image whose colours are sampled as TurboJPEG cannot name, CMYK mostly
 )
-
-
-class DamagedImage(Exception):
-    """Bytes that are no image, or not a whole and sound one; the message is the decoder's."""
 
 
 def decode(content: bytes, num_bands: int, ratio: int = 1, into: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
@@ -38,7 +37,8 @@ def decode(content: bytes, num_bands: int, ratio: int = 1, into: NDArray[np.uint
       DamagedImage: for anything that the decoder stumbles on, be it only a few wrong bytes that it could step over.
     """
     if not content.startswith(_JPEG):
-        return _by_tensorflow(content, num_bands, ratio)
+        decoded = png.decode(content, num_bands)
+        return _by_tensorflow(content, num_bands, 1) if decoded is None else decoded
     try:
         height, width, colour_space, _ = simplejpeg.decode_jpeg_header(content)
     except ValueError as error:

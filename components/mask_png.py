@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from components.jpeg import DamagedImage
+from components import png
+from components.png import DamagedImage
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER = struct.Struct(">II5B")  # width, height, depth, colour type, compression, filter, interlace
@@ -16,6 +17,7 @@ _PLAIN = (1, 0, 0, 0, 0)  # one bit of grey, not interlaced
 _FRAME = 12  # of a chunk: length, type and crc
 _DATA_AT = len(_SIGNATURE) + _FRAME + _HEADER.size
 _SMALLEST = _DATA_AT + 2 * _FRAME
+_LARGEST_BUFFER = 2**20  # to begin with: a damaged header may claim any size
 
 
 def encode_mask(mask: NDArray[np.bool_]) -> bytes:
@@ -42,19 +44,25 @@ def decode_mask(content: bytes) -> NDArray[np.uint8]:
     Raises:
       DamagedImage: if it is not a readable PNG.
     """
+    packed, width = packed_mask(content)
+    return np.unpackbits(packed, axis=1, count=width)
+
+
+def packed_mask(content: bytes) -> tuple[NDArray[np.uint8], int]:
+    """Returns a mask's bits, uint8 [H, W / 8 rounded up], the first pixel's the highest, and its width W.
+
+    Raises:
+      DamagedImage: if it is not a readable PNG.
+    """
     plain = _decode_plain(content)
     if plain is not None:
         return plain
-    try:
-        with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
-            grey = np.asarray(image.convert("L"))
-    except Exception as error:  # damaged bytes raise anything from struct.error to SyntaxError
-        raise DamagedImage("not a readable PNG") from error
-    return np.asarray(grey >> 7)
+    white = png.decode_black_and_white(content) >> 7
+    return np.packbits(white, axis=1), white.shape[1]
 
 
-def _decode_plain(content: bytes) -> NDArray[np.uint8] | None:
-    """Returns what encode_mask was given; None if it did not write this file."""
+def _decode_plain(content: bytes) -> tuple[NDArray[np.uint8], int] | None:
+    """Returns the bits and width of what encode_mask was given; None if it did not write this file."""
     is_plain = content.startswith(_SIGNATURE) and content[_DATA_AT + 4 : _DATA_AT + 8] == b"IDAT"
     if not is_plain or len(content) < _SMALLEST:
         return None
@@ -62,22 +70,25 @@ def _decode_plain(content: bytes) -> NDArray[np.uint8] | None:
     (length,) = struct.unpack_from(">I", content, _DATA_AT)
     if tuple(kind) != _PLAIN or length + _SMALLEST != len(content):
         return None  # of another form, or in several chunks
+    row_bytes = 1 + -(-width // 8)
     try:
-        unpacked = zlib.decompress(content[_DATA_AT + 8 : _DATA_AT + 8 + length])
+        unpacked = zlib.decompress(
+            content[_DATA_AT + 8 : _DATA_AT + 8 + length], bufsize=min(height * row_bytes + 1, _LARGEST_BUFFER)
+        )
     except zlib.error as error:
         raise DamagedImage("its compressed rows are damaged") from error
-    if len(unpacked) != height * (1 + -(-width // 8)):
+    if len(unpacked) != height * row_bytes:
         raise DamagedImage("it has not the rows that it claims")
-    rows = np.frombuffer(unpacked, np.uint8).reshape(height, -1)  # each begins with the number of its filter
-    return np.unpackbits(rows[:, 1:], axis=1, count=width) if not rows[:, 0].any() else None
+    rows = np.frombuffer(unpacked, np.uint8).reshape(height, row_bytes)  # each begins with the number of its filter
+    return (rows[:, 1:], width) if not rows[:, 0].any() else None
 
 
-def _content_of(png: bytes, wanted: bytes) -> bytes:
+def _content_of(file: bytes, wanted: bytes) -> bytes:
     """Returns the content of all chunks of one type, joined."""
     parts, at = [], len(_SIGNATURE)
-    while at < len(png):
-        (length,) = struct.unpack_from(">I", png, at)
-        if png[at + 4 : at + 8] == wanted:
-            parts.append(png[at + 8 : at + 8 + length])
+    while at < len(file):
+        (length,) = struct.unpack_from(">I", file, at)
+        if file[at + 4 : at + 8] == wanted:
+            parts.append(file[at + 8 : at + 8 + length])
         at += _FRAME + length
     return b"".join(parts)

@@ -6,9 +6,11 @@ read again, and any record can be read by itself.
 
 import concurrent.futures
 import hashlib
+import itertools
+import os
 import struct
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,6 +27,55 @@ def masked_crc(content: bytes) -> int:
     """Returns the checksum as TFRecord masks it, so that it can be stored beside what it is of."""
     crc = google_crc32c.value(content)
     return int(((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+class DamagedFile(ValueError):
+    """The file is not as it was written.
+
+    Attributes:
+      num_records: How many sound records come before the damage.
+    """
+
+    def __init__(self, num_records: int, what: str) -> None:
+        super().__init__(f"after record {num_records:,}: {what}")
+        self.num_records = num_records
+
+
+def read_records(path: Path, digest: "hashlib._Hash | None" = None) -> Iterator[bytes]:
+    """Yields the records of a local file, one at a time, whose checksums are tested.
+
+    A file that was cut off between two records is shorter, but sound; who must know counts.
+
+    Args:
+      digest: Is given all bytes that are read, so that a file read to its end need not be read again for its hash.
+
+    Raises:
+      FileNotFoundError: if there is no such file.
+      DamagedFile: if it ends within a record, or a checksum is wrong.
+    """
+    with path.open("rb") as file:
+        left = os.fstat(file.fileno()).st_size
+        for number in itertools.count():
+            header = file.read(HEADER.size)
+            if not header:
+                return
+            if len(header) < HEADER.size:
+                raise DamagedFile(number, "the file ends within a record")
+            length, crc = HEADER.unpack(header)
+            if crc != masked_crc(header[: _LENGTH.size]):
+                raise DamagedFile(number, "the checksum of a length is wrong")
+            left -= HEADER.size + length + FOOTER.size
+            if left < 0:
+                raise DamagedFile(number, "the file ends within a record")
+            record, footer = file.read(length), file.read(FOOTER.size)
+            if len(footer) < FOOTER.size:
+                raise DamagedFile(number, "the file ends within a record")
+            if FOOTER.unpack(footer)[0] != masked_crc(record):
+                raise DamagedFile(number, "the checksum of a record is wrong")
+            if digest is not None:
+                for part in (header, record, footer):
+                    digest.update(part)
+            yield record
 
 
 class RecordWriter:

@@ -15,7 +15,7 @@ from typing import Any
 
 from components import environment
 from components.contracts import SourceFile
-from components.errors import DataError, SettingsError
+from components.errors import DataError, SettingsError, UnreachableError
 
 S3 = "s3://"
 _THREADS = 32  # requests that wait at the same time; each file of a listing costs one or two
@@ -70,7 +70,7 @@ def _ask(uri: str, request: Callable[[], Any]) -> Any:
 
     Raises:
       FileNotFoundError: if it is not there, or may not be read: the library does not tell one from the other.
-      ConnectionError: if the server gave no answer that could be used, for as long as the client tries.
+      UnreachableError: if the server gave no answer that could be used, for as long as the client tries.
       DataError: for what trying again would not mend.
     """
     import tensorflow as tf
@@ -80,10 +80,11 @@ def _ask(uri: str, request: Callable[[], Any]) -> Any:
         return request()
     except tf.errors.NotFoundError as error:
         if time.monotonic() - started > _OUTAGE_SECONDS:
-            raise ConnectionError(f"no answer about {uri!r} in {time.monotonic() - started:.0f} s") from error
+            seconds = time.monotonic() - started
+            raise UnreachableError(f"no answer about {uri!r} in {seconds:.0f} s; run again later") from error
         raise FileNotFoundError(uri) from error
     except (tf.errors.UnavailableError, tf.errors.DeadlineExceededError, tf.errors.UnknownError) as error:
-        raise ConnectionError(f"cannot read {uri!r}: {error.message}") from error
+        raise UnreachableError(f"cannot read {uri!r}: {error.message}; run again later") from error
     except tf.errors.OpError as error:
         raise DataError(f"cannot read {uri!r}: {error.message}; are AWS_* and S3_ENDPOINT right?") from error
 

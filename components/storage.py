@@ -8,10 +8,11 @@ exist once is written with a precondition, and a pointer moves by compare-and-sw
 import contextlib
 import errno
 import fcntl
+import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from components import bucket, s3
@@ -108,14 +109,32 @@ def read_range(uri: str, offset: int, length: int) -> bytes:
         read = s3.read if uri.startswith(s3.S3) else bucket.read
         return read(uri, offset, offset + length) if length else b""
     # Not by a file object, whose buffer costs more than reading a whole record.
+    return read_parts(uri, offset, [length])[0]
+
+
+def read_parts(uri: str, offset: int, lengths: Sequence[int]) -> list[bytes]:
+    """Returns what follows each other from `offset` on, each part by itself and never copied out of a larger one.
+
+    Raises:
+      FileNotFoundError: if there is no such file or object.
+    """
+    if is_remote(uri):
+        whole = read_range(uri, offset, sum(lengths))
+        ends = list(itertools.accumulate(lengths, initial=0))
+        return [whole[start:end] for start, end in itertools.pairwise(ends)]
     descriptor = os.open(uri, os.O_RDONLY)
     try:
-        parts = [os.pread(descriptor, length, offset)]
-        while parts[-1] and (missing := length - sum(map(len, parts))):  # one call reads 2 GB at most
-            parts.append(os.pread(descriptor, missing, offset + length - missing))
-        return b"".join(parts)
+        ends = list(itertools.accumulate(lengths, initial=offset))
+        return [_read_at(descriptor, start, length) for start, length in zip(ends, lengths, strict=False)]
     finally:
         os.close(descriptor)
+
+
+def _read_at(descriptor: int, offset: int, length: int) -> bytes:
+    content = os.pread(descriptor, length, offset)
+    while len(content) < length and (more := os.pread(descriptor, length - len(content), offset + len(content))):
+        content += more  # one call reads 2 GB at most
+    return content
 
 
 @contextlib.contextmanager
@@ -224,11 +243,14 @@ def _lock(path: str) -> Iterator[None]:
         yield
 
 
-def publish_folder(local: Path, uri: str, last: str) -> bool:
+def publish_folder(local: Path, uri: str, last: str, *, move: bool = False) -> bool:
     """Publishes a finished local folder under a content version; returns False if it is there already.
 
     Locally the folder appears by one rename. On a bucket the file `last` is written after all others and with a
     precondition: a version without it does not exist, and readers look for it first.
+
+    Args:
+      move: `local` lies beside a local `uri` and is renamed itself; it may be gone afterwards.
     """
     if exists(join(uri, last)):
         return False
@@ -238,9 +260,10 @@ def publish_folder(local: Path, uri: str, last: str) -> bool:
         return write_once(join(uri, last), (local / last).read_bytes())
     target = Path(uri)
     target.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+    staging = local if move else Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
     try:
-        shutil.copytree(local, staging, dirs_exist_ok=True)
+        if not move:
+            shutil.copytree(local, staging, dirs_exist_ok=True)
         os.chmod(staging, 0o755)
         for path in (*staging.rglob("*"), staging):
             _sync(path)

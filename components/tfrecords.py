@@ -1,90 +1,21 @@
-"""A tile as a `tf.train.Example`, and shards as tf.data. The only file that knows the feature keys.
+"""Records of tiles in graphs: parsed and decoded by TensorFlow's ops, and shards as tf.data.
 
-One record holds one tile: the source's own image bytes, so that nothing is lost by encoding twice,
-and its labels over the manifest's class list. Decoding happens on the reader's side, by the very
-ops that the exported model uses, so that training, evaluation and serving see the same pixels.
+Decoding happens on the reader's side, by the very ops that the exported model uses, so that training, evaluation and
+serving see the same pixels.
 """
 
-import dataclasses
 from collections.abc import Sequence
 from typing import TypeAlias
 
 import tensorflow as tf
-from google.protobuf.message import DecodeError
 
 from components.agrivision import RGB_BANDS
+from components.tile_record import BYTES_KEYS, FLOATS_KEYS
 
 Tensor: TypeAlias = tf.Tensor
 
 # The JPEG decoder can decode at 1/2, 1/4 and 1/8 of the size, several times faster than decoding whole.
 _DECODER_RATIOS = (8, 4, 2)
-
-
-@dataclasses.dataclass(frozen=True)
-class Record:
-    """One tile.
-
-    Attributes:
-      rgb: JPEG (or PNG) bytes, 3 bands.
-      nir: JPEG (or PNG) bytes, 1 band; empty for RGB-only data.
-      valid_mask: PNG bytes, 1 band, 255 where a pixel counts; empty if all do.
-      labels: 1.0 where the tile has the class, [C].
-      class_fractions: Share of the valid pixels by class, in 0..1, [C].
-    """
-
-    tile_id: str
-    field_id: str
-    rgb: bytes
-    nir: bytes
-    valid_mask: bytes
-    labels: Sequence[float]
-    class_fractions: Sequence[float]
-
-
-def serialize(record: Record) -> bytes:
-    """Returns the record as a serialized `tf.train.Example`, equal bytes for equal records."""
-
-    def _bytes(value: bytes) -> tf.train.Feature:
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-
-    def _floats(values: Sequence[float]) -> tf.train.Feature:
-        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
-
-    example = tf.train.Example(
-        features=tf.train.Features(
-            feature={
-                "tile_id": _bytes(record.tile_id.encode()),
-                "field_id": _bytes(record.field_id.encode()),
-                "rgb": _bytes(record.rgb),
-                "nir": _bytes(record.nir),
-                "valid_mask": _bytes(record.valid_mask),
-                "labels": _floats(record.labels),
-                "class_fractions": _floats(record.class_fractions),
-            }
-        )
-    )
-    # A map has no order of its own; deterministic serialization sorts it.
-    serialized: bytes = example.SerializeToString(deterministic=True)
-    return serialized
-
-
-def deserialize(serialized: bytes, num_classes: int) -> Record:
-    """Returns the record that serialize was given.
-
-    Raises:
-      ValueError: if it is none, or has another number of classes.
-    """
-    try:
-        features = tf.train.Example.FromString(serialized).features.feature
-        tile_id, field_id, rgb, nir, valid_mask = (
-            features[key].bytes_list.value[0] for key in ("tile_id", "field_id", "rgb", "nir", "valid_mask")
-        )
-        labels, fractions = (list(features[key].float_list.value) for key in ("labels", "class_fractions"))
-        if len(labels) != num_classes:
-            raise ValueError(f"it has {len(labels)} labels, expected {num_classes}")
-        return Record(tile_id.decode(), field_id.decode(), rgb, nir, valid_mask, labels, fractions)
-    except (DecodeError, IndexError) as error:
-        raise ValueError("it is not a tile") from error
 
 
 def parse(serialized: Tensor, num_classes: int) -> dict[str, Tensor]:
@@ -96,23 +27,9 @@ def parse(serialized: Tensor, num_classes: int) -> dict[str, Tensor]:
     """
     text = tf.io.FixedLenFeature([], tf.string)
     numbers = tf.io.FixedLenFeature([num_classes], tf.float32)
-    features = {
-        "tile_id": text,
-        "field_id": text,
-        "rgb": text,
-        "nir": text,
-        "valid_mask": text,
-        "labels": numbers,
-        "class_fractions": numbers,
-    }
+    features = {**dict.fromkeys(BYTES_KEYS, text), **dict.fromkeys(FLOATS_KEYS, numbers)}
     # parse_example handles both ranks; parse_single_example only the first.
     return dict(tf.io.parse_example(serialized, features))
-
-
-def parse_names(serialized: Tensor) -> dict[str, Tensor]:
-    """Parses only tile_id, field_id and rgb, string [] or [N], of serialized records of whatever classes."""
-    text = tf.io.FixedLenFeature([], tf.string)
-    return dict(tf.io.parse_example(serialized, {"tile_id": text, "field_id": text, "rgb": text}))
 
 
 def decoder_ratio(tile_sizes: Sequence[str], image_size_px: int) -> int:
@@ -164,6 +81,17 @@ def decode_image(
 def join_bands(parts: Sequence[Tensor]) -> Tensor:
     """Joins RGB and, where there is one, NIR, uint8 [..., S, S, 3] and [..., S, S, 1], to uint8 [..., S, S, B]."""
     return tf.concat(parts, axis=-1) if len(parts) > 1 else parts[0]
+
+
+def unpack_bits(bits: Tensor) -> Tensor:
+    """Returns uint8 [n, S, S, 1], 1 or 0, from a bit for each, uint8 [n, S, S / 8 rounded up], the highest first."""
+    size = tf.shape(bits)[1]
+    places = tf.range(7, -1, -1, tf.int32)
+    spread = tf.bitwise.bitwise_and(
+        tf.bitwise.right_shift(bits[..., tf.newaxis], tf.cast(places, tf.uint8)), tf.constant(1, tf.uint8)
+    )  # [n, S, S / 8, 8]
+    rows = tf.reshape(spread, [tf.shape(bits)[0], size, -1])[:, :, :size, tf.newaxis]
+    return tf.ensure_shape(rows, [bits.shape[0], bits.shape[1], bits.shape[1], 1])
 
 
 def resize(pixels: Tensor, image_size_px: int) -> Tensor:

@@ -25,7 +25,7 @@ app = typer.Typer(
     A first look:  [bold]agrivision synth demo/tiles[/bold], then
     [bold]agrivision run --source-uri demo/tiles --data-root demo/data --models-uri demo/models[/bold].
 
-    Exit codes: 0 done; 2 bad settings; 42 bad data; 1 anything else.""",
+    Exit codes: 0 done; 2 bad settings; 42 bad data; 75 try again; 1 anything else.""",
 )
 
 _PANELS = {
@@ -173,9 +173,6 @@ def verify(
     ] = False,
 ) -> None:
     """Check every shard of a dataset against its manifest: size, hash, number of records."""
-    from pipeline.quiet import import_tensorflow
-
-    import_tensorflow()
     from components.shard.leaks import check_leaks
     from components.shard.verify import verify_manifest
 

@@ -38,8 +38,11 @@ def training_pipeline(train: Callable[..., Any]) -> Any:
         shard_reference_manifest: str = Parameters.shard_reference_manifest,
         train_config: str = Parameters.train_config,
         train_num_workers: int = Parameters.train_num_workers,
+        train_strategy: str = Parameters.train_strategy,
         train_max_restarts: int = Parameters.train_max_restarts,
         train_max_seconds: int = Parameters.train_max_seconds,
+        train_checkpoint_seconds: int = Parameters.train_checkpoint_seconds,
+        train_keep_checkpoints: int = Parameters.train_keep_checkpoints,
         gate_min_macro_f1: float = Parameters.gate_min_macro_f1,
     ) -> None:
         tiles = ingest(
@@ -72,8 +75,11 @@ def training_pipeline(train: Callable[..., Any]) -> Any:
             data_root=data_root,
             train_config=train_config,
             num_workers=train_num_workers,
+            strategy=train_strategy,
             max_restarts=train_max_restarts,
             max_seconds=train_max_seconds,
+            checkpoint_seconds=train_checkpoint_seconds,
+            keep_checkpoints=train_keep_checkpoints,
             manifest=manifest,
         ).set_caching_options(False)
         receipt = model.outputs["receipt"]

@@ -11,6 +11,7 @@ from components.agrivision import LAYOUTS
 from components.errors import SettingsError
 from components.ingest.settings import check_settings
 from components.train.config import TrainConfig
+from components.train.strategies import AUTO, STRATEGIES, check_strategy
 
 _MAY_BE_EMPTY = ("source_version", "ingest_classes", "shard_reference_manifest")
 
@@ -61,10 +62,19 @@ class Parameters:
     train_config: str = _parameter(
         "{}", f"The model's tuning, a JSON object with some of {', '.join(TrainConfig.__struct_fields__)}."
     )
-    train_num_workers: int = _parameter(2, "Worker processes that train in lockstep.")
+    train_num_workers: int = _parameter(2, "Worker processes that train together.")
+    train_strategy: str = _parameter(
+        AUTO, f"How training is spread over devices: {AUTO}, {', '.join(STRATEGIES)}. See the README's table."
+    )
     train_max_restarts: int = _parameter(2, "How often training starts again from its checkpoint after a crash.")
     train_max_seconds: int = _parameter(
         0, "Seconds of training, over all restarts, after which it ends with the best model so far; 0 is without limit."
+    )
+    train_checkpoint_seconds: int = _parameter(
+        600, "Seconds from one checkpoint to the next within an epoch; 0 makes them at epochs' ends only."
+    )
+    train_keep_checkpoints: int = _parameter(
+        2, "Checkpoints that are kept, the last ones; a damaged one is answered with the one before it."
     )
     gate_min_macro_f1: float = _parameter(0.5, "Macro F1 on the test fields, 0 to 1, below which no model is pushed.")
 
@@ -92,7 +102,7 @@ class Parameters:
             max_bad_fraction=self.ingest_max_bad_fraction,
         )
         tuning = TrainConfig.from_json(self.train_config)
-        tuning.check_workers(self.train_num_workers)
+        check_strategy(self.train_strategy, tuning, self.train_num_workers)
         if 0 < self.shard_tile_size_px < tuning.image_size_px:
             raise SettingsError(
                 f"shard_tile_size_px must be at least image_size_px={tuning.image_size_px} of train_config, "
@@ -102,5 +112,9 @@ class Parameters:
             raise SettingsError(f"train_max_restarts must be at least 0, got {self.train_max_restarts}")
         if self.train_max_seconds < 0:
             raise SettingsError(f"train_max_seconds must be at least 0, got {self.train_max_seconds}")
+        if self.train_checkpoint_seconds < 0:
+            raise SettingsError(f"train_checkpoint_seconds must be at least 0, got {self.train_checkpoint_seconds}")
+        if self.train_keep_checkpoints < 1:
+            raise SettingsError(f"train_keep_checkpoints must be at least 1, got {self.train_keep_checkpoints}")
         if not 0 <= self.gate_min_macro_f1 <= 1:
             raise SettingsError(f"gate_min_macro_f1 must be between 0 and 1, got {self.gate_min_macro_f1}")

@@ -1,12 +1,15 @@
 """The arithmetic of the bench, on turns whose rates are known; the peers are not needed."""
 
+import concurrent.futures
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from bench.cores import started_on
 from bench.pairs import BELOW, PASS, REPORTED, Side, compare, skipped, stream_turn, summarise, table
 
 ROOT = Path(__file__).parents[1]
@@ -73,3 +76,21 @@ def test_a_row_that_does_not_exist_is_refused_before_anything_is_made(tmp_path):
     assert done.returncode == 2
     assert "nothing" in done.stderr
     assert not (tmp_path / "tiles").exists()
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two processor cores are needed")
+def test_threads_of_a_reader_get_cores_of_their_own():
+    own, places = os.sched_getaffinity(0), []
+    other = {max(own)}
+
+    def batches():
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            for _ in range(3):
+                places.append(pool.submit(os.sched_getaffinity, 0).result())
+                yield len(places)
+
+    stream = started_on(other, batches())
+
+    assert os.sched_getaffinity(0) == own
+    assert list(stream) == [1, 2, 3]
+    assert places == [other] * 3

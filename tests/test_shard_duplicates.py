@@ -23,6 +23,8 @@ from components.shard.duplicates import (
     picture_digest,
 )
 from components.shard.leaks import check_leaks
+from components.shard.merging import DatasetSums
+from components.shard.receipts import read_receipt
 
 
 def test_digests_are_told_apart_by_split():
@@ -120,6 +122,29 @@ def test_a_leak_is_found_when_the_dataset_is_merged_and_by_verify(tmp_path: Path
     with pytest.raises(DataError, match=f"as {tiles[18].tile_id} in test and as {tiles[3].tile_id} in train"):
         shard_and_merge(path, tmp_path, tmp_path)
     assert not (tmp_path / "datasets").exists()
+
+
+def test_names_of_equal_pictures_are_those_that_ingest_planned_or_refused(tmp_path: Path) -> None:
+    tiles = write_source(tmp_path / "source")
+    same_picture(tiles, 9, 2, tmp_path / "source")
+    path = plan(tmp_path / "source", tmp_path, tiles)
+    shard_and_merge(path, tmp_path, tmp_path)
+    (lines,) = (tmp_path / "inventories").glob("*/partition-*.jsonl")
+    content = lines.read_bytes()
+    sums = DatasetSums(Inventory.read(path))
+    for shard in Inventory.read(path).partitions[0].shards:
+        sums.add(read_receipt(str(tmp_path), shard))
+    name = tiles[9].tile_id.encode()
+    for damaged in (
+        content.replace(name, name.replace(b"TRAIN", b"BRAIN")),
+        b"".join(line for line in content.splitlines(keepends=True) if name not in line),
+        b"".join(line for line in content.splitlines(keepends=True) if b'"shard":2' not in line),
+        content.replace(b'"shard":2', b'"shard":1'),
+    ):
+        assert damaged != content
+        lines.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"partition-00000\.jsonl.*run ingest again"):
+            find_repeats(sums.digests, sums.num_tiles, Inventory.read(path), str(tmp_path))
 
 
 def test_ten_million_digests_take_no_python_object_each():

@@ -11,7 +11,7 @@ from components.agrivision import TileId
 from components.contracts import Manifest
 from components.errors import DataError
 from components.shard.leaks import check_leaks, overlapping
-from components.tfrecords import Record
+from components.tile_record import Record
 from pipeline.cli import main
 
 _TILES = {

@@ -1,4 +1,5 @@
 import io
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -161,6 +162,33 @@ def test_a_shard_that_is_not_there_is_named_and_nothing_is_published(
         merge_again(path, tmp_path)
     assert not published(tmp_path)
     assert not (tmp_path / "manifest").exists()
+
+
+def test_damaged_sums_by_field_are_replaced_and_sound_ones_left_alone(tmp_path: Path) -> None:
+    path = plan(tmp_path / "source", tmp_path, write_source(tmp_path / "source"))
+    shard_and_merge(path, tmp_path, tmp_path)
+    expected = published(tmp_path)
+    (fields,) = (tmp_path / "datasets").glob("*/fields.jsonl")
+    os.utime(fields, ns=(1, 1))
+    merge_again(path, tmp_path)
+    assert fields.stat().st_mtime_ns == 1
+    for damaged in (expected["fields.jsonl"].replace(b"1", b"2", 1), expected["fields.jsonl"][:-9], b""):
+        fields.write_bytes(damaged)
+        merge_again(path, tmp_path)
+        assert published(tmp_path) == expected
+
+
+def test_a_shard_that_was_damaged_since_is_named_by_merge_which_shows_its_tiles(tmp_path: Path) -> None:
+    path = plan(tmp_path / "source", tmp_path, write_source(tmp_path / "source"))
+    shard_and_merge(path, tmp_path, tmp_path)
+    shutil.rmtree(tmp_path / "datasets")
+    for shard in (tmp_path / "shards").iterdir():
+        content = bytearray(shard.read_bytes())
+        content[len(content) // 2] ^= 1
+        shard.write_bytes(content)
+    with pytest.raises(DataError, match=r"shard '.*\.tfrecord' is gone or damaged, after record \d: the checksum"):
+        merge_again(path, tmp_path)
+    assert not published(tmp_path)
 
 
 def merge_again(inventory_path: Path, data_root: Path) -> Manifest:

@@ -8,17 +8,17 @@ from tile_shards import BANDS, encode, fake_record
 from components import tfrecords
 from components.jpeg import DamagedImage
 from components.mask_png import encode_mask
-from components.tfrecords import Record
 from components.tile_decoder import decode_tile
+from components.tile_record import Record
 
 MASK = np.add.outer(np.arange(48), np.arange(48)) > 40
 
 
 def decoded(record: Record, size_px: int, ratio: int, num_bands: int = 4) -> tuple[np.ndarray, np.ndarray]:
     parts = [np.empty((size_px, size_px, 3), np.uint8), np.empty((size_px, size_px, 1), np.uint8)][: num_bands - 2]
-    valid = np.empty((size_px, size_px, 1), np.uint8)
-    decode_tile(record, ratio, parts, valid)
-    return np.concatenate(parts, axis=-1), valid
+    valid_bits = np.empty((1, size_px, -(-size_px // 8)), np.uint8)
+    decode_tile(record, ratio, parts, valid_bits[0])
+    return np.concatenate(parts, axis=-1), tfrecords.unpack_bits(tf.constant(valid_bits)).numpy()[0]
 
 
 @pytest.mark.parametrize(("size_px", "ratio"), [(48, 1), (24, 1), (24, 2), (20, 2), (12, 4), (30, 1), (64, 1), (33, 1)])

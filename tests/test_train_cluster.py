@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from components.train.cluster import LostPeer, meet_peers, worker_index
+from components.train.cluster import LostPeer, meet_peers, task_of
 
 
 def free_address() -> str:
@@ -39,7 +39,10 @@ def test_a_worker_does_not_wait_for_ever(present: list[int]) -> None:
 
 @pytest.mark.parametrize(
     ("tf_config", "expected"),
-    [("", 0), ('{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}', 1)],
+    [
+        ("", ("worker", 0)),
+        ('{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}', ("worker", 1)),
+    ],
 )
 def test_the_place_in_the_cluster_comes_from_tf_config(tf_config: str, expected: int) -> None:
-    assert worker_index(tf_config) == expected
+    assert task_of(tf_config) == expected

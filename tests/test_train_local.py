@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import resource
 import signal
 import subprocess
 import sys
@@ -58,11 +60,23 @@ def undisturbed(data: Path) -> TrainingReceipt:
 
 
 def train(
-    root: Path, num_workers: int, max_restarts: int = 0, max_seconds: int = 0, **tuning: object
+    root: Path,
+    num_workers: int,
+    max_restarts: int = 0,
+    max_seconds: int = 0,
+    checkpoint_seconds: int = 600,
+    **tuning: object,
 ) -> TrainingReceipt:
     config, manifest_path = json.dumps({**TUNING, **tuning}), str(root / "manifest.json")
     return train_locally(
-        str(root), config, num_workers, max_restarts, manifest_path, StepLog("train"), max_seconds=max_seconds
+        str(root),
+        config,
+        num_workers,
+        max_restarts,
+        manifest_path,
+        StepLog("train"),
+        max_seconds=max_seconds,
+        checkpoint_seconds=checkpoint_seconds,
     )
 
 
@@ -137,6 +151,20 @@ def test_a_training_learns_and_says_what_it_did(
     assert "Learning" not in (page := (tmp_path / "report.html").read_text())
     assert "its weights are exported" in page
     assert page.count("<tr>") > 6
+    # What held it up stands in receipt, log, report and metrics alike, and its curves are there for TensorBoard.
+    held_up = undisturbed.bottleneck
+    assert 0 < held_up.tiles_per_second < float("inf")
+    said = f"{held_up.bound_by}-bound, with {held_up.input_wait_share:.1%} of its time spent waiting for input"
+    assert said in report.summary_line(undisturbed)
+    assert said in page
+    assert report.summary_metrics(undisturbed)["input_wait_percent"] == 100 * held_up.input_wait_share
+    (path,) = (data / "training" / undisturbed.training_id / "events").iterdir()
+    points: dict[str, list[float]] = {}
+    for event in tf.compat.v1.train.summary_iterator(str(path)):
+        for value in event.summary.value:
+            points.setdefault(value.tag, []).append(value.simple_value)
+    assert len(points["step/loss"]) == 30
+    assert points["epoch/val_macro_f1"] == [pytest.approx(row.val_macro_f1) for row in history]
     # An equal training is not done twice.
     assert train(data, num_workers=1) == undisturbed
     assert f"training {undisturbed.training_id} was completed before" in capfd.readouterr().out
@@ -177,6 +205,51 @@ def test_a_killed_worker_restarts_the_gang_which_goes_on_where_it_was(
 
 
 @pytest.mark.slow
+def test_a_frozen_worker_is_ended_within_half_a_minute_and_training_ends_bit_for_bit_the_same(
+    data: Path, undisturbed: TrainingReceipt, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = another_root(data, tmp_path)
+    results: list = []
+    thread = in_background(root, results, num_workers=1, max_restarts=1)
+    wait_for(lambda: checkpointed(root))
+    worker = workers_of(os.getpid())[0]
+    os.kill(worker, signal.SIGSTOP)
+    wait_for(lambda: not Path(f"/proc/{worker}").exists(), seconds=30.0)
+    thread.join()
+    (receipt,) = results
+    assert receipt.num_restarts == 1
+    assert "worker 0 froze: it showed no sign of life, and was killed; restart 1 of 1" in capfd.readouterr().out
+    np.testing.assert_array_equal(curve(receipt), curve(undisturbed))
+    for mine, other in zip(weights(root, receipt), weights(data, undisturbed), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+@pytest.mark.slow
+def test_a_full_disk_ends_training_with_one_line_and_a_later_launch_goes_on(
+    data: Path, undisturbed: TrainingReceipt, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = another_root(data, tmp_path)
+    results: list = []
+    thread = in_background(root, results, num_workers=1, max_restarts=3)
+    wait_for(lambda: checkpointed(root))
+    resource.prlimit(workers_of(os.getpid())[0], resource.RLIMIT_FSIZE, (1000, 1000))
+    # A second launch of the same training keeps its hands off, and then goes on where the first one stopped.
+    second: list = []
+    waiting = in_background(root, second, num_workers=1)
+    thread.join()
+    (error,) = results
+    assert isinstance(error, DataError)
+    assert "cannot write checkpoint epoch-" in str(error)
+    waiting.join()
+    (receipt,) = second
+    output = capfd.readouterr().out
+    assert "is at this training already; waiting for it to end" in output
+    assert re.search(r"train \| resumed at epoch [2-6]", output)
+    np.testing.assert_array_equal(curve(receipt), curve(undisturbed))
+    assert len(list((root / "training").glob("*/logs/launch-*"))) == 2, "logs of both are kept"
+
+
+@pytest.mark.slow
 def test_sigterm_writes_a_checkpoint_from_which_training_ends_bit_for_bit_the_same(
     data: Path, undisturbed: TrainingReceipt, tmp_path: Path
 ) -> None:
@@ -209,7 +282,7 @@ def test_workers_stop_after_the_same_step_whoever_gets_sigterm(data: Path, tmp_p
     (error,) = results
     assert isinstance(error, WorkersFailed)
     assert f"exit code {EXIT_STOPPED}: stopped by SIGTERM" in str(error)
-    for log in (root / "training").glob("*/logs/*.log"):
+    for log in (root / "training").glob("*/logs/*/*.log"):
         assert f"after checkpoint {checkpointed(root).checkpoint}" in log.read_text()
 
 
@@ -232,7 +305,10 @@ def test_time_that_is_up_ends_all_workers_at_the_same_step_with_a_usable_model(
 def test_a_loss_that_is_no_number_ends_training_for_good(
     data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(DataError, match=r"the loss is (nan|inf) at epoch 1, step \d; lower learning_rate"):
+    tile = r"FIELD\d+_\d+-0-\d+-48"
+    with pytest.raises(
+        DataError, match=rf"the loss is (nan|inf) at epoch 1, step \d; lower learning_rate.*({tile}, ){{7}}{tile}$"
+    ):
         train(another_root(data, tmp_path), num_workers=1, max_restarts=3, learning_rate=1e30, warmup_fraction=0.0)
     assert "restart" not in capfd.readouterr().out
 
@@ -280,7 +356,7 @@ def test_a_setting_that_cannot_work_is_refused_before_anything_starts(data: Path
 
 def lone_worker(data: Path, tmp_path: Path, output: Path, **changes: object) -> subprocess.Popen:
     """Starts worker 1 of 2, whose peer never comes."""
-    spec = WorkerSpec.read(next((data / "training").glob("*/logs/attempt-1-spec.json")))
+    spec = WorkerSpec.read(next((data / "training").glob("*/logs/launch-1/attempt-1-spec.json")))
     changes = {"num_workers": 2, "rendezvous": "127.0.0.1:1", **changes}
     msgspec.structs.replace(spec, **changes).write(tmp_path / "spec.json")
     task = {"cluster": {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}, "task": {"type": "worker", "index": 1}}

@@ -6,7 +6,7 @@ import pytest
 from tile_shards import BANDS, fake_record, write_split
 
 from components.errors import DataError
-from components.tfrecords import Record
+from components.tile_record import Record
 from components.train.order import evaluation_plan, train_plan
 from components.train.reader import Reader
 from components.train.shard_index import index_split

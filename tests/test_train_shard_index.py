@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tile_shards import fake_record, write_split
 
-from components import tfrecords
+from components import tfrecords, tile_record
 from components.contracts import SplitSummary
 from components.errors import DataError
 from components.train.shard_index import index_split
@@ -22,7 +22,7 @@ def test_any_record_can_be_read_by_itself(tmp_path: Path, split: SplitSummary) -
     index = index_split(str(tmp_path), split.shards, 3, single_label=False)
     in_order = [*RECORDS[0::2], *RECORDS[1::2]]
     for record in (6, 0, 3):
-        assert index.read(record) == tfrecords.serialize(in_order[record])
+        assert index.read(record) == tile_record.serialize(in_order[record])
     from_tensorflow = tfrecords.serialized_records([str(tmp_path / shard.path) for shard in split.shards])
     assert [index.read(record) for record in range(len(index))] == list(from_tensorflow.as_numpy_iterator())
 
@@ -64,7 +64,7 @@ def test_a_cut_shard_is_noticed(tmp_path: Path, split: SplitSummary) -> None:
 
 def test_a_shard_cut_between_two_records_is_noticed(tmp_path: Path, split: SplitSummary) -> None:
     path = tmp_path / split.shards[0].path
-    path.write_bytes(path.read_bytes()[: -(len(tfrecords.serialize(RECORDS[6])) + 16)])
+    path.write_bytes(path.read_bytes()[: -(len(tile_record.serialize(RECORDS[6])) + 16)])
     shard = msgspec.structs.replace(split.shards[0], num_bytes=path.stat().st_size)
     with pytest.raises(DataError, match="expected 4 tiles, found 3"):
         index_split(str(tmp_path), [shard], 3, single_label=False)

@@ -23,7 +23,7 @@ def batches() -> list[Batch]:
     return [
         Batch(
             (tf.constant(rng.integers(0, 255, (4, 8, 8, 3), np.uint8)),),
-            tf.ones([4, 8, 8, 1], tf.uint8),
+            tf.fill([4, 8, 1], tf.constant(255, tf.uint8)),
             tf.constant(rng.integers(0, 2, (4, 2)).astype(np.float32)),
             np.ones(4, np.float32),
         )

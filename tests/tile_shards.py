@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from components import tfrecords
+from components import tile_record
 from components.contracts import Manifest, Shard, SplitSummary
-from components.tfrecords import Record
+from components.tile_record import Record
 
 CLASSES = ("water", "weed_cluster", "drydown")
 BANDS = ("red", "green", "blue", "nir")
@@ -61,7 +61,7 @@ def write_split(data_root: Path, records: Sequence[Record], num_shards: int) -> 
         path = data_root / "shards" / f"part-{index}.tmp"
         with tf.io.TFRecordWriter(str(path)) as writer:
             for record in mine:
-                writer.write(tfrecords.serialize(record))
+                writer.write(tile_record.serialize(record))
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         path.rename(data_root / "shards" / f"{digest}.tfrecord")
         shards.append(

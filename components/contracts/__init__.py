@@ -8,6 +8,7 @@ bytes) and refuses, when read, anything of another form. Paths inside a document
 from components.contracts.dataset import FieldSums, Manifest, Note, Shard, ShardReceipt, ShardReceipts, SplitSummary
 from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.model import (
+    Bottleneck,
     ClassScores,
     Decision,
     EpochMetrics,
@@ -31,6 +32,7 @@ from components.contracts.source import (
 __all__ = [
     "FORMAT_VERSION",
     "Annotation",
+    "Bottleneck",
     "ClassScores",
     "Decision",
     "Document",

@@ -8,7 +8,13 @@ from components.contracts.document import FORMAT_VERSION, Document
 
 
 class EpochMetrics(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the learning curve; losses are means per tile, val_macro_f1 is at threshold 0.5."""
+    """One line of the learning curve; losses are means per tile, val_macro_f1 is at threshold 0.5.
+
+    Attributes:
+      seconds: Of training and validation.
+      tiles_per_second: Of training alone, over all workers, without what was compiled.
+      input_wait_share: Share of the training's time spent waiting for a batch, 0..1, at the worker that waited longest.
+    """
 
     epoch: int
     train_loss: float
@@ -17,6 +23,25 @@ class EpochMetrics(msgspec.Struct, frozen=True, kw_only=True):
     learning_rate: float
     seconds: float
     tiles_per_second: float
+    input_wait_share: float = 0.0
+
+
+class Bottleneck(msgspec.Struct, frozen=True, kw_only=True):
+    """What held a training up, see components/train/bottleneck.py.
+
+    Attributes:
+      bound_by: "input", "compute", or "unknown" where the workers read by themselves.
+      input_wait_share: Share of the training's time spent waiting for a batch, 0..1.
+      tiles_per_second: Of training alone, over all workers.
+      step_seconds: Of one step, waiting included.
+      advice: What to change.
+    """
+
+    bound_by: str = "compute"
+    input_wait_share: float = 0.0
+    tiles_per_second: float = 0.0
+    step_seconds: float = 0.0
+    advice: str = ""
 
 
 class TrainingReceipt(Document, frozen=True, kw_only=True):
@@ -28,6 +53,10 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
       config: The complete TrainConfig, as JSON values.
       label_mode: "multi_label" (sigmoid) or "single_label" (softmax).
       ended_by: What ended it: "epochs", all of them done; "early_stopping"; or "max_seconds", perhaps within an epoch.
+      strategy: How the workers trained together, see components/train/strategies.py.
+      num_checkpoints: Written since the last restart.
+      checkpoint_stall_seconds: The longest that training stood still for one of them; they are written meanwhile.
+      bottleneck: Whether input or compute held it up, and what would make it faster.
     """
 
     training_id: str
@@ -40,12 +69,16 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
     image_size_px: int
     num_parameters: int
     num_workers: int
+    strategy: str = "one_device"
     num_restarts: int
     ended_by: str = "epochs"
     config: dict[str, str | int | float | bool | None]
     best_epoch: int
     history: tuple[EpochMetrics, ...]
     seconds: float
+    num_checkpoints: int = 0
+    checkpoint_stall_seconds: float = 0.0
+    bottleneck: Bottleneck = Bottleneck()
 
 
 class ClassScores(msgspec.Struct, frozen=True, kw_only=True):

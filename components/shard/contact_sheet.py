@@ -8,11 +8,14 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
-from components import report, storage, tfrecords
+from components import report, storage
 from components.agrivision import RGB_BANDS
 from components.contracts import Inventory, SourceFile, SourceTile
+from components.errors import DataError
+from components.record_file import read_records
 from components.shard import source_image
 from components.shard.source_image import BadImage
+from components.tile_record import deserialize
 
 _TILES_PER_CLASS = 2
 _THUMBNAIL_PX = 160  # six in a row on a wide page; 10 kB each
@@ -93,20 +96,23 @@ def choose_examples(classes: Sequence[str], first_shard: Mapping[str, str], data
 
 
 def _read_shard(uri: str, classes: Sequence[str]) -> Iterator[Example]:
-    with storage.local_copy(uri) as local:
-        for serialized in tfrecords.serialized_records([str(local)]):
-            tile = {key: value.numpy() for key, value in tfrecords.parse(serialized, len(classes)).items()}
-            yield Example(
-                tile_id=tile["tile_id"].decode(),
-                field_id=tile["field_id"].decode(),
-                rgb=tile["rgb"],
-                nir=tile["nir"],
-                fractions={
-                    name: float(share)
-                    for name, share, present in zip(classes, tile["class_fractions"], tile["labels"], strict=True)
-                    if present
-                },
-            )
+    try:
+        with storage.local_copy(uri) as local:
+            for serialized in read_records(local):
+                record = deserialize(serialized, len(classes))
+                yield Example(
+                    tile_id=record.tile_id,
+                    field_id=record.field_id,
+                    rgb=record.rgb,
+                    nir=record.nir,
+                    fractions={
+                        name: share
+                        for name, share, present in zip(classes, record.class_fractions, record.labels, strict=True)
+                        if present
+                    },
+                )
+    except (FileNotFoundError, ValueError) as error:
+        raise DataError(f"shard {uri!r} is gone or damaged, {error}; delete it and run the pipeline again") from error
 
 
 def _pictures(name: str, example: Example, source: SourceTile, source_uri: str) -> list[tuple[Pixels, str]]:

@@ -4,15 +4,15 @@ import collections
 import dataclasses
 import hashlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.agrivision import CLASS_FOLDERS
-from components.contracts import Inventory, Note, PlannedShard
+from components.contracts import Inventory, Note, PlannedShard, SourceTile
 from components.errors import DataError
-from components.shard.partition import TileName, planned_tiles
+from components.shard.plan_check import planned_shards
 from components.shard.receipts import read_receipt
 from components.shard.tally import MAX_LISTED, FirstSorted
 
@@ -130,14 +130,12 @@ def find_repeats(
     names, chosen = _Names(), set(wanted.tolist())
     hits = _shards_with(wanted, digests, num_tiles)
     for partition in inventory.partitions:
-        planned = {(shard.split, shard.index): shard for shard in partition.shards}
-        tiles = planned_tiles(data_root, partition, TileName)
-        for key, group in itertools.groupby(tiles, key=lambda tile: (tile.split, tile.shard)):
-            if key in hits:
-                good = _good(group, planned[key], num_tiles[key], data_root)
-                for tile, digest in zip(good, hits[key].tolist(), strict=True):
-                    if digest in chosen:
-                        names.add(digest, NamedTile(tile.tile_id, tile.split))
+        planned = {key: shard for shard in partition.shards if (key := (shard.split, shard.index)) in hits}
+        for key, tiles in planned_shards(planned, partition, inventory, data_root):
+            good = _good(tiles, planned[key], num_tiles[key], data_root)
+            for tile, digest in zip(good, hits[key].tolist(), strict=True):
+                if digest in chosen:
+                    names.add(digest, NamedTile(tile.tile_id, tile.split))
     return Repeats(num_repeated, len(across), names.groups())
 
 
@@ -155,12 +153,12 @@ def _shards_with(
     return found
 
 
-def _good(tiles: Iterator[TileName], planned: PlannedShard, num_good: int, data_root: str) -> Iterator[TileName]:
+def _good(tiles: Sequence[SourceTile], planned: PlannedShard, num_good: int, data_root: str) -> Sequence[SourceTile]:
     """Returns the tiles that are records of the shard, in their order."""
     if num_good == planned.num_tiles:
         return tiles
     rejected = {bad.tile_id for bad in read_receipt(data_root, planned).rejected}
-    return (tile for tile in tiles if tile.tile_id not in rejected)
+    return [tile for tile in tiles if tile.tile_id not in rejected]
 
 
 class _Names:

@@ -10,19 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from components import storage
 from components.agrivision import SPLITS, TileId, parse_tile_id
 from components.contracts import Manifest
 from components.errors import DataError
+from components.record_file import read_records
 from components.shard.duplicates import PictureDigests, picture_digest
 from components.shard.tally import MAX_LISTED
 from components.shard.verify import open_manifest
-from components.tfrecords import parse_names, serialized_records
-
-_BATCH_SIZE = 32  # records of about 200 kB, so that a batch stays below 10 MB
+from components.tile_record import tile_names
 
 Place: TypeAlias = tuple[str, TileId]  # split, window
 
@@ -115,14 +113,11 @@ def _names(manifest: Manifest, data_root: str) -> Iterator[_Name]:
             num_read = 0
             try:
                 with storage.local_copy(storage.join(data_root, shard.path)) as local:
-                    for batch in serialized_records([str(local)]).batch(_BATCH_SIZE):
-                        parsed = {key: value.numpy() for key, value in parse_names(batch).items()}
-                        for tile_id, field_id, rgb in zip(
-                            *(parsed[k] for k in ("tile_id", "field_id", "rgb")), strict=True
-                        ):
-                            yield _Name(split, tile_id.decode(), field_id.decode(), picture_digest(rgb))
-                            num_read += 1
-            except (OSError, tf.errors.OpError, UnicodeDecodeError) as error:
+                    for serialized in read_records(local):
+                        tile_id, field_id, rgb = tile_names(serialized)
+                        yield _Name(split, tile_id, field_id, picture_digest(rgb))
+                        num_read += 1
+            except (OSError, ValueError) as error:
                 raise DataError(
                     f"{where} cannot be read after record {num_read:,}; agrivision verify says more"
                 ) from error

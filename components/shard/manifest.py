@@ -1,6 +1,7 @@
 """Merges the receipts of all partitions into the dataset: checks, statistics, report, and the manifest last."""
 
 import contextlib
+import filecmp
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def merge_shards(
     num_tiles = sum(sums.num_tiles.values())
     _require_few_rejected(sums.rejections, num_tiles + len(sums.rejections), inventory.max_bad_fraction)
     repeats = duplicates.find_repeats(sums.digests, sums.num_tiles, inventory, data_root)
-    sums.digests.clear()  # before TensorFlow is loaded for the report
+    sums.digests.clear()  # before plots and pictures are loaded for the report
     remarks, leaks = duplicates.judge_repeats(repeats, inventory)
     sums.notes.add(remarks)
     num_notes = sums.notes.num_items - len(remarks) + repeats.num_tiles
@@ -121,17 +122,19 @@ def _report(
     warnings: Sequence[str],
     shift: Drift | None,
 ) -> bytes:
-    # Imported here: it loads TensorFlow, to look at pictures, and what can refuse the dataset has done so by now.
+    # Imported here: plots and pictures take a second to load, and what can refuse the dataset has done so by now.
     from components.shard.report import data_report
 
     return data_report(manifest, inventory, sums, data_root, warnings, shift).encode()
 
 
 def _publish(local: Path, uri: str) -> None:
-    """Puts a file there that has this content in every run; one of another size is a damaged one."""
+    """Puts a file there that has this content in every run; one that differs from it is a damaged one."""
     if storage.size(uri) == local.stat().st_size:
-        return
-    storage.write_bytes(uri, local.read_bytes())
+        with storage.local_copy(uri) as there:
+            if filecmp.cmp(local, there, shallow=False):
+                return
+    storage.replace_file(local, uri)
 
 
 def _require_few_rejected(rejections: Rejections, num_tiles: int, limit: float) -> None:

@@ -1,10 +1,12 @@
 """Whether the lines of a partition file are those that ingest planned."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
-from components.contracts import Inventory, PlannedShard, SourceTile
+from components.contracts import Inventory, Partition, PlannedShard, SourceTile
 from components.errors import DataError
+from components.shard.partition import chosen_tiles
 from components.source_digest import SourceDigest
 
 ShardKey: TypeAlias = tuple[str, int]  # split, index
@@ -40,6 +42,28 @@ def as_planned(
         yield tile
     if current is not None:
         _require_planned(shards[current], num_tiles, digest, path)
+
+
+def planned_shards(
+    shards: Mapping[ShardKey, PlannedShard], partition: Partition, inventory: Inventory, data_root: str
+) -> Iterator[tuple[ShardKey, list[SourceTile]]]:
+    """Yields the tiles of each of the shards of a partition, once all of a shard are known to be those planned.
+
+    Raises:
+      DataError: if they are not, or there is none.
+    """
+    if not shards:
+        return
+    tiles = chosen_tiles(data_root, partition, lambda tile: (tile.split, tile.shard) in shards)
+    num_shards = 0
+    checked = as_planned(tiles, shards, inventory, partition.path)
+    for key, group in itertools.groupby(checked, key=lambda tile: (tile.split, tile.shard)):
+        yield key, list(group)  # which goes to the end of the shard, where the check is
+        num_shards += 1
+    if num_shards != len(shards):
+        raise DataError(
+            f"{partition.path!r} has tiles of {num_shards} of {len(shards)} shards; remove it and run ingest again"
+        )
 
 
 def _new_digest(inventory: Inventory) -> SourceDigest:

@@ -6,6 +6,7 @@ import numpy as np
 
 from components import report
 from components.contracts import Inventory, Manifest, SourceTile
+from components.errors import DataError
 from components.shard.band_section import band_blocks
 from components.shard.class_section import class_blocks
 from components.shard.contact_sheet import choose_examples, contact_sheet
@@ -43,6 +44,8 @@ def data_report(
     shown_ids = {example.tile_id for chosen in examples.values() for example in chosen}
     shown_ids |= {bad.tile_id for bad in shown_rejections(sums.rejections)}
     sources, tiles_of_field = _sources(inventory, shown_ids, shown_fields, data_root)
+    if unknown := {example.tile_id for chosen in examples.values() for example in chosen} - {*sources}:
+        raise DataError(f"no partition file has the tile {min(unknown)!r}, which a shard has; run ingest again")
     blocks = [
         *(report.paragraph(f"⚠ {warning}.") for warning in warnings),
         *_overview(manifest, inventory),

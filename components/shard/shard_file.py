@@ -1,9 +1,11 @@
-"""One shard: checked tiles in, a TFRecord file under its content's name and a receipt out."""
+"""Shards: checked tiles in, TFRecord files under their content's names and receipts out."""
 
+import concurrent.futures
 import contextlib
 import os
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -12,32 +14,60 @@ from components.contracts import Inventory, Note, PlannedShard, Rejection, Shard
 from components.errors import DataError
 from components.progress import Progress
 from components.record_file import RecordWriter
+from components.shard.receipts import write_receipt
 from components.shard.statistics import ShardStatistics
 from components.shard.tile_check import CheckedTile
-from components.tfrecords import serialize
+from components.tile_record import serialize
 
 FOLDER = "shards"
 _TEMPORARY_PREFIX, _TEMPORARY_SUFFIX = ".shard-", ".tmp"
+_NUM_PUBLISHED_AT_ONCE = 1  # beside the one that is filled, so that two shards at most lie about
 _DEAD_AFTER_SECONDS = 24 * 3600  # a shard takes minutes, so a file untouched for a day has no writer left
 
 
-def write_shard(
+def write_shards(
+    groups: Iterable[tuple[PlannedShard, Iterable[CheckedTile | Rejection]]],
+    inventory: Inventory,
+    data_root: str,
+    progress: Progress,
+) -> Iterator[ShardReceipt]:
+    """Writes shards one after the other, each visible whole or not at all and then its receipt, which it yields.
+
+    While a shard is synced or uploaded, the next one is filled. Without a good tile, only a receipt is written.
+
+    Raises:
+      DataError: if a shard has not as many tiles as planned.
+    """
+    pending: deque[tuple[concurrent.futures.Future[None], ShardReceipt]] = deque()
+    with concurrent.futures.ThreadPoolExecutor(_NUM_PUBLISHED_AT_ONCE, "publish") as publisher:
+        for planned, tiles in groups:
+            local, receipt = _filled(planned, tiles, inventory, data_root, progress)
+            pending.append((publisher.submit(_publish, local, data_root, receipt), receipt))
+            if len(pending) > _NUM_PUBLISHED_AT_ONCE:
+                yield _published(*pending.popleft())
+        while pending:
+            yield _published(*pending.popleft())
+
+
+def _published(publishing: concurrent.futures.Future[None], receipt: ShardReceipt) -> ShardReceipt:
+    publishing.result()
+    return receipt
+
+
+def _filled(
     planned: PlannedShard,
     tiles: Iterable[CheckedTile | Rejection],
     inventory: Inventory,
     data_root: str,
     progress: Progress,
-) -> ShardReceipt:
-    """Writes one shard, visible whole or not at all; without a good tile, no file is written.
-
-    Raises:
-      DataError: if there are not as many tiles as planned.
-    """
+) -> tuple[Path, ShardReceipt]:
+    """Returns a hidden local file with the shard, and the receipt that it will have when it is published."""
     statistics = ShardStatistics(inventory)
     rejected: list[Rejection] = []
     notes: list[Note] = []
     picture_digests = bytearray()
-    with _local_file(data_root) as local:
+    local = _local_file(data_root)
+    try:
         with RecordWriter(local) as records:
             for tile in tiles:
                 if isinstance(tile, Rejection):
@@ -54,18 +84,17 @@ def write_shard(
                 f"{planned.split} shard {planned.index}: the inventory plans {planned.num_tiles} tiles, "
                 f"its partition file has {num_tiles}; run ingest again"
             )
-        path, sha256, num_bytes = "", "", 0
-        if statistics.num_tiles:
-            sha256, num_bytes = records.sha256(), records.num_bytes
-            path = f"{FOLDER}/{sha256}.tfrecord"
-            _publish(local, storage.join(data_root, path), num_bytes)
-    return ShardReceipt(
+    except BaseException:
+        local.unlink(missing_ok=True)
+        raise
+    sha256 = records.sha256() if statistics.num_tiles else ""
+    return local, ShardReceipt(
         source_digest=planned.source_digest,
         split=planned.split,
         index=planned.index,
-        path=path,
+        path=f"{FOLDER}/{sha256}.tfrecord" if sha256 else "",
         sha256=sha256,
-        num_bytes=num_bytes,
+        num_bytes=records.num_bytes,
         picture_digests=bytes(picture_digests),
         rejected=tuple(sorted(rejected)),
         notes=tuple(sorted(notes)),
@@ -73,28 +102,30 @@ def write_shard(
     )
 
 
-def _publish(local: Path, uri: str, num_bytes: int) -> None:
-    there = storage.size(uri)
-    if there is None:
-        storage.upload_once(local, uri)
-    elif there != num_bytes:
-        # Only a damaged file has this name and another size; a reader of it has failed already.
-        storage.write_bytes(uri, local.read_bytes())
+def _publish(local: Path, data_root: str, receipt: ShardReceipt) -> None:
+    try:
+        if receipt.path:
+            uri = storage.join(data_root, receipt.path)
+            there = storage.size(uri)
+            if there is None:
+                storage.upload_once(local, uri)
+            elif there != receipt.num_bytes:
+                # Only a damaged file has this name and another size; a reader of it has failed already.
+                storage.write_bytes(uri, local.read_bytes())
+        write_receipt(data_root, receipt)
+    finally:
+        local.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def _local_file(data_root: str) -> Iterator[Path]:
-    """Yields a hidden local path: beside the finished shards where these are local, so that moving it is a rename."""
+def _local_file(data_root: str) -> Path:
+    """Returns a new hidden file: beside the finished shards where these are local, so that moving it is a rename."""
     folder = None
     if not storage.is_remote(data_root):
         folder = Path(storage.join(data_root, FOLDER))
         folder.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, suffix=_TEMPORARY_SUFFIX, dir=folder)
     os.close(descriptor)
-    try:
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    return Path(name)
 
 
 def remove_dead_files(data_root: str) -> None:

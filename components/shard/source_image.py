@@ -10,11 +10,10 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 from PIL import Image
 
-from components import jpeg
+from components import jpeg, png
 
 MAX_FILE_BYTES = 64 * 2**20  # a tile of the dataset has 0.1 MB
 MAX_SIDE_PX = 8192  # 200 MB as decoded RGB; a header can claim far more in a few bytes
@@ -97,13 +96,12 @@ def decode_mask(content: bytes) -> NDArray[np.bool_]:
 def _decode_mask(content: bytes) -> NDArray[np.bool_]:
     _open(content, ("PNG",), MASK_MODES)
     try:
-        # Not Pillow: it fills in the rows that a damaged file lacks.
-        pixels: NDArray[np.uint8] = tf.io.decode_png(content, channels=1).numpy()[..., 0]  # [H, W]
-    except tf.errors.InvalidArgumentError as error:
+        pixels = png.decode_black_and_white(content)  # [H, W]
+    except png.DamagedImage as error:
         raise BadImage("damaged or truncated") from error
     mask: NDArray[np.bool_] = pixels == 255
-    other = pixels[~mask & (pixels != 0)]
-    if other.size:
+    if np.count_nonzero(mask) != np.count_nonzero(pixels):
+        other = pixels[~mask & (pixels != 0)]
         raise BadImage(f"expected the values 0 and 255, got {other[0]}")
     mask.flags.writeable = False
     return mask

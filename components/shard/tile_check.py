@@ -15,7 +15,7 @@ from components.shard.annotation_check import disagreement
 from components.shard.duplicates import picture_digest
 from components.shard.source_image import BadImage
 from components.shard.stored_size import scaled_counts, scaled_jpeg, scaled_mask, stored_size
-from components.tfrecords import Record
+from components.tile_record import Record
 
 
 @dataclasses.dataclass(frozen=True)

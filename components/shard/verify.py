@@ -4,14 +4,12 @@ import dataclasses
 import hashlib
 from pathlib import Path
 
-import tensorflow as tf
-
 from components import storage
 from components.contracts import Manifest, Shard
 from components.errors import DataError
+from components.record_file import DamagedFile, read_records
 from components.shard.field_file import NAME as FIELDS_NAME
 from components.shard.field_file import check_fields
-from components.tfrecords import serialized_records
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,25 +95,15 @@ def _difference(shard: Shard, uri: str) -> str:
         return "is missing"
     if num_bytes != shard.num_bytes:
         return f"has {num_bytes:,} bytes, expected {shard.num_bytes:,}"
+    digest, num_records = hashlib.sha256(), 0
     with storage.local_copy(uri) as local:
-        with local.open("rb") as content:
-            sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-        num_records, is_damaged = _count_records(local)
-    if is_damaged:
-        return f"is damaged after record {num_records:,} of {shard.num_tiles:,}"
+        try:
+            for _ in read_records(local, digest):
+                num_records += 1
+        except DamagedFile as error:
+            return f"is damaged after record {error.num_records:,} of {shard.num_tiles:,}"
     if num_records != shard.num_tiles:
         return f"has {num_records:,} records, expected {shard.num_tiles:,}"
-    if sha256 != shard.sha256:
+    if (sha256 := digest.hexdigest()) != shard.sha256:
         return f"has sha256 {sha256[:16]}…, expected {shard.sha256[:16]}…"
     return ""
-
-
-def _count_records(local: Path) -> tuple[int, bool]:
-    """Returns how many records can be read, their checksums tested, and whether damage stopped the reading."""
-    num_records = 0
-    try:
-        for _ in serialized_records([str(local)]):
-            num_records += 1
-    except tf.errors.DataLossError:
-        return num_records, True
-    return num_records, False

@@ -15,7 +15,7 @@ from components.in_order import map_in_order
 from components.progress import Progress, StepLog
 from components.shard.partition import planned_tiles
 from components.shard.plan_check import ShardKey, as_planned
-from components.shard.receipts import is_done, write_receipt
+from components.shard.receipts import is_done
 
 _REMOTE_THREADS = 16  # a bucket answers in tens of milliseconds, whatever the processor does meanwhile
 
@@ -55,7 +55,6 @@ def write_shards(
     if missing:
         progress = Progress(log, sum(shard.num_tiles for shard in missing.values()))
         for receipt in _write_missing(inventory, work, missing, data_root, progress, num_threads):
-            write_receipt(data_root, receipt)
             written.add(receipt)
 
     document = ShardReceipts(partition=work.index, source_digests=tuple(shard.source_digest for shard in work.shards))
@@ -105,7 +104,7 @@ def _write_missing(
     progress: Progress,
     num_threads: int | None,
 ) -> Iterator[ShardReceipt]:
-    # Imported here: TensorFlow takes seconds to load, and a run that finds every shard needs none of it.
+    # Imported here: the decoders take a second to load, and a run that finds every shard needs none of them.
     from components.shard import shard_file, tile_check
 
     shard_file.remove_dead_files(data_root)
@@ -115,11 +114,14 @@ def _write_missing(
         as_planned(planned_tiles(data_root, work, SourceTile), missing, inventory, work.path),
         num_threads or (_REMOTE_THREADS if storage.is_remote(inventory.source_uri) else os.cpu_count() or 1),
     )
+    groups = (
+        (missing[key], (tile for _, tile in group))
+        for key, group in itertools.groupby(checked, key=lambda result: result[0])
+    )
     num_written = 0
     with contextlib.closing(checked):
-        for key, group in itertools.groupby(checked, key=lambda result: result[0]):
-            tiles = (tile for _, tile in group)
-            yield shard_file.write_shard(missing[key], tiles, inventory, data_root, progress)
+        for receipt in shard_file.write_shards(groups, inventory, data_root, progress):
+            yield receipt
             num_written += 1
     if num_written != len(missing):
         raise DataError(

@@ -11,26 +11,36 @@ import traceback
 
 from components import environment
 from components.errors import AgrivisionError
-from components.train.lifeline import end_with_launcher
+from components.train.lifeline import end_with_launcher, show_life
 from components.train.spec import EXIT_DONE, EXIT_STOPPED, EXIT_TRY_AGAIN, WorkerSpec
+from components.train.strategies import CHIEF, PARAMETER_SERVER
 
 
 def main() -> int:
     """Runs the worker and returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m components.train", description="Trains as one worker of a gang.")
     parser.add_argument("--spec", required=True, help="path of the worker's spec, JSON")
-    spec = WorkerSpec.read(parser.parse_args().spec)
+    parser.add_argument("--heartbeat", metavar="FILE", help="touched every second for as long as the process lives")
+    arguments = parser.parse_args()
+    if arguments.heartbeat:
+        show_life(arguments.heartbeat)
+    spec = WorkerSpec.read(arguments.spec)
     if spec.follows_launcher:
         end_with_launcher()
     # Only now, because it takes seconds, in which the launcher may die.
     import tensorflow as tf
 
-    from components.train.cluster import worker_index
+    from components.train.cluster import task_of
     from components.train.loop import Stopped
+    from components.train.servers import serve
     from components.train.worker import run_worker
 
     try:
-        run_worker(spec, worker_index(environment.tf_config()))
+        job, index = task_of(environment.tf_config())
+        if spec.strategy == PARAMETER_SERVER and job != CHIEF:
+            serve(spec, environment.tf_config())
+        else:
+            run_worker(spec, index)
     except AgrivisionError as error:
         print(f"error: {error}", flush=True)
         return error.exit_code

@@ -6,13 +6,13 @@ there what it sees outside of a field; it repeats the nearest pixel, in case som
 """
 
 import dataclasses
-import functools
 import math
 from typing import Any
 
 import tensorflow as tf
 
 from components.train.config import TrainConfig
+from components.train.fused import fused
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,17 +98,11 @@ def warp(image: Any, valid: Any, x_per_x: Any, x_per_y: Any, y_per_y: Any, gain:
       x_per_x, x_per_y, y_per_y: float32 [n].
       gain: of each band, float32 [n, B].
     """
+    # Apart: fused into one, they take twice as long.
     return (
-        _compiled(_warp_bands)(image, x_per_x, x_per_y, y_per_y, gain),
-        _compiled(_warp_mask)(valid, x_per_x, x_per_y, y_per_y),
+        fused(_warp_bands)(image, x_per_x, x_per_y, y_per_y, gain),
+        fused(_warp_mask)(valid, x_per_x, x_per_y, y_per_y),
     )
-
-
-@functools.cache
-def _compiled(function: Any) -> Any:
-    # On a processor the many small operations wait for memory; fused by XLA they take a fifth of the time. Bands and
-    # mask apart: fused into one, they take twice as long.
-    return tf.function(function, jit_compile=not tf.config.list_physical_devices("GPU"))
 
 
 def _warp_bands(image: Any, x_per_x: Any, x_per_y: Any, y_per_y: Any, gain: Any) -> Any:

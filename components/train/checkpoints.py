@@ -1,20 +1,29 @@
-"""Checkpoints: `checkpoints/epoch-<epoch>-step-<step>/` in the training's folder, complete or not there.
+"""Checkpoints: `checkpoints/epoch-<epoch>-step-<step>/` in the training's folder, whole or not there.
 
-Every worker takes part in writing one; only the chief's is published, by one rename (on a bucket,
-`state.json` comes last). The last one is kept, for resuming, and that of the best epoch, for the export.
+Each has its variables in `variables.npz`, and in `state.json`, which comes last, where training stands and the sha256
+of the former. One whose bytes are not those that were written is never restored: the one before it is. Imports no
+TensorFlow.
 """
 
 import contextlib
+import hashlib
+import shutil
 import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from components import storage
 from components.contracts import Document, EpochMetrics
 from components.errors import DataError
 
 STATE = "state.json"
-_TENSORS = "tensors"
+_VARIABLES = "variables.npz"
 
 
 class TrainingState(Document, frozen=True, kw_only=True):
@@ -27,6 +36,7 @@ class TrainingState(Document, frozen=True, kw_only=True):
       best_epoch, best_checkpoint: The best epoch so far and the checkpoint at its end; -1 and "" before the first end.
       history: One entry per finished epoch.
       seconds: Spent so far, over all restarts.
+      files: sha256 of each of the checkpoint's other files, by name; empty until it is written.
     """
 
     epoch: int = 0
@@ -37,6 +47,7 @@ class TrainingState(Document, frozen=True, kw_only=True):
     best_checkpoint: str = ""
     history: tuple[EpochMetrics, ...] = ()
     seconds: float = 0.0
+    files: dict[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def best(self) -> EpochMetrics | None:
@@ -49,51 +60,119 @@ class TrainingState(Document, frozen=True, kw_only=True):
         return f"epoch-{self.epoch:05d}-step-{self.step:09d}"
 
 
-def save(root: str, checkpoint: Any, state: TrainingState, is_chief: bool) -> None:
-    """Writes a checkpoint under `root`, and removes those that nobody needs any more.
+def write(root: str, arrays: Mapping[str, NDArray[Any]], state: TrainingState, keep: int) -> None:
+    """Writes a checkpoint under `root`, and then removes those that nobody needs any more.
 
     Args:
-      checkpoint: tf.train.Checkpoint.
+      keep: How many are kept, the last ones; and besides, for each of them, that of its best epoch.
     """
-    with tempfile.TemporaryDirectory() as temporary:
-        checkpoint.write(str(Path(temporary, _TENSORS)))
-        if not is_chief:
-            return
-        state.write(Path(temporary, STATE))
-        storage.publish_folder(Path(temporary), storage.join(root, state.checkpoint), last=STATE)
-    for name in _complete(root):
-        if name not in (state.checkpoint, state.best_checkpoint):
+    with _staging(root) as folder:
+        with open(folder / _VARIABLES, "wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        state = msgspec.structs.replace(state, files={_VARIABLES: _sha256(folder / _VARIABLES)})
+        state.write(folder / STATE)
+        storage.publish_folder(folder, storage.join(root, state.checkpoint), last=STATE, move=True)
+    names = names_under(root)
+    kept = set(names[-keep:])
+    for name in tuple(kept):
+        with contextlib.suppress(DataError):
+            kept.add(_read_state(root, name).best_checkpoint)
+    for name in names:
+        if name not in kept:
             storage.remove_folder(storage.join(root, name), last=STATE)
+
+
+def read(root: str, name: str) -> tuple[TrainingState, dict[str, NDArray[Any]]]:
+    """Returns the checkpoint of that name.
+
+    Raises:
+      DataError: if it is not there, or not what was written.
+    """
+    state = _read_state(root, name)
+    uri = storage.join(root, name, _VARIABLES)
+    try:
+        with storage.local_copy(uri) as path:
+            if _sha256(path) != state.files.get(_VARIABLES):
+                raise DataError(f"{uri} is not what was written: its sha256 is another")
+            with np.load(path, allow_pickle=False) as arrays:
+                return state, dict(arrays)
+    except FileNotFoundError as error:
+        raise DataError(f"{uri} is gone") from error
+    except (ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f"{uri} cannot be read: {error}") from error
+
+
+def read_newest(root: str, say: Callable[[str], None]) -> tuple[TrainingState, dict[str, NDArray[Any]]] | None:
+    """Returns the newest checkpoint that is what was written, or None if there is none.
+
+    What is damaged or half is removed, so that training can write it anew; for the one process that writes here.
+
+    Args:
+      say: is told of each that is damaged.
+    """
+    _remove_remains(root)
+    for name in reversed(names_under(root)):
+        try:
+            return read(root, name)
+        except DataError as error:
+            say(f"checkpoint {name} is damaged and left out, going back to the one before it: {error}")
+            storage.remove_folder(storage.join(root, name), last=STATE)
+    return None
 
 
 def latest_state(root: str) -> TrainingState | None:
     """Returns the state of the last complete checkpoint under `root`, or None."""
-    names = _complete(root)
-    if not names:
-        return None
-    uri = storage.join(root, names[-1], STATE)
-    return TrainingState.from_json(storage.read_bytes(uri), uri)
+    names = names_under(root)
+    return _read_state(root, names[-1]) if names else None
 
 
-def restore(root: str, checkpoint: Any, name: str, partial: bool = False) -> None:
-    """Restores the checkpoint of that name.
-
-    Args:
-      checkpoint: tf.train.Checkpoint.
-      partial: `checkpoint` holds only some of the objects that were saved, e.g. the model without its optimizer.
-    """
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = storage.download_folder(storage.join(root, name), Path(temporary))
-        status = checkpoint.read(str(folder / _TENSORS))
-        if partial:
-            status.assert_existing_objects_matched().expect_partial()
-        else:
-            status.assert_consumed()
-
-
-def _complete(root: str) -> list[str]:
+def names_under(root: str) -> list[str]:
     """Returns the names of the complete checkpoints, oldest first."""
+    return sorted(name for name, files in _folders(root).items() if STATE in files)
+
+
+def _read_state(root: str, name: str) -> TrainingState:
+    uri = storage.join(root, name, STATE)
+    try:
+        return TrainingState.from_json(storage.read_bytes(uri), uri)
+    except FileNotFoundError as error:
+        raise DataError(f"{uri} is gone") from error
+
+
+def _folders(root: str) -> dict[str, set[str]]:
+    folders: dict[str, set[str]] = {}
     with contextlib.suppress(DataError):  # no such folder: no checkpoint yet
-        paths = [file.path.split("/") for file in storage.list_files(root)]
-        return sorted(path[0] for path in paths if path[1:] == [STATE])
-    return []
+        for file in storage.list_files(root):
+            name, _, path = file.path.partition("/")
+            folders.setdefault(name, set()).add(path)
+    return folders
+
+
+def _remove_remains(root: str) -> None:
+    """Removes what is left of checkpoints whose writing or removal was cut short."""
+    for name, files in _folders(root).items():
+        if STATE not in files:
+            storage.remove_folder(storage.join(root, name), last=STATE)
+    if not storage.is_remote(root):
+        for path in Path(root).glob(".*.tmp"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _staging(root: str) -> Iterator[Path]:
+    """Yields a folder to write a checkpoint to; beside the others where it can, so that a rename publishes it."""
+    if storage.is_remote(root):
+        with tempfile.TemporaryDirectory() as temporary:
+            yield Path(temporary)
+        return
+    Path(root).mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".checkpoint-", suffix=".tmp", dir=root))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

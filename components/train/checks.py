@@ -77,5 +77,17 @@ def check_training(
         )
 
 
+def check_checkpoints(checkpoint_seconds: int, keep_checkpoints: int) -> None:
+    """Refuses settings of the checkpoints that make no sense.
+
+    Raises:
+      SettingsError: names the setting, what it must be, and what it is.
+    """
+    if checkpoint_seconds < 0:
+        raise SettingsError(f"train_checkpoint_seconds must be at least 0, got {checkpoint_seconds}")
+    if keep_checkpoints < 1:
+        raise SettingsError(f"train_keep_checkpoints must be at least 1, got {keep_checkpoints}")
+
+
 def _num_usable(split: SplitSummary, single_label: bool) -> int:
     return split.num_single_label if single_label else split.num_tiles

@@ -1,16 +1,16 @@
 """One worker among its peers: meeting, strategy, agreement, leaving together."""
 
-import hashlib
 import json
 import socket
 import time
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from components.errors import AgrivisionError
+from components.errors import AgrivisionError, SettingsError
 from components.train.spec import EXIT_TRY_AGAIN
+from components.train.strategies import STRATEGIES
 
 
 class LostPeer(AgrivisionError):
@@ -19,9 +19,10 @@ class LostPeer(AgrivisionError):
     exit_code = EXIT_TRY_AGAIN
 
 
-def worker_index(tf_config: str) -> int:
-    """Returns this worker's place in the cluster of TF_CONFIG; 0 if there is no cluster."""
-    return int(json.loads(tf_config)["task"]["index"]) if tf_config else 0
+def task_of(tf_config: str) -> tuple[str, int]:
+    """Returns type and number of this process's task in the cluster of TF_CONFIG; without one, the only worker."""
+    task: dict[str, Any] = json.loads(tf_config)["task"] if tf_config else {"type": "worker", "index": 0}
+    return str(task["type"]), int(task["index"])
 
 
 def meet_peers(rendezvous: str, worker: int, num_workers: int, wait_seconds: float) -> None:
@@ -51,7 +52,11 @@ def _gather(host: str, port: int, num_workers: int, deadline: float) -> None:
         try:
             while len(present) < num_workers - 1:
                 server.settimeout(max(deadline - time.monotonic(), 0.001))
-                connection, _ = server.accept()
+                try:
+                    connection, _ = server.accept()
+                except TimeoutError as error:
+                    missing = ", ".join(str(worker) for worker in range(1, num_workers) if worker not in present)
+                    raise TimeoutError(f"worker {missing} never came") from error
                 connection.settimeout(max(deadline - time.monotonic(), 0.001))
                 present[int(connection.recv(16) or b"0")] = connection
             for connection in present.values():
@@ -70,23 +75,48 @@ def _report(host: str, port: int, worker: int, deadline: float) -> None:
                 if connection.recv(2):
                     return
                 raise ConnectionResetError("worker 0 went away")
-        except (ConnectionError, socket.gaierror):
+        except (ConnectionError, socket.gaierror) as error:
             # Not listening yet, or, in a cluster, not yet in the name service.
             if time.monotonic() > deadline:
-                raise
+                raise TimeoutError(f"worker 0 never came to {host}:{port}: {error}") from error
             time.sleep(0.2)
 
 
-def make_strategy(worker: int, num_workers: int, num_threads: int) -> Any:
-    """Returns the tf.distribute strategy: one replica per worker, on its GPU if there is one."""
+def make_strategy(
+    name: str, worker: int, num_workers: int, num_replicas: int, num_threads: int, shares_gpus: bool = False
+) -> Any:
+    """Returns the tf.distribute strategy of that name; to be called before TensorFlow does anything else.
+
+    Args:
+      name: one of STRATEGIES.
+      num_replicas: of this worker, each on a GPU if there are any, else on its part of the processor; 0 if only the
+        strategy can tell.
+      shares_gpus: There are fewer GPUs than workers on this machine.
+
+    Raises:
+      SettingsError: if TensorFlow sees some GPUs, but fewer than replicas.
+    """
     tf.config.threading.set_intra_op_parallelism_threads(num_threads)
     tf.config.threading.set_inter_op_parallelism_threads(num_threads)
-    if gpus := tf.config.list_physical_devices("GPU"):
-        # Workers of one machine share its GPUs, and a replica more than planned would see each tile twice.
-        gpu = gpus[worker % len(gpus)]
-        tf.config.set_visible_devices(gpu, "GPU")
-        tf.config.experimental.set_memory_growth(gpu, True)
-    return tf.distribute.MultiWorkerMirroredStrategy() if num_workers > 1 else tf.distribute.get_strategy()
+    gpus, devices = tf.config.list_physical_devices("GPU"), []
+    if gpus:
+        # Workers of one machine take the GPUs in turn; alone on it, a worker sees none but its own.
+        first = worker * num_replicas % len(gpus)
+        own = gpus[first : first + num_replicas]
+        if len(own) < num_replicas:
+            raise SettingsError(
+                f"worker {worker} is to train on {num_replicas} GPUs, and TensorFlow sees {len(gpus)}; set "
+                "CUDA_VISIBLE_DEVICES to those that it can use"
+            )
+        tf.config.set_visible_devices(own, "GPU")
+        for gpu in own:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        devices = [f"GPU:{number}" for number in range(len(own))]
+    elif num_replicas > 1:
+        parts = [tf.config.LogicalDeviceConfiguration() for _ in range(num_replicas)]
+        tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
+        devices = [f"CPU:{number}" for number in range(num_replicas)]
+    return STRATEGIES[name].make(devices, bool(gpus) and not shares_gpus)
 
 
 def barrier(strategy: Any) -> None:
@@ -102,19 +132,23 @@ def add_up(strategy: Any, number: float) -> float:
     return float(total.numpy())
 
 
-def check_agreement(strategy: Any, model: Any, global_step: int) -> None:
-    """Refuses to start from different states: TensorFlow would train on, and the workers would diverge.
+def gather(strategy: Any, number: float) -> list[float]:
+    """Returns the workers' numbers, the same list at all of them."""
+    mine = tf.constant([number], tf.float32)
+    everyone = tf.function(lambda: strategy.gather(strategy.run(tf.identity, args=(mine,)), axis=0))()
+    return [float(each) for each in everyone.numpy()]
 
-    Raises:
-      LostPeer: if a worker has other weights, or stands at another step.
-    """
-    digest = hashlib.sha256(str(global_step).encode())
-    for variable in model.variables:
-        digest.update(np.ascontiguousarray(variable.numpy()).tobytes())
-    mine = tf.constant(np.frombuffer(digest.digest()[:8], np.int64))
-    gather = tf.function(lambda: strategy.gather(strategy.run(lambda: mine), axis=0))
-    if len(set(gather().numpy().tolist())) > 1:
-        raise LostPeer("workers start from different checkpoints; is data_root the same folder for all of them?")
+
+def device() -> str:
+    """Returns what the steps of this worker run on: "TPU", "GPU" or "CPU"."""
+    return next((kind for kind in ("TPU", "GPU") if tf.config.list_logical_devices(kind)), "CPU")
+
+
+def hear_chief(strategy: Any, numbers: Sequence[int]) -> list[int]:
+    """Returns the chief's numbers, the same at all workers; each gives as many."""
+    mine = tf.constant([numbers], tf.int64)
+    everyone = tf.function(lambda: strategy.gather(strategy.run(tf.identity, args=(mine,)), axis=0))()
+    return [int(number) for number in everyone.numpy()[0]]
 
 
 def average_statistics(strategy: Any, model: Any) -> None:

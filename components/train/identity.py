@@ -11,22 +11,30 @@ from components.contracts import Manifest
 from components.train.config import TrainConfig
 
 _LENGTH = 16
+_DECODING = ("jpeg.py", "mask_png.py", "png.py", "tfrecords.py", "tile_decoder.py", "tile_record.py")
 
 
 def training_id(
-    manifest: Manifest, config: TrainConfig, num_workers: int, weights_sha256: str = "", max_seconds: int = 0
+    manifest: Manifest,
+    config: TrainConfig,
+    num_workers: int,
+    weights_sha256: str = "",
+    max_seconds: int = 0,
+    strategy: str = "",
 ) -> str:
     """Returns 16 hexadecimal digits that name the training.
 
     Args:
       weights_sha256: of the file that the backbone starts from, which counts instead of the file's name; empty if none.
       max_seconds: a shorter training is another one; 0 is without limit.
+      strategy: one of strategies.STRATEGIES.
     """
     parts = {
         "manifest": manifest.sha256,
         "config": {**msgspec.to_builtins(config), "weights": weights_sha256},
         "num_workers": num_workers,
         "max_seconds": max_seconds,
+        "strategy": strategy,
         "code": code_digest(),
         "versions": [_version("tensorflow", "tensorflow-cpu"), _version("keras")],
     }
@@ -37,7 +45,7 @@ def code_digest() -> str:
     """Returns the sha256 of the source files that weights depend on."""
     folder = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in [*sorted(folder.glob("*.py")), folder.parent / "tfrecords.py"]:
+    for path in [*sorted(folder.glob("*.py")), *(folder.parent / name for name in _DECODING)]:
         digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 

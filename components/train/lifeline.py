@@ -4,8 +4,11 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 
 from components.train.spec import EXIT_TRY_AGAIN
+
+_BEAT_SECONDS = 1.0
 
 
 def end_with_launcher() -> None:
@@ -19,20 +22,48 @@ def end_with_launcher() -> None:
     threading.Thread(target=watch, name="end-with-launcher", daemon=True).start()
 
 
-class Watchdog:
-    """Ends this process if nothing happens for `seconds`: a hung collective can be left in no other way."""
+def show_life(path: str) -> None:
+    """Touches the file every second, whatever else this process does: if it grows old, the process stands still."""
+    heartbeat = Path(path)
+    heartbeat.touch()
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def beat() -> None:
+        while True:
+            time.sleep(_BEAT_SECONDS)
+            os.utime(heartbeat)
+
+    threading.Thread(target=beat, name="heartbeat", daemon=True).start()
+
+
+class Watchdog:
+    """Ends this process if its work no longer advances: a hung collective can be left in no other way.
+
+    How long a step may take is told from those before it. Up to the first, which compiles, it may take `first_seconds`;
+    afterwards `factor` times the longest so far, that one included, for validation, a new stage and the export compile
+    too. So a small network is given up after minutes, and one whose steps take minutes is not.
+    """
+
+    def __init__(self, first_seconds: float, factor: float = 5.0, least_seconds: float = 300.0) -> None:
+        self._limit, self._first = first_seconds, first_seconds
+        self._factor, self._least = factor, least_seconds
+        self._longest = 0.0
         self._last = time.monotonic()
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
+    @property
+    def limit(self) -> float:
+        """Seconds that the present step may take."""
+        return self._limit
+
     def pat(self) -> None:
-        """Notes that something happened."""
-        self._last = time.monotonic()
+        """Notes that the work has advanced."""
+        now = time.monotonic()
+        self._longest = max(self._longest, now - self._last)
+        self._last = now
+        self._limit = min(self._first, max(self._least, self._factor * self._longest))
 
     def _watch(self) -> None:
-        while (left := self._last + self._seconds - time.monotonic()) > 0:
-            time.sleep(left)
-        print(f"error: no step for {self._seconds:.0f} s; is a peer stuck?", flush=True)
+        while (left := self._last + self._limit - time.monotonic()) > 0:
+            time.sleep(min(left, 1.0))
+        print(f"error: no step for {self._limit:.0f} s; is a peer stuck?", flush=True)
         os._exit(EXIT_TRY_AGAIN)

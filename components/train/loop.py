@@ -1,7 +1,6 @@
 """The training loop of one worker. All workers run it in lockstep and come to the same results."""
 
 import contextlib
-import itertools
 import math
 import time
 
@@ -10,13 +9,16 @@ import numpy as np
 
 from components.contracts import EpochMetrics
 from components.errors import DataError
-from components.train import checkpoints, cluster, objective, order
+from components.train import cluster, objective, order, stages
 from components.train.checkpoints import TrainingState
 from components.train.early_stopping import is_better, should_stop
-from components.train.progress_lines import ProgressLines
 from components.train.schedule import learning_rate
 from components.train.spec import ENDED_EARLY, ENDED_OUT_OF_TIME, ENDED_WITH_EPOCHS
+from components.train.step_clock import LoopTime
 from components.train.trainee import Trainee
+from components.train.watching import Watch
+
+_MAX_NAMES = 64  # of tiles, in one line
 
 
 class Stopped(Exception):
@@ -31,29 +33,27 @@ def train(trainee: Trainee, state: TrainingState) -> tuple[TrainingState, str]:
       Stopped: if a worker was asked to stop.
     """
     config = trainee.config
-    progress = ProgressLines(trainee, state)
+    watch = Watch(trainee, state)
     while state.epoch < config.epochs:
         if should_stop(state.history, config.early_stopping_patience, config.early_stopping_min_delta):
             return state, ENDED_EARLY
         # A budget that was spent before the first step still gets one, or there would be no model.
         is_limited = trainee.budget.max_seconds > 0
         if is_limited and state.global_step and cluster.add_up(trainee.strategy, trainee.wishes().finish):
-            return _finish_within_epoch(trainee, state, progress, 0.0), ENDED_OUT_OF_TIME
-        started, first_step = time.monotonic(), state.step
-        state, is_complete = _train_epoch(trainee, state, progress)
-        num_tiles = (state.step - first_step) * config.global_batch_size
-        tiles_per_second = num_tiles / max(time.monotonic() - started, 1e-9)
+            return _finish_within_epoch(trainee, state, watch, LoopTime()), ENDED_OUT_OF_TIME
+        started = time.monotonic()
+        state, is_complete = _train_epoch(trainee, state, watch)
         if not is_complete:
-            return _finish_within_epoch(trainee, state, progress, tiles_per_second), ENDED_OUT_OF_TIME
-        cluster.average_statistics(trainee.strategy, trainee.model)
-        metrics = _measure(trainee, state, started, tiles_per_second)
+            return _finish_within_epoch(trainee, state, watch, watch.epoch_time), ENDED_OUT_OF_TIME
+        trainee.settle()
+        metrics = _measure(trainee, state, started, watch.epoch_time)
         state = _next_epoch(state, metrics)
         _save(trainee, state)
-        progress.epoch_done(metrics, is_best=state.best_epoch == metrics.epoch)
+        watch.epoch_done(metrics, is_best=state.best_epoch == metrics.epoch)
     return state, ENDED_WITH_EPOCHS
 
 
-def _train_epoch(trainee: Trainee, state: TrainingState, progress: ProgressLines) -> tuple[TrainingState, bool]:
+def _train_epoch(trainee: Trainee, state: TrainingState, watch: Watch) -> tuple[TrainingState, bool]:
     """Trains to the epoch's end, or until time is up; returns whether it got to the end."""
     config = trainee.config
     plan = order.train_plan(
@@ -66,47 +66,50 @@ def _train_epoch(trainee: Trainee, state: TrainingState, progress: ProgressLines
         trainee.sampling_weights,
     )
     batches = trainee.train_reader.batches(plan, state.step)
-    while group := [batch for _, batch in itertools.islice(batches, config.steps_per_call)]:
+    watch.epoch_begins(compiles=stages.begins_stage(config, state.epoch))
+    while group := [batch for _, batch in watch.clock.take(batches, trainee.steps_per_call)]:
         losses, wishes = trainee.train_steps(group, state.global_step, trainee.wishes())
         trainee.pat()
+        trainee.writer.check()
         for loss in losses:
             if not math.isfinite(loss):
                 raise DataError(
                     f"the loss is {loss} at epoch {state.epoch + 1}, step {state.step + 1}; "
-                    f"lower learning_rate, which is {config.learning_rate}"
+                    f"lower learning_rate, which is {config.learning_rate}; the batch was {_tiles(trainee, state)}"
                 )
             state = msgspec.structs.replace(
                 state, step=state.step + 1, global_step=state.global_step + 1, loss_sum=state.loss_sum + loss
             )
-        progress.steps_done(state, losses[-1])
+        watch.steps_done(state, losses)
         # Added up over all workers, so that all of them stop after the same step, whoever was asked.
         if wishes.stop:
             state = _save(trainee, state)
+            trainee.writer.wait()
             cluster.barrier(trainee.strategy)
             raise Stopped(state.checkpoint)
         if wishes.finish and state.step < len(plan):
             return state, False
+        if wishes.save and state.step < len(plan):  # at the epoch's end there is one anyway
+            _save(trainee, state)
     return state, True
 
 
-def _finish_within_epoch(
-    trainee: Trainee, state: TrainingState, progress: ProgressLines, tiles_per_second: float
-) -> TrainingState:
+def _finish_within_epoch(trainee: Trainee, state: TrainingState, watch: Watch, epoch_time: LoopTime) -> TrainingState:
     """Returns the state to export from, where time is up: what was learned of this epoch counts if it is better."""
     if state.step == 0:
         return state
-    progress.out_of_time(state)
-    cluster.average_statistics(trainee.strategy, trainee.model)
+    watch.out_of_time(state)
+    trainee.settle()
     state = _save(trainee, state)
-    metrics = _measure(trainee, state, time.monotonic(), tiles_per_second)
+    metrics = _measure(trainee, state, time.monotonic(), epoch_time)
     ended = msgspec.structs.replace(state, history=(*state.history, metrics))
     if is_best := is_better(metrics, state.best):
         ended = msgspec.structs.replace(ended, best_epoch=state.epoch, best_checkpoint=state.checkpoint)
-    progress.epoch_done(metrics, is_best)
+    watch.epoch_done(metrics, is_best)
     return ended
 
 
-def _measure(trainee: Trainee, state: TrainingState, started: float, tiles_per_second: float) -> EpochMetrics:
+def _measure(trainee: Trainee, state: TrainingState, started: float, epoch_time: LoopTime) -> EpochMetrics:
     """Validates, and returns the point of the learning curve."""
     validation_started = time.monotonic()
     with trainee.average.in_model() if trainee.average else contextlib.nullcontext():
@@ -119,14 +122,29 @@ def _measure(trainee: Trainee, state: TrainingState, started: float, tiles_per_s
         val_macro_f1=val_macro_f1,
         learning_rate=learning_rate(trainee.config, state.global_step, trainee.num_steps),
         seconds=time.monotonic() - started,
-        tiles_per_second=tiles_per_second,
+        tiles_per_second=epoch_time.steps_per_second * trainee.config.global_batch_size,
+        # In lockstep all wait for the slowest.
+        input_wait_share=max(cluster.gather(trainee.strategy, epoch_time.input_wait_share)),
     )
 
 
 def _save(trainee: Trainee, state: TrainingState) -> TrainingState:
+    started = time.monotonic()
+    trainee.check_agreement(state.global_step)
     state = msgspec.structs.replace(state, seconds=trainee.budget.spent())
-    checkpoints.save(trainee.checkpoints_uri, trainee.checkpoint, state, trainee.worker == 0)
+    trainee.writer.save(state, started)
     return state
+
+
+def _tiles(trainee: Trainee, state: TrainingState) -> str:
+    """Returns the names of the tiles in the global batch of the next step."""
+    config, reader = trainee.config, trainee.train_reader
+    plan = order.train_plan(
+        len(reader.index), config.global_batch_size, 0, 1, config.seed, state.epoch, trainee.sampling_weights
+    )
+    names = reader.tile_ids(plan[state.step][:_MAX_NAMES])
+    more = config.global_batch_size - len(names)
+    return ", ".join(names) + (f" and {more} more" if more else "")
 
 
 def _validate(trainee: Trainee) -> tuple[float, float]:

@@ -80,20 +80,37 @@ class Optimizer(tf.Module):  # type: ignore[misc]
         places = [self._place[id(variable)] for _, variable, _ in known]
         counts = self.num_updates + [float(place in places) for place in range(len(self._place))]  # [V]
 
-        def update_all(strategy: Any) -> None:
+        rates = [rate * factor for _, _, factor in known]
+        next_scale = None if self.loss_scale is None else self._next_scale(accept)
+
+        # Called once for all replicas of a worker, so whatever is of one replica must be an argument.
+        def update_all(
+            strategy: Any, totals: Any, rates: Any, counts: Any, all_counts: Any, accept: Any, next_scale: Any
+        ) -> None:
             def update(variable: Any, change: Any, *args: Any) -> None:
                 strategy.extended.update(variable, change, args=args, group=False)
 
-            for total, (_, variable, factor), place in zip(totals, known, places, strict=True):
-                slots = [kind[place] for kind in self.slots]
-                update(variable.value, self._update, total, rate * factor, counts[place], accept, *slots)
-            update(self.num_updates, _keep_or_assign, counts, accept)
-            if self.loss_scale is not None:
-                scale, num_finite = self._next_scale(accept)
-                update(self.loss_scale, _keep_or_assign, scale, None)
-                update(self.num_finite, _keep_or_assign, num_finite, None)
+            for total, (_, variable, _), place, own_rate, count in zip(
+                totals, known, places, rates, counts, strict=True
+            ):
+                update(
+                    variable.value, self._update, total, own_rate, count, accept, *[kind[place] for kind in self.slots]
+                )
+            update(self.num_updates, _keep_or_assign, all_counts, accept)
+            if next_scale is not None:
+                update(self.loss_scale, _keep_or_assign, next_scale[0], None)
+                update(self.num_finite, _keep_or_assign, next_scale[1], None)
 
-        tf.__internal__.distribute.interim.maybe_merge_call(update_all, tf.distribute.get_strategy())
+        tf.__internal__.distribute.interim.maybe_merge_call(
+            update_all,
+            tf.distribute.get_strategy(),
+            totals,
+            rates,
+            [counts[place] for place in places],
+            counts,
+            accept,
+            next_scale,
+        )
 
     def _update(self, variable: Any, gradient: Any, rate: Any, count: Any, accept: Any, *slots: Any) -> None:
         config = self._config

@@ -6,6 +6,7 @@ import time
 from components.contracts import EpochMetrics
 from components.progress import log
 from components.train.checkpoints import TrainingState
+from components.train.step_clock import LoopTime, StepClock
 from components.train.trainee import Trainee
 
 _SECONDS = 2.0
@@ -14,30 +15,38 @@ _SECONDS = 2.0
 class ProgressLines:
     """Writes the chief's lines."""
 
-    def __init__(self, trainee: Trainee, state: TrainingState) -> None:
+    def __init__(self, trainee: Trainee) -> None:
         self._trainee = trainee
         self._is_chief = trainee.worker == 0
-        self._is_first_call = True
-        self._first = state.global_step
-        self._started = self._last = time.monotonic()
+        self._said = time.monotonic()
+        self._last = LoopTime()  # of the clock, at the last line
+        self._stepped = time.monotonic()
+        self._between_epochs = 0.0  # seconds of the last validation and checkpoint
 
-    def steps_done(self, state: TrainingState, loss: float) -> None:
+    def steps_done(self, state: TrainingState, loss: float, clock: StepClock) -> None:
         """Notes that steps were taken, up to `state`, the last of them with this loss."""
-        now = time.monotonic()
-        if self._is_first_call:
-            # It compiles; a rate that counts it would be too low for minutes.
-            self._is_first_call = False
-            self._started, self._first = now, state.global_step
-        elif self._is_chief and now - self._last >= _SECONDS:
-            self._last = now
-            per_step = (now - self._started) / (state.global_step - self._first)
-            config, per_epoch = self._trainee.config, self._trainee.steps_per_epoch
-            eta = datetime.timedelta(seconds=round((config.epochs * per_epoch - state.global_step) * per_step))
-            log(
-                "train",
-                f"epoch {state.epoch + 1}/{config.epochs} step {state.step}/{per_epoch} loss {loss:.3f}, "
-                f"{config.global_batch_size / per_step:,.0f} tiles/s, ETA {eta}",
-            )
+        self._stepped = time.monotonic()
+        stretch = clock.total - self._last
+        if not self._is_chief or not stretch.num_steps or self._stepped - self._said < _SECONDS:
+            return
+        self._said, self._last = self._stepped, clock.total
+        config, per_epoch = self._trainee.config, self._trainee.steps_per_epoch
+        log(
+            "train",
+            f"epoch {state.epoch + 1}/{config.epochs} step {state.step}/{per_epoch} loss {loss:.3f}, "
+            f"{stretch.steps_per_second * config.global_batch_size:,.0f} tiles/s, "
+            f"{stretch.input_wait_share:.0%} waiting for input, ETA {self._eta(state, clock)}",
+        )
+
+    def _eta(self, state: TrainingState, clock: StepClock) -> datetime.timedelta:
+        """Returns how long it will take, at the rate so far, unless it ends earlier by itself."""
+        steps_left = self._trainee.num_steps - state.global_step
+        validations_left = self._trainee.config.epochs - state.epoch
+        seconds = steps_left / clock.total.steps_per_second + validations_left * self._between_epochs
+        budget = self._trainee.budget
+        if budget.max_seconds:
+            seconds = min(seconds, max(budget.max_seconds - budget.spent(), 0.0))
+        return datetime.timedelta(seconds=round(seconds))
 
     def out_of_time(self, state: TrainingState) -> None:
         """Writes that training ends within an epoch."""
@@ -47,10 +56,12 @@ class ProgressLines:
 
     def epoch_done(self, metrics: EpochMetrics, is_best: bool) -> None:
         """Writes the epoch's line."""
+        self._between_epochs = time.monotonic() - self._stepped
         if self._is_chief:
             log(
                 "train",
                 f"epoch {metrics.epoch + 1}/{self._trainee.config.epochs} done in {metrics.seconds:.1f} s, "
                 f"loss {metrics.train_loss:.3f}, val loss {metrics.val_loss:.3f}, "
-                f"val macro-F1 {metrics.val_macro_f1:.3f}{' (best)' if is_best else ''}",
+                f"val macro-F1 {metrics.val_macro_f1:.3f}{' (best)' if is_best else ''}, "
+                f"{metrics.tiles_per_second:,.0f} tiles/s, {metrics.input_wait_share:.0%} waiting for input",
             )

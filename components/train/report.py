@@ -1,16 +1,49 @@
 """The training report: a verdict, the learning curves, a table of the epochs."""
 
+import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from components import report
 from components.contracts import TrainingReceipt
+from components.train import bottleneck
 
 _MAX_TABLE_ROWS = 40
+_GREEN, _GREY = "#1b7f4d", "#7a8b80"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Curve:
+    """One panel of a figure.
+
+    Attributes:
+      lines: (field of EpochMetrics, name in the legend, colour).
+      height: Inches.
+      top: Of the axis; None fits it to the values.
+      limit: Where a dotted line is drawn, of shares in percent.
+    """
+
+    axis: str
+    lines: tuple[tuple[str, str, str], ...]
+    height: float
+    top: float | None = None
+    limit: float | None = None
+
+
+_LEARNING = (
+    _Curve("loss per tile", (("train_loss", "train", _GREY), ("val_loss", "val", _GREEN)), 2.4),
+    _Curve("val macro F1", (("val_macro_f1", "val", _GREEN),), 2.4, top=1),
+    _Curve("learning rate", (("learning_rate", "", _GREY),), 1.4),
+)
+_SPEED = (
+    _Curve("tiles/s", (("tiles_per_second", "", _GREEN),), 1.8),
+    _Curve("input wait", (("input_wait_share", "", _GREEN),), 1.8, limit=bottleneck.INPUT_BOUND_SHARE),
+)
 
 
 def summary_metrics(receipt: TrainingReceipt) -> dict[str, float]:
-    """Returns the figures of the best epoch and of the run; all finite, since KFP refuses others."""
+    """Returns the figures of the best epoch and of the run, with their unit in the name; all finite, or KFP breaks."""
     best = receipt.history[receipt.best_epoch]
     metrics = {
         "val_macro_f1": best.val_macro_f1,
@@ -18,22 +51,26 @@ def summary_metrics(receipt: TrainingReceipt) -> dict[str, float]:
         "train_loss": best.train_loss,
         "best_epoch": float(receipt.best_epoch + 1),
         "num_epochs": float(len(receipt.history)),
-        "tiles_per_second": _tiles_per_second(receipt),
+        "tiles_per_second": receipt.bottleneck.tiles_per_second,
+        "step_milliseconds": 1000 * receipt.bottleneck.step_seconds,
+        "input_wait_percent": 100 * receipt.bottleneck.input_wait_share,
         "num_parameters": float(receipt.num_parameters),
         "num_workers": float(receipt.num_workers),
         "num_restarts": float(receipt.num_restarts),
-        "seconds": receipt.seconds,
+        "checkpoint_stall_seconds": receipt.checkpoint_stall_seconds,
+        "duration_seconds": receipt.seconds,
     }
     return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
 
 def summary_line(receipt: TrainingReceipt) -> str:
     """Returns one line for the step's log."""
-    best = receipt.history[receipt.best_epoch]
+    best, held_up = receipt.history[receipt.best_epoch], receipt.bottleneck
     return (
         f"{len(receipt.history)} epochs of {receipt.backbone} by {receipt.num_workers} workers, "
-        f"{_tiles_per_second(receipt):,.0f} tiles/s, best epoch {receipt.best_epoch + 1} with val macro-F1 "
-        f"{best.val_macro_f1:.3f}, {receipt.num_restarts} restarts, ended by {receipt.ended_by}, "
+        f"{held_up.tiles_per_second:,.0f} tiles/s, {bottleneck.in_short(held_up)}, "
+        f"best epoch {receipt.best_epoch + 1} with val macro-F1 {best.val_macro_f1:.3f}, "
+        f"{receipt.num_restarts} restarts, ended by {receipt.ended_by}, "
         f"model in {receipt.model_path}"
     )
 
@@ -42,14 +79,30 @@ def write_report(receipt: TrainingReceipt, path: str) -> None:
     """Writes the report as an HTML page."""
     blocks = [
         report.paragraph(verdict(receipt)),
-        report.figure(_curves(receipt), "Loss, macro F1 and learning rate by epoch; the line marks the best epoch."),
+        report.figure(
+            _curves(receipt, _LEARNING), "Loss, macro F1 and learning rate by epoch; the line marks the best epoch."
+        ),
+        report.heading("Speed"),
+        report.paragraph(f"T{bottleneck.verdict(receipt.bottleneck)[1:]}"),
+        report.figure(
+            _curves(receipt, _SPEED),
+            "Tiles per second, and the share of the training's time spent waiting for a batch, by epoch. Above the "
+            "dotted line training is input-bound.",
+        ),
         report.heading("The run"),
         report.table(("", "value"), _facts(receipt)),
         report.heading("Epochs"),
         report.table(
-            ("epoch", "loss", "val loss", "val macro F1", "tiles/s"),
+            ("epoch", "loss", "val loss", "val macro F1", "tiles/s", "input wait"),
             [
-                (f"{row.epoch + 1}", row.train_loss, row.val_loss, row.val_macro_f1, round(row.tiles_per_second))
+                (
+                    f"{row.epoch + 1}",
+                    row.train_loss,
+                    row.val_loss,
+                    row.val_macro_f1,
+                    round(row.tiles_per_second),
+                    row.input_wait_share,
+                )
                 for row in receipt.history[-_MAX_TABLE_ROWS:]
             ],
         ),
@@ -77,12 +130,6 @@ def verdict(receipt: TrainingReceipt) -> str:
     return text + " The validation loss had levelled off by the end."
 
 
-def _tiles_per_second(receipt: TrainingReceipt) -> float:
-    # The first epoch compiles.
-    rows = [row for row in receipt.history[1:] if row.tiles_per_second > 0] or receipt.history
-    return sum(row.tiles_per_second for row in rows) / len(rows)
-
-
 def _facts(receipt: TrainingReceipt) -> list[tuple[str, object]]:
     facts: list[tuple[str, object]] = [
         ("training", receipt.training_id),
@@ -92,37 +139,42 @@ def _facts(receipt: TrainingReceipt) -> list[tuple[str, object]]:
         ("bands", ", ".join(receipt.bands)),
         ("parameters", receipt.num_parameters),
         ("workers", receipt.num_workers),
+        ("strategy", receipt.strategy),
         ("restarts", receipt.num_restarts),
-        ("tiles/s", round(_tiles_per_second(receipt))),
+        (
+            "checkpoints",
+            f"{receipt.num_checkpoints}, training stood still {receipt.checkpoint_stall_seconds:.2f} s at most",
+        ),
+        ("tiles/s", round(receipt.bottleneck.tiles_per_second)),
+        ("waiting for input", f"{receipt.bottleneck.input_wait_share:.1%}"),
         ("duration", f"{receipt.seconds:.0f} s"),
     ]
     skipped = ("backbone", "label_mode")
     return facts + [(name, str(value)) for name, value in receipt.config.items() if name not in skipped]
 
 
-def _curves(receipt: TrainingReceipt) -> Any:
+def _curves(receipt: TrainingReceipt, rows: Sequence[_Curve]) -> Any:
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     epochs = [row.epoch + 1 for row in receipt.history]
-    figure = Figure(figsize=(6, 6.5), layout="constrained")
-    loss, f1, rate = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 1.5))
-    loss.plot(epochs, [row.train_loss for row in receipt.history], color="#7a8b80", label="train")
-    loss.plot(epochs, [row.val_loss for row in receipt.history], color="#1b7f4d", label="val")
-    loss.set_ylabel("loss per tile")
-    loss.set_ylim(bottom=0)
-    loss.legend(frameon=False)
-    f1.plot(epochs, [row.val_macro_f1 for row in receipt.history], color="#1b7f4d")
-    f1.set_ylabel("val macro F1")
-    f1.set_ylim(0, 1)
-    rate.plot(epochs, [row.learning_rate for row in receipt.history], color="#7a8b80")
-    rate.set_ylabel("learning rate")
-    rate.set_xlabel("epoch")
-    for axes in (loss, f1, rate):
+    figure = Figure(figsize=(6, sum(row.height for row in rows)), layout="constrained")
+    panels = figure.subplots(len(rows), 1, sharex=True, height_ratios=[row.height for row in rows])
+    for axes, row in zip(panels, rows, strict=True):
+        for name, label, colour in row.lines:
+            values = [getattr(epoch, name) for epoch in receipt.history]
+            axes.plot(epochs, values, color=colour, label=label, marker="o" if len(epochs) == 1 else None)
+        axes.set_ylabel(row.axis)
+        axes.set_ylim(bottom=0, top=row.top)
+        if len(row.lines) > 1:
+            axes.legend(frameon=False)
+        if row.limit is not None:
+            axes.axhline(row.limit, color=_GREY, linewidth=1, linestyle=":")
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.axvline(receipt.best_epoch + 1, color="#c9d3cc", linewidth=1, zorder=0)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="#eef2ef")
         axes.set_axisbelow(True)
-        if len(epochs) == 1:
-            for line in axes.get_lines()[:-1]:
-                line.set_marker("o")
+    panels[-1].set_xlabel("epoch")
+    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure

@@ -8,7 +8,7 @@ import concurrent.futures
 import numpy as np
 from numpy.typing import NDArray
 
-from components import tfrecords
+from components.tile_record import deserialize
 from components.train.shard_index import ShardIndex
 
 _NUM_THREADS = 32  # a bucket answers in tens of milliseconds
@@ -65,7 +65,7 @@ def read_labels(index: ShardIndex, num_classes: int) -> NDArray[np.float32]:
     """
 
     def labels(record: int) -> list[float]:
-        return list(tfrecords.deserialize(index.read(record), num_classes).labels)
+        return list(deserialize(index.read(record), num_classes).labels)
 
     with concurrent.futures.ThreadPoolExecutor(_NUM_THREADS) as pool:
         rows = list(pool.map(labels, range(len(index))))

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components import storage, tfrecords
+from components import storage
 from components.contracts import Shard
 from components.errors import DataError
 from components.in_order import map_in_order
 from components.record_file import FOOTER, HEADER, masked_crc
+from components.tile_record import deserialize
 
 _NUM_THREADS = 8
 _WINDOW_BYTES = 8 * 2**20  # asked of a bucket at a time, by each thread
@@ -56,9 +57,8 @@ class ShardIndex:
           DataError: if its bytes are not those that were written; names the shard.
         """
         uri, offset, length = self.uri(record), int(self.offset[record]), int(self.length[record])
-        stored = storage.read_range(uri, offset, length + FOOTER.size)
-        content = stored[:length]
-        if len(stored) != length + FOOTER.size or FOOTER.unpack(stored[length:])[0] != masked_crc(content):
+        content, footer = storage.read_parts(uri, offset, (length, FOOTER.size))
+        if len(footer) != FOOTER.size or FOOTER.unpack(footer)[0] != masked_crc(content):
             raise DataError(_damaged(uri, f"the record at byte {offset} has a wrong checksum"))
         return content
 
@@ -139,8 +139,11 @@ def _opened(uri: str) -> Iterator[Callable[[int, int], bytes]]:
 
 def _with_one_class(uri: str, spans: NDArray[np.int64], num_classes: int) -> NDArray[np.int64]:
     index = ShardIndex((uri,), np.zeros(len(spans), np.int64), spans[:, 0], spans[:, 1])
-    labels = [tfrecords.parse(index.read(record), num_classes)["labels"].numpy() for record in range(len(index))]
-    return spans[np.array([row.sum() == 1 for row in labels], np.bool_)]
+    try:
+        labels = [deserialize(index.read(record), num_classes).labels for record in range(len(index))]
+    except ValueError as error:
+        raise DataError(_damaged(uri, f"a record is not one of this dataset: {error}")) from error
+    return spans[np.array([sum(row) == 1 for row in labels], np.bool_)]
 
 
 def _damaged(uri: str, what: str) -> str:

@@ -2,10 +2,10 @@
 
 from components.contracts import Document, EpochMetrics
 from components.errors import EXIT_DATA, EXIT_SETTINGS
+from components.errors import EXIT_TRY_AGAIN as EXIT_TRY_AGAIN
 from components.train.config import TrainConfig
 
 EXIT_DONE = 0
-EXIT_TRY_AGAIN = 75  # a peer was lost or never came: another attempt, from the checkpoint, may succeed
 EXIT_STOPPED = 143  # stopped by SIGTERM, after a checkpoint
 # What a training ended with.
 ENDED_WITH_EPOCHS = "epochs"
@@ -22,9 +22,14 @@ class WorkerSpec(Document, frozen=True, kw_only=True):
       label_mode: "multi_label" or "single_label".
       bands: The dataset's bands that the model reads.
       weights_path: The weights that the backbone starts from, relative to data_root; empty for random ones.
+      strategy: One of strategies.STRATEGIES.
+      num_replicas: Replicas of the model in each worker; 0 if only the worker can tell.
+      shares_gpus: The workers of one machine have fewer GPUs than they are.
       rendezvous: "<host>:<port>" where worker 0 waits for the others; empty for a single worker.
       peer_wait_seconds: How long to wait there.
-      stall_seconds: A worker that makes no step for so long gives up.
+      stall_seconds: A worker whose first step takes longer gives up; for the others see lifeline.Watchdog.
+      checkpoint_seconds: From one checkpoint to the next within an epoch; 0 makes them at epochs' ends only.
+      keep_checkpoints: How many of the last are kept.
       max_seconds: After which training ends with what it has; 0 is without limit.
       num_threads: Processor cores for this worker.
       follows_launcher: The worker ends as soon as its standard input does, which the launcher holds open.
@@ -38,18 +43,33 @@ class WorkerSpec(Document, frozen=True, kw_only=True):
     bands: tuple[str, ...]
     weights_path: str
     num_workers: int
+    strategy: str
+    num_replicas: int
+    shares_gpus: bool
     rendezvous: str
     peer_wait_seconds: float
     stall_seconds: float
+    checkpoint_seconds: float
+    keep_checkpoints: int
     max_seconds: int
     num_threads: int
     follows_launcher: bool
 
 
 class Outcome(Document, frozen=True, kw_only=True):
-    """chief → launcher: how a finished training went; `outcome.json` in its folder. `ended_by` is one of ENDED_*."""
+    """chief → launcher: how a finished training went; `outcome.json` in its folder.
+
+    Attributes:
+      ended_by: One of ENDED_*.
+      device: What the steps ran on: "CPU", "GPU" or "TPU".
+      num_checkpoints: Written since the last restart.
+      checkpoint_stall_seconds: The longest that training stood still for one of them.
+    """
 
     num_parameters: int
     ended_by: str
     best_epoch: int
     history: tuple[EpochMetrics, ...]
+    device: str = "CPU"
+    num_checkpoints: int = 0
+    checkpoint_stall_seconds: float = 0.0

@@ -26,6 +26,11 @@ def num_unfrozen(config: TrainConfig, epoch: int) -> int:
     return min(num_blocks, 1 + (epoch - config.freeze_epochs) // config.unfreeze_every_epochs)
 
 
+def begins_stage(config: TrainConfig, epoch: int) -> bool:
+    """Tells whether other blocks learn in the epoch than in the one before."""
+    return epoch == 0 or num_unfrozen(config, epoch) != num_unfrozen(config, epoch - 1)
+
+
 def block_of(layer_name: str, blocks: Sequence[str]) -> int:
     """Returns the place of the first block that the layer's name matches.
 

@@ -1,4 +1,4 @@
-"""The two functions that run on every worker's device, in lockstep: training steps and a validation step."""
+"""The two functions that run on every replica, in lockstep: training steps and a validation step."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -15,6 +15,7 @@ from components.train.config import TrainConfig
 from components.train.objective import Loss
 from components.train.optimizer import Optimizer
 from components.train.reader import Batch
+from components.train.replicas import num_local_replicas, share_out
 from components.train.schedule import learning_rate
 
 
@@ -24,12 +25,50 @@ class Wishes:
 
     stop: float = 0.0  # asked to stop by SIGTERM
     finish: float = 0.0  # time is up
+    save: float = 0.0  # a checkpoint is due
 
 
 # (batches, global step of the first, own wishes) -> losses of the global batches, wishes of all workers
 TrainSteps = Callable[[Sequence[Batch], int, Wishes], tuple[list[float], Wishes]]
 # batch -> loss sum, weight sum, confusion counts [3, C], over all workers
 ValidationStep = Callable[[Batch], tuple[float, float, NDArray[np.float64]]]
+# image, valid, labels, positions in the global batch, global step, learning rate -> this replica's share of the loss
+ReplicaStep = Callable[[Any, Any, Any, Any, Any, Any], Any]
+
+
+def make_replica_step(
+    model: Any,
+    optimizer: Optimizer,
+    average: WeightAverage | None,
+    config: TrainConfig,
+    loss: Loss,
+    num_tiles: int,
+    rate_factor: Callable[[Any], float] = lambda variable: 1.0,
+) -> ReplicaStep:
+    """Returns the part of a training step that one replica takes; to be called in its context, in a graph.
+
+    Args:
+      num_tiles: over all replicas whose gradients are added up.
+      rate_factor: of a trainable variable, on the learning rate; one with 0 is not trained.
+    """
+    how = Augmentation.of(config)
+    factors = {id(variable): rate_factor(variable) for variable in model.trainable_variables}
+    variables = [variable for variable in model.trainable_variables if factors[id(variable)] > 0]
+
+    def step(image: Any, valid: Any, labels: Any, positions: Any, global_step: Any, rate: Any) -> Any:
+        image, valid = augment(image, valid, how, config.seed, global_step, positions, config.global_batch_size)
+        with tf.GradientTape() as tape:
+            logits = model([image, valid], training=True)
+            # A share of the mean: the optimizer adds the replicas' gradients up.
+            share = tf.reduce_sum(loss(labels, logits)) / num_tiles
+            scaled = optimizer.scaled(share)
+        gradients = tape.gradient(scaled, [variable.value for variable in variables])
+        optimizer.apply(gradients, variables, rate, [factors[id(variable)] for variable in variables])
+        if average is not None:
+            average.update()
+        return share
+
+    return step
 
 
 def make_train_steps(
@@ -50,37 +89,28 @@ def make_train_steps(
       num_steps: of the whole training, for the learning rate's schedule.
       rate_factor: of a trainable variable, on the learning rate; one with 0 is not trained.
     """
-    global_batch_size, how = config.global_batch_size, Augmentation.of(config)
-    factors = {id(variable): rate_factor(variable) for variable in model.trainable_variables}
-    variables = [variable for variable in model.trainable_variables if factors[id(variable)] > 0]
+    take_step = make_replica_step(model, optimizer, average, config, loss, config.global_batch_size, rate_factor)
+    num_local = num_local_replicas(strategy, config.global_batch_size // len(positions))
 
-    def on_replica(image: Any, valid: Any, labels: Any, global_step: Any, rate: Any, stop: Any, finish: Any) -> Any:
-        image, valid = augment(image, valid, how, config.seed, global_step, positions, global_batch_size)
-        with tf.GradientTape() as tape:
-            logits = model([image, valid], training=True)
-            # A share of the global mean: the optimizer adds the workers' gradients up.
-            share = tf.reduce_sum(loss(labels, logits)) / global_batch_size
-            scaled = optimizer.scaled(share)
-        gradients = tape.gradient(scaled, [variable.value for variable in variables])
-        optimizer.apply(gradients, variables, rate, [factors[id(variable)] for variable in variables])
-        if average is not None:
-            average.update()
-        return tf.stack([share, stop, finish])
+    def on_replica(image: Any, valid: Any, labels: Any, places: Any, global_step: Any, rate: Any, wishes: Any) -> Any:
+        share = take_step(image, valid, labels, places, global_step, rate)
+        return tf.concat([share[tf.newaxis], wishes], axis=0)
 
-    def on_all(*args: Any) -> Any:
-        return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(on_replica, args=args), axis=None)
+    def on_all(image: Any, valid: Any, labels: Any, *args: Any) -> Any:
+        tiles = share_out(strategy, num_local, image, valid, labels, tf.constant(positions))
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(on_replica, (*tiles, *args)), axis=None)
 
-    def one_step(image: Any, valid: Any, labels: Any, global_step: Any, rates: Any, *wishes: Any) -> Any:
-        return on_all(image[0], valid[0], labels[0], global_step, rates[0], *wishes)[tf.newaxis]  # [1, 3]
+    def one_step(image: Any, valid: Any, labels: Any, global_step: Any, rates: Any, wishes: Any) -> Any:
+        return on_all(image[0], valid[0], labels[0], global_step, rates[0], wishes)[tf.newaxis]  # [1, 4]
 
-    def many_steps(image: Any, valid: Any, labels: Any, global_step: Any, rates: Any, *wishes: Any) -> Any:
+    def many_steps(image: Any, valid: Any, labels: Any, global_step: Any, rates: Any, wishes: Any) -> Any:
         num_steps = tf.shape(rates)[0]
         results = tf.TensorArray(tf.float32, num_steps)
         for number in tf.range(num_steps):
             step = global_step + tf.cast(number, tf.int64)
-            result = on_all(image[number], valid[number], labels[number], step, rates[number], *wishes)
+            result = on_all(image[number], valid[number], labels[number], step, rates[number], wishes)
             results = results.write(number, result)
-        return results.stack()  # [k, 3]
+        return results.stack()  # [k, 4]
 
     # A loop around single steps would only take longer to compile.
     compiled = _for_any_length(one_step if config.steps_per_call == 1 else many_steps)
@@ -89,9 +119,8 @@ def make_train_steps(
         rates = [learning_rate(config, global_step + number, num_steps) for number in range(len(batches))]
         tensors = [_stacked([getattr(batch, name) for batch in batches]) for name in ("image", "valid", "labels")]
         now = tf.constant(global_step, tf.int64)
-        results = compiled(
-            *tensors, now, tf.constant(rates), tf.constant(wishes.stop), tf.constant(wishes.finish)
-        ).numpy()
+        wanted = tf.constant(dataclasses.astuple(wishes))
+        results = compiled(*tensors, now, tf.constant(rates), wanted).numpy()
         return results[:, 0].tolist(), Wishes(*results[-1, 1:].tolist())
 
     return take_steps
@@ -118,8 +147,11 @@ def _stacked(tensors: Sequence[Any]) -> Any:
     return tensors[0][tf.newaxis] if len(tensors) == 1 else tf.stack(tensors)
 
 
-def make_validation_step(strategy: Any, model: Any, loss: Loss, num_classes: int, single_label: bool) -> ValidationStep:
+def make_validation_step(
+    strategy: Any, model: Any, loss: Loss, num_classes: int, single_label: bool, num_workers: int = 1
+) -> ValidationStep:
     """Returns the validation step."""
+    num_local = num_local_replicas(strategy, num_workers)
 
     def on_replica(image: Any, valid: Any, labels: Any, weights: Any) -> Any:
         logits = model([image, valid], training=False)
@@ -129,7 +161,8 @@ def make_validation_step(strategy: Any, model: Any, loss: Loss, num_classes: int
 
     @tf.function  # type: ignore[untyped-decorator]
     def on_all(*tensors: Any) -> Any:
-        return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(on_replica, args=tensors), axis=None)
+        tiles = share_out(strategy, num_local, *tensors)
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(on_replica, tiles), axis=None)
 
     def step(batch: Batch) -> tuple[float, float, NDArray[np.float64]]:
         result = on_all(batch.image, batch.valid, batch.labels, tf.constant(batch.weights)).numpy().astype(np.float64)

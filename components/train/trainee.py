@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.train.averaging import WeightAverage
+from components.train.checkpoint_writer import CheckpointWriter
 from components.train.config import TrainConfig
 from components.train.reader import Reader
 from components.train.steps import TrainSteps, ValidationStep, Wishes
@@ -20,18 +21,21 @@ class Trainee:
 
     Attributes:
       average: Of the weights, if validation and export are to use it.
-      checkpoint: tf.train.Checkpoint of all of these.
+      writer: Writes the checkpoints of all of these.
       sampling_weights: How often an epoch reads each record, [N]; None if once.
-      checkpoints_uri: Folder of the checkpoints.
+      steps_per_call: Steps between two looks at what is wished.
+      events_uri: Folder of the curves for TensorBoard.
       budget: The chief's says when time is up.
       wants_to_stop: Tells whether this worker was asked to stop.
+      settle: Called before the weights are looked at, at the end of an epoch.
+      check_agreement: Called with the global step before a checkpoint; raises LostPeer if replicas have gone apart.
       pat: Called after every step, for the watchdog.
     """
 
     strategy: Any
     model: Any
     average: WeightAverage | None
-    checkpoint: Any
+    writer: CheckpointWriter
     train_steps: TrainSteps
     validation_step: ValidationStep
     train_reader: Reader
@@ -40,9 +44,12 @@ class Trainee:
     config: TrainConfig
     worker: int
     num_workers: int
-    checkpoints_uri: str
+    steps_per_call: int
+    events_uri: str
     budget: TimeBudget
     wants_to_stop: Callable[[], bool]
+    settle: Callable[[], None]
+    check_agreement: Callable[[int], None]
     pat: Callable[[], None]
 
     @property
@@ -56,4 +63,8 @@ class Trainee:
 
     def wishes(self) -> Wishes:
         """Returns what this worker wants; the time is kept by the chief alone."""
-        return Wishes(float(self.wants_to_stop()), float(self.worker == 0 and self.budget.is_spent()))
+        return Wishes(
+            stop=float(self.wants_to_stop()),
+            finish=float(self.worker == 0 and self.budget.is_spent()),
+            save=float(self.writer.is_due()),
+        )

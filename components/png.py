@@ -1,0 +1,140 @@
+"""PNG files, checked by the letter of the standard and decoded by Pillow, which alone would make up missing rows."""
+
+import contextlib
+import io
+import struct
+import warnings
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_HEADER = struct.Struct(">II5B")  # width, height, depth, colour type, compression, filter, interlace
+_CHUNK = struct.Struct(">I4s")
+_CRC = struct.Struct(">I")
+_DEPTH_AT = len(_SIGNATURE) + 16  # in a file that begins with its header
+_GREY_8_BITS = bytes((8, 0, 0, 0, 0))  # of a header, what follows on width and height
+_NO_PIXEL = 1
+_GREY = (0, 4)  # colour types: grey, and grey with alpha
+_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type: grey, RGB, palette, grey with alpha, RGB with alpha
+# Of each pass of an interlaced image: first column and row, and the steps between them (PNG specification, 8.2).
+_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+
+
+# What Pillow warns of here is that alpha is lost, as it is to be.
+warnings.filterwarnings("ignore", message="Palette images with Transparency", category=UserWarning)
+
+
+class DamagedImage(Exception):
+    """Bytes that are no image, or not a whole and sound one; the message is the decoder's, or says what is wrong."""
+
+
+def require_sound(content: bytes) -> None:
+    """Checks the checksum of every chunk, and that there are just the rows of pixels that the header claims.
+
+    Raises:
+      DamagedImage: if not.
+    """
+    chunks = _chunks(content)
+    if chunks[0][0] != b"IHDR" or len(chunks[0][1]) != _HEADER.size:
+        raise DamagedImage("it does not begin with a header")
+    claimed = _num_row_bytes(*_HEADER.unpack(chunks[0][1]))
+    stream = zlib.decompressobj()
+    try:
+        # One byte more than claimed would be too many; without a limit, a small file could fill the memory.
+        num_bytes = len(stream.decompress(_packed_rows(chunks), claimed + 1))
+    except zlib.error as error:
+        raise DamagedImage("its compressed rows are damaged") from error
+    if num_bytes != claimed or not stream.eof or stream.unused_data:
+        raise DamagedImage("it has not the rows that it claims")
+
+
+def decode(content: bytes, num_bands: int) -> NDArray[np.uint8] | None:
+    """Decodes a PNG as TensorFlow's decoder does: grey is repeated in every band, alpha dropped, no colour corrected.
+
+    Args:
+      num_bands: 3 for RGB, 1 for grey.
+
+    Returns:
+      uint8 [H, W, num_bands]; None for what TensorFlow has its own way with: 16 bits, and colour for a grey band.
+
+    Raises:
+      DamagedImage: unless it is whole and sound.
+    """
+    require_sound(content)
+    depth, colour_type = content[_DEPTH_AT], content[_DEPTH_AT + 1]
+    is_grey = colour_type in _GREY
+    if depth > 8 or (num_bands == 1 and not is_grey):
+        return None
+    mode = "L" if is_grey else "RGB"
+    try:
+        with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
+            pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+    except Exception as error:  # damaged bytes raise anything from struct.error to SyntaxError
+        raise DamagedImage("not a readable PNG") from error
+    return pixels if not is_grey else np.repeat(pixels[..., np.newaxis], num_bands, axis=-1)
+
+
+def decode_black_and_white(content: bytes) -> NDArray[np.uint8]:
+    """Decodes a grey PNG of at most 8 bits as decode does, and faster where all its values are 0 and 255.
+
+    Returns:
+      uint8 [H, W].
+
+    Raises:
+      DamagedImage: unless it is whole and sound, or for another kind of PNG.
+    """
+    chunks = _chunks(content)
+    if chunks[0][0] == b"IHDR" and chunks[0][1][8:] == _GREY_8_BITS:
+        width, height = _HEADER.unpack(chunks[0][1])[:2]
+        # Unpacking the rows only to count them takes a third as long as decoding. Instead the decoder is given one row
+        # more, and all are pixels of neither value before: what is left of them must be that row, and no other pixel.
+        image = Image.new("L", (width, height + 1), _NO_PIXEL)
+        with contextlib.suppress(ValueError):  # too few rows or damaged: what is wrong is said below
+            image.frombytes(_packed_rows(chunks), "zip", ("L", 0))
+            pixels: NDArray[np.uint8] = np.asarray(image)
+            is_missing = pixels == _NO_PIXEL
+            if np.count_nonzero(is_missing) == width and is_missing[height].all():
+                return pixels[:height]
+    decoded = decode(content, 1)
+    if decoded is None:
+        raise DamagedImage("expected a PNG of one band and at most 8 bits")
+    return decoded[..., 0]
+
+
+def _packed_rows(chunks: list[tuple[bytes, bytes]]) -> bytes:
+    return b"".join(body for kind, body in chunks if kind == b"IDAT")
+
+
+def _chunks(content: bytes) -> list[tuple[bytes, bytes]]:
+    """Returns type and content of each chunk up to the last, whose checksums are right."""
+    if not content.startswith(_SIGNATURE):
+        raise DamagedImage("not a readable PNG")
+    chunks = []
+    at, kind = len(_SIGNATURE), b""
+    while kind != b"IEND":
+        if at + _CHUNK.size + _CRC.size > len(content):
+            raise DamagedImage("it is cut off")
+        length, kind = _CHUNK.unpack_from(content, at)
+        start, at = at + _CHUNK.size, at + _CHUNK.size + length + _CRC.size
+        if at > len(content):
+            raise DamagedImage("it is cut off")
+        body = content[start : start + length]
+        if zlib.crc32(body, zlib.crc32(kind)) != _CRC.unpack_from(content, start + length)[0]:
+            raise DamagedImage("a checksum is wrong")
+        chunks.append((kind, body))
+    return chunks
+
+
+def _num_row_bytes(
+    width: int, height: int, depth: int, colour_type: int, compression: int, filtering: int, interlace: int
+) -> int:
+    """Returns how many bytes all rows have before they are compressed, each with the number of its filter before it."""
+    if colour_type not in _SAMPLES or depth not in (1, 2, 4, 8, 16) or compression or filtering or interlace > 1:
+        raise DamagedImage("its header claims what no PNG has")
+    bits = depth * _SAMPLES[colour_type]
+    passes = _PASSES if interlace else ((0, 0, 1, 1),)
+    sizes = ((-(-(width - x) // step_x), -(-(height - y) // step_y)) for x, y, step_x, step_y in passes)
+    return sum(rows * (1 + -(-columns * bits // 8)) for columns, rows in sizes if columns > 0 and rows > 0)

@@ -1,0 +1,152 @@
+"""A small training in a process of its own, and what it comes to. Needs Linux, whose /proc names the workers."""
+
+import dataclasses
+import hashlib
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from components.agrivision import PAPER_2020
+from components.contracts import Inventory
+from components.ingest.inventory import build_inventory
+from components.ingest.settings import IngestSettings
+from components.progress import StepLog
+from components.shard.manifest import merge_shards
+from components.shard.writer import write_shards
+from components.synth.dataset import write_dataset
+
+_POLL_SECONDS = 0.02
+_GIVE_UP_SECONDS = 600.0
+_WORKER = re.compile(rb"components\.train\x00.*heartbeat-(\d+)-", re.DOTALL)
+TUNING = {
+    "image_size_px": 32,
+    "global_batch_size": 8,
+    "steps_per_call": 2,
+    "learning_rate": 1e-3,
+    "zoom_range": 0.1,
+    "ema_decay": 0.5,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Ending:
+    """How a training ended.
+
+    Attributes:
+      exit_code: Of the launcher.
+      attempts: Of each attempt that failed, the exit codes of its workers.
+      froze: Workers that were ended because they showed no sign of life.
+      seconds: From the first worker's start on.
+      weights: Digest of the exported weights; empty if there are none.
+    """
+
+    exit_code: int
+    attempts: list[list[int]]
+    froze: list[int]
+    seconds: float
+    weights: str
+
+
+def make_dataset(root: Path, num_tiles: int) -> None:
+    """Makes look-alike tiles and their shards under `root`, unless they are there."""
+    if (root / "manifest.json").exists():
+        return
+    root.mkdir(parents=True, exist_ok=True)
+    if not (root / "tiles").exists():
+        write_dataset(root / "tiles", layout=PAPER_2020, num_tiles=num_tiles, seed=0, tile_size_px=64, num_processes=1)
+    inventory = str(root / "inventory.json")
+    settings = IngestSettings(num_partitions=1, num_workers=4)
+    build_inventory(str(root / "tiles"), str(root), settings, StepLog("ingest")).write(inventory)
+    receipts = []
+    for partition in Inventory.read(inventory).partitions:
+        receipts.append(str(root / f"receipts-{partition.index}.json"))
+        write_shards(inventory, str(partition.index), str(root), receipts[-1], StepLog("shard"))
+    merge_shards(
+        inventory, receipts, str(root), str(root / "manifest.json"), str(root / "report.html"), StepLog("merge")
+    )
+
+
+class Training:
+    """A training that runs."""
+
+    def __init__(self, dataset: Path, root: Path, num_workers: int, epochs: int, max_restarts: int) -> None:
+        """Starts it.
+
+        Args:
+          dataset: from make_dataset.
+          root: a new folder, for this training alone.
+        """
+        root.mkdir(parents=True)
+        (root / "shards").symlink_to((dataset / "shards").resolve())
+        settings = {
+            "data_root": str(root),
+            "train_config": json.dumps({**TUNING, "epochs": epochs}),
+            "num_workers": num_workers,
+            "max_restarts": max_restarts,
+            "manifest_path": str(dataset / "manifest.json"),
+            "checkpoint_seconds": 1,
+        }
+        self._root = root
+        with open(root / "output.log", "w") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "faults.launch", json.dumps(settings)], stdout=output, stderr=subprocess.STDOUT
+            )
+        while not self.workers() and self._process.poll() is None:
+            time.sleep(_POLL_SECONDS)
+        self._started = time.monotonic()
+
+    def workers(self) -> dict[int, int]:
+        """Returns the process ids of the workers that run now, by index."""
+        found = {}
+        for path in Path("/proc").glob("[0-9]*"):
+            try:
+                parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+                if parent == self._process.pid and (match := _WORKER.search((path / "cmdline").read_bytes())):
+                    found[int(match[1])] = int(path.name)
+            except OSError:  # it has just ended
+                continue
+        return found
+
+    def seconds(self) -> float:
+        """Returns the time since the first worker's start."""
+        return time.monotonic() - self._started
+
+    def wait_until(self, seconds: float) -> None:
+        """Returns at that time after the first worker's start, or when the training has ended."""
+        while self.seconds() < seconds and self._process.poll() is None:
+            time.sleep(_POLL_SECONDS)
+
+    def wait_for_end_of(self, processes: set[int]) -> float:
+        """Returns how many seconds it takes until none of the workers runs any more."""
+        started = time.monotonic()
+        while processes & set(self.workers().values()) and time.monotonic() - started < _GIVE_UP_SECONDS:
+            time.sleep(10 * _POLL_SECONDS)
+        return time.monotonic() - started
+
+    def end(self) -> Ending:
+        """Waits for the end, and returns what the training came to."""
+        try:
+            exit_code = self._process.wait(_GIVE_UP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            exit_code = -signal.SIGKILL
+        seconds = self.seconds()
+        logs = sorted((self._root / "training").glob("*/logs/launch-*/attempt-*-ended.json"))
+        ended = [json.loads(path.read_text()) for path in logs]
+        weights = list((self._root / "training").glob("*/export/variables/variables.data-*"))
+        return Ending(
+            exit_code=exit_code,
+            attempts=[each["exit_codes"] for each in ended],
+            froze=[worker for each in ended for worker in each["froze"]],
+            seconds=seconds,
+            weights=hashlib.sha256(weights[0].read_bytes()).hexdigest() if weights else "",
+        )
+
+    def kill(self) -> None:
+        """Ends the launcher, whose workers end with it; nothing if it has ended."""
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()

@@ -1,0 +1,207 @@
+"""Each strategy that runs on a processor, with real worker processes, on tiny tiles."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tile_shards import fake_dataset
+
+from components import tfrecords
+from components.contracts import Manifest, TrainingReceipt
+from components.errors import DataError
+from components.progress import StepLog
+from components.train import launch_local, local
+from components.train.checkpoints import latest_state
+from components.train.graph_reader import PlaceReader, read_tiles
+from components.train.launch_local import WorkersFailed
+from components.train.local import train_locally
+from components.train.reader import Reader
+from components.train.shard_index import index_split
+from components.train.spec import EXIT_STOPPED
+from components.train.worker_process import WorkerProcess
+
+TUNING = {
+    "image_size_px": 32,
+    "global_batch_size": 8,
+    "epochs": 3,
+    "learning_rate": 1e-3,
+    "zoom_range": 0.1,
+    "brightness_range": 0.1,
+    "clip_norm": 1.0,
+    "ema_decay": 0.5,
+    "steps_per_call": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    fake_dataset(root).write(root / "manifest.json")
+    return root
+
+
+@pytest.fixture
+def root(data: Path, tmp_path: Path) -> Path:
+    (tmp_path / "shards").symlink_to(data / "shards")
+    (tmp_path / "manifest.json").write_bytes((data / "manifest.json").read_bytes())
+    return tmp_path
+
+
+def train(root: Path, strategy: str, num_workers: int, max_restarts: int = 0, **tuning: object) -> TrainingReceipt:
+    return train_locally(
+        str(root),
+        json.dumps({**TUNING, **tuning}),
+        num_workers,
+        max_restarts,
+        str(root / "manifest.json"),
+        StepLog("train"),
+        strategy=strategy,
+    )
+
+
+def curve(receipt: TrainingReceipt) -> np.ndarray:
+    return np.array([(row.train_loss, row.val_loss, row.val_macro_f1, row.learning_rate) for row in receipt.history])
+
+
+def weights(root: Path, receipt: TrainingReceipt) -> list[np.ndarray]:
+    reader = tf.train.load_checkpoint(str(root / receipt.model_path / "variables" / "variables"))
+    return [reader.get_tensor(name) for name in sorted(reader.get_variable_to_shape_map()) if "weights" in name]
+
+
+@pytest.mark.slow
+def test_two_replicas_of_one_worker_equal_one_device(
+    data: Path, root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    alone = train(data, "mirrored", 1)
+    assert "train_strategy mirrored finds one device here, and does what one_device does" in capfd.readouterr().out
+    # Two parts of the processor in place of two GPUs.
+    monkeypatch.setattr(local, "resolve_strategy", lambda *args: ("mirrored", 2))
+    together = train(root, "mirrored", 1)
+    np.testing.assert_allclose(curve(together), curve(alone), atol=1e-5)
+    for mine, other in zip(weights(root, together), weights(data, alone), strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-5)
+    assert together.strategy == "mirrored"
+
+
+def reader_of(data: Path, kind: type[Reader] = Reader) -> Reader:
+    manifest = Manifest.read(data / "manifest.json")
+    return kind(
+        index=index_split(str(data), manifest.splits["train"].shards, 3, single_label=False),
+        bands=manifest.bands,
+        num_classes=3,
+        image_size_px=32,
+        ratio=tfrecords.decoder_ratio(list(manifest.tile_sizes), 32),
+    )
+
+
+def test_a_worker_of_parameter_servers_reads_the_very_tiles_of_the_plan(data: Path) -> None:
+    plan = np.array([[3, 17, 0, 5], [1, 2, 30, 21]])
+    expected = [batch for _, batch in reader_of(data).batches(plan)]
+    read = tf.function(read_tiles)
+    for (step, places), batch in zip(reader_of(data, PlaceReader).batches(plan), expected, strict=True):
+        image, valid, labels = read(places.uris, places.offsets, 4, ("red", "green", "blue", "nir"), 3, 32, 1)
+        assert np.array_equal(image, batch.image), step
+        assert np.array_equal(valid, batch.valid)
+        assert np.array_equal(labels, batch.labels)
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, WorkerProcess]]:
+    """The processes that were started last, by name."""
+    started: dict[str, WorkerProcess] = {}
+    spawn = launch_local.Gang.spawn
+
+    def remember(gang: launch_local.Gang, place: int, number: int = 0) -> WorkerProcess:
+        process = spawn(gang, place, number)
+        started[process.name] = process
+        return process
+
+    monkeypatch.setattr(launch_local.Gang, "spawn", remember)
+    yield started
+    for process in started.values():
+        assert not process.is_running, "no process is left behind"
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def is_checkpointed(root: Path) -> bool:
+    folders = list((root / "training").glob("*/checkpoints"))
+    return bool(folders) and latest_state(str(folders[0])) is not None
+
+
+def in_background(root: Path, results: list, **settings: object) -> threading.Thread:
+    def run() -> None:
+        try:
+            results.append(train(root, "parameter_server", 2, **settings))
+        except Exception as error:
+            results.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+@pytest.mark.slow
+def test_parameter_servers_train_and_a_lost_worker_stops_nobody(
+    root: Path, processes: dict[str, WorkerProcess], capfd: pytest.CaptureFixture[str]
+) -> None:
+    results: list = []
+    thread = in_background(root, results, max_restarts=1, epochs=60)
+    wait_for(lambda: is_checkpointed(root))
+    lost = processes["worker 1"]
+    os.kill(lost.process.pid, signal.SIGKILL)
+    thread.join()
+    (receipt,) = results
+    output = capfd.readouterr().out
+    assert "worker 1 was killed by SIGKILL" in output
+    assert "the others go on, and it starts again, 1 of 1" in output
+    assert "resumed" not in output, "nobody went back to a checkpoint"
+    assert [row.epoch for row in receipt.history] == list(range(60))
+    assert receipt.history[-1].train_loss < 0.8 * receipt.history[0].train_loss
+    assert (receipt.strategy, receipt.num_restarts) == ("parameter_server", 1)
+    assert list(processes) == ["chief", "worker 0", "worker 1", "parameter server 0"]
+    assert processes["chief"].process.returncode == 0
+    model = tf.saved_model.load(str(root / receipt.model_path))
+    assert np.isfinite(model.predict_batch(tf.zeros([1, 32, 32, 4], tf.uint8), tf.ones([1, 32, 32, 1], tf.uint8))).all()
+
+
+@pytest.mark.slow
+def test_a_lost_parameter_server_restarts_all_from_the_checkpoint_and_so_does_sigterm(
+    root: Path, processes: dict[str, WorkerProcess], capfd: pytest.CaptureFixture[str]
+) -> None:
+    results: list = []
+    thread = in_background(root, results, max_restarts=1, epochs=500)
+    wait_for(lambda: is_checkpointed(root))
+    os.kill(processes["parameter server 0"].process.pid, signal.SIGKILL)
+    wait_for(lambda: "resumed at epoch" in capfd.readouterr().out)
+    os.kill(processes["chief"].process.pid, signal.SIGTERM)
+    thread.join()
+    (error,) = results
+    assert isinstance(error, WorkersFailed)
+    assert f"chief ended with exit code {EXIT_STOPPED}: stopped by SIGTERM, after checkpoint epoch-" in str(error)
+
+
+def test_a_damaged_tile_ends_parameter_servers_for_good(data: Path, root: Path) -> None:
+    manifest = Manifest.read(root / "manifest.json")
+    (root / "shards").unlink()
+    (root / "shards").mkdir()
+    for path in (data / "shards").iterdir():
+        (root / "shards" / path.name).write_bytes(path.read_bytes())
+    shard = root / manifest.splits["train"].shards[0].path
+    content = bytearray(shard.read_bytes())
+    content[200] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(DataError, match=r"a tile cannot be read: .*corrupted record"):
+        train(root, "parameter_server", 2, max_restarts=3)
