@@ -107,7 +107,7 @@ def test_connections_that_are_reset_all_the_while_change_nothing(
         environment = {"HTTPS_PROXY": proxy.address, "https_proxy": proxy.address}
         ((code, _),) = runs.run(request(tmp_path, data_root, source_uri=source, environment=environment))
     assert code == 0
-    assert proxy.num_cuts >= 5
+    assert proxy.num_cuts  # how many it comes to depends on how often connections are used again
     assert visible(data_root) == undisturbed[0]
 
 
