@@ -53,7 +53,7 @@ class Dataset:
     def index(self) -> ShardIndex:
         """Indexes the train split."""
         train = self.manifest.splits["train"]
-        return index_split(str(self.root), train.shards, len(self.manifest.classes), single_label=False)
+        return index_split(str(self.root), train, len(self.manifest.classes), single_label=False)
 
     def records(self, num_tiles: int) -> list[tuple[bytes, bytes]]:
         """Returns the rgb and nir bytes of the first tiles of the train split, as they lie in the shards."""

@@ -13,16 +13,20 @@ from bench.run_settings import Setup
 
 _STAGES = ("shard", "merge", "read")
 _MAX_PEAK_MB = 600.0
+_NUM_DRAWN = 300
+_DRAWN_SIZE_PX = 64  # small, so that the full count takes minutes
 
 
 def memory_growth(setup: Setup, target: float) -> Row:
     """Peak memory of shard, merge and reader at two numbers of tiles; the stage that grows most is what counts."""
+    from bench.dataset import make_source
     from bench.repeated_tiles import repeat_tiles
 
     found = []
+    drawn = make_source(setup.folder, _NUM_DRAWN, _DRAWN_SIZE_PX)
     for num_tiles in setup.memory_tiles:
         with _scratch(setup.folder) as root:
-            repeat_tiles(setup.folder, root, num_tiles)
+            repeat_tiles(drawn, root / "source", -(-num_tiles // _NUM_DRAWN))
             run_stage("ingest", root)
             found.append({stage: run_stage(stage, root) for stage in _STAGES})
     peaks = {stage: [result[stage]["own_mb"] for result in found] for stage in _STAGES}

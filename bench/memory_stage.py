@@ -14,6 +14,7 @@ from typing import Any
 
 _FIELDS = ("VmHWM:", "RssAnon:", "RssShmem:")  # of /proc/self/status, in kB
 _SAMPLE_SECONDS = 0.02
+_SHARD_SIZE_MB = 2  # of tiles of 64 px, as many as 64 MB have of 512 px
 
 
 def run_stage(stage: str, root: Path) -> dict[str, float]:
@@ -60,7 +61,8 @@ def _ingest(root: Path) -> None:
     from components.ingest.settings import IngestSettings
     from components.progress import StepLog
 
-    inventory = build_inventory(str(root / "source"), str(root), IngestSettings(num_partitions=1), StepLog("ingest"))
+    settings = IngestSettings(num_partitions=1, shard_size_mb=_SHARD_SIZE_MB)
+    inventory = build_inventory(str(root / "source"), str(root), settings, StepLog("ingest"))
     inventory.write(root / "inventory.json")
 
 
@@ -91,7 +93,7 @@ def _read(root: Path) -> None:
     manifest = Manifest.read(root / "manifest.json")
     train, sizes = manifest.splits["train"], list(manifest.tile_sizes)
     side = int(sizes[0].split("x")[0])
-    index = index_split(str(root), train.shards, len(manifest.classes), single_label=False)
+    index = index_split(str(root), train, len(manifest.classes), single_label=False)
     ratio = tfrecords.decoder_ratio(sizes, side)
     reader = Reader(index, manifest.bands, len(manifest.classes), side, ratio, num_threads=2)
     for _ in reader.batches(train_plan(len(index), 32, worker=0, num_workers=1, seed=0, epoch=0)):

@@ -8,9 +8,10 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from components import record_table
 from components.agrivision import BANDS, PAPER_2020, PAPER_2020_CLASSES, TILE_SIZE_PX
 from components.contracts import FieldSums, Inventory, Partition, PlannedShard, ShardReceipt, ShardReceipts
-from components.shard.duplicates import DIGEST_BYTES
+from components.shard.picture_digests import DIGEST_BYTES
 from components.tile_record import Record, serialize
 
 _TILES_PER_SHARD = 320  # 64 MB of 200 kB
@@ -18,6 +19,7 @@ _TILES_PER_FIELD = 28
 _SPLITS = ("train", "train", "train", "val", "test")  # of five fields
 _PIXELS = TILE_SIZE_PX * TILE_SIZE_PX
 _SHARD_BYTES = 2**26  # of files that take no room on the disk
+_RECORD_BYTES = 190_000
 _YEARS = (2017, 2018, 2019)
 
 
@@ -110,6 +112,7 @@ def _receipt(planned: PlannedShard, fields: list[int], rng: np.random.Generator)
                 1,
                 _PIXELS,
                 {PAPER_2020_CLASSES[field % num_classes]: 1},
+                {PAPER_2020_CLASSES[field % num_classes]: 1000},
                 sums,
                 squares,
             )
@@ -124,7 +127,12 @@ def _receipt(planned: PlannedShard, fields: list[int], rng: np.random.Generator)
         band_histogram=tuple(tuple(row) for row in histogram.tolist()),
         tile_sizes={f"{TILE_SIZE_PX}x{TILE_SIZE_PX}": num_tiles},
         picture_digests=rng.bytes(DIGEST_BYTES * num_tiles),
+        records=b"".join(record_table.row(_RECORD_BYTES, _labels(field)) for field in fields),
     )
+
+
+def _labels(field: int) -> list[float]:
+    return [float(index == field % len(PAPER_2020_CLASSES)) for index in range(len(PAPER_2020_CLASSES))]
 
 
 def _write_shard(path: Path) -> None:
@@ -137,7 +145,7 @@ def _write_shard(path: Path) -> None:
 
     with tf.io.TFRecordWriter(str(path)) as writer:
         for field in range(len(PAPER_2020_CLASSES)):
-            labels = [float(index == field) for index in range(len(PAPER_2020_CLASSES))]
+            labels = _labels(field)
             # Fields of train are those that are 0, 1 or 2 modulo 5; the class follows from the field.
             number = next(f for f in range(1000) if f % len(PAPER_2020_CLASSES) == field and f % len(_SPLITS) < 3)
             record = Record(_tile_id(number, 0), _field_id(number), encoded("RGB"), encoded("L"), b"", labels, labels)

@@ -13,6 +13,17 @@ Where an s3:// source is read, by tensorflow-io itself:
     anywhere else, asking for one takes most of a minute.
 In a worker:
   TF_CONFIG: the cluster and this task's place in it, as TensorFlow defines it.
+  JOB_COMPLETION_INDEX: which pod of its Job this is, as Kubernetes sets it.
+Where training starts workers on a cluster, from the ConfigMap `agrivision`:
+  AGRIVISION_WORKER_NAMESPACE: where they run; by default where the train step runs.
+  AGRIVISION_WORKER_SERVICE_ACCOUNT: whose rights they have, "default" by default.
+  AGRIVISION_WORKER_API: "job" or "jobset", by default a Job.
+  AGRIVISION_WORKER_IMAGE: their image, by default that of the train step's pod.
+  AGRIVISION_QUEUE: the LocalQueue that they wait in where Kueue admits them, by default none.
+  KUBECONFIG: the cluster, as kubectl defines it; by default the one that this process runs in.
+Where a run is submitted, named as kfp's own command has them:
+  KFP_ENDPOINT: Kubeflow Pipelines, as `--host`.
+  KFP_EXISTING_TOKEN: a bearer token for it, as `--token`; here it stands on no command line.
 Where training starts:
   CUDA_VISIBLE_DEVICES: which GPUs it may use, as CUDA defines it.
   TPU_WORKER_HOSTNAMES: the hosts of the TPU slice, as GKE sets it.
@@ -20,11 +31,20 @@ In a pod:
   KFP_POD_NAME, KFP_POD_UID: set by Kubeflow Pipelines.
 """
 
+import dataclasses
 import os
 from collections.abc import Mapping
 
 # kfp.local warns about an image whose name does not contain "python".
 DEFAULT_IMAGE = "localhost/agrivision-python:dev"
+# What a cluster's administrator sets, in the ConfigMap `agrivision`, for the step that starts workers.
+CLUSTER_SETTINGS = (
+    "AGRIVISION_WORKER_NAMESPACE",
+    "AGRIVISION_WORKER_SERVICE_ACCOUNT",
+    "AGRIVISION_WORKER_API",
+    "AGRIVISION_WORKER_IMAGE",
+    "AGRIVISION_QUEUE",
+)
 
 
 def image() -> str:
@@ -37,6 +57,16 @@ def ingest_image() -> str:
     return os.environ.get("AGRIVISION_INGEST_IMAGE", image())
 
 
+def kfp_endpoint() -> str:
+    """Returns the address of Kubeflow Pipelines that is submitted to unless another one is named; empty for none."""
+    return os.environ.get("KFP_ENDPOINT", "")
+
+
+def kfp_token() -> str:
+    """Returns the bearer token for Kubeflow Pipelines; empty where it asks for none."""
+    return os.environ.get("KFP_EXISTING_TOKEN", "")
+
+
 def prepare_s3() -> str:
     """Sets what the S3 client needs and the user need not say; returns its endpoint, empty for Amazon's."""
     os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
@@ -46,6 +76,48 @@ def prepare_s3() -> str:
 def tf_config() -> str:
     """Returns the TF_CONFIG JSON text; empty for a process that is not a worker of a cluster."""
     return os.environ.get("TF_CONFIG", "")
+
+
+def set_tf_config(text: str) -> None:
+    """Sets TF_CONFIG, for TensorFlow, which reads it when a strategy is made."""
+    os.environ["TF_CONFIG"] = text
+
+
+def job_completion_index() -> int:
+    """Returns which pod of its Job this is; 0 for a process that is none."""
+    return int(os.environ.get("JOB_COMPLETION_INDEX", "0"))
+
+
+@dataclasses.dataclass(frozen=True)
+class WorkerSettings:
+    """The settings of a cluster that its administrator makes; an empty one leaves it to the launcher."""
+
+    namespace: str = ""
+    service_account: str = "default"
+    api: str = "job"
+    image: str = ""
+    queue: str = ""
+
+
+def worker_settings() -> WorkerSettings:
+    """Returns how workers are started on this cluster."""
+    return WorkerSettings(
+        namespace=os.environ.get("AGRIVISION_WORKER_NAMESPACE", ""),
+        service_account=os.environ.get("AGRIVISION_WORKER_SERVICE_ACCOUNT") or "default",
+        api=os.environ.get("AGRIVISION_WORKER_API") or "job",
+        image=os.environ.get("AGRIVISION_WORKER_IMAGE", ""),
+        queue=os.environ.get("AGRIVISION_QUEUE", ""),
+    )
+
+
+def kubeconfig() -> str:
+    """Returns the files that name a cluster; empty for the cluster that this process runs in."""
+    return os.environ.get("KUBECONFIG", "")
+
+
+def kfp_pod() -> tuple[str, str]:
+    """Returns name and uid of the step's own pod; empty outside a cluster."""
+    return os.environ.get("KFP_POD_NAME", ""), os.environ.get("KFP_POD_UID", "")
 
 
 def cuda_visible_devices() -> str | None:

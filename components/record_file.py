@@ -29,6 +29,12 @@ def masked_crc(content: bytes) -> int:
     return int(((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
+def header_of(length: int) -> bytes:
+    """Returns what stands before a record of this length."""
+    content = _LENGTH.pack(length)
+    return content + FOOTER.pack(masked_crc(content))
+
+
 class DamagedFile(ValueError):
     """The file is not as it was written.
 
@@ -95,8 +101,7 @@ class RecordWriter:
 
     def write(self, record: bytes) -> None:
         """Appends one record."""
-        length = _LENGTH.pack(len(record))
-        parts = (length, FOOTER.pack(masked_crc(length)), record, FOOTER.pack(masked_crc(record)))
+        parts = (header_of(len(record)), record, FOOTER.pack(masked_crc(record)))
         self._hashing.append(self._hasher.submit(self._hash, parts))
         self._file.writelines(parts)
         self.num_bytes += sum(map(len, parts))

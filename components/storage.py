@@ -6,8 +6,6 @@ exist once is written with a precondition, and a pointer moves by compare-and-sw
 """
 
 import contextlib
-import errno
-import fcntl
 import itertools
 import os
 import shutil
@@ -15,9 +13,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from components import bucket, s3
+from components import bucket, disk, s3
 from components.contracts import SourceFile
-from components.errors import DataError, SettingsError
+from components.errors import SettingsError
 
 
 class Conflict(Exception):
@@ -55,37 +53,7 @@ def list_files(root: str) -> Iterator[SourceFile]:
     if is_remote(root):
         yield from (s3 if root.startswith(s3.S3) else bucket).list_objects(root)
         return
-    if not os.path.isdir(root):
-        raise DataError(f"no such folder: {root!r}")
-    try:
-        yield from _list_folder(root, "", frozenset())
-    except PermissionError as error:
-        raise DataError(f"cannot list {error.filename!r}: no permission to read it") from error
-
-
-def _list_folder(root: str, below: str, above: frozenset[tuple[int, int]]) -> Iterator[SourceFile]:
-    folder = os.path.join(root, below)
-    status = os.stat(folder)
-    if (identity := (status.st_dev, status.st_ino)) in above:
-        return  # a link to a folder above it would never end
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            path = f"{below}/{entry.name}" if below else entry.name
-            if entry.is_dir():
-                yield from _list_folder(root, path, above | {identity})
-            elif entry.is_file():
-                status = entry.stat()
-                yield SourceFile(_as_text(path, root), status.st_size, str(status.st_mtime_ns))
-
-
-def _as_text(path: str, root: str) -> str:
-    try:
-        path.encode()
-    except UnicodeEncodeError as error:
-        raise DataError(f"file name {path!r} under {root!r} is not UTF-8; rename or remove it") from error
-    return path
+    yield from disk.list_files(root)
 
 
 def read_bytes(uri: str) -> bytes:
@@ -95,7 +63,8 @@ def read_bytes(uri: str) -> bytes:
       FileNotFoundError: if there is no such file or object.
     """
     if not is_remote(uri):
-        return Path(uri).read_bytes()
+        with open(uri, "rb", buffering=0) as file:  # a buffer would double what the call costs
+            return file.readall()
     return s3.read(uri) if uri.startswith(s3.S3) else bucket.read(uri)
 
 
@@ -122,19 +91,7 @@ def read_parts(uri: str, offset: int, lengths: Sequence[int]) -> list[bytes]:
         whole = read_range(uri, offset, sum(lengths))
         ends = list(itertools.accumulate(lengths, initial=0))
         return [whole[start:end] for start, end in itertools.pairwise(ends)]
-    descriptor = os.open(uri, os.O_RDONLY)
-    try:
-        ends = list(itertools.accumulate(lengths, initial=offset))
-        return [_read_at(descriptor, start, length) for start, length in zip(ends, lengths, strict=False)]
-    finally:
-        os.close(descriptor)
-
-
-def _read_at(descriptor: int, offset: int, length: int) -> bytes:
-    content = os.pread(descriptor, length, offset)
-    while len(content) < length and (more := os.pread(descriptor, length - len(content), offset + len(content))):
-        content += more  # one call reads 2 GB at most
-    return content
+    return disk.read_parts(uri, offset, lengths)
 
 
 @contextlib.contextmanager
@@ -170,7 +127,7 @@ def write_bytes(uri: str, content: bytes) -> None:
     if is_remote(uri):
         bucket.write(uri, content)
         return
-    with temporary_file(uri) as temporary:
+    with disk.temporary_file(uri) as temporary:
         temporary.write_bytes(content)
 
 
@@ -191,7 +148,7 @@ def upload_once(local: Path, uri: str) -> None:
     if is_remote(uri):
         bucket.upload(local, uri, once=True)
     elif not os.path.isfile(uri):
-        with temporary_file(uri) as temporary:
+        with disk.temporary_file(uri) as temporary:
             shutil.move(local, temporary)  # a rename, or a copy from another file system
 
 
@@ -203,111 +160,8 @@ def replace_file(local: Path, uri: str) -> None:
     if is_remote(uri):
         bucket.upload(local, uri, once=False)
         return
-    with temporary_file(uri) as temporary:
+    with disk.temporary_file(uri) as temporary:
         shutil.move(local, temporary)  # a rename, or a copy from another file system
-
-
-@contextlib.contextmanager
-def temporary_file(path: str) -> Iterator[Path]:
-    """Yields a temporary path in the folder of local `path`; on success it is synced and renamed to it."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
-    os.close(descriptor)
-    try:
-        yield Path(name)
-        os.chmod(name, 0o644)
-        _sync(Path(name))
-        os.replace(name, target)
-        _sync(target.parent)
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _lock(path: str) -> Iterator[None]:
-    """Holds the lock of a local path, against other processes and threads; it dies with its holder."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # The lock file stays: removing it would let a second holder in, who has opened it before.
-    with open(target.parent / f".{target.name}.lock", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def publish_folder(local: Path, uri: str, last: str, *, move: bool = False) -> bool:
-    """Publishes a finished local folder under a content version; returns False if it is there already.
-
-    Locally the folder appears by one rename. On a bucket the file `last` is written after all others and with a
-    precondition: a version without it does not exist, and readers look for it first.
-
-    Args:
-      move: `local` lies beside a local `uri` and is renamed itself; it may be gone afterwards.
-    """
-    if exists(join(uri, last)):
-        return False
-    if is_remote(uri):
-        for path in sorted(path for path in local.rglob("*") if path.is_file() and path != local / last):
-            bucket.upload(path, join(uri, path.relative_to(local).as_posix()), once=False)
-        return write_once(join(uri, last), (local / last).read_bytes())
-    target = Path(uri)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staging = local if move else Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
-    try:
-        if not move:
-            shutil.copytree(local, staging, dirs_exist_ok=True)
-        os.chmod(staging, 0o755)
-        for path in (*staging.rglob("*"), staging):
-            _sync(path)
-        with _lock(uri):
-            if exists(join(uri, last)):
-                return False
-            _rename_over_remains(staging, target)
-        return True
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _rename_over_remains(staging: Path, target: Path) -> None:
-    """Renames a folder to `target`, where at most the remains of a removal are that was cut short."""
-    try:
-        os.rename(staging, target)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
-        shutil.rmtree(target)
-        os.rename(staging, target)
-    _sync(target.parent)
-
-
-def remove_folder(uri: str, last: str) -> None:
-    """Removes a folder that publish_folder made; `last` goes first, so that it is never seen incomplete."""
-    if is_remote(uri):
-        for path in sorted((file.path for file in list_files(uri)), key=lambda path: path != last):
-            bucket.delete(join(uri, path))
-        return
-    with _lock(uri):
-        Path(uri, last).unlink(missing_ok=True)
-        shutil.rmtree(uri, ignore_errors=True)
-
-
-def download_folder(uri: str, local: Path) -> Path:
-    """Copies a folder of small depth, such as a SavedModel, to the local disk; a local folder is returned as it is."""
-    if not is_remote(uri):
-        return Path(uri)
-    for file in list_files(uri):
-        target = local / file.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(read_bytes(join(uri, file.path)))
-    return local
 
 
 def read_pointer(uri: str) -> tuple[bytes | None, str | None]:
@@ -332,8 +186,8 @@ def compare_and_swap(uri: str, token: str | None, content: bytes) -> None:
         if not bucket.write_if(uri, content, int(token or 0)):
             raise Conflict(uri)
         return
-    with _lock(uri):  # closes the gap between looking and renaming
+    with disk.lock(uri):  # closes the gap between looking and renaming
         if read_pointer(uri)[1] != token:
             raise Conflict(uri)
-        with temporary_file(uri) as temporary:
+        with disk.temporary_file(uri) as temporary:
             temporary.write_bytes(content)

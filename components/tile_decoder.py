@@ -33,6 +33,17 @@ def decode_tile(record: Record, ratio: int, parts: Sequence[NDArray[np.uint8]], 
         valid_bits.fill(255)
 
 
+def _every_nth_bit(times: int) -> NDArray[np.uint8]:
+    """Returns for each byte its bits number times / 2, times / 2 + times, ... from the highest on, moved together."""
+    bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1)[:, times // 2 :: times]
+    powers = 1 << np.arange(bits.shape[1])[::-1]
+    table: NDArray[np.uint8] = (bits * powers).sum(axis=1).astype(np.uint8)
+    return table
+
+
+_THINNED = {times: _every_nth_bit(times) for times in (2, 4, 8)}
+
+
 def _decode_bands(content: bytes, ratio: int, part: NDArray[np.uint8]) -> tuple[int, ...]:
     """Returns the sides that the image has before it is resized."""
     pixels = jpeg.decode(content, part.shape[-1], ratio, into=part)
@@ -50,13 +61,26 @@ def _decode_mask(content: bytes, valid_bits: NDArray[np.uint8]) -> None:
     if (len(packed), width) == (size, size):
         np.copyto(valid_bits, packed)
         return
+    times = max(len(packed) // size, 1)
+    is_multiple = (len(packed), width) == (times * size, times * size)
+    if is_multiple and times in _THINNED and size % 8 == 0:
+        valid_bits[...] = _thin(packed[times // 2 :: times], times)
+        return
     mask = np.unpackbits(packed, axis=1, count=width)
-    times = max(len(mask) // size, 1)
-    if mask.shape == (times * size, times * size):
+    if is_multiple:
         mask = mask[times // 2 :: times, times // 2 :: times]
     else:
         mask = _on_host("nearest_mask", mask[..., np.newaxis] << np.uint8(7), size)[..., 0]
     valid_bits[...] = np.packbits(mask, axis=1)
+
+
+def _thin(packed: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
+    """Returns every `times`-th bit of each row of bytes, as bits; unpacking them all would take ten times as long."""
+    bits = _THINNED[times][packed]
+    thin = bits[:, 0::times] << np.uint8(8 - 8 // times)
+    for place in range(1, times):
+        thin |= bits[:, place::times] << np.uint8(8 - 8 // times * (place + 1))
+    return thin
 
 
 def _on_host(function: str, pixels: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:

@@ -1,9 +1,10 @@
-"""`make faults`: disturbs a small training at random moments, and looks whether it ends with the same weights.
+"""`make faults`: disturbs a small training at random moments, and looks whether it ends as if nothing had been.
 
-Each run trains with worker processes in lockstep, and at a random moment between the first one's start and the end of
-an undisturbed run, be it start-up, a step, validation, a checkpoint or the export, one of them is killed (SIGKILL),
-frozen (SIGSTOP) or told to end (SIGTERM). The launcher must bring the training to its end all by itself, with weights
-that are those of the undisturbed run to the bit.
+Each run trains with several processes, and at a random moment between the first one's start and the end of an
+undisturbed run, be it start-up, a step, validation, a checkpoint or the export, one of them is killed (SIGKILL), frozen
+(SIGSTOP) or told to end (SIGTERM). The launcher must bring the training to its end all by itself. In lockstep it must
+come to the weights of the undisturbed run, to the bit. With parameter servers, where no two runs are alike, it must
+come to a model with every step behind it.
 """
 
 import argparse
@@ -16,97 +17,54 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+from components.train.strategies import PARAMETER_SERVER, task_name, tasks
+from faults.rows import HEADER, Judge, Row, all_steps, same_weights
 from faults.training import Ending, Training, make_dataset
 
 _SIGNALS = {"kill": signal.SIGKILL, "freeze": signal.SIGSTOP, "terminate": signal.SIGTERM}
+_JUDGES: dict[str, Judge] = {"multi_worker_mirrored": same_weights, PARAMETER_SERVER: all_steps}
 _MAX_RESTARTS = 3
-_HEADER = (
-    f"{'moment':>8}  {'what':<9} {'worker':>6}  {'exit codes':<12} {'restarts':>8} {'left':>7} {'lost':>7}  weights"
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One disturbed run.
-
-    Attributes:
-      moment: Seconds from the first worker's start to the disturbance.
-      exit_codes: Of the workers, by attempt; none if the disturbance came too late to matter.
-      left_seconds: Until all workers had ended, the disturbed one too.
-      lost_seconds: How much longer it took than the undisturbed run.
-    """
-
-    moment: float
-    what: str
-    worker: int
-    exit_codes: list[list[int]]
-    restarts: int
-    left_seconds: float
-    lost_seconds: float
-    equal_weights: bool
-
-    def __str__(self) -> str:
-        codes = " ".join("/".join(map(str, attempt)) for attempt in self.exit_codes) or "-"
-        weights = "equal" if self.equal_weights else "OTHER"
-        return (
-            f"{self.moment:6.1f} s  {self.what:<9} {self.worker:>6}  {codes:<12} {self.restarts:>8} "
-            f"{self.left_seconds:5.1f} s {self.lost_seconds:5.1f} s  {weights}"
-        )
 
 
 def main() -> int:
-    """Runs, prints the table, writes faults.json; returns 1 if a run ended otherwise than the undisturbed one."""
+    """Runs, prints a table for each strategy, writes faults.json; returns 1 if any run ended otherwise than it must."""
     options = _options()
     dataset = Path(options.folder, f"data-{options.num_tiles}").absolute()
     with contextlib.redirect_stdout(sys.stderr):
         make_dataset(dataset, options.num_tiles)
-    chance = random.Random(options.seed)
-    with tempfile.TemporaryDirectory(prefix="faults-", dir=options.folder) as temporary:
-        place = Path(temporary)
-        training = _start(options, dataset, place / "undisturbed")
-        undisturbed = training.end()
-        if not undisturbed.weights:
-            print((place / "undisturbed/output.log").read_text(), "the undisturbed run failed", sep="\n")
+    document: dict[str, object] = {"seed": options.seed, "workers": options.workers}
+    rows: list[Row] = []
+    for strategy in options.strategy or list(_JUDGES):
+        table = _Table(options, strategy, dataset)
+        done = list(table.rows())
+        if not done:
             return 1
-        print(f"undisturbed: {undisturbed.seconds:.1f} s, weights {undisturbed.weights[:16]}\n{_HEADER}", flush=True)
-        rows = []
-        for number in range(options.moments):
-            for what in options.only or list(_SIGNALS):
-                row = None
-                while row is None:  # a moment can be too late, as no two runs take equally long
-                    moment = chance.uniform(0.0, undisturbed.seconds)
-                    worker = chance.randrange(options.workers)
-                    run = place / f"{number}-{what}-{moment:.3f}"
-                    row = _disturb(_start(options, dataset, run), what, moment, worker, undisturbed)
-                rows.append(row)
-                print(row, flush=True)
-                if row.equal_weights:
-                    shutil.rmtree(run)
-                else:
-                    print((run / "output.log").read_text())
-    failed = [row for row in rows if not row.equal_weights]
+        rows += done
+        document[strategy] = {
+            "undisturbed_seconds": table.undisturbed.seconds,
+            "weights": table.undisturbed.weights,
+            "runs": [dataclasses.asdict(row) for row in done],
+        }
     slow = max((row.left_seconds for row in rows if row.exit_codes), default=0.0)
-    print(f"{len(rows) - len(failed)} of {len(rows)} ended with the weights of the undisturbed run; ", end="")
-    print(f"all workers had left {slow:.1f} s after a disturbance at the latest")
-    document = {
-        "seed": options.seed,
-        "workers": options.workers,
-        "undisturbed_seconds": undisturbed.seconds,
-        "weights": undisturbed.weights,
-        "runs": [dataclasses.asdict(row) for row in rows],
-    }
+    num_right = sum(row.as_expected for row in rows)
+    print(
+        f"{num_right} of {len(rows)} runs ended as they must; where it took a restart of all, all processes had left "
+        f"{slow:.1f} s after the disturbance at the latest"
+    )
     Path(options.output).write_text(json.dumps(document, indent=2) + "\n")
     print(f"wrote {options.output}")
-    return 1 if failed else 0
+    return 0 if num_right == len(rows) else 1
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m faults", description=__doc__)
     parser.add_argument("--moments", type=int, default=20, help="of each kind; a run takes some 40 s on two cores")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments and the workers")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments and the processes")
     parser.add_argument("--only", action="append", choices=list(_SIGNALS), help="this kind; can be given again")
+    parser.add_argument("--strategy", action="append", choices=list(_JUDGES), help="this one; can be given again")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--num-tiles", type=int, default=60)
@@ -115,32 +73,75 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _start(options: argparse.Namespace, dataset: Path, root: Path) -> Training:
-    return Training(dataset, root, options.workers, options.epochs, _MAX_RESTARTS)
+class _Table:
+    """The runs of one strategy.
 
+    Attributes:
+      undisturbed: How the training ends that nobody disturbs; set by `rows`.
+    """
 
-def _disturb(training: Training, what: str, moment: float, worker: int, undisturbed: Ending) -> Row | None:
-    """Returns None if the worker had ended before the moment."""
-    try:
-        training.wait_until(moment)
-        workers, moment = training.workers(), training.seconds()
-        if worker not in workers:
-            return None
-        os.kill(workers[worker], _SIGNALS[what])
-        left = training.wait_for_end_of(set(workers.values()))
-        ending = training.end()
-    finally:
-        training.kill()
-    return Row(
-        moment=moment,
-        what=what,
-        worker=worker,
-        exit_codes=ending.attempts,
-        restarts=len(ending.attempts),
-        left_seconds=left,
-        lost_seconds=ending.seconds - undisturbed.seconds,
-        equal_weights=ending.exit_code == 0 and ending.weights == undisturbed.weights,
-    )
+    undisturbed: Ending
+
+    def __init__(self, options: argparse.Namespace, strategy: str, dataset: Path) -> None:
+        self._options, self._strategy, self._dataset = options, strategy, dataset
+        self._chance = random.Random(options.seed)
+        self._names = [task_name(*task) for task in tasks(strategy, options.workers)]
+
+    def rows(self) -> Iterator[Row]:
+        """Yields the disturbed runs, and prints each; none if not even the undisturbed one ends well."""
+        options = self._options
+        with tempfile.TemporaryDirectory(prefix="faults-", dir=options.folder) as temporary:
+            place = Path(temporary)
+            self.undisturbed = self._start(place / "undisturbed").end()
+            if not self.undisturbed.weights:
+                print((place / "undisturbed/output.log").read_text(), "the undisturbed run failed", sep="\n")
+                return
+            ending = self.undisturbed
+            print(f"{self._strategy}, undisturbed: {ending.seconds:.1f} s, {ending.num_steps} steps, weights ", end="")
+            print(f"{ending.weights[:16]}\n{HEADER}", flush=True)
+            for number in range(options.moments):
+                for what in options.only or list(_SIGNALS):
+                    run = place / f"{number}-{what}"
+                    row = None
+                    while row is None:  # a moment can be too late, as no two runs take equally long
+                        shutil.rmtree(run, ignore_errors=True)
+                        row = self._disturbed(run, what)
+                    print(row, flush=True)
+                    if not row.as_expected:
+                        print((run / "output.log").read_text())
+                    shutil.rmtree(run)
+                    yield row
+
+    def _start(self, root: Path) -> Training:
+        options = self._options
+        return Training(self._dataset, root, self._strategy, options.workers, options.epochs, _MAX_RESTARTS)
+
+    def _disturbed(self, root: Path, what: str) -> Row | None:
+        """Returns None if the process had ended before the moment."""
+        chosen = self._chance.randrange(len(self._names))
+        training = self._start(root)
+        try:
+            training.wait_until(self._chance.uniform(0.0, self.undisturbed.seconds))
+            processes, moment = training.processes(), training.seconds()
+            if chosen not in processes:
+                return None
+            os.kill(processes[chosen], _SIGNALS[what])
+            left = training.wait_for_end_of(set(processes.values()))
+            ending = training.end()
+        finally:
+            training.kill()
+        came_to, as_expected = _JUDGES[self._strategy](ending, self.undisturbed)
+        return Row(
+            moment=moment,
+            what=what,
+            process=self._names[chosen],
+            exit_codes=ending.attempts,
+            restarts=ending.num_restarts,
+            left_seconds=left,
+            lost_seconds=ending.seconds - self.undisturbed.seconds,
+            came_to=came_to,
+            as_expected=as_expected,
+        )
 
 
 if __name__ == "__main__":

@@ -18,10 +18,11 @@ from components.progress import StepLog
 from components.shard.manifest import merge_shards
 from components.shard.writer import write_shards
 from components.synth.dataset import write_dataset
+from components.train import checkpoints
 
 _POLL_SECONDS = 0.02
 _GIVE_UP_SECONDS = 600.0
-_WORKER = re.compile(rb"components\.train\x00.*heartbeat-(\d+)-", re.DOTALL)
+_PROCESS = re.compile(rb"components\.train\x00.*heartbeat-(\d+)-", re.DOTALL)
 TUNING = {
     "image_size_px": 32,
     "global_batch_size": 8,
@@ -38,16 +39,18 @@ class Ending:
 
     Attributes:
       exit_code: Of the launcher.
-      attempts: Of each attempt that failed, the exit codes of its workers.
-      froze: Workers that were ended because they showed no sign of life.
-      seconds: From the first worker's start on.
+      attempts: Of each attempt that failed, the exit codes of its processes.
+      num_restarts: Of all processes, or of a lost one alone; as the launcher counts them.
+      seconds: From the first process's start on.
+      num_steps: That the last checkpoint has behind it.
       weights: Digest of the exported weights; empty if there are none.
     """
 
     exit_code: int
     attempts: list[list[int]]
-    froze: list[int]
+    num_restarts: int
     seconds: float
+    num_steps: int
     weights: str
 
 
@@ -73,7 +76,9 @@ def make_dataset(root: Path, num_tiles: int) -> None:
 class Training:
     """A training that runs."""
 
-    def __init__(self, dataset: Path, root: Path, num_workers: int, epochs: int, max_restarts: int) -> None:
+    def __init__(
+        self, dataset: Path, root: Path, strategy: str, num_workers: int, epochs: int, max_restarts: int
+    ) -> None:
         """Starts it.
 
         Args:
@@ -89,41 +94,42 @@ class Training:
             "max_restarts": max_restarts,
             "manifest_path": str(dataset / "manifest.json"),
             "checkpoint_seconds": 1,
+            "strategy": strategy,
         }
         self._root = root
         with open(root / "output.log", "w") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "faults.launch", json.dumps(settings)], stdout=output, stderr=subprocess.STDOUT
             )
-        while not self.workers() and self._process.poll() is None:
+        while not self.processes() and self._process.poll() is None:
             time.sleep(_POLL_SECONDS)
         self._started = time.monotonic()
 
-    def workers(self) -> dict[int, int]:
-        """Returns the process ids of the workers that run now, by index."""
+    def processes(self) -> dict[int, int]:
+        """Returns the ids of the training's processes that run now, by their place in strategies.tasks."""
         found = {}
         for path in Path("/proc").glob("[0-9]*"):
             try:
                 parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-                if parent == self._process.pid and (match := _WORKER.search((path / "cmdline").read_bytes())):
+                if parent == self._process.pid and (match := _PROCESS.search((path / "cmdline").read_bytes())):
                     found[int(match[1])] = int(path.name)
             except OSError:  # it has just ended
                 continue
         return found
 
     def seconds(self) -> float:
-        """Returns the time since the first worker's start."""
+        """Returns the time since the first process's start."""
         return time.monotonic() - self._started
 
     def wait_until(self, seconds: float) -> None:
-        """Returns at that time after the first worker's start, or when the training has ended."""
+        """Returns at that time after the first process's start, or when the training has ended."""
         while self.seconds() < seconds and self._process.poll() is None:
             time.sleep(_POLL_SECONDS)
 
     def wait_for_end_of(self, processes: set[int]) -> float:
-        """Returns how many seconds it takes until none of the workers runs any more."""
+        """Returns how many seconds it takes until none of these processes runs any more."""
         started = time.monotonic()
-        while processes & set(self.workers().values()) and time.monotonic() - started < _GIVE_UP_SECONDS:
+        while processes & set(self.processes().values()) and time.monotonic() - started < _GIVE_UP_SECONDS:
             time.sleep(10 * _POLL_SECONDS)
         return time.monotonic() - started
 
@@ -138,15 +144,23 @@ class Training:
         logs = sorted((self._root / "training").glob("*/logs/launch-*/attempt-*-ended.json"))
         ended = [json.loads(path.read_text()) for path in logs]
         weights = list((self._root / "training").glob("*/export/variables/variables.data-*"))
+        said = (self._root / "output.log").read_text().splitlines()
         return Ending(
             exit_code=exit_code,
             attempts=[each["exit_codes"] for each in ended],
-            froze=[worker for each in ended for worker in each["froze"]],
+            num_restarts=json.loads(said[-1])["num_restarts"] if exit_code == 0 else len(ended),
             seconds=seconds,
+            num_steps=self._num_steps(),
             weights=hashlib.sha256(weights[0].read_bytes()).hexdigest() if weights else "",
         )
 
+    def _num_steps(self) -> int:
+        for root in (self._root / "training").glob("*/checkpoints"):
+            if names := checkpoints.names_under(str(root)):
+                return checkpoints.read(str(root), names[-1])[0].global_step
+        return 0
+
     def kill(self) -> None:
-        """Ends the launcher, whose workers end with it; nothing if it has ended."""
+        """Ends the launcher, whose processes end with it; nothing if it has ended."""
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()

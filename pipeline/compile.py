@@ -1,4 +1,4 @@
-"""Compiles the pipeline to the YAML that is committed, uploaded and run."""
+"""Compiles the pipeline to the YAML files that are committed, uploaded and run."""
 
 import tempfile
 from pathlib import Path
@@ -9,16 +9,17 @@ from components.train.component import train
 from pipeline.dag import training_pipeline
 
 COMPILED = Path(__file__).with_name("training_pipeline.yaml")
+COMPILED_VOLUME = Path(__file__).with_name("training_pipeline_volume.yaml")
 
 
-def compile_to(path: Path) -> None:
-    """Writes the compiled pipeline, the same bytes for the same code and image."""
-    compiler.Compiler().compile(training_pipeline(train), str(path))
+def compile_to(path: Path, volume: bool = False) -> None:
+    """Writes the compiled pipeline, the same bytes for the same code and image; see dag.py for `volume`."""
+    compiler.Compiler().compile(training_pipeline(train, volume), str(path))
 
 
-def is_current(path: Path) -> bool:
+def is_current(path: Path, volume: bool = False) -> bool:
     """Tells whether `path` holds, byte for byte, what the code compiles to."""
     with tempfile.TemporaryDirectory() as folder:
         compiled = Path(folder) / path.name
-        compile_to(compiled)
+        compile_to(compiled, volume)
         return path.is_file() and path.read_bytes() == compiled.read_bytes()

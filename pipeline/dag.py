@@ -1,7 +1,9 @@
 """The training pipeline: ingest, shard in parallel, merge, train, evaluate, gate, and push if it is better."""
 
+import functools
+import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Dict, List  # noqa: UP035  (kfp reads the annotations Dict and List)
 
 from kfp import dsl
 
@@ -9,17 +11,24 @@ from components.evaluate.component import evaluate, gate
 from components.ingest.component import ingest
 from components.push.component import push
 from components.shard.component import merge, shard
-from pipeline.parameters import Parameters
+from pipeline import pods
+from pipeline.parameters import VOLUME_CLAIM, Parameters
+
+PIPELINE_NAME = "agrivision-training"
+_DEFAULTS = Parameters()
 
 
-def training_pipeline(train: Callable[..., Any]) -> Any:
+def training_pipeline(train: Callable[..., Any], volume: bool = False) -> Any:
     """Returns the KFP pipeline with `train`, a KFP component, as its training step.
 
     Steps whose result depends on more than their inputs are never cached: train keeps state of its own,
     evaluate and gate look at what is in production, push changes it.
+
+    Args:
+      volume: Whether every step mounts the volume claim that the parameter `volume_claim` names. It is one or the other
+        for a compiled pipeline, because Kubeflow refuses to mount a claim without a name.
     """
 
-    @dsl.pipeline(name="agrivision-training", description="Tiles to a checked and pushed classifier of crop patterns")
     def agrivision_training(
         source_uri: str = Parameters.source_uri,
         source_version: str = Parameters.source_version,
@@ -43,7 +52,16 @@ def training_pipeline(train: Callable[..., Any]) -> Any:
         train_max_seconds: int = Parameters.train_max_seconds,
         train_checkpoint_seconds: int = Parameters.train_checkpoint_seconds,
         train_keep_checkpoints: int = Parameters.train_keep_checkpoints,
+        train_profile: str = Parameters.train_profile,
+        train_accelerator_type: str = Parameters.train_accelerator_type,
+        train_accelerator_count: str = Parameters.train_accelerator_count,
+        train_node_selector: Dict[str, str] = _DEFAULTS.train_node_selector,  # noqa: UP006
+        train_tolerations: List[Dict[str, Any]] = _DEFAULTS.train_tolerations,  # noqa: UP006
+        train_cpu: str = Parameters.train_cpu,
+        train_memory: str = Parameters.train_memory,
+        train_shared_memory: str = Parameters.train_shared_memory,
         gate_min_macro_f1: float = Parameters.gate_min_macro_f1,
+        volume_claim: str = VOLUME_CLAIM,
     ) -> None:
         tiles = ingest(
             source_uri=source_uri,
@@ -80,6 +98,10 @@ def training_pipeline(train: Callable[..., Any]) -> Any:
             max_seconds=train_max_seconds,
             checkpoint_seconds=train_checkpoint_seconds,
             keep_checkpoints=train_keep_checkpoints,
+            profile=train_profile,
+            cpu=train_cpu,
+            memory=train_memory,
+            shared_memory=train_shared_memory,
             manifest=manifest,
         ).set_caching_options(False)
         receipt = model.outputs["receipt"]
@@ -91,8 +113,35 @@ def training_pipeline(train: Callable[..., Any]) -> Any:
             False
         )
         with dsl.If(decision.outputs["Output"] == "push", name="good-enough"):
-            push(
+            pushed = push(
                 data_root=data_root, models_uri=models_uri, manifest=manifest, receipt=receipt, evaluation=scores
             ).set_caching_options(False)
 
-    return agrivision_training
+        for step in (tiles, shards, dataset, decision):
+            pods.ask_for(step, "100m", "256Mi")
+        for step in (evaluation, pushed):  # these load TensorFlow
+            pods.ask_for(step, "250m", "1Gi")
+        pods.read_cluster_settings(model)
+        pods.set_pool(model, train_accelerator_type, train_accelerator_count, train_node_selector, train_tolerations)
+        if volume:
+            for step in (tiles, shards, dataset, model, evaluation, decision, pushed):
+                pods.mount(step, volume_claim)
+
+    return dsl.pipeline(
+        agrivision_training if volume else _without_volume_claim(agrivision_training),
+        name=PIPELINE_NAME,
+        description="Tiles to a checked and pushed classifier of crop patterns",
+    )
+
+
+def _without_volume_claim(steps: Callable[..., None]) -> Callable[..., None]:
+    """Returns the pipeline's function as kfp must see it if nothing is to be mounted: without that parameter."""
+
+    @functools.wraps(steps)
+    def without(*arguments: Any) -> None:
+        steps(*arguments)
+
+    *others, last = inspect.signature(steps).parameters.values()
+    assert last.name == "volume_claim"
+    without.__signature__ = inspect.Signature(others, return_annotation=None)  # type: ignore[attr-defined]
+    return without

@@ -5,19 +5,45 @@ starts with the stage it belongs to (or names a place), and ends in its unit whe
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, get_origin
 
 from components.agrivision import LAYOUTS
 from components.errors import SettingsError
 from components.ingest.settings import check_settings
 from components.train.config import TrainConfig
+from components.train.profiles import PROFILES, check_pool, resolve
 from components.train.strategies import AUTO, STRATEGIES, check_strategy
 
-_MAY_BE_EMPTY = ("source_version", "ingest_classes", "shard_reference_manifest")
+# Where every step finds the volume of a claim, and the claim that the manifests make.
+VOLUME_PATH = "/mnt/agrivision"
+VOLUME_CLAIM = "agrivision-data"
+
+_MAY_BE_EMPTY = (
+    "source_version",
+    "ingest_classes",
+    "shard_reference_manifest",
+    "train_accelerator_type",
+    "train_cpu",
+    "train_memory",
+    "train_shared_memory",
+)
+_KINDS = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    dict: "an object such as {}",
+    list: "a list such as []",
+}
 
 
 def _parameter(default: Any, help: str) -> Any:
     return dataclasses.field(default=default, metadata={"help": help})
+
+
+def _has_kind(value: Any, kind: Any) -> bool:
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int | float if kind is float else kind)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,16 +55,16 @@ class Parameters:
     """
 
     source_uri: str = _parameter(
-        "/mnt/agrivision/source", "Where the tiles are: a folder, gs://<bucket>/<folder> or s3://. Only read."
+        f"{VOLUME_PATH}/source", "Where the tiles are: a folder, gs://<bucket>/<folder> or s3://. Only read."
     )
     source_version: str = _parameter(
         "", "Any text; a new one makes Kubeflow look at the source again instead of reusing its cached listing."
     )
     data_root: str = _parameter(
-        "/mnt/agrivision/data", "Where shards, checkpoints and reports are kept: a folder or gs:// URI."
+        f"{VOLUME_PATH}/data", "Where shards, checkpoints and reports are kept: a folder or gs:// URI."
     )
     models_uri: str = _parameter(
-        "/mnt/agrivision/models", "Where model versions and the production pointer are kept: a folder or gs:// URI."
+        f"{VOLUME_PATH}/models", "Where model versions and the production pointer are kept: a folder or gs:// URI."
     )
     ingest_layout: str = _parameter("auto", f"How the source is laid out: auto, {', '.join(LAYOUTS)}.")
     ingest_classes: str = _parameter(
@@ -76,11 +102,34 @@ class Parameters:
     train_keep_checkpoints: int = _parameter(
         2, "Checkpoints that are kept, the last ones; a damaged one is answered with the one before it."
     )
+    train_profile: str = _parameter(
+        "cpu", f"On a cluster, the node pool that workers run on: {', '.join(PROFILES)}. What follows changes it."
+    )
+    train_accelerator_type: str = _parameter(
+        "", "Accelerator of a worker, nvidia.com/gpu or google.com/tpu; empty for the profile's."
+    )
+    train_accelerator_count: str = _parameter("0", "Accelerators of a worker; 0 for the profile's.")
+    train_node_selector: dict[str, str] = dataclasses.field(
+        default_factory=dict,
+        metadata={"help": "Labels that a worker's node must have, beside the profile's; a JSON object."},
+    )
+    train_tolerations: list[dict[str, Any]] = dataclasses.field(
+        default_factory=list,
+        metadata={"help": "Taints that a worker's node may have, beside the profile's; a JSON list, as in a pod."},
+    )
+    train_cpu: str = _parameter("", 'Cores that a worker asks for, such as "500m" or "2"; empty for the profile\'s.')
+    train_memory: str = _parameter("", 'Memory of a worker, such as "8Gi"; empty for the profile\'s.')
+    train_shared_memory: str = _parameter(
+        "", "Size of a worker's /dev/shm, part of its memory, such as \"1Gi\"; empty for the profile's."
+    )
     gate_min_macro_f1: float = _parameter(0.5, "Macro F1 on the test fields, 0 to 1, below which no model is pushed.")
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
+            kind: Any = get_origin(field.type) or field.type
+            if not _has_kind(value, kind):
+                raise SettingsError(f"{field.name} must be {_KINDS[kind]}, got {value!r}")
             if isinstance(value, str) and not value.strip() and field.name not in _MAY_BE_EMPTY:
                 raise SettingsError(f"{field.name} must not be empty")
         for name in ("data_root", "models_uri"):
@@ -116,5 +165,16 @@ class Parameters:
             raise SettingsError(f"train_checkpoint_seconds must be at least 0, got {self.train_checkpoint_seconds}")
         if self.train_keep_checkpoints < 1:
             raise SettingsError(f"train_keep_checkpoints must be at least 1, got {self.train_keep_checkpoints}")
+        pool = resolve(
+            self.train_profile,
+            self.train_accelerator_type,
+            self.train_accelerator_count,
+            self.train_node_selector,
+            self.train_tolerations,
+            self.train_cpu,
+            self.train_memory,
+            self.train_shared_memory,
+        )
+        check_pool(pool, self.train_num_workers)
         if not 0 <= self.gate_min_macro_f1 <= 1:
             raise SettingsError(f"gate_min_macro_f1 must be between 0 and 1, got {self.gate_min_macro_f1}")

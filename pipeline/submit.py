@@ -1,110 +1,150 @@
-"""Submits the compiled pipeline to Kubeflow Pipelines: upload as a version, start a run, wait, print links."""
+"""Submits the compiled pipeline to Kubeflow Pipelines: upload as a version, start a run, follow it to its end."""
 
-import contextlib
 import dataclasses
-import hashlib
-import io
+import json
 import time
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import kfp
+from components.errors import EXIT_TRY_AGAIN, AgrivisionError, SettingsError
+from pipeline.follow import TIMEOUT, Ending, follow
+from pipeline.interrupt import Interrupted, InterruptSignals
+from pipeline.kubeflow import PATIENCE_SECONDS, Kubeflow
+from pipeline.package import PIPELINE_NAME, Package
+from pipeline.parameters import VOLUME_PATH, Parameters
+from pipeline.run_status import FAILED, PUSHED, REFUSED
+from pipeline.upload import upload
 
-from components.errors import AgrivisionError, SettingsError
-from pipeline.compile import COMPILED
-from pipeline.display import STEPS
-from pipeline.parameters import Parameters
-
-PIPELINE_NAME = "agrivision-training"
-_ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
-
-
-def version_name() -> str:
-    """Returns the name of the compiled pipeline's version: a hash of its bytes, so that equal pipelines are one."""
-    return f"sha-{hashlib.sha256(COMPILED.read_bytes()).hexdigest()[:12]}"
-
-
-def upload(client: Any) -> tuple[str, str]:
-    """Uploads the committed YAML unless this version is there already; returns (pipeline id, version id)."""
-    name = version_name()
-    pipeline_id = client.get_pipeline_id(PIPELINE_NAME)
-    if pipeline_id is None:
-        pipeline_id = client.upload_pipeline(str(COMPILED), pipeline_name=PIPELINE_NAME).pipeline_id
-    token = ""
-    while True:
-        page = client.list_pipeline_versions(pipeline_id, page_token=token, page_size=100)
-        for version in page.pipeline_versions or ():
-            if version.display_name == name:
-                return pipeline_id, version.pipeline_version_id
-        token = page.next_page_token or ""
-        if not token:
-            break
-    version = client.upload_pipeline_version(str(COMPILED), pipeline_version_name=name, pipeline_id=pipeline_id)
-    return pipeline_id, version.pipeline_version_id
+INTERRUPTED, LOST = "interrupted", "lost"
+# What a script is told; 124 as the command `timeout` has it.
+EXIT_CODES = {PUSHED: 0, REFUSED: 3, FAILED: 1, TIMEOUT: 124, LOST: EXIT_TRY_AGAIN}
+_PLACES = ("source_uri", "data_root", "models_uri", "shard_reference_manifest")
 
 
-def submit_and_wait(
-    parameters: Parameters, *, host: str, experiment: str, timeout_minutes: int, echo: Callable[[str], None]
-) -> None:
-    """Starts a run and waits for its end.
+class EndedError(AgrivisionError):
+    """Ends the command with an exit code of its own."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@dataclasses.dataclass(frozen=True)
+class Submission:
+    """A run that was started, and how it ended.
+
+    Attributes:
+      outcome: "pushed", "refused", "failed", "timeout"; "interrupted"; "lost" if the API stayed away.
+      exit_code: What a script is told.
+      message: One line for a person: why.
+      url: The page of the run.
+      steps: By name: state, seconds, and whether its result came from the cache.
+    """
+
+    outcome: str
+    exit_code: int
+    message: str
+    run_id: str
+    url: str
+    version: str
+    steps: dict[str, dict[str, Any]]
+
+    def to_json(self) -> str:
+        """Returns it as one line."""
+        return json.dumps(dataclasses.asdict(self))
+
+
+def check_places(parameters: Parameters, volume_claim: str) -> None:
+    """Refuses folders that not every step of a run would see.
 
     Raises:
-      SettingsError: if no Kubeflow Pipelines answers at `host`.
-      AgrivisionError: if the run does not succeed, or not in time.
+      SettingsError: names the parameter and the way out.
     """
-    with _quiet():
-        client = _connect(host)
-        pipeline_id, version_id = upload(client)
-        experiment_id = client.create_experiment(experiment).experiment_id
-        run = client.run_pipeline(
-            experiment_id,
-            f"{PIPELINE_NAME} {version_name()} {time.strftime('%Y-%m-%d %H:%M:%S')}",
-            params=dataclasses.asdict(parameters),
-            pipeline_id=pipeline_id,
-            version_id=version_id,
+    for name in _PLACES:
+        place = getattr(parameters, name)
+        if not place or "://" in place:
+            continue
+        if not volume_claim:
+            raise SettingsError(
+                f"{name} is a folder, {place!r}, which the steps of a run on a cluster do not share; "
+                "give a gs:// URI, or mount a volume with --volume-claim"
+            )
+        if not f"{place}/".startswith(f"{VOLUME_PATH}/"):
+            raise SettingsError(
+                f"{name} must be a gs:// URI, or beneath {VOLUME_PATH}, where the volume is, got {place!r}"
+            )
+
+
+def start(
+    kubeflow: Kubeflow, package: Package, parameters: Parameters, volume_claim: str, experiment: str, cron: str = ""
+) -> tuple[str, str]:
+    """Starts a run, or with `cron` a recurring run; returns its id and the address of its page."""
+    pipeline_id, version_id = upload(kubeflow, package)
+    experiment_id = kubeflow.call(
+        lambda client: client.create_experiment(experiment, namespace=kubeflow.namespace or None).experiment_id,
+        PATIENCE_SECONDS,
+    )
+    arguments = {
+        "experiment_id": experiment_id,
+        "pipeline_id": pipeline_id,
+        "version_id": version_id,
+        "params": dataclasses.asdict(parameters) | ({"volume_claim": volume_claim} if volume_claim else {}),
+    }
+    name = f"{PIPELINE_NAME} {package.version}"
+    # Never tried again: if only the answer was lost, there would be two of them.
+    if cron:
+        recurring = kubeflow.call(
+            lambda client: client.create_recurring_run(
+                job_name=name, cron_expression=cron, no_catchup=True, max_concurrency=1, **arguments
+            )
         )
-    base = host.rstrip("/")
-    echo(f"pipeline  {base}/#/pipelines/details/{pipeline_id}/version/{version_id}")
-    echo(f"run       {base}/#/runs/details/{run.run_id}")
-    if timeout_minutes:
-        _wait(client, run.run_id, timeout_minutes, echo)
+        return recurring.recurring_run_id, f"{kubeflow.url}/#/recurringrun/details/{recurring.recurring_run_id}"
+    job_name = f"{name} {time.strftime('%Y-%m-%d %H:%M:%S')}"
+    run = kubeflow.call(lambda client: client.run_pipeline(job_name=job_name, **arguments))
+    return run.run_id, f"{kubeflow.url}/#/runs/details/{run.run_id}"
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the client's own links and its warning about servers of 2022 off the terminal."""
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        yield
+def run_and_follow(
+    kubeflow: Kubeflow,
+    package: Package,
+    parameters: Parameters,
+    volume_claim: str,
+    experiment: str,
+    timeout_seconds: float,
+    echo: Callable[[str], None],
+) -> Submission:
+    """Starts a run and follows it to its end; terminates it if this process is interrupted.
 
-
-def _connect(host: str) -> Any:
+    Raises:
+      AgrivisionError: if the run could not be started. What becomes of one that was is never an error.
+      EndedError: at a second interruption, without knowing what becomes of the run.
+    """
     try:
-        client = kfp.Client(host=host)
-        client.get_kfp_healthz()
-    except Exception as error:  # the client lets urllib3's, requests' and its own errors through
-        raise SettingsError(f"no Kubeflow Pipelines answers at {host!r}: {' '.join(str(error).split())}") from error
-    return client
+        with InterruptSignals() as signals:
+            with signals.held():
+                run_id, url = start(kubeflow, package, parameters, volume_claim, experiment)
+            try:
+                signals.heed()
+                echo(f"version  {package.version}")
+                echo(f"run      {url}")
+                ending = follow(kubeflow, run_id, timeout_seconds, echo)
+                code = EXIT_CODES[ending.outcome]
+            except AgrivisionError as error:
+                ending = Ending(LOST, f"{error}; run {run_id} goes on: {url}", {})
+                code = EXIT_CODES[LOST]
+            except Interrupted as interrupted:
+                echo(f"{interrupted.signal.name}: terminating the run")
+                ending = Ending(INTERRUPTED, _terminate(kubeflow, run_id, url), {})
+                code = interrupted.exit_code
+    except Interrupted as again:
+        message = f"interrupted twice; look at {kubeflow.url}/#/runs whether the run goes on"
+        raise EndedError(message, again.exit_code) from None
+    return Submission(ending.outcome, code, ending.message, run_id, url, package.version, ending.steps)
 
 
-def _wait(client: Any, run_id: str, timeout_minutes: int, echo: Callable[[str], None]) -> None:
-    until = time.monotonic() + 60 * timeout_minutes
-    shown: dict[str, str] = {}
-    began = time.monotonic()
-    while True:
-        run = client.get_run(run_id)
-        tasks = run.run_details.task_details if run.run_details else None
-        for task in tasks or ():
-            # Beside our steps there are Kubeflow's own: drivers, iterations, pods.
-            if task.display_name in STEPS and task.state and shown.get(task.task_id) != task.state:
-                shown[task.task_id] = task.state
-                echo(f"[{time.monotonic() - began:6.0f} s] {task.display_name:<9} {task.state.lower()}")
-        if run.state in _ENDED:
-            break
-        if time.monotonic() > until:
-            raise AgrivisionError(f"run {run_id} is still {run.state} after {timeout_minutes} minutes")
-        time.sleep(5)
-    if run.state != "SUCCEEDED":
-        raise AgrivisionError(f"run {run_id} ended as {run.state}; the failed step's log says why")
-    echo("run SUCCEEDED")
+def _terminate(kubeflow: Kubeflow, run_id: str, url: str) -> str:
+    try:
+        kubeflow.call(lambda client: client.terminate_run(run_id), PATIENCE_SECONDS)
+    except AgrivisionError as error:
+        return f"interrupted, but run {run_id} could not be terminated and goes on ({error}); terminate it at {url}"
+    return f"interrupted; run {run_id} is terminated"

@@ -3,6 +3,11 @@
 import random
 from collections.abc import Callable, Iterator
 
+import pytest
+
+# For how often a test multiplies its mutations.
+SCALES = [pytest.param(1, id="quick"), pytest.param(20, id="thorough", marks=pytest.mark.slow)]
+
 
 def _flip(content: bytes, rng: random.Random) -> bytes:
     changed = bytearray(content)

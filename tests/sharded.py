@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from small_source import plan, write_source
+
 from components.contracts import Inventory, Manifest
 from components.progress import StepLog
 from components.shard.manifest import merge_shards
@@ -25,3 +27,10 @@ def shard_and_merge(
         log,
         reference_uri,
     )
+
+
+def small_dataset(root: Path) -> tuple[Path, Path, Manifest]:
+    """Writes a source of sixteen tiles and its dataset; returns data_root, the path of the inventory, the manifest."""
+    tiles = write_source(root / "source", train=8, val=2, test=6, tiles_per_shard=2)
+    inventory_path = plan(root / "source", root / "data", tiles)
+    return root / "data", inventory_path, shard_and_merge(inventory_path, root / "data", root)

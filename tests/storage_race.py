@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from components import storage
+from components import storage, whole_folder
 
 
 def race(kind: str, uri: str, num_racers: int, num_rounds: int) -> list[int]:
@@ -60,7 +60,7 @@ def _publish(uri: str, racer: str, number: int, wait: Callable[[], None]) -> boo
     with tempfile.TemporaryDirectory() as folder:
         write_model(Path(folder) / "model", racer)
         wait()
-        return storage.publish_folder(Path(folder) / "model", f"{uri}-{number}", "card.json")
+        return whole_folder.publish(Path(folder) / "model", f"{uri}-{number}", "card.json")
 
 
 def write_model(folder: Path, card: str) -> None:

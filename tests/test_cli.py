@@ -72,6 +72,11 @@ def test_help_imports_nothing_heavy(command):
         (["--ingest-val-percent", "70", "--ingest-test-percent", "40"], "70"),
         (["--gate-min-macro-f1", "1.5"], "gate_min_macro_f1 must be between 0 and 1, got 1.5"),
         (["--data-root", ""], "data_root must not be empty"),
+        (["--train-profile", "gpu"], "unknown train_profile 'gpu'; expected one of cpu, gke-gpu-l4"),
+        (["--train-cpu", "two"], 'train_cpu must be a Kubernetes quantity such as "500m" or "2", got '),
+        (["--train-tolerations", "[1]"], "train_tolerations must be objects of effect, key"),
+        (["--train-profile", "gke-tpu-v5e"], "training on google.com/tpu is for the TPU of one host"),
+        (["--train-node-selector", "a=b"], "train_node_selector must be JSON, got 'a=b'"),
     ],
 )
 def test_bad_settings_are_refused_in_one_line_before_anything_starts(tmp_path, options, message):

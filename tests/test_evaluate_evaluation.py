@@ -3,23 +3,19 @@
 import io
 import json
 import math
-import os
 import shutil
 
 import msgspec
 import numpy as np
 import pytest
 import tensorflow as tf
-from colour_model import BANDS, CLASSES, colour_dataset, colour_training
+from colour_model import BANDS, CLASSES, colour_dataset, colour_training, put_in_production
 from sklearn.metrics import f1_score
 from tile_shards import fake_record, manifest_of, write_split
 
-from components import storage
-from components.contracts import Evaluation, Production
 from components.errors import DataError, SettingsError
 from components.evaluate.evaluation import evaluate_training
 from components.progress import StepLog
-from components.push.serving import model_card, save_serving_model
 
 LOG = StepLog("evaluate")
 
@@ -45,7 +41,7 @@ def evaluated(data, tmp_path_factory):
 def poor_in_production(data, evaluated, tmp_path_factory):
     """A models folder with the poor model in production; to be copied."""
     folder = tmp_path_factory.mktemp("models")
-    return folder, put_in_production(data, data[2], evaluated, str(folder))
+    return folder, put_in_production(data[0], data[2], evaluated, str(folder))
 
 
 @pytest.fixture
@@ -55,16 +51,6 @@ def models_uri(tmp_path):
 
 def evaluate(data, receipt, models_uri, tmp_path, manifest=None):
     return evaluate_training(str(data[0]), models_uri, manifest or data[1], receipt, tmp_path / "report.html", LOG)
-
-
-def put_in_production(data, receipt, evaluation, models_uri, **changes):
-    """Publishes a model as push would, without its checks."""
-    exported_dir = data[0] / receipt.model_path
-    card = msgspec.structs.replace(model_card(receipt, evaluation, "weights"), **changes)
-    folder = os.path.join(models_uri, "versions", card.version)
-    save_serving_model(exported_dir, card, type(exported_dir)(folder))
-    storage.write_bytes(f"{models_uri}/production.json", Production(version=card.version).to_json())
-    return card
 
 
 def arrays_of(data, evaluation):
@@ -105,7 +91,7 @@ def test_the_candidate_answers_as_the_exported_model_does(data, models_uri, tmp_
 def test_production_is_judged_on_the_same_tiles_by_its_own_thresholds(data, evaluated, models_uri, tmp_path):
     _, _, poor, good = data
     # Thresholds that let nothing pass: the production model must be judged by these, not by new ones.
-    card = put_in_production(data, poor, evaluated, models_uri, thresholds=(1.0, 1.0, 1.0))
+    card = put_in_production(data[0], poor, evaluated, models_uri, thresholds=(1.0, 1.0, 1.0))
     outcome = evaluate(data, good, models_uri, tmp_path)
     evaluation, arrays = outcome.evaluation, arrays_of(data, outcome.evaluation)
     assert evaluation.production_version == card.version
@@ -176,7 +162,7 @@ def test_answers_that_are_nan_are_noted_of_production_and_refused_of_a_candidate
     tf.saved_model.save(wrapper, str(root / "training/broken/export"))
     with pytest.raises(DataError, match="probabilities must be finite, got NaN or infinity for 24 of 24"):
         evaluate(data, broken, models_uri, tmp_path)
-    put_in_production(data, broken, evaluated, models_uri)
+    put_in_production(data[0], broken, evaluated, models_uri)
     assert "must be finite" in evaluate(data, good, models_uri, tmp_path).evaluation.production_note
 
 
@@ -247,42 +233,3 @@ def test_what_cannot_be_evaluated_is_refused_in_one_line(data, models_uri, tmp_p
     damaged = change(manifest, splits={**manifest.splits, "test": cut})
     with pytest.raises(DataError, match=r"shard .* must have 7 bytes, got"):
         evaluate(data, change(poor, manifest_sha256=damaged.sha256), models_uri, tmp_path, damaged)
-
-
-def test_the_wrappers_hand_on_what_kfp_shows(data, models_uri, tmp_path):
-    """The KFP components' own functions, with KFP's own artifact classes."""
-    from kfp import dsl
-
-    from components.evaluate.component import evaluate as evaluate_step
-    from components.evaluate.component import gate as gate_step
-
-    root, manifest, poor, _ = data
-
-    def artifact(kind, name):
-        return kind(name=name, uri=str(tmp_path / name))
-
-    inputs = artifact(dsl.Dataset, "manifest"), artifact(dsl.Model, "receipt")
-    manifest.write(inputs[0].path)
-    poor.write(inputs[1].path)
-    evaluation, decision = artifact(dsl.Artifact, "evaluation"), artifact(dsl.Artifact, "decision")
-    metrics, classification = artifact(dsl.Metrics, "metrics"), artifact(dsl.ClassificationMetrics, "classification")
-    report = artifact(dsl.HTML, "report")
-    evaluate_step.python_func(
-        str(root),
-        models_uri,
-        *inputs,
-        evaluation=evaluation,
-        metrics=metrics,
-        classification=classification,
-        report=report,
-    )
-    result = Evaluation.read(evaluation.path)
-    assert metrics.metadata["macro_f1"] == result.candidate.macro_f1
-    assert len(classification.metadata["confusionMatrix"]["rows"]) == len(CLASSES) + 1
-    assert 2 <= len(classification.metadata["confidenceMetrics"]) <= 200
-    json.dumps([metrics.metadata, classification.metadata], allow_nan=False)
-    assert gate_step.python_func(str(root), 0.99, evaluation, decision) == "refuse"  # a poor model is not pushed
-    assert gate_step.python_func(str(root), 0.5, evaluation, decision) == "push"
-    with pytest.raises(SystemExit) as stopped:
-        gate_step.python_func(str(root), 1.5, evaluation, decision)
-    assert stopped.value.code == 2

@@ -1,38 +1,19 @@
-"""From a folder or bucket to an inventory and its partition files: complete, the same every time, or one clear line."""
+"""From a folder to an inventory and its partition files: complete, the same every time, or one clear line."""
 
-import concurrent.futures
-import contextlib
 import json
 import os
 import shutil
-import uuid
 from pathlib import Path
 
 import msgspec
 import pytest
-from kfp import dsl
-from tile_listing import release_files, tile_name, write_files
+from ingested import build, challenge_paths, names, split_counts, tiles_of
+from tile_listing import release_files, write_files
 
 from components import storage
 from components.agrivision import CHALLENGE_2020, CLASS_FOLDERS, PAPER_2020, SUPERVISED_2021
-from components.contracts import Inventory, SourceTile
+from components.contracts import SourceTile
 from components.errors import DataError, SettingsError
-from components.ingest.component import ingest
-from components.ingest.inventory import build_inventory
-from components.ingest.settings import IngestSettings
-from components.progress import StepLog
-
-
-def names(split: str, num_tiles: int) -> list[str]:
-    return [tile_name(f"{split}{number // 4}", number % 4) for number in range(num_tiles)]
-
-
-def challenge_paths(layout: str = CHALLENGE_2020) -> list[str]:
-    return [
-        *release_files(layout, "train", names("TRAIN", 40)),
-        *release_files(layout, "val", names("VAL", 12)),
-        *release_files(layout, "test", names("TEST", 8), labelled=False),
-    ]
 
 
 def write_paper(root: Path) -> str:
@@ -46,26 +27,6 @@ def write_paper(root: Path) -> str:
         stats = {split: {f"field_bounds/{name}.png": {} for name in tiles} for split, tiles in splits.items()}
         (root / f"data{year}_miniscale" / "field_stats.json").write_text(json.dumps(stats))
     return str(root)
-
-
-def build(source_uri: str, data_root: Path | str, **settings) -> Inventory:
-    return build_inventory(source_uri, str(data_root), IngestSettings(**settings), StepLog("ingest"))
-
-
-def tiles_of(inventory: Inventory, data_root: Path | str) -> list[SourceTile]:
-    return [
-        msgspec.json.decode(line, type=SourceTile)
-        for partition in inventory.partitions
-        for line in storage.read_bytes(storage.join(str(data_root), partition.path)).splitlines()
-    ]
-
-
-def split_counts(inventory: Inventory) -> dict[str, int]:
-    counts = dict.fromkeys(("train", "val", "test"), 0)
-    for partition in inventory.partitions:
-        for shard in partition.shards:
-            counts[shard.split] += shard.num_tiles
-    return counts
 
 
 @pytest.mark.parametrize(
@@ -236,71 +197,3 @@ def test_a_data_root_that_cannot_be_written_is_one_line(tmp_path):
         SettingsError, match=r"cannot write '.*/data/inventories/.*: Not a directory; data_root must be"
     ):
         build(source_uri, tmp_path / "data")
-
-
-def run_component(source_uri: str, tmp_path: Path, **changes) -> tuple[list[str], Inventory]:
-    """Calls the component's function as a step does."""
-    settings = {
-        "source_version": "", "layout": "auto", "classes": "", "seed": 0, "val_percent": 20, "test_percent": 20,
-        "num_partitions": 2, "num_workers": 2, "shard_size_mb": 64, "tile_size_px": 0,
-        "min_class_fraction": 0.002, "max_bad_fraction": 0.01,
-    }  # fmt: skip
-    artifact = dsl.Dataset(uri=str(tmp_path / "artifacts" / "inventory"))
-    data_root = str(tmp_path / "data")
-    partitions = ingest.python_func(
-        source_uri=source_uri, data_root=data_root, inventory=artifact, **settings | changes
-    )
-    return partitions, Inventory.read(artifact.path)
-
-
-def test_the_component_returns_the_partitions_as_text_and_tells_what_it_found(tmp_path, capsys):
-    source_uri = write_files(tmp_path / "tiles", challenge_paths())
-    partitions, inventory = run_component(source_uri, tmp_path)
-    assert partitions == ["0", "1"] == [str(partition.index) for partition in inventory.partitions]
-    last = capsys.readouterr().out.splitlines()[-1]
-    assert last.startswith("ingest | done in ")
-    assert ": found 52 tiles of 13 fields in layout challenge-2020 (32 train, 8 val, 12 test; split official" in last
-    assert last.endswith("8 without labels left aside; planned 4 shards in 2 partitions")
-
-
-@pytest.mark.parametrize(
-    ("source", "changes", "exit_code"),
-    [("tiles", {"layout": "tiff"}, 2), ("tiles", {"num_workers": 100}, 2), ("nowhere", {}, 42)],
-)
-def test_the_component_fails_with_one_line_and_an_exit_code(tmp_path, capsys, source, changes, exit_code):
-    write_files(tmp_path / "tiles", challenge_paths())
-    with pytest.raises(SystemExit) as exit_:
-        run_component(str(tmp_path / source), tmp_path, **changes)
-    assert exit_.value.code == exit_code
-    assert capsys.readouterr().out.splitlines()[-1].startswith(f"ingest | failed (exit {exit_code}): ")
-
-
-@pytest.mark.gcs
-@pytest.mark.skipif("STORAGE_EMULATOR_HOST" not in os.environ, reason="needs a gs:// server (STORAGE_EMULATOR_HOST)")
-def test_a_bucket_gives_the_same_tiles_and_splits_as_a_folder(tmp_path):
-    from google.api_core.exceptions import Conflict
-    from google.cloud import storage as gcs
-
-    with contextlib.suppress(Conflict):
-        gcs.Client().create_bucket("agri-ingest-test")
-    remote = f"gs://agri-ingest-test/{uuid.uuid4().hex}"
-    paths = [
-        *release_files(CHALLENGE_2020, "train", names("TRAIN", 12)),
-        *release_files(CHALLENGE_2020, "val", names("VAL", 4)),
-    ]
-    local = write_files(tmp_path / "tiles", paths)
-    try:
-        with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            uris = [f"{remote}/tiles/{path}" for path in paths]
-            list(pool.map(storage.write_bytes, uris, [path.encode() for path in paths]))
-        there = build(f"{remote}/tiles", f"{remote}/data")
-        here = build(local, tmp_path / "data")
-        assert split_counts(there) == split_counts(here)
-        placed = [
-            sorted((tile.tile_id, tile.split, tile.shard, tile.rgb.num_bytes) for tile in tiles_of(inventory, root))
-            for inventory, root in ((there, f"{remote}/data"), (here, tmp_path / "data"))
-        ]
-        assert placed[0] == placed[1]
-        assert build(f"{remote}/tiles", f"{remote}/data").to_json() == there.to_json()
-    finally:
-        storage.remove_folder(remote, "")

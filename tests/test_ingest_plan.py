@@ -26,25 +26,35 @@ ROOT = Path(__file__).parents[1]
     [
         (
             "train", 360, 72, 2,
-            "64 MB each would give 2; raised to 7, so that 2 workers can shuffle and share them out; "
-            "not 16, 8 each, because shards below 10 MB read badly",
+            "64 MB each would give 2; raised to 6, so that 2 workers can shuffle and share them out; "
+            "not 16, 8 each, because shards below 10 MB read badly, and not 7, "
+            "so that most shards stay as they are when tiles are added",
         ),
         (
             "train", 5_000, 500, 2,
             "64 MB each would give 8; raised to 16, so that 2 workers can shuffle and share out 8 each; "
             "more would gain nothing",
         ),
-        ("train", 57_000, 11_400, 2, "64 MB each would give 179; 2 workers could do with 16"),
+        (
+            "train", 57_000, 11_400, 2,
+            "64 MB each would give 179; rounded to 192, so that most shards stay as they are when tiles are added; "
+            "2 workers could do with 16",
+        ),
         ("train", 100, 15, 1, "64 MB each would give 1; not 8, 8 per worker, because shards below 10 MB read badly"),
         (
             "train", 100, 20, 3,
             "64 MB each would give 1; raised to 3, so that each of 3 workers has one to read, "
             "though only 2 could have the 10 MB that read well",
         ),
-        ("val", 100, 65, 4, "64 MB each would give 2; only train is shared out among workers"),
+        (
+            "val", 100, 65, 4,
+            "64 MB each would give 2; rounded to 1, so that most shards stay as they are when tiles are added; "
+            "only train is shared out among workers",
+        ),
         (
             "test", 3, 600, 1,
-            "64 MB each would give 10; only train is shared out among workers; lowered to 3, "
+            "64 MB each would give 10; rounded to 8, so that most shards stay as they are when tiles are added; "
+            "only train is shared out among workers; lowered to 3, "
             "as there are no more tiles",
         ),
     ],
@@ -63,7 +73,7 @@ def test_every_number_has_its_reason(split, num_tiles, megabytes, num_workers, r
 @hypothesis.settings(max_examples=300, deadline=None)
 def test_the_last_number_that_is_named_is_the_planners(split, num_tiles, num_bytes, shard_size_mb, num_workers):
     reason = reason_of(split, num_tiles, num_bytes, shard_size_mb, num_workers)
-    named = re.findall(r"(?:give|raised to|lowered to) ([\d,]+)", reason)[-1]
+    named = re.findall(r"(?:give|rounded to|raised to|lowered to) ([\d,]+)", reason)[-1]
     assert int(named.replace(",", "")) == num_shards(split, num_tiles, num_bytes, shard_size_mb, num_workers)
 
 
@@ -112,8 +122,9 @@ def test_smaller_tiles_need_fewer_shards():
     result = agrivision("--num-tiles", "94986", "--shard-tile-size-px", "256", "--train-num-workers", "1")
     assert result.stdout.splitlines()[:3] == [
         "larger tiles are scaled down to 256 px; what they take is an estimate",
-        "train: 56,992 tiles, 3,921.7 MB in 62 shards of 63.3 MB on average, 62 per worker",
-        "  64 MB each would give 62; 1 worker could do with 8",
+        "train: 56,992 tiles, 3,921.7 MB in 64 shards of 61.3 MB on average, 64 per worker",
+        "  64 MB each would give 62; rounded to 64, so that most shards stay as they are when tiles are added; "
+        "1 worker could do with 8",
     ]
 
 

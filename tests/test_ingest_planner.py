@@ -18,26 +18,58 @@ from components.ingest.planner import MB, num_shards
 @pytest.mark.parametrize(
     ("split", "num_tiles", "megabytes", "shard_size_mb", "num_workers", "expected"),
     [
-        ("train", 57_000, 11_400, 64, 2, 179),  # the paper release: as many as its bytes fill
+        ("train", 57_000, 11_400, 64, 2, 192),  # the paper release: as many as its bytes fill, 179, to the nearest step
         ("train", 57_000, 11_400, 64, 64, 512),  # 8 to a worker, of 22 MB
-        ("train", 57_000, 11_400, 64, 256, 1140),  # as many as 10 MB allow, 4 to a worker
-        ("val", 18_000, 3_700, 64, 256, 58),  # only train is shared out
+        ("train", 57_000, 11_400, 64, 256, 1024),  # as many as 10 MB allow, 1140, to the step below
+        ("val", 18_000, 3_700, 64, 256, 64),  # only train is shared out
         ("train", 5_000, 1_000, 64, 2, 16),
-        ("train", 500, 100, 64, 2, 10),
+        ("train", 500, 100, 64, 2, 8),
+        ("train", 2_000, 400, 64, 5, 40),  # 8 to a worker is no step, but the same for any number of tiles
+        ("train", 2_000, 399, 64, 5, 32),
         ("train", 100, 20, 64, 2, 2),
         ("train", 100, 20, 64, 3, 3),  # below 10 MB, as every worker needs one
         ("train", 100, 2, 64, 4, 4),
         ("train", 4, 2, 64, 4, 4),  # as many workers as tiles
         ("val", 100, 2, 64, 4, 1),
         ("val", 100, 64, 64, 4, 1),
-        ("val", 100, 65, 64, 4, 2),
+        ("val", 100, 65, 64, 4, 1),
+        ("val", 100, 90, 64, 4, 1),
+        ("val", 100, 91, 64, 4, 2),
         ("test", 3, 600, 64, 1, 3),  # never more than tiles
-        ("train", 1_000, 100, 1, 1, 100),  # small ones if asked for
+        ("train", 1_000, 100, 1, 1, 96),  # small ones if asked for
         ("val", 1, 0, 64, 1, 1),
     ],
 )
 def test_the_number_of_shards(split, num_tiles, megabytes, shard_size_mb, num_workers, expected):
     assert num_shards(split, num_tiles, megabytes * MB, shard_size_mb, num_workers) == expected
+
+
+@pytest.mark.parametrize("shard_size_mb", [64, 20, 200])
+def test_the_number_of_shards_grows_in_steps_whose_shards_are_nearly_as_large_as_was_asked_for(shard_size_mb):
+    counts = []
+    for megabytes in range(1, 100 * shard_size_mb):
+        count = num_shards("val", 10**6, megabytes * MB, shard_size_mb, 1)
+        assert megabytes < shard_size_mb or 0.7 < megabytes / count / shard_size_mb < 1.42
+        counts.append(count)
+    assert counts == sorted(counts)
+    assert sorted(set(counts)) == [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96]
+
+
+@pytest.mark.parametrize(
+    ("split", "megabytes", "until"),  # from how many MB on there are as many shards, and until how many
+    [
+        ("val", 1, 90),
+        ("val", 91, 156),
+        ("val", 10_034, 14_188),
+        ("train", 60, 79),
+        ("train", 80, 119),
+        ("train", 160, 1_254),
+    ],
+)
+def test_the_number_of_shards_stays_while_tiles_are_added(split, megabytes, until):
+    counts = [num_shards(split, 10**6, size * MB, 64, 2) for size in (megabytes - 1, megabytes, until, until + 1)]
+    assert counts[1] == counts[2] < counts[3]
+    assert counts[0] < counts[1] or megabytes == 1
 
 
 def test_more_workers_than_shards_can_be_is_one_line():
@@ -89,7 +121,7 @@ def test_every_tile_is_in_one_shard_of_its_split():
 def test_smaller_tiles_make_fewer_shards_of_the_size_that_was_asked_for():
     shards = fill(tiles(num_other=2_400), shard_size_mb=40, tile_size_px=256)
     val = [shard.planned for shard in shards if shard.planned.split == "val"]
-    assert len(val) == 3  # of 2,400 tiles of 0.6 * 256 * 256 bytes, where those as they are would fill 12
+    assert len(val) == 2  # of 2,400 tiles of 0.6 * 256 * 256 bytes, where those as they are would fill 12
     assert sum(shard.num_bytes for shard in val) == 2_400 * 39_321
 
 
@@ -117,6 +149,19 @@ def test_a_tile_more_changes_one_shard():
     digests = {shard.planned.source_digest for shard in fill(tiles(num_bytes=199_000))}
     more = [*tiles(num_bytes=199_000), fake_tile("new", 0, "train", 1_000)]
     assert len(digests - {shard.planned.source_digest for shard in fill(more)}) == 1
+
+
+def test_a_twentieth_more_tiles_leave_every_tile_in_its_shard():
+    places = {tile.tile_id: (tile.split, tile.shard) for shard in fill(tiles()) for tile in shard.tiles}
+    more = [*tiles(), *(fake_tile(f"new{number}", 0, "train") for number in range(12))]
+    shards = fill(more)
+    assert len(shards) == 16
+    assert (
+        places.items() <= {tile.tile_id: (tile.split, tile.shard) for shard in shards for tile in shard.tiles}.items()
+    )
+    before = {shard.planned.source_digest for shard in fill(tiles())}
+    for shard in shards:  # and one that got none of the new tiles need not be written again
+        assert (shard.planned.source_digest in before) != any(tile.field_id.startswith("new") for tile in shard.tiles)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def undisturbed(runs: Runs, source: str, tmp_path_factory: pytest.TempPathFactor
     (manifest,) = (place / "data").glob("datasets/*/manifest.json")
     assert verify_manifest(str(manifest)).num_tiles == sum(SIZES.values())
     seen = visible(place / "data")
-    assert sum(path.startswith("shards/") for path in seen) == NUM_SHARDS
+    assert sum(path.endswith(".tfrecord") for path in seen) == NUM_SHARDS
     assert num_events > 100
     return seen, num_events
 

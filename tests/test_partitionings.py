@@ -73,7 +73,7 @@ def test_shards_receipts_manifest_and_report_are_the_same_in_any_partitioning(
 
 
 def stamps(data_root: Path) -> dict[str, tuple[int, int]]:
-    status = {path.name: path.stat() for path in (data_root / "shards").iterdir()}
+    status = {path.name: path.stat() for path in (data_root / "shards").glob("*.tfrecord")}
     return {name: (each.st_ino, each.st_mtime_ns) for name, each in status.items()}
 
 

@@ -8,15 +8,18 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.parameters import Parameters
+from components import environment
+from pipeline.parameters import VOLUME_CLAIM, Parameters
 
 ROOT = Path(__file__).parents[1]
 YAML = ROOT / "pipeline/training_pipeline.yaml"
+VOLUME_YAML = ROOT / "pipeline/training_pipeline_volume.yaml"
+STEPS = {"ingest", "shard", "merge", "train", "evaluate", "gate", "push"}
 
 
-def compiled(path, **environment):
-    command = [sys.executable, "-c", "from pipeline.cli import main; main()", "compile", "--out", str(path)]
-    subprocess.run(command, check=True, capture_output=True, cwd=ROOT, env={"PATH": "/usr/bin:/bin", **environment})
+def compiled(path, *options, **variables):
+    command = [sys.executable, "-c", "from pipeline.cli import main; main()", "compile", "--out", str(path), *options]
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT, env={"PATH": "/usr/bin:/bin", **variables})
     return path.read_text()
 
 
@@ -25,9 +28,24 @@ def spec():
     return next(yaml.safe_load_all(YAML.read_text()))
 
 
-def test_the_committed_yaml_is_current(tmp_path):
+def tasks_of(spec):
+    tasks = dict(spec["root"]["dag"]["tasks"])
+    for component in spec["components"].values():
+        tasks.update(component.get("dag", {}).get("tasks", {}))
+    return {name: task for name, task in tasks.items() if name in STEPS}
+
+
+def kubernetes_of(path):
+    """What Kubernetes is told about each step."""
+    _, platform = yaml.safe_load_all(path.read_text())
+    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    return {name.removeprefix("exec-"): told for name, told in executors.items()}
+
+
+@pytest.mark.parametrize(("committed", "options"), [(YAML, []), (VOLUME_YAML, ["--volume"])])
+def test_the_committed_yaml_is_current(tmp_path, committed, options):
     """`make compile` has been run since the pipeline last changed."""
-    assert compiled(tmp_path / "pipeline.yaml") == YAML.read_text()
+    assert compiled(tmp_path / "pipeline.yaml", *options) == committed.read_text()
 
 
 def test_another_image_changes_only_the_image_lines(tmp_path):
@@ -65,11 +83,27 @@ def test_compiling_needs_neither_tensorflow_nor_numpy(tmp_path):
 def test_the_run_form_shows_every_parameter_with_its_default(spec):
     inputs = spec["root"]["inputDefinitions"]["parameters"]
 
-    for field in dataclasses.fields(Parameters):
-        shown = inputs.pop(field.name)
-        assert shown["defaultValue"] == field.default
+    for name, default in dataclasses.asdict(Parameters()).items():
+        shown = inputs.pop(name)
+        assert shown["defaultValue"] == default
         assert shown["isOptional"]
     assert not inputs
+
+
+def test_a_volume_claim_is_the_only_difference_that_the_volume_makes(spec):
+    """Every step mounts it at the same place, and the workers of the train step get it, too."""
+    other = next(yaml.safe_load_all(VOLUME_YAML.read_text()))
+    claim = other["root"]["inputDefinitions"]["parameters"].pop("volume_claim")
+    assert claim == {"defaultValue": VOLUME_CLAIM, "isOptional": True, "parameterType": "STRING"}
+    assert other["deploymentSpec"] == spec["deploymentSpec"]
+
+    mounting = kubernetes_of(VOLUME_YAML)
+    assert set(mounting) == STEPS
+    assert all(len(told["pvcMount"]) == 1 for told in mounting.values())
+    assert {told["pvcMount"][0]["mountPath"] for told in mounting.values()} == {"/mnt/agrivision"}
+    for told in mounting.values():
+        del told["pvcMount"]
+    assert {name: told for name, told in mounting.items() if told} == kubernetes_of(YAML)
 
 
 def test_parameters_begin_with_their_stage_or_name_a_place():
@@ -81,11 +115,41 @@ def test_parameters_begin_with_their_stage_or_name_a_place():
 
 
 def test_what_depends_on_more_than_its_inputs_is_never_cached(spec):
-    tasks = dict(spec["root"]["dag"]["tasks"])
-    for component in spec["components"].values():
-        tasks.update(component.get("dag", {}).get("tasks", {}))
+    cached = {name for name, task in tasks_of(spec).items() if task.get("cachingOptions", {}).get("enableCache")}
 
-    cached = {name for name, task in tasks.items() if task.get("cachingOptions", {}).get("enableCache")}
+    assert cached == {"ingest", "shard", "merge"}
 
-    assert cached >= {"ingest", "shard", "merge"}
-    assert not cached & {"train", "evaluate", "gate", "push"}
+
+def test_the_node_pool_of_a_run_passes_through_the_train_step_to_its_workers(spec):
+    """The step's own pod only launches: it takes the volume and the cluster's settings, and none of the pool."""
+    component = spec["components"]["comp-train"]
+    passed = {each["field"]: each.get("applyToTask", False) for each in component["taskConfigPassthroughs"]}
+    assert passed == {
+        "RESOURCES": False,
+        "KUBERNETES_NODE_SELECTOR": False,
+        "KUBERNETES_TOLERATIONS": False,
+        "KUBERNETES_VOLUMES": True,
+        "ENV": True,
+    }
+    resources = spec["deploymentSpec"]["executors"]["exec-train"]["container"]["resources"]
+    assert set(resources) == {"accelerator"}
+
+    (train,) = kubernetes_of(YAML).values()
+    (settings,) = train["configMapAsEnv"]
+    assert settings["optional"]
+    assert settings["configMapName"] == "agrivision"
+    assert [each["envVar"] for each in settings["keyToEnv"]] == list(environment.CLUSTER_SETTINGS)
+    for told in (train["nodeSelector"]["nodeSelectorJson"], train["tolerations"][0]["tolerationJson"]):
+        assert told["componentInputParameter"] in ("train_node_selector", "train_tolerations")
+
+
+def test_light_steps_ask_for_little(spec):
+    for name in STEPS - {"train"}:
+        asked = spec["deploymentSpec"]["executors"][f"exec-{name}"]["container"]["resources"]
+        assert {"resourceCpuRequest", "resourceMemoryRequest"} <= set(asked)
+        assert not any("Limit" in key for key in asked)
+
+
+def test_a_step_that_failed_does_not_wait_for_an_attempt_that_never_comes(spec):
+    """Kubeflow starts lost pods again by itself; a retry policy would only add the waiting."""
+    assert not [name for name, task in tasks_of(spec).items() if "retryPolicy" in task]

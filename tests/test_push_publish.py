@@ -1,6 +1,5 @@
 """Pushing a model: what is published is what was evaluated, whole or not at all."""
 
-import io
 import shutil
 import signal
 import subprocess
@@ -11,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 import tensorflow as tf
-from colour_model import BANDS, CLASSES, SIZE_PX, colour_dataset, colour_training
+from colour_model import BANDS, SIZE_PX, colour_dataset, colour_training
 from tile_shards import encode, fake_record
 
 from components import storage
@@ -20,10 +19,8 @@ from components.errors import AgrivisionError, DataError, SettingsError
 from components.evaluate.evaluation import evaluate_training
 from components.progress import StepLog
 from components.push.pointer import read_production, rollback
-from components.push.predict import predict
 from components.push.publish import push_model
-from components.push.serving import model_card, save_serving_model, weights_digest
-from components.push.verify import check_of, compare_answers
+from components.push.serving import model_card, weights_digest
 
 LOG = StepLog("push")
 ROOT = Path(__file__).parents[1]
@@ -146,47 +143,6 @@ def test_an_evaluation_older_than_production_is_not_pushed(data, pushed):
     assert visible(models_uri) == before
 
 
-def tampered_predictions(root, evaluation, change):
-    with np.load(root / evaluation.predictions_path) as arrays:
-        contents = {name: arrays[name].copy() for name in arrays.files}
-    change(contents)
-    buffer = io.BytesIO()
-    np.savez(buffer, **contents)
-    (root / "tampered.npz").write_bytes(buffer.getvalue())
-    return "tampered.npz"
-
-
-def one_probability_off(arrays):
-    arrays["candidate"][-1, 0] += 1e-4
-
-
-def one_decision_off(arrays):
-    arrays["candidate_predicted"][0, 0] ^= True
-
-
-def no_tile_known(arrays):
-    arrays["tile_ids"] = np.array(["other"] * len(arrays["tile_ids"]))
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (one_probability_off, r"tile \S+ is answered 0.0001 off, expected at most 1e-05"),
-        (one_decision_off, r"tile \S+ is decided otherwise"),
-        (no_tile_known, "none of the evaluated tiles is in the test shards"),
-    ],
-)
-def test_the_verification_sees_the_smallest_difference(data, pushed, change, message):
-    root, manifest, _, (_, evaluation) = data
-    folder = Path(pushed[1].model_uri)
-    card = ModelCard.read(folder / "card.json")
-    assert "answered 48 test tiles" in compare_answers(check_of(folder, card, str(root), manifest, evaluation))
-    path = tampered_predictions(root, evaluation, change)
-    tampered = msgspec.structs.replace(evaluation, predictions_path=path)
-    with pytest.raises(DataError, match=message):
-        compare_answers(check_of(folder, card, str(root), manifest, tampered))
-
-
 def test_a_model_that_does_not_answer_as_evaluated_stays_invisible(data, tmp_path):
     receipt = msgspec.structs.replace(data[3][0], model_path=data[2][0].model_path)
     with pytest.raises(DataError, match=r"is not the evaluated one, nothing was pushed: tile \S+ is answered 0.98 off"):
@@ -210,64 +166,6 @@ def test_documents_that_do_not_belong_together_are_refused(data, tmp_path):
         push(data, tmp_path, data[3], manifest_sha256="other")
     with pytest.raises(DataError, match=r"no SavedModel at .*gone"):
         push(data, tmp_path, (msgspec.structs.replace(data[3][0], model_path="gone"), data[3][1]))
-
-
-def test_a_single_label_rgb_model_takes_no_nir_and_predicts_one_class(data, tmp_path):
-    manifest = colour_dataset(tmp_path, num_val=3, num_test=3, bands=BANDS[:3])
-    receipt = colour_training(tmp_path, manifest, "single", label_mode="single_label")
-    evaluation = msgspec.structs.replace(data[3][1], thresholds=(0.5, 0.5, 0.5))
-    save_serving_model(tmp_path / receipt.model_path, model_card(receipt, evaluation, "w"), tmp_path / "serving")
-    model = tf.saved_model.load(str(tmp_path / "serving"))
-    record = fake_record(2001)
-    assert set(model.signatures["serving_default"].structured_input_signature[1]) == {"rgb"}
-    assert set(model.signatures["masked"].structured_input_signature[1]) == {"rgb", "valid_mask"}
-    answer = model.signatures["serving_default"](rgb=tf.constant([record.rgb] * 2))
-    assert answer["predicted"].numpy().sum(axis=1).tolist() == [1, 1]
-    assert (answer["predicted"].numpy().argmax(axis=1) == answer["probabilities"].numpy().argmax(axis=1)).all()
-
-
-@pytest.fixture
-def tile(tmp_path):
-    """The files of a tile that is half outside the field and half masked."""
-    record = fake_record(2002)
-    (tmp_path / "rgb.jpg").write_bytes(record.rgb)
-    (tmp_path / "nir.jpg").write_bytes(record.nir)
-    half = np.zeros((48, 48), np.uint8)
-    half[:, :24] = 255
-    (tmp_path / "boundary.png").write_bytes(encode(half, "PNG"))
-    (tmp_path / "mask.png").write_bytes(encode(255 - half, "PNG"))
-    (tmp_path / "small.png").write_bytes(encode(half[:24], "PNG"))
-    (tmp_path / "text.jpg").write_text("no image")
-    return {path.stem: path for path in tmp_path.iterdir() if path.is_file()}, record
-
-
-def test_predict_asks_the_production_model_or_a_version(data, pushed, tile):
-    paths, record = tile
-    answer = predict(str(pushed[0]), paths["rgb"], paths["nir"])
-    assert list(answer) == list(CLASSES)
-    assert [value.predicted for value in answer.values()] == [label == 1 for label in record.labels]
-    assert answer == predict(pushed[1].model_uri, paths["rgb"], paths["nir"])
-
-
-def test_predict_counts_only_pixels_that_are_inside_the_field_and_usable(pushed, tile):
-    paths, _ = tile
-    answer = predict(str(pushed[0]), paths["rgb"], paths["nir"], paths["boundary"], paths["mask"])
-    assert not any(value.predicted for value in answer.values())
-
-
-def test_predict_says_what_is_wrong_in_one_line(pushed, tile, tmp_path):
-    paths, _ = tile
-    models_uri, rgb, nir = str(pushed[0]), paths["rgb"], paths["nir"]
-    with pytest.raises(SettingsError, match="needs a NIR image"):
-        predict(models_uri, rgb)
-    with pytest.raises(SettingsError, match=r"no model at .*: neither production.json nor card.json is there"):
-        predict(str(tmp_path), rgb, nir)
-    with pytest.raises(DataError, match=r"text.jpg' is no image"):
-        predict(models_uri, paths["text"], nir)
-    with pytest.raises(DataError, match=r"cannot read image .*gone.jpg': No such file"):
-        predict(models_uri, tmp_path / "gone.jpg", nir)
-    with pytest.raises(DataError, match="boundary and mask must be of one size, got 48x48 and 48x24 pixels"):
-        predict(models_uri, rgb, nir, paths["boundary"], paths["small"])
 
 
 # A push in a process of its own, which ends itself with SIGKILL when it comes to the named function of `os` or storage.

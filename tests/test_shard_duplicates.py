@@ -16,14 +16,13 @@ from components.shard import duplicates
 from components.shard.duplicates import (
     Duplicates,
     NamedTile,
-    PictureDigests,
     Repeats,
     find_repeats,
     judge_repeats,
-    picture_digest,
 )
 from components.shard.leaks import check_leaks
 from components.shard.merging import DatasetSums
+from components.shard.picture_digests import PictureDigests, picture_digest
 from components.shard.receipts import read_receipt
 
 

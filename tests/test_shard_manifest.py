@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from sharded import shard_and_merge
-from small_source import plan, write_file, write_source
+from small_source import plan, write_source
 
-from components.contracts import Inventory, Manifest, PlannedShard, Rejection, ShardReceipt, ShardReceipts
+from components.contracts import Inventory, Manifest, PlannedShard, ShardReceipt, ShardReceipts
 from components.errors import DataError
 from components.progress import StepLog
 from components.shard.manifest import merge_shards
@@ -60,42 +60,6 @@ def test_statistics_are_those_of_the_valid_pixels(tmp_path: Path) -> None:
     assert log.summary == "wrote 20 tiles of 8 fields to 5 shards (0.00 GB), 0 rejected"
 
 
-def test_too_many_bad_tiles_stop_the_run_with_the_reasons(tmp_path: Path) -> None:
-    tiles = write_source(tmp_path / "source")
-    for index, content in ((1, b""), (2, b""), (5, b"text")):
-        broken = write_file(tmp_path / "source", tiles[index].rgb.path, content)
-        tiles[index] = msgspec.structs.replace(tiles[index], rgb=broken)
-    unpaired = (Rejection("TRAIN9_0-0-64-64", "nir: no such file"),)
-    path = plan(tmp_path / "source", tmp_path, tiles, max_bad_fraction=0.1, rejected=unpaired)
-    with pytest.raises(DataError) as raised:
-        shard_and_merge(path, tmp_path, tmp_path)
-    assert str(raised.value) == (
-        "4 of 21 tiles are bad, 19.0%, more than ingest_max_bad_fraction=0.1 allows: "
-        f"2 x rgb: empty file (0 bytes) (e.g. {tiles[2].tile_id}); "
-        f"1 x rgb: not a readable JPEG or PNG file (e.g. {tiles[5].tile_id}); "
-        "1 x nir: no such file (e.g. TRAIN9_0-0-64-64)"
-    )
-    assert not published(tmp_path)
-
-    manifest = shard_and_merge(
-        plan(tmp_path / "source", tmp_path, tiles, max_bad_fraction=4 / 21, rejected=unpaired), tmp_path, tmp_path
-    )
-    assert [bad.tile_id for bad in manifest.rejected] == [
-        tiles[2].tile_id, tiles[1].tile_id, tiles[5].tile_id, "TRAIN9_0-0-64-64",
-    ]  # fmt: skip
-    assert manifest.num_tiles == 17
-
-
-def test_a_split_without_a_good_tile_is_no_dataset(tmp_path: Path) -> None:
-    tiles = write_source(tmp_path / "source", val=1)
-    broken = write_file(tmp_path / "source", tiles[12].rgb.path, b"")
-    tiles[12] = msgspec.structs.replace(tiles[12], rgb=broken)
-    with pytest.raises(DataError, match=r"the val split has no good tile \(1 rejected\)"):
-        shard_and_merge(plan(tmp_path / "source", tmp_path, tiles), tmp_path, tmp_path)
-    with pytest.raises(DataError, match=r"the val split has no good tile \(0 rejected\)"):
-        shard_and_merge(plan(tmp_path / "source", tmp_path, tiles[:12] + tiles[13:]), tmp_path, tmp_path)
-
-
 def handed(path: Path) -> ShardReceipts:
     return ShardReceipts.read(path / "receipts-0.json")
 
@@ -133,6 +97,11 @@ def lose_digest(data_root: Path) -> None:
     msgspec.structs.replace(right, picture_digests=right.picture_digests[8:]).write(path)
 
 
+def lose_record(data_root: Path) -> None:
+    path, right = receipt(data_root, 1)
+    msgspec.structs.replace(right, records=right.records[5:]).write(path)
+
+
 def lose_class(data_root: Path) -> None:
     path, right = receipt(data_root, 1)
     msgspec.structs.replace(right, class_tiles=right.class_tiles[1:]).write(path)
@@ -147,6 +116,7 @@ def lose_class(data_root: Path) -> None:
         (cut_shard, "train shard 1, 'shards/.*: expected .* bytes, got "),
         (miscount, "train shard 1: planned with 4 tiles, but its receipt is of 3 tiles"),
         (lose_digest, "train shard 1: its receipt counts 4 tiles and has 3 digests"),
+        (lose_record, "train shard 1: its receipt counts 4 tiles and has 3 records"),
         (lose_class, "train shard 1: expected 2 classes and 4 bands, its receipt has 1 and 4"),
     ],
 )
@@ -178,11 +148,23 @@ def test_damaged_sums_by_field_are_replaced_and_sound_ones_left_alone(tmp_path: 
         assert published(tmp_path) == expected
 
 
+def test_a_damaged_table_of_records_is_replaced(tmp_path: Path) -> None:
+    path = plan(tmp_path / "source", tmp_path, write_source(tmp_path / "source"))
+    manifest = shard_and_merge(path, tmp_path, tmp_path)
+    table = tmp_path / "shards" / f"{manifest.splits['train'].records_sha256}.records"
+    content = table.read_bytes()
+    assert len(content) == 12 * 5  # four bytes of length, and one with the bits of both classes
+    for damaged in (content[:-1], content[::-1]):
+        table.write_bytes(damaged)
+        assert merge_again(path, tmp_path) == manifest
+        assert table.read_bytes() == content
+
+
 def test_a_shard_that_was_damaged_since_is_named_by_merge_which_shows_its_tiles(tmp_path: Path) -> None:
     path = plan(tmp_path / "source", tmp_path, write_source(tmp_path / "source"))
     shard_and_merge(path, tmp_path, tmp_path)
     shutil.rmtree(tmp_path / "datasets")
-    for shard in (tmp_path / "shards").iterdir():
+    for shard in (tmp_path / "shards").glob("*.tfrecord"):
         content = bytearray(shard.read_bytes())
         content[len(content) // 2] ^= 1
         shard.write_bytes(content)
@@ -229,21 +211,3 @@ def test_what_a_shard_task_hands_over_and_what_a_worker_reads_do_not_grow_with_f
     assert abs(sizes[1][0] - sizes[0][0]) < 10
     assert sizes[1][1] == sizes[0][1]
     assert sizes[1][2] > 2 * sizes[0][2]
-
-
-def test_what_cannot_be_learned_or_judged_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tiles = write_source(tmp_path / "source", test=1)  # the test tile has drydown only
-    tiles = [
-        msgspec.structs.replace(tile, labels={"drydown": tile.labels["drydown"]}) if tile.split == "train" else tile
-        for tile in tiles
-    ]
-    tiles[-1] = msgspec.structs.replace(tiles[-1], field_id="TRAIN0")
-    shard_and_merge(plan(tmp_path / "source", tmp_path, tiles), tmp_path, tmp_path)
-    warnings = [line.partition("warning: ")[2] for line in capsys.readouterr().out.splitlines() if "warning" in line]
-    assert warnings == [
-        "no train tile has weed_cluster: cannot be learned",
-        "no test tile has weed_cluster: cannot be judged on test",
-        "1 fields have tiles in two splits (e.g. TRAIN0): their scores will flatter",
-    ]
-    report = (tmp_path / "report.html").read_text()
-    assert all(warning in report for warning in warnings)

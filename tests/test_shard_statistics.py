@@ -1,6 +1,7 @@
 import collections
 import itertools
 import random
+import re
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ from small_source import plan, write_file, write_source
 from components.contracts import FieldSums
 from components.shard.field_file import read_fields
 from components.shard.field_table import FieldTable
+from components.shard.shifts import percent
 from components.shard.statistics import mean_and_std
 
 
@@ -39,33 +41,36 @@ def test_a_full_release_of_one_bright_band_does_not_lose_its_spread() -> None:
 
 def test_the_rows_of_a_field_add_up_whatever_their_order() -> None:
     rows = [
-        FieldSums("B", 2018, 2, 10, {"water": 1}, (5, 6), (50, 60)),
-        FieldSums("A", 2019, 1, 7, {"water": 1}, (1, 1), (1, 1)),
-        FieldSums("B", 2018, 3, 20, {"drydown": 3, "water": 1}, (2, 3), (20, 30)),
-        FieldSums("B", 2017, 1, 5, {}, (4, 4), (40, 40)),  # the same field in another year
+        FieldSums("B", 2018, 2, 10, {"water": 1}, {"water": 4}, (5, 6), (50, 60)),
+        FieldSums("A", 2019, 1, 7, {"water": 1}, {"water": 7}, (1, 1), (1, 1)),
+        FieldSums("B", 2018, 3, 20, {"drydown": 3, "water": 1}, {"drydown": 9, "water": 2}, (2, 3), (20, 30)),
+        FieldSums("B", 2017, 1, 5, {}, {"water": 1}, (4, 4), (40, 40)),  # another year; too few pixels
     ]
     expected = (
-        FieldSums("A", 2019, 1, 7, {"water": 1}, (1, 1), (1, 1)),
-        FieldSums("B", 2017, 1, 5, {}, (4, 4), (40, 40)),
-        FieldSums("B", 2018, 5, 30, {"water": 2, "drydown": 3}, (7, 9), (70, 90)),
+        FieldSums("A", 2019, 1, 7, {"water": 1}, {"water": 7}, (1, 1), (1, 1)),
+        FieldSums("B", 2017, 1, 5, {}, {"water": 1}, (4, 4), (40, 40)),
+        FieldSums("B", 2018, 5, 30, {"water": 2, "drydown": 3}, {"water": 6, "drydown": 9}, (7, 9), (70, 90)),
     )
     for order in itertools.permutations(rows):
         table = FieldTable(("water", "drydown"), num_bands=2)
         for row in order:
             table.add("train", [row])
         assert list(table.rows()) == [("train", row) for row in expected]
+        assert table.num_classes().sum() == 3  # pixels alone do not make a tile of the class
 
 
 def test_thousands_of_fields_are_added_up_as_one_by_one() -> None:
     classes = tuple(f"class-{index}" for index in range(300))
     draw = random.Random(3)
-    table, expected = FieldTable(classes, num_bands=1), collections.defaultdict(lambda: (0, 0, {}))
+    table, pixels = FieldTable(classes, num_bands=1), collections.Counter()
+    expected = collections.defaultdict(lambda: (0, 0, {}))
     for _ in range(200):
         split, rows = draw.choice(("train", "val")), []
         for _ in range(draw.randrange(200)):
             name, year, values = f"F{draw.randrange(2000)}", draw.choice((2017, 2018)), draw.randrange(2**40)
             label = draw.choice(classes)
-            rows.append(FieldSums(name, year, 1, 1, {label: 1}, (values,), (values,)))
+            rows.append(FieldSums(name, year, 1, 1, {label: 1}, {label: values}, (values,), (values,)))
+            pixels[label] += values
             num_tiles, total, labels = expected[split, name, year]
             expected[split, name, year] = (num_tiles + 1, total + values, labels | {label: labels.get(label, 0) + 1})
         table.add(split, rows)
@@ -78,6 +83,7 @@ def test_thousands_of_fields_are_added_up_as_one_by_one() -> None:
     assert table.num_fields() == len(names["train"] | names["val"])
     assert table.in_two_splits() == sorted(names["train"] & names["val"])
     assert table.class_tiles("class-7").sum() == sum(labels.get("class-7", 0) for _, _, labels in expected.values())
+    assert {name: table.class_pixels(name).sum() for name in classes} == {name: pixels[name] for name in classes}
     assert table.num_classes().sum() == sum(len(labels) for _, _, labels in expected.values())
     tiles = collections.Counter()
     for (split, name, _), each in expected.items():
@@ -101,7 +107,16 @@ def test_the_sums_by_field_are_those_of_the_split(tmp_path: Path) -> None:
         assert sum(field.valid_pixels for field in fields) == split.valid_pixels
         for index, label in enumerate(manifest.classes):
             assert sum(field.class_tiles.get(label, 0) for field in fields) == split.class_tiles[index]
+            assert sum(field.class_pixels.get(label, 0) for field in fields) == split.class_pixels[index] > 0
         for index, counts in enumerate(split.band_histogram):
             values = np.arange(256)
             assert sum(field.band_sums[index] for field in fields) == int(values @ counts)
             assert sum(field.band_squares[index] for field in fields) == int(values**2 @ counts)
+    section = (tmp_path / "report.html").read_text().partition("valid pixels that show the class")[2]
+    for label in manifest.classes:
+        shares = []
+        for year in (2017, 2018):
+            of_year = [row for _, row in rows if row.year == year]
+            pixels = sum(row.class_pixels.get(label, 0) for row in of_year)
+            shares.append(percent(pixels / sum(row.valid_pixels for row in of_year)))
+        assert re.search("".join([f"<td>{label}</td>", *(f"<td[^>]*>{share}</td>" for share in shares)]), section)

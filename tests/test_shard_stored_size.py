@@ -19,7 +19,7 @@ from components.contracts import Inventory, Manifest, Rejection, SourceTile
 from components.ingest.settings import TILE_SIZES_PX
 from components.progress import StepLog
 from components.shard import source_image
-from components.shard.duplicates import picture_digest
+from components.shard.picture_digests import picture_digest
 from components.shard.stored_size import scaled_counts, scaled_jpeg, scaled_mask, stored_size
 from components.shard.tile_check import CheckedTile, check_tile
 from components.shard.verify import verify_manifest

@@ -33,7 +33,7 @@ def manifest_of(data_root: Path) -> Path:
 def test_a_whole_dataset_passes_wherever_it_lies(data_root: Path, tmp_path: Path) -> None:
     report = verify_manifest(str(manifest_of(data_root)))
     assert (report.num_tiles, report.num_shards) == (12, 4)
-    assert report.num_bytes == sum(path.stat().st_size for path in (data_root / "shards").iterdir())
+    assert report.num_bytes == sum(path.stat().st_size for path in (data_root / "shards").glob("*.tfrecord"))
     copy = shutil.copy(manifest_of(data_root), tmp_path / "artifact")
     assert verify_manifest(str(copy), str(data_root)) == report
 
@@ -84,6 +84,25 @@ def test_the_sums_by_field_are_those_that_the_manifest_names(
     data_root: Path, damage: Callable[[Path], None], message: str
 ) -> None:
     damage(manifest_of(data_root).with_name("fields.jsonl"))
+    with pytest.raises(DataError, match=message):
+        verify_manifest(str(manifest_of(data_root)))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (
+            lambda path: path.unlink(),
+            r"the table of records '.*\.records' is gone; run the pipeline again",
+        ),
+        (flip_a_bit, r"\.records' has sha256 .*, expected .*; delete it and run the pipeline again on the same source"),
+    ],
+)
+def test_the_tables_of_records_are_those_that_the_manifest_names(
+    data_root: Path, damage: Callable[[Path], None], message: str
+) -> None:
+    val = Manifest.read(manifest_of(data_root)).splits["val"]
+    damage(data_root / "shards" / f"{val.records_sha256}.records")
     with pytest.raises(DataError, match=message):
         verify_manifest(str(manifest_of(data_root)))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from storage_race import race, write_model
 
-from components import storage
+from components import disk, storage, whole_folder
 from components.errors import DataError, SettingsError
 
 
@@ -114,7 +114,7 @@ def test_what_is_missing_is_told_from_what_is_empty(tmp_path):
 
 def test_a_failed_write_leaves_nothing_and_keeps_what_was_there(tmp_path):
     storage.write_bytes(f"{tmp_path}/pointer", b"old")
-    with contextlib.suppress(InterruptedError), storage.temporary_file(f"{tmp_path}/pointer") as temporary:
+    with contextlib.suppress(InterruptedError), disk.temporary_file(f"{tmp_path}/pointer") as temporary:
         temporary.write_bytes(b"half of the n")
         raise InterruptedError
     assert [path.name for path in tmp_path.iterdir()] == ["pointer"]
@@ -122,7 +122,7 @@ def test_a_failed_write_leaves_nothing_and_keeps_what_was_there(tmp_path):
 
 
 def test_a_file_under_way_is_hidden_from_listings(tmp_path):
-    with storage.temporary_file(f"{tmp_path}/shard") as temporary:
+    with disk.temporary_file(f"{tmp_path}/shard") as temporary:
         temporary.write_bytes(b"half")
         assert list(storage.list_files(str(tmp_path))) == []
     assert [file.path for file in storage.list_files(str(tmp_path))] == ["shard"]
@@ -191,21 +191,21 @@ def test_of_processes_that_publish_at_once_exactly_one_wins_and_nothing_is_left_
 def test_a_folder_is_published_once_removed_and_published_again(tmp_path):
     write_model(tmp_path / "model", "card")
     uri = f"{tmp_path}/versions/v1"
-    assert [storage.publish_folder(tmp_path / "model", uri, "card.json") for _ in range(2)] == [True, False]
-    assert storage.download_folder(uri, tmp_path / "unused") == Path(uri)
-    storage.remove_folder(uri, "card.json")
+    assert [whole_folder.publish(tmp_path / "model", uri, "card.json") for _ in range(2)] == [True, False]
+    assert whole_folder.download(uri, tmp_path / "unused") == Path(uri)
+    whole_folder.remove(uri, "card.json")
     assert not os.path.exists(uri)
-    storage.remove_folder(uri, "card.json")  # again is no error
-    assert storage.publish_folder(tmp_path / "model", uri, "card.json")
+    whole_folder.remove(uri, "card.json")  # again is no error
+    assert whole_folder.publish(tmp_path / "model", uri, "card.json")
 
 
 def test_the_remains_of_a_removal_that_was_cut_short_do_not_bar_the_version(tmp_path):
     write_model(tmp_path / "model", "card")
     uri = f"{tmp_path}/versions/v1"
-    storage.publish_folder(tmp_path / "model", uri, "card.json")
+    whole_folder.publish(tmp_path / "model", uri, "card.json")
     os.remove(f"{uri}/card.json")
     os.rename(f"{uri}/saved_model.pb", f"{uri}/stale.pb")
-    assert storage.publish_folder(tmp_path / "model", uri, "card.json")
+    assert whole_folder.publish(tmp_path / "model", uri, "card.json")
     assert not os.path.exists(f"{uri}/stale.pb")
     assert storage.read_bytes(f"{uri}/card.json") == b"card"
 
@@ -214,7 +214,7 @@ def test_a_publication_that_fails_leaves_nothing(tmp_path):
     write_model(tmp_path / "model", "card")
     shutil.copy(tmp_path / "model" / "card.json", tmp_path / "blocked")
     with pytest.raises(NotADirectoryError):
-        storage.publish_folder(tmp_path / "model", f"{tmp_path}/blocked", "card.json")
+        whole_folder.publish(tmp_path / "model", f"{tmp_path}/blocked", "card.json")
     assert sorted(path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")) == ["blocked", "model"]
 
 

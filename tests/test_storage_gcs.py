@@ -12,7 +12,7 @@ import uuid
 import pytest
 from storage_race import race, write_model
 
-from components import bucket, storage
+from components import bucket, storage, whole_folder
 from components.errors import DataError, SettingsError
 
 pytestmark = [
@@ -40,7 +40,7 @@ def root(bucket_uri):
     uri = f"{bucket_uri}/test-storage-{uuid.uuid4().hex}"
     yield uri
     _plant()
-    storage.remove_folder(uri, "")
+    whole_folder.remove(uri, "")
 
 
 def _plant(*faults: dict) -> None:
@@ -78,7 +78,7 @@ def test_what_is_written_is_listed_and_read(root):
     assert {file.path for file in storage.list_files(f"{root}/deep/")} == {"er/b.png", "c"}
     storage.write_bytes(storage.join(root, "a.jpg"), b"2")
     assert {file.path: file for file in storage.list_files(root)}["a.jpg"].version != files["a.jpg"].version
-    storage.remove_folder(f"{root}-other", "")
+    whole_folder.remove(f"{root}-other", "")
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,8 @@ def test_of_processes_that_write_at_once_exactly_one_wins(root, kind):
 def test_a_folder_is_published_once_and_downloaded_whole(root, tmp_path):
     write_model(tmp_path / "model", "card")
     uri = f"{root}/v1"
-    assert [storage.publish_folder(tmp_path / "model", uri, "card.json") for _ in range(2)] == [True, False]
-    there = storage.download_folder(uri, tmp_path / "copy")
+    assert [whole_folder.publish(tmp_path / "model", uri, "card.json") for _ in range(2)] == [True, False]
+    there = whole_folder.download(uri, tmp_path / "copy")
     assert {path.relative_to(there).as_posix() for path in there.rglob("*") if path.is_file()} == {
         "card.json",
         "saved_model.pb",
@@ -156,7 +156,7 @@ def test_a_folder_is_published_once_and_downloaded_whole(root, tmp_path):
     with storage.local_copy(f"{uri}/variables/index") as local:
         assert local.read_bytes() == b"weights" * 1000
     assert not local.exists()
-    storage.remove_folder(uri, "card.json")
+    whole_folder.remove(uri, "card.json")
     assert list(storage.list_files(uri)) == []
 
 

@@ -1,19 +1,12 @@
 import pytest
+from curve_points import epoch_metrics
 
 from components.contracts import EpochMetrics
 from components.train.early_stopping import is_better, should_stop
 
 
-def metrics(f1: float, loss: float = 0.0, epoch: int = 0) -> EpochMetrics:
-    return EpochMetrics(
-        epoch=epoch,
-        train_loss=0.0,
-        val_loss=loss,
-        val_macro_f1=f1,
-        learning_rate=0.0,
-        seconds=0.0,
-        tiles_per_second=0.0,
-    )
+def metrics(f1: float, loss: float = 0.0) -> EpochMetrics:
+    return epoch_metrics(val_macro_f1=f1, val_loss=loss)
 
 
 @pytest.mark.parametrize(

@@ -1,40 +1,23 @@
 """Curves as TensorBoard reads them, written for a training that is not there."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
+from curve_points import absent_trainee, clock_at, epoch_metrics
 
-from components.contracts import EpochMetrics
 from components.train import events
 from components.train.checkpoints import TrainingState
 from components.train.config import TrainConfig
 from components.train.events import Curves, EventFile
 from components.train.schedule import learning_rate
-from components.train.step_clock import LoopTime, StepClock
 
 CONFIG = TrainConfig(global_batch_size=8, epochs=2, learning_rate=0.5)
-EPOCH = EpochMetrics(
-    epoch=1,
-    train_loss=0.75,
-    val_loss=0.5,
-    val_macro_f1=0.25,
-    learning_rate=0.125,
-    seconds=3.0,
-    tiles_per_second=64.0,
-    input_wait_share=0.0625,
-)
+EPOCH = epoch_metrics(1)
 
 
 def trainee(folder: Path | str, worker: int = 0, steps_per_epoch: int = 4):
-    return SimpleNamespace(
-        worker=worker,
-        config=CONFIG,
-        steps_per_epoch=steps_per_epoch,
-        num_steps=2 * steps_per_epoch,
-        events_uri=str(folder),
-    )
+    return absent_trainee(CONFIG, steps_per_epoch, worker=worker, events_uri=str(folder))
 
 
 def read(folder: Path) -> list[tf.compat.v1.Event]:
@@ -47,12 +30,6 @@ def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
         for value in event.summary.value:
             found.setdefault(value.tag, []).append((event.step, value.simple_value))
     return found
-
-
-def clock_at(waiting: float, stepping: float, num_steps: int) -> StepClock:
-    clock = StepClock()
-    clock.total = LoopTime(waiting, stepping, num_steps)
-    return clock
 
 
 def test_points_by_step_and_by_epoch_are_read_back(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def test_a_backbone_learns_from_bytes_at_its_smallest_size(name: str) -> None:
     image = np.random.default_rng(0).integers(0, 255, (2, side, side, 4)).astype(np.uint8)
     batch = [tf.constant(image), tf.ones((2, side, side, 1), tf.uint8)]
 
-    @tf.function
+    @tf.function(autograph=False)
     def gradients():
         with tf.GradientTape() as tape:
             logits = model(batch, training=True)

@@ -6,16 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import tensorflow as tf
 from pretrained_backbone import save_weights
-from tile_shards import fake_dataset
+from train_fixtures import assert_equal, checkpointed, write_data
 
 from components.contracts import TrainingReceipt
 from components.errors import DataError
 from components.progress import StepLog
-from components.train.checkpoints import latest_state
 from components.train.local import train_locally
 
 TUNING = {
@@ -33,7 +30,7 @@ TUNING = {
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data")
-    fake_dataset(root).write(root / "manifest.json")
+    write_data(root)
     save_weights("small", root / "small.weights.h5")
     return root
 
@@ -54,21 +51,10 @@ def train(data: Path, root: Path, num_workers: int, max_restarts: int = 0, **tun
     return train_locally(*arguments(data, root, num_workers, max_restarts, **tuning), StepLog("train"))
 
 
-def weights(root: Path, receipt: TrainingReceipt) -> list[np.ndarray]:
-    reader = tf.train.load_checkpoint(str(root / receipt.model_path / "variables" / "variables"))
-    return [reader.get_tensor(name) for name in sorted(reader.get_variable_to_shape_map()) if "weights" in name]
-
-
-def curve(receipt: TrainingReceipt) -> np.ndarray:
-    return np.array([(row.train_loss, row.val_loss, row.val_macro_f1) for row in receipt.history])
-
-
 def test_two_workers_equal_one_through_all_stages(data: Path, undisturbed: TrainingReceipt, tmp_path: Path) -> None:
     assert undisturbed.bands == ("red", "green", "blue", "nir")
     receipt = train(data, tmp_path, num_workers=2)
-    np.testing.assert_allclose(curve(receipt), curve(undisturbed), atol=1e-5)
-    for mine, other in zip(weights(tmp_path, receipt), weights(data, undisturbed), strict=True):
-        np.testing.assert_allclose(mine, other, atol=1e-5)
+    assert_equal(tmp_path, receipt, data, undisturbed, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -92,10 +78,8 @@ def test_a_stopped_training_goes_on_in_the_middle_of_a_stage(
         for line in launcher.stdout:
             if "epoch 1/3 done" in line:
                 launcher.send_signal(signal.SIGTERM)
-    state = latest_state(str(next((tmp_path / "training").glob("*/checkpoints"))))
+    state = checkpointed(tmp_path)
     assert state is not None
     assert (state.epoch, state.step > 0) == (1, True), "in the middle of an epoch, and of a stage"
     receipt = train_locally(*arguments(data, tmp_path, 1, 0), StepLog("train"))
-    np.testing.assert_array_equal(curve(receipt), curve(undisturbed))
-    for mine, other in zip(weights(tmp_path, receipt), weights(data, undisturbed), strict=True):
-        np.testing.assert_array_equal(mine, other)
+    assert_equal(tmp_path, receipt, data, undisturbed)

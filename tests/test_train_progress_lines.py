@@ -3,26 +3,16 @@
 from types import SimpleNamespace
 
 import pytest
+from curve_points import absent_trainee, clock_at, epoch_metrics
 
-from components.contracts import EpochMetrics
 from components.progress import parse_line
 from components.train import progress_lines
 from components.train.checkpoints import TrainingState
 from components.train.config import TrainConfig
 from components.train.progress_lines import ProgressLines
-from components.train.step_clock import LoopTime, StepClock
 from components.train.time_budget import TimeBudget
 
-EPOCH = EpochMetrics(
-    epoch=0,
-    train_loss=0.75,
-    val_loss=0.5,
-    val_macro_f1=0.25,
-    learning_rate=0.125,
-    seconds=3.0,
-    tiles_per_second=1064.0,
-    input_wait_share=0.0625,
-)
+EPOCH = epoch_metrics(tiles_per_second=1064.0)
 
 
 @pytest.fixture
@@ -36,15 +26,7 @@ def lines_of(worker: int = 0, max_seconds: float = 0.0) -> ProgressLines:
     config = TrainConfig(global_batch_size=8, epochs=3)
     budget = TimeBudget(max_seconds, 0.0)
     budget.spent = lambda: 40.0  # type: ignore[method-assign]
-    return ProgressLines(
-        SimpleNamespace(worker=worker, config=config, steps_per_epoch=10, num_steps=30, budget=budget)  # type: ignore[arg-type]
-    )
-
-
-def clock_at(waiting: float, stepping: float, num_steps: int) -> StepClock:
-    clock = StepClock()
-    clock.total = LoopTime(waiting, stepping, num_steps)
-    return clock
+    return ProgressLines(absent_trainee(config, 10, worker=worker, budget=budget))  # type: ignore[arg-type]
 
 
 def test_a_line_says_where_how_fast_how_long_and_what_it_waits_for(now, capsys) -> None:

@@ -14,7 +14,7 @@ from components.train.shard_index import index_split
 
 def make_reader(root: Path, records: list[Record], **changes: int) -> Reader:
     split = write_split(root, records, num_shards=2)
-    index = index_split(str(root), split.shards, 3, single_label=False)
+    index = index_split(str(root), split, 3, single_label=False)
     return Reader(index=index, bands=BANDS, num_classes=3, image_size_px=16, ratio=2, **changes)
 
 

@@ -1,16 +1,12 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
-from tile_shards import fake_record, write_split
 
 from components.train.order import train_plan
-from components.train.sampling import balanced_order, effective_number, read_labels, sampling_weights
-from components.train.shard_index import index_split
+from components.train.sampling import balanced_order, effective_number, sampling_weights
 
 # 60 tiles of class 0, 30 of class 1, 6 of class 2, of which 2 have class 0 too, and 4 without any class.
-LABELS = np.zeros((100, 3), np.float32)
-LABELS[:60, 0] = LABELS[60:90, 1] = LABELS[90:96, 2] = LABELS[90:92, 0] = 1.0
+LABELS = np.zeros((100, 3), np.bool_)
+LABELS[:60, 0] = LABELS[60:90, 1] = LABELS[90:96, 2] = LABELS[90:92, 0] = True
 KINDS = [slice(0, 60), slice(60, 90), slice(90, 96), slice(96, 100)]  # a tile counts by its rarest class
 
 
@@ -59,10 +55,3 @@ def test_workers_together_see_the_same_balanced_batches_as_one(num_workers: int)
     np.testing.assert_array_equal(np.hstack(plans), whole)
     assert not np.array_equal(whole, train_plan(100, 8, 0, 1, 7, 3, weights))
     assert not np.array_equal(whole, train_plan(100, 8, 0, 1, 8, 2, weights))
-
-
-def test_labels_are_read_in_the_order_of_the_index(tmp_path: Path) -> None:
-    records = [fake_record(number, size_px=16) for number in range(7)]
-    index = index_split(str(tmp_path), write_split(tmp_path, records, 2).shards, 3, single_label=False)
-    in_order = [*records[0::2], *records[1::2]]
-    np.testing.assert_array_equal(read_labels(index, 3), [record.labels for record in in_order])

@@ -31,7 +31,7 @@ def features(model, image: np.ndarray, valid: np.ndarray) -> np.ndarray:
         pytest.param("mobilenet_v3_small", True, marks=pytest.mark.slow),
         pytest.param("efficientnet_v2_b0", False, marks=pytest.mark.slow),
         pytest.param("resnet50", True, marks=pytest.mark.slow),
-        pytest.param("nasnet_large", False, marks=pytest.mark.slow),
+        pytest.param("nasnet_large", False, marks=pytest.mark.long),
     ],
 )
 def test_features_are_those_of_the_published_backbone_whatever_nir_shows(name: str, ndvi: bool, tmp_path: Path) -> None:

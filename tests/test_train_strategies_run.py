@@ -1,30 +1,35 @@
 """Each strategy that runs on a processor, with real worker processes, on tiny tiles."""
 
-import json
 import os
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from tile_shards import fake_dataset
+from train_fixtures import (
+    another_root,
+    answers,
+    assert_equal,
+    checkpointed,
+    copy_shards,
+    in_background,
+    shared_folder,
+    train,
+    wait_for,
+    write_data,
+)
 
 from components import tfrecords
-from components.contracts import Manifest, TrainingReceipt
+from components.contracts import Manifest
 from components.errors import DataError
-from components.progress import StepLog
-from components.train import launch_local, local
-from components.train.checkpoints import latest_state
+from components.train import launch_local, training
 from components.train.graph_reader import PlaceReader, read_tiles
-from components.train.launch_local import WorkersFailed
-from components.train.local import train_locally
 from components.train.reader import Reader
 from components.train.shard_index import index_split
-from components.train.spec import EXIT_STOPPED
+from components.train.spec import EXIT_STOPPED, WorkersFailed
 from components.train.worker_process import WorkerProcess
 
 TUNING = {
@@ -42,58 +47,31 @@ TUNING = {
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("data")
-    fake_dataset(root).write(root / "manifest.json")
-    return root
+    return shared_folder(tmp_path_factory, "data", write_data)
 
 
 @pytest.fixture
 def root(data: Path, tmp_path: Path) -> Path:
-    (tmp_path / "shards").symlink_to(data / "shards")
-    (tmp_path / "manifest.json").write_bytes((data / "manifest.json").read_bytes())
-    return tmp_path
-
-
-def train(root: Path, strategy: str, num_workers: int, max_restarts: int = 0, **tuning: object) -> TrainingReceipt:
-    return train_locally(
-        str(root),
-        json.dumps({**TUNING, **tuning}),
-        num_workers,
-        max_restarts,
-        str(root / "manifest.json"),
-        StepLog("train"),
-        strategy=strategy,
-    )
-
-
-def curve(receipt: TrainingReceipt) -> np.ndarray:
-    return np.array([(row.train_loss, row.val_loss, row.val_macro_f1, row.learning_rate) for row in receipt.history])
-
-
-def weights(root: Path, receipt: TrainingReceipt) -> list[np.ndarray]:
-    reader = tf.train.load_checkpoint(str(root / receipt.model_path / "variables" / "variables"))
-    return [reader.get_tensor(name) for name in sorted(reader.get_variable_to_shape_map()) if "weights" in name]
+    return another_root(data, tmp_path)
 
 
 @pytest.mark.slow
 def test_two_replicas_of_one_worker_equal_one_device(
     data: Path, root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    alone = train(data, "mirrored", 1)
+    alone = train(data, 1, TUNING, strategy="mirrored")
     assert "train_strategy mirrored finds one device here, and does what one_device does" in capfd.readouterr().out
     # Two parts of the processor in place of two GPUs.
-    monkeypatch.setattr(local, "resolve_strategy", lambda *args: ("mirrored", 2))
-    together = train(root, "mirrored", 1)
-    np.testing.assert_allclose(curve(together), curve(alone), atol=1e-5)
-    for mine, other in zip(weights(root, together), weights(data, alone), strict=True):
-        np.testing.assert_allclose(mine, other, atol=1e-5)
+    monkeypatch.setattr(training, "resolve_strategy", lambda *args: ("mirrored", 2))
+    together = train(root, 1, TUNING, strategy="mirrored")
+    assert_equal(root, together, data, alone, atol=1e-5)
     assert together.strategy == "mirrored"
 
 
 def reader_of(data: Path, kind: type[Reader] = Reader) -> Reader:
     manifest = Manifest.read(data / "manifest.json")
     return kind(
-        index=index_split(str(data), manifest.splits["train"].shards, 3, single_label=False),
+        index=index_split(str(data), manifest.splits["train"], 3, single_label=False),
         bands=manifest.bands,
         num_classes=3,
         image_size_px=32,
@@ -129,37 +107,17 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, WorkerProce
         assert not process.is_running, "no process is left behind"
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-
-
-def is_checkpointed(root: Path) -> bool:
-    folders = list((root / "training").glob("*/checkpoints"))
-    return bool(folders) and latest_state(str(folders[0])) is not None
-
-
-def in_background(root: Path, results: list, **settings: object) -> threading.Thread:
-    def run() -> None:
-        try:
-            results.append(train(root, "parameter_server", 2, **settings))
-        except Exception as error:
-            results.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread
+def in_parallel(root: Path, epochs: int) -> tuple[threading.Thread, list]:
+    tuning = {**TUNING, "epochs": epochs}
+    return in_background(lambda: train(root, 2, tuning, max_restarts=1, strategy="parameter_server"))
 
 
 @pytest.mark.slow
 def test_parameter_servers_train_and_a_lost_worker_stops_nobody(
     root: Path, processes: dict[str, WorkerProcess], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    results: list = []
-    thread = in_background(root, results, max_restarts=1, epochs=60)
-    wait_for(lambda: is_checkpointed(root))
+    thread, results = in_parallel(root, epochs=60)
+    wait_for(lambda: checkpointed(root))
     lost = processes["worker 1"]
     os.kill(lost.process.pid, signal.SIGKILL)
     thread.join()
@@ -173,17 +131,15 @@ def test_parameter_servers_train_and_a_lost_worker_stops_nobody(
     assert (receipt.strategy, receipt.num_restarts) == ("parameter_server", 1)
     assert list(processes) == ["chief", "worker 0", "worker 1", "parameter server 0"]
     assert processes["chief"].process.returncode == 0
-    model = tf.saved_model.load(str(root / receipt.model_path))
-    assert np.isfinite(model.predict_batch(tf.zeros([1, 32, 32, 4], tf.uint8), tf.ones([1, 32, 32, 1], tf.uint8))).all()
+    assert np.isfinite(answers(root, receipt)).all()
 
 
 @pytest.mark.slow
 def test_a_lost_parameter_server_restarts_all_from_the_checkpoint_and_so_does_sigterm(
     root: Path, processes: dict[str, WorkerProcess], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    results: list = []
-    thread = in_background(root, results, max_restarts=1, epochs=500)
-    wait_for(lambda: is_checkpointed(root))
+    thread, results = in_parallel(root, epochs=500)
+    wait_for(lambda: checkpointed(root))
     os.kill(processes["parameter server 0"].process.pid, signal.SIGKILL)
     wait_for(lambda: "resumed at epoch" in capfd.readouterr().out)
     os.kill(processes["chief"].process.pid, signal.SIGTERM)
@@ -195,13 +151,10 @@ def test_a_lost_parameter_server_restarts_all_from_the_checkpoint_and_so_does_si
 
 def test_a_damaged_tile_ends_parameter_servers_for_good(data: Path, root: Path) -> None:
     manifest = Manifest.read(root / "manifest.json")
-    (root / "shards").unlink()
-    (root / "shards").mkdir()
-    for path in (data / "shards").iterdir():
-        (root / "shards" / path.name).write_bytes(path.read_bytes())
+    copy_shards(data, root)
     shard = root / manifest.splits["train"].shards[0].path
     content = bytearray(shard.read_bytes())
     content[200] ^= 1
     shard.write_bytes(content)
     with pytest.raises(DataError, match=r"a tile cannot be read: .*corrupted record"):
-        train(root, "parameter_server", 2, max_restarts=3)
+        train(root, 2, TUNING, max_restarts=3, strategy="parameter_server")

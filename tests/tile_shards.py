@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from components import tile_record
+from components import record_table, tile_record
 from components.contracts import Manifest, Shard, SplitSummary
 from components.tile_record import Record
 
@@ -53,7 +53,7 @@ def fake_record(number: int, size_px: int = 48, num_classes: int = 3) -> Record:
 
 
 def write_split(data_root: Path, records: Sequence[Record], num_shards: int) -> SplitSummary:
-    """Writes records to shards, round robin, and returns what the manifest says of them."""
+    """Writes records to shards, round robin, and the table of them, and returns what the manifest says of them."""
     (data_root / "shards").mkdir(parents=True, exist_ok=True)
     shards = []
     for index in range(num_shards):
@@ -73,6 +73,9 @@ def write_split(data_root: Path, records: Sequence[Record], num_shards: int) -> 
                 num_single_label=sum(sum(record.labels) == 1 for record in mine),
             )
         )
+    in_order = [record for index in range(num_shards) for record in records[index::num_shards]]
+    rows = b"".join(record_table.row(len(tile_record.serialize(record)), record.labels) for record in in_order)
+    record_table.publish_table(str(data_root), rows)
     labels = np.array([record.labels for record in records], int)
     num_bands = 4 if records[0].nir else 3
     histogram = np.zeros((num_bands, 256), int)
@@ -96,6 +99,7 @@ def write_split(data_root: Path, records: Sequence[Record], num_shards: int) -> 
         band_mean=tuple(mean.tolist()),
         band_std=tuple(std.tolist()),
         band_histogram=tuple(tuple(row) for row in histogram.tolist()),
+        records_sha256=hashlib.sha256(rows).hexdigest(),
         shards=tuple(shards),
     )
 
@@ -116,9 +120,15 @@ def manifest_of(splits: dict[str, SplitSummary], size_px: int, **changes: object
     return Manifest(**{**fields, **changes})
 
 
-def fake_dataset(data_root: Path, num_train: int = 40, num_val: int = 13, size_px: int = 48) -> Manifest:
-    """Writes a dataset of fake tiles under `data_root` and returns its manifest."""
+def fake_dataset(
+    data_root: Path, num_train: int = 40, num_val: int = 13, size_px: int = 48, repeat_val: int = 1
+) -> Manifest:
+    """Writes a dataset of fake tiles under `data_root` and returns its manifest.
+
+    Args:
+      repeat_val: How often each tile is in the val split.
+    """
     train = [fake_record(number, size_px) for number in range(num_train)]
-    val = [fake_record(1000 + number, size_px) for number in range(num_val)]
+    val = [fake_record(1000 + number, size_px) for number in range(num_val)] * repeat_val
     splits = {"train": write_split(data_root, train, 3), "val": write_split(data_root, val, 2)}
     return manifest_of(splits, size_px)

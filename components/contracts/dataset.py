@@ -19,6 +19,8 @@ class FieldSums(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
       year: In which it was flown; 0 where the layout does not tell.
       class_tiles: Tiles that have the class, by its name; a class without a tile is left out.
+      class_pixels: Valid pixels that show the class, by its name; a class without a pixel is left out. It may show in
+        pixels and have no tile, where it is too small a part of each.
       band_sums, band_squares: Sums of the values and of their squares over the valid pixels, in 0..255, [bands].
     """
 
@@ -27,6 +29,7 @@ class FieldSums(msgspec.Struct, frozen=True, array_like=True):
     num_tiles: int
     valid_pixels: int
     class_tiles: dict[str, int]
+    class_pixels: dict[str, int]
     band_sums: tuple[int, ...]
     band_squares: tuple[int, ...]
 
@@ -46,6 +49,7 @@ class ShardReceipt(Document, frozen=True, kw_only=True):
       band_histogram: Valid pixels by value, [bands][256].
       tile_sizes: How many tiles have the size "<width>x<height>" as stored, in pixels.
       picture_digests: Of the tiles' RGB files, one after the other in the order of the records; equal for equal files.
+      records: What the table of records says of them, one row after the other in their order; see record_table.py.
       notes: Sorted.
     """
 
@@ -66,6 +70,7 @@ class ShardReceipt(Document, frozen=True, kw_only=True):
     band_histogram: tuple[tuple[int, ...], ...]
     tile_sizes: dict[str, int]
     picture_digests: bytes
+    records: bytes
     rejected: tuple[Rejection, ...] = ()
     notes: tuple[Note, ...] = ()
 
@@ -102,6 +107,7 @@ class SplitSummary(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
       class_tiles: In the order of the class list, [C].
       band_mean, band_std: In 0..1, [bands].
+      records_sha256: Of the table of its records, `shards/<sha256>.records` under data_root, in the order of `shards`.
     """
 
     num_tiles: int
@@ -114,6 +120,7 @@ class SplitSummary(msgspec.Struct, frozen=True, kw_only=True):
     band_mean: tuple[float, ...]
     band_std: tuple[float, ...]
     band_histogram: tuple[tuple[int, ...], ...]
+    records_sha256: str
     shards: tuple[Shard, ...]
 
 
@@ -146,6 +153,11 @@ class Manifest(Document, frozen=True, kw_only=True):
     rejected: tuple[Rejection, ...] = ()
     num_notes: int = 0
     notes: tuple[Note, ...] = ()
+
+    @property
+    def dataset_id(self) -> str:
+        """Names the dataset's folder, `datasets/<id>/` under data_root."""
+        return self.sha256[:16]
 
     @property
     def num_tiles(self) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components import storage, tfrecords
+from components import storage, tfrecords, whole_folder
 from components.contracts import Manifest, TrainingReceipt
 from components.errors import DataError
 from components.progress import Progress, StepLog
@@ -63,7 +63,7 @@ def load_saved_model(uri: str) -> Any:
     with tempfile.TemporaryDirectory() as temporary:
         if not storage.exists(storage.join(uri, "saved_model.pb")):
             raise DataError(f"no SavedModel at {uri!r}; was it removed after training?")
-        folder = storage.download_folder(uri, Path(temporary))
+        folder = whole_folder.download(uri, Path(temporary))
         try:
             return tf.saved_model.load(os.fspath(folder))
         # What a damaged SavedModel raises depends on where the damage is: OSError, ValueError, KeyError, DecodeError,

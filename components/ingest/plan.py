@@ -6,11 +6,22 @@ from collections.abc import Mapping
 from components import storage
 from components.agrivision import SPLITS
 from components.errors import SettingsError
-from components.ingest.planner import MB, SHARDS_PER_WORKER, SMALLEST_SHARD_MB, SplitSize, num_shards, sizes_of
+from components.ingest.planner import (
+    MB,
+    SHARDS_PER_WORKER,
+    SMALLEST_SHARD_MB,
+    SplitSize,
+    num_shards,
+    shards_by_size,
+    shards_for_workers,
+    sizes_of,
+)
 from components.ingest.settings import IngestSettings
 from components.ingest.stock import take_stock
 from components.ingest.stored_bytes import expected_bytes
 from components.progress import StepLog
+
+_STEADY = "so that most shards stay as they are when tiles are added"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,23 +93,25 @@ def plan_splits(sizes: Mapping[str, SplitSize], shard_size_mb: int, num_workers:
 
 def reason_of(split: str, num_tiles: int, num_bytes: int, shard_size_mb: int, num_workers: int) -> str:
     """Returns why planner.num_shards answers as it does, with every number on the way."""
-    by_size = max(1, -(-num_bytes // (shard_size_mb * MB)))
-    reason = f"{shard_size_mb} MB each would give {by_size:,}"
-    wanted = by_size
+    filled, by_size = max(1, -(-num_bytes // (shard_size_mb * MB))), shards_by_size(num_bytes, shard_size_mb)
+    enough, fitting = SHARDS_PER_WORKER * num_workers, num_bytes // (SMALLEST_SHARD_MB * MB)
+    wanted = max(by_size, shards_for_workers(num_bytes, num_workers), num_workers) if split == "train" else by_size
+    reason = f"{shard_size_mb} MB each would give {filled:,}"
+    if wanted == by_size != filled:
+        reason += f"; rounded to {by_size:,}, {_STEADY}"
     if split != "train":
         reason += "; only train is shared out among workers"
     else:
-        enough, sound = SHARDS_PER_WORKER * num_workers, num_bytes // (SMALLEST_SHARD_MB * MB)
         too_small = f"because shards below {SMALLEST_SHARD_MB} MB read badly"
-        wanted = max(by_size, min(enough, sound), num_workers)
         if wanted == by_size >= enough:
             reason += f"; {_workers(num_workers)} could do with {enough:,}"
         elif wanted == by_size:
             reason += f"; not {enough:,}, {SHARDS_PER_WORKER} per worker, {too_small}"
-        elif wanted > max(by_size, min(enough, sound)):
+        elif wanted > fitting:
+            fit = f"only {fitting:,}" if fitting else "none"
             reason += (
                 f"; raised to {wanted:,}, so that each of {_workers(num_workers)} has one to read, "
-                f"though {f'only {sound:,}' if sound else 'none'} could have the {SMALLEST_SHARD_MB} MB that read well"
+                f"though {fit} could have the {SMALLEST_SHARD_MB} MB that read well"
             )
         elif wanted == enough:
             reason += (
@@ -110,6 +123,8 @@ def reason_of(split: str, num_tiles: int, num_bytes: int, shard_size_mb: int, nu
                 f"; raised to {wanted:,}, so that {_workers(num_workers)} can shuffle and share them out; "
                 f"not {enough:,}, {SHARDS_PER_WORKER} each, {too_small}"
             )
+            if wanted < fitting:
+                reason += f", and not {fitting:,}, {_STEADY}"
     if num_tiles < wanted:
         reason += f"; lowered to {num_tiles:,}, as there are no more tiles"
     return reason

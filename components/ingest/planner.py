@@ -24,8 +24,11 @@ SHARDS_PER_WORKER = 8  # enough to shuffle by shard, and to share out among anot
 def num_shards(split: str, num_tiles: int, num_bytes: int, shard_size_mb: int, num_workers: int) -> int:
     """Returns how many shards a split gets.
 
-    1. As many as its bytes fill.
-    2. Train: up to SHARDS_PER_WORKER per worker, as long as none falls below SMALLEST_SHARD_MB.
+    What follows from its bytes is one of the steps 1, 2, 3, 4, 6, 8, 12, 16, 24, …: another number of shards deals all
+    tiles anew, so few more tiles must seldom bring one. Of a hundredth more, it stays in 97 of 100 cases.
+
+    1. As many as its bytes fill, to the nearest step: shards are 0.7 to 1.4 times as large as was asked for.
+    2. Train: SHARDS_PER_WORKER per worker; where they would be below SMALLEST_SHARD_MB, the largest step that is not.
     3. Train: one per worker at least, however small, as a worker without a shard has nothing to read.
     4. Never more than there are tiles.
 
@@ -36,15 +39,35 @@ def num_shards(split: str, num_tiles: int, num_bytes: int, shard_size_mb: int, n
     Raises:
       SettingsError: if train has fewer tiles than there are workers.
     """
-    wanted = max(1, -(-num_bytes // (shard_size_mb * MB)))
+    wanted = shards_by_size(num_bytes, shard_size_mb)
     if split == "train":
         if num_tiles < num_workers:
             raise SettingsError(
                 f"more workers than shards: train_num_workers={num_workers}, but there are only {num_tiles} train "
                 f"tiles; set train_num_workers to at most {num_tiles}, or add tiles"
             )
-        wanted = max(wanted, min(SHARDS_PER_WORKER * num_workers, num_bytes // (SMALLEST_SHARD_MB * MB)), num_workers)
+        wanted = max(wanted, shards_for_workers(num_bytes, num_workers), num_workers)
     return min(wanted, num_tiles)
+
+
+def shards_by_size(num_bytes: int, shard_size_mb: int) -> int:
+    """Returns the step that brings the size of a shard closest to `shard_size_mb`, in proportion; at least 1."""
+    size = shard_size_mb * MB
+    below = max(1, step_below(num_bytes // size))
+    above = below + max(1, (1 << below.bit_length()) // 4)
+    return above if num_bytes**2 >= below * above * size**2 else below
+
+
+def shards_for_workers(num_bytes: int, num_workers: int) -> int:
+    """Returns SHARDS_PER_WORKER for each if all can have SMALLEST_SHARD_MB; else the largest step at which all have."""
+    enough, fitting = SHARDS_PER_WORKER * num_workers, num_bytes // (SMALLEST_SHARD_MB * MB)
+    return enough if enough <= fitting else step_below(fitting)
+
+
+def step_below(count: int) -> int:
+    """Returns the largest of 1, 2, 3, 4, 6, 8, 12, 16, 24, … that is at most `count`; 0 for 0."""
+    power = 1 << count.bit_length() >> 1
+    return power + power // 2 if 2 * count >= 3 * power else power
 
 
 @dataclasses.dataclass(frozen=True)

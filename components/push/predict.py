@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from components import storage
+from components import storage, whole_folder
 from components.contracts import ModelCard
 from components.errors import DataError, SettingsError
 from components.push.pointer import read_production, version_uri
@@ -51,7 +51,7 @@ def predict(
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory() as temporary:
-        model = tf.saved_model.load(str(storage.download_folder(uri, Path(temporary))))
+        model = tf.saved_model.load(str(whole_folder.download(uri, Path(temporary))))
         inputs = {name: tf.constant([content]) for name, content in (images | {"valid_mask": valid_mask}).items()}
         try:
             answer = model.signatures["masked"](**inputs)

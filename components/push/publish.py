@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from components import storage
+from components import storage, whole_folder
 from components.contracts import Evaluation, Manifest, PushReceipt, TrainingReceipt
 from components.errors import DataError, SettingsError
 from components.progress import StepLog
@@ -41,7 +41,7 @@ def push_model(
             require_production(models_uri, evaluation.production_version, production)
         if storage.exists(storage.join(uri, CARD)):
             log.line(f"version {card.version} is published already; verifying it")
-            published_dir = storage.download_folder(uri, Path(temporary) / "published")
+            published_dir = whole_folder.download(uri, Path(temporary) / "published")
             try:
                 log.line(verify_in_fresh_process(published_dir, card, data_root, manifest, evaluation))
             except DataError as error:
@@ -50,7 +50,7 @@ def push_model(
             serving_dir = Path(temporary) / "serving"
             save_serving_model(exported_dir, card, serving_dir)
             log.line(verify_in_fresh_process(serving_dir, card, data_root, manifest, evaluation))
-            storage.publish_folder(serving_dir, uri, last=CARD)
+            whole_folder.publish(serving_dir, uri, last=CARD)
     if production is not None and serves_already:
         return PushReceipt(model_version=card.version, model_uri=uri, previous_version=production.previous)
     move_production(models_uri, card.version, production, token)
@@ -76,4 +76,4 @@ def _exported(data_root: str, receipt: TrainingReceipt, local: Path) -> Path:
     uri = storage.join(data_root, receipt.model_path)
     if not storage.exists(storage.join(uri, "saved_model.pb")):
         raise DataError(f"no SavedModel at {uri!r}; was it removed after training?")
-    return storage.download_folder(uri, local)
+    return whole_folder.download(uri, local)

@@ -1,4 +1,6 @@
-"""The classes in the data report: how many tiles have each, where, when, and together with which others."""
+"""The classes in the data report: how many tiles have each, how much they cover, where, when, and with which others."""
+
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -6,6 +8,7 @@ from matplotlib.figure import Figure
 from components import report
 from components.agrivision import CLASS_FOLDERS
 from components.contracts import Manifest
+from components.shard.class_counts import Counts
 from components.shard.field_table import FieldTable
 from components.shard.shifts import percent
 
@@ -94,23 +97,37 @@ def _by_year(manifest: Manifest, fields: FieldTable) -> list[str]:
     if years in ([], [0]):
         return []
     rows = {year: np.flatnonzero(year_of_row == year) for year in years}
-    num_tiles = {year: int(fields.num_tiles[rows[year]].sum()) for year in years}
-    tiles_of = {name: fields.class_tiles(name) for name in manifest.classes}
-    shares = {
-        name: [int(tiles[rows[year]].sum()) / num_tiles[year] for year in years] for name, tiles in tiles_of.items()
-    }
-    largest = max((share for row in shares.values() for share in row), default=0.0) or 1.0
-    header = ("class", *(str(year or "no year") for year in years))
     sizes = ", ".join(
-        f"{year or 'no year'}: {num_tiles[year]:,} tiles of {fields.num_names(rows[year]):,} fields" for year in years
+        f"{year or 'no year'}: {fields.num_tiles[rows[year]].sum():,} tiles of {fields.num_names(rows[year]):,} fields"
+        for year in years
     )
-    return [
+    blocks = [
         report.subheading("Share of a year's tiles that have the class"),
-        report.heat_table(
-            header, [(name, [(percent(share), share / largest) for share in row]) for name, row in shares.items()]
-        ),
+        _shares_by_year(manifest.classes, rows, fields.class_tiles, fields.num_tiles),
         report.paragraph(f"{sizes}."),
     ]
+    if manifest.layout != CLASS_FOLDERS:
+        blocks += [
+            report.subheading("Share of a year's valid pixels that show the class"),
+            _shares_by_year(manifest.classes, rows, fields.class_pixels, fields.valid_pixels),
+        ]
+    return blocks
+
+
+def _shares_by_year(
+    classes: Sequence[str], rows: Mapping[int, Counts], count_of: Callable[[str], Counts], totals: Counts
+) -> str:
+    """Returns a table of each class's shares of what the rows of a year have in all."""
+    total_of = {year: int(totals[of_year].sum()) for year, of_year in rows.items()}
+    shares: dict[str, list[float]] = {}
+    for name in classes:
+        counts = count_of(name)
+        shares[name] = [int(counts[of_year].sum()) / total_of[year] for year, of_year in rows.items()]
+    largest = max((share for row in shares.values() for share in row), default=0.0) or 1.0
+    return report.heat_table(
+        ("class", *(str(year or "no year") for year in rows)),
+        [(name, [(percent(share), share / largest) for share in row]) for name, row in shares.items()],
+    )
 
 
 def _by_field(manifest: Manifest, fields: FieldTable) -> list[str]:
@@ -120,13 +137,16 @@ def _by_field(manifest: Manifest, fields: FieldTable) -> list[str]:
     for name in manifest.classes:
         tiles = fields.class_tiles(name)
         with_class = [fields.num_names(np.flatnonzero(fields.is_in(split) & (tiles > 0))) for split in manifest.splits]
-        most = f"{tiles.max() / tiles.sum():.0%}" if tiles.any() else ""
-        rows.append((name, *with_class, most))
+        rows.append((name, *with_class, _largest_share(tiles), _largest_share(fields.class_pixels(name))))
     return [
         report.subheading("Fields that have the class"),
-        report.table(("class", *manifest.splits, "in one field"), rows),
+        report.table(("class", *manifest.splits, "of tiles", "of pixels"), rows),
         report.paragraph(
-            "In one field: the largest share of a class's tiles that a single field has. Tiles of one field are alike, "
+            "Of tiles, of pixels: the largest share of a class's that one field has. Tiles of one field are alike, "
             "so a class is known, and judged, from as many examples as it has fields."
         ),
     ]
+
+
+def _largest_share(counts: Counts) -> str:
+    return f"{counts.max() / counts.sum():.0%}" if counts.any() else ""

@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
 
@@ -10,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.agrivision import CLASS_FOLDERS
-from components.contracts import Inventory, Note, PlannedShard, SourceTile
+from components.contracts import Inventory, Note, PlannedShard
 from components.errors import DataError
-from components.shard.plan_check import planned_shards
+from components.shard.picture_digests import PictureDigests, is_in
+from components.shard.plan_check import planned_names
 from components.shard.receipts import read_receipt
 from components.shard.tally import MAX_LISTED, FirstSorted
-
-DIGEST_BYTES = 8  # two of ten million different pictures are alike in these once in 300,000 datasets
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -53,62 +51,6 @@ class Repeats:
     named: Sequence[Duplicates]
 
 
-def picture_digest(rgb: bytes) -> bytes:
-    """Returns what equal RGB files have in common: the first bytes of their sha256."""
-    return hashlib.sha256(rgb).digest()[:DIGEST_BYTES]
-
-
-class PictureDigests:
-    """The digests of all pictures, by split: eight bytes each, and no Python object per tile."""
-
-    def __init__(self) -> None:
-        self._by_split: dict[str, bytearray] = collections.defaultdict(bytearray)
-
-    def add(self, split: str, digests: bytes) -> None:
-        """Adds one digest or several, one after the other."""
-        self._by_split[split] += digests
-
-    def clear(self) -> None:
-        """Forgets them all."""
-        self._by_split.clear()
-
-    def of_split(self, split: str) -> NDArray[np.uint64]:
-        """Returns the digests in the order in which they were added; nothing may be added while they are in use."""
-        return np.frombuffer(self._by_split[split], np.uint64)
-
-    def repeats(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64], int]:
-        """Returns the digests in two splits, those that a split has more than once, and how many repeat another one."""
-        ordered = [np.sort(self.of_split(split)) for split in self._by_split]  # the one copy that is made of them all
-        within = [np.unique(values[1:][values[1:] == values[:-1]]) for values in ordered]
-        across = [_shared(one, other) for one, other in itertools.combinations(ordered, 2)]
-        in_two_splits, in_one_split = (np.unique(np.concatenate([*found, _NONE])) for found in (across, within))
-        num_repeated = sum(_num_repeated(values) for values in ordered)
-        num_repeated += sum(len(_shared(values, in_two_splits)) for values in ordered) - len(in_two_splits)
-        return in_two_splits, in_one_split, num_repeated
-
-
-_NONE = np.zeros(0, np.uint64)
-
-
-def _num_repeated(ordered: NDArray[np.uint64]) -> int:
-    """Returns how many of a sorted array's values are equal to the one before."""
-    return int(np.count_nonzero(ordered[1:] == ordered[:-1]))
-
-
-def _shared(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Returns what is in both sorted arrays, each value once; one search per value of the shorter one."""
-    longer, shorter = (one, other) if len(one) >= len(other) else (other, one)
-    return np.unique(shorter[_is_in(shorter, longer)])
-
-
-def _is_in(values: NDArray[np.uint64], ordered: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Tells which values are in a sorted array."""
-    if not len(ordered):
-        return np.zeros(len(values), np.bool_)
-    found: NDArray[np.bool_] = ordered[np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)] == values
-    return found
-
-
 def find_repeats(
     digests: PictureDigests,
     num_tiles: Mapping[tuple[str, int], int],
@@ -123,7 +65,7 @@ def find_repeats(
       data_root: Where the partition files are, for the names.
     """
     across, within, num_repeated = digests.repeats()
-    within = within[~_is_in(within, across)]
+    within = within[~is_in(within, across)]
     wanted = np.sort(np.concatenate([across, within])[:MAX_LISTED])
     if not len(wanted):
         return Repeats(0, 0, ())
@@ -131,11 +73,11 @@ def find_repeats(
     hits = _shards_with(wanted, digests, num_tiles)
     for partition in inventory.partitions:
         planned = {key: shard for shard in partition.shards if (key := (shard.split, shard.index)) in hits}
-        for key, tiles in planned_shards(planned, partition, inventory, data_root):
+        for key, tiles in planned_names(planned, partition, inventory, data_root):
             good = _good(tiles, planned[key], num_tiles[key], data_root)
-            for tile, digest in zip(good, hits[key].tolist(), strict=True):
+            for tile_id, digest in zip(good, hits[key].tolist(), strict=True):
                 if digest in chosen:
-                    names.add(digest, NamedTile(tile.tile_id, tile.split))
+                    names.add(digest, NamedTile(tile_id, planned[key].split))
     return Repeats(num_repeated, len(across), names.groups())
 
 
@@ -148,17 +90,17 @@ def _shards_with(
     for (split, index), count in num_tiles.items():
         values = digests.of_split(split)[starts[split] : starts[split] + count]
         starts[split] += count
-        if _is_in(values, wanted).any():
+        if is_in(values, wanted).any():
             found[split, index] = values
     return found
 
 
-def _good(tiles: Sequence[SourceTile], planned: PlannedShard, num_good: int, data_root: str) -> Sequence[SourceTile]:
-    """Returns the tiles that are records of the shard, in their order."""
+def _good(tile_ids: Sequence[str], planned: PlannedShard, num_good: int, data_root: str) -> Sequence[str]:
+    """Returns the names of the tiles that are records of the shard, in their order."""
     if num_good == planned.num_tiles:
-        return tiles
+        return tile_ids
     rejected = {bad.tile_id for bad in read_receipt(data_root, planned).rejected}
-    return [tile for tile in tiles if tile.tile_id not in rejected]
+    return [tile_id for tile_id in tile_ids if tile_id not in rejected]
 
 
 class _Names:

@@ -43,7 +43,7 @@ def choose_fields(fields: FieldTable) -> list[ShownField]:
             rows = rows[num_classes[rows] == num_classes[rows].max()]
             rows = rows[num_tiles[rows] == num_tiles[rows].max()]
             best = max(rows.tolist(), key=lambda row: fields.names[row])
-            chosen.append(ShownField(fields.names[best], split, tuple(sorted(fields.classes_of(best)))))
+            chosen.append(ShownField(fields.names[best], split, tuple(sorted(fields.classes_of(best)[0]))))
     return chosen
 
 

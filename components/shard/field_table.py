@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from components.agrivision import SPLITS
 from components.contracts import FieldSums
+from components.shard.class_counts import ClassCounts, Counts
 
-Counts = NDArray[np.int64]
 _TILES, _PIXELS, _FIRST_BAND = 0, 1, 2  # columns; then the bands' sums, then their squares
 _GROWTH = 1.5
 
@@ -28,7 +28,7 @@ class FieldTable:
         self._num_bands = num_bands
         self._groups: dict[tuple[str, int], dict[str, int]] = {}  # by split and year: the row of each field
         self._sums = np.zeros((1024, _FIRST_BAND + 2 * num_bands), np.int64)
-        self._pairs = _PairCounts()
+        self._pairs = ClassCounts()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -46,9 +46,13 @@ class FieldTable:
         values = [(row.num_tiles, row.valid_pixels, *row.band_sums, *row.band_squares) for row in rows]
         np.add.at(self._sums, places, np.array(values, np.int64))
         pairs = [
-            (place * len(self.classes) + self._class_index[name], count)
+            (
+                place * len(self.classes) + self._class_index[name],
+                row.class_tiles.get(name, 0),
+                row.class_pixels.get(name, 0),
+            )
             for place, row in zip(places.tolist(), rows, strict=True)
-            for name, count in row.class_tiles.items()
+            for name in {**row.class_tiles, **row.class_pixels}
         ]
         if pairs:
             self._pairs.add(np.array(pairs, np.int64))
@@ -90,24 +94,36 @@ class FieldTable:
 
     def class_tiles(self, name: str) -> Counts:
         """Tiles that have the class, [R]; zeros for a class that is not in the class list."""
-        tiles = np.zeros(len(self), np.int64)
+        return self._of_class(name)[:, 0]
+
+    def class_pixels(self, name: str) -> Counts:
+        """Valid pixels that show the class, [R]; zeros for a class that is not in the class list."""
+        return self._of_class(name)[:, 1]
+
+    def _of_class(self, name: str) -> Counts:
+        counts = np.zeros((len(self), 2), np.int64)
         if name in self._class_index:
-            pairs, counts = self._pairs.summed()
+            pairs, of_pairs = self._pairs.summed()
             chosen = pairs % len(self.classes) == self._class_index[name]
-            tiles[pairs[chosen] // len(self.classes)] = counts[chosen]
-        return tiles
+            counts[pairs[chosen] // len(self.classes)] = of_pairs[chosen]
+        return counts
 
     def num_classes(self) -> Counts:
         """How many classes each row has, [R]."""
-        pairs, _ = self._pairs.summed()
+        pairs, counts = self._pairs.summed()
+        pairs = pairs[counts[:, 0] > 0]
         return np.bincount(pairs // max(len(self.classes), 1), minlength=len(self)).astype(np.int64)
 
-    def classes_of(self, row: int) -> dict[str, int]:
-        """Returns the tiles of one row by class, for those that it has."""
+    def classes_of(self, row: int) -> tuple[dict[str, int], dict[str, int]]:
+        """Returns the tiles of one row by class, for those that it has, and the valid pixels, for those it shows."""
         pairs, counts = self._pairs.summed()
         start, end = np.searchsorted(pairs, (row * len(self.classes), (row + 1) * len(self.classes)))
-        names = (self.classes[pair % len(self.classes)] for pair in pairs[start:end].tolist())
-        return dict(zip(names, counts[start:end].tolist(), strict=True))
+        names = [self.classes[pair % len(self.classes)] for pair in pairs[start:end].tolist()]
+        tiles, pixels = (
+            {name: count for name, count in zip(names, column, strict=True) if count}
+            for column in counts[start:end].T.tolist()
+        )
+        return tiles, pixels
 
     def years(self) -> Counts:
         """By row, [R]; 0 where the layout does not tell."""
@@ -157,37 +173,5 @@ class FieldTable:
             order.sort(key=self.names.__getitem__)  # keeps the years in order, and makes no object per row
             for row in order:
                 tiles, pixels, *bands = self._sums[row].tolist()
-                sums, squares = tuple(bands[: self._num_bands]), tuple(bands[self._num_bands :])
-                yield (
-                    split,
-                    FieldSums(self.names[row], int(years[row]), tiles, pixels, self.classes_of(row), sums, squares),
-                )
-
-
-class _PairCounts:
-    """Counts by pair of row and class, only those that are not 0: a field has few classes of what may be a thousand."""
-
-    def __init__(self) -> None:
-        self._pairs = np.zeros(0, np.int64)  # sorted, unique
-        self._counts = np.zeros(0, np.int64)
-        self._pending: list[Counts] = []
-        self._num_pending = 0
-
-    def add(self, counts: Counts) -> None:
-        """Adds rows of (pair, count), [N, 2]."""
-        self._pending.append(counts)
-        self._num_pending += len(counts)
-        if self._num_pending > max(2**16, len(self._pairs)):
-            self.summed()
-
-    def summed(self) -> tuple[Counts, Counts]:
-        """Returns the pairs, sorted, and their counts."""
-        if self._pending:
-            pairs = np.concatenate([self._pairs, *(block[:, 0] for block in self._pending)])
-            counts = np.concatenate([self._counts, *(block[:, 1] for block in self._pending)])
-            self._pending, self._num_pending = [], 0
-            order = np.argsort(pairs, kind="stable")
-            pairs, counts = pairs[order], counts[order]
-            starts = np.flatnonzero(np.concatenate([[True], pairs[1:] != pairs[:-1]]))
-            self._pairs, self._counts = pairs[starts], np.add.reduceat(counts, starts)
-        return self._pairs, self._counts
+                moments = tuple(bands[: self._num_bands]), tuple(bands[self._num_bands :])
+                yield split, FieldSums(self.names[row], int(years[row]), tiles, pixels, *self.classes_of(row), *moments)

@@ -17,7 +17,7 @@ from components.agrivision import SPLITS, TileId, parse_tile_id
 from components.contracts import Manifest
 from components.errors import DataError
 from components.record_file import read_records
-from components.shard.duplicates import PictureDigests, picture_digest
+from components.shard.picture_digests import PictureDigests, picture_digest
 from components.shard.tally import MAX_LISTED
 from components.shard.verify import open_manifest
 from components.tile_record import tile_names

@@ -2,21 +2,22 @@
 
 import contextlib
 import filecmp
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from components import storage
+from components import record_table, storage
 from components.agrivision import SPLITS
 from components.contracts import Inventory, Manifest, PlannedShard, ShardReceipts, SplitSummary
 from components.errors import DataError
 from components.in_order import map_in_order
 from components.progress import StepLog
 from components.shard import drift, duplicates, field_file
+from components.shard.dataset_check import find_warnings, require_few_rejected
 from components.shard.fields import FieldArrays
 from components.shard.merging import DatasetSums
 from components.shard.receipts import checked_receipt
 from components.shard.shifts import Drift
-from components.shard.tally import Rejections
 
 DATASETS_FOLDER = "datasets"
 MANIFEST_NAME = "manifest.json"
@@ -49,7 +50,7 @@ def merge_shards(
     inventory = Inventory.read(inventory_path)
     sums = _summed(inventory, _planned_shards(inventory, receipts_paths), data_root)
     num_tiles = sum(sums.num_tiles.values())
-    _require_few_rejected(sums.rejections, num_tiles + len(sums.rejections), inventory.max_bad_fraction)
+    require_few_rejected(sums.rejections, num_tiles + len(sums.rejections), inventory.max_bad_fraction)
     repeats = duplicates.find_repeats(sums.digests, sums.num_tiles, inventory, data_root)
     sums.digests.clear()  # before plots and pictures are loaded for the report
     remarks, leaks = duplicates.judge_repeats(repeats, inventory)
@@ -65,8 +66,10 @@ def merge_shards(
         if shift:
             log.line(f"against {shift.earlier_id}: {shift.verdict}")
         html = _report(manifest, inventory, sums, data_root, warnings, shift)
-        folder = storage.join(data_root, DATASETS_FOLDER, manifest.sha256[:16])
+        folder = storage.join(data_root, DATASETS_FOLDER, manifest.dataset_id)
         _publish(fields_path, storage.join(folder, field_file.NAME))
+    for rows in sums.records.values():
+        record_table.publish_table(data_root, bytes(rows))
     storage.write_bytes(storage.join(folder, REPORT_NAME), html)
     storage.write_bytes(storage.join(folder, MANIFEST_NAME), manifest.to_json())
     Path(report_path).parent.mkdir(parents=True, exist_ok=True)
@@ -137,18 +140,6 @@ def _publish(local: Path, uri: str) -> None:
     storage.replace_file(local, uri)
 
 
-def _require_few_rejected(rejections: Rejections, num_tiles: int, limit: float) -> None:
-    """Refuses a source that has too many bad tiles to be merely untidy."""
-    if len(rejections) <= limit * num_tiles:
-        return
-    most = sorted(rejections.reasons(), key=lambda reason: (-reason.num_tiles, reason.examples[0]))[:3]
-    reasons = "; ".join(f"{reason.num_tiles:,} x {reason.text} (e.g. {reason.examples[0]})" for reason in most)
-    raise DataError(
-        f"{len(rejections):,} of {num_tiles:,} tiles are bad, {len(rejections) / num_tiles:.1%}, "
-        f"more than ingest_max_bad_fraction={limit:g} allows: {reasons}"
-    )
-
-
 def build_manifest(inventory: Inventory, sums: DatasetSums, fields_sha256: str, num_notes: int) -> Manifest:
     """Returns the dataset that the receipts amount to.
 
@@ -169,6 +160,7 @@ def build_manifest(inventory: Inventory, sums: DatasetSums, fields_sha256: str, 
                 f"the {split} split has no good tile ({num_bad} rejected); train, val and test need at least one each"
             )
         splits[split] = SplitSummary(
+            records_sha256=hashlib.sha256(sums.records[split]).hexdigest(),
             shards=tuple(sums.shards[split]),
             num_fields=sums.fields.num_fields(split),
             **sums.splits[split].summary_fields(),
@@ -189,16 +181,3 @@ def build_manifest(inventory: Inventory, sums: DatasetSums, fields_sha256: str, 
         num_notes=num_notes,
         notes=sums.notes.first(),
     )
-
-
-def find_warnings(manifest: Manifest, sums: DatasetSums) -> list[str]:
-    """Returns what a person should know before training, one line each; nothing that makes the dataset unusable."""
-    found = []
-    for split, summary in manifest.splits.items():
-        names = [n for n, count in zip(manifest.classes, summary.class_tiles, strict=True) if not count]
-        if names:
-            consequence = "cannot be learned" if split == "train" else f"cannot be judged on {split}"
-            found.append(f"no {split} tile has {', '.join(names)}: {consequence}")
-    if shared := sums.fields.in_two_splits():
-        found.append(f"{len(shared):,} fields have tiles in two splits (e.g. {shared[0]}): their scores will flatter")
-    return found

@@ -3,8 +3,9 @@
 from components.agrivision import SPLITS
 from components.contracts import Inventory, Note, Shard, ShardReceipt
 from components.errors import DataError
-from components.shard.duplicates import DIGEST_BYTES, PictureDigests
+from components.record_table import row_bytes
 from components.shard.field_table import FieldTable
+from components.shard.picture_digests import DIGEST_BYTES, PictureDigests
 from components.shard.statistics import SplitStatistics
 from components.shard.tally import FirstSorted, Rejections
 
@@ -19,6 +20,7 @@ class DatasetSums:
       tile_sizes: Tiles by size "<width>x<height>".
       fields: The sums by field.
       digests: Of the pictures, in the order of the plan.
+      records: The rows of the table of records, by split, in the order of the plan.
       rejections, notes: Of what may be as many as tiles, the number and the first.
       first_shard: The path of the first shard that has the class, by class.
     """
@@ -32,6 +34,7 @@ class DatasetSums:
         self.tile_sizes: dict[str, int] = {}
         self.fields = FieldTable(inventory.classes, num_bands)
         self.digests = PictureDigests()
+        self.records = {split: bytearray() for split in SPLITS}
         self.rejections = Rejections()
         self.rejections.add(inventory.rejected)
         self.notes: FirstSorted[Note] = FirstSorted()
@@ -41,13 +44,17 @@ class DatasetSums:
         """Adds a receipt; they come by split and index.
 
         Raises:
-          DataError: if it does not hold as many digests as tiles.
+          DataError: if it does not hold as many digests and rows as tiles.
         """
-        if len(receipt.picture_digests) != DIGEST_BYTES * receipt.num_tiles:
-            raise DataError(
-                f"{receipt.split} shard {receipt.index}: its receipt counts {receipt.num_tiles:,} tiles and has "
-                f"{len(receipt.picture_digests) // DIGEST_BYTES:,} digests; run the shard tasks again"
-            )
+        for what, content, each in (
+            ("digests", receipt.picture_digests, DIGEST_BYTES),
+            ("records", receipt.records, row_bytes(len(self._classes))),
+        ):
+            if len(content) != each * receipt.num_tiles:
+                raise DataError(
+                    f"{receipt.split} shard {receipt.index}: its receipt counts {receipt.num_tiles:,} tiles and has "
+                    f"{len(content) // each:,} {what}; run the shard tasks again"
+                )
         self.num_tiles[receipt.split, receipt.index] = receipt.num_tiles
         self.rejections.add(receipt.rejected)
         self.notes.add(receipt.notes)
@@ -56,6 +63,7 @@ class DatasetSums:
         self.splits[receipt.split].add(receipt)
         self.fields.add(receipt.split, receipt.fields)
         self.digests.add(receipt.split, receipt.picture_digests)
+        self.records[receipt.split] += receipt.records
         for size, num_tiles in receipt.tile_sizes.items():
             self.tile_sizes[size] = self.tile_sizes.get(size, 0) + num_tiles
         for name, num_tiles in zip(self._classes, receipt.class_tiles, strict=True):

@@ -44,10 +44,10 @@ def as_planned(
         _require_planned(shards[current], num_tiles, digest, path)
 
 
-def planned_shards(
+def planned_names(
     shards: Mapping[ShardKey, PlannedShard], partition: Partition, inventory: Inventory, data_root: str
-) -> Iterator[tuple[ShardKey, list[SourceTile]]]:
-    """Yields the tiles of each of the shards of a partition, once all of a shard are known to be those planned.
+) -> Iterator[tuple[ShardKey, list[str]]]:
+    """Yields the names of the tiles of each of the shards of a partition, once all are known to be those planned.
 
     Raises:
       DataError: if they are not, or there is none.
@@ -58,7 +58,8 @@ def planned_shards(
     num_shards = 0
     checked = as_planned(tiles, shards, inventory, partition.path)
     for key, group in itertools.groupby(checked, key=lambda tile: (tile.split, tile.shard)):
-        yield key, list(group)  # which goes to the end of the shard, where the check is
+        # Which goes to the end of the shard, where the check is. Not the tiles: small ones are many in a shard.
+        yield key, [tile.tile_id for tile in group]
         num_shards += 1
     if num_shards != len(shards):
         raise DataError(

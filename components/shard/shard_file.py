@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from components import storage
+from components import record_table, storage
 from components.contracts import Inventory, Note, PlannedShard, Rejection, ShardReceipt
 from components.errors import DataError
 from components.progress import Progress
@@ -65,7 +65,7 @@ def _filled(
     statistics = ShardStatistics(inventory)
     rejected: list[Rejection] = []
     notes: list[Note] = []
-    picture_digests = bytearray()
+    picture_digests, rows = bytearray(), bytearray()
     local = _local_file(data_root)
     try:
         with RecordWriter(local) as records:
@@ -73,7 +73,9 @@ def _filled(
                 if isinstance(tile, Rejection):
                     rejected.append(tile)
                 else:
-                    records.write(serialize(tile.record))
+                    record = serialize(tile.record)
+                    records.write(record)
+                    rows += record_table.row(len(record), tile.record.labels)
                     statistics.add(tile)
                     picture_digests += tile.picture_digest
                     if tile.remark:
@@ -96,6 +98,7 @@ def _filled(
         sha256=sha256,
         num_bytes=records.num_bytes,
         picture_digests=bytes(picture_digests),
+        records=bytes(rows),
         rejected=tuple(sorted(rejected)),
         notes=tuple(sorted(notes)),
         **statistics.receipt_fields(),

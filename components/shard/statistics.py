@@ -20,20 +20,22 @@ class _FieldCounts:
     def __init__(self, num_classes: int, num_bands: int) -> None:
         self._num_tiles = 0
         self._valid_pixels = 0
-        self._class_tiles = np.zeros(num_classes, np.int64)
+        self._classes = np.zeros((2, num_classes), np.int64)  # tiles, and valid pixels
         self._moments = np.zeros((2, num_bands), np.int64)  # sums of values and of squares
 
     def add(self, tile: "CheckedTile", present: np.ndarray[Any, Any]) -> None:
         self._num_tiles += 1
         self._valid_pixels += tile.valid_pixels
-        self._class_tiles += present
+        self._classes += [present, tile.class_pixels]
         self._moments += [tile.band_histogram @ _VALUES, tile.band_histogram @ _VALUES**2]
 
     def sums(self, field_id: str, year: int, classes: Sequence[str]) -> FieldSums:
-        counts = zip(classes, self._class_tiles.tolist(), strict=True)
-        sums, squares = self._moments.tolist()
-        class_tiles = {name: count for name, count in counts if count}
-        return FieldSums(field_id, year, self._num_tiles, self._valid_pixels, class_tiles, tuple(sums), tuple(squares))
+        tiles, pixels = (
+            {name: count for name, count in zip(classes, counts, strict=True) if count}
+            for counts in self._classes.tolist()
+        )
+        sums, squares = map(tuple, self._moments.tolist())
+        return FieldSums(field_id, year, self._num_tiles, self._valid_pixels, tiles, pixels, sums, squares)
 
 
 class ShardStatistics:

@@ -12,7 +12,7 @@ from components.contracts import Inventory, Rejection, SourceFile, SourceTile
 from components.mask_png import encode_mask
 from components.shard import source_image
 from components.shard.annotation_check import disagreement
-from components.shard.duplicates import picture_digest
+from components.shard.picture_digests import picture_digest
 from components.shard.source_image import BadImage
 from components.shard.stored_size import scaled_counts, scaled_jpeg, scaled_mask, stored_size
 from components.tile_record import Record
@@ -30,7 +30,7 @@ class CheckedTile:
       width_px, height_px: As stored.
       class_pixels: Valid pixels by class, int64 [C]; for a class given by tile and not by pixel, all valid pixels.
       band_histogram: Valid pixels by value, int64 [B, 256].
-      picture_digest: Equal for equal RGB files; see components/shard/duplicates.py.
+      picture_digest: Equal for equal RGB files; see picture_digests.py.
       remark: What a person should look at, though the tile is kept; empty if nothing.
     """
 

@@ -8,6 +8,7 @@ from components import storage
 from components.contracts import Manifest, Shard
 from components.errors import DataError
 from components.record_file import DamagedFile, read_records
+from components.record_table import read_table
 from components.shard.field_file import NAME as FIELDS_NAME
 from components.shard.field_file import check_fields
 
@@ -29,14 +30,14 @@ class VerifyReport:
 
 
 def verify_manifest(manifest_uri: str, data_root: str | None = None) -> VerifyReport:
-    """Reads every shard and compares size, sha256 and number of records with the manifest; and the sums by field.
+    """Reads every shard and compares size, sha256 and number of records with the manifest; and the tables beside them.
 
     Args:
       manifest_uri: Local file or `gs://` object.
       data_root: What the shards' paths are relative to; by default the folder that holds `datasets/<id>/manifest.json`.
 
     Raises:
-      DataError: if there is no such manifest, or a shard or the sums by field differ; names the first that does.
+      DataError: if there is no such manifest, or a shard or a table differs; names the first that does.
     """
     manifest, dataset_id, data_root = open_manifest(manifest_uri, data_root)
     shards = [(split, shard) for split, summary in manifest.splits.items() for shard in summary.shards]
@@ -50,6 +51,8 @@ def verify_manifest(manifest_uri: str, data_root: str | None = None) -> VerifyRe
         if (num_tiles := sum(shard.num_tiles for shard in summary.shards)) != summary.num_tiles:
             raise DataError(f"{manifest_uri!r}: {split} has {summary.num_tiles} tiles, its shards have {num_tiles}")
     check_fields(storage.join(data_root, "datasets", dataset_id, FIELDS_NAME), manifest)
+    for summary in manifest.splits.values():
+        read_table(data_root, summary, len(manifest.classes))
     return VerifyReport(
         dataset_id=dataset_id,
         num_tiles=manifest.num_tiles,

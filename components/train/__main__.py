@@ -1,4 +1,4 @@
-"""What a worker runs: `python -m components.train --spec spec.json`, with TF_CONFIG if it has peers.
+"""What a worker runs: `python -m components.train --spec spec.json`, with TF_CONFIG or in a Job if it has peers.
 
 Exit codes: 0 done, 2 a bad setting, 42 bad data or a loss that is not a number, 75 try again,
 143 stopped by SIGTERM after a checkpoint. The last line of the output says why, as `error: <reason>`.
@@ -9,9 +9,10 @@ import os
 import sys
 import traceback
 
-from components import environment
-from components.errors import AgrivisionError
-from components.train.lifeline import end_with_launcher, show_life
+from components import environment, storage
+from components.errors import AgrivisionError, SettingsError
+from components.train.lifeline import end_with_launcher, heed_sigterm, show_life
+from components.train.place import take_place
 from components.train.spec import EXIT_DONE, EXIT_STOPPED, EXIT_TRY_AGAIN, WorkerSpec
 from components.train.strategies import CHIEF, PARAMETER_SERVER
 
@@ -19,12 +20,24 @@ from components.train.strategies import CHIEF, PARAMETER_SERVER
 def main() -> int:
     """Runs the worker and returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m components.train", description="Trains as one worker of a gang.")
-    parser.add_argument("--spec", required=True, help="path of the worker's spec, JSON")
+    parser.add_argument("--spec", required=True, help="the worker's spec, JSON: a file or gs:// URI")
     parser.add_argument("--heartbeat", metavar="FILE", help="touched every second for as long as the process lives")
     arguments = parser.parse_args()
+    heed_sigterm()
     if arguments.heartbeat:
         show_life(arguments.heartbeat)
-    spec = WorkerSpec.read(arguments.spec)
+    try:
+        return _work(arguments.spec)
+    except AgrivisionError as error:
+        print(f"error: {error}", flush=True)
+        return error.exit_code
+
+
+def _work(spec_uri: str) -> int:
+    try:
+        spec = WorkerSpec.from_json(storage.read_bytes(spec_uri), spec_uri)
+    except FileNotFoundError as error:
+        raise SettingsError(f"no spec {spec_uri!r}: does this worker see the data_root of its launcher?") from error
     if spec.follows_launcher:
         end_with_launcher()
     # Only now, because it takes seconds, in which the launcher may die.
@@ -36,14 +49,12 @@ def main() -> int:
     from components.train.worker import run_worker
 
     try:
+        spec = take_place(spec)
         job, index = task_of(environment.tf_config())
         if spec.strategy == PARAMETER_SERVER and job != CHIEF:
             serve(spec, environment.tf_config())
         else:
             run_worker(spec, index)
-    except AgrivisionError as error:
-        print(f"error: {error}", flush=True)
-        return error.exit_code
     except Stopped as stopped:
         print(f"error: stopped by SIGTERM, after checkpoint {stopped}", flush=True)
         return EXIT_STOPPED

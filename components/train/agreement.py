@@ -27,7 +27,7 @@ def make_agreement_check(strategy: Any, model: Any, num_workers: int) -> Callabl
     def on_replica(step: Any) -> Any:
         return tf.stack([step, _digest(model)])[tf.newaxis]
 
-    @tf.function(input_signature=[tf.TensorSpec([], tf.int64)])  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=[tf.TensorSpec([], tf.int64)], autograph=False)  # type: ignore[untyped-decorator]
     def on_all(step: Any) -> Any:
         return strategy.gather(strategy.run(on_replica, args=(step,)), axis=0)  # [replicas, 2]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from components import storage, tfrecords
 from components.contracts import Manifest
-from components.train import agreement, cluster, objective, order, sampling, stages, steps
+from components.train import agreement, objective, order, sampling, stages, steps
 from components.train.averaging import WeightAverage
 from components.train.checkpoint_writer import CheckpointWriter
 from components.train.config import TrainConfig
@@ -32,7 +32,7 @@ def make_reader(spec: WorkerSpec, manifest: Manifest, split: str) -> Reader:
     num_classes = len(manifest.classes)
     single_label = spec.label_mode == "single_label"
     return Reader(
-        index=index_split(spec.data_root, manifest.splits[split].shards, num_classes, single_label),
+        index=index_split(spec.data_root, manifest.splits[split], num_classes, single_label),
         bands=spec.bands,
         num_classes=num_classes,
         image_size_px=spec.config.image_size_px,
@@ -143,7 +143,7 @@ def lockstep_trainee(
         events_uri=storage.join(spec.data_root, "training", spec.training_id, "events"),
         budget=budget,
         wants_to_stop=wants_to_stop,
-        settle=lambda: cluster.average_statistics(strategy, model),
+        settle=lambda: None,  # batch normalisation is synchronized: its statistics are the same everywhere already
         check_agreement=agreement.make_agreement_check(strategy, model, spec.num_workers),
         pat=pat,
     )
@@ -158,5 +158,5 @@ def make_sampling_weights(config: TrainConfig, reader: Reader) -> NDArray[np.flo
     """Returns how often an epoch reads each record, [N]; None if once."""
     if config.sampling == "shuffle":
         return None
-    labels = sampling.read_labels(reader.index, reader.num_classes)
+    labels = reader.index.labels(reader.num_classes)
     return sampling.sampling_weights(labels, config.sampling, config.effective_number_beta)

@@ -24,7 +24,6 @@ class Backbone:
       blocks: From the pixels to the features, a regular expression for each block's layer names; a layer is in the
         first that it matches. They are unfrozen from the last to the first.
       smallest_px: Least useful side of an image, pixels.
-      published_px: Side of the images that its published weights were trained with, pixels.
       imagenet: Where its published weights are, without the classifier; below the Keras project's folder.
       arguments: Further arguments for the builder.
     """
@@ -34,7 +33,6 @@ class Backbone:
     stem: str
     blocks: tuple[str, ...]
     smallest_px: int = 32
-    published_px: int = 224
     imagenet: str = ""
     arguments: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
@@ -81,14 +79,13 @@ _NASNET = (
 )
 
 
-def _efficientnet_v2(variant: str, published_px: int) -> Backbone:
+def _efficientnet_v2(variant: str) -> Backbone:
     is_small = variant.startswith("B")
     return Backbone(
         f"EfficientNetV2{variant}",
         IMAGENET if is_small else CENTRED,
         "stem_conv",
         _EFFICIENTNET_V2,
-        published_px=published_px,
         imagenet=f"efficientnet_v2/efficientnetv2-{variant.lower()}_notop.h5",
         arguments={"include_preprocessing": False},
     )
@@ -119,13 +116,13 @@ BACKBONES: Mapping[str, Backbone] = {
     ),
     "mobilenet_v3_small": _mobilenet_v3("Small", _MOBILENET_V3_SMALL),
     "mobilenet_v3_large": _mobilenet_v3("Large", _MOBILENET_V3_LARGE),
-    "efficientnet_v2_b0": _efficientnet_v2("B0", 224),
-    "efficientnet_v2_b1": _efficientnet_v2("B1", 240),
-    "efficientnet_v2_b2": _efficientnet_v2("B2", 260),
-    "efficientnet_v2_b3": _efficientnet_v2("B3", 300),
-    "efficientnet_v2_s": _efficientnet_v2("S", 384),
-    "efficientnet_v2_m": _efficientnet_v2("M", 480),
-    "efficientnet_v2_l": _efficientnet_v2("L", 480),
+    "efficientnet_v2_b0": _efficientnet_v2("B0"),
+    "efficientnet_v2_b1": _efficientnet_v2("B1"),
+    "efficientnet_v2_b2": _efficientnet_v2("B2"),
+    "efficientnet_v2_b3": _efficientnet_v2("B3"),
+    "efficientnet_v2_s": _efficientnet_v2("S"),
+    "efficientnet_v2_m": _efficientnet_v2("M"),
+    "efficientnet_v2_l": _efficientnet_v2("L"),
     "resnet50": Backbone(
         "ResNet50",
         CAFFE,
@@ -139,7 +136,6 @@ BACKBONES: Mapping[str, Backbone] = {
         "stem_conv1",
         _NASNET,
         smallest_px=64,
-        published_px=331,
         imagenet="nasnet/NASNet-large-no-top.h5",
     ),
 }

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from components import storage
+from components import storage, whole_folder
 from components.contracts import Document, EpochMetrics
 from components.errors import DataError
 
@@ -71,7 +71,7 @@ def write(root: str, arrays: Mapping[str, NDArray[Any]], state: TrainingState, k
             np.savez(file, allow_pickle=False, **arrays)
         state = msgspec.structs.replace(state, files={_VARIABLES: _sha256(folder / _VARIABLES)})
         state.write(folder / STATE)
-        storage.publish_folder(folder, storage.join(root, state.checkpoint), last=STATE, move=True)
+        whole_folder.publish(folder, storage.join(root, state.checkpoint), last=STATE, move=True)
     names = names_under(root)
     kept = set(names[-keep:])
     for name in tuple(kept):
@@ -79,7 +79,7 @@ def write(root: str, arrays: Mapping[str, NDArray[Any]], state: TrainingState, k
             kept.add(_read_state(root, name).best_checkpoint)
     for name in names:
         if name not in kept:
-            storage.remove_folder(storage.join(root, name), last=STATE)
+            whole_folder.remove(storage.join(root, name), last=STATE)
 
 
 def read(root: str, name: str) -> tuple[TrainingState, dict[str, NDArray[Any]]]:
@@ -116,14 +116,8 @@ def read_newest(root: str, say: Callable[[str], None]) -> tuple[TrainingState, d
             return read(root, name)
         except DataError as error:
             say(f"checkpoint {name} is damaged and left out, going back to the one before it: {error}")
-            storage.remove_folder(storage.join(root, name), last=STATE)
+            whole_folder.remove(storage.join(root, name), last=STATE)
     return None
-
-
-def latest_state(root: str) -> TrainingState | None:
-    """Returns the state of the last complete checkpoint under `root`, or None."""
-    names = names_under(root)
-    return _read_state(root, names[-1]) if names else None
 
 
 def names_under(root: str) -> list[str]:
@@ -152,7 +146,7 @@ def _remove_remains(root: str) -> None:
     """Removes what is left of checkpoints whose writing or removal was cut short."""
     for name, files in _folders(root).items():
         if STATE not in files:
-            storage.remove_folder(storage.join(root, name), last=STATE)
+            whole_folder.remove(storage.join(root, name), last=STATE)
     if not storage.is_remote(root):
         for path in Path(root).glob(".*.tmp"):
             shutil.rmtree(path, ignore_errors=True)

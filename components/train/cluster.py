@@ -121,22 +121,21 @@ def make_strategy(
 
 def barrier(strategy: Any) -> None:
     """Returns when every worker is here; one that leaves early would be an error at its peers."""
-    one = tf.function(lambda: tf.constant(1.0))
-    tf.function(lambda: strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(one), axis=None))()
+    add_up(strategy, [1.0])
 
 
-def add_up(strategy: Any, number: float) -> float:
-    """Returns the sum of the workers' numbers, the same at all of them."""
-    mine = tf.constant(number, tf.float32)
-    total = tf.function(lambda: strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(lambda: mine), axis=None))()
-    return float(total.numpy())
+def add_up(strategy: Any, numbers: Sequence[float]) -> list[float]:
+    """Returns the sum of each of the workers' numbers, the same list at all of them; each gives as many."""
+
+    def on_all(mine: Any) -> Any:
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(tf.identity, args=(mine,)), axis=None)
+
+    return [float(total) for total in tf.function(on_all, autograph=False)(tf.constant(numbers, tf.float32)).numpy()]
 
 
 def gather(strategy: Any, number: float) -> list[float]:
     """Returns the workers' numbers, the same list at all of them."""
-    mine = tf.constant([number], tf.float32)
-    everyone = tf.function(lambda: strategy.gather(strategy.run(tf.identity, args=(mine,)), axis=0))()
-    return [float(each) for each in everyone.numpy()]
+    return [float(each) for each in _gather_rows(strategy, tf.constant([number], tf.float32))]
 
 
 def device() -> str:
@@ -146,23 +145,9 @@ def device() -> str:
 
 def hear_chief(strategy: Any, numbers: Sequence[int]) -> list[int]:
     """Returns the chief's numbers, the same at all workers; each gives as many."""
-    mine = tf.constant([numbers], tf.int64)
-    everyone = tf.function(lambda: strategy.gather(strategy.run(tf.identity, args=(mine,)), axis=0))()
-    return [int(number) for number in everyone.numpy()[0]]
+    return [int(number) for number in _gather_rows(strategy, tf.constant([numbers], tf.int64))[0]]
 
 
-def average_statistics(strategy: Any, model: Any) -> None:
-    """Makes the moving statistics of batch normalisation the mean over all workers; each keeps its own otherwise."""
-    # By name: weights that are frozen do not learn either, and a mean of many would change their last bits.
-    variables = [v.value for v in model.non_trainable_variables if v.name.startswith("moving_")]
-    if not variables or strategy.num_replicas_in_sync == 1:
-        return
-
-    def average() -> None:
-        context = tf.distribute.get_replica_context()
-        # tf.identity: the collective needs tensors, not the variables themselves.
-        mine = [tf.identity(tf.convert_to_tensor(variable)) for variable in variables]
-        for variable, mean in zip(variables, context.all_reduce(tf.distribute.ReduceOp.MEAN, mine), strict=True):
-            variable.assign(mean)
-
-    tf.function(lambda: strategy.run(average))()
+def _gather_rows(strategy: Any, mine: Any) -> Any:
+    everyone = tf.function(lambda: strategy.gather(strategy.run(tf.identity, args=(mine,)), axis=0), autograph=False)
+    return everyone().numpy()

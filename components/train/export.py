@@ -17,7 +17,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from components import storage, tfrecords
+from components import tfrecords, whole_folder
 from components.train.objective import probabilities
 
 
@@ -49,8 +49,9 @@ class Classifier(tf.Module):  # type: ignore[misc]
                 tf.TensorSpec([None, size, size, num_bands], tf.uint8, name="image"),
                 tf.TensorSpec([None, size, size, 1], tf.uint8, name="valid"),
             ],
+            autograph=False,
         )
-        self.predict_encoded = tf.function(answer_encoded, input_signature=[text, text, text])
+        self.predict_encoded = tf.function(answer_encoded, input_signature=[text, text, text], autograph=False)
 
 
 def export(classifier: Classifier, uri: str, is_chief: bool) -> None:
@@ -58,4 +59,4 @@ def export(classifier: Classifier, uri: str, is_chief: bool) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         tf.saved_model.save(classifier, temporary)
         if is_chief:
-            storage.publish_folder(Path(temporary), uri, last="saved_model.pb")
+            whole_folder.publish(Path(temporary), uri, last="saved_model.pb")

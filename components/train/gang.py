@@ -2,13 +2,13 @@
 
 import contextlib
 import dataclasses
-import json
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from components.train.place import tf_config
 from components.train.spec import WorkerSpec
-from components.train.strategies import CHIEF
+from components.train.strategies import task_name
 from components.train.worker_process import WorkerProcess
 
 
@@ -59,21 +59,16 @@ class Gang:
     def spawn(self, place: int, number: int = 0) -> WorkerProcess:
         """Starts one, for the `number`th time if it is not the first."""
         job, index = self.tasks[place]
-        cluster: dict[str, list[str]] = {}
-        for (kind, _), address in zip(self.tasks, self.addresses, strict=True):
-            cluster.setdefault(kind, []).append(address)
-        task = {"cluster": cluster, "task": {"type": job, "index": index}}
         overrides = {
             # None of an outer cluster's either: TensorFlow would look for its peers.
-            "TF_CONFIG": json.dumps(task) if len(self.tasks) > 1 else None,
+            "TF_CONFIG": tf_config(self.tasks, self.addresses, place) if len(self.tasks) > 1 else None,
             "TF_CPP_MIN_LOG_LEVEL": "3",
             "PYTHONUNBUFFERED": "1",
             "TMPDIR": str(self.temporary),  # a worker that is killed cannot clear up after itself
         }
         log_path = Path(f"{self.log_stem}-{job}-{index}{f'-again-{number}' if number else ''}.log")
         heartbeat = self.temporary / f"heartbeat-{place}-{number}"
-        name = CHIEF if job == CHIEF else f"{'parameter server' if job == 'ps' else job} {index}"
-        return WorkerProcess(place, name, self.spec_path, overrides, log_path, heartbeat)
+        return WorkerProcess(place, task_name(job, index), self.spec_path, overrides, log_path, heartbeat)
 
 
 def _free_addresses(count: int) -> list[str]:

@@ -16,7 +16,7 @@ import msgspec
 from components.errors import EXIT_DATA, EXIT_SETTINGS, AgrivisionError, DataError, SettingsError
 from components.progress import StepLog
 from components.train.gang import Gang
-from components.train.spec import EXIT_DONE, EXIT_TRY_AGAIN, WorkerSpec
+from components.train.spec import EXIT_DONE, WorkersFailed, WorkerSpec, blame
 from components.train.strategies import PARAMETER_SERVER, tasks
 from components.train.worker_process import WorkerProcess
 
@@ -27,12 +27,6 @@ _STOP_SECONDS = 20.0  # for a checkpoint after SIGTERM
 # takes; it is what a busy machine, or loading a library from a slow disk, may hold that thread up.
 _SILENT_SECONDS = 20.0
 _SUSPECT_SECONDS = 4.0  # of silence, after which it was a freeze that the peers noticed
-
-
-class WorkersFailed(AgrivisionError):
-    """The gang failed more often than it may."""
-
-    exit_code = EXIT_TRY_AGAIN
 
 
 def run_gang(
@@ -88,10 +82,10 @@ def run_gang(
         (work_dir / f"attempt-{attempt}-ended.json").write_bytes(msgspec.json.encode(ended))
         code = failed.process.returncode
         if code == EXIT_SETTINGS:
-            raise SettingsError(failed.reason)
+            raise SettingsError(failed.output.reason)
         if code == EXIT_DATA:
-            raise DataError(failed.reason)
-        for line in failed.tail:
+            raise DataError(failed.output.reason)
+        for line in failed.output.tail:
             log.line(f"{failed.name}: {line}")
         ending = failed.ending
         if attempt <= max_restarts:
@@ -135,7 +129,7 @@ def _wait(
                     worker.process.wait()
                     failed.append(worker)
             # A worker that lost a peer has only seen the failure of another.
-            return min(failed, key=lambda worker: (worker.blame, worker is not first))
+            return min(failed, key=lambda worker: (blame(worker.process.returncode), worker is not first))
         time.sleep(_POLL_SECONDS)
         is_awake = time.monotonic() - now < _SUSPECT_SECONDS  # a laptop may sleep, or this process be stopped
         for worker in workers:

@@ -1,14 +1,24 @@
 """How a worker ends when nobody is left to end it. Imports no TensorFlow, so that it works from the first moment on."""
 
 import os
+import signal
 import sys
 import threading
 import time
 from pathlib import Path
 
-from components.train.spec import EXIT_TRY_AGAIN
+from components.train.spec import EXIT_STOPPED, EXIT_TRY_AGAIN
 
 _BEAT_SECONDS = 1.0
+
+
+def heed_sigterm() -> None:
+    """Ends the first process of a container at SIGTERM, which such a process does not heed of itself.
+
+    Until run_worker listens for it, and writes a checkpoint.
+    """
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda number, frame: os._exit(EXIT_STOPPED))
 
 
 def end_with_launcher() -> None:

@@ -37,9 +37,11 @@ def train(trainee: Trainee, state: TrainingState) -> tuple[TrainingState, str]:
     while state.epoch < config.epochs:
         if should_stop(state.history, config.early_stopping_patience, config.early_stopping_min_delta):
             return state, ENDED_EARLY
+        wishes = trainee.wishes_of_all()
+        if wishes.stop:
+            raise _stop(trainee, state)
         # A budget that was spent before the first step still gets one, or there would be no model.
-        is_limited = trainee.budget.max_seconds > 0
-        if is_limited and state.global_step and cluster.add_up(trainee.strategy, trainee.wishes().finish):
+        if wishes.finish and state.global_step:
             return _finish_within_epoch(trainee, state, watch, LoopTime()), ENDED_OUT_OF_TIME
         started = time.monotonic()
         state, is_complete = _train_epoch(trainee, state, watch)
@@ -65,6 +67,8 @@ def _train_epoch(trainee: Trainee, state: TrainingState, watch: Watch) -> tuple[
         state.epoch,
         trainee.sampling_weights,
     )
+    if state.step == len(plan):  # it was stopped while it was validated
+        return state, True
     batches = trainee.train_reader.batches(plan, state.step)
     watch.epoch_begins(compiles=stages.begins_stage(config, state.epoch))
     while group := [batch for _, batch in watch.clock.take(batches, trainee.steps_per_call)]:
@@ -83,10 +87,7 @@ def _train_epoch(trainee: Trainee, state: TrainingState, watch: Watch) -> tuple[
         watch.steps_done(state, losses)
         # Added up over all workers, so that all of them stop after the same step, whoever was asked.
         if wishes.stop:
-            state = _save(trainee, state)
-            trainee.writer.wait()
-            cluster.barrier(trainee.strategy)
-            raise Stopped(state.checkpoint)
+            raise _stop(trainee, state)
         if wishes.finish and state.step < len(plan):
             return state, False
         if wishes.save and state.step < len(plan):  # at the epoch's end there is one anyway
@@ -110,10 +111,17 @@ def _finish_within_epoch(trainee: Trainee, state: TrainingState, watch: Watch, e
 
 
 def _measure(trainee: Trainee, state: TrainingState, started: float, epoch_time: LoopTime) -> EpochMetrics:
-    """Validates, and returns the point of the learning curve."""
+    """Validates, and returns the point of the learning curve.
+
+    Raises:
+      Stopped: if a worker was asked to stop.
+    """
     validation_started = time.monotonic()
     with trainee.average.in_model() if trainee.average else contextlib.nullcontext():
-        val_loss, val_macro_f1 = _validate(trainee)
+        validated = _validate(trainee)
+    if validated is None:
+        raise _stop(trainee, state)
+    val_loss, val_macro_f1 = validated
     trainee.budget.reserve = time.monotonic() - validation_started
     return EpochMetrics(
         epoch=state.epoch,
@@ -136,6 +144,14 @@ def _save(trainee: Trainee, state: TrainingState) -> TrainingState:
     return state
 
 
+def _stop(trainee: Trainee, state: TrainingState) -> Stopped:
+    """Writes a checkpoint, if there is none of this state, and returns what ends training at all workers."""
+    state = _save(trainee, state)
+    trainee.writer.wait()
+    cluster.barrier(trainee.strategy)
+    return Stopped(state.checkpoint)
+
+
 def _tiles(trainee: Trainee, state: TrainingState) -> str:
     """Returns the names of the tiles in the global batch of the next step."""
     config, reader = trainee.config, trainee.train_reader
@@ -147,17 +163,19 @@ def _tiles(trainee: Trainee, state: TrainingState) -> str:
     return ", ".join(names) + (f" and {more} more" if more else "")
 
 
-def _validate(trainee: Trainee) -> tuple[float, float]:
-    """Returns the mean loss per tile and the macro F1 over the val split."""
+def _validate(trainee: Trainee) -> tuple[float, float] | None:
+    """Returns the mean loss per tile and the macro F1 over the val split, or None if a worker was asked to stop."""
     reader = trainee.val_reader
     plan = order.evaluation_plan(
         len(reader.index), trainee.config.global_batch_size, trainee.worker, trainee.num_workers
     )
     loss_sum = weight_sum = 0.0
     counts = np.zeros((3, reader.num_classes))
-    for _, batch in reader.batches(plan):
-        losses, weights, batch_counts = trainee.validation_step(batch)
+    for number, batch in reader.batches(plan):
+        losses, weights, batch_counts, stops = trainee.validation_step(batch, float(trainee.wants_to_stop()))
         trainee.pat()
+        if stops and number + 1 < len(plan):  # by the last batch there is nothing left to save
+            return None
         loss_sum, weight_sum, counts = loss_sum + losses, weight_sum + weights, counts + batch_counts
     loss = loss_sum / weight_sum
     if not math.isfinite(loss):

@@ -7,6 +7,7 @@ import keras
 
 from components.agrivision import RGB_BANDS
 from components.train.backbones import BACKBONES
+from components.train.batch_norm import normalize_over_replicas
 from components.train.preprocessing import Preprocess
 from components.train.stem import widen
 
@@ -65,9 +66,7 @@ def _build_backbone(name: str, image_size_px: int, num_bands: int, is_pretrained
         network = widen(network, backbone.stem, num_bands)
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = _BATCH_NORM_MOMENTUM
-            # The moments are taken over the global batch, so that N workers compute what one does.
-            layer.synchronized = True
+            normalize_over_replicas(layer, _BATCH_NORM_MOMENTUM)
     return network
 
 

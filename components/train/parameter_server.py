@@ -126,7 +126,8 @@ def _make_train_steps(
             tf.TensorSpec([num_tiles], tf.int32),
             tf.TensorSpec([], tf.int64),
             tf.TensorSpec([], tf.float32),
-        ]
+        ],
+        autograph=False,
     )
     def work(uris: Any, offsets: Any, positions: Any, global_step: Any, rate: Any) -> Any:
         tiles = read_tiles(

@@ -25,7 +25,7 @@ from components.train.order import NO_RECORD
 from components.train.shard_index import ShardIndex
 
 _BATCHES_AHEAD = 1  # of the one that is waited for; more of them leave the processor's cache before they are used
-_TILES_PER_TASK = 4  # few enough to share a batch out among threads, enough to be worth handing over
+_MOST_TILES_PER_TASK = 8  # enough to be worth handing over; fewer where a batch has fewer for each thread
 _REMOTE_THREADS = 32  # a bucket answers in tens of milliseconds, whatever the processor does meanwhile
 
 
@@ -158,8 +158,10 @@ class Reader:
         if fetchers is not None:
             reads = [fetchers.submit(read).result for read in reads]
 
+        tiles_per_task = max(1, min(_MOST_TILES_PER_TASK, len(numbers) // self.num_threads))
+
         def fill(start: int) -> None:
-            for place in range(start, min(start + _TILES_PER_TASK, len(numbers))):
+            for place in range(start, min(start + tiles_per_task, len(numbers))):
                 try:
                     self._decode_into(reads[place](), arrays, place)
                 except FileNotFoundError as error:
@@ -169,7 +171,7 @@ class Reader:
                     reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
                     raise DataError(f"{where}, cannot be decoded: {reason}; run the shard step again") from error
 
-        return arrays, [decoders.submit(fill, start) for start in range(0, len(numbers), _TILES_PER_TASK)]
+        return arrays, [decoders.submit(fill, start) for start in range(0, len(numbers), tiles_per_task)]
 
     def _empty(self, num_tiles: int, memory: BatchMemory) -> _Arrays:
         side = self.image_size_px

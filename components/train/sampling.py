@@ -3,15 +3,8 @@
 Pure functions of the labels and of (seed, epoch); every worker computes the same plan and takes its slices of it.
 """
 
-import concurrent.futures
-
 import numpy as np
 from numpy.typing import NDArray
-
-from components.tile_record import deserialize
-from components.train.shard_index import ShardIndex
-
-_NUM_THREADS = 32  # a bucket answers in tens of milliseconds
 
 
 def effective_number(counts: NDArray[np.float64], beta: float) -> NDArray[np.float64]:
@@ -19,22 +12,23 @@ def effective_number(counts: NDArray[np.float64], beta: float) -> NDArray[np.flo
     return np.asarray((1.0 - beta**counts) / (1.0 - beta), np.float64)
 
 
-def sampling_weights(labels: NDArray[np.float32], sampling: str, beta: float) -> NDArray[np.float64]:
+def sampling_weights(labels: NDArray[np.bool_], sampling: str, beta: float) -> NDArray[np.float64]:
     """Returns how much oftener a record is read than the average one, float64 [N], mean 1.
 
     A class weighs the inverse of its number of tiles, or of its effective number; a tile weighs as much as its rarest
     class. Tiles without any class count as a class of their own.
 
     Args:
-      labels: 1.0 where the tile has the class, [N, C].
+      labels: Whether the tile has the class, [N, C].
       sampling: "inverse_frequency" or "effective_number".
       beta: of effective_number.
     """
-    has_none = labels.sum(axis=1, keepdims=True) == 0
-    has = np.concatenate([labels > 0, has_none], axis=1)  # [N, C + 1]
-    counts = np.maximum(has.sum(axis=0).astype(np.float64), 1.0)
+    columns = [*labels.T, ~labels.any(axis=1)]  # [C + 1][N]
+    counts = np.maximum([float(np.count_nonzero(column)) for column in columns], 1.0)
     worth = counts if sampling == "inverse_frequency" else effective_number(counts, beta)
-    weights = np.asarray((has / worth).max(axis=1), np.float64)
+    weights = np.zeros(len(labels))
+    for column, own in zip(columns, worth, strict=True):
+        np.maximum(weights, column / own, out=weights)
     return np.asarray(weights / weights.mean(), np.float64)
 
 
@@ -55,18 +49,3 @@ def balanced_order(weights: NDArray[np.float64], seed: int, epoch: int) -> NDArr
     points = (np.arange(num_records) + generator.random()) * (ends[-1] / num_records)
     drawn = line[np.minimum(np.searchsorted(ends, points, side="right"), num_records - 1)]
     return generator.permutation(drawn).astype(np.int64)
-
-
-def read_labels(index: ShardIndex, num_classes: int) -> NDArray[np.float32]:
-    """Reads the labels of all records, once, float32 [N, C].
-
-    Raises:
-      DataError: for a damaged record; names the shard.
-    """
-
-    def labels(record: int) -> list[float]:
-        return list(deserialize(index.read(record), num_classes).labels)
-
-    with concurrent.futures.ThreadPoolExecutor(_NUM_THREADS) as pool:
-        rows = list(pool.map(labels, range(len(index))))
-    return np.array(rows, np.float32).reshape(-1, num_classes)

@@ -1,7 +1,7 @@
 """What a launcher tells its workers, what they tell it back, and the exit codes between them. Imports no TensorFlow."""
 
 from components.contracts import Document, EpochMetrics
-from components.errors import EXIT_DATA, EXIT_SETTINGS
+from components.errors import EXIT_DATA, EXIT_SETTINGS, AgrivisionError
 from components.errors import EXIT_TRY_AGAIN as EXIT_TRY_AGAIN
 from components.train.config import TrainConfig
 
@@ -14,11 +14,25 @@ ENDED_OUT_OF_TIME = "max_seconds"
 PERMANENT = (EXIT_SETTINGS, EXIT_DATA)  # another attempt would end the same
 
 
+def blame(exit_code: int) -> int:
+    """Returns how far a process that ended so is from being the cause of its gang's end, 0 the least."""
+    if exit_code in PERMANENT:
+        return 0
+    # Who lost a peer has only seen the failure of another.
+    return {EXIT_STOPPED: 2, EXIT_TRY_AGAIN: 3}.get(exit_code, 1)
+
+
+class WorkersFailed(AgrivisionError):
+    """The gang failed more often than it may."""
+
+    exit_code = EXIT_TRY_AGAIN
+
+
 class WorkerSpec(Document, frozen=True, kw_only=True):
     """launcher → worker.
 
     Attributes:
-      manifest_path: A local copy of the manifest.
+      manifest_uri: Of the manifest, which this worker can read.
       label_mode: "multi_label" or "single_label".
       bands: The dataset's bands that the model reads.
       weights_path: The weights that the backbone starts from, relative to data_root; empty for random ones.
@@ -32,12 +46,14 @@ class WorkerSpec(Document, frozen=True, kw_only=True):
       keep_checkpoints: How many of the last are kept.
       max_seconds: After which training ends with what it has; 0 is without limit.
       num_threads: Processor cores for this worker.
-      follows_launcher: The worker ends as soon as its standard input does, which the launcher holds open.
+      follows_launcher: The worker ends as soon as its standard input does, which the launcher holds open; a pod ends at
+        its Job's deadline instead.
+      addresses: "<host>:<port>" of every process, for those that learn from their Job which of them they are.
     """
 
     data_root: str
     training_id: str
-    manifest_path: str
+    manifest_uri: str
     config: TrainConfig
     label_mode: str
     bands: tuple[str, ...]
@@ -54,6 +70,7 @@ class WorkerSpec(Document, frozen=True, kw_only=True):
     max_seconds: int
     num_threads: int
     follows_launcher: bool
+    addresses: tuple[str, ...] = ()
 
 
 class Outcome(Document, frozen=True, kw_only=True):

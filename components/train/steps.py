@@ -30,8 +30,8 @@ class Wishes:
 
 # (batches, global step of the first, own wishes) -> losses of the global batches, wishes of all workers
 TrainSteps = Callable[[Sequence[Batch], int, Wishes], tuple[list[float], Wishes]]
-# batch -> loss sum, weight sum, confusion counts [3, C], over all workers
-ValidationStep = Callable[[Batch], tuple[float, float, NDArray[np.float64]]]
+# (batch, own wish to stop) -> loss sum, weight sum, confusion counts [3, C], wish to stop, over all workers
+ValidationStep = Callable[[Batch, float], tuple[float, float, NDArray[np.float64], float]]
 # image, valid, labels, positions in the global batch, global step, learning rate -> this replica's share of the loss
 ReplicaStep = Callable[[Any, Any, Any, Any, Any, Any], Any]
 
@@ -105,11 +105,14 @@ def make_train_steps(
 
     def many_steps(image: Any, valid: Any, labels: Any, global_step: Any, rates: Any, wishes: Any) -> Any:
         num_steps = tf.shape(rates)[0]
-        results = tf.TensorArray(tf.float32, num_steps)
-        for number in tf.range(num_steps):
+
+        def take(number: Any, results: Any) -> Any:
             step = global_step + tf.cast(number, tf.int64)
             result = on_all(image[number], valid[number], labels[number], step, rates[number], wishes)
-            results = results.write(number, result)
+            return number + 1, results.write(number, result)
+
+        start = tf.constant(0), tf.TensorArray(tf.float32, num_steps)
+        _, results = tf.while_loop(lambda number, results: number < num_steps, take, start)
         return results.stack()  # [k, 4]
 
     # A loop around single steps would only take longer to compile.
@@ -136,7 +139,9 @@ def _for_any_length(function: Callable[..., Any]) -> Callable[..., Any]:
                 tf.TensorSpec([None, *tensor.shape[1:]] if tensor.shape.rank else [], tensor.dtype)
                 for tensor in tensors
             ]
-            compiled.append(tf.function(function, input_signature=specs))
+            # AutoGraph would rewrite all Python beneath, at twice the time that all else of tracing takes; nothing here
+            # branches or loops by the value of a tensor.
+            compiled.append(tf.function(function, input_signature=specs, autograph=False))
         return compiled[0](*tensors)
 
     return call
@@ -153,19 +158,20 @@ def make_validation_step(
     """Returns the validation step."""
     num_local = num_local_replicas(strategy, num_workers)
 
-    def on_replica(image: Any, valid: Any, labels: Any, weights: Any) -> Any:
+    def on_replica(image: Any, valid: Any, labels: Any, weights: Any, stop: Any) -> Any:
         logits = model([image, valid], training=False)
         counts = objective.confusion_counts(labels, logits, weights, single_label)
-        sums = tf.stack([tf.reduce_sum(loss(labels, logits) * weights), tf.reduce_sum(weights)])
+        sums = tf.stack([tf.reduce_sum(loss(labels, logits) * weights), tf.reduce_sum(weights), stop])
         return tf.concat([sums, tf.reshape(counts, [-1])], axis=0)
 
-    @tf.function  # type: ignore[untyped-decorator]
-    def on_all(*tensors: Any) -> Any:
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    def on_all(stop: Any, *tensors: Any) -> Any:
         tiles = share_out(strategy, num_local, *tensors)
-        return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(on_replica, tiles), axis=None)
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(on_replica, (*tiles, stop)), axis=None)
 
-    def step(batch: Batch) -> tuple[float, float, NDArray[np.float64]]:
-        result = on_all(batch.image, batch.valid, batch.labels, tf.constant(batch.weights)).numpy().astype(np.float64)
-        return float(result[0]), float(result[1]), result[2:].reshape(3, num_classes)
+    def step(batch: Batch, stop: float) -> tuple[float, float, NDArray[np.float64], float]:
+        tensors = batch.image, batch.valid, batch.labels, tf.constant(batch.weights)
+        loss_sum, weight_sum, stops, *counts = on_all(tf.constant(stop, tf.float32), *tensors).numpy().tolist()
+        return loss_sum, weight_sum, np.reshape(counts, (3, num_classes)), stops
 
     return step

@@ -179,3 +179,8 @@ def tasks(name: str, num_workers: int) -> list[tuple[str, int]]:
         return workers
     num_servers = -(-num_workers // _WORKERS_PER_PARAMETER_SERVER)
     return [(CHIEF, 0), *workers, *[("ps", number) for number in range(num_servers)]]
+
+
+def task_name(job: str, index: int) -> str:
+    """Returns what messages call a process of `tasks`."""
+    return CHIEF if job == CHIEF else f"{'parameter server' if job == 'ps' else job} {index}"

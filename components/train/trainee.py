@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components.train import cluster
 from components.train.averaging import WeightAverage
 from components.train.checkpoint_writer import CheckpointWriter
 from components.train.config import TrainConfig
@@ -68,3 +69,7 @@ class Trainee:
             finish=float(self.worker == 0 and self.budget.is_spent()),
             save=float(self.writer.is_due()),
         )
+
+    def wishes_of_all(self) -> Wishes:
+        """Returns what any worker wants, the same at all of them, who call this at the same time."""
+        return Wishes(*cluster.add_up(self.strategy, dataclasses.astuple(self.wishes())))

@@ -32,7 +32,7 @@ def run_worker(spec: WorkerSpec, worker: int) -> None:
       tf.errors.OpError: if a peer is lost on the way.
     """
     budget = TimeBudget(spec.max_seconds, time.monotonic())
-    manifest = Manifest.read(spec.manifest_path)
+    manifest = Manifest.from_json(storage.read_bytes(spec.manifest_uri), spec.manifest_uri)
     folder = storage.join(spec.data_root, "training", spec.training_id)
     readers = {split: make_reader(spec, manifest, split) for split in ("train", "val")}
     # From here on, because making the strategy waits for ever for a peer that has died meanwhile.

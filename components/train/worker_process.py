@@ -1,7 +1,5 @@
 """One worker of a gang on this machine: its process, its output, its signs of life, and how it ended."""
 
-import collections
-import re
 import signal
 import subprocess
 import sys
@@ -11,12 +9,8 @@ from pathlib import Path
 
 import components
 from components import environment
-from components.progress import parse_line
-from components.train.spec import EXIT_STOPPED, EXIT_TRY_AGAIN, PERMANENT
+from components.train.worker_output import WorkerOutput
 
-_TAIL_LINES = 12
-_ERROR = "error: "
-_NOISE = re.compile(r"WARNING|[IW]\d{4} ")  # TensorFlow's own, before it knows how much of it is wanted
 _READ_SECONDS = 1.0  # for the last lines of a worker that has ended
 
 
@@ -26,7 +20,7 @@ class WorkerProcess:
     Attributes:
       index: Its place among all of the gang.
       name: What messages call it.
-      tail: The end of its output.
+      output: What it has written.
       froze: Whether it ended because it showed no sign of life.
     """
 
@@ -41,7 +35,7 @@ class WorkerProcess:
           heartbeat: a file that it touches every second.
         """
         self.index, self.name = index, name
-        self.tail: collections.deque[str] = collections.deque(maxlen=_TAIL_LINES)
+        self.output = WorkerOutput(is_chief=index == 0)
         self.froze = False
         self._heartbeat, self._stamp, self._seen = heartbeat, 0, time.monotonic()
         arguments = ["--spec", str(spec_path.resolve()), "--heartbeat", str(heartbeat)]
@@ -95,29 +89,15 @@ class WorkerProcess:
         self.process.stdin.close()
 
     @property
-    def blame(self) -> int:
-        """How far it is from being the cause of the gang's end, 0 the least; it must have ended."""
-        code = self.process.returncode
-        if code in PERMANENT:
-            return 0
-        return {EXIT_STOPPED: 2, EXIT_TRY_AGAIN: 3}.get(code, 1)
-
-    @property
-    def reason(self) -> str:
-        """The reason that it gave, or the last line that it wrote."""
-        given = [line for line in self.tail if line.startswith(_ERROR)]
-        return given[-1].removeprefix(_ERROR) if given else (self.tail[-1] if self.tail else "it wrote nothing")
-
-    @property
     def ending(self) -> str:
         """How it ended, and why."""
         code = self.process.returncode
         if self.froze:
             return f"{self.name} froze: it showed no sign of life, and was killed"
-        if code < 0 and not any(line.startswith(_ERROR) for line in self.tail):
+        if code < 0 and not self.output.gave_reason:
             return f"{self.name} was killed by {signal.Signals(-code).name}"  # whatever it wrote last was no reason
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        return f"{self.name} {how}: {self.reason}"
+        return f"{self.name} {how}: {self.output.reason}"
 
     def _follow(self, log_path: Path) -> None:
         assert self.process.stdout is not None
@@ -125,8 +105,4 @@ class WorkerProcess:
             for line in self.process.stdout:
                 log_file.write(line)
                 log_file.flush()
-                if parse_line(line) is None:
-                    if not _NOISE.match(line):
-                        self.tail.append(line.rstrip())
-                elif self.index == 0:
-                    print(line, end="", flush=True)
+                self.output.add(line)

@@ -1,0 +1,34 @@
+"""Batch normalisation over the global batch, so that N workers compute what one does, in one exchange per layer.
+
+Keras has `synchronized=True` for it, which exchanges sum, sum of squares and count of each layer one after the other:
+five waits for the network in a training step where two do, and a ResNet50 has 53 such layers.
+"""
+
+import functools
+from typing import Any
+
+import tensorflow as tf
+
+
+def normalize_over_replicas(layer: Any, momentum: float) -> None:
+    """Makes a keras BatchNormalization take its moments over all replicas, which have equal parts of a batch.
+
+    Args:
+      momentum: of its moving statistics.
+    """
+    layer.momentum = momentum
+    # Keras' own models make their layers themselves, so that a class of ours would find no way in.
+    layer._moments = functools.partial(_moments, layer)
+
+
+def _moments(layer: Any, inputs: Any, mask: Any) -> tuple[Any, Any]:
+    """Returns mean and variance of float32 `inputs` [n, ..., C] over all replicas, [C], as Keras does."""
+    axes = layer._reduction_axes
+    sums = tf.stack([tf.reduce_sum(inputs, axes), tf.reduce_sum(tf.square(inputs), axes)])  # [2, C]
+    count = tf.cast(tf.size(inputs) // tf.shape(sums)[1], tf.float32)
+    context = tf.distribute.get_replica_context()
+    if context is not None and context.num_replicas_in_sync > 1:
+        sums = context.all_reduce(tf.distribute.ReduceOp.SUM, sums)
+        count *= context.num_replicas_in_sync
+    mean, mean_square = tf.unstack(sums / count)
+    return mean, tf.maximum(mean_square - tf.square(mean), 0.0)

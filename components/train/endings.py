@@ -1,0 +1,92 @@
+"""Why a gang of pods ended: which of them was the cause, and whether it did anything wrong. Pure functions."""
+
+import dataclasses
+from collections.abc import Collection, Mapping
+
+from components.train import pods
+from components.train.api_answers import seconds_of
+from components.train.pods import Object
+from components.train.spec import EXIT_STOPPED, EXIT_TRY_AGAIN, PERMANENT
+
+_SIGNALS = {134: "SIGABRT", 135: "SIGBUS", 137: "SIGKILL", 139: "SIGSEGV"}  # 128 and the number of the signal
+# How far an ending is from being the cause of the others, which follow from it: peers that lost it, or that the Job's
+# controller, which ends all when one has failed, deleted.
+_PERMANENT, _DISRUPTED, _CRASHED, _DELETED, _STOPPED, _LOST_PEER = range(6)
+
+
+@dataclasses.dataclass(frozen=True)
+class Ending:
+    """How a worker ended.
+
+    Attributes:
+      index: Which pod of the Job it was.
+      how: In words, to follow its name.
+      exit_code: Of its process; None if nobody knows.
+      rank: How far it is from being the cause of the gang's end, 0 the least.
+    """
+
+    index: int
+    how: str
+    exit_code: int | None = None
+    rank: int = _DISRUPTED
+
+    @property
+    def is_disruption(self) -> bool:
+        """Whether the cluster ended it, by preemption, eviction or deletion, and it did nothing wrong."""
+        return self.rank in (_DISRUPTED, _DELETED, _STOPPED)
+
+
+def find_cause(seen: Mapping[int, Object], present: Collection[int], deleted: Collection[int], job: Object) -> Ending:
+    """Returns the ending that brought about the end of a gang of which one has failed.
+
+    Args:
+      seen: What was last seen of each pod, by index.
+      present: Which pods are still there.
+      deleted: Which pods were seen to be deleted when nothing had failed yet.
+    """
+    failed = pods.condition(job, "FailureTarget") or pods.condition(job, "Failed") or {}
+    if failed.get("reason") == "DeadlineExceeded":
+        return Ending(0, "was ended at the Job's deadline, which could not be moved ahead in time")
+    endings = []
+    for index, pod in sorted(seen.items()):
+        others = [other for place, other in seen.items() if place != index]
+        is_deleted = index in deleted or _was_deleted_first(pod, others)
+        if pods.phase(pod) == "Failed":
+            if is_deleted or pods.deleted_at(pod) is None or not any(pods.phase(each) == "Failed" for each in others):
+                endings.append(_ending(index, pod, is_deleted or pods.deleted_at(pod) is not None))
+        elif index not in present and (is_deleted or pods.deleted_at(pod) is None) and not pods.has_ended(pod):
+            endings.append(Ending(index, "vanished: somebody deleted it, or its node", None, _DELETED))
+    message = " ".join(str(failed.get("message") or "Kubernetes gives no reason").split())
+    unknown = Ending(0, f"ended with its Job: {message}", None, _CRASHED)
+    # Of those that were deleted, the first; the others followed.
+    return min(endings, key=lambda ending: (ending.rank, pods.deleted_at(seen[ending.index]) or 0.0), default=unknown)
+
+
+def _was_deleted_first(pod: Object, others: Collection[Object]) -> bool:
+    """Tells whether a pod was deleted before any other ended; afterwards, it was the Job's controller."""
+    deleted_at = pods.deleted_at(pod)
+    ends = [seconds_of(ended["finishedAt"]) for other in others if (ended := pods.terminated(other))]
+    return deleted_at is not None and bool(ends) and deleted_at <= min(ends)
+
+
+def _ending(index: int, pod: Object, is_deleted: bool) -> Ending:
+    """Returns how a failed pod ended."""
+    state = pods.terminated(pod)
+    code = None if state is None else int(state["exitCode"])
+    if code in PERMANENT:
+        return Ending(index, f"ended with exit code {code}", code, _PERMANENT)
+    if disruption := pods.condition(pod, "DisruptionTarget"):
+        reason = ": ".join(filter(None, (disruption.get("reason"), disruption.get("message"))))
+        return Ending(index, f"was taken from its node, {reason}", code, _DISRUPTED)
+    if is_deleted:
+        return Ending(index, "was deleted", code, _DELETED)
+    if state is None:
+        status = pod.get("status", {})
+        reason = ": ".join(filter(None, (status.get("reason"), status.get("message")))) or "it gives no reason"
+        return Ending(index, f"was refused or ended by its node, {reason}", code, _CRASHED)
+    if state.get("reason") == "OOMKilled":
+        return Ending(index, "was killed because it was out of memory; give it more train_memory", code, _CRASHED)
+    if code in _SIGNALS:
+        return Ending(index, f"was killed by {_SIGNALS[code]}", code, _CRASHED)
+    rank = {EXIT_STOPPED: _STOPPED, EXIT_TRY_AGAIN: _LOST_PEER}.get(code or 0, _CRASHED)
+    return Ending(index, f"ended with exit code {code}", code, rank)

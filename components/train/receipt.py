@@ -1,0 +1,66 @@
+"""The receipt of a training: written last, so that a training with one is done."""
+
+import msgspec
+
+from components import storage
+from components.contracts import Manifest, TrainingReceipt
+from components.progress import StepLog
+from components.train.bottleneck import Circumstances, find_bottleneck
+from components.train.spec import Outcome, WorkerSpec
+from components.train.strategies import PARAMETER_SERVER
+
+_RECEIPT = "receipt.json"
+
+
+def make_receipt(
+    spec: WorkerSpec, manifest: Manifest, folder: str, num_restarts: int, seconds: float
+) -> TrainingReceipt:
+    """Returns what is to be said of a training whose workers are done, and have left their outcome in `folder`."""
+    outcome_uri = storage.join(folder, "outcome.json")
+    outcome = Outcome.from_json(storage.read_bytes(outcome_uri), outcome_uri)
+    config = spec.config
+    circumstances = Circumstances(
+        config=config,
+        device=outcome.device,
+        num_workers=spec.num_workers,
+        num_threads=spec.num_threads,
+        stored_size_px=min(min(map(int, size.split("x"))) for size in manifest.tile_sizes),
+        is_remote=storage.is_remote(spec.data_root),
+        waits_in_loop=spec.strategy != PARAMETER_SERVER,
+    )
+    return TrainingReceipt(
+        training_id=spec.training_id,
+        manifest_sha256=manifest.sha256,
+        model_path=f"training/{spec.training_id}/export",
+        classes=manifest.classes,
+        bands=spec.bands,
+        label_mode=spec.label_mode,
+        backbone=config.backbone,
+        image_size_px=config.image_size_px,
+        num_parameters=outcome.num_parameters,
+        num_workers=spec.num_workers,
+        strategy=spec.strategy,
+        num_restarts=num_restarts,
+        ended_by=outcome.ended_by,
+        config=msgspec.to_builtins(config),
+        best_epoch=outcome.best_epoch,
+        history=outcome.history,
+        seconds=seconds,
+        num_checkpoints=outcome.num_checkpoints,
+        checkpoint_stall_seconds=outcome.checkpoint_stall_seconds,
+        bottleneck=find_bottleneck(outcome.history, circumstances),
+    )
+
+
+def write_receipt(receipt: TrainingReceipt, folder: str) -> None:
+    """Writes it to the training's folder."""
+    storage.write_bytes(storage.join(folder, _RECEIPT), receipt.to_json())
+
+
+def finished(folder: str, training_id: str, log: StepLog) -> TrainingReceipt | None:
+    """Returns the receipt of the training in `folder` if it has been completed."""
+    uri = storage.join(folder, _RECEIPT)
+    if not storage.exists(uri) or not storage.exists(storage.join(folder, "export/saved_model.pb")):
+        return None
+    log.line(f"training {training_id} was completed before, with equal data, settings and code; its model is reused")
+    return TrainingReceipt.from_json(storage.read_bytes(uri), uri)

@@ -1,0 +1,121 @@
+"""What a launcher waits for, and for how long: pods that come, that find a node, that start, and that get on."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+
+from components.progress import StepLog
+from components.train import pods
+from components.train.pods import Object
+from components.train.spec import WorkersFailed
+
+# Reasons of a container's waiting that no waiting will mend.
+_HOPELESS = frozenset({"ErrImageNeverPull", "InvalidImageName"})
+# What a container waits for as long as nothing is wrong.
+_USUAL = frozenset({"", "ContainerCreating", "PodInitializing"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """How long to wait, in seconds.
+
+    Attributes:
+      created: From the Job to its pods.
+      scheduled: For a node; one may have to be made first.
+      started: From the node to the running container: for volumes, and gigabytes of image.
+      faulty: For an image or volume error to pass.
+      silent: From one line of the chief to the next. Its own watchdog gives up before that.
+      events: From one look at what Kubernetes says of a pod that does not start to the next.
+    """
+
+    created: float = 120.0
+    scheduled: float = 900.0
+    started: float = 600.0
+    faulty: float = 120.0
+    silent: float = 2700.0
+    events: float = 15.0
+
+
+class Waits:
+    """Counts how long each pod of a gang has been where it is."""
+
+    def __init__(self, limits: Limits, log: StepLog, events_of: Callable[[str], str]) -> None:
+        """Begins to count.
+
+        Args:
+          events_of: returns the last warning that Kubernetes has of an object of that name; empty if none.
+        """
+        self._limits, self._log, self._events_of = limits, log, events_of
+        self._since: dict[tuple[str, str], float] = {}
+        self._said: set[str] = set()
+        self._warnings: dict[str, tuple[float, str]] = {}  # when they were looked for, by pod
+
+    def check(self, job: Object, present: Sequence[Object], num_pods: int) -> None:
+        """Says what is waited for, once each.
+
+        Raises:
+          WorkersFailed: if it has taken too long; no other attempt would fare better.
+        """
+        if job["spec"].get("suspend"):
+            self._since.clear()
+            self._say(f"{job['metadata']['name']} waits in its queue")
+            return
+        if len(present) < num_pods:
+            self._wait_for_pods(job, len(present), num_pods)
+        for pod in present:
+            if pods.phase(pod) != "Pending":
+                continue
+            if reason := pods.unscheduled(pod):
+                self._wait_for_node(pod, reason)
+            else:
+                self._wait_for_start(pod)
+
+    def _wait_for_pods(self, job: Object, num_present: int, num_pods: int) -> None:
+        name = job["metadata"]["name"]
+        if self._seconds(name, "created") > self._limits.created:
+            reason = self._events_of(name) or "Kubernetes gives no reason"
+            raise WorkersFailed(
+                f"{num_present} of {num_pods} worker pods were created within {self._limits.created:.0f} s: {reason}"
+            )
+
+    def _wait_for_node(self, pod: Object, reason: str) -> None:
+        worker, limit = f"worker {pods.index_of(pod)}", self._limits.scheduled
+        if self._seconds(worker, "scheduled") > limit:
+            raise WorkersFailed(
+                f"{worker} waited {limit:.0f} s for a node: {reason}; is there a node pool that fits, with room in it?"
+            )
+        self._say(f"{worker} waits for a node: {reason}")
+
+    def _wait_for_start(self, pod: Object) -> None:
+        worker, limits = f"worker {pods.index_of(pod)}", self._limits
+        reason, message = pods.waiting(pod)
+        seconds = self._seconds(worker, "started")
+        if reason in _USUAL:
+            self._since.pop((worker, "faulty"), None)
+            if seconds > limits.started:
+                why = self._warning(pod) or reason or "Kubernetes gives no reason"
+                raise WorkersFailed(f"{worker} did not start within {limits.started:.0f} s: {why}")
+            if seconds > limits.events and (warning := self._warning(pod)):
+                self._say(f"{worker} does not start yet: {warning}")
+            return
+        why = f"{reason}: {' '.join(message.split())}".rstrip(": ")
+        if reason in _HOPELESS or self._seconds(worker, "faulty") > limits.faulty:
+            raise WorkersFailed(f"{worker} cannot start: {why}")
+        self._say(f"{worker} does not start yet: {why}")
+
+    def _warning(self, pod: Object) -> str:
+        name = pod["metadata"]["name"]
+        looked, warning = self._warnings.get(name, (float("-inf"), ""))
+        if time.monotonic() - looked > self._limits.events:
+            warning = self._events_of(name) or warning
+            self._warnings[name] = (time.monotonic(), warning)
+        return warning
+
+    def _seconds(self, name: str, step: str) -> float:
+        now = time.monotonic()
+        return now - self._since.setdefault((name, step), now)
+
+    def _say(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._log.line(text)

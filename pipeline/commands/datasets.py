@@ -1,0 +1,114 @@
+"""The commands that make, copy, plan, check and compare data. What is heavy is imported inside each."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from components.agrivision import LAYOUTS, PAPER_2020, TILE_SIZE_PX
+from pipeline.parameters import Parameters
+
+
+def synth(
+    out: Annotated[Path, typer.Argument(help="Folder to make; must not exist, or be empty.")],
+    layout: Annotated[str, typer.Option(help=f"One of {', '.join(LAYOUTS)}.")] = PAPER_2020,
+    num_tiles: Annotated[int, typer.Option(help="How many tiles.")] = 600,
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal bytes.")] = 0,
+    tile_size_px: Annotated[int, typer.Option(help="Side of a tile, pixels.")] = TILE_SIZE_PX,
+    imbalance: Annotated[str, typer.Option(help="mild, or real: 55 to 1 as in the paper's release.")] = "mild",
+) -> None:
+    """Make look-alike Agriculture-Vision tiles: every layout, every class, reproducible to the byte."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from components.synth.dataset import write_dataset
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("tiles", total=num_tiles)
+        summary = write_dataset(
+            out,
+            layout=layout,
+            num_tiles=num_tiles,
+            seed=seed,
+            tile_size_px=tile_size_px,
+            imbalance=imbalance,
+            progress=lambda count: progress.advance(task, count),
+        )
+    size = f"{summary.num_bytes / 1e6:.0f} MB"
+    typer.echo(f"wrote {summary.num_tiles:,} tiles of {summary.num_fields:,} fields to {out} ({size})")
+
+
+def mirror(
+    source_uri: Annotated[str, typer.Argument(help="Where the tiles are: a folder, or a gs:// or s3:// URI.")],
+    target_uri: Annotated[str, typer.Argument(help="Where to copy them: a folder or gs:// URI.")],
+) -> None:
+    """Copy tiles, above all from s3://, to where every environment can read them. Run again, it goes on.
+
+    Reading s3:// needs the ingest environment: `make mirror SOURCE=s3://bucket/tiles TO=tiles` makes it and uses it.
+    """
+    from components.mirror import mirror as copy
+    from components.progress import StepLog
+
+    typer.echo(copy(source_uri, target_uri, StepLog("mirror")))
+
+
+def verify(
+    manifest: Annotated[str, typer.Argument(help="A dataset's manifest.json, a file or gs:// URI.")],
+    data_root: Annotated[str | None, typer.Option(help="Where its shards are, if the manifest was moved.")] = None,
+    leaks: Annotated[
+        bool,
+        typer.Option("--leaks", help="Check instead that no field, window or picture is in two splits."),
+    ] = False,
+) -> None:
+    """Check every shard of a dataset against its manifest: size, hash, number of records."""
+    from components.shard.leaks import check_leaks
+    from components.shard.verify import verify_manifest
+
+    typer.echo(check_leaks(manifest, data_root) if leaks else verify_manifest(manifest, data_root))
+
+
+def plan(
+    source_uri: Annotated[str, typer.Option(help="Where the tiles are: a folder, or gs://<bucket>/<folder>.")] = "",
+    num_tiles: Annotated[int, typer.Option(help="How many tiles, where there is no source yet.")] = 0,
+    tile_kb: Annotated[int, typer.Option(help="Images of one tile, kB; Agriculture-Vision's have about 200.")] = 200,
+    train_num_workers: Annotated[int, typer.Option(help="Worker processes.")] = Parameters.train_num_workers,
+    shard_size_mb: Annotated[int, typer.Option(help="Size of a shard, MB.")] = Parameters.shard_size_mb,
+    shard_tile_size_px: Annotated[int, typer.Option(help="As for run.")] = Parameters.shard_tile_size_px,
+    ingest_layout: Annotated[str, typer.Option(help="As for run.")] = Parameters.ingest_layout,
+    ingest_classes: Annotated[str, typer.Option(help="As for run.")] = Parameters.ingest_classes,
+    ingest_seed: Annotated[int, typer.Option(help="As for run.")] = Parameters.ingest_seed,
+    ingest_val_percent: Annotated[int, typer.Option(help="As for run.")] = Parameters.ingest_val_percent,
+    ingest_test_percent: Annotated[int, typer.Option(help="As for run.")] = Parameters.ingest_test_percent,
+) -> None:
+    """Tell how many shards a source would become, and why; writes nothing."""
+    from components.ingest.plan import explain_plan
+    from components.ingest.settings import IngestSettings
+    from components.progress import StepLog
+
+    settings = IngestSettings(
+        layout=ingest_layout,
+        classes=ingest_classes,
+        seed=ingest_seed,
+        val_percent=ingest_val_percent,
+        test_percent=ingest_test_percent,
+        num_workers=train_num_workers,
+        shard_size_mb=shard_size_mb,
+        tile_size_px=shard_tile_size_px,
+    )
+    typer.echo("\n".join(explain_plan(source_uri, num_tiles, tile_kb, settings, StepLog("plan"))))
+
+
+def drift(
+    manifest: Annotated[str, typer.Argument(help="A dataset's manifest.json, a file or gs:// URI.")],
+    earlier: Annotated[str, typer.Argument(help="The manifest of the dataset to compare it with.")],
+) -> None:
+    """Tell whether a dataset has shifted against an earlier one: its classes, and the brightness of its bands.
+
+    The first line is the verdict. A shift is a result, not an error: the exit code is 0.
+    """
+    from components.shard.drift import compare_manifests
+    from components.shard.drift_report import drift_text
+
+    typer.echo(drift_text(compare_manifests(manifest, earlier)))

@@ -1,0 +1,150 @@
+"""Talks to the API of Kubeflow Pipelines: how it is reached, how long it may be away, what its errors mean."""
+
+import contextlib
+import io
+import json
+import logging
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import kfp
+from kfp_server_api import ApiException
+from urllib3.exceptions import HTTPError
+
+from components.errors import AgrivisionError, SettingsError, UnreachableError
+
+REQUEST_SECONDS = 60  # for one request; the client itself would wait for ever
+# How long the API may be away while something is asked, or sent that may be sent again.
+PATIENCE_SECONDS = 60
+_UNAUTHORIZED = 401
+_Result = TypeVar("_Result")
+
+
+class UnauthorizedError(SettingsError):
+    """The token is missing or has expired, or may not do this."""
+
+
+class ConflictError(SettingsError):
+    """What should be made is there already."""
+
+
+class Kubeflow:
+    """One Kubeflow Pipelines.
+
+    Attributes:
+      url: Of its web page and of its API.
+      namespace: Of the user, where there are several; empty where there is one.
+
+    Raises:
+      SettingsError: if none answers at `url`.
+    """
+
+    def __init__(self, url: str, token: str = "", namespace: str = "") -> None:
+        self.url = url.rstrip("/")
+        self.namespace = namespace
+        self._token = token
+        try:
+            self._client = self._connect()
+        except AgrivisionError as error:
+            raise SettingsError(f"no Kubeflow Pipelines answers at {url!r}: {error}") from error
+
+    def call(self, request: Callable[[Any], _Result], patience_seconds: float = 0) -> _Result:
+        """Returns what a request returns.
+
+        Args:
+          request: Gets the kfp.Client; must be safe to repeat if there is patience.
+          patience_seconds: How long to go on trying if the API does not answer, or is overloaded.
+
+        Raises:
+          SettingsError: if the API refuses the request; ConflictError, UnauthorizedError for these two reasons.
+          UnreachableError: if it did not answer.
+        """
+        deadline = time.monotonic() + patience_seconds
+        pause = 0.5
+        renewed = False
+        while True:
+            try:
+                with _quiet():
+                    return request(self._client)
+            except (ApiException, HTTPError, OSError) as error:
+                meaning = _meaning(error)
+                if isinstance(meaning, UnauthorizedError) and patience_seconds and not renewed:
+                    # A token may have expired meanwhile; the client gets a new one, where it knows how.
+                    renewed = True
+                    with contextlib.suppress(AgrivisionError):
+                        self._client = self._connect()
+                    continue
+                if not isinstance(meaning, UnreachableError) or time.monotonic() + pause > deadline:
+                    raise meaning from error
+            time.sleep(pause)
+            pause = min(2 * pause, 10)
+
+    def get(self, path: str, run_id: str, **parts: str) -> Any:
+        """Returns the response to a request that kfp.Client has no method for; it is to be read as a stream.
+
+        Args:
+          path: With `{run_id}` and the names of `parts` in braces.
+        """
+        return self.call(
+            lambda client: client.runs.api_client.call_api(
+                path,
+                "GET",
+                path_params={"run_id": run_id, **parts},
+                auth_settings=["Bearer"],
+                _return_http_data_only=True,
+                _preload_content=False,
+                _request_timeout=REQUEST_SECONDS,
+            )
+        )
+
+    def _connect(self) -> Any:
+        try:
+            with _quiet():
+                client = kfp.Client(
+                    host=self.url, existing_token=self._token or None, namespace=self.namespace or "kubeflow"
+                )
+                client.healthzs.healthz_service_get_healthz(_request_timeout=REQUEST_SECONDS)
+        except (ApiException, HTTPError, OSError) as error:
+            raise _meaning(error) from error
+        return client
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the client's own links, its warning about servers of 2022 and its tracebacks off the terminal."""
+    logging.disable(logging.CRITICAL)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _meaning(error: Exception) -> AgrivisionError:
+    if not isinstance(error, ApiException):
+        reason = getattr(error, "reason", None) or error
+        return UnreachableError(f"no answer: {_one_line(str(reason))}")
+    text = f"{error.status} {_message(error)}"
+    if error.status in (_UNAUTHORIZED, 403):
+        return UnauthorizedError(f"{text}; give a token that may do this, as --token or in KFP_EXISTING_TOKEN")
+    if error.status == 409:
+        return ConflictError(text)
+    if error.status == 429 or (error.status or 0) >= 500:
+        return UnreachableError(text)
+    return SettingsError(text)
+
+
+def _message(error: ApiException) -> str:
+    """Returns what the API says of an error, without the places in its code that it says it with."""
+    body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else error.body or ""
+    with contextlib.suppress(ValueError, TypeError, AttributeError):
+        answer = json.loads(body)
+        body = answer.get("message") or answer.get("error_message") or answer.get("error") or body
+    return _one_line(str(body))[:500] or str(error.reason)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

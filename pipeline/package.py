@@ -1,0 +1,85 @@
+"""What is uploaded to Kubeflow Pipelines: a compiled pipeline, with another image if asked, and its version's name."""
+
+import dataclasses
+import hashlib
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.errors import SettingsError
+
+PIPELINE_NAME = "agrivision-training"  # as in dag.py, which would bring in the compiler
+_HERE = Path(__file__).parent
+_ROOT = _HERE.parent
+_IMAGE_LINE = re.compile(r"^( +image: )(\S+)$", re.MULTILINE)
+# <registry>[:<port>]/<name>, then :<tag>, @<algorithm>:<digest> or both; as the distribution specification has it.
+_NAME = re.compile(r"[a-z0-9.\-]+(:\d+)?(/[a-z0-9]+([._\-]+[a-z0-9]+)*)*")
+_REFERENCE = re.compile(rf"{_NAME.pattern}(:\w[\w.\-]*)?(@[a-z0-9]+:[0-9a-f]{{64}})?")
+
+
+@dataclasses.dataclass(frozen=True)
+class Package:
+    """A compiled pipeline as it is uploaded.
+
+    Attributes:
+      text: YAML.
+      version: The name of its version.
+    """
+
+    text: str
+    version: str
+
+    @property
+    def documents(self) -> list[Any]:
+        """The pipeline's specification, and what Kubernetes is told about it."""
+        return list(yaml.load_all(self.text, yaml.CSafeLoader))  # the reader in C is ten times as fast
+
+
+def make_package(volume: bool, image: str = "", version: str = "") -> Package:
+    """Returns the committed pipeline, unchanged but for the image of its steps.
+
+    Args:
+      volume: Whether its steps mount a volume claim.
+      image: Takes the place of the image of train and of all steps that have the same; empty leaves it as it is.
+      version: Name of the version; by default the commit, if the checkout is clean, and a hash of the content.
+
+    Raises:
+      SettingsError: if `image` names none.
+    """
+    text = (_HERE / ("training_pipeline_volume.yaml" if volume else "training_pipeline.yaml")).read_text()
+    if image:
+        text = _with_image(text, image)
+    return Package(text, version or _version(text))
+
+
+def _with_image(text: str, image: str) -> str:
+    if not _REFERENCE.fullmatch(image):
+        raise SettingsError(f"--image must be <registry>/<name>:<tag> or <name>@sha256:<digest>, got {image!r}")
+    executors = next(yaml.load_all(text, yaml.CSafeLoader))["deploymentSpec"]["executors"]
+    compiled = executors["exec-train"]["container"]["image"]
+    return _IMAGE_LINE.sub(lambda line: line[1] + image if line[2] == compiled else line[0], text)
+
+
+def _version(text: str) -> str:
+    content = hashlib.sha256(text.encode()).hexdigest()[:12]
+    commit = _commit()
+    return f"{commit[:12]}-{content[:8]}" if commit else f"sha-{content}"
+
+
+def _commit() -> str:
+    """Returns the commit that this project is checked out at; empty if it is changed, or not a checkout."""
+
+    def git(*arguments: str) -> str | None:
+        try:
+            result = subprocess.run(["git", "-C", _ROOT, *arguments], capture_output=True, text=True, check=False)
+        except OSError:  # there is no git
+            return None
+        return result.stdout.strip() if result.returncode == 0 else None
+
+    # An installed package may lie in an environment within somebody else's checkout.
+    if git("ls-files", "--error-unmatch", "pipeline/training_pipeline.yaml") is None:
+        return ""
+    return "" if git("status", "--porcelain", "--untracked-files=no") else git("rev-parse", "HEAD") or ""

@@ -1,0 +1,187 @@
+"""A server that speaks the part of Kubeflow Pipelines' API that `agrivision submit` needs, and misbehaves on request.
+
+A healthy one neither fails nor loses its connections on demand; everything else is shown on a real one as well, in
+test_kubeflow.py.
+"""
+
+import email.parser
+import json
+import re
+import threading
+import urllib.parse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import yaml
+
+START = "2026-11-24T12:00:{:02d}Z"
+NEVER = "0001-01-01T00:00:00Z"
+WORKFLOW = "agrivision-training-x7"
+
+
+def task(name, state, begin=0, end=0):
+    """Returns a task as the API has it; times are seconds."""
+    over = state not in ("RUNNING", "PENDING")
+    return {
+        "task_id": f"{name}-{state}",
+        "display_name": name,
+        "state": state,
+        "start_time": START.format(begin),
+        "end_time": START.format(end) if over else NEVER,
+    }
+
+
+def frame(state, *tasks):
+    """Returns a run as the API has it at one time."""
+    return {"run_id": "run-1", "state": state, "run_details": {"task_details": list(tasks)}}
+
+
+def node(step, number, cached=False, phase="Succeeded", message="", path="root"):
+    """Returns the pod of a step as a workflow has it; its name ends in `number`."""
+    return {
+        "id": f"{WORKFLOW}-{number}",
+        "name": f"{WORKFLOW}(0).{path}(0).{step}(0).executor" + ("" if cached else "(0)"),
+        "type": "Skipped" if cached else "Pod",
+        "phase": "Skipped" if cached else phase,
+        "templateName": "system-container-impl",
+        "message": message,
+        "startedAt": START.format(number),
+    }
+
+
+DATA_STEPS = (task("ingest", "SUCCEEDED", 0, 5), task("shard", "SUCCEEDED", 6, 9), task("merge", "SUCCEEDED", 10, 15))
+PUSHED = frame(
+    "SUCCEEDED",
+    *DATA_STEPS,
+    *(task(step, "SUCCEEDED", 20, 50) for step in ("train", "evaluate", "gate", "push")),
+)
+REFUSED = frame(
+    "SUCCEEDED",
+    *DATA_STEPS,
+    *(task(step, "SUCCEEDED", 20, 50) for step in ("train", "evaluate", "gate")),
+    task("condition-2", "SKIPPED", 50, 50),
+)
+FAILED = frame("FAILED", *DATA_STEPS, task("train", "FAILED", 20, 31), task("train-driver", "SUCCEEDED", 16, 19))
+STARTING = frame("PENDING")
+TRAINING = frame("RUNNING", *DATA_STEPS, task("train", "RUNNING", 20))
+
+
+class ScriptedKubeflow(ThreadingHTTPServer):
+    """Serves on a port of its own until it is left.
+
+    Attributes:
+      frames: What a run is, from one look at it to the next; the last one stays.
+      nodes: Of its workflow.
+      logs: By name of the pod.
+      faults: What to do instead of answering the next requests for a path that contains the key: an HTTP status, or
+        "cut" to say nothing at all.
+      requests: All that came, as (method, path without the query).
+      runs, recurring_runs, versions: What was made, by the bodies that made it; terminated: the ids of runs.
+      tokens: The Authorization headers that came.
+    """
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.frames, self.nodes, self.logs, self.faults = [PUSHED], [], {}, {}
+        self.requests, self.runs, self.recurring_runs, self.versions = [], [], [], {}
+        self.terminated, self.tokens = [], set()
+        self.pipelines, self.experiments = [], []
+        self.lock = threading.Lock()
+
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+
+    def next_fault(self, path):
+        for part, faults in self.faults.items():
+            if part in path and faults:
+                return faults.pop(0)
+        return None
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        self._serve("GET")
+
+    def do_POST(self):
+        self._serve("POST")
+
+    def _serve(self, method):
+        url = urllib.parse.urlsplit(self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        with self.server.lock:
+            self.server.requests.append((method, url.path))
+            self.server.tokens.add(self.headers.get("Authorization"))
+            fault = self.server.next_fault(url.path)
+            if fault == "cut":
+                self.close_connection = True
+                return
+            status, answer = (fault, {"message": "on request"}) if fault else self._answer(method, url, body)
+        text = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def _answer(self, method, url, body):
+        server = self.server
+        query = dict(urllib.parse.parse_qsl(url.query))
+        wanted = json.loads(query["filter"])["predicates"][0]["stringValue"] if "filter" in query else None
+        path = url.path.removeprefix("/apis/v2beta1/")
+        if method == "GET":
+            if path == "healthz":
+                return 200, {"multi_user": False}
+            if path == "pipelines":
+                return 200, {"pipelines": [{"pipeline_id": "pipe"} for name in server.pipelines if name == wanted]}
+            if path == "pipelines/pipe/versions":
+                return 200, {"pipeline_versions": [v for name, v in server.versions.items() if name == wanted]}
+            if path == "experiments":
+                return 200, {"experiments": [{"experiment_id": name} for name in server.experiments if name == wanted]}
+            if path == "runs/run-1":
+                return 200, server.frames.pop(0) if len(server.frames) > 1 else server.frames[0]
+            if path == "/apis/v1beta1/runs/run-1":
+                nodes = {each["id"]: each for each in server.nodes}
+                workflow = {"metadata": {"name": WORKFLOW, "namespace": "kubeflow"}, "status": {"nodes": nodes}}
+                return 200, {"pipeline_runtime": {"workflow_manifest": json.dumps(workflow)}}
+            if match := re.fullmatch(r"/apis/v1alpha1/runs/run-1/nodes/(.*)/log", path):
+                return 200, server.logs.get(match[1], "no such pod\n")
+        if method == "POST":
+            if path == "pipelines/upload_version":
+                return 200, self._keep_version(query["name"], body)
+            if path == "runs/run-1:terminate":
+                server.terminated.append("run-1")
+                return 200, {}
+            given = json.loads(body)
+            if path == "pipelines":
+                server.pipelines.append(given["display_name"])
+                return 200, {"pipeline_id": "pipe"}
+            if path == "experiments":
+                server.experiments.append(given["display_name"])
+                return 200, {"experiment_id": given["display_name"]}
+            if path == "runs":
+                server.runs.append(given)
+                return 200, {"run_id": "run-1"}
+            if path == "recurringruns":
+                server.recurring_runs.append(given)
+                return 200, {"recurring_run_id": "again-1"}
+        return 404, {"message": f"no {method} {url.path} here"}
+
+    def _keep_version(self, name, body):
+        head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
+        (part,) = email.parser.BytesParser().parsebytes(head + body).get_payload()
+        spec, platform = yaml.load_all(part.get_payload(decode=True), yaml.CSafeLoader)
+        spec = {"pipeline_spec": spec, "platform_spec": platform}
+        self.server.versions[name] = {"pipeline_version_id": f"version {name}", "pipeline_spec": spec}
+        return self.server.versions[name]

@@ -1,0 +1,48 @@
+"""The ingest component, called as a step calls it."""
+
+from pathlib import Path
+
+import pytest
+from ingested import challenge_paths
+from kfp import dsl
+from tile_listing import write_files
+
+from components.contracts import Inventory
+from components.ingest.component import ingest
+
+
+def run_component(source_uri: str, tmp_path: Path, **changes) -> tuple[list[str], Inventory]:
+    """Calls the component's function as a step does."""
+    settings = {
+        "source_version": "", "layout": "auto", "classes": "", "seed": 0, "val_percent": 20, "test_percent": 20,
+        "num_partitions": 2, "num_workers": 2, "shard_size_mb": 64, "tile_size_px": 0,
+        "min_class_fraction": 0.002, "max_bad_fraction": 0.01,
+    }  # fmt: skip
+    artifact = dsl.Dataset(uri=str(tmp_path / "artifacts" / "inventory"))
+    data_root = str(tmp_path / "data")
+    partitions = ingest.python_func(
+        source_uri=source_uri, data_root=data_root, inventory=artifact, **settings | changes
+    )
+    return partitions, Inventory.read(artifact.path)
+
+
+def test_the_component_returns_the_partitions_as_text_and_tells_what_it_found(tmp_path, capsys):
+    source_uri = write_files(tmp_path / "tiles", challenge_paths())
+    partitions, inventory = run_component(source_uri, tmp_path)
+    assert partitions == ["0", "1"] == [str(partition.index) for partition in inventory.partitions]
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("ingest | done in ")
+    assert ": found 52 tiles of 13 fields in layout challenge-2020 (32 train, 8 val, 12 test; split official" in last
+    assert last.endswith("8 without labels left aside; planned 4 shards in 2 partitions")
+
+
+@pytest.mark.parametrize(
+    ("source", "changes", "exit_code"),
+    [("tiles", {"layout": "tiff"}, 2), ("tiles", {"num_workers": 100}, 2), ("nowhere", {}, 42)],
+)
+def test_the_component_fails_with_one_line_and_an_exit_code(tmp_path, capsys, source, changes, exit_code):
+    write_files(tmp_path / "tiles", challenge_paths())
+    with pytest.raises(SystemExit) as exit_:
+        run_component(str(tmp_path / source), tmp_path, **changes)
+    assert exit_.value.code == exit_code
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"ingest | failed (exit {exit_code}): ")

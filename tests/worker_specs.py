@@ -1,0 +1,45 @@
+"""What a launcher is given to start, for tests in which no worker comes to train."""
+
+from pathlib import Path
+
+from components.contracts import Manifest
+from components.train.config import TrainConfig
+from components.train.spec import WorkerSpec
+
+
+def spec_in(data_root: Path) -> WorkerSpec:
+    """Returns a spec of two workers, and writes its manifest to where merge would."""
+    manifest = Manifest(
+        layout="paper-2020",
+        classes=("water",),
+        bands=("red", "green", "blue"),
+        seed=0,
+        split_origin="official",
+        min_class_fraction=0.002,
+        tile_sizes={"48x48": 0},
+        splits={},
+        rejected=(),
+    )
+    manifest.write(data_root / "manifest.json")
+    manifest.write(data_root / "datasets" / manifest.dataset_id / "manifest.json")
+    return WorkerSpec(
+        data_root=str(data_root),
+        training_id="0123456789abcdef",
+        manifest_uri=str(data_root / "manifest.json"),
+        config=TrainConfig.from_json("{}"),
+        label_mode="multi_label",
+        bands=manifest.bands,
+        weights_path="",
+        num_workers=2,
+        strategy="multi_worker_mirrored",
+        num_replicas=1,
+        shares_gpus=False,
+        rendezvous="",
+        peer_wait_seconds=1.0,
+        stall_seconds=1.0,
+        checkpoint_seconds=0,
+        keep_checkpoints=1,
+        max_seconds=0,
+        num_threads=1,
+        follows_launcher=False,
+    )
