@@ -45,7 +45,7 @@ test-long: $(VENV)/.dev ## Run the tests that take minutes
 bench: $(BENCH_VENV)/.bench ## Measure speed and memory against the peers, and write bench.json (BENCH='--help' lists the options)
 	$(BENCH_VENV)/bin/python -m bench $(BENCH)
 
-faults: $(VENV)/.run ## Kill, freeze and end training workers at random moments, and compare the weights (FAULTS='--help' lists the options)
+faults: $(VENV)/.run ## Kill, freeze and end training processes at random moments, and look what they come to (FAULTS='--help' lists the options)
 	$(BIN)/python -m faults $(FAULTS)
 
 check: lint test ## ruff, mypy --strict, import-linter, golden files, tests
