@@ -4,11 +4,14 @@ import json
 import os
 from pathlib import Path
 
+_COPIES_PER_FIELD = 4  # then a field has some 25 tiles, where those of the paper release have 28
+_FAR_PX = 100_000  # wider than any field, so that the windows of copies do not overlap
+
 
 def repeat_tiles(drawn: Path, source: Path, num_copies: int) -> None:
     """Makes the folder `source` with each tile of `drawn`, of the paper release's layout, `num_copies` times.
 
-    A copy is a field of its own beside the original's, in the same split: the same picture in two would be a leak.
+    Copies are fields of their own, in the split of the original: the same picture in two would be a leak.
     """
     for path in sorted(drawn.rglob("*")):
         target = source / path.relative_to(drawn)
@@ -17,15 +20,23 @@ def repeat_tiles(drawn: Path, source: Path, num_copies: int) -> None:
         elif path.name.endswith("_splits.json"):
             splits = json.loads(path.read_text())
             copies = {
-                s: [_named(name, copy) for name in names for copy in range(num_copies)] for s, names in splits.items()
+                s: [_named(name, field) for name in names for field in range(-(-num_copies // _COPIES_PER_FIELD))]
+                for s, names in splits.items()
             }
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(json.dumps(copies))
         elif path.suffix in (".jpg", ".png"):
             field_id, _, window = path.name.partition("_")
             for copy in range(num_copies):
-                os.link(path, target.with_name(f"{_named(field_id, copy)}_{window}"))
+                field, place = divmod(copy, _COPIES_PER_FIELD)
+                os.link(path, target.with_name(f"{_named(field_id, field)}_{_moved(window, place * _FAR_PX)}"))
 
 
 def _named(field_id: str, copy: int) -> str:
     return f"{field_id}R{copy:05}"
+
+
+def _moved(window: str, by_px: int) -> str:
+    """Returns "<x1>-<y1>-<x2>-<y2>.<suffix>" further to the right."""
+    x1, y1, x2, rest = window.split("-", 3)
+    return f"{int(x1) + by_px}-{y1}-{int(x2) + by_px}-{rest}"

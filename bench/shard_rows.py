@@ -136,7 +136,9 @@ def _passthrough(name: str, setup: Setup, target: float | None, is_synced: bool)
     def tar_files(_: str, root: Path) -> None:
         names = root / "names"
         names.write_text("".join(f"{file.path}\n" for tile in tiles for file in (tile.rgb, tile.nir) if file))
-        arguments = ["-cf", str(root / "tiles.tar"), "-C", str(dataset.source), "-T", str(names)]
+        # Files of one content are links to one file here, which tar would store once.
+        links = "--hard-dereference"
+        arguments = ["-cf", str(root / "tiles.tar"), links, "-C", str(dataset.source), "-T", str(names)]
         subprocess.run([tar, *arguments], check=True)
         if is_synced:
             with (root / "tiles.tar").open("rb") as file:
