@@ -7,15 +7,22 @@ test_kubeflow.py.
 import email.parser
 import json
 import re
+import sys
 import threading
 import urllib.parse
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
+import pytest
 import yaml
+
+from pipeline import cli
 
 START = "2026-11-24T12:00:{:02d}Z"
 NEVER = "0001-01-01T00:00:00Z"
 WORKFLOW = "agrivision-training-x7"
+PLACES = ("--source-uri=gs://b/tiles", "--data-root=gs://b/data", "--models-uri=gs://b/models")
 
 
 def task(name, state, begin=0, end=0):
@@ -185,3 +192,19 @@ class _Handler(BaseHTTPRequestHandler):
         spec = {"pipeline_spec": spec, "platform_spec": platform}
         self.server.versions[name] = {"pipeline_version_id": f"version {name}", "pipeline_spec": spec}
         return self.server.versions[name]
+
+
+def submitter(server: ScriptedKubeflow, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Returns what runs `agrivision submit` against the server, and tells its exit code, its output and its errors."""
+    monkeypatch.delenv("KFP_ENDPOINT", raising=False)
+    monkeypatch.delenv("KFP_EXISTING_TOKEN", raising=False)
+
+    def run(*options: object, places: Sequence[str] = PLACES, host: str = server.url) -> tuple[int, str, str]:
+        argv = ["agrivision", "submit", *([f"--host={host}"] if host else []), *places, *map(str, options)]
+        monkeypatch.setattr(sys, "argv", argv)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        output = capsys.readouterr()
+        return int(ended.value.code or 0), output.out, output.err
+
+    return run

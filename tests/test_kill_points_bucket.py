@@ -4,11 +4,8 @@ The tests need a gs:// server: STORAGE_EMULATOR_HOST and what its client needs.
 """
 
 import contextlib
-import json
 import os
 import random
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +13,7 @@ from pathlib import Path
 import pytest
 from cutting_proxy import CuttingProxy
 from doomed_runs import SIZES, Runs, forked_runs
+from gcs_faults import plant
 from small_source import write_source
 from test_kill_points import KILLED, data_of, request, require_all_but_unfinished, stamps, visible
 
@@ -124,19 +122,10 @@ def test_a_server_that_refuses_stalls_and_breaks_off_changes_nothing(
         {"match": f"/upload/storage/v1/b/{bucket}/", "times": 3, "status": 503},
         {"match": f"/upload/storage/v1/b/{bucket}/", "times": 3, "cut": 10},  # written, but its answer is lost
     ]
-    _plant(faults)
+    plant(*faults)
     try:
         ((code, _),) = runs.run(request(tmp_path, data_root, source_uri=source))
     finally:
-        _plant([])
+        plant()
     assert code == 0
     assert visible(data_root) == undisturbed[0]
-
-
-def _plant(faults: list[dict]) -> None:
-    """Makes the server misbehave; skips the test where it is another one, that cannot."""
-    url = f"{os.environ['STORAGE_EMULATOR_HOST']}/_faults"
-    try:
-        urllib.request.urlopen(urllib.request.Request(url, json.dumps(faults).encode()))
-    except urllib.error.HTTPError:
-        pytest.skip("this gs:// server has no faults on request")

@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import contextlib
-import json
 import logging
 import os
 import urllib.parse
@@ -10,6 +9,7 @@ import urllib.request
 import uuid
 
 import pytest
+from gcs_faults import plant
 from storage_race import race, write_model
 
 from components import bucket, storage, whole_folder
@@ -39,27 +39,15 @@ def root(bucket_uri):
     """A folder of the bucket that no other test uses; what a test has written is removed."""
     uri = f"{bucket_uri}/test-storage-{uuid.uuid4().hex}"
     yield uri
-    _plant()
+    plant()
     whole_folder.remove(uri, "")
-
-
-def _plant(*faults: dict) -> None:
-    """Makes the server misbehave, `times` times for paths that contain `match`: it answers `status`, or a part, `cut`.
-
-    Skips the test where the server is another one, that cannot.
-    """
-    request = urllib.request.Request(f"{os.environ['STORAGE_EMULATOR_HOST']}/_faults", json.dumps(faults).encode())
-    try:
-        urllib.request.urlopen(request)
-    except urllib.error.HTTPError:
-        pytest.skip("this gs:// server has no faults on request")
 
 
 @contextlib.contextmanager
 def _seen_to_fail(caplog, fault: dict):
     """Plants a fault, and makes sure that it came about."""
     caplog.clear()
-    _plant(fault)
+    plant(fault)
     with caplog.at_level(logging.DEBUG, "google"):
         yield
     assert caplog.text.count("Retrying due to") == fault["times"]

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from curve_points import epoch_metrics
 from train_fixtures import TUNING, write_data
+from worker_specs import worker_spec
 
 from components.contracts import Manifest
 from components.train.assembly import lockstep_trainee, make_reader
@@ -16,7 +17,6 @@ from components.train.checkpoints import TrainingState
 from components.train.config import TrainConfig
 from components.train.loop import Stopped, _next_epoch, train
 from components.train.resume import resume
-from components.train.spec import WorkerSpec
 from components.train.time_budget import TimeBudget
 from components.train.trainee import Trainee
 
@@ -33,27 +33,8 @@ MOMENTS = [
 
 def launch(root: Path, wants_to_stop: Callable[[], bool]) -> tuple[Trainee, TrainingState]:
     """Returns what a worker trains that has just been started, and where it goes on."""
-    spec = WorkerSpec(
-        data_root=str(root),
-        training_id="t",
-        manifest_uri=str(root / "manifest.json"),
-        config=TrainConfig(**{**TUNING, "epochs": 3}),
-        label_mode="multi_label",
-        bands=("red", "green", "blue", "nir"),
-        weights_path="",
-        num_workers=1,
-        strategy="one_device",
-        num_replicas=1,
-        shares_gpus=False,
-        rendezvous="",
-        peer_wait_seconds=1.0,
-        stall_seconds=600.0,
-        checkpoint_seconds=0.0,
-        keep_checkpoints=2,
-        max_seconds=0,
-        num_threads=2,
-        follows_launcher=False,
-    )
+    config = TrainConfig(**{**TUNING, "epochs": 3})
+    spec = worker_spec(root, config=config, keep_checkpoints=2, num_threads=2)
     manifest = Manifest.read(spec.manifest_uri)
     readers = {split: make_reader(spec, manifest, split) for split in ("train", "val")}
     strategy, budget = tf.distribute.get_strategy(), TimeBudget(0.0, time.monotonic())

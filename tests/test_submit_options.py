@@ -1,0 +1,118 @@
+"""What `agrivision submit` is given: parameters from a file, options, a token, a volume; and what it refuses."""
+
+import json
+
+import pytest
+from kubeflow_server import ScriptedKubeflow, submitter
+
+
+@pytest.fixture
+def server():
+    with ScriptedKubeflow() as running:
+        yield running
+
+
+@pytest.fixture
+def submit(server, monkeypatch, capsys):
+    return submitter(server, monkeypatch, capsys)
+
+
+def test_parameters_come_from_a_file_and_the_command_line_wins(server, submit, tmp_path):
+    path = tmp_path / "retrain.yaml"
+    path.write_text(
+        "# the weekly training\n"
+        "data_root: gs://other/data\n"
+        "train_num_workers: 3\n"
+        "train_config: {epochs: 5, global_batch_size: 33}\n"
+        "train_node_selector: {pool: fast}\n"
+        "gate_min_macro_f1: 0  # anything is better than nothing\n"
+    )
+
+    assert submit(f"--params={path}", "--train-num-workers=11", "--train-tolerations=[]")[0] == 0
+
+    sent = server.runs[0]["runtime_config"]["parameters"]
+    assert sent["data_root"] == "gs://b/data"
+    assert sent["train_num_workers"] == 11
+    assert json.loads(sent["train_config"]) == {"epochs": 5, "global_batch_size": 33}
+    assert sent["train_node_selector"] == {"pool": "fast"}
+    assert sent["gate_min_macro_f1"] == 0
+    assert "volume_claim" not in sent
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train_worker: 2", "unknown parameter 'train_worker' in {path}; did you mean train_num_workers?"),
+        ("train_num_workers: two", "train_num_workers must be a whole number, got 'two'"),
+        ("train_num_workers: true", "train_num_workers must be a whole number, got True"),
+        ("train_strategy: 2", "train_strategy must be text, got 2"),
+        ("train_tolerations: {}", "train_tolerations must be a list such as [], got {{}}"),
+        ("train_config: [1]", "train_config must be text, got [1]"),
+        ("ingest_seed: 1\ningest_seed: 2", "{path} gives ingest_seed more than once"),
+        ("- ingest_seed", "{path} must name parameters, such as 'train_num_workers: 2', got ['ingest_seed']"),
+        ("", "{path} must name parameters, such as 'train_num_workers: 2', got None"),
+        ("a: [", "{path} is neither YAML nor JSON: "),
+        ("train_profile: gpu", "unknown train_profile 'gpu'; expected one of cpu, "),
+        ("train_accelerator_count: '2'", "train_accelerator_count is 2, and train_profile cpu has no accelerator"),
+        ('{"gate_min_macro_f1": 2}', "gate_min_macro_f1 must be between 0 and 1, got 2"),
+    ],
+)
+def test_a_bad_file_is_refused_before_anything_is_sent(server, submit, tmp_path, text, message):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+
+    exit_code, _, errors = submit(f"--params={path}")
+
+    assert exit_code == 2
+    assert message.format(path=path) in errors
+    assert len(errors.splitlines()) == 1
+    assert not server.requests
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--data-root=/mnt/agrivision/data"], "data_root is a folder, '/mnt/agrivision/data', which the steps"),
+        (["--data-root=/data", "--volume-claim=c"], "data_root must be a gs:// URI, or beneath /mnt/agrivision, where"),
+        (["--train-node-selector=fast"], "train_node_selector must be JSON, got 'fast'"),
+        (["--image=Example"], "--image must be <registry>/<name>:<tag> or <name>@sha256:<digest>, got 'Example'"),
+        (["--timeout-minutes=0"], "--timeout-minutes must be above 0, got 0; --no-wait does not wait"),
+        (["--params=/nowhere/params.yaml"], "cannot read the parameters in '/nowhere/params.yaml'"),
+    ],
+)
+def test_bad_options_are_refused_before_anything_is_sent(server, submit, options, message):
+    exit_code, _, errors = submit(*options)
+
+    assert exit_code == 2
+    assert message in errors
+    assert len(errors.splitlines()) == 1
+    assert not server.requests
+
+
+def test_nobody_at_the_address_is_a_bad_setting(submit):
+    exit_code, _, errors = submit(host="http://127.0.0.1:9")
+
+    assert exit_code == 2
+    assert "no Kubeflow Pipelines answers at 'http://127.0.0.1:9'" in errors
+    assert submit(host="")[2].startswith("agrivision: where is Kubeflow Pipelines? Give --host")
+
+
+def test_the_token_of_the_environment_is_sent_and_a_bad_one_is_a_bad_setting(server, submit, monkeypatch):
+    monkeypatch.setenv("KFP_EXISTING_TOKEN", "secret")
+    monkeypatch.setenv("KFP_ENDPOINT", server.url)
+    assert submit(host="")[0] == 0
+    assert server.tokens == {"Bearer secret"}
+
+    server.faults = {"pipelines": [401] * 9}
+    exit_code, _, errors = submit()
+    assert exit_code == 2
+    assert "401 on request; give a token that may do this" in errors
+
+
+def test_a_volume_claim_takes_the_pipeline_that_mounts_it(server, submit):
+    places = ["--source-uri=gs://b/tiles"]  # and the others beneath /mnt/agrivision, by default
+    assert submit("--volume-claim=my-claim", "--version=v1", places=places)[0] == 0
+
+    assert server.runs[0]["runtime_config"]["parameters"]["volume_claim"] == "my-claim"
+    kubernetes = server.versions["v1"]["pipeline_spec"]["platform_spec"]["platforms"]["kubernetes"]
+    assert all("pvcMount" in each for each in kubernetes["deploymentSpec"]["executors"].values())
