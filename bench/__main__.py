@@ -76,8 +76,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--num-tiles", type=int, default=600, help="of the dataset")
     parser.add_argument("--tile-size-px", type=int, default=512)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of both sides")
-    parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--batches", type=int, default=30, help="timed in each turn")
+    parser.add_argument("--batch-size", type=int, default=32, help="what training and Keras take by default")
+    parser.add_argument("--batches", type=int, default=20, help="timed in each turn")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument(
         "--memory-tiles",

@@ -24,7 +24,7 @@ from components.in_order import map_in_order
 from components.progress import Progress, StepLog
 from components.shard import shard_file
 from components.shard.tile_check import CheckedTile
-from components.tile_record import Record
+from components.tile_record import Record, serialize
 
 _NUM_COPIES = 8  # of each tile, to pass through; of 600 tiles of 512 px they make 0.9 GB
 
@@ -111,6 +111,7 @@ def _passthrough(name: str, setup: Setup, target: float | None, is_synced: bool)
         record = Record(tile.tile_id, tile.field_id, content(tile.rgb), content(tile.nir), b"", no_classes, no_classes)
         return CheckedTile(
             record=record,
+            serialized=serialize(record),
             year=0,
             width_px=1,
             height_px=1,

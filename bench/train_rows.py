@@ -20,6 +20,7 @@ from components.train.reader import Batch
 from components.train.snapshot import named_variables
 
 SMALL = TrainConfig(backbone="small", image_size_px=128, global_batch_size=32)
+EACH = TrainConfig(backbone="small", image_size_px=128, global_batch_size=64)  # of each of two workers
 # Small enough that a step takes about a second on two cores.
 RESNET50 = TrainConfig(backbone="resnet50", image_size_px=128, global_batch_size=8)
 # So little work in a step that the call around it can be seen.
@@ -113,7 +114,7 @@ def two_workers_vs_twice_one(setup: Setup, target: float) -> Row:
         raise ImportError("two processor cores")  # for the table: skipped, with the reason
     num_calls, num_rounds = 12, min(setup.num_rounds, _ROUNDS)
     rounds, at_once = [], []
-    with Gang(setup, SMALL, cores) as two, Gang(setup, SMALL, cores[:1]) as one, Gang(setup, SMALL, cores[1:]) as other:
+    with Gang(setup, EACH, cores) as two, Gang(setup, EACH, cores[:1]) as one, Gang(setup, EACH, cores[1:]) as other:
         for number in range(num_rounds + 1):
             together = two.turn(num_calls)
             # One after the other, since each of them alone has what cores share, such as memory, to itself.
@@ -129,7 +130,7 @@ def two_workers_vs_twice_one(setup: Setup, target: float) -> Row:
         rounds,
         target,
         ours_is="2 workers in lockstep (MultiWorkerMirroredStrategy), each with a core and "
-        f"{SMALL.global_batch_size} tiles of every batch: {SMALL.backbone}, {SMALL.image_size_px} px, from shards",
+        f"{EACH.global_batch_size} tiles of every batch: {EACH.backbone}, {EACH.image_size_px} px, from shards",
         other_is="one worker on the first core, and after it one on the second, added up",
         note=f"{statistics.median(at_once):.2f} of two that do not know of each other, at once",
         details={"ratios_to_two_at_once": at_once},

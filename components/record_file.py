@@ -10,7 +10,7 @@ import itertools
 import os
 import struct
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,7 +20,8 @@ import google_crc32c
 HEADER = struct.Struct("<QI")  # length of the record, masked crc of the eight bytes of the length
 FOOTER = struct.Struct("<I")  # masked crc of the record
 _LENGTH = struct.Struct("<Q")
-_RECORDS_AHEAD = 8  # of the hash; a record has about 200 kB
+_BYTES_AT_ONCE = 1 << 20  # handed over to be written; a record has about 200 kB
+_HANDED_AHEAD = 2  # of the one that is being written
 
 
 def masked_crc(content: bytes) -> int:
@@ -95,28 +96,50 @@ class RecordWriter:
         self.num_bytes = 0
         self._file = path.open("wb")
         self._sha256 = hashlib.sha256()
-        # Hashing takes longer than writing, and does so without the interpreter's lock.
-        self._hasher = concurrent.futures.ThreadPoolExecutor(1, "sha256")
-        self._hashing: deque[concurrent.futures.Future[None]] = deque()
+        # Writing and hashing take most of the time that a record takes, and work without the interpreter's lock.
+        self._writer = concurrent.futures.ThreadPoolExecutor(1, "write")
+        self._handed_over: deque[concurrent.futures.Future[None]] = deque()
+        self._waiting: list[bytes] = []
+        self._num_waiting = 0
 
     def write(self, record: bytes) -> None:
-        """Appends one record."""
-        parts = (header_of(len(record)), record, FOOTER.pack(masked_crc(record)))
-        self._hashing.append(self._hasher.submit(self._hash, parts))
-        self._file.writelines(parts)
-        self.num_bytes += sum(map(len, parts))
-        if len(self._hashing) > _RECORDS_AHEAD:
-            self._hashing.popleft().result()
+        """Appends one record.
 
-    def _hash(self, parts: Iterable[bytes]) -> None:
+        Raises:
+          OSError: if this one or one before it cannot be written.
+          ValueError: if the file is closed.
+        """
+        if self._file.closed:
+            raise ValueError("the file is closed")
+        parts = (header_of(len(record)), record, FOOTER.pack(masked_crc(record)))
+        num_bytes = sum(map(len, parts))
+        self.num_bytes += num_bytes
+        self._num_waiting += num_bytes
+        self._waiting += parts
+        if self._num_waiting >= _BYTES_AT_ONCE:
+            self._hand_over()
+            if len(self._handed_over) > _HANDED_AHEAD:
+                self._handed_over.popleft().result()
+
+    def _hand_over(self) -> None:
+        self._handed_over.append(self._writer.submit(self._append, self._waiting))
+        self._waiting, self._num_waiting = [], 0
+
+    def _append(self, parts: Sequence[bytes]) -> None:
+        self._file.writelines(parts)
         for part in parts:
             self._sha256.update(part)
 
     def sha256(self) -> str:
         """Returns the hash of what was written so far."""
-        while self._hashing:
-            self._hashing.popleft().result()
+        self._finish()
         return self._sha256.hexdigest()
+
+    def _finish(self) -> None:
+        if self._waiting:
+            self._hand_over()
+        while self._handed_over:
+            self._handed_over.popleft().result()
 
     def __enter__(self) -> Self:
         return self
@@ -124,5 +147,9 @@ class RecordWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._hasher.shutdown(cancel_futures=error is not None)
-        self._file.close()
+        try:
+            if error is None:
+                self._finish()
+        finally:
+            self._writer.shutdown(cancel_futures=True)
+            self._file.close()

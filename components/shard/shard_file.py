@@ -17,7 +17,6 @@ from components.record_file import RecordWriter
 from components.shard.receipts import write_receipt
 from components.shard.statistics import ShardStatistics
 from components.shard.tile_check import CheckedTile
-from components.tile_record import serialize
 
 FOLDER = "shards"
 _TEMPORARY_PREFIX, _TEMPORARY_SUFFIX = ".shard-", ".tmp"
@@ -73,9 +72,8 @@ def _filled(
                 if isinstance(tile, Rejection):
                     rejected.append(tile)
                 else:
-                    record = serialize(tile.record)
-                    records.write(record)
-                    rows += record_table.row(len(record), tile.record.labels)
+                    records.write(tile.serialized)
+                    rows += record_table.row(len(tile.serialized), tile.record.labels)
                     statistics.add(tile)
                     picture_digests += tile.picture_digest
                     if tile.remark:

@@ -11,7 +11,7 @@ from components.contracts import FieldSums, Inventory, ShardReceipt
 if TYPE_CHECKING:  # it loads TensorFlow, which merging and comparing sums do without
     from components.shard.tile_check import CheckedTile
 
-_VALUES = np.arange(256)
+_POWERS = np.stack([np.arange(256), np.arange(256) ** 2])  # the values that a pixel may have, and their squares
 
 
 class _FieldCounts:
@@ -26,8 +26,9 @@ class _FieldCounts:
     def add(self, tile: "CheckedTile", present: np.ndarray[Any, Any]) -> None:
         self._num_tiles += 1
         self._valid_pixels += tile.valid_pixels
-        self._classes += [present, tile.class_pixels]
-        self._moments += [tile.band_histogram @ _VALUES, tile.band_histogram @ _VALUES**2]
+        self._classes[0] += present
+        self._classes[1] += tile.class_pixels
+        self._moments += _POWERS @ tile.band_histogram.T
 
     def sums(self, field_id: str, year: int, classes: Sequence[str]) -> FieldSums:
         tiles, pixels = (
@@ -61,7 +62,7 @@ class ShardStatistics:
         if key not in self._fields:
             self._fields[key] = _FieldCounts(len(self._classes), len(self._band_histogram))
         self._fields[key].add(tile, present)
-        self._cooccurrence += np.outer(present, present)
+        self._cooccurrence += present[:, np.newaxis] * present
         self._class_pixels += tile.class_pixels
         self._valid_pixels += tile.valid_pixels
         self._total_pixels += tile.width_px * tile.height_px

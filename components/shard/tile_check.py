@@ -15,7 +15,7 @@ from components.shard.annotation_check import disagreement
 from components.shard.picture_digests import picture_digest
 from components.shard.source_image import BadImage
 from components.shard.stored_size import scaled_counts, scaled_jpeg, scaled_mask, stored_size
-from components.tile_record import Record
+from components.tile_record import Record, serialize
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +26,7 @@ class CheckedTile:
     it shows is told from the masks in full, before: a class's pixels are its share then, of the valid pixels now.
 
     Attributes:
+      serialized: The record as it stands in a shard, made where tiles are checked, which is done in threads.
       year: In which it was flown; 0 where the layout does not tell.
       width_px, height_px: As stored.
       class_pixels: Valid pixels by class, int64 [C]; for a class given by tile and not by pixel, all valid pixels.
@@ -35,6 +36,7 @@ class CheckedTile:
     """
 
     record: Record
+    serialized: bytes
     year: int
     width_px: int
     height_px: int
@@ -114,16 +116,18 @@ def _check(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], 
     histogram = source_image.band_histogram(pixels, valid)
     if nir_pixels is not None:
         histogram = np.concatenate([histogram, source_image.band_histogram(nir_pixels, valid)])
+    record = Record(
+        tile_id=tile.tile_id,
+        field_id=tile.field_id,
+        rgb=rgb,
+        nir=nir,
+        valid_mask=b"" if valid_pixels == valid.size else encode_mask(valid),
+        labels=present.astype(float).tolist(),
+        class_fractions=class_fractions,
+    )
     return CheckedTile(
-        record=Record(
-            tile_id=tile.tile_id,
-            field_id=tile.field_id,
-            rgb=rgb,
-            nir=nir,
-            valid_mask=b"" if valid_pixels == valid.size else encode_mask(valid),
-            labels=present.astype(float).tolist(),
-            class_fractions=class_fractions,
-        ),
+        record=record,
+        serialized=serialize(record),
         year=year_of(tile.rgb.path),
         width_px=stored[0],
         height_px=stored[1],

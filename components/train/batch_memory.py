@@ -49,6 +49,6 @@ class _Loan:
         self._free.append(self._memory)
 
 
-def as_tensor(array: NDArray[np.uint8]) -> tf.Tensor:
+def as_tensor(array: NDArray[np.uint8] | NDArray[np.float32]) -> tf.Tensor:
     """Returns a tensor on the host in the memory of an array of BatchMemory, which must not be written any more."""
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())

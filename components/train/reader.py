@@ -179,7 +179,7 @@ class Reader:
         return _Arrays(
             parts=tuple(memory.array((num_tiles, side, side, width)) for width in widths),
             valid_bits=memory.array((num_tiles, side, -(-side // 8))),
-            labels=np.empty((num_tiles, self.num_classes), np.float32),
+            labels=memory.array((num_tiles, 4 * self.num_classes)).view(np.float32),
         )
 
     def _decode_into(self, serialized: bytes, arrays: _Arrays, place: int) -> None:
@@ -192,6 +192,6 @@ def _as_batch(arrays: _Arrays, records: NDArray[np.int64]) -> Batch:
     return Batch(
         parts=tuple(as_tensor(part) for part in arrays.parts),
         valid_bits=as_tensor(arrays.valid_bits),
-        labels=tf.constant(arrays.labels),
+        labels=as_tensor(arrays.labels),
         weights=(records != NO_RECORD).astype(np.float32),
     )
