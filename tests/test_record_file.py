@@ -104,6 +104,5 @@ def test_an_error_on_the_way_closes_the_file_at_once(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 @pytest.mark.parametrize("num_records", [1, 100])  # written when the file is closed, and long before
 def test_a_full_disk_is_an_error_however_late_it_is_found(num_records: int) -> None:
-    with pytest.raises(OSError, match="No space left"), RecordWriter(Path("/dev/full")) as writer:
-        for _ in range(num_records):
-            writer.write(bytes(10**5))
+    with pytest.raises(OSError, match="No space left"):
+        write(Path("/dev/full"), [bytes(10**5)] * num_records)
