@@ -19,11 +19,11 @@ settings = $(foreach v,$(given),$(call flag,$(v)))
 SOURCE := $(DEMO)/tiles-$(NUM_TILES)
 
 .DEFAULT_GOAL := help
-.PHONY: help mirror run demo test test-long bench faults check lint scan compile lock image images kind-up kind-run kind-down clean
+.PHONY: help mirror run demo test test-long test-cluster bench faults check lint scan compile lock image images kind-up kind-run kind-down clean
 .DELETE_ON_ERROR:
 
 help: ## List every target
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 run: $(VENV)/.run $(if $(filter command,$(origin SOURCE)),,$(DEMO)/tiles-$(NUM_TILES)) ## Run the whole pipeline here, on demo tiles or on SOURCE=<folder or gs:// URI>
 	@$(BIN)/agrivision run $(if $(HELP),--help,--source-uri='$(SOURCE)' $(if $(DATA_ROOT),,--data-root=data) $(if $(MODELS_URI),,--models-uri=models) $(settings))
@@ -36,11 +36,15 @@ $(DEMO)/tiles-%: | $(VENV)/.run
 mirror: $(INGEST_VENV)/.ingest ## Copy tiles from s3://, or from anywhere, to a folder or gs:// URI: SOURCE=s3://bucket/tiles TO=tiles
 	@$(if $(TO),,echo "give SOURCE=s3://<bucket>/<folder> and TO=<folder or gs:// URI>" >&2; exit 2;) $(INGEST_VENV)/bin/agrivision mirror '$(SOURCE)' '$(TO)'
 
-test: $(VENV)/.dev ## Run the tests, but for the few that take minutes
-	$(BIN)/pytest -n 2 --dist loadfile -m "not long"
+test: $(VENV)/.dev ## Run the tests, but for those that take minutes or need a cluster
+	$(BIN)/pytest -n 2 --dist loadfile -m "not long and not cluster and not kfp"
 
 test-long: $(VENV)/.dev ## Run the tests that take minutes
 	$(BIN)/pytest -n 2 -m long
+
+# One after the other: they share the nodes of a cluster.
+test-cluster: $(VENV)/.dev ## Run the tests that change a cluster: KUBECONFIG and KFP_ENDPOINT name it (CONTRIBUTING.md)
+	$(BIN)/pytest -m "cluster or kfp"
 
 bench: $(BENCH_VENV)/.bench ## Measure speed and memory against the peers, and write bench.json (BENCH='--help' lists the options)
 	$(BENCH_VENV)/bin/python -m bench $(BENCH)

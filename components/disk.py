@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from components.contracts import SourceFile
-from components.errors import DataError
+from components.errors import NO_ROOM, DataError
 
 
 def list_files(root: str) -> Iterator[SourceFile]:
@@ -71,16 +71,28 @@ def temporary_file(path: str) -> Iterator[Path]:
     """Yields a temporary path in the folder of local `path`; on success it is synced and renamed to it."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
-    os.close(descriptor)
+    with naming_place(target):
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+        os.close(descriptor)
+        try:
+            yield Path(name)
+            os.chmod(name, 0o644)
+            sync(Path(name))
+            os.replace(name, target)
+            sync(target.parent)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def naming_place(path: str | Path) -> Iterator[None]:
+    """Makes the error of a full disk name what was to be written; a write that fails names nothing of itself."""
     try:
-        yield Path(name)
-        os.chmod(name, 0o644)
-        sync(Path(name))
-        os.replace(name, target)
-        sync(target.parent)
-    finally:
-        Path(name).unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            error.filename = str(path)
+        raise
 
 
 def sync(path: Path) -> None:

@@ -1,5 +1,8 @@
 """Errors that a user can mend; each carries the exit code that scripts and the launcher read."""
 
+import errno
+import os
+
 EXIT_SETTINGS = 2  # a bad setting: change it and run again
 EXIT_DATA = 42  # bad data, or training that cannot succeed: trying again would not help
 EXIT_TRY_AGAIN = 75  # what passes: a storage that does not answer, a lost peer; the same command may succeed later
@@ -27,3 +30,15 @@ class UnreachableError(AgrivisionError):
     """A bucket did not answer, for as long as its client tries. Nothing is wrong with data or settings."""
 
     exit_code = EXIT_TRY_AGAIN
+
+
+# Of an OSError: nothing more can be written there.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+def as_user_error(error: Exception) -> AgrivisionError | None:
+    """Returns an error as one that a user can mend, as a full disk is, too; None for a defect."""
+    if not isinstance(error, OSError) or error.errno not in NO_ROOM:
+        return error if isinstance(error, AgrivisionError) else None
+    place = f"under {os.path.dirname(error.filename)!r}" if isinstance(error.filename, str) else "to the disk"
+    return DataError(f"cannot write {place}: {error.strerror}; make room there, and run again")

@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from components.errors import AgrivisionError
+from components.errors import as_user_error
 
 _LINE = re.compile(r"(?P<step>[a-z]+(?: \d+)?) \| (?P<text>.*)")
 _DONE = re.compile(r"done in (?P<seconds>[\d.]+) s(?:: (?P<summary>.*))?")
@@ -80,21 +80,22 @@ def step_log(step: str) -> Iterator[StepLog]:
     """Brackets a step's work with a first and a last line, and turns user errors into one line and an exit code.
 
     Raises:
-      SystemExit: with the error's exit code, for an AgrivisionError. Any other exception is a
-        defect, and passes with its traceback.
+      SystemExit: with the error's exit code, for an AgrivisionError, and for a disk that is full. Any other exception
+        is a defect, and passes with its traceback.
     """
     started = time.monotonic()
     current = StepLog(step)
     current.line("started")
     try:
         yield current
-    except AgrivisionError as error:
-        sys.stdout.flush()
-        log(step, f"failed (exit {error.exit_code}): {error}")
-        sys.exit(error.exit_code)
     except Exception as error:
-        log(step, f"failed (exit 1): {type(error).__name__}: {error}")
-        raise
+        mendable = as_user_error(error)
+        if mendable is None:
+            log(step, f"failed (exit 1): {type(error).__name__}: {error}")
+            raise
+        sys.stdout.flush()
+        log(step, f"failed (exit {mendable.exit_code}): {mendable}")
+        sys.exit(mendable.exit_code)
     seconds = time.monotonic() - started
     log(step, f"done in {seconds:.1f} s" + (f": {current.summary}" if current.summary else ""))
 

@@ -28,7 +28,8 @@ def publish(local: Path, uri: str, last: str, *, move: bool = False) -> bool:
     staging = local if move else Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
     try:
         if not move:
-            shutil.copytree(local, staging, dirs_exist_ok=True)
+            with disk.naming_place(target):
+                _copy(local, staging)
         os.chmod(staging, 0o755)
         for path in (*staging.rglob("*"), staging):
             disk.sync(path)
@@ -39,6 +40,16 @@ def publish(local: Path, uri: str, last: str, *, move: bool = False) -> bool:
         return True
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _copy(folder: Path, target: Path) -> None:
+    # Not by shutil.copytree, whose error does not say that the disk is full.
+    for path in sorted(folder.rglob("*")):
+        copied = target / path.relative_to(folder)
+        if path.is_dir():
+            copied.mkdir()
+        else:
+            shutil.copyfile(path, copied)
 
 
 def remove(uri: str, last: str) -> None:

@@ -12,7 +12,7 @@ from components.ingest.component import ingest
 from components.push.component import push
 from components.shard.component import merge, shard
 from pipeline import pods
-from pipeline.parameters import VOLUME_CLAIM, Parameters
+from pipeline.parameters import BUCKET_PLACES, VOLUME_CLAIM, Parameters
 
 PIPELINE_NAME = "agrivision-training"
 _DEFAULTS = Parameters()
@@ -67,6 +67,7 @@ def training_pipeline(train: Callable[..., Any], volume: bool = False) -> Any:
             source_uri=source_uri,
             source_version=source_version,
             data_root=data_root,
+            models_uri=models_uri,
             layout=ingest_layout,
             classes=ingest_classes,
             seed=ingest_seed,
@@ -128,20 +129,21 @@ def training_pipeline(train: Callable[..., Any], volume: bool = False) -> Any:
                 pods.mount(step, volume_claim)
 
     return dsl.pipeline(
-        agrivision_training if volume else _without_volume_claim(agrivision_training),
+        agrivision_training if volume else _on_buckets(agrivision_training),
         name=PIPELINE_NAME,
         description="Tiles to a checked and pushed classifier of crop patterns",
     )
 
 
-def _without_volume_claim(steps: Callable[..., None]) -> Callable[..., None]:
-    """Returns the pipeline's function as kfp must see it if nothing is to be mounted: without that parameter."""
+def _on_buckets(steps: Callable[..., None]) -> Callable[..., None]:
+    """Returns the pipeline's function as kfp must see it if nothing is mounted: no claim, and places on a bucket."""
 
     @functools.wraps(steps)
-    def without(*arguments: Any) -> None:
+    def on_buckets(*arguments: Any) -> None:
         steps(*arguments)
 
     *others, last = inspect.signature(steps).parameters.values()
     assert last.name == "volume_claim"
-    without.__signature__ = inspect.Signature(others, return_annotation=None)  # type: ignore[attr-defined]
-    return without
+    shown = [each.replace(default=BUCKET_PLACES.get(each.name, each.default)) for each in others]
+    on_buckets.__signature__ = inspect.Signature(shown, return_annotation=None)  # type: ignore[attr-defined]
+    return on_buckets

@@ -9,7 +9,7 @@ from typing import Any, get_origin
 
 from components.agrivision import LAYOUTS
 from components.errors import SettingsError
-from components.ingest.settings import check_settings
+from components.ingest.settings import check_places, check_settings
 from components.train.config import TrainConfig
 from components.train.profiles import PROFILES, check_pool, resolve
 from components.train.strategies import AUTO, STRATEGIES, check_strategy
@@ -17,6 +17,12 @@ from components.train.strategies import AUTO, STRATEGIES, check_strategy
 # Where every step finds the volume of a claim, and the claim that the manifests make.
 VOLUME_PATH = "/mnt/agrivision"
 VOLUME_CLAIM = "agrivision-data"
+# What the run form shows where nothing is mounted: no bucket can be named so, and the first step refuses it.
+BUCKET_PLACES = {
+    "source_uri": "gs://<bucket>/tiles",
+    "data_root": "gs://<bucket>/data",
+    "models_uri": "gs://<bucket>/models",
+}
 
 _MAY_BE_EMPTY = (
     "source_version",
@@ -132,11 +138,7 @@ class Parameters:
                 raise SettingsError(f"{field.name} must be {_KINDS[kind]}, got {value!r}")
             if isinstance(value, str) and not value.strip() and field.name not in _MAY_BE_EMPTY:
                 raise SettingsError(f"{field.name} must not be empty")
-        for name in ("data_root", "models_uri"):
-            if (uri := getattr(self, name)).startswith("s3://"):
-                raise SettingsError(
-                    f"{name} must be a folder or a gs:// URI, got {uri!r}; s3:// is for source_uri only"
-                )
+        check_places(self.source_uri, self.data_root, self.models_uri)
         check_settings(
             layout=self.ingest_layout,
             classes=self.ingest_classes,

@@ -19,10 +19,8 @@ def run_component(source_uri: str, tmp_path: Path, **changes) -> tuple[list[str]
         "min_class_fraction": 0.002, "max_bad_fraction": 0.01,
     }  # fmt: skip
     artifact = dsl.Dataset(uri=str(tmp_path / "artifacts" / "inventory"))
-    data_root = str(tmp_path / "data")
-    partitions = ingest.python_func(
-        source_uri=source_uri, data_root=data_root, inventory=artifact, **settings | changes
-    )
+    places = {"source_uri": source_uri, "data_root": str(tmp_path / "data"), "models_uri": str(tmp_path / "models")}
+    partitions = ingest.python_func(inventory=artifact, **places | settings | changes)
     return partitions, Inventory.read(artifact.path)
 
 
@@ -38,7 +36,12 @@ def test_the_component_returns_the_partitions_as_text_and_tells_what_it_found(tm
 
 @pytest.mark.parametrize(
     ("source", "changes", "exit_code"),
-    [("tiles", {"layout": "tiff"}, 2), ("tiles", {"num_workers": 100}, 2), ("nowhere", {}, 42)],
+    [
+        ("tiles", {"layout": "tiff"}, 2),
+        ("tiles", {"num_workers": 100}, 2),
+        ("tiles", {"models_uri": "gs://<bucket>/models"}, 2),  # as the run form has it at first
+        ("nowhere", {}, 42),
+    ],
 )
 def test_the_component_fails_with_one_line_and_an_exit_code(tmp_path, capsys, source, changes, exit_code):
     write_files(tmp_path / "tiles", challenge_paths())

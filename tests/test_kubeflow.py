@@ -1,37 +1,33 @@
 """`agrivision submit` and the compiled pipeline on a real Kubeflow Pipelines, with data on a bucket."""
 
 import contextlib
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import uuid
-from pathlib import Path
 
 import pytest
+from kubeflow_runs import LOOK, MARKS, finish, has_claim, in_a_pod, look_here, run_here, submit
 
-from components import environment, storage
+from components import storage
 from components.mirror import mirror
 from components.progress import StepLog
 from components.synth.dataset import write_dataset
+from pipeline.parameters import VOLUME_CLAIM, VOLUME_PATH
 
-ROOT = Path(__file__).parents[1]
 BUCKET = "agri-kubeflow-test"
-TINY = {"epochs": 1, "image_size_px": 32, "global_batch_size": 16}
-pytestmark = [
-    pytest.mark.kfp,
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not {"KFP_ENDPOINT", "STORAGE_EMULATOR_HOST"} <= set(os.environ),
-        reason="needs Kubeflow Pipelines (KFP_ENDPOINT) and a gs:// that its pods reach (STORAGE_EMULATOR_HOST)",
-    ),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
+def tiles(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("source") / "tiles"
+    write_dataset(folder, layout="paper-2020", num_tiles=90, seed=1, tile_size_px=64, num_processes=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def root(tiles):
     """A folder of a bucket with tiles in it, which goes when all tests are done."""
     from google.api_core.exceptions import Conflict
 
@@ -40,8 +36,6 @@ def root(tmp_path_factory):
     with contextlib.suppress(Conflict):
         bucket._client().create_bucket(BUCKET)
     uri = f"gs://{BUCKET}/{uuid.uuid4().hex}"
-    tiles = tmp_path_factory.mktemp("source") / "tiles"
-    write_dataset(tiles, layout="paper-2020", num_tiles=90, seed=1, tile_size_px=64, num_processes=1)
     mirror(str(tiles), f"{uri}/tiles", StepLog("mirror"))
     yield uri
     whole_folder.remove(uri, "")
@@ -54,38 +48,6 @@ def client():
     return kfp.Client(host=os.environ["KFP_ENDPOINT"])
 
 
-def submit(root, *options, source="tiles"):
-    """Starts the command with the image that AGRIVISION_IMAGE names, or the one that is compiled in."""
-    command = [sys.executable, "-c", "from pipeline.cli import main; main()", "submit", "--experiment=tests", "--json"]
-    settings = {
-        "source-uri": f"{root}/{source}",
-        "data-root": f"{root}/data",
-        "models-uri": f"{root}/models",
-        "image": environment.image(),
-        "train-config": json.dumps(TINY),
-        "train-cpu": "100m",
-        "train-memory": "1Gi",
-        "gate-min-macro-f1": 0.0,
-        "timeout-minutes": 9,
-    }
-    given = {option.removeprefix("--").partition("=")[0] for option in options}
-    return subprocess.Popen(
-        [*command, *(f"--{name}={value}" for name, value in settings.items() if name not in given), *options],
-        cwd=ROOT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        # A shell lets what it puts into the background ignore SIGINT, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-
-
-def finish(process):
-    output, errors = process.communicate(timeout=600)
-    print(output, errors)
-    return process.returncode, json.loads(output.splitlines()[-1]) if output else None, errors
-
-
 def state_after(client, run_id, seconds):
     """The state of a run when it has ended, which it must within `seconds`."""
     until = time.monotonic() + seconds
@@ -95,12 +57,18 @@ def state_after(client, run_id, seconds):
     return state
 
 
-def test_a_pushed_model_is_0_and_a_refused_one_is_3_with_the_data_steps_from_the_cache(root):
+@pytest.fixture(scope="module")
+def pushed(root):
+    """A run that has pushed a model."""
     code, run, errors = finish(submit(root))
     assert code == 0, errors
-    assert run["outcome"] == "pushed"
+    return run
+
+
+def test_a_pushed_model_is_0_and_a_refused_one_is_3_with_the_data_steps_from_the_cache(root, pushed):
+    assert pushed["outcome"] == "pushed"
     assert storage.exists(f"{root}/models/production.json")
-    assert {name: step["state"] for name, step in run["steps"].items()} == dict.fromkeys(
+    assert {name: step["state"] for name, step in pushed["steps"].items()} == dict.fromkeys(
         ("ingest", "shard", "merge", "train", "evaluate", "gate", "push"), "succeeded"
     )
 
@@ -111,6 +79,43 @@ def test_a_pushed_model_is_0_and_a_refused_one_is_3_with_the_data_steps_from_the
     cached = {name for name, step in run["steps"].items() if step["cached"]}
     assert cached == {"ingest", "shard", "merge"}
     assert "push" not in run["steps"]
+
+
+@pytest.fixture(scope="module")
+def here(tiles, tmp_path_factory):
+    """What a run on this machine has put into production, of the same tiles with the same settings, and its answers."""
+    place = tmp_path_factory.mktemp("here")
+    run_here(tiles, place)
+    return look_here(f"{place}/models", images_of_a_tile(tiles, tiles))
+
+
+def images_of_a_tile(tiles, source):
+    """The files of one tile, as the model in production takes them, under `source`."""
+    rgb = min(tiles.glob("test/field_images/rgb/*.jpg"))
+    tile = rgb.stem
+    files = (f"field_images/rgb/{tile}.jpg", f"field_images/nir/{tile}.jpg")
+    return [f"{source}/test/{file}" for file in (*files, f"field_bounds/{tile}.png", f"field_masks/{tile}.png")]
+
+
+@pytest.mark.usefixtures("pushed")
+def test_the_model_on_the_bucket_is_that_of_a_run_on_one_machine_to_the_bit(root, tiles, here):
+    """With its dataset, thresholds and scores, which its card names."""
+    assert look_here(f"{root}/models", images_of_a_tile(tiles, f"{root}/tiles")) == here
+
+
+def test_the_model_on_a_volume_is_that_too(root, tiles, here):
+    if not has_claim(VOLUME_CLAIM):
+        pytest.skip("needs the volume claim that manifests/overlays/kind makes, and kubectl (KUBECONFIG)")
+    place = f"{VOLUME_PATH}/tests/{uuid.uuid4().hex}"
+    copy = "import sys; from pipeline.cli import main; sys.argv[1:] = ['mirror', *sys.argv[1:]]; main()"
+    in_a_pod(VOLUME_CLAIM, "-c", copy, f"{root}/tiles", f"{place}/tiles")
+    try:
+        places = (f"--source-uri={place}/tiles", f"--data-root={place}/data", f"--models-uri={place}/models")
+        code, _, errors = finish(submit(root, f"--volume-claim={VOLUME_CLAIM}", *places))
+        assert code == 0, errors
+        assert in_a_pod(VOLUME_CLAIM, "-c", LOOK, f"{place}/models", *images_of_a_tile(tiles, f"{place}/tiles")) == here
+    finally:
+        in_a_pod(VOLUME_CLAIM, "-c", "import shutil, sys; shutil.rmtree(sys.argv[1])", place)
 
 
 def test_a_failed_run_is_1_and_tells_the_failed_steps_own_words(root):

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from components import environment
-from pipeline.parameters import VOLUME_CLAIM, Parameters
+from components.errors import SettingsError
+from pipeline.parameters import BUCKET_PLACES, VOLUME_CLAIM, Parameters
 
 ROOT = Path(__file__).parents[1]
 YAML = ROOT / "pipeline/training_pipeline.yaml"
@@ -81,16 +82,26 @@ def test_compiling_needs_neither_tensorflow_nor_numpy(tmp_path):
 
 
 def test_the_run_form_shows_every_parameter_with_its_default(spec):
-    inputs = spec["root"]["inputDefinitions"]["parameters"]
+    """Places are the volume's where one is mounted, and those of a bucket that is still to be named elsewhere."""
+    bucket = dict(spec["root"]["inputDefinitions"]["parameters"])
+    volume = next(yaml.safe_load_all(VOLUME_YAML.read_text()))["root"]["inputDefinitions"]["parameters"]
+    assert volume.pop("volume_claim")["defaultValue"] == VOLUME_CLAIM
 
-    for name, default in dataclasses.asdict(Parameters()).items():
-        shown = inputs.pop(name)
-        assert shown["defaultValue"] == default
-        assert shown["isOptional"]
-    assert not inputs
+    for inputs, others in ((bucket, BUCKET_PLACES), (volume, {})):
+        for name, default in (dataclasses.asdict(Parameters()) | others).items():
+            shown = inputs.pop(name)
+            assert shown["defaultValue"] == default
+            assert shown["isOptional"]
+        assert not inputs
 
 
-def test_a_volume_claim_is_the_only_difference_that_the_volume_makes(spec):
+def test_a_place_that_the_run_form_leaves_open_is_refused():
+    for name, place in BUCKET_PLACES.items():
+        with pytest.raises(SettingsError, match=f"{name} is still '{place}'; put the name of your bucket in"):
+            Parameters(**{name: place})
+
+
+def test_a_volume_claim_is_all_that_a_volume_changes_in_the_steps(spec):
     """Every step mounts it at the same place, and the workers of the train step get it, too."""
     other = next(yaml.safe_load_all(VOLUME_YAML.read_text()))
     claim = other["root"]["inputDefinitions"]["parameters"].pop("volume_claim")

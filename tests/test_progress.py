@@ -1,3 +1,4 @@
+import errno
 import time
 
 import pytest
@@ -43,6 +44,24 @@ def test_a_users_error_is_one_line_and_its_exit_code(capsys, error, code):
     assert exit_.value.code == code
     last = parse_line(capsys.readouterr().out.splitlines()[-1])
     assert (last.kind, last.exit_code, last.text) == ("failed", code, str(error))
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/data/shards/x.tfrecord"), "under '/data/shards': No space"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "to the disk: Disk quota exceeded"),
+        (OSError(errno.EROFS, "Read-only file system", "/data/x"), "under '/data': Read-only file system"),
+    ],
+)
+def test_a_disk_that_takes_no_more_is_one_line(capsys, error, text):
+    with pytest.raises(SystemExit) as exit_, step_log("merge"):
+        raise error
+
+    assert exit_.value.code == 42
+    last = parse_line(capsys.readouterr().out.splitlines()[-1])
+    assert last.text.startswith(f"cannot write {text}")
+    assert last.text.endswith("; make room there, and run again")
 
 
 def test_a_defect_keeps_its_traceback(capsys):

@@ -1,6 +1,7 @@
 """storage.py on a local folder: whole or not at all, once, and never two winners."""
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -119,6 +120,14 @@ def test_a_failed_write_leaves_nothing_and_keeps_what_was_there(tmp_path):
         raise InterruptedError
     assert [path.name for path in tmp_path.iterdir()] == ["pointer"]
     assert storage.read_bytes(f"{tmp_path}/pointer") == b"old"
+
+
+def test_a_write_that_finds_no_room_names_the_file(tmp_path):
+    with pytest.raises(OSError, match="No space") as error, disk.temporary_file(f"{tmp_path}/a.txt"):
+        raise OSError(errno.ENOSPC, "No space left on device")  # as write does
+
+    assert error.value.filename == f"{tmp_path}/a.txt"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_under_way_is_hidden_from_listings(tmp_path):

@@ -42,10 +42,15 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted
 
 
 def run(
-    root: Path, max_restarts: int = 0, cpu: str = "", limits: Limits | None = None, check: Any = lambda: None
+    root: Path,
+    max_restarts: int = 0,
+    cpu: str = "",
+    limits: Limits | None = None,
+    check: Any = lambda: None,
+    queue: str = "",
 ) -> int:
     task = TaskSettings(resolve("cpu", cpu=cpu))
-    cluster = WorkerSettings(namespace="agrivision", image="image")
+    cluster = WorkerSettings(namespace="agrivision", image="image", queue=queue)
     pods = WorkerPods(Kubernetes(), task, cluster, 2, ("step", "uid"), limits)
     with launch_dir(str(root / "logs")) as directory:
         return pods.launch(spec_in(root), max_restarts, directory, StepLog("train"), check)
@@ -124,6 +129,35 @@ def test_an_equal_job_is_taken_over_and_another_one_is_not(
     assert run(tmp_path) == 0
     assert f"train | job {job} is at this training already; following it" in capsys.readouterr().out
     assert server.objects == {}
+
+
+def test_a_gang_that_its_queue_takes_back_and_lets_go_again_has_not_failed(
+    server: ScriptedKubernetes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = ([pod(0, phase, code), pod(1, phase, code)] for phase, code in (("Failed", 143), ("Running", None)))
+    for each in second:
+        each["metadata"]["name"] += "-again"
+    # Of each look: whether the Job is suspended, and its pods.
+    looks = [(True, []), (False, RUNNING[1]), (True, first), (True, []), (False, second), (False, DONE[1])]
+    suspended = [is_suspended for is_suspended, _ in looks]
+    server.frames = [[([COMPLETE] if pods is DONE[1] else [], pods) for _, pods in looks]]
+    server.logs = {
+        "pod-0": "2026-11-24T15:00:00Z train | first\n",
+        "pod-0-again": "2026-11-24T15:01:00Z train | again\n",
+    }
+
+    def check() -> None:
+        if len(server.requests) > 200:
+            raise LostLease("it came to no end")
+        for kind, name in server.objects:
+            if kind == "jobs" and suspended:
+                server.objects[kind, name]["spec"]["suspend"] = suspended.pop(0)
+
+    assert run(tmp_path, check=check, queue="gpus") == 0
+    lines = capsys.readouterr().out.splitlines()
+    name = server.created("jobs")[0]["metadata"]["name"]
+    waits = f"train | {name} waits in its queue"
+    assert lines == [waits, "train | first", waits, "train | again"]
 
 
 def test_remains_of_an_earlier_launch_are_removed_and_counted_on(server: ScriptedKubernetes, tmp_path: Path) -> None:

@@ -79,3 +79,10 @@ def test_what_is_waited_for_is_said_once(
 def test_an_image_that_can_never_be_had_is_not_waited_for() -> None:
     with pytest.raises(WorkersFailed, match="worker 0 cannot start: ErrImageNeverPull"):
         Waits(Limits(), StepLog("train"), lambda name: "").check(JOB, [waiting("ErrImageNeverPull")], 1)
+
+
+def test_why_a_queue_lets_no_worker_go_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    waits = Waits(Limits(), StepLog("train"), {"job": "Pending: insufficient quota for cpu"}.__getitem__)
+    for _ in range(3):
+        waits.check({**JOB, "spec": {"suspend": True}}, [], 1)
+    assert capsys.readouterr().out == "train | job waits in its queue: Pending: insufficient quota for cpu\n"

@@ -12,6 +12,7 @@ def ingest(
     source_uri: str,
     source_version: str,
     data_root: str,
+    models_uri: str,
     layout: str,
     classes: str,
     seed: int,
@@ -30,15 +31,17 @@ def ingest(
     Args:
       source_version: Any text. It is not used; KFP never looks into a bucket, and would take the result of an earlier
         run from its cache unless a parameter changes with the data.
+      models_uri: Only checked, so that a wrong one is found before the training and not after it.
 
     Returns:
       The indices of the partitions, as text, because KFP turns whole numbers inside a list into floats.
     """
     from components.ingest.inventory import build_inventory
-    from components.ingest.settings import IngestSettings
+    from components.ingest.settings import IngestSettings, check_places
     from components.progress import step_log
 
     with step_log("ingest") as log:
+        check_places(source_uri, data_root, models_uri)
         settings = IngestSettings(
             layout=layout,
             classes=classes,

@@ -1,12 +1,14 @@
 """The settings of ingest, and what is refused of them before anything starts."""
 
 import dataclasses
+import re
 
 from components.agrivision import LAYOUTS
 from components.errors import SettingsError
 
 AUTO = "auto"
 TILE_SIZES_PX = (32, 8192)  # smallest and largest side that tiles may be scaled to
+_STANDS_FOR_A_BUCKET = re.compile(r"\w+://(<[^/]*>)")  # no bucket can be named so
 
 
 def class_list(classes: str) -> tuple[str, ...]:
@@ -23,6 +25,22 @@ def class_list(classes: str) -> tuple[str, ...]:
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise SettingsError(f"ingest_classes must name each class once, got {twice[0]!r} twice")
     return names
+
+
+def check_places(source_uri: str, data_root: str, models_uri: str) -> None:
+    """Refuses places that no run could use; the messages use the pipeline's parameter names.
+
+    Raises:
+      SettingsError: for a bucket that nobody has named yet, as the run form has it at first, and for s3:// where
+        something is to be written.
+    """
+    for name, uri in (("source_uri", source_uri), ("data_root", data_root), ("models_uri", models_uri)):
+        if not uri.strip():
+            raise SettingsError(f"{name} must not be empty")
+        if match := _STANDS_FOR_A_BUCKET.match(uri):
+            raise SettingsError(f"{name} is still {uri!r}; put the name of your bucket in the place of {match[1]}")
+        if name != "source_uri" and uri.startswith("s3://"):
+            raise SettingsError(f"{name} must be a folder or a gs:// URI, got {uri!r}; s3:// is for source_uri only")
 
 
 def check_settings(

@@ -10,7 +10,7 @@ import sys
 import traceback
 
 from components import environment, storage
-from components.errors import AgrivisionError, SettingsError
+from components.errors import SettingsError, as_user_error
 from components.train.lifeline import end_with_launcher, heed_sigterm, show_life
 from components.train.place import take_place
 from components.train.spec import EXIT_DONE, EXIT_STOPPED, EXIT_TRY_AGAIN, WorkerSpec
@@ -28,9 +28,12 @@ def main() -> int:
         show_life(arguments.heartbeat)
     try:
         return _work(arguments.spec)
-    except AgrivisionError as error:
-        print(f"error: {error}", flush=True)
-        return error.exit_code
+    except Exception as error:
+        mendable = as_user_error(error)
+        if mendable is None:
+            raise
+        print(f"error: {mendable}", flush=True)
+        return mendable.exit_code
 
 
 def _work(spec_uri: str) -> int:

@@ -1,8 +1,10 @@
 """One attempt to train with pods: its Job is created or found, watched by polling, and removed."""
 
+import functools
 import random
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from components.progress import StepLog
@@ -10,6 +12,7 @@ from components.train import pods
 from components.train.api_answers import CONFLICT, NOT_FOUND, Refused
 from components.train.deadline import Deadline
 from components.train.endings import Ending, find_cause
+from components.train.event_list import last_warning
 from components.train.job import JOB, Gang, render, render_service
 from components.train.launch import Kubernetes
 from components.train.launch_dir import LaunchDir
@@ -67,7 +70,7 @@ class Attempt:
           WorkersFailed: if pods do not come, start or get on, for longer than they may.
         """
         gang, started = self.gang, time.monotonic()
-        waits = Waits(self._limits, self._log, self._last_warning)
+        waits = Waits(self._limits, self._log, functools.partial(last_warning, self._api, gang))
         with Deadline(self._api, gang.namespace, gang.job_name) as deadline:
             while True:
                 check()
@@ -98,11 +101,20 @@ class Attempt:
                 raise
             if self._seen or self.gang.api == JOB:
                 raise WorkersFailed(f"somebody has deleted job {self.gang.job_name!r}; run again to go on") from error
+        if job is not None and job["spec"].get("suspend"):
+            self._forget_pods()
+            return present, job
         self._present = {pods.index_of(pod) for pod in present}
         self._seen |= {pods.index_of(pod): pod for pod in present}
         if job is not None and not self._has_failed(job):
             self._deleted |= {pods.index_of(pod) for pod in present if pods.deleted_at(pod) is not None}
         return present, job
+
+    def _forget_pods(self) -> None:
+        """Gives up those that a queue ends because it is others' turn; new ones come when it is theirs again."""
+        self._close_stream()
+        self._stream = None
+        self._seen, self._deleted = {}, set()
 
     def _select_pods(self) -> list[dict[str, Any]]:
         selector = f"batch.kubernetes.io/job-name={self.gang.job_name}"
@@ -141,14 +153,6 @@ class Attempt:
         if self._stream is not None:
             self._stream.close(_LOG_SECONDS)
 
-    def _last_warning(self, name: str) -> str:
-        selector = f"involvedObject.name={name},type=Warning"
-        events = self._api.select("event", self.gang.namespace, fieldSelector=selector)
-        if not events:
-            return ""
-        last = max(events, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
-        return f"{last.get('reason', '')}: {' '.join(str(last.get('message', '')).split())}"
-
     def keep_logs(self, directory: LaunchDir, stems: Sequence[str]) -> dict[int, WorkerOutput]:
         """Copies the logs of the pods that are still there to the folder of the launch, and returns them by index.
 
@@ -161,12 +165,18 @@ class Attempt:
             name = pod["metadata"]["name"]
             text = self._api.read_log(self.gang.namespace, name, container=CONTAINER, tailLines=_KEPT_LOG_LINES)
             if text:
-                (directory.path / f"attempt-{self.gang.attempt}-{stems[index]}.log").write_bytes(text)
+                self._keep_log(directory.path / f"attempt-{self.gang.attempt}-{stems[index]}.log", text)
             for line in text.decode(errors="replace").splitlines():
                 outputs[index].add(line)
         if 0 in outputs and not outputs[0].tail:
             outputs[0] = self._chief
         return outputs
+
+    def _keep_log(self, path: Path, text: bytes) -> None:
+        try:
+            path.write_bytes(text)
+        except OSError as error:  # of a full disk, say, which is why the workers have ended
+            self._log.line(f"{path.name} is not kept: {error.strerror}")
 
     def remove(self) -> None:
         """Deletes the Job and its Service, and waits until its pods have ended, so that no other writes with them."""

@@ -5,6 +5,7 @@ start again from the last checkpoint. Each worker's standard input is a pipe tha
 it die, in whatever way, its workers see the end of the pipe and end too.
 """
 
+import contextlib
 import functools
 import tempfile
 import time
@@ -79,7 +80,8 @@ def run_gang(
             return attempt - 1 + num_replaced
         codes = [worker.process.returncode for worker in workers]
         ended = {"exit_codes": codes, "froze": [worker.index for worker in workers if worker.froze]}
-        (work_dir / f"attempt-{attempt}-ended.json").write_bytes(msgspec.json.encode(ended))
+        with contextlib.suppress(OSError):  # of a full disk, say, which is why the workers have ended
+            (work_dir / f"attempt-{attempt}-ended.json").write_bytes(msgspec.json.encode(ended))
         code = failed.process.returncode
         if code == EXIT_SETTINGS:
             raise SettingsError(failed.output.reason)

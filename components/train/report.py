@@ -91,6 +91,8 @@ def write_report(receipt: TrainingReceipt, path: str) -> None:
         ),
         report.heading("The run"),
         report.table(("", "value"), _facts(receipt)),
+        report.heading("Settings"),
+        report.table(("", "value"), _settings(receipt)),
         report.heading("Epochs"),
         report.table(
             ("epoch", "loss", "val loss", "val macro F1", "tiles/s", "input wait"),
@@ -130,27 +132,31 @@ def verdict(receipt: TrainingReceipt) -> str:
     return text + " The validation loss had levelled off by the end."
 
 
-def _facts(receipt: TrainingReceipt) -> list[tuple[str, object]]:
-    facts: list[tuple[str, object]] = [
+def _facts(receipt: TrainingReceipt) -> list[tuple[str, str]]:
+    """Returns rows whose values are all text: numbers among them would stand at the other side of the column."""
+    return [
         ("training", receipt.training_id),
         ("backbone", receipt.backbone),
         ("label mode", receipt.label_mode),
-        ("classes", len(receipt.classes)),
+        ("classes", f"{len(receipt.classes)}"),
         ("bands", ", ".join(receipt.bands)),
-        ("parameters", receipt.num_parameters),
-        ("workers", receipt.num_workers),
+        ("parameters", f"{receipt.num_parameters:,}"),
+        ("workers", f"{receipt.num_workers}"),
         ("strategy", receipt.strategy),
-        ("restarts", receipt.num_restarts),
+        ("restarts", f"{receipt.num_restarts}"),
         (
             "checkpoints",
             f"{receipt.num_checkpoints}, training stood still {receipt.checkpoint_stall_seconds:.2f} s at most",
         ),
-        ("tiles/s", round(receipt.bottleneck.tiles_per_second)),
+        ("tiles/s", f"{receipt.bottleneck.tiles_per_second:,.0f}"),
         ("waiting for input", f"{receipt.bottleneck.input_wait_share:.1%}"),
         ("duration", f"{receipt.seconds:.0f} s"),
     ]
-    skipped = ("backbone", "label_mode")
-    return facts + [(name, str(value)) for name, value in receipt.config.items() if name not in skipped]
+
+
+def _settings(receipt: TrainingReceipt) -> list[tuple[str, str]]:
+    """Returns what TrainConfig said, under its own names."""
+    return [(name, "none" if value in ("", None) else str(value)) for name, value in receipt.config.items()]
 
 
 def _curves(receipt: TrainingReceipt, rows: Sequence[_Curve]) -> Any:

@@ -48,6 +48,7 @@ class Waits:
         self._limits, self._log, self._events_of = limits, log, events_of
         self._since: dict[tuple[str, str], float] = {}
         self._said: set[str] = set()
+        self._queued = ""  # what was last said of a Job that waits in a queue
         self._warnings: dict[str, tuple[float, str]] = {}  # when they were looked for, by pod
 
     def check(self, job: Object, present: Sequence[Object], num_pods: int) -> None:
@@ -57,9 +58,9 @@ class Waits:
           WorkersFailed: if it has taken too long; no other attempt would fare better.
         """
         if job["spec"].get("suspend"):
-            self._since.clear()
-            self._say(f"{job['metadata']['name']} waits in its queue")
+            self._wait_in_queue(job)
             return
+        self._queued = ""
         if len(present) < num_pods:
             self._wait_for_pods(job, len(present), num_pods)
         for pod in present:
@@ -69,6 +70,17 @@ class Waits:
                 self._wait_for_node(pod, reason)
             else:
                 self._wait_for_start(pod)
+
+    def _wait_in_queue(self, job: Object) -> None:
+        name = job["metadata"]["name"]
+        if not self._queued:  # it may have come back to it
+            self._since.clear()
+            self._warnings.pop(name, None)
+        reason = self._warning(job)
+        text = f"{name} waits in its queue" + (f": {reason}" if reason else "")
+        if text != self._queued:
+            self._queued = text
+            self._log.line(text)
 
     def _wait_for_pods(self, job: Object, num_present: int, num_pods: int) -> None:
         name = job["metadata"]["name"]
@@ -103,8 +115,8 @@ class Waits:
             raise WorkersFailed(f"{worker} cannot start: {why}")
         self._say(f"{worker} does not start yet: {why}")
 
-    def _warning(self, pod: Object) -> str:
-        name = pod["metadata"]["name"]
+    def _warning(self, thing: Object) -> str:
+        name = thing["metadata"]["name"]
         looked, warning = self._warnings.get(name, (float("-inf"), ""))
         if time.monotonic() - looked > self._limits.events:
             warning = self._events_of(name) or warning

@@ -1,5 +1,6 @@
 """One worker of a gang on this machine: its process, its output, its signs of life, and how it ended."""
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -101,8 +102,10 @@ class WorkerProcess:
 
     def _follow(self, log_path: Path) -> None:
         assert self.process.stdout is not None
-        with open(log_path, "w", encoding="utf-8") as log_file:
+        # Unbuffered, so that nothing is left over for the end that a full disk would not take.
+        with contextlib.suppress(OSError), open(log_path, "wb", buffering=0) as log_file:
             for line in self.process.stdout:
-                log_file.write(line)
-                log_file.flush()
                 self.output.add(line)
+                log_file.write(line.encode())
+        for line in self.process.stdout:  # it says itself that the disk is full, and must not wait for a reader
+            self.output.add(line)

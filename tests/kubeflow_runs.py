@@ -1,0 +1,142 @@
+"""Runs that tests start on a real Kubeflow Pipelines with `agrivision submit`, and the same ones on this machine."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components import environment
+from pipeline.parameters import VOLUME_PATH
+
+ROOT = Path(__file__).parents[1]
+NAMESPACE = "kubeflow"  # of runs
+TINY = {"epochs": 1, "image_size_px": 32, "global_batch_size": 16}
+MARKS = [
+    pytest.mark.kfp,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not {"KFP_ENDPOINT", "STORAGE_EMULATOR_HOST"} <= set(os.environ),
+        reason="needs Kubeflow Pipelines (KFP_ENDPOINT) and a gs:// that its pods reach (STORAGE_EMULATOR_HOST)",
+    ),
+]
+AGRIVISION = (sys.executable, "-c", "from pipeline.cli import main; main()")
+
+
+def places(root: str) -> dict[str, str]:
+    """Returns where a run keeps what it makes, beneath a folder or gs:// URI."""
+    return {"data-root": f"{root}/data", "models-uri": f"{root}/models"}
+
+
+def submit(root: str, *options: str, source: str = "tiles") -> "subprocess.Popen[str]":
+    """Starts the command with the image that AGRIVISION_IMAGE names, or the one that is compiled in."""
+    settings = {
+        "source-uri": f"{root}/{source}",
+        **places(root),
+        "image": environment.image(),
+        "train-config": json.dumps(TINY),
+        "train-cpu": "100m",
+        "train-memory": "1Gi",
+        "gate-min-macro-f1": 0.0,
+        "timeout-minutes": 9,
+    }
+    given = {option.removeprefix("--").partition("=")[0] for option in options}
+    own = [f"--{name}={value}" for name, value in settings.items() if name not in given]
+    return subprocess.Popen(
+        [*AGRIVISION, "submit", "--experiment=tests", "--json", *own, *options],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A shell lets what it puts into the background ignore SIGINT, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+def finish(process: "subprocess.Popen[str]") -> tuple[int, Any, str]:
+    """Waits for the command; returns its exit code, what it says as JSON, and what it says of errors."""
+    output, errors = process.communicate(timeout=600)
+    print(output, errors)
+    return process.returncode, json.loads(output.splitlines()[-1]) if output else None, errors
+
+
+def run_here(source: str, root: Path) -> None:
+    """Runs the same pipeline on this machine, as `make run` does."""
+    settings = {
+        "source-uri": source,
+        **places(str(root)),
+        "runs-dir": root / "runs",
+        "train-config": json.dumps(TINY),
+        "gate-min-macro-f1": 0.0,
+    }
+    options = [f"--{name}={value}" for name, value in settings.items()]
+    done = subprocess.run([*AGRIVISION, "run", *options], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# What is in production, with its scores, and what it answers about a tile: printed where the model lies.
+LOOK = """
+import contextlib, sys
+from components import storage
+from components.push.pointer import read_production, version_uri
+from components.push.predict import predict
+models_uri, *images = sys.argv[1:]
+production, _ = read_production(models_uri)
+print(storage.read_bytes(storage.join(version_uri(models_uri, production.version), "card.json")).decode())
+with contextlib.ExitStack() as stack:
+    print(predict(models_uri, *[stack.enter_context(storage.local_copy(image)) for image in images]))
+"""
+
+
+def look_here(models_uri: str, images: list[str]) -> str:
+    """Returns what is in production, as LOOK prints it."""
+    command = [sys.executable, "-c", LOOK, models_uri, *images]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def in_a_pod(claim: str, *arguments: str) -> str:
+    """Runs Python in our image with a volume claim mounted, in the namespace of runs; returns what it prints."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    container = {
+        "name": "main",
+        "image": environment.image(),
+        "args": list(arguments),
+        "volumeMounts": [{"name": "data", "mountPath": VOLUME_PATH}],
+    }
+    spec = {
+        "restartPolicy": "Never",
+        "containers": [container],
+        "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}],
+    }
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+    try:
+        kubectl("create", "-f", "-", text=json.dumps(pod))
+        until = time.monotonic() + 120
+        while (phase := kubectl("get", "pod", name, "-o", "jsonpath={.status.phase}")) not in ("Succeeded", "Failed"):
+            assert time.monotonic() < until, kubectl("describe", "pod", name)
+            time.sleep(1)
+        output = kubectl("logs", name)
+        assert phase == "Succeeded", output
+        return output
+    finally:
+        kubectl("delete", "pod", name, "--wait=false")
+
+
+def kubectl(*arguments: str, text: str | None = None) -> str:
+    """Runs it in the namespace of runs; returns what it prints."""
+    command = ["kubectl", "-n", NAMESPACE, *arguments]
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def has_claim(claim: str) -> bool:
+    """Tells whether runs can mount a volume claim of that name on the cluster that KUBECONFIG names."""
+    if "KUBECONFIG" not in os.environ or shutil.which("kubectl") is None:
+        return False
+    return kubectl("get", "pvc", claim, "--ignore-not-found", "-o", "name") != ""
