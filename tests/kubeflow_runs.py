@@ -89,16 +89,27 @@ from components.push.pointer import read_production, version_uri
 from components.push.predict import predict
 models_uri, *images = sys.argv[1:]
 production, _ = read_production(models_uri)
-print(storage.read_bytes(storage.join(version_uri(models_uri, production.version), "card.json")).decode())
+card = storage.read_bytes(storage.join(version_uri(models_uri, production.version), "card.json"))
+print("look:", card)
 with contextlib.ExitStack() as stack:
-    print(predict(models_uri, *[stack.enter_context(storage.local_copy(image)) for image in images]))
+    print("look:", predict(models_uri, *[stack.enter_context(storage.local_copy(image)) for image in images]))
 """
 
 
-def look_here(models_uri: str, images: list[str]) -> str:
-    """Returns what is in production, as LOOK prints it."""
+def look_here(models_uri: str, images: list[str]) -> list[str]:
+    """Returns what LOOK says of production, card and answers, beneath a folder or on a bucket."""
     command = [sys.executable, "-c", LOOK, models_uri, *images]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return _said(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+
+
+def look_in_a_pod(claim: str, models_uri: str, images: list[str]) -> list[str]:
+    """Returns the same on a volume."""
+    return _said(in_a_pod(claim, "-c", LOOK, models_uri, *images))
+
+
+def _said(output: str) -> list[str]:
+    # The log of a pod has what TensorFlow says of the machine, too.
+    return [line for line in output.splitlines() if line.startswith("look: ")]
 
 
 def in_a_pod(claim: str, *arguments: str) -> str:

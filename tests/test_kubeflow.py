@@ -7,7 +7,7 @@ import time
 import uuid
 
 import pytest
-from kubeflow_runs import LOOK, MARKS, finish, has_claim, in_a_pod, look_here, run_here, submit
+from kubeflow_runs import MARKS, finish, has_claim, in_a_pod, look_here, look_in_a_pod, run_here, submit
 
 from components import storage
 from components.mirror import mirror
@@ -91,10 +91,10 @@ def here(tiles, tmp_path_factory):
 
 def images_of_a_tile(tiles, source):
     """The files of one tile, as the model in production takes them, under `source`."""
-    rgb = min(tiles.glob("test/field_images/rgb/*.jpg"))
-    tile = rgb.stem
-    files = (f"field_images/rgb/{tile}.jpg", f"field_images/nir/{tile}.jpg")
-    return [f"{source}/test/{file}" for file in (*files, f"field_bounds/{tile}.png", f"field_masks/{tile}.png")]
+    rgb = min(tiles.glob("*/field_images/rgb/*.jpg"))
+    year = rgb.relative_to(tiles).parts[0]
+    kinds = ("field_images/rgb/*.jpg", "field_images/nir/*.jpg", "field_bounds/*.png", "field_masks/*.png")
+    return [f"{source}/{year}/{kind.replace('*', rgb.stem)}" for kind in kinds]
 
 
 @pytest.mark.usefixtures("pushed")
@@ -113,7 +113,7 @@ def test_the_model_on_a_volume_is_that_too(root, tiles, here):
         places = (f"--source-uri={place}/tiles", f"--data-root={place}/data", f"--models-uri={place}/models")
         code, _, errors = finish(submit(root, f"--volume-claim={VOLUME_CLAIM}", *places))
         assert code == 0, errors
-        assert in_a_pod(VOLUME_CLAIM, "-c", LOOK, f"{place}/models", *images_of_a_tile(tiles, f"{place}/tiles")) == here
+        assert look_in_a_pod(VOLUME_CLAIM, f"{place}/models", images_of_a_tile(tiles, f"{place}/tiles")) == here
     finally:
         in_a_pod(VOLUME_CLAIM, "-c", "import shutil, sys; shutil.rmtree(sys.argv[1])", place)
 

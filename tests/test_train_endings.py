@@ -56,6 +56,8 @@ EVICTED = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason
         ([pod(0, "Failed", 143), pod(1, "Failed", 143)], (), (), 0, "ended with exit code 143", True),
         # Removed by force: it was there, and is no more.
         ([pod(0, "Failed", 75), pod(1)], (1,), (), 1, "vanished: somebody deleted it, or its node", True),
+        # Gone before its end was seen.
+        ([pod(0, "Failed", 75), pod(1, deleted=11, **EVICTED)], (1,), (), 1, "from its node, EvictionByEviction", True),
         # One that had ended well may be gone.
         ([pod(0, "Failed", 1), pod(1, "Succeeded", 0)], (1,), (), 0, "ended with exit code 1", False),
         # Its node did not let it in.
@@ -82,6 +84,15 @@ def test_the_cause_is_told_from_what_followed_from_it(
     assert ending.index == cause
     assert how in ending.how
     assert ending.is_disruption == is_disruption
+
+
+def test_a_pod_that_vanished_was_taken_from_its_node_if_its_job_says_so() -> None:
+    message = "Pod agrivision/job-0-abcde has condition DisruptionTarget matching FailJob rule at index 1"
+    job = {"status": {"conditions": [{**FAILED["status"]["conditions"][0], "message": message}]}}
+    running = pod(0)
+    running["metadata"]["name"] = "job-0-abcde"
+    ending = find_cause({0: running}, (), (), job)
+    assert (ending.how, ending.is_disruption) == (f"was taken from its node: {message}", True)
 
 
 def test_a_deadline_that_could_not_be_moved_is_no_fault_of_the_workers() -> None:

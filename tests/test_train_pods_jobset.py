@@ -42,8 +42,8 @@ def use_the_workplace(monkeypatch: pytest.MonkeyPatch, place: Workplace) -> None
 def test_a_killed_worker_restarts_the_jobset_which_trains_to_its_end(
     data: tuple[str, Path], place: Workplace, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    training = BackgroundTraining(settings(data, 1, 20, max_restarts=1), capfd)
-    training.wait_until(lambda: training.says("epoch 2/20 done"))  # the checkpoint of the first is there
+    training = BackgroundTraining(settings(data, 1, 30, max_restarts=1), capfd)
+    training.wait_until(lambda: training.says("epoch 2/30 done"))  # the checkpoint of the first is there
     assert "jobset" in kubectl("get", "jobsets", "-n", place.namespace, "-o", "name")
     worker = place.pods()["1-1"]["metadata"]
     killed = kill_process_of(worker["uid"])
@@ -54,7 +54,7 @@ def test_a_killed_worker_restarts_the_jobset_which_trains_to_its_end(
     ending = "was killed by SIGKILL; restart 1 of 1, from" if killed else "was deleted; starting again from"
     assert f"worker 1 {ending} the last checkpoint" in training.output
     assert training.output.count("train | resumed at epoch") == 1
-    assert "epoch 20/20 done" in training.output
+    assert "epoch 30/30 done" in training.output
     assert kubectl("get", "jobsets", "-n", place.namespace, "-o", "name") == ""
     wait_for(lambda: place.left() == "", seconds=30.0)  # what a JobSet owned goes after it
 

@@ -68,7 +68,7 @@ def test_workers_wait_for_quota_and_train_together_and_give_way_without_a_restar
 
     place.use(monkeypatch)
     monkeypatch.setenv("AGRIVISION_QUEUE", queue)
-    training = BackgroundTraining(settings(dataset_in_bucket(tmp_path), 1, 12), capfd)
+    training = BackgroundTraining(settings(dataset_in_bucket(tmp_path), 1, 20), capfd)
     training.wait_until(lambda: training.says(r"waits in its queue: .*insufficient (unused )?quota for cpu"))
     assert place.pods() == {}, "all of them or none"
     change(resourceGroups=[quotas(queue, cpu="200m")])
@@ -79,5 +79,5 @@ def test_workers_wait_for_quota_and_train_together_and_give_way_without_a_restar
     change(stopPolicy="None")
     assert training.finish().num_restarts == 0
     assert training.output.count("train | resumed at epoch") == 1
-    assert "epoch 12/12 done" in training.output
+    assert "epoch 20/20 done" in training.output
     assert place.left() == ""

@@ -47,6 +47,7 @@ def find_cause(seen: Mapping[int, Object], present: Collection[int], deleted: Co
     failed = pods.condition(job, "FailureTarget") or pods.condition(job, "Failed") or {}
     if failed.get("reason") == "DeadlineExceeded":
         return Ending(0, "was ended at the Job's deadline, which could not be moved ahead in time")
+    message = " ".join(str(failed.get("message") or "Kubernetes gives no reason").split())
     endings = []
     for index, pod in sorted(seen.items()):
         others = [other for place, other in seen.items() if place != index]
@@ -54,9 +55,8 @@ def find_cause(seen: Mapping[int, Object], present: Collection[int], deleted: Co
         if pods.phase(pod) == "Failed":
             if is_deleted or pods.deleted_at(pod) is None or not any(pods.phase(each) == "Failed" for each in others):
                 endings.append(_ending(index, pod, is_deleted or pods.deleted_at(pod) is not None))
-        elif index not in present and (is_deleted or pods.deleted_at(pod) is None) and not pods.has_ended(pod):
-            endings.append(Ending(index, "vanished: somebody deleted it, or its node", None, _DELETED))
-    message = " ".join(str(failed.get("message") or "Kubernetes gives no reason").split())
+        elif index not in present and not pods.has_ended(pod) and _may_be_cause(pod, is_deleted):
+            endings.append(_vanished(index, pod, is_deleted, message))
     unknown = Ending(0, f"ended with its Job: {message}", None, _CRASHED)
     # Of those that were deleted, the first; the others followed.
     return min(endings, key=lambda ending: (ending.rank, pods.deleted_at(seen[ending.index]) or 0.0), default=unknown)
@@ -75,8 +75,7 @@ def _ending(index: int, pod: Object, is_deleted: bool) -> Ending:
     code = None if state is None else int(state["exitCode"])
     if code in PERMANENT:
         return Ending(index, f"ended with exit code {code}", code, _PERMANENT)
-    if disruption := pods.condition(pod, "DisruptionTarget"):
-        reason = ": ".join(filter(None, (disruption.get("reason"), disruption.get("message"))))
+    if reason := _disruption(pod):
         return Ending(index, f"was taken from its node, {reason}", code, _DISRUPTED)
     if is_deleted:
         return Ending(index, "was deleted", code, _DELETED)
@@ -90,3 +89,27 @@ def _ending(index: int, pod: Object, is_deleted: bool) -> Ending:
         return Ending(index, f"was killed by {_SIGNALS[code]}", code, _CRASHED)
     rank = {EXIT_STOPPED: _STOPPED, EXIT_TRY_AGAIN: _LOST_PEER}.get(code or 0, _CRASHED)
     return Ending(index, f"ended with exit code {code}", code, rank)
+
+
+def _may_be_cause(pod: Object, is_deleted: bool) -> bool:
+    """Tells whether it was not the Job's controller that deleted a pod because another had failed."""
+    return is_deleted or pods.deleted_at(pod) is None or bool(_disruption(pod))
+
+
+def _vanished(index: int, pod: Object, is_deleted: bool, message: str) -> Ending:
+    """Returns how a pod ended that was gone before its end was seen.
+
+    Args:
+      message: Why its Job failed. That stays when the pod is gone.
+    """
+    if reason := _disruption(pod):
+        return Ending(index, f"was taken from its node, {reason}")
+    if "DisruptionTarget" in message and str(pod["metadata"]["name"]) in message:
+        return Ending(index, f"was taken from its node: {message}")
+    how = "was deleted" if is_deleted else "vanished: somebody deleted it, or its node"
+    return Ending(index, how, None, _DELETED)
+
+
+def _disruption(pod: Object) -> str:
+    disruption = pods.condition(pod, "DisruptionTarget") or {}
+    return ": ".join(filter(None, (disruption.get("reason"), disruption.get("message"))))
