@@ -41,4 +41,5 @@ def as_user_error(error: Exception) -> AgrivisionError | None:
     if not isinstance(error, OSError) or error.errno not in NO_ROOM:
         return error if isinstance(error, AgrivisionError) else None
     place = f"under {os.path.dirname(error.filename)!r}" if isinstance(error.filename, str) else "to the disk"
-    return DataError(f"cannot write {place}: {error.strerror}; make room there, and run again")
+    way_out = "let it be written to" if error.errno == errno.EROFS else "make room there"
+    return DataError(f"cannot write {place}: {error.strerror}; {way_out}, and run again")
