@@ -1,4 +1,5 @@
 import hashlib
+import os
 import struct
 from pathlib import Path
 
@@ -84,6 +85,27 @@ def test_a_length_beyond_the_end_takes_no_memory(tmp_path: Path) -> None:
     (tmp_path / "records").write_bytes(length + struct.pack("<I", masked_crc(length)) + content[12:])
     with pytest.raises(DamagedFile, match="after record 0: the file ends within a record"):
         list(read_records(tmp_path / "records"))
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="this system takes no such advice")
+def test_a_file_that_stays_goes_to_disk_while_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[tuple[int, int]] = []
+    advise = os.posix_fadvise
+
+    def note(descriptor: int, offset: int, num_bytes: int, advice: int) -> None:
+        assert os.fstat(descriptor).st_size >= offset + num_bytes  # handed to the system before
+        begun.append((offset, offset + num_bytes))
+        advise(descriptor, offset, num_bytes, advice)
+
+    monkeypatch.setattr(os, "posix_fadvise", note)
+    records = [bytes([number]) * 10**6 for number in range(30)]
+    with RecordWriter(tmp_path / "records", stays=True) as writer:
+        for record in records:
+            writer.write(record)
+    assert list(read_records(tmp_path / "records")) == records
+    assert [start for start, _ in begun] == [0, *(end for _, end in begun[:-1])]
+    assert 3 <= len(begun) <= 4
+    assert begun[-1][1] > 20e6
 
 
 def test_an_error_on_the_way_closes_the_file_at_once(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from components.shard.tile_check import CheckedTile
 
 FOLDER = "shards"
 _TEMPORARY_PREFIX, _TEMPORARY_SUFFIX = ".shard-", ".tmp"
-_NUM_PUBLISHED_AT_ONCE = 1  # beside the one that is filled, so that two shards at most lie about
+_NUM_PUBLISHED_AT_ONCE = 2  # beside the one that is filled, so that three shards at most lie about
 _DEAD_AFTER_SECONDS = 24 * 3600  # a shard takes minutes, so a file untouched for a day has no writer left
 
 
@@ -67,7 +67,7 @@ def _filled(
     picture_digests, rows = bytearray(), bytearray()
     local = _local_file(data_root)
     try:
-        with RecordWriter(local) as records:
+        with RecordWriter(local, stays=not storage.is_remote(data_root)) as records:
             for tile in tiles:
                 if isinstance(tile, Rejection):
                     rejected.append(tile)
