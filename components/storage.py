@@ -63,8 +63,7 @@ def read_bytes(uri: str) -> bytes:
       FileNotFoundError: if there is no such file or object.
     """
     if not is_remote(uri):
-        with open(uri, "rb", buffering=0) as file:  # a buffer would double what the call costs
-            return file.readall()
+        return disk.read_bytes(uri)
     return s3.read(uri) if uri.startswith(s3.S3) else bucket.read(uri)
 
 
