@@ -4,7 +4,8 @@ Compile time:
   AGRIVISION_IMAGE: the container image of every step, fixed in the compiled pipeline.
   AGRIVISION_INGEST_IMAGE: the image of the steps that read the source, where that is an s3:// bucket; by default the
     image of every step.
-Where an s3:// source is read, by tensorflow-io itself:
+Where an s3:// source is read, by tensorflow-io itself; in a pod from the ConfigMap `agrivision` (where it is) and the
+Secret `agrivision-s3` (the keys):
   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE and the other usual ways to give credentials;
     without any, requests are anonymous, which is enough for a public bucket.
   AWS_REGION: where the bucket is.
@@ -45,6 +46,9 @@ CLUSTER_SETTINGS = (
     "AGRIVISION_WORKER_IMAGE",
     "AGRIVISION_QUEUE",
 )
+# The same for the steps that read an s3:// source, and what they find in the Secret `agrivision-s3`.
+S3_SETTINGS = ("AWS_REGION", "S3_ENDPOINT")
+S3_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 def image() -> str:

@@ -122,6 +122,8 @@ def training_pipeline(train: Callable[..., Any], volume: bool = False) -> Any:
             pods.ask_for(step, "100m", "256Mi")
         for step in (evaluation, pushed):  # these load TensorFlow
             pods.ask_for(step, "250m", "1Gi")
+        for step in (tiles, shards, dataset):
+            pods.read_s3_settings(step)
         pods.read_cluster_settings(model)
         pods.set_pool(model, train_accelerator_type, train_accelerator_count, train_node_selector, train_tolerations)
         if volume:

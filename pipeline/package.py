@@ -2,22 +2,17 @@
 
 import dataclasses
 import hashlib
-import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from components.errors import SettingsError
+from pipeline.images import with_images
 
 PIPELINE_NAME = "agrivision-training"  # as in dag.py, which would bring in the compiler
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parent
-_IMAGE_LINE = re.compile(r"^( +image: )(\S+)$", re.MULTILINE)
-# <registry>[:<port>]/<name>, then :<tag>, @<algorithm>:<digest> or both; as the distribution specification has it.
-_NAME = re.compile(r"[a-z0-9.\-]+(:\d+)?(/[a-z0-9]+([._\-]+[a-z0-9]+)*)*")
-_REFERENCE = re.compile(rf"{_NAME.pattern}(:\w[\w.\-]*)?(@[a-z0-9]+:[0-9a-f]{{64}})?")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,29 +33,20 @@ class Package:
         return list(yaml.load_all(self.text, yaml.CSafeLoader))  # the reader in C is ten times as fast
 
 
-def make_package(volume: bool, image: str = "", version: str = "") -> Package:
-    """Returns the committed pipeline, unchanged but for the image of its steps.
+def make_package(volume: bool, image: str = "", version: str = "", ingest_image: str = "") -> Package:
+    """Returns the committed pipeline, unchanged but for the images of its steps.
 
     Args:
       volume: Whether its steps mount a volume claim.
-      image: Takes the place of the image of train and of all steps that have the same; empty leaves it as it is.
+      image, ingest_image: See with_images.
       version: Name of the version; by default the commit, if the checkout is clean, and a hash of the content.
 
     Raises:
-      SettingsError: if `image` names none.
+      SettingsError: if one of the images is none.
     """
     text = (_HERE / ("training_pipeline_volume.yaml" if volume else "training_pipeline.yaml")).read_text()
-    if image:
-        text = _with_image(text, image)
+    text = with_images(text, image, ingest_image)
     return Package(text, version or _version(text))
-
-
-def _with_image(text: str, image: str) -> str:
-    if not _REFERENCE.fullmatch(image):
-        raise SettingsError(f"--image must be <registry>/<name>:<tag> or <name>@sha256:<digest>, got {image!r}")
-    executors = next(yaml.load_all(text, yaml.CSafeLoader))["deploymentSpec"]["executors"]
-    compiled = executors["exec-train"]["container"]["image"]
-    return _IMAGE_LINE.sub(lambda line: line[1] + image if line[2] == compiled else line[0], text)
 
 
 def _version(text: str) -> str:

@@ -4,6 +4,7 @@ Nothing is said of retries. Kubeflow's own workflow defaults start a pod again t
 one; `set_retry` would not add exit codes to that, but make a step that has failed wait for its backoff all the same.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from kfp import kubernetes
@@ -12,6 +13,7 @@ from components import environment
 from pipeline.parameters import VOLUME_PATH
 
 _SETTINGS_CONFIG_MAP = "agrivision"
+_S3_SECRET = "agrivision-s3"
 
 
 def ask_for(task: Any, cpu: str, memory: str) -> None:
@@ -38,5 +40,15 @@ def set_pool(task: Any, accelerator_type: Any, accelerator_count: Any, node_sele
 
 def read_cluster_settings(task: Any) -> None:
     """Puts the settings of the cluster into a step's environment, as far as its namespace has any."""
-    names = {name: name for name in environment.CLUSTER_SETTINGS}
-    kubernetes.use_config_map_as_env(task, _SETTINGS_CONFIG_MAP, names, optional=True)
+    _use_settings(task, environment.CLUSTER_SETTINGS)
+
+
+def read_s3_settings(task: Any) -> None:
+    """Puts where an s3:// source is, and the credentials for it, into a step's environment, as far as there are any."""
+    _use_settings(task, environment.S3_SETTINGS)
+    names = {name: name for name in environment.S3_CREDENTIALS}
+    kubernetes.use_secret_as_env(task, _S3_SECRET, names, optional=True)
+
+
+def _use_settings(task: Any, names: Sequence[str]) -> None:
+    kubernetes.use_config_map_as_env(task, _SETTINGS_CONFIG_MAP, {name: name for name in names}, optional=True)

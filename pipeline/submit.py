@@ -8,6 +8,7 @@ from typing import Any
 
 from components.errors import EXIT_TRY_AGAIN, AgrivisionError, SettingsError
 from pipeline.follow import TIMEOUT, Ending, follow
+from pipeline.images import SOURCE_STEPS, images_of
 from pipeline.interrupt import Interrupted, InterruptSignals
 from pipeline.kubeflow import PATIENCE_SECONDS, Kubeflow
 from pipeline.package import PIPELINE_NAME, Package
@@ -73,6 +74,20 @@ def check_places(parameters: Parameters, volume_claim: str) -> None:
             raise SettingsError(
                 f"{name} must be a gs:// URI, or beneath {VOLUME_PATH}, where the volume is, got {place!r}"
             )
+
+
+def check_source(parameters: Parameters, package: Package) -> None:
+    """Refuses an s3:// source if the steps that read it have the image of the others, in which they could not.
+
+    Raises:
+      SettingsError: names the way out.
+    """
+    images = images_of(package.documents[0])
+    if parameters.source_uri.startswith("s3://") and images["train"] in {images[step] for step in SOURCE_STEPS}:
+        raise SettingsError(
+            f"source_uri is {parameters.source_uri!r}, which the image {images['train']!r} cannot read; "
+            "give --ingest-image, as `make image TARGET=ingest` builds it, or copy the tiles first: agrivision mirror"
+        )
 
 
 def start(

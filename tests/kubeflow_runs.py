@@ -2,22 +2,18 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import time
-import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kubeflow_pods import in_a_pod
 
 from components import environment
-from pipeline.parameters import VOLUME_PATH
 
 ROOT = Path(__file__).parents[1]
-NAMESPACE = "kubeflow"  # of runs
 TINY = {"epochs": 1, "image_size_px": 32, "global_batch_size": 16}
 MARKS = [
     pytest.mark.kfp,
@@ -104,50 +100,9 @@ def look_here(models_uri: str, images: list[str]) -> list[str]:
 
 def look_in_a_pod(claim: str, models_uri: str, images: list[str]) -> list[str]:
     """Returns the same on a volume."""
-    return _said(in_a_pod(claim, "-c", LOOK, models_uri, *images))
+    return _said(in_a_pod(LOOK, models_uri, *images, claim=claim))
 
 
 def _said(output: str) -> list[str]:
     # The log of a pod has what TensorFlow says of the machine, too.
     return [line for line in output.splitlines() if line.startswith("look: ")]
-
-
-def in_a_pod(claim: str, *arguments: str) -> str:
-    """Runs Python in our image with a volume claim mounted, in the namespace of runs; returns what it prints."""
-    name = f"test-{uuid.uuid4().hex[:8]}"
-    container = {
-        "name": "main",
-        "image": environment.image(),
-        "args": list(arguments),
-        "volumeMounts": [{"name": "data", "mountPath": VOLUME_PATH}],
-    }
-    spec = {
-        "restartPolicy": "Never",
-        "containers": [container],
-        "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}],
-    }
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
-    try:
-        kubectl("create", "-f", "-", text=json.dumps(pod))
-        until = time.monotonic() + 120
-        while (phase := kubectl("get", "pod", name, "-o", "jsonpath={.status.phase}")) not in ("Succeeded", "Failed"):
-            assert time.monotonic() < until, kubectl("describe", "pod", name)
-            time.sleep(1)
-        output = kubectl("logs", name)
-        assert phase == "Succeeded", output
-        return output
-    finally:
-        kubectl("delete", "pod", name, "--wait=false")
-
-
-def kubectl(*arguments: str, text: str | None = None) -> str:
-    """Runs it in the namespace of runs; returns what it prints."""
-    command = ["kubectl", "-n", NAMESPACE, *arguments]
-    return subprocess.run(command, input=text, capture_output=True, text=True, check=True, timeout=60).stdout
-
-
-def has_claim(claim: str) -> bool:
-    """Tells whether runs can mount a volume claim of that name on the cluster that KUBECONFIG names."""
-    if "KUBECONFIG" not in os.environ or shutil.which("kubectl") is None:
-        return False
-    return kubectl("get", "pvc", claim, "--ignore-not-found", "-o", "name") != ""

@@ -7,22 +7,25 @@ import time
 import uuid
 
 import pytest
-from kubeflow_runs import MARKS, finish, has_claim, in_a_pod, look_here, look_in_a_pod, run_here, submit
+from kubeflow_pods import has, in_a_pod
+from kubeflow_runs import MARKS, finish, look_here, look_in_a_pod, run_here, submit
+from kubeflow_s3 import tiles_on_s3
 
-from components import storage
+from components import environment, storage
 from components.mirror import mirror
 from components.progress import StepLog
 from components.synth.dataset import write_dataset
 from pipeline.parameters import VOLUME_CLAIM, VOLUME_PATH
 
 BUCKET = "agri-kubeflow-test"
+TILES = {"num_tiles": 90, "tile_size_px": 64, "seed": 1}
 pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
 def tiles(tmp_path_factory):
     folder = tmp_path_factory.mktemp("source") / "tiles"
-    write_dataset(folder, layout="paper-2020", num_tiles=90, seed=1, tile_size_px=64, num_processes=1)
+    write_dataset(folder, layout="paper-2020", **TILES, num_processes=1)
     return folder
 
 
@@ -104,18 +107,30 @@ def test_the_model_on_the_bucket_is_that_of_a_run_on_one_machine_to_the_bit(root
 
 
 def test_the_model_on_a_volume_is_that_too(root, tiles, here):
-    if not has_claim(VOLUME_CLAIM):
+    if not has("pvc", VOLUME_CLAIM):
         pytest.skip("needs the volume claim that manifests/overlays/kind makes, and kubectl (KUBECONFIG)")
     place = f"{VOLUME_PATH}/tests/{uuid.uuid4().hex}"
     copy = "import sys; from pipeline.cli import main; sys.argv[1:] = ['mirror', *sys.argv[1:]]; main()"
-    in_a_pod(VOLUME_CLAIM, "-c", copy, f"{root}/tiles", f"{place}/tiles")
+    in_a_pod(copy, f"{root}/tiles", f"{place}/tiles", claim=VOLUME_CLAIM)
     try:
         places = (f"--source-uri={place}/tiles", f"--data-root={place}/data", f"--models-uri={place}/models")
         code, _, errors = finish(submit(root, f"--volume-claim={VOLUME_CLAIM}", *places))
         assert code == 0, errors
         assert look_in_a_pod(VOLUME_CLAIM, f"{place}/models", images_of_a_tile(tiles, f"{place}/tiles")) == here
     finally:
-        in_a_pod(VOLUME_CLAIM, "-c", "import shutil, sys; shutil.rmtree(sys.argv[1])", place)
+        in_a_pod("import shutil, sys; shutil.rmtree(sys.argv[1])", place, claim=VOLUME_CLAIM)
+
+
+def test_the_model_of_an_s3_source_is_that_too(root, tiles, here):
+    image = environment.ingest_image()
+    if image == environment.image():
+        pytest.skip("needs the ingest image in the cluster (AGRIVISION_INGEST_IMAGE)")
+    place = f"{root}/of-s3"
+    with tiles_on_s3(image, **TILES) as source:
+        places = (f"--source-uri={source}", f"--data-root={place}/data", f"--models-uri={place}/models")
+        code, _, errors = finish(submit(root, f"--ingest-image={image}", *places))
+    assert code == 0, errors
+    assert look_here(f"{place}/models", images_of_a_tile(tiles, tiles)) == here
 
 
 def test_a_failed_run_is_1_and_tells_the_failed_steps_own_words(root):

@@ -7,6 +7,7 @@ import pytest
 
 from components.errors import SettingsError
 from pipeline import package
+from pipeline.images import images_of
 from pipeline.package import make_package
 
 
@@ -68,7 +69,17 @@ def test_an_image_goes_into_every_step(image):
     assert "agrivision-python:dev\n" not in text.replace(f" image: {image}\n", "")
 
 
+def test_an_image_for_what_reads_the_source_goes_into_these_steps_alone():
+    own = {"ingest": "example/ingest:1", "shard": "example/ingest:1", "merge": "example/ingest:1"}
+    for image, others in (("", "localhost/agrivision-python:dev"), ("example/python:1", "example/python:1")):
+        package = make_package(volume=False, image=image, ingest_image="example/ingest:1")
+        assert images_of(package.documents[0]) == dict.fromkeys(("train", "evaluate", "gate", "push"), others) | own
+        assert package.text.count(" image: ") == 7
+
+
 @pytest.mark.parametrize("image", [" ", "Example/python", "example/python:", "a b", "python@sha256:12", "x\nimage: y"])
 def test_what_is_no_image_is_refused(image):
     with pytest.raises(SettingsError, match="--image must be <registry>/<name>:<tag>"):
         make_package(volume=False, image=image)
+    with pytest.raises(SettingsError, match="--ingest-image must be <registry>/<name>:<tag>"):
+        make_package(volume=False, ingest_image=image)

@@ -10,6 +10,7 @@ import yaml
 
 from components import environment
 from components.errors import SettingsError
+from pipeline.images import SOURCE_STEPS
 from pipeline.parameters import BUCKET_PLACES, VOLUME_CLAIM, Parameters
 
 ROOT = Path(__file__).parents[1]
@@ -145,13 +146,27 @@ def test_the_node_pool_of_a_run_passes_through_the_train_step_to_its_workers(spe
     resources = spec["deploymentSpec"]["executors"]["exec-train"]["container"]["resources"]
     assert set(resources) == {"accelerator"}
 
-    (train,) = kubernetes_of(YAML).values()
+    train = kubernetes_of(YAML)["train"]
     (settings,) = train["configMapAsEnv"]
     assert settings["optional"]
     assert settings["configMapName"] == "agrivision"
     assert [each["envVar"] for each in settings["keyToEnv"]] == list(environment.CLUSTER_SETTINGS)
     for told in (train["nodeSelector"]["nodeSelectorJson"], train["tolerations"][0]["tolerationJson"]):
         assert told["componentInputParameter"] in ("train_node_selector", "train_tolerations")
+
+
+def test_the_steps_that_read_the_source_find_where_s3_is_and_the_keys_for_it():
+    told = kubernetes_of(YAML)
+
+    assert set(told) == {"train", *SOURCE_STEPS}
+    for step in SOURCE_STEPS:
+        ((settings,), (keys,)) = (told[step]["configMapAsEnv"], told[step]["secretAsEnv"])
+        assert (settings["configMapName"], keys["secretName"]) == ("agrivision", "agrivision-s3")
+        assert settings["optional"]
+        assert keys["optional"]
+        assert [each["envVar"] for each in settings["keyToEnv"]] == ["AWS_REGION", "S3_ENDPOINT"]
+        names = [(each["secretKey"], each["envVar"]) for each in keys["keyToEnv"]]
+        assert names == [(name, name) for name in environment.S3_CREDENTIALS]
 
 
 def test_light_steps_ask_for_little(spec):

@@ -55,6 +55,7 @@ def submit(
     namespace: Annotated[str, typer.Option(help="Of the user, where Kubeflow has several.")] = "",
     experiment: Annotated[str, typer.Option(help="The experiment that the run belongs to.")] = "agrivision",
     image: Annotated[str, typer.Option(help="Image of the steps, instead of the compiled one.")] = "",
+    ingest_image: Annotated[str, typer.Option(help="Image of ingest, shard and merge, for an s3:// source.")] = "",
     version: Annotated[str, typer.Option(help="Name of the pipeline's version; by default commit and content.")] = "",
     volume_claim: Annotated[str, typer.Option(help="Volume claim that all steps mount at /mnt/agrivision.")] = "",
     cron: Annotated[str, typer.Option(help='Start it again and again: "0 0 3 * * *" is 3:00:00 every day, UTC.')] = "",
@@ -69,12 +70,13 @@ def submit(
     """
     from pipeline.kubeflow import Kubeflow
     from pipeline.package import make_package
-    from pipeline.submit import EndedError, check_places, run_and_follow, start
+    from pipeline.submit import EndedError, check_places, check_source, run_and_follow, start
 
     if timeout_minutes <= 0:
         raise SettingsError(f"--timeout-minutes must be above 0, got {timeout_minutes:g}; --no-wait does not wait")
     check_places(parameters, volume_claim)
-    package = make_package(bool(volume_claim), image, version)
+    package = make_package(bool(volume_claim), image, version, ingest_image)
+    check_source(parameters, package)
     if not (url := host or environment.kfp_endpoint()):
         raise SettingsError("where is Kubeflow Pipelines? Give --host, e.g. http://localhost:8888, or set KFP_ENDPOINT")
     kubeflow = Kubeflow(url, token or environment.kfp_token(), namespace)
