@@ -79,7 +79,7 @@ lock: $(VENV)/.dev ## Resolve the hash-locked requirements anew
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml requirements/build.in -o requirements/cpu.txt
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml requirements/dev.in -c requirements/cpu.txt -o requirements/dev.txt
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml requirements/build.in requirements/bench.in -c requirements/dev.txt -o requirements/bench.txt
-	$(BIN)/uv pip compile $(LOCK_OPTIONS) requirements/ingest.in requirements/build.in -o requirements/ingest.txt
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) --overrides requirements/ingest-overrides.in requirements/ingest.in requirements/build.in -o requirements/ingest.txt
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) requirements/s3-server.in -o requirements/s3-server.txt
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) requirements/sbom.in -o requirements/sbom.txt
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) requirements/scan.in -o requirements/scan.txt
@@ -170,7 +170,7 @@ $(BENCH_VENV)/.bench: requirements/bench.txt pyproject.toml | $(VENV)/bin/python
 # An environment of its own, too: tensorflow-io, which reads s3://, needs an older TensorFlow.
 $(INGEST_VENV)/.ingest: requirements/ingest.txt pyproject.toml | $(VENV)/bin/python
 	$(VENV)/bin/python -m venv $(INGEST_VENV)
-	$(INGEST_VENV)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/ingest.txt
+	$(INGEST_VENV)/bin/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements/ingest.txt
 	$(INGEST_VENV)/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -22,7 +22,16 @@ def locked_environment(name: str) -> Path:
         fcntl.flock(file, fcntl.LOCK_EX)
         if not (place / "complete").exists():
             subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)
-            install = ["install", "-q", "--retries", "2", "--disable-pip-version-check", "--require-hashes", "-r"]
+            install = [
+                "install",
+                "-q",
+                "--retries",
+                "2",
+                "--disable-pip-version-check",
+                "--no-deps",
+                "--require-hashes",
+                "-r",
+            ]
             made = subprocess.run(
                 [place / "bin/python", "-m", "pip", *install, lock], text=True, capture_output=True, timeout=900
             )

@@ -124,8 +124,9 @@ def run_step(name, variables, place, parameters, inputs=None, outputs=()):
     spec = next(yaml.safe_load_all((ROOT / "pipeline/training_pipeline.yaml").read_text()))
     container = spec["deploymentSpec"]["executors"][f"exec-{name}"]["container"]
 
-    def artifacts(paths, kind="system.Dataset"):
-        return {"artifacts": [{"name": path.name, "uri": str(path), "type": {"schemaTitle": kind}} for path in paths]}
+    def artifacts(paths):
+        # As Kubeflow Pipelines 2.17 sends them: their type is not told.
+        return {"artifacts": [{"name": path.name, "uri": str(path), "type": {"instanceSchema": ""}} for path in paths]}
 
     executor_input = {
         "inputs": {
