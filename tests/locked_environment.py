@@ -22,18 +22,12 @@ def locked_environment(name: str) -> Path:
         fcntl.flock(file, fcntl.LOCK_EX)
         if not (place / "complete").exists():
             subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)
-            install = [
-                "install",
-                "-q",
-                "--retries",
-                "2",
-                "--disable-pip-version-check",
-                "--no-deps",
-                "--require-hashes",
-                "-r",
-            ]
+            options = "-q --retries 2 --disable-pip-version-check --no-deps --require-hashes"
             made = subprocess.run(
-                [place / "bin/python", "-m", "pip", *install, lock], text=True, capture_output=True, timeout=900
+                [place / "bin/python", "-m", "pip", "install", *options.split(), "-r", lock],
+                text=True,
+                capture_output=True,
+                timeout=900,
             )
             if made.returncode and any(word in made.stdout + made.stderr for word in _OFFLINE):
                 pytest.skip(f"needs a package registry, to make the environment of requirements/{name}.txt")
