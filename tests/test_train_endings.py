@@ -86,6 +86,25 @@ def test_the_cause_is_told_from_what_followed_from_it(
     assert ending.is_disruption == is_disruption
 
 
+@pytest.mark.parametrize(
+    ("deleted_at", "cause", "how", "is_disruption"),
+    [
+        ((13, 10), 1, "was deleted", True),  # and the other one by the Job's controller
+        ((9, 13), 0, "was deleted", True),
+        ((13, 13), 0, "ended with its Job: too many", False),
+    ],
+)
+@pytest.mark.parametrize("present", [(), (0,), (1,), (0, 1)])
+def test_of_pods_whose_ends_nobody_saw_the_one_was_the_cause_that_was_deleted_before_their_job_failed(
+    deleted_at: tuple[int, int], cause: int, how: str, is_disruption: bool, present: tuple[int, ...]
+) -> None:
+    failed = {**FAILED["status"]["conditions"][0], "lastTransitionTime": "2026-11-24T15:00:13Z", "message": "too many"}
+    pods = {index: pod(index, deleted=at) for index, at in enumerate(deleted_at)}
+    ending = find_cause(pods, present, (), {"status": {"conditions": [failed]}})
+    assert (ending.index, ending.is_disruption) == (cause, is_disruption)
+    assert how in ending.how
+
+
 def test_a_pod_that_vanished_was_taken_from_its_node_if_its_job_says_so() -> None:
     message = "Pod agrivision/job-0-abcde has condition DisruptionTarget matching FailJob rule at index 1"
     job = {"status": {"conditions": [{**FAILED["status"]["conditions"][0], "message": message}]}}

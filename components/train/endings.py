@@ -47,26 +47,32 @@ def find_cause(seen: Mapping[int, Object], present: Collection[int], deleted: Co
     failed = pods.condition(job, "FailureTarget") or pods.condition(job, "Failed") or {}
     if failed.get("reason") == "DeadlineExceeded":
         return Ending(0, "was ended at the Job's deadline, which could not be moved ahead in time")
+    failed_at = seconds_of(failed["lastTransitionTime"]) if "lastTransitionTime" in failed else None
     message = " ".join(str(failed.get("message") or "Kubernetes gives no reason").split())
     endings = []
     for index, pod in sorted(seen.items()):
         others = [other for place, other in seen.items() if place != index]
-        is_deleted = index in deleted or _was_deleted_first(pod, others)
+        is_deleted = index in deleted or _was_deleted_first(pod, others, failed_at)
         if pods.phase(pod) == "Failed":
             if is_deleted or pods.deleted_at(pod) is None or not any(pods.phase(each) == "Failed" for each in others):
                 endings.append(_ending(index, pod, is_deleted or pods.deleted_at(pod) is not None))
-        elif index not in present and not pods.has_ended(pod) and _may_be_cause(pod, is_deleted):
+        elif pods.has_ended(pod):
+            continue
+        elif is_deleted or (index not in present and _may_be_cause(pod)):
             endings.append(_vanished(index, pod, is_deleted, message))
     unknown = Ending(0, f"ended with its Job: {message}", None, _CRASHED)
     # Of those that were deleted, the first; the others followed.
     return min(endings, key=lambda ending: (ending.rank, pods.deleted_at(seen[ending.index]) or 0.0), default=unknown)
 
 
-def _was_deleted_first(pod: Object, others: Collection[Object]) -> bool:
-    """Tells whether a pod was deleted before any other ended; afterwards, it was the Job's controller."""
+def _was_deleted_first(pod: Object, others: Collection[Object], failed_at: float | None) -> bool:
+    """Tells whether a pod was deleted before any other ended or the Job failed; afterwards, it was its controller."""
     deleted_at = pods.deleted_at(pod)
+    if deleted_at is None:
+        return False
     ends = [seconds_of(ended["finishedAt"]) for other in others if (ended := pods.terminated(other))]
-    return deleted_at is not None and bool(ends) and deleted_at <= min(ends)
+    # The controller deletes pods within the second in which it says that their Job has failed.
+    return (bool(ends) and deleted_at <= min(ends)) or (failed_at is not None and deleted_at < failed_at)
 
 
 def _ending(index: int, pod: Object, is_deleted: bool) -> Ending:
@@ -91,9 +97,9 @@ def _ending(index: int, pod: Object, is_deleted: bool) -> Ending:
     return Ending(index, f"ended with exit code {code}", code, rank)
 
 
-def _may_be_cause(pod: Object, is_deleted: bool) -> bool:
+def _may_be_cause(pod: Object) -> bool:
     """Tells whether it was not the Job's controller that deleted a pod because another had failed."""
-    return is_deleted or pods.deleted_at(pod) is None or bool(_disruption(pod))
+    return pods.deleted_at(pod) is None or bool(_disruption(pod))
 
 
 def _vanished(index: int, pod: Object, is_deleted: bool, message: str) -> Ending:
