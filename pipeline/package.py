@@ -1,4 +1,4 @@
-"""What is uploaded to Kubeflow Pipelines: a compiled pipeline, with another image if asked, and its version's name."""
+"""What is uploaded to Kubeflow Pipelines: a compiled pipeline, with other images if asked, and its version's name."""
 
 import dataclasses
 import hashlib
