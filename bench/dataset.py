@@ -100,10 +100,10 @@ def make_source(folder: Path, num_tiles: int, size_px: int) -> Path:
     return source
 
 
-def ingest(source: Path, root: Path, num_partitions: int = 1) -> str:
+def ingest(source: Path, root: Path, num_partitions: int = 1, stored_size_px: int = 0) -> str:
     """Takes stock of `source`, and returns the path of the inventory."""
     path = root / "inventory.json"
-    settings = IngestSettings(num_partitions=num_partitions)
+    settings = IngestSettings(num_partitions=num_partitions, tile_size_px=stored_size_px)
     build_inventory(str(source), str(root), settings, StepLog("ingest")).write(str(path))
     return str(path)
 
@@ -136,6 +136,16 @@ def open_dataset(folder: Path, num_tiles: int, size_px: int) -> Dataset:
     """Returns the dataset that make_dataset made."""
     root = _root(folder, num_tiles, size_px)
     return Dataset(make_source(folder, num_tiles, size_px), root, Manifest.read(str(root / "manifest.json")))
+
+
+def stored_at(dataset: Dataset, size_px: int) -> Dataset:
+    """Returns the dataset with its tiles stored at a smaller size, as `shard_tile_size_px` does; made if need be."""
+    root = dataset.root.with_name(f"{dataset.root.name}-stored-{size_px}")
+    if not (root / "manifest.json").exists():
+        root.mkdir(parents=True, exist_ok=True)
+        inventory = ingest(dataset.source, root, stored_size_px=size_px)
+        merge(inventory, shard(inventory, root), root)
+    return Dataset(dataset.source, root, Manifest.read(str(root / "manifest.json")))
 
 
 def _root(folder: Path, num_tiles: int, size_px: int) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bench.dataset import tile_size_px
+from bench.dataset import Dataset, tile_size_px
 from bench.pairs import Row, Side, stream_turn, work_turn
 from bench.run_settings import Setup
 from bench.sides import compare
@@ -17,9 +17,9 @@ from bench.sides import compare
 _DISTINCT_TILES = 256  # of the decoders' sides; more than a processor's cache holds
 
 
-def reader_side(setup: Setup, image_size_px: int, more: str = "") -> Side:
-    """Returns the training reader as the side "ours"."""
-    batches = setup.dataset.batches(setup.num_threads, image_size_px, setup.batch_size)
+def reader_side(setup: Setup, image_size_px: int, more: str = "", dataset: Dataset | None = None) -> Side:
+    """Returns the training reader as the side "ours", on the setup's dataset or another one."""
+    batches = (dataset or setup.dataset).batches(setup.num_threads, image_size_px, setup.batch_size)
     what = (
         f"components.train.reader, {setup.num_threads} threads: shuffled records checked and parsed, RGB, NIR and "
         f"valid mask decoded to {image_size_px} px uint8, batches of {setup.batch_size}{more}"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bench.dataset import tile_size_px
+from bench.dataset import Dataset, stored_at, tile_size_px
 from bench.decode_rows import reader_side
 from bench.pairs import Row, Side, Turn, stream_turn
 from bench.run_settings import Setup
@@ -50,7 +50,13 @@ def keras_directory_128(setup: Setup, target: None) -> Row:
     return _keras_directory("reader_vs_keras_directory_128", setup, target, TrainConfig().image_size_px)
 
 
-def _keras_directory(name: str, setup: Setup, target: float | None, size: int) -> Row:
+def keras_directory_stored_256(setup: Setup, target: None) -> Row:
+    """The same with the shards' tiles stored at that size."""
+    dataset = stored_at(setup.dataset, _KERAS_SIZE_PX)
+    return _keras_directory("reader_stored_256_vs_keras_directory_256", setup, target, _KERAS_SIZE_PX, dataset)
+
+
+def _keras_directory(name: str, setup: Setup, target: float | None, size: int, dataset: Dataset | None = None) -> Row:
     import keras
 
     parts = [
@@ -70,14 +76,26 @@ def _keras_directory(name: str, setup: Setup, target: float | None, size: int) -
     )
     batches = tf.data.Dataset.zip(*parts).repeat()
     other = Side(what, stream_turn(batches, setup.batch_size, setup.num_batches, num_warm=32))  # Keras buffers many
-    return compare(name, reader_side(setup, size), other, setup, target)
+    more = f", from shards whose tiles are stored at {size} px" if dataset else ""
+    return compare(name, reader_side(setup, size, more, dataset), other, setup, target)
 
 
 def image_data_generator(setup: Setup, target: float) -> Row:
     """The reader and augmentation on the device against Keras `ImageDataGenerator` with the same augmentation."""
+    size = tile_size_px(setup.dataset.manifest)
+    return _image_data_generator("reader_vs_image_data_generator", setup, target, size, setup.dataset)
+
+
+def image_data_generator_stored_256(setup: Setup, target: None) -> Row:
+    """The same at the size that Keras takes by default, with the shards' tiles stored at that size."""
+    dataset = stored_at(setup.dataset, _KERAS_SIZE_PX)
+    name = "reader_stored_256_vs_image_data_generator_256"
+    return _image_data_generator(name, setup, target, _KERAS_SIZE_PX, dataset)
+
+
+def _image_data_generator(name: str, setup: Setup, target: float | None, size: int, dataset: Dataset) -> Row:
     from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
-    size = tile_size_px(setup.dataset.manifest)
     generator = ImageDataGenerator(
         horizontal_flip=True, vertical_flip=True, zoom_range=0.2, shear_range=10, brightness_range=(0.8, 1.2)
     )
@@ -106,7 +124,7 @@ def image_data_generator(setup: Setup, target: float) -> Row:
             pending.append(pool.submit(lambda n=number: [flow[n] for flow in flows]))
 
     def augmented() -> Iterator[Any]:
-        stream = setup.dataset.batches(setup.num_threads, size, setup.batch_size)
+        stream = dataset.batches(setup.num_threads, size, setup.batch_size)
         positions = np.arange(setup.batch_size, dtype=np.int32)
 
         @tf.function  # type: ignore[untyped-decorator]
@@ -118,16 +136,18 @@ def image_data_generator(setup: Setup, target: float) -> Row:
 
     few = max(3, setup.num_batches // 6)  # it takes seconds to a batch
     slow: Turn = stream_turn(batches(), setup.batch_size, few, num_warm=setup.num_threads + 1)
+    stored = f", shards whose tiles are stored at {size} px" if dataset is not setup.dataset else ""
     same = "flips, zoom 0.8-1.2, shear up to 10 degrees, brightness 0.8-1.2"
     return compare(
-        "reader_vs_image_data_generator",
+        name,
         Side(
-            f"components.train.reader, {setup.num_threads} threads, and on the device (here: this processor) {same}",
+            f"components.train.reader, {setup.num_threads} threads{stored}, and on the device (here: this processor) "
+            f"{same}",
             stream_turn(augmented(), setup.batch_size, setup.num_batches),
         ),
         Side(
             f"keras ImageDataGenerator on the source files, RGB, NIR, boundary and mask, {setup.num_threads} threads: "
-            f"{same}, float32",
+            f"{same}, {size} px float32",
             slow,
         ),
         dataclasses.replace(setup, num_rounds=min(setup.num_rounds, 3)),

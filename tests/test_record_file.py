@@ -87,6 +87,14 @@ def test_a_length_beyond_the_end_takes_no_memory(tmp_path: Path) -> None:
         list(read_records(tmp_path / "records"))
 
 
+def test_a_system_that_takes_few_bytes_at_a_time_gets_them_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = [bytes([number % 256]) * number for number in range(2500)]  # of three parts each, more than a call takes
+    expected = write(tmp_path / "expected", records)
+    assert list(read_records(tmp_path / "expected")) == records
+    monkeypatch.setattr(os, "writev", lambda descriptor, parts: os.write(descriptor, b"".join(parts)[:1000]))
+    assert write(tmp_path / "records", records) == expected
+
+
 @pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="this system takes no such advice")
 def test_a_file_that_stays_goes_to_disk_while_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[tuple[int, int]] = []
