@@ -1,12 +1,12 @@
 """Workers whose nodes are drained, or given to somebody more important: they come back, and it is no restart."""
 
-import json
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pods_nodes import nodes, pretended_gpus
 from pods_on_cluster import BUCKET_MARKS, Workplace, dataset_in_bucket, kubectl, workplace
 from pods_training import SMALL, BackgroundTraining, settings
 
@@ -42,12 +42,6 @@ def assert_resumed_once(training: BackgroundTraining) -> None:
     assert f"epoch {NUM_EPOCHS}/{NUM_EPOCHS} done" in training.output
 
 
-def nodes() -> list[dict[str, Any]]:
-    """Returns the nodes that take pods."""
-    items = json.loads(kubectl("get", "nodes", "-o", "json"))["items"]
-    return [node for node in items if not node["spec"].get("unschedulable")]
-
-
 def test_workers_of_a_drained_node_wait_for_another_and_go_on(
     data: tuple[str, Path], place: Workplace, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -68,20 +62,10 @@ def test_workers_of_a_drained_node_wait_for_another_and_go_on(
 
 @pytest.fixture
 def two_gpus() -> Iterator[Pool]:
-    """Two GPUs on one node that exist on paper: a pool of one for each worker."""
-    name = next((node["metadata"]["name"] for node in nodes() if GPU not in node["status"]["capacity"]), "")
-    if not name:
-        pytest.skip("needs a node that has no GPUs, to pretend that it has")
-    mark = uuid.uuid4().hex
-    status = ("patch", "node", name, "--subresource=status", "--type=merge", "-p")
-    try:
-        kubectl("label", "node", name, f"agrivision-test={mark}")
-        kubectl(*status, json.dumps({"status": {"capacity": {GPU: "2"}, "allocatable": {GPU: "2"}}}))
-        selector = {"agrivision-test": mark}
+    """A pool of one GPU for each of two workers."""
+    selector = {"agrivision-test": uuid.uuid4().hex}
+    with pretended_gpus(2, selector):
         yield resolve("cpu", GPU, 1, node_selector=selector, cpu=SMALL.cpu, memory=SMALL.memory)
-    finally:
-        kubectl(*status, json.dumps({"status": {"capacity": {GPU: None}, "allocatable": {GPU: None}}}))
-        kubectl("label", "node", name, "agrivision-test-")
 
 
 @pytest.fixture
