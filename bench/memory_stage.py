@@ -1,19 +1,19 @@
-"""One stage in a process of its own, which tells its time and its peak of memory as JSON on its last line.
+"""One stage in a process of its own: the time that it takes, which it tells on its last line, and its peak of memory.
 
 `python -m bench.memory_stage STAGE ROOT`: only what the stage itself needs is imported.
 """
 
-import json
+import contextlib
 import subprocess
 import sys
-import threading
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 _FIELDS = ("VmHWM:", "RssAnon:", "RssShmem:")  # of /proc/self/status, in kB
-_SAMPLE_SECONDS = 0.02
+_SAMPLE_SECONDS = 0.002
 _SHARD_SIZE_MB = 2  # of tiles of 64 px, as many as 64 MB have of 512 px
 
 
@@ -26,34 +26,28 @@ def run_stage(stage: str, root: Path) -> dict[str, float]:
       by all processes and can be dropped at any time; TensorFlow's alone are some 350 MB.
     """
     command = [sys.executable, "-m", "bench.memory_stage", stage, str(root)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-3000:]}")
-    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return result
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        peaks = _watch(process)
+        output.seek(0)
+        text = output.read()
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{text[-3000:]}")
+    return {"seconds": float(text.splitlines()[-1]), **peaks}
 
 
-class _Peak(threading.Thread):
-    """Watches the memory of this process."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self._own_mb = 0.0
-
-    def run(self) -> None:
-        while True:
-            self._look()
-            time.sleep(_SAMPLE_SECONDS)
-
-    def _look(self) -> dict[str, float]:
-        lines = (line.split() for line in Path("/proc/self/status").read_text().splitlines())
-        fields = {line[0]: int(line[1]) * 1024 / 1e6 for line in lines if line[0] in _FIELDS}
-        self._own_mb = max(self._own_mb, fields["RssAnon:"] + fields["RssShmem:"])
-        return fields
-
-    def result(self) -> dict[str, float]:
-        # Not ru_maxrss, which a child inherits from its parent.
-        return {"resident_mb": self._look()["VmHWM:"], "own_mb": self._own_mb}
+def _watch(process: "subprocess.Popen[bytes]") -> dict[str, float]:
+    """Returns the peaks of a process at its end; watched from outside, where its own threads delay no look."""
+    # The system keeps the peak of both together, which a child would not inherit, but not that of its own memory.
+    own = resident = 0.0
+    while process.poll() is None:
+        with contextlib.suppress(OSError, ValueError):  # it ends meanwhile
+            lines = (line.split() for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
+            fields = {line[0]: int(line[1]) * 1024 / 1e6 for line in lines if line[0] in _FIELDS}
+            own = max(own, fields.get("RssAnon:", 0.0) + fields.get("RssShmem:", 0.0))
+            resident = max(resident, fields.get("VmHWM:", 0.0))
+        time.sleep(_SAMPLE_SECONDS)
+    return {"own_mb": own, "resident_mb": resident}
 
 
 def _ingest(root: Path) -> None:
@@ -105,11 +99,9 @@ STAGES: dict[str, Callable[[Path], Any]] = {"ingest": _ingest, "shard": _shard, 
 
 def main() -> None:
     stage, root = sys.argv[1:]
-    peak = _Peak()
-    peak.start()
     start = time.perf_counter()
     STAGES[stage](Path(root))
-    print(json.dumps({"seconds": time.perf_counter() - start, **peak.result()}))
+    print(time.perf_counter() - start)
 
 
 if __name__ == "__main__":

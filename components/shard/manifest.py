@@ -3,6 +3,7 @@
 import contextlib
 import filecmp
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from components.shard.shifts import Drift
 DATASETS_FOLDER = "datasets"
 MANIFEST_NAME = "manifest.json"
 REPORT_NAME = "report.html"
-_NUM_THREADS = 16  # each waits for an answer about one shard
+_REMOTE_THREADS = 16  # a bucket answers in tens of milliseconds; each answer read ahead takes half a megabyte
 
 
 def merge_shards(
@@ -110,7 +111,8 @@ def _summed(inventory: Inventory, planned: Sequence[PlannedShard], data_root: st
       DataError: if one is missing or does not fit the plan, or its shard is missing.
     """
     sums = DatasetSums(inventory)
-    receipts = map_in_order(lambda shard: checked_receipt(data_root, shard, inventory), planned, _NUM_THREADS)
+    num_threads = _REMOTE_THREADS if storage.is_remote(data_root) else os.cpu_count() or 1
+    receipts = map_in_order(lambda shard: checked_receipt(data_root, shard, inventory), planned, num_threads)
     with contextlib.closing(receipts):
         for receipt in receipts:
             sums.add(receipt)
