@@ -1,12 +1,19 @@
 """Work in threads whose results come in the order of the items, with few of them in memory at a time."""
 
 import concurrent.futures
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from typing import TypeVar
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
+REMOTE_THREADS = 16  # a bucket answers in tens of milliseconds, whatever the processor does meanwhile
+
+
+def num_threads_for(is_remote: bool) -> int:
+    """Returns how many threads keep busy with reading: one for each processor, more where they wait for a bucket."""
+    return REMOTE_THREADS if is_remote else os.cpu_count() or 1
 
 
 def map_in_order(

@@ -40,7 +40,8 @@ def _files() -> Any:
     except (ImportError, NotImplementedError) as error:
         raise SettingsError(
             "s3:// needs the ingest environment: tensorflow-io does not load here; use the ingest image "
-            "(AGRIVISION_INGEST_IMAGE), or copy the tiles first: make mirror SOURCE=s3://<bucket>/<folder> TO=<folder>"
+            "(agrivision submit --ingest-image), or copy the tiles first: "
+            "make mirror SOURCE=s3://<bucket>/<folder> TO=<folder>"
         ) from error
     _end_at_exit()
     return gfile

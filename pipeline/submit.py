@@ -86,7 +86,7 @@ def check_source(parameters: Parameters, package: Package) -> None:
     if parameters.source_uri.startswith("s3://") and images["train"] in {images[step] for step in SOURCE_STEPS}:
         raise SettingsError(
             f"source_uri is {parameters.source_uri!r}, which the image {images['train']!r} cannot read; "
-            "give --ingest-image, as `make image TARGET=ingest` builds it, or copy the tiles first: agrivision mirror"
+            "give --ingest-image, as `make image TARGET=ingest` builds it, or copy the tiles first: make mirror"
         )
 
 

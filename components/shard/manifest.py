@@ -3,7 +3,6 @@
 import contextlib
 import filecmp
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from components import record_table, storage
 from components.agrivision import SPLITS
 from components.contracts import Inventory, Manifest, PlannedShard, ShardReceipts, SplitSummary
 from components.errors import DataError
-from components.in_order import map_in_order
+from components.in_order import map_in_order, num_threads_for
 from components.progress import StepLog
 from components.shard import drift, duplicates, field_file
 from components.shard.dataset_check import find_warnings, require_few_rejected
@@ -23,7 +22,6 @@ from components.shard.shifts import Drift
 DATASETS_FOLDER = "datasets"
 MANIFEST_NAME = "manifest.json"
 REPORT_NAME = "report.html"
-_REMOTE_THREADS = 16  # a bucket answers in tens of milliseconds; each answer read ahead takes half a megabyte
 
 
 def merge_shards(
@@ -111,7 +109,7 @@ def _summed(inventory: Inventory, planned: Sequence[PlannedShard], data_root: st
       DataError: if one is missing or does not fit the plan, or its shard is missing.
     """
     sums = DatasetSums(inventory)
-    num_threads = _REMOTE_THREADS if storage.is_remote(data_root) else os.cpu_count() or 1
+    num_threads = num_threads_for(storage.is_remote(data_root))  # a receipt that is read ahead takes half a megabyte
     receipts = map_in_order(lambda shard: checked_receipt(data_root, shard, inventory), planned, num_threads)
     with contextlib.closing(receipts):
         for receipt in receipts:

@@ -5,19 +5,16 @@ import contextlib
 import dataclasses
 import functools
 import itertools
-import os
 from collections.abc import Iterator
 
 from components import storage
 from components.contracts import Inventory, Partition, PlannedShard, ShardReceipt, ShardReceipts, SourceFile, SourceTile
 from components.errors import DataError, SettingsError
-from components.in_order import map_in_order
+from components.in_order import REMOTE_THREADS, map_in_order, num_threads_for
 from components.progress import Progress, StepLog
 from components.shard.partition import planned_tiles
 from components.shard.plan_check import ShardKey, as_planned
 from components.shard.receipts import is_done
-
-_REMOTE_THREADS = 16  # a bucket answers in tens of milliseconds, whatever the processor does meanwhile
 
 
 def write_shards(
@@ -43,7 +40,7 @@ def write_shards(
     """
     inventory = Inventory.read(inventory_path)
     work = _partition(inventory, partition)
-    with concurrent.futures.ThreadPoolExecutor(_REMOTE_THREADS) as pool:
+    with concurrent.futures.ThreadPoolExecutor(REMOTE_THREADS) as pool:
         done = list(pool.map(functools.partial(is_done, data_root), work.shards))
     missing = {
         (shard.split, shard.index): shard for shard, is_there in zip(work.shards, done, strict=True) if not is_there
@@ -112,7 +109,7 @@ def _write_missing(
     checked = map_in_order(
         lambda tile: ((tile.split, tile.shard), tile_check.check_tile(tile, inventory, read)),
         as_planned(planned_tiles(data_root, work, SourceTile), missing, inventory, work.path),
-        num_threads or (_REMOTE_THREADS if storage.is_remote(inventory.source_uri) else os.cpu_count() or 1),
+        num_threads or num_threads_for(storage.is_remote(inventory.source_uri)),
     )
     groups = (
         (missing[key], (tile for _, tile in group))
