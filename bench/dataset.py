@@ -7,19 +7,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from components import tfrecords
 from components.agrivision import PAPER_2020
 from components.contracts import Inventory, Manifest, SourceTile
+from components.dataset.partition import planned_tiles
 from components.ingest.inventory import build_inventory
 from components.ingest.settings import IngestSettings
+from components.merge.merge import merge_shards
 from components.progress import StepLog
-from components.shard.manifest import merge_shards
-from components.shard.partition import planned_tiles
-from components.shard.writer import write_shards
+from components.records import tfrecords
+from components.shard.writer import shard_partition
 from components.synth.dataset import write_dataset
-from components.train.order import train_plan
-from components.train.reader import Batch, Reader
-from components.train.shard_index import ShardIndex, index_split
+from components.train.input.order import train_plan
+from components.train.input.reader import Batch, Reader
+from components.train.input.shard_index import ShardIndex, index_split
 
 _EPOCHS = 1000  # more than any run reads
 
@@ -113,7 +113,7 @@ def shard(inventory: str, root: Path, num_threads: int | None = None) -> list[st
     receipts = []
     for partition in Inventory.read(inventory).partitions:
         receipts.append(str(root / f"receipts-{partition.index}.json"))
-        write_shards(inventory, str(partition.index), str(root), receipts[-1], StepLog("shard"), num_threads)
+        shard_partition(inventory, str(partition.index), str(root), receipts[-1], StepLog("shard"), num_threads)
     return receipts
 
 

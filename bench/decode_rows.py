@@ -156,7 +156,7 @@ def half_vs_decode_resize(setup: Setup, target: float) -> Row:
 def _pixel_difference(
     setup: Setup, records: Sequence[tuple[bytes, bytes]], whole: Callable[[bytes, bytes], Any], half: int
 ) -> float:
-    from components import tfrecords
+    from components.records import tfrecords
 
     bands = setup.dataset.manifest.bands
     ratio = tfrecords.decoder_ratio(list(setup.dataset.manifest.tile_sizes), half)

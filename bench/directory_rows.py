@@ -16,8 +16,8 @@ from bench.decode_rows import reader_side
 from bench.pairs import Row, Side, Turn, stream_turn
 from bench.run_settings import Setup
 from bench.sides import compare
-from components.train.augment import Augmentation, augment
-from components.train.config import TrainConfig
+from components.train.settings.config import TrainConfig
+from components.train.step.augment import Augmentation, augment
 
 # The reference study's.
 _AUGMENTATION = Augmentation(flips=True, zoom_range=0.2, shear_degrees=10.0, brightness_range=0.2)

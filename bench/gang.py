@@ -15,7 +15,7 @@ from typing import Any, Self
 import msgspec
 
 from bench.run_settings import Setup
-from components.train.config import TrainConfig
+from components.train.settings.config import TrainConfig
 
 _RATE = "rate of the turn: "
 

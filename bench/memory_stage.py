@@ -62,14 +62,14 @@ def _ingest(root: Path) -> None:
 
 def _shard(root: Path) -> None:
     from components.progress import StepLog
-    from components.shard.writer import write_shards
+    from components.shard.writer import shard_partition
 
-    write_shards(str(root / "inventory.json"), "0", str(root), str(root / "receipts.json"), StepLog("shard"))
+    shard_partition(str(root / "inventory.json"), "0", str(root), str(root / "receipts.json"), StepLog("shard"))
 
 
 def _merge(root: Path) -> None:
+    from components.merge.merge import merge_shards
     from components.progress import StepLog
-    from components.shard.manifest import merge_shards
 
     receipts = [str(root / "receipts.json")]
     paths = (str(root / name) for name in ("manifest.json", "report.html"))
@@ -78,11 +78,11 @@ def _merge(root: Path) -> None:
 
 def _read(root: Path) -> None:
     """Reads an epoch of the train split, as a worker does: index, order, whole batches."""
-    from components import tfrecords
     from components.contracts import Manifest
-    from components.train.order import train_plan
-    from components.train.reader import Reader
-    from components.train.shard_index import index_split
+    from components.records import tfrecords
+    from components.train.input.order import train_plan
+    from components.train.input.reader import Reader
+    from components.train.input.shard_index import index_split
 
     manifest = Manifest.read(root / "manifest.json")
     train, sizes = manifest.splits["train"], list(manifest.tile_sizes)

@@ -8,11 +8,11 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from components import record_table
 from components.agrivision import BANDS, PAPER_2020, PAPER_2020_CLASSES, TILE_SIZE_PX
 from components.contracts import FieldSums, Inventory, Partition, PlannedShard, ShardReceipt, ShardReceipts
-from components.shard.picture_digests import DIGEST_BYTES
-from components.tile_record import Record, serialize
+from components.dataset.picture_digests import DIGEST_BYTES
+from components.records import record_table
+from components.records.tile_record import Record, serialize
 
 _TILES_PER_SHARD = 320  # 64 MB of 200 kB
 _TILES_PER_FIELD = 28

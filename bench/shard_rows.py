@@ -20,11 +20,11 @@ from bench.run_settings import Setup
 from bench.sides import compare
 from components import storage
 from components.contracts import Inventory, SourceFile, SourceTile
-from components.in_order import map_in_order
+from components.ordered_map import map_in_order
 from components.progress import Progress, StepLog
+from components.records.tile_record import Record, serialize
 from components.shard import shard_file
 from components.shard.tile_check import CheckedTile
-from components.tile_record import Record, serialize
 
 _NUM_COPIES = 8  # of each tile, to pass through; of 600 tiles of 512 px they make 0.9 GB
 

@@ -13,11 +13,11 @@ from bench.pairs import Row, Side, summarise
 from bench.run_settings import Setup
 from bench.sides import compare
 from bench.trainee import BenchTrainee, lazy_turn, limit_threads
-from components.train.checkpoint_writer import CheckpointWriter
-from components.train.checkpoints import TrainingState
-from components.train.config import TrainConfig
-from components.train.reader import Batch
-from components.train.snapshot import named_variables
+from components.train.checkpoint.checkpoint_writer import CheckpointWriter
+from components.train.checkpoint.checkpoints import TrainingState
+from components.train.checkpoint.snapshot import named_variables
+from components.train.input.reader import Batch
+from components.train.settings.config import TrainConfig
 
 SMALL = TrainConfig(backbone="small", image_size_px=128, global_batch_size=32)
 EACH = TrainConfig(backbone="small", image_size_px=128, global_batch_size=64)  # of each of two workers

@@ -10,11 +10,12 @@ import tensorflow as tf
 
 from bench.dataset import Dataset
 from bench.pairs import Turn
-from components.train import objective, order, steps
-from components.train.config import TrainConfig
-from components.train.model import build_model
-from components.train.optimizer import Optimizer
-from components.train.reader import Batch
+from components.train.input import order
+from components.train.input.reader import Batch
+from components.train.model.model import build_model
+from components.train.settings.config import TrainConfig
+from components.train.step import objective, steps
+from components.train.step.optimizer import Optimizer
 
 _NUM_STEPS = 1_000_000  # of the schedule: more than any run takes
 _WARM_CALLS = 4  # as many batches as lie ready when a turn begins, and one

@@ -51,14 +51,14 @@ S3_SETTINGS = ("AWS_REGION", "S3_ENDPOINT")
 S3_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
-def image() -> str:
+def container_image() -> str:
     """Returns the image that compiled steps run in."""
     return os.environ.get("AGRIVISION_IMAGE", DEFAULT_IMAGE)
 
 
 def ingest_image() -> str:
     """Returns the image that the compiled steps run in that read the source."""
-    return os.environ.get("AGRIVISION_INGEST_IMAGE", image())
+    return os.environ.get("AGRIVISION_INGEST_IMAGE", container_image())
 
 
 def kfp_endpoint() -> str:

@@ -20,7 +20,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.train.strategies import PARAMETER_SERVER, task_name, tasks
+from components.train.settings.roles import task_name, tasks
+from components.train.settings.strategies import PARAMETER_SERVER
 from faults.rows import HEADER, Judge, Row, all_steps, same_weights
 from faults.training import Ending, Training, make_dataset
 

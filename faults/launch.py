@@ -4,7 +4,7 @@ import json
 import sys
 
 from components.progress import StepLog
-from components.train.local import train_locally
+from components.train.training import train_locally
 
 
 def main() -> None:

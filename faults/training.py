@@ -14,11 +14,11 @@ from components.agrivision import PAPER_2020
 from components.contracts import Inventory
 from components.ingest.inventory import build_inventory
 from components.ingest.settings import IngestSettings
+from components.merge.merge import merge_shards
 from components.progress import StepLog
-from components.shard.manifest import merge_shards
-from components.shard.writer import write_shards
+from components.shard.writer import shard_partition
 from components.synth.dataset import write_dataset
-from components.train import checkpoints
+from components.train.checkpoint import checkpoints
 
 _POLL_SECONDS = 0.02
 _GIVE_UP_SECONDS = 600.0
@@ -67,7 +67,7 @@ def make_dataset(root: Path, num_tiles: int) -> None:
     receipts = []
     for partition in Inventory.read(inventory).partitions:
         receipts.append(str(root / f"receipts-{partition.index}.json"))
-        write_shards(inventory, str(partition.index), str(root), receipts[-1], StepLog("shard"))
+        shard_partition(inventory, str(partition.index), str(root), receipts[-1], StepLog("shard"))
     merge_shards(
         inventory, receipts, str(root), str(root / "manifest.json"), str(root / "report.html"), StepLog("merge")
     )
@@ -157,7 +157,7 @@ class Training:
     def _num_steps(self) -> int:
         for root in (self._root / "training").glob("*/checkpoints"):
             if names := checkpoints.names_under(str(root)):
-                return checkpoints.read(str(root), names[-1])[0].global_step
+                return checkpoints.read_checkpoint(str(root), names[-1])[0].global_step
         return 0
 
     def kill(self) -> None:

@@ -7,11 +7,13 @@ from typing import Any, Dict, List  # noqa: UP035  (kfp reads the annotations Di
 
 from kfp import dsl
 
-from components.evaluate.component import evaluate, gate
+from components.evaluate.component import evaluate
+from components.gate.component import gate
 from components.ingest.component import ingest
+from components.merge.component import merge
 from components.push.component import push
-from components.shard.component import merge, shard
-from pipeline import pods
+from components.shard.component import shard
+from pipeline import pod_settings
 from pipeline.parameters import BUCKET_PLACES, VOLUME_CLAIM, Parameters
 
 PIPELINE_NAME = "agrivision-training"
@@ -119,16 +121,18 @@ def training_pipeline(train: Callable[..., Any], volume: bool = False) -> Any:
             ).set_caching_options(False)
 
         for step in (tiles, shards, dataset, decision):
-            pods.ask_for(step, "100m", "256Mi")
+            pod_settings.ask_for(step, "100m", "256Mi")
         for step in (evaluation, pushed):  # these load TensorFlow
-            pods.ask_for(step, "250m", "1Gi")
+            pod_settings.ask_for(step, "250m", "1Gi")
         for step in (tiles, shards, dataset):
-            pods.read_s3_settings(step)
-        pods.read_cluster_settings(model)
-        pods.set_pool(model, train_accelerator_type, train_accelerator_count, train_node_selector, train_tolerations)
+            pod_settings.read_s3_settings(step)
+        pod_settings.read_cluster_settings(model)
+        pod_settings.set_pool(
+            model, train_accelerator_type, train_accelerator_count, train_node_selector, train_tolerations
+        )
         if volume:
             for step in (tiles, shards, dataset, model, evaluation, decision, pushed):
-                pods.mount(step, volume_claim)
+                pod_settings.mount(step, volume_claim)
 
     return dsl.pipeline(
         agrivision_training if volume else _on_buckets(agrivision_training),

@@ -10,9 +10,9 @@ from typing import Any, get_origin
 from components.agrivision import LAYOUTS
 from components.errors import SettingsError
 from components.ingest.settings import check_places, check_settings
-from components.train.config import TrainConfig
-from components.train.profiles import PROFILES, check_pool, resolve
-from components.train.strategies import AUTO, STRATEGIES, check_strategy
+from components.train.settings.config import TrainConfig
+from components.train.settings.node_pools import PROFILES, check_pool, resolve
+from components.train.settings.strategies import AUTO, STRATEGIES, check_strategy
 
 # Where every step finds the volume of a claim, and the claim that the manifests make.
 VOLUME_PATH = "/mnt/agrivision"

@@ -1,11 +1,11 @@
-"""KFP wrappers of evaluate and gate."""
+"""KFP wrapper of the evaluate stage."""
 
 from kfp import dsl
 
 from components import environment
 
 
-@dsl.component(base_image=environment.image(), install_kfp_package=False)
+@dsl.component(base_image=environment.container_image(), install_kfp_package=False)
 def evaluate(
     data_root: str,
     models_uri: str,
@@ -39,22 +39,3 @@ def evaluate(
         roc = outcome.roc
         classification.log_roc_curve(roc.false_positive_rate, roc.true_positive_rate, roc.threshold)
         log.summary = outcome.summary
-
-
-@dsl.component(base_image=environment.image(), install_kfp_package=False)
-def gate(
-    data_root: str,
-    min_macro_f1: float,
-    evaluation: dsl.Input[dsl.Artifact],
-    decision: dsl.Output[dsl.Artifact],
-) -> str:
-    """Decides whether a model may be pushed: "push" or "refuse", and why."""
-    from components.contracts import Evaluation
-    from components.evaluate.gate import decide_push
-    from components.progress import step_log
-
-    with step_log("gate") as log:
-        result = decide_push(data_root, min_macro_f1, Evaluation.read(evaluation.path))
-        result.write(decision.path)
-        log.summary = result.reason
-    return result.decision

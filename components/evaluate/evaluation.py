@@ -12,7 +12,7 @@ from components import storage
 from components.contracts import Evaluation, Manifest, Scores, TrainingReceipt
 from components.errors import DataError, SettingsError
 from components.evaluate import report as evaluation_report
-from components.evaluate.examples import choose_examples, read_thumbnails
+from components.evaluate.examples import choose_judged_tiles, read_thumbnails
 from components.evaluate.predictions import Predictions, predict_split, trained_model
 from components.evaluate.production import Incumbent, load_production
 from components.evaluate.scores import ConfusionMatrix, RocCurve, confusion_matrix, micro_roc, score
@@ -22,7 +22,7 @@ from components.report import write_page
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
+class EvaluationResult:
     """What the evaluate step hands on.
 
     Attributes:
@@ -54,7 +54,7 @@ def evaluate_training(
     receipt: TrainingReceipt,
     report_path: Path,
     log: StepLog,
-) -> Outcome:
+) -> EvaluationResult:
     """Evaluates a training, writes its predictions under `data_root` and its HTML report to `report_path`.
 
     Raises:
@@ -93,14 +93,14 @@ def evaluate_training(
     )
     confusion = confusion_matrix(test.labels, predicted, classes, label_mode)
     roc = micro_roc(test.labels, test.probabilities)
-    examples = choose_examples(test, predicted, classes)
+    examples = choose_judged_tiles(test, predicted, classes)
     positions = [int(test.positions[example.row]) for example in examples]
     thumbnails = read_thumbnails(data_root, manifest, "test", positions)
     blocks = evaluation_report.blocks(
         manifest, receipt, evaluation, confusion, roc, test, predicted, examples, thumbnails
     )
     write_page(report_path, "Evaluation", blocks)
-    return Outcome(evaluation, _metrics(scores), confusion, roc, _summary(evaluation))
+    return EvaluationResult(evaluation, _metrics(scores), confusion, roc, _summary(evaluation))
 
 
 def _check(manifest: Manifest, receipt: TrainingReceipt) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from components import storage, tfrecords
+from components import storage
 from components.contracts import Manifest
 from components.evaluate.predictions import Predictions
+from components.records import tfrecords
 
 _THUMBNAIL_PX = 128
 _GAP_PX = 4
@@ -17,7 +18,7 @@ _DIMMED = 0.35
 
 
 @dataclasses.dataclass(frozen=True)
-class Example:
+class JudgedTile:
     """One tile to show for one class.
 
     Attributes:
@@ -30,7 +31,9 @@ class Example:
     row: int
 
 
-def choose_examples(predictions: Predictions, predicted: NDArray[np.bool_], classes: Sequence[str]) -> list[Example]:
+def choose_judged_tiles(
+    predictions: Predictions, predicted: NDArray[np.bool_], classes: Sequence[str]
+) -> list[JudgedTile]:
     """Chooses per class the surest tile found, the worst one missed and the surest false alarm, if any."""
     examples = []
     for c, name in enumerate(classes):
@@ -42,7 +45,7 @@ def choose_examples(predictions: Predictions, predicted: NDArray[np.bool_], clas
         ):
             among = np.flatnonzero(rows)
             if len(among):
-                examples.append(Example(name, outcome, int(among[np.argmin(order[among])])))
+                examples.append(JudgedTile(name, outcome, int(among[np.argmin(order[among])])))
     return examples
 
 

@@ -13,10 +13,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components import storage, tfrecords, whole_folder
+from components import storage
 from components.contracts import Manifest, TrainingReceipt
 from components.errors import DataError
 from components.progress import Progress, StepLog
+from components.records import tfrecords
+from components.storage import whole_folder
 
 # (rgb, nir, valid_mask) encoded, string [N] each -> probabilities float32 [N, C]
 Answer: TypeAlias = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], Any]

@@ -6,6 +6,7 @@ from components import storage
 from components.contracts import Manifest, ModelCard, Production
 from components.errors import DataError
 from components.evaluate.predictions import Answer, load_saved_model
+from components.registry.versions import CARD, POINTER, card_uri, pointer_uri, version_uri
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,18 +29,17 @@ class Incumbent:
 
 def load_production(models_uri: str, manifest: Manifest) -> Incumbent:
     """Loads the model in production; one that is absent, damaged or of another kind is noted, and no error."""
-    content, _ = storage.read_pointer(storage.join(models_uri, "production.json"))
+    content, _ = storage.read_pointer(pointer_uri(models_uri))
     if content is None:
         return Incumbent()
     try:
-        version = Production.from_json(content, "production.json").version
+        version = Production.from_json(content, POINTER).version
     except DataError as error:
         return Incumbent(note=str(error))
-    uri = storage.join(models_uri, "versions", version)
     try:
-        card = ModelCard.from_json(storage.read_bytes(storage.join(uri, "card.json")), f"card.json of {version}")
+        card = ModelCard.from_json(storage.read_bytes(card_uri(models_uri, version)), f"{CARD} of {version}")
     except FileNotFoundError:
-        return Incumbent(version, note=f"version {version} is not in {models_uri!r}, or has no card.json")
+        return Incumbent(version, note=f"version {version} is not in {models_uri!r}, or has no {CARD}")
     except DataError as error:
         return Incumbent(version, note=str(error))
     for name, of_production, of_dataset in (
@@ -50,7 +50,7 @@ def load_production(models_uri: str, manifest: Manifest) -> Incumbent:
             note = f"version {version} has the {name} {', '.join(of_production)}, this dataset {', '.join(of_dataset)}"
             return Incumbent(version, training_id=card.training_id, note=note)
     try:
-        model = load_saved_model(uri)
+        model = load_saved_model(version_uri(models_uri, version))
         masked = model.signatures["masked"]
     except KeyError:
         return Incumbent(version, training_id=card.training_id, note=f"version {version} has no signature 'masked'")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from components import report
 from components.contracts import Evaluation, Manifest, Scores, TrainingReceipt
-from components.evaluate.examples import Example
+from components.evaluate.examples import JudgedTile
 from components.evaluate.predictions import Predictions
 from components.evaluate.scores import ConfusionMatrix, RocCurve
 
@@ -25,7 +25,7 @@ def blocks(
     roc: RocCurve,
     predictions: Predictions,
     predicted: NDArray[np.bool_],
-    examples: Sequence[Example],
+    examples: Sequence[JudgedTile],
     thumbnails: dict[int, NDArray[np.uint8]],
 ) -> list[str]:
     """Returns the report's blocks for `components.report.page`.
@@ -168,7 +168,7 @@ def _example_blocks(
     manifest: Manifest,
     predictions: Predictions,
     predicted: NDArray[np.bool_],
-    examples: Sequence[Example],
+    examples: Sequence[JudgedTile],
     thumbnails: dict[int, NDArray[np.uint8]],
 ) -> list[str]:
     def names(of: NDArray[np.bool_]) -> str:

@@ -9,8 +9,8 @@ from components.contracts import Inventory, SourceFile
 from components.ingest.partition_files import write_partitions
 from components.ingest.planner import Deal, SplitSize, num_shards, sizes_of
 from components.ingest.settings import IngestSettings
-from components.ingest.spill import CACHE_KB
-from components.ingest.stock import Stock, take_stock
+from components.ingest.survey import Survey, survey_source
+from components.ingest.temporary_database import CACHE_KB
 from components.progress import Progress, StepLog
 from components.source_digest import SourceDigest
 
@@ -37,23 +37,23 @@ def inventory_of(
     log: StepLog,
     cache_kb: int = CACHE_KB,
 ) -> Inventory:
-    """Does what build_inventory does, with files that are listed already; see stock.take_stock."""
-    with take_stock(files, source_uri, settings, log, cache_kb) as stock:
-        table, sizes = stock.table, sizes_of(stock.table, stock.split_of)
+    """Does what build_inventory does, with files that are listed already; see survey.survey_source."""
+    with survey_source(files, source_uri, settings, log, cache_kb) as survey:
+        table, sizes = survey.table, sizes_of(survey.table, survey.split_of)
         counts = {
             split: num_shards(split, *sizes[split], settings.shard_size_mb, settings.num_workers) for split in SPLITS
         }
-        deal = Deal(table, stock.split_of, counts, settings.num_partitions)
+        deal = Deal(table, survey.split_of, counts, settings.num_partitions)
         if deal.num_partitions < settings.num_partitions:
             log.line(
                 f"{deal.num_partitions} partitions instead of {settings.num_partitions}, "
                 "as there are only as many shards"
             )
-        bands = RGB_BANDS if stock.layout == CLASS_FOLDERS else BANDS
+        bands = RGB_BANDS if survey.layout == CLASS_FOLDERS else BANDS
         new_digest = functools.partial(
             SourceDigest,
-            layout=stock.layout,
-            classes=stock.classes,
+            layout=survey.layout,
+            classes=survey.classes,
             bands=bands,
             min_class_fraction=settings.min_class_fraction,
             tile_size_px=settings.tile_size_px,
@@ -61,30 +61,30 @@ def inventory_of(
         progress = Progress(log, None, "tiles planned", _SECONDS_PER_LINE)
         inventory = Inventory(
             source_uri=source_uri,
-            layout=stock.layout,
-            classes=stock.classes,
+            layout=survey.layout,
+            classes=survey.classes,
             bands=bands,
             seed=settings.seed,
-            split_origin=stock.split_origin,
+            split_origin=survey.split_origin,
             fingerprint=table.fingerprint,
             num_tiles=table.num_tiles,
             num_fields=table.num_fields,
-            num_unlabelled=stock.num_unlabelled,
+            num_unlabelled=survey.num_unlabelled,
             min_class_fraction=settings.min_class_fraction,
             max_bad_fraction=settings.max_bad_fraction,
             tile_size_px=settings.tile_size_px,
             partitions=write_partitions(table, deal, new_digest, data_root, settings, progress),
             rejected=tuple(table.rejected()),
         )
-        log.summary = _summary(inventory, stock, sizes, sum(counts.values()))
+        log.summary = _summary(inventory, survey, sizes, sum(counts.values()))
     return inventory
 
 
-def _summary(inventory: Inventory, stock: Stock, sizes: dict[str, SplitSize], total: int) -> str:
+def _summary(inventory: Inventory, survey: Survey, sizes: dict[str, SplitSize], total: int) -> str:
     by_split = ", ".join(f"{sizes[split][0]:,} {split}" for split in SPLITS)
     text = (
         f"found {inventory.num_tiles:,} tiles of {inventory.num_fields:,} fields in layout {inventory.layout} "
-        f"({by_split}; split {stock.split_origin})"
+        f"({by_split}; split {survey.split_origin})"
     )
     if inventory.rejected:
         text += f", {len(inventory.rejected):,} rejected"

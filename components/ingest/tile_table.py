@@ -12,7 +12,6 @@ import msgspec
 
 from components.agrivision import SPLITS
 from components.contracts import Rejection, SourceFile, SourceTile
-from components.ingest.keyed_hash import keyed_hash
 from components.ingest.pairing import UNDECIDED, Paired
 from components.ingest.stored_bytes import stored_bytes
 from components.source_digest import placeless_line
@@ -188,3 +187,8 @@ class TileTable:
         """Yields what was rejected, in order; at most `limit`, if it is not negative."""
         rows = self.database.execute("SELECT tile_id, reason FROM rejected ORDER BY tile_id, reason LIMIT ?", (limit,))
         return (Rejection(*row) for row in rows)
+
+
+def keyed_hash(purpose: str, seed: int, name: str) -> bytes:
+    """Returns 16 bytes that follow from the name, and differ by seed and by purpose (at most 16 characters)."""
+    return hashlib.blake2b(name.encode(), digest_size=16, key=str(seed).encode(), person=purpose.encode()).digest()

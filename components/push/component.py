@@ -5,7 +5,7 @@ from kfp import dsl
 from components import environment
 
 
-@dsl.component(base_image=environment.image(), install_kfp_package=False)
+@dsl.component(base_image=environment.container_image(), install_kfp_package=False)
 def push(
     data_root: str,
     models_uri: str,
@@ -17,7 +17,7 @@ def push(
     """Verifies and publishes a model, and points production at it; returns its URI."""
     from components.contracts import Evaluation, Manifest, TrainingReceipt
     from components.progress import step_log
-    from components.push.publish import push_model, summarize
+    from components.push.publish import push_model, summary_line
 
     with step_log("push") as log:
         result = push_model(
@@ -29,5 +29,5 @@ def push(
             log,
         )
         result.write(pushed.path)
-        log.summary = summarize(result)
+        log.summary = summary_line(result)
     return result.model_uri

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from components import storage, whole_folder
+from components import storage
 from components.contracts import ModelCard
 from components.errors import DataError, SettingsError
-from components.push.pointer import read_production, version_uri
-from components.push.serving import CARD
+from components.registry.pointer import read_production
+from components.registry.versions import CARD, POINTER, version_uri
+from components.storage import whole_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +71,7 @@ def _find_model(uri: str) -> tuple[str, ModelCard]:
     if not storage.exists(storage.join(uri, CARD)):
         production, _ = read_production(uri)
         if production is None:
-            raise SettingsError(f"no model at {uri!r}: neither production.json nor {CARD} is there")
+            raise SettingsError(f"no model at {uri!r}: neither {POINTER} nor {CARD} is there")
         uri = version_uri(uri, production.version)
     card_uri = storage.join(uri, CARD)
     try:

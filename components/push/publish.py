@@ -3,13 +3,15 @@
 import tempfile
 from pathlib import Path
 
-from components import storage, whole_folder
+from components import storage
 from components.contracts import Evaluation, Manifest, PushReceipt, TrainingReceipt
 from components.errors import DataError, SettingsError
 from components.progress import StepLog
-from components.push.pointer import move_production, read_production, require_production, version_uri
-from components.push.serving import CARD, model_card, save_serving_model, weights_digest
+from components.push.serving import model_card, save_serving_model, weights_digest
 from components.push.verify import verify_in_fresh_process
+from components.registry.pointer import move_production, read_production, require_production
+from components.registry.versions import CARD, version_uri
+from components.storage import whole_folder
 
 
 def push_model(
@@ -58,7 +60,7 @@ def push_model(
     return PushReceipt(model_version=card.version, model_uri=uri, previous_version=previous)
 
 
-def summarize(receipt: PushReceipt) -> str:
+def summary_line(receipt: PushReceipt) -> str:
     """Returns the push in one line."""
     before = f"before it was {receipt.previous_version}" if receipt.previous_version else "the first"
     return f"production is version {receipt.model_version} at {receipt.model_uri}, {before}"

@@ -10,8 +10,7 @@ import tensorflow as tf
 
 from components.agrivision import RGB_BANDS
 from components.contracts import Evaluation, ModelCard, TrainingReceipt
-
-CARD = "card.json"
+from components.registry.versions import CARD
 
 # Bookkeeping of the checkpoint, which holds node numbers and no weights.
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"

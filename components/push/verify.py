@@ -136,7 +136,7 @@ def _sample(check: Check, known: set[str]) -> Iterator[dict[str, Any]]:
     """Yields batches of the first evaluated tiles; shards are drawn by a hash, so the first are like any others."""
     import tensorflow as tf
 
-    from components import tfrecords
+    from components.records import tfrecords
 
     names = tf.constant(sorted(known))
 

@@ -9,13 +9,14 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from components import record_table, storage
+from components import storage
 from components.contracts import Inventory, Note, PlannedShard, Rejection, ShardReceipt
+from components.dataset.receipts import write_shard_receipt
 from components.errors import DataError
 from components.progress import Progress
-from components.record_file import RecordWriter
-from components.shard.receipts import write_receipt
-from components.shard.statistics import ShardStatistics
+from components.records import record_table
+from components.records.record_file import RecordWriter
+from components.shard.shard_statistics import ShardStatistics
 from components.shard.tile_check import CheckedTile
 
 FOLDER = "shards"
@@ -113,7 +114,7 @@ def _publish(local: Path, data_root: str, receipt: ShardReceipt) -> None:
             elif there != receipt.num_bytes:
                 # Only a damaged file has this name and another size; a reader of it has failed already.
                 storage.write_bytes(uri, local.read_bytes())
-        write_receipt(data_root, receipt)
+        write_shard_receipt(data_root, receipt)
     finally:
         local.unlink(missing_ok=True)
 

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from components.agrivision import CLASS_FOLDERS, RGB_BANDS, year_of
 from components.contracts import Inventory, Rejection, SourceFile, SourceTile
-from components.mask_png import encode_mask
-from components.shard import source_image
+from components.dataset.picture_digests import picture_digest
+from components.records import source_image
+from components.records.mask_png import encode_mask
+from components.records.source_image import BadImage
+from components.records.tile_record import Record, serialize
 from components.shard.annotation_check import disagreement
-from components.shard.picture_digests import picture_digest
-from components.shard.source_image import BadImage
 from components.shard.stored_size import scaled_counts, scaled_jpeg, scaled_mask, stored_size
-from components.tile_record import Record, serialize
 
 
 @dataclasses.dataclass(frozen=True)

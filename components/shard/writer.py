@@ -9,15 +9,15 @@ from collections.abc import Iterator
 
 from components import storage
 from components.contracts import Inventory, Partition, PlannedShard, ShardReceipt, ShardReceipts, SourceFile, SourceTile
+from components.dataset.partition import planned_tiles
+from components.dataset.plan_check import ShardKey, as_planned
+from components.dataset.receipts import is_done
 from components.errors import DataError, SettingsError
-from components.in_order import REMOTE_THREADS, map_in_order, num_threads_for
+from components.ordered_map import REMOTE_THREADS, map_in_order, num_threads_for
 from components.progress import Progress, StepLog
-from components.shard.partition import planned_tiles
-from components.shard.plan_check import ShardKey, as_planned
-from components.shard.receipts import is_done
 
 
-def write_shards(
+def shard_partition(
     inventory_path: str,
     partition: str,
     data_root: str,

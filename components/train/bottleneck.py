@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from components.contracts import Bottleneck, EpochMetrics
-from components.train.config import TrainConfig
+from components.train.settings.config import TrainConfig
 
 INPUT_BOUND_SHARE = 0.05
 HIGHLY_INPUT_BOUND_SHARE = 0.2

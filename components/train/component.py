@@ -14,7 +14,9 @@ _PASSED_THROUGH = [
 ]
 
 
-@dsl.component(base_image=environment.image(), install_kfp_package=False, task_config_passthroughs=_PASSED_THROUGH)
+@dsl.component(
+    base_image=environment.container_image(), install_kfp_package=False, task_config_passthroughs=_PASSED_THROUGH
+)
 def train(
     data_root: str,
     train_config: str,
@@ -37,8 +39,7 @@ def train(
     """Trains the classifier with workers in processes here or in pods of their own, or reuses an equal training."""
     from components.progress import step_log
     from components.train.report import summary_line, summary_metrics, write_report
-    from components.train.stage import run_training
-    from components.train.training import Settings
+    from components.train.training import Settings, run_training
 
     with step_log("train") as log:
         settings = Settings(

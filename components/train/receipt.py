@@ -6,8 +6,8 @@ from components import storage
 from components.contracts import Manifest, TrainingReceipt
 from components.progress import StepLog
 from components.train.bottleneck import Circumstances, find_bottleneck
-from components.train.spec import Outcome, WorkerSpec
-from components.train.strategies import PARAMETER_SERVER
+from components.train.settings.strategies import PARAMETER_SERVER
+from components.train.settings.worker_spec import TrainingOutcome, WorkerSpec
 
 _RECEIPT = "receipt.json"
 
@@ -17,7 +17,7 @@ def make_receipt(
 ) -> TrainingReceipt:
     """Returns what is to be said of a training whose workers are done, and have left their outcome in `folder`."""
     outcome_uri = storage.join(folder, "outcome.json")
-    outcome = Outcome.from_json(storage.read_bytes(outcome_uri), outcome_uri)
+    outcome = TrainingOutcome.from_json(storage.read_bytes(outcome_uri), outcome_uri)
     config = spec.config
     circumstances = Circumstances(
         config=config,
@@ -52,7 +52,7 @@ def make_receipt(
     )
 
 
-def write_receipt(receipt: TrainingReceipt, folder: str) -> None:
+def write_training_receipt(receipt: TrainingReceipt, folder: str) -> None:
     """Writes it to the training's folder."""
     storage.write_bytes(storage.join(folder, _RECEIPT), receipt.to_json())
 

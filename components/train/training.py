@@ -1,4 +1,4 @@
-"""The train stage, wherever its workers run: check, reuse or train, and write the receipt last."""
+"""The train step, in processes or in pods: check, reuse or train, and write the receipt last."""
 
 import contextlib
 import dataclasses
@@ -14,16 +14,18 @@ from components import storage
 from components.contracts import Manifest, TrainingReceipt
 from components.progress import StepLog
 from components.train.bottleneck import verdict
-from components.train.checks import check_checkpoints, check_training, resolve_bands, resolve_label_mode
-from components.train.config import TrainConfig
-from components.train.devices import Devices
-from components.train.identity import training_id
-from components.train.launch_dir import LaunchDir, launch_dir
-from components.train.lease import hold
-from components.train.pretrained import publish_weights, sha256_of
-from components.train.receipt import finished, make_receipt, write_receipt
-from components.train.spec import EXIT_STOPPED, WorkerSpec
-from components.train.strategies import AUTO, resolve_strategy
+from components.train.launch.launch_dir import LaunchDir, launch_dir
+from components.train.launch.lease import hold
+from components.train.launch.local.launcher import LocalProcesses
+from components.train.launch.pods.task_config import TaskConfig, is_on_cluster, settings_of
+from components.train.receipt import finished, make_receipt, write_training_receipt
+from components.train.settings.config import TrainConfig
+from components.train.settings.devices import Devices
+from components.train.settings.preflight import check_checkpoints, check_training, resolve_bands, resolve_label_mode
+from components.train.settings.published_weights import publish_weights, sha256_of
+from components.train.settings.strategies import AUTO, resolve_strategy
+from components.train.settings.training_id import training_id
+from components.train.settings.worker_spec import EXIT_STOPPED, WorkerSpec
 
 _PEER_WAIT_SECONDS = 120.0  # importing TensorFlow takes 10 s, on a busy machine a minute
 _STALL_SECONDS = 1800.0  # a step of the largest backbone takes 4 minutes on two cores
@@ -79,6 +81,61 @@ class Launcher(Protocol):
           SettingsError, DataError: what a worker ended with; another attempt would end the same.
           WorkersFailed: after `max_restarts` restarts.
         """
+
+
+def run_training(
+    settings: Settings,
+    task: TaskConfig | None,
+    profile: str,
+    cpu: str,
+    memory: str,
+    shared_memory: str,
+    log: StepLog,
+) -> TrainingReceipt:
+    """Trains, or returns the receipt of an equal training; for what is raised see train.
+
+    Args:
+      task: What Kubeflow says of the step; nothing on a machine, where there are no pods, and the others mean nothing.
+      profile: One of node_pools.PROFILES.
+      cpu, memory, shared_memory: Kubernetes quantities, or empty for the profile's.
+    """
+    if task is None or not is_on_cluster(task):
+        return train(settings, LocalProcesses(settings.num_workers), log)
+    # Only now, because it takes a second, and on a laptop nothing needs it.
+    from components.train.launch.pods.step_pod import worker_pods
+
+    pods = settings_of(task, profile, cpu, memory, shared_memory)
+    return train(settings, worker_pods(pods, settings.num_workers, settings.data_root), log)
+
+
+def train_locally(
+    data_root: str,
+    train_config: str,
+    num_workers: int,
+    max_restarts: int,
+    manifest_path: str,
+    log: StepLog,
+    max_seconds: int = 0,
+    checkpoint_seconds: int = 600,
+    keep_checkpoints: int = 2,
+    strategy: str = AUTO,
+) -> TrainingReceipt:
+    """Trains with `num_workers` processes on this machine, or returns the receipt of an equal training.
+
+    For the arguments see training.Settings, for what is raised train.
+    """
+    settings = Settings(
+        data_root=data_root,
+        train_config=train_config,
+        num_workers=num_workers,
+        max_restarts=max_restarts,
+        manifest_path=manifest_path,
+        max_seconds=max_seconds,
+        checkpoint_seconds=checkpoint_seconds,
+        keep_checkpoints=keep_checkpoints,
+        strategy=strategy,
+    )
+    return train(settings, LocalProcesses(num_workers), log)
 
 
 def train(settings: Settings, launcher: Launcher, log: StepLog) -> TrainingReceipt:
@@ -141,7 +198,7 @@ def train(settings: Settings, launcher: Launcher, log: StepLog) -> TrainingRecei
             num_restarts = launcher.launch(spec, settings.max_restarts, directory, log, check)
         receipt = make_receipt(spec, manifest, folder, num_restarts, time.monotonic() - started)
         log.line(verdict(receipt.bottleneck))
-        write_receipt(receipt, folder)
+        write_training_receipt(receipt, folder)
         return receipt
 
 

@@ -63,8 +63,8 @@ def verify(
     ] = False,
 ) -> None:
     """Check every shard of a dataset against its manifest: size, hash, number of records."""
-    from components.shard.leaks import check_leaks
-    from components.shard.verify import verify_manifest
+    from components.dataset.audit.leaks import check_leaks
+    from components.dataset.audit.verify import verify_manifest
 
     typer.echo(check_leaks(manifest, data_root) if leaks else verify_manifest(manifest, data_root))
 
@@ -83,7 +83,7 @@ def plan(
     ingest_test_percent: Annotated[int, typer.Option(help="As for run.")] = Parameters.ingest_test_percent,
 ) -> None:
     """Tell how many shards a source would become, and why; writes nothing."""
-    from components.ingest.plan import explain_plan
+    from components.ingest.plan_explained import explain_plan
     from components.ingest.settings import IngestSettings
     from components.progress import StepLog
 
@@ -108,7 +108,7 @@ def drift(
 
     The first line is the verdict. A shift is a result, not an error: the exit code is 0.
     """
-    from components.shard.drift import compare_manifests
-    from components.shard.drift_report import drift_text
+    from components.dataset.drift.compare import compare_manifests
+    from components.dataset.drift.show import drift_text
 
     typer.echo(drift_text(compare_manifests(manifest, earlier)))

@@ -1,5 +1,6 @@
 """The commands about models that were pushed. TensorFlow is imported inside the one that needs it."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -14,9 +15,7 @@ def predict(
     mask: Annotated[Path | None, typer.Option(help="PNG, 255 where pixels are usable.")] = None,
 ) -> None:
     """Ask a pushed model about one tile: the probability of every class, and whether it passes its threshold."""
-    from pipeline.quiet import import_tensorflow
-
-    import_tensorflow()
+    _import_tensorflow_quietly()
     from components.push.predict import predict as ask
 
     for name, answer in ask(model, rgb, nir, boundary, mask).items():
@@ -25,6 +24,19 @@ def predict(
 
 def rollback(models_uri: Annotated[str, typer.Argument(help="Where model versions are kept.")]) -> None:
     """Put the previous model version back into production."""
-    from components.push.pointer import rollback as roll_back
+    from components.registry.pointer import rollback as roll_back
 
     typer.echo(roll_back(models_uri))
+
+
+def _import_tensorflow_quietly() -> None:
+    """Imports TensorFlow with file descriptor 2 closed to it; Python's own errors still come through as exceptions."""
+    stderr = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        import tensorflow  # noqa: F401
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)

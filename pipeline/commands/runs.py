@@ -25,7 +25,7 @@ def run(
     The run's log, reports and summary.json are in runs/latest. Running it again, after a crash too, redoes only what
     is missing. A model that the gate refuses is a result, not an error: the exit code is 0.
     """
-    from pipeline.watch import run_and_watch
+    from pipeline.local.watch import run_and_watch
 
     run_and_watch(parameters, runs_dir, Console())
 
@@ -68,13 +68,13 @@ def submit(
     Exit codes: 0 pushed; 3 refused by the gate; 1 failed; 2 bad settings; 124 still running when the time was up; 75
     Kubeflow stayed away; 130 and 143 interrupted, which terminates the run.
     """
-    from pipeline.kubeflow import Kubeflow
-    from pipeline.package import make_package
-    from pipeline.submit import EndedError, check_places, check_source, run_and_follow, start
+    from pipeline.kubeflow.client import Kubeflow
+    from pipeline.kubeflow.package import make_package
+    from pipeline.kubeflow.submit import EndedError, check_shared_places, check_source, run_and_follow, start
 
     if timeout_minutes <= 0:
         raise SettingsError(f"--timeout-minutes must be above 0, got {timeout_minutes:g}; --no-wait does not wait")
-    check_places(parameters, volume_claim)
+    check_shared_places(parameters, volume_claim)
     package = make_package(bool(volume_claim), image, version, ingest_image)
     check_source(parameters, package)
     if not (url := host or environment.kfp_endpoint()):

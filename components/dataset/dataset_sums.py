@@ -1,0 +1,80 @@
+"""What the receipts of a dataset add up to: each is added and forgotten, so that memory does not grow with tiles."""
+
+from components.agrivision import SPLITS
+from components.contracts import Inventory, Note, Shard, ShardReceipt
+from components.dataset.field_table import FieldTable
+from components.dataset.first_sorted import FirstSorted, Rejections
+from components.dataset.picture_digests import DIGEST_BYTES, PictureDigests
+from components.dataset.split_statistics import SplitStatistics
+from components.errors import DataError
+from components.records.record_table import row_bytes
+
+
+class DatasetSums:
+    """The sums over the receipts that were added.
+
+    Attributes:
+      splits: By name.
+      shards: Those that have a file, by split, in the order of the plan.
+      num_tiles: Good tiles by split and index of the shard, all shards.
+      tile_sizes: Tiles by size "<width>x<height>".
+      fields: The sums by field.
+      digests: Of the pictures, in the order of the plan.
+      records: The rows of the table of records, by split, in the order of the plan.
+      rejections, notes: Of what may be as many as tiles, the number and the first.
+      first_shard: The path of the first shard that has the class, by class.
+    """
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._classes = inventory.classes
+        num_classes, num_bands = len(inventory.classes), len(inventory.bands)
+        self.splits = {split: SplitStatistics(num_classes, num_bands) for split in SPLITS}
+        self.shards: dict[str, list[Shard]] = {split: [] for split in SPLITS}
+        self.num_tiles: dict[tuple[str, int], int] = {}
+        self.tile_sizes: dict[str, int] = {}
+        self.fields = FieldTable(inventory.classes, num_bands)
+        self.digests = PictureDigests()
+        self.records = {split: bytearray() for split in SPLITS}
+        self.rejections = Rejections()
+        self.rejections.add(inventory.rejected)
+        self.notes: FirstSorted[Note] = FirstSorted()
+        self.first_shard: dict[str, str] = {}
+
+    def add(self, receipt: ShardReceipt) -> None:
+        """Adds a receipt; they come by split and index.
+
+        Raises:
+          DataError: if it does not hold as many digests and rows as tiles.
+        """
+        for what, content, each in (
+            ("digests", receipt.picture_digests, DIGEST_BYTES),
+            ("records", receipt.records, row_bytes(len(self._classes))),
+        ):
+            if len(content) != each * receipt.num_tiles:
+                raise DataError(
+                    f"{receipt.split} shard {receipt.index}: its receipt counts {receipt.num_tiles:,} tiles and has "
+                    f"{len(content) // each:,} {what}; run the shard tasks again"
+                )
+        self.num_tiles[receipt.split, receipt.index] = receipt.num_tiles
+        self.rejections.add(receipt.rejected)
+        self.notes.add(receipt.notes)
+        if not receipt.num_tiles:
+            return
+        self.splits[receipt.split].add(receipt)
+        self.fields.add(receipt.split, receipt.fields)
+        self.digests.add(receipt.split, receipt.picture_digests)
+        self.records[receipt.split] += receipt.records
+        for size, num_tiles in receipt.tile_sizes.items():
+            self.tile_sizes[size] = self.tile_sizes.get(size, 0) + num_tiles
+        for name, num_tiles in zip(self._classes, receipt.class_tiles, strict=True):
+            if num_tiles:
+                self.first_shard.setdefault(name, receipt.path)
+        self.shards[receipt.split].append(
+            Shard(
+                path=receipt.path,
+                sha256=receipt.sha256,
+                num_bytes=receipt.num_bytes,
+                num_tiles=receipt.num_tiles,
+                num_single_label=receipt.num_single_label,
+            )
+        )

@@ -1,0 +1,185 @@
+"""Whether a dataset has shifted against an earlier one: its classes, and the brightness of its bands.
+
+Tiles of one field are alike, so fields are the witnesses: a difference counts only if it is larger than what other
+fields from the same population would bring, and large enough to matter to a model. Where one dataset contains the
+other, their difference is smaller than the test expects, so that it errs on the quiet side.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+
+from components import storage
+from components.contracts import Manifest
+from components.dataset.drift.distances import holm, jensen_shannon, ratio_test, stability_index, wasserstein
+from components.dataset.drift.findings import BandShift, ClassShift, Drift
+from components.dataset.field_arrays import FieldArrays
+from components.dataset.field_file import read_fields
+from components.dataset.split_statistics import mean_and_std
+from components.errors import DataError
+
+# How often two datasets of one population may be called shifted, over all tests of a comparison together.
+FALSE_ALARM_RATE = 0.01
+# With fewer, a mean over fields is not near enough to a normal distribution for so small a rate.
+MIN_FIELDS = 10
+# Where those who brought the index into use begin to look closer; 0.25 is where they build a new model (Siddiqi 2006).
+MIN_STABILITY_INDEX = 0.1
+# The index hardly sees a rare class; but half or double its tiles is half or double of what it is learned from.
+MIN_CLASS_RATIO = 2.0
+# A fifth of a deviation, a "small" effect (Cohen 1988): below, the distributions overlap by more than nine tenths.
+MIN_MEAN_SHIFT_STDS = 0.2
+# Contrast a quarter up, or a fifth down.
+MIN_STD_RATIO = 1.25
+# As of normal distributions a third of a deviation apart, or with a quarter more contrast. It counts where mean and
+# deviation see nothing (a clipped band, or one of two peaks), and only beyond what splits of one dataset differ by.
+MIN_JENSEN_SHANNON = 0.15
+
+_WHITE = 255
+_VALUES_PER_STEP = 8  # so that a comb of values, as stretched contrast leaves it, is no difference
+
+
+def compare_manifests(manifest_uri: str, earlier_uri: str) -> Drift:
+    """Compares two manifests, each a local file or a `gs://` object.
+
+    Raises:
+      DataError: if one of them is not there, is not a manifest or has no sums by field beside it; or as of compare.
+    """
+    return compare(read_dataset(manifest_uri), read_dataset(earlier_uri))
+
+
+def read_dataset(uri: str) -> FieldArrays:
+    """Reads a manifest, wherever its dataset lies, and the sums by field beside it.
+
+    Raises:
+      DataError: if there is no such file or object, it is not a manifest, or there are no sums by field.
+    """
+    try:
+        manifest = Manifest.from_json(storage.read_bytes(uri), uri)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise DataError(f"no manifest at {uri!r}; expected <data_root>/datasets/<id>/manifest.json") from error
+    return FieldArrays(manifest, read_fields(uri, manifest))
+
+
+def compare(new: FieldArrays, old: FieldArrays) -> Drift:
+    """Compares all tiles of a dataset with all of an earlier one. Classes and bands are matched by name.
+
+    Raises:
+      DataError: if no class or no band is in both.
+    """
+    manifest, earlier = new.manifest, old.manifest
+    classes = _in_both("class", manifest.classes, earlier.classes)
+    bands = _in_both("band", manifest.bands, earlier.bands)
+    p_values = {
+        **{name: ratio_test(new.tiles_of(name), new.tiles, old.tiles_of(name), old.tiles) for name in classes},
+        **{f"{name} mean": ratio_test(new.sums(name), new.pixels, old.sums(name), old.pixels) for name in bands},
+    }
+    for name in bands:
+        # About the mean of both, so that a difference of the means alone is none of the deviations.
+        centres = new.mean(name), old.mean(name)
+        spreads = [sample.spread(name, centre) for sample, centre in zip((new, old), centres, strict=True)]
+        p_values[f"{name} std"] = ratio_test(spreads[0], new.pixels, spreads[1], old.pixels)
+    remarks = _remarks(manifest, earlier)
+    if min(new.num_fields, old.num_fields) < MIN_FIELDS:
+        remarks.append(f"too few fields to tell: {new.num_fields} against {old.num_fields}, at least {MIN_FIELDS} each")
+        p_values = dict.fromkeys(p_values, 1.0)
+    p_values = holm(p_values)
+    has_fields = min(new.num_fields, old.num_fields) >= MIN_FIELDS
+    class_shifts = tuple(_class_shift(name, new, old, p_values) for name in classes)
+    labels = [[float(each.tiles_of(name).sum()) for name in classes] for each in (new, old)]
+    return Drift(
+        dataset_id=manifest.sha256[:16],
+        earlier_id=earlier.sha256[:16],
+        size=new.size,
+        earlier_size=old.size,
+        classes=class_shifts,
+        bands=tuple(_band_shift(name, new, old, p_values, has_fields) for name in bands),
+        jensen_shannon=jensen_shannon(*labels) if all(map(sum, labels)) else 0.0,
+        total_variation=_total_variation(*labels),
+        remarks=tuple(remarks),
+    )
+
+
+def _in_both(kind: str, names: Sequence[str], earlier: Sequence[str]) -> list[str]:
+    if shared := [name for name in names if name in earlier]:
+        return shared
+    raise DataError(f"no {kind} is in both datasets: {', '.join(names)} here, {', '.join(earlier)} in the earlier one")
+
+
+def _remarks(manifest: Manifest, earlier: Manifest) -> list[str]:
+    remarks = []
+    for names, others, where in (
+        ((*manifest.classes, *manifest.bands), (*earlier.classes, *earlier.bands), "here"),
+        ((*earlier.classes, *earlier.bands), (*manifest.classes, *manifest.bands), "in the earlier one"),
+    ):
+        if alone := [name for name in names if name not in others]:
+            remarks.append(f"only {where}: {', '.join(alone)}")
+    sizes = manifest.tile_size_px, earlier.tile_size_px
+    if sizes[0] != sizes[1]:
+        here, there = (f"{size} px" if size else "full size" for size in sizes)
+        remarks.append(f"tiles are stored at {here}, earlier ones at {there}, and smaller ones have less contrast")
+    return remarks
+
+
+def _total_variation(labels: Sequence[float], earlier_labels: Sequence[float]) -> float:
+    """Returns half the sum of the differences between the classes' shares of all labels."""
+    shares = [[count / max(sum(counts), 1) for count in counts] for counts in (labels, earlier_labels)]
+    return math.fsum(abs(share - earlier) for share, earlier in zip(*shares, strict=True)) / 2
+
+
+def _class_shift(name: str, new: FieldArrays, old: FieldArrays, p_values: Mapping[str, float]) -> ClassShift:
+    num_tiles, earlier_num_tiles = int(new.tiles.sum()), int(old.tiles.sum())
+    share, earlier_share = (float(each.tiles_of(name).sum() / each.tiles.sum()) for each in (new, old))
+    index = stability_index(share, earlier_share, num_tiles, earlier_num_tiles)
+    is_large = index >= MIN_STABILITY_INDEX or max(share, earlier_share) >= MIN_CLASS_RATIO * min(share, earlier_share)
+    return ClassShift(
+        name=name,
+        share=share,
+        earlier_share=earlier_share,
+        stability_index=index,
+        p_value=p_values[name],
+        is_shift=is_large and p_values[name] < FALSE_ALARM_RATE,
+    )
+
+
+def _band_shift(
+    name: str, new: FieldArrays, old: FieldArrays, p_values: Mapping[str, float], has_fields: bool
+) -> BandShift:
+    (mean, std), (earlier_mean, earlier_std) = (mean_and_std(sample.histogram(name)) for sample in (new, old))
+    # A band of one value has no deviation to measure in.
+    shift_stds = (mean - earlier_mean) / max(earlier_std, 1 / _WHITE)
+    shape = jensen_shannon(*(_steps(sample.histogram(name)) for sample in (new, old)))
+    noise = max((distance for sample in (new, old) for distance in _between_splits(sample, name)), default=None)
+    is_mean_shift = abs(shift_stds) >= MIN_MEAN_SHIFT_STDS and p_values[f"{name} mean"] < FALSE_ALARM_RATE
+    is_std_shift = (
+        max(std, earlier_std) >= MIN_STD_RATIO * min(std, earlier_std) and p_values[f"{name} std"] < FALSE_ALARM_RATE
+    )
+    is_far = has_fields and noise is not None and shape >= MIN_JENSEN_SHANNON and shape > noise
+    return BandShift(
+        name=name,
+        mean=mean,
+        earlier_mean=earlier_mean,
+        std=std,
+        earlier_std=earlier_std,
+        shift_stds=shift_stds,
+        distance=wasserstein(new.histogram(name), old.histogram(name)),
+        jensen_shannon=shape,
+        split_jensen_shannon=noise,
+        mean_p_value=p_values[f"{name} mean"],
+        std_p_value=p_values[f"{name} std"],
+        is_mean_shift=is_mean_shift,
+        is_std_shift=is_std_shift,
+        is_shape_shift=is_far and not is_mean_shift and not is_std_shift,
+    )
+
+
+def _steps(histogram: Sequence[int]) -> list[int]:
+    """Returns a histogram, [256], in wider steps."""
+    starts = range(0, len(histogram), _VALUES_PER_STEP)
+    return [sum(histogram[start : start + _VALUES_PER_STEP]) for start in starts]
+
+
+def _between_splits(sample: FieldArrays, band: str) -> list[float]:
+    """Returns the Jensen-Shannon distances of a band between any two splits, which have no field in common."""
+    index = sample.manifest.bands.index(band)
+    histograms = [_steps(split.band_histogram[index]) for split in sample.manifest.splits.values()]
+    return [jensen_shannon(*pair) for pair in itertools.combinations(filter(any, histograms), 2)]

@@ -1,0 +1,75 @@
+"""The comparison with an earlier dataset, for a terminal and for the data report."""
+
+from components import report
+from components.dataset.drift.compare import FALSE_ALARM_RATE
+from components.dataset.drift.findings import BandShift, ClassShift, Drift, percent
+
+_CLASS_HEADER = ("class", "earlier", "now", "index", "chance", "shift")
+_BAND_HEADER = ("band", "earlier", "now", "in stds", "distance", "JS", "JS splits", "shift")
+_EXPLANATION = (
+    "Shares of the tiles that have the class; means of the valid pixels, 0 to 1. Index: population stability index. "
+    "Chance: of fields from one population differing as much, adjusted for the number of tests. Distance: how far "
+    "the average pixel moves between the histograms, 0 to 1. JS: Jensen-Shannon distance of the histograms, 0 to 1, "
+    "and the largest between two splits of one dataset, which other fields alone bring. A shift has a chance below "
+    f"{FALSE_ALARM_RATE:g}, or a histogram further apart than splits are, and is large enough to matter."
+)
+
+
+def drift_text(drift: Drift) -> str:
+    """Returns the verdict on the first line, what was compared, and a table of classes and one of bands."""
+    lines = [drift.verdict, f"{drift.dataset_id}: {drift.size}", f"{drift.earlier_id}: {drift.earlier_size}"]
+    tables = (
+        (_CLASS_HEADER, [_class_row(each) for each in drift.classes]),
+        (_BAND_HEADER, [_band_row(band) for band in drift.bands]),
+    )
+    for header, rows in tables:
+        lines.append("")
+        for name, *cells in (header, *rows):
+            lines.append(f"{name:<22}" + "".join(f"{cell:>10}" for cell in cells[:-1]) + f"  {cells[-1]}")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def drift_blocks(drift: Drift) -> list[str]:
+    """Returns the section of the data report."""
+    verdict = drift.verdict
+    return [
+        report.heading("Against the earlier dataset"),
+        report.paragraph(f"{verdict[0].upper()}{verdict[1:]}."),
+        report.paragraph(
+            f"{drift.size} here, {drift.earlier_size} in {drift.earlier_id}. "
+            f"{drift.total_variation:.0%} of the labels would have to change class to make the two alike "
+            f"(Jensen-Shannon distance {drift.jensen_shannon:.2f})."
+        ),
+        report.table(_CLASS_HEADER, [_class_row(each) for each in drift.classes]),
+        report.table(_BAND_HEADER, [_band_row(band) for band in drift.bands]),
+        report.paragraph(_EXPLANATION),
+    ]
+
+
+def _class_row(shift: ClassShift) -> tuple[str, ...]:
+    return (
+        shift.name,
+        percent(shift.earlier_share),
+        percent(shift.share),
+        f"{shift.stability_index:.2f}",
+        _chance(shift.p_value),
+        "yes" if shift.is_shift else "",
+    )
+
+
+def _band_row(band: BandShift) -> tuple[str, ...]:
+    found = {"mean": band.is_mean_shift, "deviation": band.is_std_shift, "histogram": band.is_shape_shift}
+    return (
+        band.name,
+        f"{band.earlier_mean:.3f}",
+        f"{band.mean:.3f}",
+        f"{band.shift_stds:+.2f}",
+        f"{band.distance:.3f}",
+        f"{band.jensen_shannon:.2f}",
+        "-" if band.split_jensen_shannon is None else f"{band.split_jensen_shannon:.2f}",
+        ", ".join(kind for kind, is_found in found.items() if is_found),
+    )
+
+
+def _chance(p_value: float) -> str:
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"

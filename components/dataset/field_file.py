@@ -1,0 +1,94 @@
+"""The file of a dataset's sums by field, beside its manifest: one JSON line for each split, field and year."""
+
+import contextlib
+import hashlib
+import itertools
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from components import storage
+from components.contracts import FieldSums, Manifest
+from components.dataset.field_table import FieldTable
+from components.errors import DataError
+
+NAME = "fields.jsonl"
+_ROWS_AT_A_TIME = 256
+
+
+@contextlib.contextmanager
+def field_file(table: FieldTable) -> Iterator[tuple[Path, str]]:
+    """Yields a temporary file of the sums by split, field and year, and its sha256; equal sums, equal bytes."""
+    encoder = msgspec.json.Encoder(order="sorted")
+    digest = hashlib.sha256()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / NAME
+        with path.open("wb") as file:
+            for row in table.rows():
+                line = encoder.encode(row) + b"\n"
+                digest.update(line)
+                file.write(line)
+        yield path, digest.hexdigest()
+
+
+def beside(manifest_uri: str) -> str:
+    """Returns where the file of a manifest is."""
+    folder, slash, _ = manifest_uri.rpartition("/")
+    return f"{folder}{slash}{NAME}"
+
+
+def read_fields(manifest_uri: str, manifest: Manifest) -> FieldTable:
+    """Reads the sums by field of the dataset whose manifest is at `manifest_uri`, wherever that is.
+
+    Raises:
+      DataError: if there are none, or they are not those that the manifest names.
+    """
+    dataset, uri = f"dataset {manifest.sha256[:16]}", beside(manifest_uri)
+    if not manifest.fields_sha256:
+        raise DataError(
+            f"{dataset} has no sums by field, as it was made by an earlier version; "
+            "run the pipeline again on the same source to have them"
+        )
+    table = FieldTable(manifest.classes, len(manifest.bands))
+    decoder = msgspec.json.Decoder(tuple[str, FieldSums])
+    with _checked_copy(uri, dataset, manifest.fields_sha256) as local, local.open("rb") as lines:
+        try:
+            for split, rows in itertools.groupby(map(decoder.decode, lines), key=lambda line: line[0]):
+                while block := [row for _, row in itertools.islice(rows, _ROWS_AT_A_TIME)]:
+                    table.add(split, block)
+        except (msgspec.MsgspecError, KeyError, ValueError) as error:
+            raise DataError(f"{uri!r} does not hold the sums by field of {dataset}: {error}") from error
+    return table
+
+
+def check_fields(uri: str, manifest: Manifest) -> None:
+    """Reads the file and compares it with the manifest; one of an earlier version has none.
+
+    Raises:
+      DataError: if it is missing or another.
+    """
+    if manifest.fields_sha256:
+        with _checked_copy(uri, f"dataset {manifest.sha256[:16]}", manifest.fields_sha256):
+            pass
+
+
+@contextlib.contextmanager
+def _checked_copy(uri: str, dataset: str, sha256: str) -> Iterator[Path]:
+    with contextlib.ExitStack() as stack:
+        try:
+            local = stack.enter_context(storage.local_copy(uri))
+            with local.open("rb") as content:
+                found = hashlib.file_digest(content, "sha256").hexdigest()
+        except FileNotFoundError as error:
+            raise DataError(
+                f"the sums by field of {dataset} are missing: no {uri!r}; they lie beside its manifest, "
+                "<data_root>/datasets/<id>/, so name the manifest there"
+            ) from error
+        if found != sha256:
+            raise DataError(
+                f"{uri!r} has sha256 {found[:16]}…, expected {sha256[:16]}…; "
+                "delete it and run the pipeline again on the same source"
+            )
+        yield local

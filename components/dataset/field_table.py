@@ -1,0 +1,177 @@
+"""The sums of a dataset by field, as arrays: some two hundred bytes a field, and no Python object for its numbers."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.agrivision import SPLITS
+from components.contracts import FieldSums
+from components.dataset.class_counts import ClassCounts, Counts
+
+_TILES, _PIXELS, _FIRST_BAND = 0, 1, 2  # columns; then the bands' sums, then their squares
+_GROWTH = 1.5
+
+
+class FieldTable:
+    """One row for each split, field and year, whatever the order in which sums are added.
+
+    Attributes:
+      classes: The names that rows may have.
+      names: The field of each row, [R].
+    """
+
+    def __init__(self, classes: Sequence[str], num_bands: int) -> None:
+        self.classes = tuple(classes)
+        self.names: list[str] = []
+        self._class_index = {name: index for index, name in enumerate(classes)}
+        self._num_bands = num_bands
+        self._groups: dict[tuple[str, int], dict[str, int]] = {}  # by split and year: the row of each field
+        self._sums = np.zeros((1024, _FIRST_BAND + 2 * num_bands), np.int64)
+        self._pairs = ClassCounts()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def add(self, split: str, rows: Sequence[FieldSums]) -> None:
+        """Adds the sums of tiles of a split.
+
+        Raises:
+          KeyError: for a class that is not in the class list.
+          ValueError: for a row of other bands.
+        """
+        if not rows:
+            return
+        places = np.array([self._place(split, row.year, row.field_id) for row in rows], np.int64)
+        values = [(row.num_tiles, row.valid_pixels, *row.band_sums, *row.band_squares) for row in rows]
+        np.add.at(self._sums, places, np.array(values, np.int64))
+        pairs = [
+            (
+                place * len(self.classes) + self._class_index[name],
+                row.class_tiles.get(name, 0),
+                row.class_pixels.get(name, 0),
+            )
+            for place, row in zip(places.tolist(), rows, strict=True)
+            for name in {**row.class_tiles, **row.class_pixels}
+        ]
+        if pairs:
+            self._pairs.add(np.array(pairs, np.int64))
+
+    def _place(self, split: str, year: int, field_id: str) -> int:
+        group = self._groups.setdefault((split, year), {})
+        place = group.get(field_id)
+        if place is None:
+            place = group[field_id] = len(self.names)
+            self.names.append(field_id)
+            if place == len(self._sums):
+                longer = np.zeros((int(place * _GROWTH), self._sums.shape[1]), np.int64)
+                longer[:place] = self._sums
+                self._sums = longer
+        return place
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits that have a field, in the usual order."""
+        return sorted({split for split, _ in self._groups}, key=lambda split: (*SPLITS, split).index(split))
+
+    @property
+    def num_tiles(self) -> Counts:
+        """By row, [R]."""
+        return self._sums[: len(self), _TILES]
+
+    @property
+    def valid_pixels(self) -> Counts:
+        """By row, [R]."""
+        return self._sums[: len(self), _PIXELS]
+
+    def band_sums(self, band: int) -> Counts:
+        """Sums of the values of one band over the valid pixels, in 0..255, [R]."""
+        return self._sums[: len(self), _FIRST_BAND + band]
+
+    def band_squares(self, band: int) -> Counts:
+        """Sums of the squares of the values, [R]."""
+        return self._sums[: len(self), _FIRST_BAND + self._num_bands + band]
+
+    def class_tiles(self, name: str) -> Counts:
+        """Tiles that have the class, [R]; zeros for a class that is not in the class list."""
+        return self._of_class(name)[:, 0]
+
+    def class_pixels(self, name: str) -> Counts:
+        """Valid pixels that show the class, [R]; zeros for a class that is not in the class list."""
+        return self._of_class(name)[:, 1]
+
+    def _of_class(self, name: str) -> Counts:
+        counts = np.zeros((len(self), 2), np.int64)
+        if name in self._class_index:
+            pairs, of_pairs = self._pairs.summed()
+            chosen = pairs % len(self.classes) == self._class_index[name]
+            counts[pairs[chosen] // len(self.classes)] = of_pairs[chosen]
+        return counts
+
+    def num_classes(self) -> Counts:
+        """How many classes each row has, [R]."""
+        pairs, counts = self._pairs.summed()
+        pairs = pairs[counts[:, 0] > 0]
+        return np.bincount(pairs // max(len(self.classes), 1), minlength=len(self)).astype(np.int64)
+
+    def classes_of(self, row: int) -> tuple[dict[str, int], dict[str, int]]:
+        """Returns the tiles of one row by class, for those that it has, and the valid pixels, for those it shows."""
+        pairs, counts = self._pairs.summed()
+        start, end = np.searchsorted(pairs, (row * len(self.classes), (row + 1) * len(self.classes)))
+        names = [self.classes[pair % len(self.classes)] for pair in pairs[start:end].tolist()]
+        tiles, pixels = (
+            {name: count for name, count in zip(names, column, strict=True) if count}
+            for column in counts[start:end].T.tolist()
+        )
+        return tiles, pixels
+
+    def years(self) -> Counts:
+        """By row, [R]; 0 where the layout does not tell."""
+        years = np.zeros(len(self), np.int64)
+        for (_, year), group in self._groups.items():
+            years[np.fromiter(group.values(), np.int64, len(group))] = year
+        return years
+
+    def is_in(self, split: str) -> NDArray[np.bool_]:
+        """Which rows are of the split, [R]."""
+        chosen = np.zeros(len(self), np.bool_)
+        for (other, _), group in self._groups.items():
+            if other == split:
+                chosen[np.fromiter(group.values(), np.int64, len(group))] = True
+        return chosen
+
+    def num_fields(self, split: str | None = None) -> int:
+        """Returns how many fields the split has, or the dataset; one flown in two years is one field."""
+        groups = [group for (other, _), group in self._groups.items() if split in (None, other)]
+        return len(groups[0]) if len(groups) == 1 else len({name for group in groups for name in group})
+
+    def num_names(self, rows: Counts) -> int:
+        """Returns how many fields these rows are of."""
+        return len({self.names[row] for row in rows.tolist()})
+
+    def tiles_by_field(self, split: str) -> Counts:
+        """Returns how many tiles each field of the split has, in no particular order, [F]."""
+        numbers: dict[str, int] = {}
+        rows = np.flatnonzero(self.is_in(split))
+        fields = [numbers.setdefault(self.names[row], len(numbers)) for row in rows.tolist()]
+        return np.bincount(np.array(fields, np.int64), self.num_tiles[rows]).astype(np.int64)
+
+    def in_two_splits(self) -> list[str]:
+        """Returns the fields that more than one split has, sorted."""
+        shared: set[str] = set()
+        for (split, _), group in self._groups.items():
+            others = [other for (other_split, _), other in self._groups.items() if other_split > split]
+            shared.update(name for other in others for name in group if name in other)
+        return sorted(shared)
+
+    def rows(self) -> Iterator[tuple[str, FieldSums]]:
+        """Yields (split, sums) by split, field and year, one at a time."""
+        years = self.years()
+        for split in self.splits:
+            order = np.flatnonzero(self.is_in(split)).tolist()
+            order.sort(key=years.__getitem__)
+            order.sort(key=self.names.__getitem__)  # keeps the years in order, and makes no object per row
+            for row in order:
+                tiles, pixels, *bands = self._sums[row].tolist()
+                moments = tuple(bands[: self._num_bands]), tuple(bands[self._num_bands :])
+                yield split, FieldSums(self.names[row], int(years[row]), tiles, pixels, *self.classes_of(row), *moments)

@@ -1,0 +1,24 @@
+"""KFP wrapper of the gate stage."""
+
+from kfp import dsl
+
+from components import environment
+
+
+@dsl.component(base_image=environment.container_image(), install_kfp_package=False)
+def gate(
+    data_root: str,
+    min_macro_f1: float,
+    evaluation: dsl.Input[dsl.Artifact],
+    decision: dsl.Output[dsl.Artifact],
+) -> str:
+    """Decides whether a model may be pushed: "push" or "refuse", and why."""
+    from components.contracts import Evaluation
+    from components.gate.decision import decide_push
+    from components.progress import step_log
+
+    with step_log("gate") as log:
+        result = decide_push(data_root, min_macro_f1, Evaluation.read(evaluation.path))
+        result.write(decision.path)
+        log.summary = result.reason
+    return result.decision

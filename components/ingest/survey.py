@@ -1,0 +1,112 @@
+"""Surveys a source: lists it, recognises its layout, pairs its files and splits it by field. Reads no pixels.
+
+However many tiles there are, they are never all in memory. Files go to a temporary database in the order of the listing
+and come back by name, so that those of a tile are together; its tiles go to a second one, with their fields. That takes
+about 1 kB of temporary disk for a tile, and 0.6 kB more while the partition files are written. In memory stay what a
+folder, a shard or a class has, one byte for a field, and 50 for one that is to be shared out by its classes.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterable, Iterator
+
+from components.agrivision import CLASS_FOLDERS, PAPER_2020
+from components.contracts import SourceFile
+from components.errors import DataError
+from components.ingest.class_folders import ClassFolderPairing
+from components.ingest.field_stats import stated_annotations
+from components.ingest.layouts import recognise_layout
+from components.ingest.listing import Listing
+from components.ingest.official_split import read_split_file, stated_splits
+from components.ingest.pairing import Pairing, ReleasePairing
+from components.ingest.settings import IngestSettings, class_list
+from components.ingest.splits import assign_splits
+from components.ingest.temporary_database import CACHE_KB, temporary_database
+from components.ingest.tile_table import TileTable
+from components.progress import Progress, StepLog
+
+_SECONDS_PER_LINE = 10.0  # of the log
+_NUM_REASONS = 3  # in an error
+
+
+@dataclasses.dataclass(frozen=True)
+class Survey:
+    """What a source holds.
+
+    Attributes:
+      classes: The class list.
+      num_unlabelled: Tiles left aside, as their official split has no labels.
+      split_of: By field, an index into SPLITS; `split_origin` says how it came about.
+    """
+
+    layout: str
+    classes: tuple[str, ...]
+    num_unlabelled: int
+    table: TileTable
+    split_of: bytearray
+    split_origin: str
+
+
+@contextlib.contextmanager
+def survey_source(
+    files: Iterable[SourceFile], source_uri: str, settings: IngestSettings, log: StepLog, cache_kb: int = CACHE_KB
+) -> Iterator[Survey]:
+    """Yields what the source holds; its tiles are gone when the context ends.
+
+    Args:
+      files: All of the source, in any order, e.g. from storage.list_files. What is not among them is not looked for.
+      source_uri: For messages, and for the files that tell the official split.
+      cache_kb: Memory of each of the two temporary databases.
+
+    Raises:
+      DataError: if the source is not a usable dataset.
+      SettingsError: if the settings do not fit the source, or the temporary disk is full.
+    """
+    with temporary_database(cache_kb) as database:
+        table = TileTable(database, settings.seed, settings.tile_size_px)
+        with temporary_database(cache_kb) as listed:
+            listing = Listing(listed)
+            listing.add(files, source_uri, Progress(log, None, "files listed", _SECONDS_PER_LINE))
+            layout, pairing = _pairing(listing, source_uri, settings, table)
+            if pairing.left_aside:
+                counts = ", ".join(f"{count:,} of {name}" for name, count in pairing.left_aside.items())
+                log.line(f"left aside, as their class is not in the class list: {counts}")
+            progress = Progress(log, None, "tiles paired", _SECONDS_PER_LINE)
+            for group in listing.groups():
+                before = table.num_tiles
+                table.add(pairing.pair(group))
+                progress.advance(table.num_tiles - before)
+        table.finish()
+        _require_few_rejected(table, pairing.num_unlabelled, source_uri, settings.max_bad_fraction)
+        split_of, origin = assign_splits(table, settings.val_percent, settings.test_percent, source_uri)
+        yield Survey(layout, pairing.classes, pairing.num_unlabelled, table, split_of, origin)
+
+
+def _pairing(listing: Listing, source_uri: str, settings: IngestSettings, table: TileTable) -> tuple[str, Pairing]:
+    """Returns the layout, and what pairs its files, after everything but the images was read."""
+    classes = class_list(settings.classes)
+    layout = recognise_layout(listing.folders, settings.layout, source_uri, classes)
+    if layout == CLASS_FOLDERS:
+        return layout, ClassFolderPairing(listing.folders, classes, source_uri)
+    if layout == PAPER_2020:
+        for file in sorted(listing.split_files, key=lambda file: file.path):
+            table.add_to_fingerprint(file)
+            content = read_split_file(source_uri, file)  # one at a time: the largest there is must fit in memory
+            listing.state_splits(stated_splits(content), file.path)
+            listing.state_annotations(stated_annotations(content))
+    return layout, ReleasePairing(listing.folders, layout, listing.has_splits, source_uri, classes)
+
+
+def _require_few_rejected(table: TileTable, num_unlabelled: int, source_uri: str, limit: float) -> None:
+    """Refuses a source that has too many bad tiles to be merely untidy, or no good one."""
+    num_rejected, num_tiles = table.num_rejected, table.num_tiles + table.num_rejected
+    if not num_tiles:
+        raise DataError(f"no labelled tile under {source_uri!r}, but {num_unlabelled:,} without labels")
+    if table.num_tiles and num_rejected <= limit * num_tiles:
+        return
+    reasons = "; ".join(f"{bad.tile_id}: {bad.reason}" for bad in table.rejected(_NUM_REASONS))
+    more = f"; and {num_rejected - _NUM_REASONS:,} more" if num_rejected > _NUM_REASONS else ""
+    raise DataError(
+        f"{num_rejected:,} of {num_tiles:,} tiles under {source_uri!r} are bad, {num_rejected / num_tiles:.1%}, "
+        f"more than ingest_max_bad_fraction={limit:g} allows: {reasons}{more}"
+    )

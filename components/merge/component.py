@@ -1,0 +1,25 @@
+"""KFP wrapper of the merge stage."""
+
+from typing import List  # noqa: UP035  (kfp reads the annotation List[...], not list[...])
+
+from kfp import dsl
+
+from components import environment
+
+
+@dsl.component(base_image=environment.ingest_image(), install_kfp_package=False)
+def merge(
+    data_root: str,
+    inventory: dsl.Input[dsl.Dataset],
+    reference_manifest: str,
+    receipts: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
+    manifest: dsl.Output[dsl.Dataset],
+    report: dsl.Output[dsl.HTML],
+) -> None:
+    """Publishes the dataset: its manifest and its data report."""
+    from components.merge.merge import merge_shards
+    from components.progress import step_log
+
+    with step_log("merge") as log:
+        receipts_paths = [each.path for each in receipts]
+        merge_shards(inventory.path, receipts_paths, data_root, manifest.path, report.path, log, reference_manifest)

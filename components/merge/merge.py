@@ -1,0 +1,186 @@
+"""Merges the receipts of all partitions into the dataset: checks, statistics, report, and the manifest last."""
+
+import contextlib
+import filecmp
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from components import storage
+from components.agrivision import SPLITS
+from components.contracts import Inventory, Manifest, PlannedShard, ShardReceipts, SplitSummary
+from components.dataset import field_file
+from components.dataset.dataset_sums import DatasetSums
+from components.dataset.drift import compare as drift
+from components.dataset.drift.findings import Drift
+from components.dataset.field_arrays import FieldArrays
+from components.dataset.receipts import checked_receipt
+from components.errors import DataError
+from components.merge import duplicates
+from components.merge.dataset_check import find_warnings, require_few_rejected
+from components.ordered_map import map_in_order, num_threads_for
+from components.progress import StepLog
+from components.records import record_table
+
+DATASETS_FOLDER = "datasets"
+MANIFEST_NAME = "manifest.json"
+REPORT_NAME = "report.html"
+
+
+def merge_shards(
+    inventory_path: str,
+    receipts_paths: Sequence[str],
+    data_root: str,
+    manifest_path: str,
+    report_path: str,
+    log: StepLog,
+    reference_uri: str = "",
+) -> Manifest:
+    """Publishes the dataset as `datasets/<id>/` under `data_root`, and copies manifest and report to the local paths.
+
+    The id is the start of the manifest's sha256, and the manifest is written last: without it, there is no dataset.
+
+    Args:
+      receipts_paths: Local files, each a list of receipts from a shard task.
+      reference_uri: Manifest of an earlier dataset that the report compares this one with; empty for none.
+
+    Raises:
+      DataError: if a shard is missing, too many tiles are bad, a split has no tile, a picture is in two splits, or
+        there is no such reference.
+    """
+    reference = drift.read_dataset(reference_uri) if reference_uri else None
+    inventory = Inventory.read(inventory_path)
+    sums = _summed(inventory, _planned_shards(inventory, receipts_paths), data_root)
+    num_tiles = sum(sums.num_tiles.values())
+    require_few_rejected(sums.rejections, num_tiles + len(sums.rejections), inventory.max_bad_fraction)
+    repeats = duplicates.find_repeats(sums.digests, sums.num_tiles, inventory, data_root)
+    sums.digests.clear()  # before plots and pictures are loaded for the report
+    remarks, leaks = duplicates.judge_repeats(repeats, inventory)
+    sums.notes.add(remarks)
+    num_notes = sums.notes.num_items - len(remarks) + repeats.num_tiles
+
+    with field_file.field_file(sums.fields) as (fields_path, fields_sha256):
+        manifest = build_manifest(inventory, sums, fields_sha256, num_notes)
+        warnings = [*leaks, *find_warnings(manifest, sums)]
+        for warning in warnings:
+            log.line(f"warning: {warning}")
+        shift = drift.compare(FieldArrays(manifest, sums.fields), reference) if reference else None
+        if shift:
+            log.line(f"against {shift.earlier_id}: {shift.verdict}")
+        html = _report(manifest, inventory, sums, data_root, warnings, shift)
+        folder = storage.join(data_root, DATASETS_FOLDER, manifest.dataset_id)
+        _publish(fields_path, storage.join(folder, field_file.NAME))
+    for rows in sums.records.values():
+        record_table.publish_table(data_root, bytes(rows))
+    storage.write_bytes(storage.join(folder, REPORT_NAME), html)
+    storage.write_bytes(storage.join(folder, MANIFEST_NAME), manifest.to_json())
+    Path(report_path).parent.mkdir(parents=True, exist_ok=True)
+    Path(report_path).write_bytes(html)
+    manifest.write(manifest_path)
+
+    gigabytes = sum(shard.num_bytes for shards in sums.shards.values() for shard in shards) / 1e9
+    log.summary = (
+        f"wrote {manifest.num_tiles:,} tiles of {sums.fields.num_fields():,} fields to {manifest.num_shards:,} shards "
+        f"({gigabytes:.2f} GB), {manifest.num_rejected:,} rejected"
+    )
+    if num_notes:
+        log.summary += f", {num_notes:,} remarks"
+    return manifest
+
+
+def _planned_shards(inventory: Inventory, receipts_paths: Sequence[str]) -> list[PlannedShard]:
+    """Returns the plan by split and index.
+
+    Raises:
+      DataError: if a shard task did not hand in a receipt.
+    """
+    handed = {digest for path in receipts_paths for digest in ShardReceipts.read(path).source_digests}
+    planned = [shard for partition in inventory.partitions for shard in partition.shards]
+    planned.sort(key=lambda shard: (SPLITS.index(shard.split), shard.index))
+    for shard in planned:
+        if shard.source_digest not in handed:
+            raise DataError(
+                f"{shard.split} shard {shard.index} has no receipt; did every shard task finish, and on this inventory?"
+            )
+    return planned
+
+
+def _summed(inventory: Inventory, planned: Sequence[PlannedShard], data_root: str) -> DatasetSums:
+    """Adds up the receipts in the order of the plan; a few at a time are in memory.
+
+    Raises:
+      DataError: if one is missing or does not fit the plan, or its shard is missing.
+    """
+    sums = DatasetSums(inventory)
+    num_threads = num_threads_for(storage.is_remote(data_root))  # a receipt that is read ahead takes half a megabyte
+    receipts = map_in_order(lambda shard: checked_receipt(data_root, shard, inventory), planned, num_threads)
+    with contextlib.closing(receipts):
+        for receipt in receipts:
+            sums.add(receipt)
+    return sums
+
+
+def _report(
+    manifest: Manifest,
+    inventory: Inventory,
+    sums: DatasetSums,
+    data_root: str,
+    warnings: Sequence[str],
+    shift: Drift | None,
+) -> bytes:
+    # Imported here: plots and pictures take a second to load, and what can refuse the dataset has done so by now.
+    from components.merge.report.data_report import data_report
+
+    return data_report(manifest, inventory, sums, data_root, warnings, shift).encode()
+
+
+def _publish(local: Path, uri: str) -> None:
+    """Puts a file there that has this content in every run; one that differs from it is a damaged one."""
+    if storage.size(uri) == local.stat().st_size:
+        with storage.local_copy(uri) as there:
+            if filecmp.cmp(local, there, shallow=False):
+                return
+    storage.replace_file(local, uri)
+
+
+def build_manifest(inventory: Inventory, sums: DatasetSums, fields_sha256: str, num_notes: int) -> Manifest:
+    """Returns the dataset that the receipts amount to.
+
+    Args:
+      fields_sha256: Of the file of the sums by field.
+      num_notes: Remarks in all, of which the sums hold the first.
+
+    Raises:
+      DataError: if a split has no tile.
+    """
+    splits = {}
+    for split in SPLITS:
+        if not sums.splits[split].num_tiles:
+            num_bad = sum(
+                shard.num_tiles for part in inventory.partitions for shard in part.shards if shard.split == split
+            )
+            raise DataError(
+                f"the {split} split has no good tile ({num_bad} rejected); train, val and test need at least one each"
+            )
+        splits[split] = SplitSummary(
+            records_sha256=hashlib.sha256(sums.records[split]).hexdigest(),
+            shards=tuple(sums.shards[split]),
+            num_fields=sums.fields.num_fields(split),
+            **sums.splits[split].summary_fields(),
+        )
+    return Manifest(
+        layout=inventory.layout,
+        classes=inventory.classes,
+        bands=inventory.bands,
+        seed=inventory.seed,
+        split_origin=inventory.split_origin,
+        min_class_fraction=inventory.min_class_fraction,
+        tile_size_px=inventory.tile_size_px,
+        tile_sizes=sums.tile_sizes,
+        splits=splits,
+        fields_sha256=fields_sha256,
+        num_rejected=len(sums.rejections),
+        rejected=sums.rejections.first(),
+        num_notes=num_notes,
+        notes=sums.notes.first(),
+    )

@@ -1,0 +1,152 @@
+"""The classes in the data report: how many tiles have each, how much they cover, where, when, and with which others."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from components import report
+from components.agrivision import CLASS_FOLDERS
+from components.contracts import Manifest
+from components.dataset.class_counts import Counts
+from components.dataset.drift.findings import percent
+from components.dataset.field_table import FieldTable
+
+SPLIT_COLOURS = ("#2e6b4a", "#8fbf9f", "#c9a24b")  # train, val, test
+
+
+def class_blocks(manifest: Manifest, fields: FieldTable) -> list[str]:
+    """Returns the section: a table and bars by split, imbalance, fields, co-occurrence, and shares by year."""
+    return [
+        report.heading("Classes"),
+        *_by_split(manifest),
+        *_cooccurrence(manifest),
+        *_by_year(manifest, fields),
+        *_by_field(manifest, fields),
+    ]
+
+
+def _by_split(manifest: Manifest) -> list[str]:
+    summaries = list(manifest.splits.values())
+    train = manifest.splits["train"]
+    has_pixels = manifest.layout != CLASS_FOLDERS
+    rows = [
+        (
+            name,
+            *(split.class_tiles[i] for split in summaries),
+            sum(split.class_tiles[i] for split in summaries),
+            *([f"{train.class_pixels[i] / train.valid_pixels:.1%}"] if has_pixels else []),
+        )
+        for i, name in enumerate(manifest.classes)
+    ]
+    header = ("class", *manifest.splits, "all", *(["train pixels"] if has_pixels else []))
+    blocks = [report.table(header, rows), report.figure(_bars(manifest), "Tiles that have the class, by split.")]
+    counts = dict(zip(manifest.classes, train.class_tiles, strict=True))
+    most = max(counts, key=lambda name: counts[name])
+    fewest = min((name for name in counts if counts[name]), key=lambda name: counts[name], default=most)
+    if counts[fewest]:
+        ratio = counts[most] / counts[fewest]
+        blocks.append(report.paragraph(f"Imbalance in train: {ratio:.1f} : 1, {most} to {fewest}."))
+    return blocks
+
+
+def _bars(manifest: Manifest) -> Figure:
+    num_classes = len(manifest.classes)
+    plot = Figure(figsize=(6, 0.8 + 0.32 * num_classes))
+    axes = plot.subplots()
+    left = np.zeros(num_classes)
+    for (name, split), colour in zip(manifest.splits.items(), SPLIT_COLOURS, strict=True):
+        axes.barh(range(num_classes), split.class_tiles, left=left, color=colour, label=name, height=0.7)
+        left += split.class_tiles
+    axes.set_yticks(range(num_classes), manifest.classes)
+    axes.invert_yaxis()
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=3)
+    return plot
+
+
+def _cooccurrence(manifest: Manifest) -> list[str]:
+    together = np.sum([split.cooccurrence for split in manifest.splits.values()], axis=0)  # [C, C]
+    pairs = together - np.diag(together.diagonal())
+    if not pairs.any():
+        return []
+    rows = [
+        (
+            name,
+            [
+                ("·" if i == j else f"{count:,}" if count else "", 0.0 if i == j else count / pairs.max())
+                for j, count in enumerate(together[i].tolist())
+            ],
+        )
+        for i, name in enumerate(manifest.classes)
+    ]
+    num_several = manifest.num_tiles - sum(split.num_single_label for split in manifest.splits.values())
+    return [
+        report.subheading("Classes that share a tile"),
+        report.heat_table(("tiles", *manifest.classes), rows),
+        report.paragraph(
+            f"{num_several:,} tiles ({num_several / manifest.num_tiles:.1%}) do not have exactly one class."
+        ),
+    ]
+
+
+def _by_year(manifest: Manifest, fields: FieldTable) -> list[str]:
+    year_of_row = fields.years()
+    years = np.unique(year_of_row).tolist()
+    if years in ([], [0]):
+        return []
+    rows = {year: np.flatnonzero(year_of_row == year) for year in years}
+    sizes = ", ".join(
+        f"{year or 'no year'}: {fields.num_tiles[rows[year]].sum():,} tiles of {fields.num_names(rows[year]):,} fields"
+        for year in years
+    )
+    blocks = [
+        report.subheading("Share of a year's tiles that have the class"),
+        _shares_by_year(manifest.classes, rows, fields.class_tiles, fields.num_tiles),
+        report.paragraph(f"{sizes}."),
+    ]
+    if manifest.layout != CLASS_FOLDERS:
+        blocks += [
+            report.subheading("Share of a year's valid pixels that show the class"),
+            _shares_by_year(manifest.classes, rows, fields.class_pixels, fields.valid_pixels),
+        ]
+    return blocks
+
+
+def _shares_by_year(
+    classes: Sequence[str], rows: Mapping[int, Counts], count_of: Callable[[str], Counts], totals: Counts
+) -> str:
+    """Returns a table of each class's shares of what the rows of a year have in all."""
+    total_of = {year: int(totals[of_year].sum()) for year, of_year in rows.items()}
+    shares: dict[str, list[float]] = {}
+    for name in classes:
+        counts = count_of(name)
+        shares[name] = [int(counts[of_year].sum()) / total_of[year] for year, of_year in rows.items()]
+    largest = max((share for row in shares.values() for share in row), default=0.0) or 1.0
+    return report.heat_table(
+        ("class", *(str(year or "no year") for year in rows)),
+        [(name, [(percent(share), share / largest) for share in row]) for name, row in shares.items()],
+    )
+
+
+def _by_field(manifest: Manifest, fields: FieldTable) -> list[str]:
+    if len(fields) == manifest.num_tiles:
+        return []  # any images, each a field of its own
+    rows = []
+    for name in manifest.classes:
+        tiles = fields.class_tiles(name)
+        with_class = [fields.num_names(np.flatnonzero(fields.is_in(split) & (tiles > 0))) for split in manifest.splits]
+        rows.append((name, *with_class, _largest_share(tiles), _largest_share(fields.class_pixels(name))))
+    return [
+        report.subheading("Fields that have the class"),
+        report.table(("class", *manifest.splits, "of tiles", "of pixels"), rows),
+        report.paragraph(
+            "Of tiles, of pixels: the largest share of a class's that one field has. Tiles of one field are alike, "
+            "so a class is known, and judged, from as many examples as it has fields."
+        ),
+    ]
+
+
+def _largest_share(counts: Counts) -> str:
+    return f"{counts.max() / counts.sum():.0%}" if counts.any() else ""

@@ -1,0 +1,142 @@
+"""The data report: what is in the dataset, what was left out, and what the tiles look like."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from components import report
+from components.contracts import Inventory, Manifest, SourceTile
+from components.dataset.dataset_sums import DatasetSums
+from components.dataset.drift.findings import Drift
+from components.dataset.drift.show import drift_blocks
+from components.dataset.field_table import FieldTable
+from components.dataset.first_sorted import Rejections
+from components.dataset.partition import chosen_tiles
+from components.dataset.receipts import read_shard_receipt
+from components.errors import DataError
+from components.merge.report.band_section import band_blocks
+from components.merge.report.class_section import class_blocks
+from components.merge.report.contact_sheet import choose_class_examples, contact_sheet
+from components.merge.report.field_map import ShownField, choose_fields, field_map_blocks
+from components.merge.report.quarantine import note_blocks, quarantine_blocks, shown_rejections
+
+_MAX_REASONS_SHOWN = 10
+
+
+def data_report(
+    manifest: Manifest,
+    inventory: Inventory,
+    sums: DatasetSums,
+    data_root: str,
+    warnings: Sequence[str],
+    shift: Drift | None = None,
+) -> str:
+    """Returns the whole HTML page; equal data gives an equal page.
+
+    Args:
+      sums: What the manifest was made from.
+      data_root: Where the shards, the receipts and the partition files are, for what is shown of single tiles.
+      warnings: One line each, shown first.
+      shift: What the comparison with an earlier dataset found, if there is one.
+    """
+    examples = choose_class_examples(inventory.classes, sums.first_shard, data_root)
+    shown_fields = choose_fields(sums.fields)
+    shown_ids = {example.tile_id for chosen in examples.values() for example in chosen}
+    shown_ids |= {bad.tile_id for bad in shown_rejections(sums.rejections)}
+    sources, tiles_of_field = _sources(inventory, shown_ids, shown_fields, data_root)
+    if unknown := {example.tile_id for chosen in examples.values() for example in chosen} - {*sources}:
+        raise DataError(f"no partition file has the tile {min(unknown)!r}, which a shard has; run ingest again")
+    blocks = [
+        *(report.paragraph(f"⚠ {warning}.") for warning in warnings),
+        *_overview(manifest, inventory),
+        *(drift_blocks(shift) if shift else []),
+        *class_blocks(manifest, sums.fields),
+        *_splits(manifest, sums.fields),
+        *band_blocks(manifest, sums.fields),
+        *field_map_blocks(shown_fields, tiles_of_field, inventory),
+        *_rejected(sums.rejections, inventory),
+        *quarantine_blocks(sums.rejections, inventory, sources),
+        *note_blocks(manifest),
+        *contact_sheet(inventory, examples, sources),
+    ]
+    return report.page(f"Data report: {manifest.num_tiles:,} tiles, {manifest.layout}", blocks)
+
+
+def _sources(
+    inventory: Inventory, shown_ids: set[str], fields: Sequence[ShownField], data_root: str
+) -> tuple[dict[str, SourceTile], dict[str, list[SourceTile]]]:
+    """Returns the tiles shown by id, and the good tiles of the fields shown; all partitions are read for them."""
+    tiles_of_field: dict[str, list[SourceTile]] = {field.field_id: [] for field in fields}
+    sources: dict[str, SourceTile] = {}
+    for partition in inventory.partitions:
+        planned = {(shard.split, shard.index): shard for shard in partition.shards}
+        found = list(
+            chosen_tiles(
+                data_root, partition, lambda tile: tile.tile_id in shown_ids or tile.field_id in tiles_of_field
+            )
+        )
+        sources |= {tile.tile_id: tile for tile in found if tile.tile_id in shown_ids}
+        of_fields = [tile for tile in found if tile.field_id in tiles_of_field]
+        shards = {(tile.split, tile.shard) for tile in of_fields}
+        rejected = {bad.tile_id for key in shards for bad in read_shard_receipt(data_root, planned[key]).rejected}
+        for tile in of_fields:
+            if tile.tile_id not in rejected:
+                tiles_of_field[tile.field_id].append(tile)
+    return sources, tiles_of_field
+
+
+def _overview(manifest: Manifest, inventory: Inventory) -> list[str]:
+    splits = manifest.splits.values()
+    num_bytes = sum(shard.num_bytes for split in splits for shard in split.shards)
+    num_single, num_tiles = sum(split.num_single_label for split in splits), manifest.num_tiles
+    num_rejected = manifest.num_rejected
+    sizes = sorted(manifest.tile_sizes.items(), key=lambda item: (-item[1], item[0]))
+    rows = [
+        ("Tiles", f"{num_tiles:,}"),
+        ("Fields", f"{sum(split.num_fields for split in splits):,}"),
+        ("Shards", f"{manifest.num_shards:,} ({num_bytes / 1e6:,.1f} MB)"),
+        ("Bands", ", ".join(manifest.bands)),
+        ("Size", ", ".join(f"{size} px" for size, _ in sizes[:3]) + (f", {len(sizes) - 3} more" if sizes[3:] else "")),
+        ("Split", f"{manifest.split_origin}, {' / '.join(f'{split.num_tiles:,}' for split in splits)}"),
+        ("One class", f"{num_single:,} tiles ({num_single / num_tiles:.1%})"),
+        ("Rejected", f"{num_rejected:,} ({num_rejected / (num_tiles + num_rejected):.2%})"),
+    ]
+    if manifest.tile_size_px:
+        rows.append(("Scaled", f"down to {manifest.tile_size_px} px where larger (shard_tile_size_px)"))
+    if inventory.num_unlabelled:
+        rows.append(("Unlabelled", f"{inventory.num_unlabelled:,} tiles left aside"))
+    return [report.table(("Dataset", manifest.sha256[:16]), rows)]
+
+
+def _splits(manifest: Manifest, fields: FieldTable) -> list[str]:
+    rows = []
+    for name, split in manifest.splits.items():
+        counts = fields.tiles_by_field(name)
+        spread = f"{counts.min():,} / {np.median(counts):g} / {counts.max():,}"
+        size = sum(shard.num_bytes for shard in split.shards) / 1e6
+        rows.append((name, split.num_tiles, split.num_fields, spread, len(split.shards), f"{size:,.1f}"))
+    header = ("split", "tiles", "fields", "tiles per field", "shards", "MB")
+    return [
+        report.heading("Splits"),
+        report.table(header, rows),
+        report.paragraph("Tiles per field: fewest / median / most."),
+    ]
+
+
+def _rejected(rejections: Rejections, inventory: Inventory) -> list[str]:
+    title = report.heading("Rejected tiles")
+    if not len(rejections):
+        return [title, report.paragraph("None.")]
+    rows = [
+        (f"{reason.num_tiles:,}", reason.text, ", ".join(reason.examples))
+        for reason in rejections.reasons()[:_MAX_REASONS_SHOWN]
+    ]
+    listed = len(rejections.first())
+    where = "them all" if listed == len(rejections) else f"the first {listed:,}, the shards' receipts them all"
+    return [
+        title,
+        report.table(("tiles", "reason", "for example"), rows),
+        report.paragraph(
+            f"The manifest lists {where}. The step fails above {inventory.max_bad_fraction:.1%} (max_bad_fraction)."
+        ),
+    ]

@@ -1,0 +1,91 @@
+"""What is wrong with tiles, for the data report: pictures of those left out, remarks on those kept."""
+
+import io
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
+
+from components import report, storage
+from components.contracts import Inventory, Manifest, Rejection, SourceFile, SourceTile
+from components.dataset.first_sorted import Rejections
+from components.records.source_image import MAX_FILE_BYTES, MAX_SIDE_PX
+
+_MAX_SHOWN, _SHOWN_PER_REASON = 12, 2
+_MAX_NOTES_SHOWN = 20
+_THUMBNAIL_PX = 160
+
+Pixels = NDArray[np.uint8]
+
+
+def shown_rejections(rejections: Rejections) -> list[Rejection]:
+    """Returns those that are shown: a few of each reason, the most frequent reason first."""
+    return [
+        Rejection(tile_id, reason.text)
+        for reason in rejections.reasons()
+        for tile_id in reason.examples[:_SHOWN_PER_REASON]
+    ][:_MAX_SHOWN]
+
+
+def quarantine_blocks(rejections: Rejections, inventory: Inventory, sources: Mapping[str, SourceTile]) -> list[str]:
+    """Returns pictures of tiles that were left out, as far as their files can be decoded; no block if none can.
+
+    Args:
+      sources: The tiles of shown_rejections by id; one that ingest could not pair has none.
+    """
+    pictures = []
+    for bad in shown_rejections(rejections):
+        for role, file in _telling_files(bad, sources.get(bad.tile_id)):
+            if (pixels := _decoded(file, inventory.source_uri)) is not None:
+                pictures.append((pixels, f"{role} of {bad.tile_id}: {bad.reason}"))
+    if not pictures:
+        return []
+    return [
+        report.paragraph("What can be seen of some; the rows that a damaged file lacks are grey or black."),
+        report.gallery(pictures),
+    ]
+
+
+def note_blocks(manifest: Manifest) -> list[str]:
+    """Returns the remarks on tiles that were kept; no block if there are none."""
+    if not manifest.num_notes:
+        return []
+    shown = manifest.notes[:_MAX_NOTES_SHOWN]
+    where = "" if len(shown) == manifest.num_notes else f", of which the first {len(shown)} follow"
+    return [
+        report.heading("Remarks"),
+        report.paragraph(f"{manifest.num_notes:,} on tiles that were kept{where}. The shards' receipts list them all."),
+        report.table(("tile", "remark"), [(note.tile_id, note.text) for note in shown]),
+    ]
+
+
+def _telling_files(bad: Rejection, source: SourceTile | None) -> Iterator[tuple[str, SourceFile]]:
+    """Yields the RGB file, and the file that the reason begins with if that is another."""
+    if source is None:
+        return
+    yield "rgb", source.rgb
+    role = bad.reason.partition(":")[0]
+    named = {"nir": source.nir, "boundary": source.boundary, "mask": source.mask}
+    named |= {f"label {name}": file for name, file in source.labels.items()}
+    if (file := named.get(role)) is not None:
+        yield role, file
+
+
+def _decoded(file: SourceFile, source_uri: str) -> Pixels | None:
+    """Returns a thumbnail, uint8 [H, W, 3]; None if nothing of the picture can be had."""
+    if not 0 < file.num_bytes <= MAX_FILE_BYTES:
+        return None
+    lenient = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = True  # to look at only: nothing else of this stage decodes with Pillow
+    try:
+        content = storage.read_bytes(storage.join(source_uri, file.path))
+        image = Image.open(io.BytesIO(content), formats=("JPEG", "PNG"))
+        if max(image.size) > MAX_SIDE_PX:
+            return None
+        image.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX))
+        return np.asarray(image.convert("RGB"))
+    except Exception:  # damaged bytes raise anything from struct.error to SyntaxError, and the file may be gone
+        return None
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = lenient

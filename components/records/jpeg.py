@@ -1,0 +1,72 @@
+"""JPEG files decoded by libjpeg-turbo: the very pixels that TensorFlow's decoder gives, a fifth faster, where they go.
+
+TensorFlow's op makes an array of its own for every image, which then has to be copied into a batch. The few images that
+need it (JPEG in CMYK, PNG of 16 bits) still go to TensorFlow's decoder, so that a tile is the same to the
+shard step, to training and to the exported model, which decodes in its graph.
+"""
+
+from typing import Any
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+
+from components.records import png
+from components.records.png import DamagedImage as DamagedImage
+
+_JPEG = b"\xff\xd8\xff"
+_COLOUR_SPACES = {3: "RGB", 1: "GRAY"}  # by number of bands
+_OF_TENSORFLOW = ("CMYK", "YCCK")
+_UNUSUAL = (
+    "subsampling level"  # in the error of an image whose colours are sampled as TurboJPEG cannot name, CMYK mostly
+)
+
+
+def decode(content: bytes, num_bands: int, ratio: int = 1, into: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+    """Decodes a JPEG or PNG.
+
+    Args:
+      num_bands: 3 for RGB, 1 for grey.
+      ratio: 1, 2, 4 or 8; a JPEG's decoder scales its sides down by it, rounded up. A PNG is not scaled.
+      into: C-contiguous uint8 [h, w, num_bands] for the pixels, used if the image has just this size.
+
+    Returns:
+      uint8 [H, W, num_bands]; `into` itself where it was used.
+
+    Raises:
+      DamagedImage: for anything that the decoder stumbles on, be it only a few wrong bytes that it could step over.
+    """
+    if not content.startswith(_JPEG):
+        decoded = png.decode(content, num_bands)
+        return _by_tensorflow(content, num_bands, 1) if decoded is None else decoded
+    try:
+        height, width, colour_space, _ = simplejpeg.decode_jpeg_header(content)
+    except ValueError as error:
+        if _UNUSUAL in str(error):
+            return _by_tensorflow(content, num_bands, ratio)
+        raise DamagedImage(str(error)) from error
+    if colour_space in _OF_TENSORFLOW:
+        return _by_tensorflow(content, num_bands, ratio)
+    shape = (-(-height // ratio), -(-width // ratio), num_bands)
+    buffer = into if into is not None and into.shape == shape else np.empty(shape, np.uint8)
+    # Of all scales at which the image is at least that large, the decoder takes the smallest: 1 / ratio.
+    scaled = {"min_height": shape[0], "min_width": shape[1]} if ratio > 1 else {}
+    try:
+        decoded = simplejpeg.decode_jpeg(content, _COLOUR_SPACES[num_bands], buffer=buffer, **scaled)
+    except ValueError as error:
+        raise DamagedImage(str(error)) from error
+    if decoded.shape != shape:
+        raise DamagedImage(f"decoded to {decoded.shape}, expected {shape}")
+    return buffer
+
+
+def _by_tensorflow(content: bytes, num_bands: int, ratio: int) -> NDArray[np.uint8]:
+    import tensorflow as tf  # takes seconds to load, and most images do without
+
+    try:
+        with tf.device("CPU:0"):
+            decoded: Any = tf.io.decode_jpeg(content, channels=num_bands, ratio=ratio, dct_method="INTEGER_ACCURATE")
+    except tf.errors.InvalidArgumentError as error:
+        raise DamagedImage(str(error.message)) from error
+    pixels: NDArray[np.uint8] = decoded.numpy()
+    return pixels

@@ -1,0 +1,94 @@
+"""Valid masks as PNG files of the plainest kind: any reader opens them, and ours opens them in a third of the time."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from components.records import png
+from components.records.png import DamagedImage
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_HEADER = struct.Struct(">II5B")  # width, height, depth, colour type, compression, filter, interlace
+_PLAIN = (1, 0, 0, 0, 0)  # one bit of grey, not interlaced
+_FRAME = 12  # of a chunk: length, type and crc
+_DATA_AT = len(_SIGNATURE) + _FRAME + _HEADER.size
+_SMALLEST = _DATA_AT + 2 * _FRAME
+_LARGEST_BUFFER = 2**20  # to begin with: a damaged header may claim any size
+
+
+def encode_mask(mask: NDArray[np.bool_]) -> bytes:
+    """Returns a mask, bool [H, W], as a PNG of 1 bit, which readers expand to 0 and 255; equal masks, equal bytes.
+
+    Its rows are not filtered and lie in one chunk, so that they can be read without a PNG decoder.
+    """
+    height, width = mask.shape
+    # Packed bits are compressed as an image with a palette, the one kind that Pillow does not filter: it brings its own
+    # zlib, the same on every machine, which Python does not.
+    buffer = io.BytesIO()
+    Image.fromarray(np.packbits(mask, axis=1)).convert("P").save(buffer, "PNG")
+    header = _HEADER.pack(width, height, *_PLAIN)
+    chunks = ((b"IHDR", header), (b"IDAT", _content_of(buffer.getvalue(), b"IDAT")), (b"IEND", b""))
+    return _SIGNATURE + b"".join(
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in chunks
+    )
+
+
+def decode_mask(content: bytes) -> NDArray[np.uint8]:
+    """Returns a mask, uint8 [H, W], 1 where it is more than half white.
+
+    Raises:
+      DamagedImage: if it is not a readable PNG.
+    """
+    packed, width = packed_mask(content)
+    return np.unpackbits(packed, axis=1, count=width)
+
+
+def packed_mask(content: bytes) -> tuple[NDArray[np.uint8], int]:
+    """Returns a mask's bits, uint8 [H, W / 8 rounded up], the first pixel's the highest, and its width W.
+
+    Raises:
+      DamagedImage: if it is not a readable PNG.
+    """
+    plain = _decode_plain(content)
+    if plain is not None:
+        return plain
+    white = png.decode_black_and_white(content) >> 7
+    return np.packbits(white, axis=1), white.shape[1]
+
+
+def _decode_plain(content: bytes) -> tuple[NDArray[np.uint8], int] | None:
+    """Returns the bits and width of what encode_mask was given; None if it did not write this file."""
+    is_plain = content.startswith(_SIGNATURE) and content[_DATA_AT + 4 : _DATA_AT + 8] == b"IDAT"
+    if not is_plain or len(content) < _SMALLEST:
+        return None
+    width, height, *kind = _HEADER.unpack_from(content, len(_SIGNATURE) + 8)
+    (length,) = struct.unpack_from(">I", content, _DATA_AT)
+    if tuple(kind) != _PLAIN or length + _SMALLEST != len(content):
+        return None  # of another form, or in several chunks
+    row_bytes = 1 + -(-width // 8)
+    try:
+        unpacked = zlib.decompress(
+            content[_DATA_AT + 8 : _DATA_AT + 8 + length], bufsize=min(height * row_bytes + 1, _LARGEST_BUFFER)
+        )
+    except zlib.error as error:
+        raise DamagedImage("its compressed rows are damaged") from error
+    if len(unpacked) != height * row_bytes:
+        raise DamagedImage("it has not the rows that it claims")
+    rows = np.frombuffer(unpacked, np.uint8).reshape(height, row_bytes)  # each begins with the number of its filter
+    return (rows[:, 1:], width) if not rows[:, 0].any() else None
+
+
+def _content_of(file: bytes, wanted: bytes) -> bytes:
+    """Returns the content of all chunks of one type, joined."""
+    parts, at = [], len(_SIGNATURE)
+    while at < len(file):
+        (length,) = struct.unpack_from(">I", file, at)
+        if file[at + 4 : at + 8] == wanted:
+            parts.append(file[at + 8 : at + 8 + length])
+        at += _FRAME + length
+    return b"".join(parts)

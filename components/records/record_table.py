@@ -1,0 +1,87 @@
+"""What is known of each record of a split without reading it: how long it is, and which classes its tile has.
+
+A file beside the shards, of some six bytes for each record, named by its content as they are. From it a worker knows
+where every record lies, which have one class only, and how rare each class is; to read the shards for that would be to
+read, or on a bucket to download, all of them.
+"""
+
+import dataclasses
+import hashlib
+import itertools
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components import storage
+from components.contracts import SplitSummary
+from components.errors import DataError
+from components.records.record_file import FOOTER, HEADER
+
+_LENGTH = struct.Struct("<I")
+_FRAME_BYTES = HEADER.size + FOOTER.size
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordTable:
+    """The records of a split, in the order of its shards.
+
+    Attributes:
+      lengths: Bytes of each record, int64 [N].
+      label_bits: Whether its tile has each class, a bit each, the first the highest, uint8 [N, C / 8 rounded up].
+    """
+
+    lengths: NDArray[np.int64]
+    label_bits: NDArray[np.uint8]
+
+
+def row_bytes(num_classes: int) -> int:
+    """Returns the length of a row."""
+    return _LENGTH.size + -(-num_classes // 8)
+
+
+def row(num_bytes: int, labels: Sequence[float]) -> bytes:
+    """Returns the row of a record of this length, whose tile has the classes where `labels`, [C], is above 0."""
+    return _LENGTH.pack(num_bytes) + np.packbits(np.asarray(labels) > 0).tobytes()
+
+
+def table_uri(data_root: str, sha256: str) -> str:
+    """Returns where the table with this hash is, or will be."""
+    return storage.join(data_root, "shards", f"{sha256}.records")
+
+
+def publish_table(data_root: str, rows: bytes) -> None:
+    """Writes a table unless it is there; what is there under its name and has another content is a damaged one."""
+    uri = table_uri(data_root, hashlib.sha256(rows).hexdigest())
+    if storage.size(uri) != len(rows) or storage.read_bytes(uri) != rows:
+        storage.write_bytes(uri, rows)
+
+
+def read_table(data_root: str, split: SplitSummary, num_classes: int) -> RecordTable:
+    """Reads the table that the manifest names for a split.
+
+    Raises:
+      DataError: if it is missing, or not the table of these shards.
+    """
+    uri, way_out = table_uri(data_root, split.records_sha256), "run the pipeline again on the same source"
+    try:
+        content = storage.read_bytes(uri)
+    except FileNotFoundError as error:
+        raise DataError(f"the table of records {uri!r} is gone; {way_out}") from error
+    if (found := hashlib.sha256(content).hexdigest()) != split.records_sha256:
+        raise DataError(
+            f"{uri!r} has sha256 {found[:16]}…, expected {split.records_sha256[:16]}…; delete it and {way_out}"
+        )
+    form = np.dtype([("length", "<u4"), ("label_bits", "u1", (row_bytes(num_classes) - _LENGTH.size,))])
+    if len(content) != split.num_tiles * form.itemsize:
+        raise DataError(
+            f"{uri!r} has {len(content):,} bytes, expected {form.itemsize} for each of {split.num_tiles:,} tiles"
+        )
+    rows = np.frombuffer(content, form)
+    lengths = rows["length"].astype(np.int64)
+    ends = list(itertools.accumulate((shard.num_tiles for shard in split.shards), initial=0))
+    for shard, (start, end) in zip(split.shards, itertools.pairwise(ends), strict=True):
+        if (num_bytes := int(lengths[start:end].sum()) + _FRAME_BYTES * (end - start)) != shard.num_bytes:
+            raise DataError(f"{uri!r} tells of {num_bytes:,} bytes in {shard.path!r}, expected {shard.num_bytes:,}")
+    return RecordTable(lengths, rows["label_bits"].copy())

@@ -1,0 +1,123 @@
+"""Records of tiles in graphs: parsed and decoded by TensorFlow's ops, and shards as tf.data.
+
+Decoding happens on the reader's side, by the very ops that the exported model uses, so that training, evaluation and
+serving see the same pixels.
+"""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import tensorflow as tf
+
+from components.agrivision import RGB_BANDS
+from components.records.tile_record import BYTES_KEYS, FLOATS_KEYS
+
+Tensor: TypeAlias = tf.Tensor
+
+# The JPEG decoder can decode at 1/2, 1/4 and 1/8 of the size, several times faster than decoding whole.
+_DECODER_RATIOS = (8, 4, 2)
+
+
+def parse(serialized: Tensor, num_classes: int) -> dict[str, Tensor]:
+    """Parses serialized records, string [] or [N].
+
+    Returns:
+      tile_id, field_id, rgb, nir, valid_mask: string [] or [N], images still encoded.
+      labels, class_fractions: float32 [C] or [N, C].
+    """
+    text = tf.io.FixedLenFeature([], tf.string)
+    numbers = tf.io.FixedLenFeature([num_classes], tf.float32)
+    features = {**dict.fromkeys(BYTES_KEYS, text), **dict.fromkeys(FLOATS_KEYS, numbers)}
+    # parse_example handles both ranks; parse_single_example only the first.
+    return dict(tf.io.parse_example(serialized, features))
+
+
+def decoder_ratio(tile_sizes: Sequence[str], image_size_px: int) -> int:
+    """Returns how far the JPEG decoder may scale down, 1, 2, 4 or 8, for tiles of these sizes "<width>x<height>".
+
+    1 unless every tile is square, of one size, and still at least `image_size_px` after scaling.
+    """
+    if len(tile_sizes) != 1:
+        return 1
+    width, height = (int(side) for side in tile_sizes[0].split("x"))
+    if width != height:
+        return 1
+    return next((r for r in _DECODER_RATIOS if width % r == 0 and width // r >= image_size_px), 1)
+
+
+def decode_image(
+    rgb: Tensor, nir: Tensor, valid_mask: Tensor, bands: Sequence[str], image_size_px: int, ratio: int
+) -> tuple[Tensor, Tensor]:
+    """Decodes one tile, in a graph; components/tile_decoder.py gives the same without one.
+
+    Args:
+      rgb, nir, valid_mask: encoded, string []; an empty mask means that every pixel is valid.
+      bands: the dataset's bands, RGB or RGB and NIR.
+      image_size_px: side S of the result; the decoded image is resized if it has another size.
+      ratio: from decoder_ratio.
+
+    Returns:
+      image: uint8 [S, S, B].
+      valid: uint8 [S, S, 1], 1 where the pixel counts, else 0.
+
+    Raises:
+      tf.errors.InvalidArgumentError: when run, for damaged bytes.
+    """
+    parts = [tf.io.decode_jpeg(rgb, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE")]  # [h, w, 3]
+    if len(bands) > len(RGB_BANDS):
+        parts.append(tf.io.decode_jpeg(nir, channels=1, ratio=ratio, dct_method="INTEGER_ACCURATE"))  # [h, w, 1]
+        same_size = tf.reduce_all(tf.equal(tf.shape(parts[0])[:2], tf.shape(parts[1])[:2]))
+        with tf.control_dependencies([tf.Assert(same_size, ["RGB and NIR are not of one size"])]):
+            parts[1] = tf.identity(parts[1])
+    size = [image_size_px, image_size_px]
+    valid = tf.cond(
+        tf.equal(tf.strings.length(valid_mask), 0),
+        lambda: tf.ones([*size, 1], tf.uint8),
+        lambda: nearest_mask(tf.io.decode_png(valid_mask, channels=1), image_size_px),
+    )
+    return join_bands([resize(part, image_size_px) for part in parts]), tf.ensure_shape(valid, [*size, 1])
+
+
+def join_bands(parts: Sequence[Tensor]) -> Tensor:
+    """Joins RGB and, where there is one, NIR, uint8 [..., S, S, 3] and [..., S, S, 1], to uint8 [..., S, S, B]."""
+    return tf.concat(parts, axis=-1) if len(parts) > 1 else parts[0]
+
+
+def unpack_bits(bits: Tensor) -> Tensor:
+    """Returns uint8 [n, S, S, 1], 1 or 0, from a bit for each, uint8 [n, S, S / 8 rounded up], the highest first."""
+    size = tf.shape(bits)[1]
+    places = tf.range(7, -1, -1, tf.int32)
+    spread = tf.bitwise.bitwise_and(
+        tf.bitwise.right_shift(bits[..., tf.newaxis], tf.cast(places, tf.uint8)), tf.constant(1, tf.uint8)
+    )  # [n, S, S / 8, 8]
+    rows = tf.reshape(spread, [tf.shape(bits)[0], size, -1])[:, :, :size, tf.newaxis]
+    return tf.ensure_shape(rows, [bits.shape[0], bits.shape[1], bits.shape[1], 1])
+
+
+def resize(pixels: Tensor, image_size_px: int) -> Tensor:
+    """Returns uint8 [S, S, b] from uint8 [h, w, b], resized with antialiasing unless it has the size."""
+    size = [image_size_px, image_size_px]
+    resized = tf.cond(
+        tf.reduce_all(tf.equal(tf.shape(pixels)[:2], size)),
+        lambda: pixels,
+        lambda: tf.cast(tf.clip_by_value(tf.round(tf.image.resize(pixels, size, antialias=True)), 0, 255), tf.uint8),
+    )
+    return tf.ensure_shape(resized, [*size, pixels.shape[-1]])
+
+
+def nearest_mask(mask: Tensor, image_size_px: int) -> Tensor:
+    """Returns uint8 [S, S, 1] from uint8 [h, w, 1], 1 where the mask is more than half white, by the nearest pixel."""
+    size = [image_size_px, image_size_px]
+    times = tf.maximum(tf.shape(mask)[0] // image_size_px, 1)
+    resized = tf.cond(
+        tf.reduce_all(tf.equal(tf.shape(mask)[:2], times * size)),
+        # The same pixels as by tf.image.resize, which takes as long as decoding RGB even if there is nothing to do.
+        lambda: mask[times // 2 :: times, times // 2 :: times],
+        lambda: tf.image.resize(mask, size, method="nearest"),
+    )
+    return tf.bitwise.right_shift(resized, tf.constant(7, tf.uint8))
+
+
+def serialized_records(paths: Sequence[str]) -> tf.data.Dataset:
+    """Returns a dataset of serialized records, string [], shard by shard in the order of `paths` (local or `gs://`)."""
+    return tf.data.TFRecordDataset(list(paths))

@@ -1,0 +1,96 @@
+"""Decodes a record without a graph, straight into a batch: the very pixels that tfrecords.decode_image gives."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.records import jpeg
+from components.records.jpeg import DamagedImage
+from components.records.mask_png import packed_mask
+from components.records.tile_record import Record
+
+
+def decode_tile(record: Record, ratio: int, parts: Sequence[NDArray[np.uint8]], valid_bits: NDArray[np.uint8]) -> None:
+    """Decodes a tile's images into arrays of the side S, resizing what has another size.
+
+    Args:
+      ratio: From tfrecords.decoder_ratio.
+      parts: For RGB, uint8 [S, S, 3], and where there is NIR, for that, uint8 [S, S, 1]; C-contiguous.
+      valid_bits: For the valid pixels, uint8 [S, S / 8 rounded up], a bit each, the first pixel's the highest.
+
+    Raises:
+      DamagedImage: if an image is damaged, or RGB and NIR are not of one size.
+    """
+    sizes = {
+        _decode_bands(content, ratio, part) for content, part in zip((record.rgb, record.nir), parts, strict=False)
+    }
+    if len(sizes) > 1:
+        raise DamagedImage("RGB and NIR are not of one size")
+    if record.valid_mask:
+        _decode_mask(record.valid_mask, valid_bits)
+    else:
+        valid_bits.fill(255)
+
+
+def _every_nth_bit(times: int) -> NDArray[np.uint8]:
+    """Returns for each byte its bits number times / 2, times / 2 + times, ... from the highest on, moved together."""
+    bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1)[:, times // 2 :: times]
+    powers = 1 << np.arange(bits.shape[1])[::-1]
+    table: NDArray[np.uint8] = (bits * powers).sum(axis=1).astype(np.uint8)
+    return table
+
+
+_THINNED = {times: _every_nth_bit(times) for times in (2, 4, 8)}
+
+
+def _decode_bands(content: bytes, ratio: int, part: NDArray[np.uint8]) -> tuple[int, ...]:
+    """Returns the sides that the image has before it is resized."""
+    pixels = jpeg.decode(content, part.shape[-1], ratio, into=part)
+    if pixels is not part:
+        part[...] = pixels if pixels.shape == part.shape else _on_host("resize", pixels, len(part))
+    return pixels.shape[:2]
+
+
+def _decode_mask(content: bytes, valid_bits: NDArray[np.uint8]) -> None:
+    try:
+        packed, width = packed_mask(content)  # [h, w / 8]
+    except DamagedImage as error:
+        raise DamagedImage(f"valid_mask: {error}") from error
+    size = len(valid_bits)
+    if (len(packed), width) == (size, size):
+        np.copyto(valid_bits, packed)
+        return
+    times = max(len(packed) // size, 1)
+    is_multiple = (len(packed), width) == (times * size, times * size)
+    if is_multiple and times in _THINNED and size % 8 == 0:
+        valid_bits[...] = _thin(packed[times // 2 :: times], times)
+        return
+    mask = np.unpackbits(packed, axis=1, count=width)
+    if is_multiple:
+        mask = mask[times // 2 :: times, times // 2 :: times]
+    else:
+        mask = _on_host("nearest_mask", mask[..., np.newaxis] << np.uint8(7), size)[..., 0]
+    valid_bits[...] = np.packbits(mask, axis=1)
+
+
+def _thin(packed: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
+    """Returns every `times`-th bit of each row of bytes, as bits; unpacking them all would take ten times as long."""
+    bits = _THINNED[times][packed]
+    thin = bits[:, 0::times] << np.uint8(8 - 8 // times)
+    for place in range(1, times):
+        thin |= bits[:, place::times] << np.uint8(8 - 8 // times * (place + 1))
+    return thin
+
+
+def _on_host(function: str, pixels: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+    """Calls one of the graph's own functions on the host's processor, whatever devices there are."""
+    import tensorflow as tf
+
+    from components.records import (
+        tfrecords,  # only here, and only for tiles of another size, does decoding need TensorFlow
+    )
+
+    with tf.device("CPU:0"):
+        result: NDArray[np.uint8] = getattr(tfrecords, function)(tf.constant(pixels), size_px).numpy()
+    return result

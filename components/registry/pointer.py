@@ -1,0 +1,81 @@
+"""The pointer to the version in production: `production.json` under models_uri, moved by compare-and-swap."""
+
+from components import storage
+from components.contracts import Production
+from components.errors import AgrivisionError, DataError, SettingsError
+from components.registry.versions import card_uri, pointer_uri
+
+
+def read_production(models_uri: str) -> tuple[Production | None, str | None]:
+    """Returns what is in production, None if nothing is, and the token that move_production takes.
+
+    Raises:
+      DataError: if the pointer cannot be read.
+    """
+    uri = pointer_uri(models_uri)
+    content, token = storage.read_pointer(uri)
+    if content is None:
+        return None, None
+    return Production.from_json(content, uri), token
+
+
+def require_production(models_uri: str, version: str | None, production: Production | None) -> None:
+    """Refuses to go on if production is not the version that the model was evaluated against.
+
+    Raises:
+      AgrivisionError: if another push won.
+    """
+    current = production.version if production else None
+    if current != version:
+        raise AgrivisionError(
+            f"another push won: production in {models_uri!r} is now {current or 'empty'}, but this model was evaluated "
+            f"against {version or 'none'}; run evaluate, gate and push again"
+        )
+
+
+def move_production(models_uri: str, version: str, before: Production | None, token: str | None) -> None:
+    """Points production at `version`, which must be published already, if it is still what `token` stands for.
+
+    Raises:
+      AgrivisionError: if it is not: another push won.
+    """
+    after = Production(version=version)
+    if before is not None:
+        earlier = (*before.earlier, before.previous) if before.previous else before.earlier
+        after = Production(version=version, previous=before.version, earlier=earlier)
+    _swap(models_uri, after, before, token)
+
+
+def rollback(models_uri: str) -> str:
+    """Points production at the version before, and returns a line that says so. Repeated, it goes back further.
+
+    Raises:
+      SettingsError: if nothing is in production, or nothing was before.
+      DataError: if the version before is gone.
+      AgrivisionError: if somebody else moved production meanwhile.
+    """
+    production, token = read_production(models_uri)
+    if production is None:
+        raise SettingsError(
+            f"nothing is in production in {models_uri!r}; is it the models_uri of a pipeline that pushed?"
+        )
+    target = production.previous
+    if target is None:
+        raise SettingsError(f"no version was in production in {models_uri!r} before {production.version}")
+    if not storage.exists(card_uri(models_uri, target)):
+        raise DataError(f"version {target} is not in {models_uri!r} any more, production stays at {production.version}")
+    earlier = production.earlier
+    after = Production(version=target, previous=earlier[-1] if earlier else None, earlier=earlier[:-1])
+    _swap(models_uri, after, production, token)
+    return f"production is now {target}, before it was {production.version}"
+
+
+def _swap(models_uri: str, after: Production, before: Production | None, token: str | None) -> None:
+    try:
+        storage.compare_and_swap(pointer_uri(models_uri), token, after.to_json())
+    except storage.Conflict as error:
+        winner, _ = read_production(models_uri)
+        if winner == after:  # a twin pushed the same version: the work is done
+            return
+        require_production(models_uri, before.version if before else None, winner)
+        raise AgrivisionError(f"production in {models_uri!r} was moved meanwhile and moved back; try again") from error

@@ -1,0 +1,192 @@
+"""Reading and writing where the data is: a local folder or a `gs://` bucket; and reading from `s3://`.
+
+Nothing written here is ever half visible. A local file is written under a temporary name, synced
+and renamed, and its folder synced; an object on a bucket appears whole or not at all. What must
+exist once is written with a precondition, and a pointer moves by compare-and-swap.
+"""
+
+import contextlib
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from components.contracts import SourceFile
+from components.errors import SettingsError
+from components.storage import bucket, disk, s3
+
+
+class Conflict(Exception):
+    """Somebody else wrote first: the object exists already, or the pointer has moved."""
+
+
+def join(root: str, *parts: str) -> str:
+    """Returns `root` with `parts` below it, for a local folder or a URI."""
+    return "/".join([root.rstrip("/"), *(part.strip("/") for part in parts)]) or "/"
+
+
+def is_remote(uri: str) -> bool:
+    """Tells a bucket from a local folder.
+
+    Raises:
+      SettingsError: for a scheme that is neither.
+    """
+    if uri.startswith((bucket.GS, s3.S3)):
+        return True
+    if "://" in uri:
+        raise SettingsError(
+            f"cannot read or write {uri!r}; expected a folder or {bucket.GS}<bucket>/<folder>, or {s3.S3} for a source"
+        )
+    return False
+
+
+def list_files(root: str) -> Iterator[SourceFile]:
+    """Yields every file under `root`, with paths relative to it, in no particular order.
+
+    Hidden files and folders are left out. Links are followed. A bucket is listed in pages.
+
+    Raises:
+      DataError: if there is no such folder or bucket, or a part of it cannot be read.
+    """
+    if is_remote(root):
+        yield from (s3 if root.startswith(s3.S3) else bucket).list_objects(root)
+        return
+    yield from disk.list_files(root)
+
+
+def read_bytes(uri: str) -> bytes:
+    """Returns the whole content.
+
+    Raises:
+      FileNotFoundError: if there is no such file or object.
+    """
+    if not is_remote(uri):
+        return disk.read_bytes(uri)
+    return s3.read(uri) if uri.startswith(s3.S3) else bucket.read(uri)
+
+
+def read_range(uri: str, offset: int, length: int) -> bytes:
+    """Returns `length` bytes from `offset` on; fewer if the file or object ends before.
+
+    Raises:
+      FileNotFoundError: if there is no such file or object.
+    """
+    if is_remote(uri):
+        read = s3.read if uri.startswith(s3.S3) else bucket.read
+        return read(uri, offset, offset + length) if length else b""
+    # Not by a file object, whose buffer costs more than reading a whole record.
+    return read_parts(uri, offset, [length])[0]
+
+
+def read_parts(uri: str, offset: int, lengths: Sequence[int]) -> list[bytes]:
+    """Returns what follows each other from `offset` on, each part by itself and never copied out of a larger one.
+
+    Raises:
+      FileNotFoundError: if there is no such file or object.
+    """
+    if is_remote(uri):
+        whole = read_range(uri, offset, sum(lengths))
+        ends = list(itertools.accumulate(lengths, initial=0))
+        return [whole[start:end] for start, end in itertools.pairwise(ends)]
+    return disk.read_parts(uri, offset, lengths)
+
+
+@contextlib.contextmanager
+def local_copy(uri: str) -> Iterator[Path]:
+    """Yields a local file with the content, which lasts as long as the context; a local file is used as it is.
+
+    Raises:
+      FileNotFoundError: if there is no such object.
+    """
+    if not is_remote(uri):
+        yield Path(uri)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        local = Path(folder) / uri.rpartition("/")[2]
+        local.write_bytes(read_bytes(uri))
+        yield local
+
+
+def exists(uri: str) -> bool:
+    """Tells whether there is a file or object of exactly this name (not a folder)."""
+    return size(uri) is not None
+
+
+def size(uri: str) -> int | None:
+    """Returns the size in bytes, or None if there is no such file or object."""
+    if is_remote(uri):
+        return s3.size(uri) if uri.startswith(s3.S3) else bucket.size(uri)
+    return os.stat(uri).st_size if os.path.isfile(uri) else None
+
+
+def write_bytes(uri: str, content: bytes) -> None:
+    """Writes or replaces, whole or not at all."""
+    if is_remote(uri):
+        bucket.write(uri, content)
+        return
+    with disk.temporary_file(uri) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_once(uri: str, content: bytes) -> bool:
+    """Writes unless it exists; returns whether this call was the one that wrote."""
+    try:
+        compare_and_swap(uri, None, content)
+    except Conflict:
+        return False
+    return True
+
+
+def upload_once(local: Path, uri: str) -> None:
+    """Moves a finished local file to `uri`, where a name stands for one content, unless it is there already.
+
+    Two that upload at once write the same, so it does not matter whose file stays. `local` may be gone afterwards.
+    """
+    if is_remote(uri):
+        bucket.upload(local, uri, once=True)
+    elif not os.path.isfile(uri):
+        with disk.temporary_file(uri) as temporary:
+            shutil.move(local, temporary)  # a rename, or a copy from another file system
+
+
+def replace_file(local: Path, uri: str) -> None:
+    """Moves a finished local file to `uri`, whole or not at all, in place of what is there.
+
+    `local` may be gone afterwards.
+    """
+    if is_remote(uri):
+        bucket.upload(local, uri, once=False)
+        return
+    with disk.temporary_file(uri) as temporary:
+        shutil.move(local, temporary)  # a rename, or a copy from another file system
+
+
+def read_pointer(uri: str) -> tuple[bytes | None, str | None]:
+    """Returns a pointer's content and the token that compare_and_swap takes; (None, None) if it does not exist."""
+    if is_remote(uri):
+        found = bucket.read_with_generation(uri)
+        return (None, None) if found is None else (found[0], str(found[1]))
+    try:
+        content = Path(uri).read_bytes()
+    except FileNotFoundError:
+        return None, None
+    return content, content.decode("latin-1")
+
+
+def compare_and_swap(uri: str, token: str | None, content: bytes) -> None:
+    """Writes `content` if the pointer is still what `token` stands for; None stands for "does not exist".
+
+    Raises:
+      Conflict: if it is not.
+    """
+    if is_remote(uri):
+        if not bucket.write_if(uri, content, int(token or 0)):
+            raise Conflict(uri)
+        return
+    with disk.lock(uri):  # closes the gap between looking and renaming
+        if read_pointer(uri)[1] != token:
+            raise Conflict(uri)
+        with disk.temporary_file(uri) as temporary:
+            temporary.write_bytes(content)

@@ -1,0 +1,75 @@
+"""Folders that are there whole or not at all, such as a version of a model: published, removed and fetched as one."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from components import storage
+from components.storage import bucket, disk
+
+
+def publish(local: Path, uri: str, last: str, *, move: bool = False) -> bool:
+    """Publishes a finished local folder under a content version; returns False if it is there already.
+
+    Locally the folder appears by one rename. On a bucket the file `last` is written after all others and with a
+    precondition: a version without it does not exist, and readers look for it first.
+
+    Args:
+      move: `local` lies beside a local `uri` and is renamed itself; it may be gone afterwards.
+    """
+    if storage.exists(storage.join(uri, last)):
+        return False
+    if storage.is_remote(uri):
+        for path in sorted(path for path in local.rglob("*") if path.is_file() and path != local / last):
+            bucket.upload(path, storage.join(uri, path.relative_to(local).as_posix()), once=False)
+        return storage.write_once(storage.join(uri, last), (local / last).read_bytes())
+    target = Path(uri)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staging = local if move else Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+    try:
+        if not move:
+            with disk.naming_place(target):
+                _copy(local, staging)
+        os.chmod(staging, 0o755)
+        for path in (*staging.rglob("*"), staging):
+            disk.sync(path)
+        with disk.lock(uri):
+            if storage.exists(storage.join(uri, last)):
+                return False
+            disk.rename_over_remains(staging, target)
+        return True
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _copy(folder: Path, target: Path) -> None:
+    # Not by shutil.copytree, whose error does not say that the disk is full.
+    for path in sorted(folder.rglob("*")):
+        copied = target / path.relative_to(folder)
+        if path.is_dir():
+            copied.mkdir()
+        else:
+            shutil.copyfile(path, copied)
+
+
+def remove(uri: str, last: str) -> None:
+    """Removes a folder that publish made; `last` goes first, so that it is never seen incomplete."""
+    if storage.is_remote(uri):
+        for path in sorted((file.path for file in storage.list_files(uri)), key=lambda path: path != last):
+            bucket.delete(storage.join(uri, path))
+        return
+    with disk.lock(uri):
+        Path(uri, last).unlink(missing_ok=True)
+        shutil.rmtree(uri, ignore_errors=True)
+
+
+def download(uri: str, local: Path) -> Path:
+    """Copies a folder of small depth, such as a SavedModel, to the local disk; a local folder is returned as it is."""
+    if not storage.is_remote(uri):
+        return Path(uri)
+    for file in storage.list_files(uri):
+        target = local / file.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(storage.read_bytes(storage.join(uri, file.path)))
+    return local

@@ -1,0 +1,173 @@
+"""Checkpoints: `checkpoints/epoch-<epoch>-step-<step>/` in the training's folder, whole or not there.
+
+Each has its variables in `variables.npz`, and in `state.json`, which comes last, where training stands and the sha256
+of the former. One whose bytes are not those that were written is never restored: the one before it is. Imports no
+TensorFlow.
+"""
+
+import contextlib
+import hashlib
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from components import storage
+from components.contracts import Document, EpochMetrics
+from components.errors import DataError
+from components.storage import whole_folder
+
+STATE = "state.json"
+_VARIABLES = "variables.npz"
+
+
+class TrainingState(Document, frozen=True, kw_only=True):
+    """Where a training stands.
+
+    Attributes:
+      epoch, step: The next step to take; `step` counts within the epoch.
+      global_step: Steps taken since the first epoch.
+      loss_sum: Sum of the losses of this epoch's steps so far.
+      best_epoch, best_checkpoint: The best epoch so far and the checkpoint at its end; -1 and "" before the first end.
+      history: One entry per finished epoch.
+      seconds: Spent so far, over all restarts.
+      files: sha256 of each of the checkpoint's other files, by name; empty until it is written.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    global_step: int = 0
+    loss_sum: float = 0.0
+    best_epoch: int = -1
+    best_checkpoint: str = ""
+    history: tuple[EpochMetrics, ...] = ()
+    seconds: float = 0.0
+    files: dict[str, str] = msgspec.field(default_factory=dict)
+
+    @property
+    def best(self) -> EpochMetrics | None:
+        """The best epoch so far."""
+        return self.history[self.best_epoch] if self.history else None
+
+    @property
+    def checkpoint(self) -> str:
+        """The name of the checkpoint in this state; sorts by age."""
+        return f"epoch-{self.epoch:05d}-step-{self.step:09d}"
+
+
+def write_checkpoint(root: str, arrays: Mapping[str, NDArray[Any]], state: TrainingState, keep: int) -> None:
+    """Writes a checkpoint under `root`, and then removes those that nobody needs any more.
+
+    Args:
+      keep: How many are kept, the last ones; and besides, for each of them, that of its best epoch.
+    """
+    with _staging(root) as folder:
+        with open(folder / _VARIABLES, "wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        state = msgspec.structs.replace(state, files={_VARIABLES: _sha256(folder / _VARIABLES)})
+        state.write(folder / STATE)
+        whole_folder.publish(folder, storage.join(root, state.checkpoint), last=STATE, move=True)
+    names = names_under(root)
+    kept = set(names[-keep:])
+    for name in tuple(kept):
+        with contextlib.suppress(DataError):
+            kept.add(_read_state(root, name).best_checkpoint)
+    for name in names:
+        if name not in kept:
+            whole_folder.remove(storage.join(root, name), last=STATE)
+
+
+def read_checkpoint(root: str, name: str) -> tuple[TrainingState, dict[str, NDArray[Any]]]:
+    """Returns the checkpoint of that name.
+
+    Raises:
+      DataError: if it is not there, or not what was written.
+    """
+    state = _read_state(root, name)
+    uri = storage.join(root, name, _VARIABLES)
+    try:
+        with storage.local_copy(uri) as path:
+            if _sha256(path) != state.files.get(_VARIABLES):
+                raise DataError(f"{uri} is not what was written: its sha256 is another")
+            with np.load(path, allow_pickle=False) as arrays:
+                return state, dict(arrays)
+    except FileNotFoundError as error:
+        raise DataError(f"{uri} is gone") from error
+    except (ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f"{uri} cannot be read: {error}") from error
+
+
+def read_newest(root: str, say: Callable[[str], None]) -> tuple[TrainingState, dict[str, NDArray[Any]]] | None:
+    """Returns the newest checkpoint that is what was written, or None if there is none.
+
+    What is damaged or half is removed, so that training can write it anew; for the one process that writes here.
+
+    Args:
+      say: is told of each that is damaged.
+    """
+    _remove_remains(root)
+    for name in reversed(names_under(root)):
+        try:
+            return read_checkpoint(root, name)
+        except DataError as error:
+            say(f"checkpoint {name} is damaged and left out, going back to the one before it: {error}")
+            whole_folder.remove(storage.join(root, name), last=STATE)
+    return None
+
+
+def names_under(root: str) -> list[str]:
+    """Returns the names of the complete checkpoints, oldest first."""
+    return sorted(name for name, files in _folders(root).items() if STATE in files)
+
+
+def _read_state(root: str, name: str) -> TrainingState:
+    uri = storage.join(root, name, STATE)
+    try:
+        return TrainingState.from_json(storage.read_bytes(uri), uri)
+    except FileNotFoundError as error:
+        raise DataError(f"{uri} is gone") from error
+
+
+def _folders(root: str) -> dict[str, set[str]]:
+    folders: dict[str, set[str]] = {}
+    with contextlib.suppress(DataError):  # no such folder: no checkpoint yet
+        for file in storage.list_files(root):
+            name, _, path = file.path.partition("/")
+            folders.setdefault(name, set()).add(path)
+    return folders
+
+
+def _remove_remains(root: str) -> None:
+    """Removes what is left of checkpoints whose writing or removal was cut short."""
+    for name, files in _folders(root).items():
+        if STATE not in files:
+            whole_folder.remove(storage.join(root, name), last=STATE)
+    if not storage.is_remote(root):
+        for path in Path(root).glob(".*.tmp"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _staging(root: str) -> Iterator[Path]:
+    """Yields a folder to write a checkpoint to; beside the others where it can, so that a rename publishes it."""
+    if storage.is_remote(root):
+        with tempfile.TemporaryDirectory() as temporary:
+            yield Path(temporary)
+        return
+    Path(root).mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".checkpoint-", suffix=".tmp", dir=root))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

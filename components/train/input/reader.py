@@ -1,0 +1,198 @@
+"""The input of one worker: records by plan, decoded as late as possible, straight into batches, uint8 to the device.
+
+Threads instead of tf.data: each decodes a whole tile into its place in the batch, so that pixels are written once. The
+decoder works without the interpreter's lock, and what is left under it takes a twentieth of the time.
+"""
+
+import concurrent.futures
+import dataclasses
+from collections import deque
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from components import storage
+from components.agrivision import RGB_BANDS
+from components.errors import DataError
+from components.records import tfrecords
+from components.records.jpeg import DamagedImage
+from components.records.tile_decoder import decode_tile
+from components.records.tile_record import deserialize
+from components.train.input.batch_memory import BatchMemory, as_tensor
+from components.train.input.order import NO_RECORD
+from components.train.input.shard_index import ShardIndex
+from components.train.input.xla import compiled
+
+_BATCHES_AHEAD = 1  # of the one that is waited for; more of them leave the processor's cache before they are used
+_MOST_TILES_PER_TASK = 8  # enough to be worth handing over; fewer where a batch has fewer for each thread
+_REMOTE_THREADS = 32  # a bucket answers in tens of milliseconds, whatever the processor does meanwhile
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """This worker's part of a global batch.
+
+    Attributes:
+      parts: RGB, uint8 [n, S, S, 3], and where there is NIR, uint8 [n, S, S, 1].
+      valid_bits: uint8 [n, S, S / 8 rounded up], a bit a pixel, 1 where it counts, the highest first.
+      labels: float32 [n, C].
+      weights: float32 [n], 0 for a place that holds no tile.
+    """
+
+    parts: tuple[tf.Tensor, ...]
+    valid_bits: tf.Tensor
+    labels: tf.Tensor
+    weights: NDArray[np.float32]
+
+    @property
+    def image(self) -> tf.Tensor:
+        """The bands in one, uint8 [n, S, S, B], joined on the device: a GPU does at once what costs the reader time."""
+        return compiled(_joined)(*self.parts) if len(self.parts) > 1 else self.parts[0]
+
+    @property
+    def valid(self) -> tf.Tensor:
+        """Where pixels count, uint8 [n, S, S, 1], 1 or 0, unpacked on the device."""
+        return compiled(tfrecords.unpack_bits)(self.valid_bits)
+
+
+def _joined(rgb: tf.Tensor, nir: tf.Tensor) -> tf.Tensor:
+    if tf.config.list_physical_devices("GPU"):
+        return tfrecords.join_bands([rgb, nir])
+    # On a processor, joining moves one byte after the other; a sum takes many at once, and an eighth of the time.
+    unchanged = [[0, 0]] * 3
+    return tf.pad(rgb, [*unchanged, [0, nir.shape[-1]]]) + tf.pad(nir, [*unchanged, [rgb.shape[-1], 0]])
+
+
+@dataclasses.dataclass(frozen=True)
+class _Arrays:
+    """A batch while it is filled."""
+
+    parts: tuple[NDArray[np.uint8], ...]
+    valid_bits: NDArray[np.uint8]
+    labels: NDArray[np.float32]
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """Reads one split.
+
+    Attributes:
+      index: Where its records are.
+      bands: The dataset's bands.
+      num_classes: C.
+      image_size_px: Side S of the decoded tiles.
+      ratio: From tfrecords.decoder_ratio.
+      num_threads: Threads that read and decode.
+    """
+
+    index: ShardIndex
+    bands: tuple[str, ...]
+    num_classes: int
+    image_size_px: int
+    ratio: int
+    num_threads: int = 1
+
+    def batches(self, plan: NDArray[np.int64], first_step: int = 0) -> Iterator[tuple[int, Batch]]:
+        """Yields (step, batch) for the rows of `plan`, int64 [steps, n], from `first_step` on.
+
+        Nothing before `first_step` is read or decoded.
+
+        Raises:
+          DataError: for a damaged record; names the shard.
+        """
+        steps = iter(range(first_step, len(plan)))
+        memory = BatchMemory()
+        pending: deque[tuple[int, _Arrays, list[concurrent.futures.Future[None]]]] = deque()
+        decoders = concurrent.futures.ThreadPoolExecutor(self.num_threads, "decode")
+        is_remote = any(storage.is_remote(uri) for uri in self.index.uris)
+        fetchers = concurrent.futures.ThreadPoolExecutor(_REMOTE_THREADS, "fetch") if is_remote else None
+        ahead = _BATCHES_AHEAD if not is_remote else max(_BATCHES_AHEAD, _REMOTE_THREADS // plan.shape[1])
+        try:
+            while True:
+                while len(pending) <= ahead and (step := next(steps, None)) is not None:
+                    pending.append((step, *self._start(plan[step], memory, decoders, fetchers)))
+                if not pending:
+                    return
+                step, arrays, tasks = pending.popleft()
+                for task in tasks:
+                    task.result()
+                yield step, _as_batch(arrays, plan[step])
+        finally:
+            for pool in (decoders, fetchers):
+                if pool is not None:
+                    pool.shutdown(cancel_futures=True)
+
+    def decode(self, serialized: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
+        """Decodes one serialized record to image uint8 [S, S, B], valid uint8 [S, S, 1], labels float32 [C].
+
+        Raises:
+          DamagedImage: if an image is damaged.
+          ValueError: if it is no record of a tile.
+        """
+        arrays = self._empty(1, BatchMemory())
+        self._decode_into(serialized, arrays, 0)
+        valid = np.unpackbits(arrays.valid_bits[0], axis=1, count=self.image_size_px)[..., np.newaxis]
+        return np.concatenate([part[0] for part in arrays.parts], axis=-1), valid, arrays.labels[0]
+
+    def tile_ids(self, records: NDArray[np.int64]) -> list[str]:
+        """Returns the names of the tiles of these records.
+
+        Raises:
+          DataError: for a damaged record; names the shard.
+        """
+        return [deserialize(self.index.read(int(record)), self.num_classes).tile_id for record in records]
+
+    def _start(
+        self,
+        records: NDArray[np.int64],
+        memory: BatchMemory,
+        decoders: concurrent.futures.Executor,
+        fetchers: concurrent.futures.Executor | None,
+    ) -> tuple[_Arrays, list[concurrent.futures.Future[None]]]:
+        """Begins to fill a batch, whose arrays are complete when all of the tasks are."""
+        arrays = self._empty(len(records), memory)
+        # A place without a tile shows the first one; its weight is 0.
+        numbers = [max(int(record), 0) for record in records]
+        reads: list[Callable[[], bytes]] = [lambda number=number: self.index.read(number) for number in numbers]  # type: ignore[misc]
+        if fetchers is not None:
+            reads = [fetchers.submit(read).result for read in reads]
+
+        tiles_per_task = max(1, min(_MOST_TILES_PER_TASK, len(numbers) // self.num_threads))
+
+        def fill(start: int) -> None:
+            for place in range(start, min(start + tiles_per_task, len(numbers))):
+                try:
+                    self._decode_into(reads[place](), arrays, place)
+                except FileNotFoundError as error:
+                    raise DataError(f"shard {self.index.uri(numbers[place])!r} is gone; run the shard step") from error
+                except (DamagedImage, ValueError) as error:
+                    where = f"record {numbers[place]} of the split, in shard {self.index.uri(numbers[place])!r}"
+                    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+                    raise DataError(f"{where}, cannot be decoded: {reason}; run the shard step again") from error
+
+        return arrays, [decoders.submit(fill, start) for start in range(0, len(numbers), tiles_per_task)]
+
+    def _empty(self, num_tiles: int, memory: BatchMemory) -> _Arrays:
+        side = self.image_size_px
+        widths = (len(RGB_BANDS), 1) if len(self.bands) > len(RGB_BANDS) else (len(RGB_BANDS),)
+        return _Arrays(
+            parts=tuple(memory.array((num_tiles, side, side, width)) for width in widths),
+            valid_bits=memory.array((num_tiles, side, -(-side // 8))),
+            labels=memory.array((num_tiles, 4 * self.num_classes)).view(np.float32),
+        )
+
+    def _decode_into(self, serialized: bytes, arrays: _Arrays, place: int) -> None:
+        record = deserialize(serialized, self.num_classes)
+        arrays.labels[place] = record.labels
+        decode_tile(record, self.ratio, [part[place] for part in arrays.parts], arrays.valid_bits[place])
+
+
+def _as_batch(arrays: _Arrays, records: NDArray[np.int64]) -> Batch:
+    return Batch(
+        parts=tuple(as_tensor(part) for part in arrays.parts),
+        valid_bits=as_tensor(arrays.valid_bits),
+        labels=as_tensor(arrays.labels),
+        weights=(records != NO_RECORD).astype(np.float32),
+    )

@@ -1,0 +1,172 @@
+"""A gang of worker processes on this machine: they start together, end together, and restart together.
+
+A synchronous worker cannot go on without its peers, so when one dies or freezes the others are ended at once and all
+start again from the last checkpoint. Each worker's standard input is a pipe that only this process holds open: should
+it die, in whatever way, its workers see the end of the pipe and end too.
+"""
+
+import contextlib
+import functools
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from components.errors import EXIT_DATA, EXIT_SETTINGS, AgrivisionError, DataError, SettingsError
+from components.progress import StepLog
+from components.train.launch.local.process import WorkerProcess
+from components.train.launch.local.spawn import ProcessGang
+from components.train.settings.roles import tasks
+from components.train.settings.strategies import PARAMETER_SERVER
+from components.train.settings.worker_spec import EXIT_DONE, WorkersFailed, WorkerSpec, blame
+
+_POLL_SECONDS = 0.1
+_SETTLE_SECONDS = 2.0  # after one worker's end, for the others to say why they end
+_STOP_SECONDS = 20.0  # for a checkpoint after SIGTERM
+# A worker shows that it lives from a thread that does nothing else, so this has nothing to do with how long a step
+# takes; it is what a busy machine, or loading a library from a slow disk, may hold that thread up.
+_SILENT_SECONDS = 20.0
+_SUSPECT_SECONDS = 4.0  # of silence, after which it was a freeze that the peers noticed
+
+
+def run_gang(
+    make_spec: Callable[[str], WorkerSpec],
+    num_workers: int,
+    max_restarts: int,
+    work_dir: Path,
+    log: StepLog,
+    check: Callable[[], None] = lambda: None,
+    strategy: str = "",
+) -> int:
+    """Runs the workers to their end, restarting them from their checkpoint, and returns the number of restarts.
+
+    With parameter servers a lost worker starts again alone, `max_restarts` times, and after that the others go on
+    without it; the loss of any other process restarts all.
+
+    Args:
+      make_spec: returns the workers' spec for a rendezvous "<host>:<port>".
+      work_dir: holds, of each attempt, `attempt-<a>-spec.json`, `attempt-<a>-worker-<w>.log` and, when it has failed,
+        `attempt-<a>-ended.json` with the workers' exit codes.
+      check: called all the time; an AgrivisionError that it raises kills the workers.
+      strategy: one of strategies.STRATEGIES.
+
+    Raises:
+      SettingsError, DataError: what a worker ended with; another attempt would end the same.
+      WorkersFailed: after `max_restarts` restarts.
+    """
+    work_dir.mkdir(parents=True, exist_ok=True)
+    num_replaced = 0
+
+    def replace(gang: ProcessGang, lost: WorkerProcess) -> WorkerProcess | None:
+        nonlocal num_replaced
+        if num_replaced == max_restarts:
+            log.line(f"{lost.ending}; the others go on without it")
+            return None
+        num_replaced += 1
+        log.line(f"{lost.ending}; the others go on, and it starts again, {num_replaced} of {max_restarts}")
+        return gang.spawn(lost.index, num_replaced)
+
+    for attempt in range(1, max_restarts + 2):
+        with tempfile.TemporaryDirectory(prefix="agrivision-train-") as temporary:
+            gang = ProcessGang.prepare(make_spec, tasks(strategy, num_workers), work_dir, attempt, Path(temporary))
+            workers = gang.start()
+            try:
+                can_replace = strategy == PARAMETER_SERVER
+                failed = _wait(workers, check, functools.partial(replace, gang) if can_replace else None)
+            finally:
+                _stop(workers)
+        if failed is None:
+            return attempt - 1 + num_replaced
+        codes = [worker.process.returncode for worker in workers]
+        ended = {"exit_codes": codes, "froze": [worker.index for worker in workers if worker.froze]}
+        with contextlib.suppress(OSError):  # of a full disk, say, which is why the workers have ended
+            (work_dir / f"attempt-{attempt}-ended.json").write_bytes(msgspec.json.encode(ended))
+        code = failed.process.returncode
+        if code == EXIT_SETTINGS:
+            raise SettingsError(failed.output.reason)
+        if code == EXIT_DATA:
+            raise DataError(failed.output.reason)
+        for line in failed.output.tail:
+            log.line(f"{failed.name}: {line}")
+        ending = failed.ending
+        if attempt <= max_restarts:
+            log.line(f"{ending}; restart {attempt} of {max_restarts}, from the last checkpoint")
+    raise WorkersFailed(f"{ending}; gave up after {max_restarts} restarts; whole logs in {str(work_dir)!r}")
+
+
+def _wait(
+    workers: list[WorkerProcess],
+    check: Callable[[], None],
+    replace: Callable[[WorkerProcess], WorkerProcess | None] | None,
+) -> WorkerProcess | None:
+    """Returns None when all workers are done, or, as soon as any fails, the one to blame.
+
+    Args:
+      replace: starts a lost worker again, or returns None; where a training can go on without one.
+    """
+    deadline = None
+    while True:
+        if replace is not None and deadline is None:
+            _replace_lost(workers, replace)
+        try:
+            check()
+        except AgrivisionError:
+            for worker in workers:  # at once: what they would write now is no longer theirs to write
+                worker.process.kill()
+            raise
+        codes = [worker.process.poll() for worker in workers]
+        # A chief is done when all is; a worker that has just started again need not know.
+        if all(code == EXIT_DONE for code in (codes if replace is None else codes[:1])):
+            return None
+        now = time.monotonic()
+        failed = [worker for worker, code in zip(workers, codes, strict=True) if code not in (None, EXIT_DONE)]
+        if failed and deadline is None:
+            first, deadline = failed[0], now + _SETTLE_SECONDS
+        if deadline is not None and (None not in codes or now > deadline):
+            # It is ended with the others; here it only says that it was the cause.
+            for worker in workers:
+                if worker.is_running and worker.silent_seconds() > _SUSPECT_SECONDS:
+                    worker.give_up()
+                    worker.process.wait()
+                    failed.append(worker)
+            # A worker that lost a peer has only seen the failure of another.
+            return min(failed, key=lambda worker: (blame(worker.process.returncode), worker is not first))
+        time.sleep(_POLL_SECONDS)
+        is_awake = time.monotonic() - now < _SUSPECT_SECONDS  # a laptop may sleep, or this process be stopped
+        for worker in workers:
+            if not is_awake:
+                worker.forgive()
+            elif worker.is_running and worker.silent_seconds() > _SILENT_SECONDS:
+                worker.give_up()
+
+
+def _replace_lost(workers: list[WorkerProcess], replace: Callable[[WorkerProcess], WorkerProcess | None]) -> None:
+    """Puts new workers into the place of lost ones, or leaves them out, as long as there are others."""
+    for worker in tuple(workers):
+        # One that ended by itself has lost the chief, or cannot succeed.
+        if worker.is_spare and not worker.is_running and (worker.process.returncode < 0 or worker.froze):
+            others = [other for other in workers if other.is_spare and other.is_running]
+            place = workers.index(worker)
+            if (substitute := replace(worker)) is not None:
+                workers[place] = substitute
+            elif others:
+                del workers[place]
+            else:
+                return
+            worker.close()
+
+
+def _stop(workers: list[WorkerProcess]) -> None:
+    """Ends the workers that still run: by SIGTERM if all do, since then they can write a checkpoint."""
+    running = [worker for worker in workers if worker.is_running]
+    if running and len(running) == len(workers):
+        for worker in running:
+            worker.process.terminate()
+        deadline = time.monotonic() + _STOP_SECONDS
+        while time.monotonic() < deadline and all(worker.is_running for worker in running):
+            time.sleep(_POLL_SECONDS)
+        time.sleep(_POLL_SECONDS)
+    for worker in workers:
+        worker.close()

@@ -1,0 +1,37 @@
+"""The train stage on one machine, with a process for each worker."""
+
+import os
+from collections.abc import Callable
+
+import msgspec
+
+from components.progress import StepLog
+from components.train.launch.launch_dir import LaunchDir
+from components.train.launch.local.gang import run_gang
+from components.train.settings.devices import find_devices
+from components.train.settings.worker_spec import WorkerSpec
+
+
+class LocalProcesses:
+    """Starts workers as processes of this machine."""
+
+    def __init__(self, num_workers: int) -> None:
+        self.devices = find_devices()
+        self.num_threads = _num_threads(num_workers)
+
+    def launch(
+        self, spec: WorkerSpec, max_restarts: int, directory: LaunchDir, log: StepLog, check: Callable[[], None]
+    ) -> int:
+        """See training.Launcher."""
+
+        def make_spec(rendezvous: str) -> WorkerSpec:
+            return msgspec.structs.replace(spec, rendezvous=rendezvous, follows_launcher=True)
+
+        return run_gang(make_spec, spec.num_workers, max_restarts, directory.path, log, check, spec.strategy)
+
+
+def _num_threads(num_workers: int) -> int:
+    """Returns each worker's part of the processor's cores."""
+    # Of those that this process may use; where the system cannot say (macOS), of those there are.
+    num_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, num_cores // max(num_workers, 1))

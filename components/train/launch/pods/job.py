@@ -1,0 +1,196 @@
+"""The Kubernetes objects of a gang of workers, rendered by pure functions: a headless Service and an Indexed Job.
+
+Workers that train in lockstep live and die together, so a Job here is one attempt: nothing in it is tried again, and
+another attempt is another Job. It has a deadline, which its launcher keeps moving ahead: one that is gone, for whatever
+reason, leaves nothing behind that lives on.
+"""
+
+import dataclasses
+import hashlib
+from typing import Any
+
+import msgspec
+
+from components.train.launch.pods.pod_template import WorkerPod, pod_template
+from components.train.settings.worker_spec import PERMANENT
+
+JOB, JOBSET = "job", "jobset"
+APIS = (JOB, JOBSET)
+DIGEST = "agrivision/spec-sha256"
+ATTEMPT = "agrivision/attempt"
+TRAINING = "app.kubernetes.io/instance"
+QUEUE = "kueue.x-k8s.io/queue-name"
+TENSORFLOW_PORT, RENDEZVOUS_PORT = 2222, 2223
+# A worker outlives its launcher by this, the seconds that SIGTERM leaves it, and those that the controller takes.
+DEADLINE_SECONDS = 60
+_KEPT_SECONDS = 3600  # after the end, for those who look for the reason
+_REPLICATED_JOB = "workers"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PodGang:
+    """One attempt of a training, as pods.
+
+    Attributes:
+      training: What its attempts have in common, the beginning of their names.
+      attempt: Counted from 1.
+      num_pods: Processes of the training, workers and, with some strategies, others.
+      pod: What each of them is.
+      api: One of APIS.
+      queue: LocalQueue of Kueue that admits it; empty for none.
+      owner: Name and uid of the pod in the same namespace with which it is to vanish; None for none.
+      digest: Of all that makes this training what it is, in whatever attempt and launch.
+    """
+
+    namespace: str
+    training: str
+    attempt: int
+    num_pods: int
+    pod: WorkerPod
+    api: str = JOB
+    queue: str = ""
+    owner: tuple[str, str] | None = None
+    digest: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of what is created first: the Job, or the JobSet that creates it."""
+        return f"{self.training}-{self.attempt}"
+
+    @property
+    def job_name(self) -> str:
+        """The name of the Job whose pods these are."""
+        return self.name if self.api == JOB else f"{self.name}-{_REPLICATED_JOB}-0"
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where TensorFlow listens in each pod."""
+        return tuple(f"{self._host(index)}:{TENSORFLOW_PORT}" for index in range(self.num_pods))
+
+    @property
+    def rendezvous(self) -> str:
+        """Where the first process waits for the others."""
+        return f"{self._host(0)}:{RENDEZVOUS_PORT}" if self.num_pods > 1 else ""
+
+    def _host(self, index: int) -> str:
+        return f"{self.job_name}-{index}.{self.name}"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What its objects are found by."""
+        return {
+            "app.kubernetes.io/name": "agrivision",
+            "app.kubernetes.io/component": "train-worker",
+            "app.kubernetes.io/managed-by": "agrivision-train",
+            TRAINING: self.training,
+            ATTEMPT: str(self.attempt),
+        }
+
+
+def digest(gang: PodGang, spec_json: bytes) -> str:
+    """Returns the digest of a gang, without what one launch or attempt has and another has not.
+
+    Args:
+      spec_json: The workers' spec, without their addresses.
+    """
+    pod = dataclasses.replace(gang.pod, spec_uri="")
+    same = dataclasses.replace(gang, attempt=0, owner=None, digest="", pod=pod)
+    rendered = msgspec.json.encode(render(same), order="sorted")
+    return hashlib.sha256(rendered + b"\0" + spec_json).hexdigest()
+
+
+def render(gang: PodGang) -> dict[str, Any]:
+    """Returns what is created first, a Job or a JobSet."""
+    return _job(gang) if gang.api == JOB else _jobset(gang)
+
+
+def render_service(gang: PodGang, job_uid: str) -> dict[str, Any]:
+    """Returns the headless Service by which the pods know each other's names; a JobSet makes its own."""
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": gang.name, "uid": job_uid}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": gang.name,
+            "namespace": gang.namespace,
+            "labels": gang.labels,
+            "ownerReferences": [owner],
+        },
+        "spec": {
+            "clusterIP": "None",
+            "selector": {"batch.kubernetes.io/job-name": gang.job_name},
+            # They look for each other before they are ready for anything else.
+            "publishNotReadyAddresses": True,
+            "ports": [{"name": "tensorflow", "port": TENSORFLOW_PORT}, {"name": "rendezvous", "port": RENDEZVOUS_PORT}],
+        },
+    }
+
+
+def _metadata(gang: PodGang) -> dict[str, Any]:
+    queue = {QUEUE: gang.queue} if gang.queue else {}
+    metadata: dict[str, Any] = {"name": gang.name, "namespace": gang.namespace, "labels": {**gang.labels, **queue}}
+    metadata["annotations"] = {DIGEST: gang.digest}
+    if gang.owner is not None:
+        name, uid = gang.owner
+        metadata["ownerReferences"] = [{"apiVersion": "v1", "kind": "Pod", "name": name, "uid": uid}]
+    return metadata
+
+
+def _suspended(gang: PodGang) -> dict[str, bool]:
+    return {"suspend": True} if gang.queue else {}  # until Kueue lets it go
+
+
+def _job_spec(gang: PodGang) -> dict[str, Any]:
+    return {
+        "completionMode": "Indexed",
+        "completions": gang.num_pods,
+        "parallelism": gang.num_pods,
+        # A worker cannot go on without its peers; another attempt is another Job.
+        "backoffLimit": 0,
+        "podReplacementPolicy": "Failed",
+        "podFailurePolicy": {
+            "rules": [
+                {
+                    "action": "FailJob",
+                    "onExitCodes": {"containerName": "worker", "operator": "In", "values": sorted(PERMANENT)},
+                },
+                # Preempted, evicted, its node drained: told from a crash, since it is nobody's fault.
+                {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+            ]
+        },
+        "activeDeadlineSeconds": DEADLINE_SECONDS,
+        "template": pod_template(gang.pod, gang.name, gang.labels),
+    }
+
+
+def _job(gang: PodGang) -> dict[str, Any]:
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": _metadata(gang),
+        "spec": {**_job_spec(gang), "ttlSecondsAfterFinished": _KEPT_SECONDS, **_suspended(gang)},
+    }
+
+
+def _jobset(gang: PodGang) -> dict[str, Any]:
+    return {
+        "apiVersion": "jobset.x-k8s.io/v1alpha2",
+        "kind": "JobSet",
+        "metadata": _metadata(gang),
+        "spec": {
+            "network": {"enableDNSHostnames": True, "publishNotReadyAddresses": True, "subdomain": gang.name},
+            "failurePolicy": {"maxRestarts": 0},
+            "replicatedJobs": [
+                {
+                    "name": _REPLICATED_JOB,
+                    "replicas": 1,
+                    "template": {
+                        "metadata": {"labels": gang.labels, "annotations": {DIGEST: gang.digest}},
+                        "spec": _job_spec(gang),
+                    },
+                }
+            ],
+            "ttlSecondsAfterFinished": _KEPT_SECONDS,
+            **_suspended(gang),
+        },
+    }

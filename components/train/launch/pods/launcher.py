@@ -1,0 +1,195 @@
+"""A gang of worker pods on a cluster: they start together, end together, and restart together.
+
+Each attempt is a Job of its own, named by the training and counted up, so that a launch which follows one that was lost
+finds the pods of its training at work, and takes them over.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from components import storage
+from components.contracts import Manifest
+from components.environment import WorkerSettings
+from components.errors import EXIT_DATA, EXIT_SETTINGS, AgrivisionError, DataError, SettingsError
+from components.progress import StepLog
+from components.train.launch.launch_dir import LaunchDir
+from components.train.launch.lease import LostLease
+from components.train.launch.pods import pod_status
+from components.train.launch.pods.api import Kubernetes
+from components.train.launch.pods.attempt import Attempt
+from components.train.launch.pods.cause_of_end import Ending
+from components.train.launch.pods.job import APIS, ATTEMPT, DIGEST, TRAINING, PodGang, digest
+from components.train.launch.pods.pod_template import WorkerPod
+from components.train.launch.pods.pod_waits import Limits
+from components.train.launch.pods.task_config import TaskSettings
+from components.train.launch.worker_output import WorkerOutput
+from components.train.settings.devices import Devices
+from components.train.settings.node_pools import GPU, TPU
+from components.train.settings.quantities import in_cores
+from components.train.settings.roles import task_name, tasks
+from components.train.settings.worker_spec import WorkersFailed, WorkerSpec
+
+# Of a training on nodes that are taken away at any time. It is no crash, but it must have an end.
+_MOST_DISRUPTIONS = 100
+
+
+class WorkerPods:
+    """Starts workers as pods; see training.Launcher."""
+
+    def __init__(
+        self,
+        api: Kubernetes,
+        task: TaskSettings,
+        cluster: WorkerSettings,
+        num_workers: int,
+        owner: tuple[str, str] | None,
+        limits: Limits | None = None,
+    ) -> None:
+        """Starts nothing yet.
+
+        Args:
+          cluster: With a namespace and an image.
+          owner: Name and uid of the step's pod, if it is in that namespace.
+        """
+        if cluster.api not in APIS:
+            raise SettingsError(f"AGRIVISION_WORKER_API must be one of {', '.join(APIS)}, got {cluster.api!r}")
+        self._api, self._task, self._cluster, self._owner = api, task, cluster, owner
+        self._limits = limits or Limits()
+        pool = task.pool
+        self.devices = Devices(
+            num_gpus=num_workers * pool.accelerator_count if pool.accelerator_type == GPU else 0,
+            has_tpu=pool.accelerator_type == TPU,
+        )
+        self.num_threads = max(1, int(in_cores(pool.cpu)))
+
+    def launch(
+        self, spec: WorkerSpec, max_restarts: int, directory: LaunchDir, log: StepLog, check: Callable[[], None]
+    ) -> int:
+        """See training.Launcher."""
+        spec = self._with_shared_manifest(spec)
+        training = self._gang_of(spec)
+        num_restarts = num_disruptions = 0
+        first = self._find_work(training, log)
+        names = tasks(spec.strategy, spec.num_workers)
+        while True:
+            number = first + num_restarts + num_disruptions
+            attempt = self._prepare(training, spec, number, directory, log)
+            with _removed(attempt, log):
+                attempt.create()
+                ending = attempt.wait(check)
+                outputs = attempt.keep_logs(directory, [f"{job}-{index}" for job, index in names])
+            if ending is None:
+                return num_restarts + num_disruptions
+            name = task_name(*names[ending.index])
+            what = _describe(ending, name, outputs.get(ending.index, WorkerOutput(is_chief=False)), log)
+            if ending.is_disruption:
+                num_disruptions += 1
+                if num_disruptions > _MOST_DISRUPTIONS:
+                    raise WorkersFailed(f"{what}; gave up after {_MOST_DISRUPTIONS} times; run again to go on")
+                log.line(f"{what}; starting again from the last checkpoint, which does not count as a restart")
+            elif num_restarts == max_restarts:
+                raise WorkersFailed(f"{what}; gave up after {max_restarts} restarts; whole logs in {directory.uri!r}")
+            else:
+                num_restarts += 1
+                log.line(f"{what}; restart {num_restarts} of {max_restarts}, from the last checkpoint")
+
+    def _with_shared_manifest(self, spec: WorkerSpec) -> WorkerSpec:
+        dataset_id = Manifest.read(spec.manifest_uri).dataset_id
+        uri = storage.join(spec.data_root, "datasets", dataset_id, "manifest.json")
+        if not storage.exists(uri):
+            raise DataError(f"no manifest {uri!r}; the dataset was removed, run merge again")
+        # Workers come when their nodes do.
+        wait = self._limits.scheduled + self._limits.started
+        return msgspec.structs.replace(spec, manifest_uri=uri, peer_wait_seconds=wait)
+
+    def _gang_of(self, spec: WorkerSpec) -> PodGang:
+        """Returns what all attempts have in common."""
+        place = hashlib.sha256(spec.data_root.encode()).hexdigest()[:6]  # there may be one in another bucket
+        gang = PodGang(
+            namespace=self._cluster.namespace,
+            training=f"agrivision-{spec.training_id}-{place}",
+            attempt=0,
+            num_pods=len(tasks(spec.strategy, spec.num_workers)),
+            pod=WorkerPod(
+                image=self._cluster.image,
+                spec_uri="",
+                pool=self._task.pool,
+                service_account=self._cluster.service_account,
+                env=self._task.env,
+                volumes=self._task.volumes,
+                volume_mounts=self._task.volume_mounts,
+            ),
+            api=self._cluster.api,
+            queue=self._cluster.queue,
+            owner=self._owner,
+        )
+        return dataclasses.replace(gang, digest=digest(gang, spec.to_json()))
+
+    def _find_work(self, training: PodGang, log: StepLog) -> int:
+        """Returns the number of the attempt to begin with: one that is at work already, or a new one.
+
+        Raises:
+          SettingsError: if one is at work that trains something else, or elsewhere.
+        """
+        found = self._api.select("job", training.namespace, labelSelector=f"{TRAINING}={training.training}")
+        first = 1
+        for job in sorted(found, key=lambda job: int(job["metadata"]["labels"][ATTEMPT])):
+            gang = dataclasses.replace(training, attempt=int(job["metadata"]["labels"][ATTEMPT]))
+            metadata = job["metadata"]
+            if "deletionTimestamp" in metadata or pod_status.condition(job, "Failed"):
+                Attempt(self._api, gang, log, self._limits).remove()
+                first = gang.attempt + 1
+            elif metadata.get("annotations", {}).get(DIGEST) != training.digest:
+                raise SettingsError(
+                    f"job {metadata['name']!r} in namespace {training.namespace!r} is at this training with other "
+                    "settings of its pods; it ends within two minutes if its launcher is gone, or delete it"
+                )
+            else:
+                log.line(f"job {metadata['name']} is at this training already; following it")
+                return gang.attempt
+        return first
+
+    def _prepare(self, training: PodGang, spec: WorkerSpec, number: int, directory: LaunchDir, log: StepLog) -> Attempt:
+        """Writes what the pods are told, and returns the attempt, which is yet to be created."""
+        gang = dataclasses.replace(training, attempt=number)
+        uri = storage.join(directory.uri, f"attempt-{number}-spec.json")
+        told = msgspec.structs.replace(spec, addresses=gang.addresses, rendezvous=gang.rendezvous)
+        storage.write_bytes(uri, told.to_json())
+        gang = dataclasses.replace(gang, pod=dataclasses.replace(gang.pod, spec_uri=uri))
+        return Attempt(self._api, gang, log, self._limits)
+
+
+def _describe(ending: Ending, name: str, output: WorkerOutput, log: StepLog) -> str:
+    """Writes the last lines of the worker that was the cause, and returns in words how it ended.
+
+    Raises:
+      SettingsError, DataError: if another attempt would end the same.
+    """
+    if ending.exit_code == EXIT_SETTINGS:
+        raise SettingsError(output.reason)
+    if ending.exit_code == EXIT_DATA:
+        raise DataError(output.reason)
+    for line in output.tail:
+        log.line(f"{name}: {line}")
+    return f"{name} {ending.how}" + (f": {output.reason}" if output.gave_reason else "")
+
+
+@contextlib.contextmanager
+def _removed(attempt: Attempt, log: StepLog) -> Iterator[None]:
+    """Removes what the attempt has made, whatever becomes of it."""
+    is_mine = True
+    try:
+        yield
+    except LostLease:
+        is_mine = False  # the launch that holds the lease now follows these very pods
+        raise
+    finally:
+        if is_mine:
+            try:
+                attempt.remove()
+            except AgrivisionError as error:
+                log.line(f"{error}; the workers end by themselves, at their Job's deadline")

@@ -1,0 +1,119 @@
+"""The pod of a worker, rendered by a pure function: what it runs, what it asks for, and what it may not do."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from components.train.settings.node_pools import Pool
+
+CONTAINER = "worker"
+GRACE_SECONDS = 20  # from SIGTERM to SIGKILL, for a checkpoint
+_USER = 10001
+_HEARTBEAT = "/tmp/heartbeat"
+_SILENT_SECONDS = 30
+_PROBE_SECONDS = 10
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WorkerPod:
+    """What every worker of a training is.
+
+    Attributes:
+      spec_uri: What it is to do, a WorkerSpec.
+      env, volumes, volume_mounts: As in a pod, beside its own.
+    """
+
+    image: str
+    spec_uri: str
+    pool: Pool
+    service_account: str = "default"
+    env: Sequence[Mapping[str, Any]] = ()
+    volumes: Sequence[Mapping[str, Any]] = ()
+    volume_mounts: Sequence[Mapping[str, Any]] = ()
+
+
+def pod_template(pod: WorkerPod, subdomain: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    """Returns the template of a Job's pods.
+
+    Args:
+      subdomain: Name of the headless Service.
+    """
+    pool = pod.pool
+    volumes, mounts = [{"name": "tmp", "emptyDir": {}}], [{"name": "tmp", "mountPath": "/tmp"}]
+    if pool.shared_memory:
+        volumes.append({"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": pool.shared_memory}})
+        mounts.append({"name": "shared-memory", "mountPath": "/dev/shm"})
+    placement: dict[str, Any] = {}
+    if pool.node_selector:
+        placement["nodeSelector"] = dict(pool.node_selector)
+    if pool.tolerations:
+        placement["tolerations"] = [dict(toleration) for toleration in pool.tolerations]
+    return {
+        "metadata": {"labels": dict(labels)},
+        "spec": {
+            "restartPolicy": "Never",
+            "subdomain": subdomain,
+            "serviceAccountName": pod.service_account,
+            # A worker has nothing to ask of the API server.
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": GRACE_SECONDS,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": _USER,
+                # The group that the image's files belong to, and that a claim's files are given to.
+                "runAsGroup": 0,
+                "fsGroup": 0,
+                "fsGroupChangePolicy": "OnRootMismatch",
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            **placement,
+            "containers": [
+                {
+                    "name": CONTAINER,
+                    "image": pod.image,
+                    "imagePullPolicy": "IfNotPresent",
+                    "command": ["python", "-m", "components.train"],
+                    "args": ["--spec", pod.spec_uri, "--heartbeat", _HEARTBEAT],
+                    "workingDir": "/tmp",
+                    "env": [
+                        {"name": "PYTHONUNBUFFERED", "value": "1"},
+                        {"name": "TF_CPP_MIN_LOG_LEVEL", "value": "3"},
+                        *[dict(variable) for variable in pod.env],
+                    ],
+                    "resources": _resources(pool),
+                    "livenessProbe": _liveness_probe(),
+                    "securityContext": {
+                        "allowPrivilegeEscalation": False,
+                        "capabilities": {"drop": ["ALL"]},
+                        "readOnlyRootFilesystem": True,
+                    },
+                    "volumeMounts": [*mounts, *[dict(mount) for mount in pod.volume_mounts]],
+                }
+            ],
+            "volumes": [*volumes, *[dict(volume) for volume in pod.volumes]],
+        },
+    }
+
+
+def _resources(pool: Pool) -> dict[str, Any]:
+    accelerators = {pool.accelerator_type: str(pool.accelerator_count)} if pool.accelerator_type else {}
+    # No limit of the processor: idle cores are for whoever can use them.
+    return {
+        "requests": {"cpu": pool.cpu, "memory": pool.memory, **accelerators},
+        "limits": {"memory": pool.memory, **accelerators},
+    }
+
+
+def _liveness_probe() -> dict[str, Any]:
+    """A worker touches its heartbeat every second, whatever it does: one that does not stands still."""
+    test = f"test $(( $(date +%s) - $(stat -c %Y {_HEARTBEAT}) )) -lt {_SILENT_SECONDS}"
+    return {
+        "exec": {"command": ["sh", "-c", test]},
+        "initialDelaySeconds": _SILENT_SECONDS,
+        "periodSeconds": _PROBE_SECONDS,
+        "timeoutSeconds": _PROBE_SECONDS,
+        "failureThreshold": 2,
+        # It would not heed SIGTERM.
+        "terminationGracePeriodSeconds": 1,
+    }

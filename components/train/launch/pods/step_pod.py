@@ -1,0 +1,43 @@
+"""The train stage on a cluster, with a pod for each worker; the step's own pod only starts them and watches."""
+
+import dataclasses
+
+from components import environment
+from components.train.launch.pods.api import Kubernetes
+from components.train.launch.pods.launcher import WorkerPods
+from components.train.launch.pods.pod_waits import Limits
+from components.train.launch.pods.task_config import TaskSettings, check_reach
+from components.train.settings.node_pools import check_pool
+
+_STEP_CONTAINER = "main"
+
+
+def worker_pods(task: TaskSettings, num_workers: int, data_root: str, limits: Limits | None = None) -> WorkerPods:
+    """Returns what starts the workers' pods, as this step's own pod and the cluster's administrator say.
+
+    Raises:
+      SettingsError: if the pods could not train, or the account of this step may not start them.
+      UnreachableError: if the API server does not answer for minutes.
+    """
+    check_pool(task.pool, num_workers)
+    check_reach(data_root, task)
+    api = Kubernetes()
+    cluster = environment.worker_settings()
+    step_pod, step_uid = environment.kfp_pod()
+    namespace = cluster.namespace or api.namespace
+    # What one namespace's pods are given by reference, another's do not have.
+    if namespace != api.namespace:
+        task = dataclasses.replace(task, env=tuple(each for each in task.env if "value" in each))
+    cluster = dataclasses.replace(
+        cluster, namespace=namespace, image=cluster.image or _own_image(api, step_pod) or environment.container_image()
+    )
+    owner = (step_pod, step_uid) if step_uid and namespace == api.namespace else None
+    return WorkerPods(api, task, cluster, num_workers, owner, limits)
+
+
+def _own_image(api: Kubernetes, pod: str) -> str:
+    """Returns the image of this step; empty outside a cluster."""
+    if not pod:
+        return ""
+    containers = api.get("pod", api.namespace, pod).body["spec"]["containers"]
+    return next((str(each["image"]) for each in containers if each["name"] == _STEP_CONTAINER), "")

@@ -1,0 +1,86 @@
+"""What Kubeflow says of the train step's task, which is meant for the workers' pods: `dsl.TaskConfig`."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from components.errors import SettingsError
+from components.train.settings.node_pools import Pool, resolve
+
+_CLUSTER_SETTINGS = "AGRIVISION_"  # what begins so is said to the launcher
+
+
+class TaskConfig(Protocol):
+    """The fields of kfp's class of that name that are read here; each is None if nothing was said."""
+
+    resources: Mapping[str, Any] | None
+    node_selector: Mapping[str, str] | None
+    tolerations: Sequence[Mapping[str, Any]] | None
+    env: Sequence[Mapping[str, Any]] | None
+    volumes: Sequence[Mapping[str, Any]] | None
+    volume_mounts: Sequence[Mapping[str, Any]] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskSettings:
+    """What the workers' pods get.
+
+    Attributes:
+      env, volumes, volume_mounts: As in a pod.
+    """
+
+    pool: Pool
+    env: Sequence[Mapping[str, Any]] = ()
+    volumes: Sequence[Mapping[str, Any]] = ()
+    volume_mounts: Sequence[Mapping[str, Any]] = ()
+
+
+def is_on_cluster(task: TaskConfig) -> bool:
+    """Tells whether the step has a pod: kfp.local says nothing of it, Kubeflow its resources at least, if empty."""
+    return any(
+        each is not None for each in (task.resources, task.node_selector, task.tolerations, task.env, task.volumes)
+    )
+
+
+def settings_of(task: TaskConfig, profile: str, cpu: str, memory: str, shared_memory: str) -> TaskSettings:
+    """Returns a profile with what a run, by its parameters and its task, says beyond it.
+
+    Raises:
+      SettingsError: if that is none of its kind.
+    """
+    resources = task.resources or {}
+    requests, limits = dict(resources.get("requests") or {}), dict(resources.get("limits") or {})
+    accelerators = {name: count for name, count in limits.items() if "/" in name and str(count) != "0"}
+    if len(accelerators) > 1:
+        raise SettingsError(f"a worker has accelerators of one type, got {', '.join(sorted(accelerators))}")
+    kind, count = next(iter(accelerators.items()), ("", 0))
+    pool = resolve(
+        profile,
+        accelerator_type=kind,
+        accelerator_count=count,
+        node_selector=task.node_selector,
+        tolerations=task.tolerations,
+        cpu=str(requests.get("cpu") or limits.get("cpu") or cpu),
+        memory=str(limits.get("memory") or requests.get("memory") or memory),
+        shared_memory=shared_memory,
+    )
+    return TaskSettings(
+        pool,
+        env=tuple(each for each in task.env or () if not each["name"].startswith(_CLUSTER_SETTINGS)),
+        volumes=tuple(task.volumes or ()),
+        volume_mounts=tuple(task.volume_mounts or ()),
+    )
+
+
+def check_reach(data_root: str, settings: TaskSettings) -> None:
+    """Refuses a folder that no worker would see.
+
+    Raises:
+      SettingsError: names it.
+    """
+    mounts = [str(mount["mountPath"]).rstrip("/") for mount in settings.volume_mounts]
+    if "://" not in data_root and not any(f"{data_root}/".startswith(f"{mount}/") for mount in mounts):
+        raise SettingsError(
+            f"data_root {data_root!r} is a folder that the workers' pods do not share; mount a volume claim there "
+            "(agrivision submit --volume-claim), or use a gs:// URI"
+        )

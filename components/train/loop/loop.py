@@ -1,0 +1,202 @@
+"""The training loop of one worker. All workers run it in lockstep and come to the same results."""
+
+import contextlib
+import math
+import time
+
+import msgspec
+import numpy as np
+
+from components.contracts import EpochMetrics
+from components.errors import DataError
+from components.train.checkpoint.checkpoints import TrainingState
+from components.train.input import order
+from components.train.loop import unfreezing
+from components.train.loop.observers import Observers
+from components.train.loop.step_clock import LoopTime
+from components.train.loop.trainee import Trainee
+from components.train.loop.when_to_end import is_better, should_stop
+from components.train.peers import cluster
+from components.train.settings.worker_spec import ENDED_EARLY, ENDED_OUT_OF_TIME, ENDED_WITH_EPOCHS
+from components.train.step import objective
+from components.train.step.schedule import learning_rate
+
+_MAX_NAMES = 64  # of tiles, in one line
+
+
+class Stopped(Exception):
+    """Training was asked to stop, and has written a checkpoint."""
+
+
+def run_epochs(trainee: Trainee, state: TrainingState) -> tuple[TrainingState, str]:
+    """Trains from `state` to the end, and returns the last state and what ended it, one of spec.ENDED_*.
+
+    Raises:
+      DataError: if the loss is no longer a number, or a record is damaged.
+      Stopped: if a worker was asked to stop.
+    """
+    config = trainee.config
+    observers = Observers(trainee, state)
+    while state.epoch < config.epochs:
+        if should_stop(state.history, config.early_stopping_patience, config.early_stopping_min_delta):
+            return state, ENDED_EARLY
+        wishes = trainee.wishes_of_all()
+        if wishes.stop:
+            raise _stop(trainee, state)
+        # A budget that was spent before the first step still gets one, or there would be no model.
+        if wishes.finish and state.global_step:
+            return _finish_within_epoch(trainee, state, observers, LoopTime()), ENDED_OUT_OF_TIME
+        started = time.monotonic()
+        state, is_complete = _train_epoch(trainee, state, observers)
+        if not is_complete:
+            return _finish_within_epoch(trainee, state, observers, observers.epoch_time), ENDED_OUT_OF_TIME
+        trainee.settle()
+        metrics = _measure(trainee, state, started, observers.epoch_time)
+        state = _next_epoch(state, metrics)
+        _save(trainee, state)
+        observers.epoch_done(metrics, is_best=state.best_epoch == metrics.epoch)
+    return state, ENDED_WITH_EPOCHS
+
+
+def _train_epoch(trainee: Trainee, state: TrainingState, observers: Observers) -> tuple[TrainingState, bool]:
+    """Trains to the epoch's end, or until time is up; returns whether it got to the end."""
+    config = trainee.config
+    plan = order.train_plan(
+        len(trainee.train_reader.index),
+        config.global_batch_size,
+        trainee.worker,
+        trainee.num_workers,
+        config.seed,
+        state.epoch,
+        trainee.sampling_weights,
+    )
+    if state.step == len(plan):  # it was stopped while it was validated
+        return state, True
+    batches = trainee.train_reader.batches(plan, state.step)
+    observers.epoch_begins(compiles=unfreezing.begins_stage(config, state.epoch))
+    while group := [batch for _, batch in observers.clock.take(batches, trainee.steps_per_call)]:
+        losses, wishes = trainee.train_steps(group, state.global_step, trainee.wishes())
+        trainee.pat()
+        trainee.writer.check()
+        for loss in losses:
+            if not math.isfinite(loss):
+                raise DataError(
+                    f"the loss is {loss} at epoch {state.epoch + 1}, step {state.step + 1}; "
+                    f"lower learning_rate, which is {config.learning_rate}; the batch was {_tiles(trainee, state)}"
+                )
+            state = msgspec.structs.replace(
+                state, step=state.step + 1, global_step=state.global_step + 1, loss_sum=state.loss_sum + loss
+            )
+        observers.steps_done(state, losses)
+        # Added up over all workers, so that all of them stop after the same step, whoever was asked.
+        if wishes.stop:
+            raise _stop(trainee, state)
+        if wishes.finish and state.step < len(plan):
+            return state, False
+        if wishes.save and state.step < len(plan):  # at the epoch's end there is one anyway
+            _save(trainee, state)
+    return state, True
+
+
+def _finish_within_epoch(
+    trainee: Trainee, state: TrainingState, observers: Observers, epoch_time: LoopTime
+) -> TrainingState:
+    """Returns the state to export from, where time is up: what was learned of this epoch counts if it is better."""
+    if state.step == 0:
+        return state
+    observers.out_of_time(state)
+    trainee.settle()
+    state = _save(trainee, state)
+    metrics = _measure(trainee, state, time.monotonic(), epoch_time)
+    ended = msgspec.structs.replace(state, history=(*state.history, metrics))
+    if is_best := is_better(metrics, state.best):
+        ended = msgspec.structs.replace(ended, best_epoch=state.epoch, best_checkpoint=state.checkpoint)
+    observers.epoch_done(metrics, is_best)
+    return ended
+
+
+def _measure(trainee: Trainee, state: TrainingState, started: float, epoch_time: LoopTime) -> EpochMetrics:
+    """Validates, and returns the point of the learning curve.
+
+    Raises:
+      Stopped: if a worker was asked to stop.
+    """
+    validation_started = time.monotonic()
+    with trainee.average.in_model() if trainee.average else contextlib.nullcontext():
+        validated = _validate(trainee)
+    if validated is None:
+        raise _stop(trainee, state)
+    val_loss, val_macro_f1 = validated
+    trainee.budget.reserve = time.monotonic() - validation_started
+    return EpochMetrics(
+        epoch=state.epoch,
+        train_loss=state.loss_sum / state.step,
+        val_loss=val_loss,
+        val_macro_f1=val_macro_f1,
+        learning_rate=learning_rate(trainee.config, state.global_step, trainee.num_steps),
+        seconds=time.monotonic() - started,
+        tiles_per_second=epoch_time.steps_per_second * trainee.config.global_batch_size,
+        # In lockstep all wait for the slowest.
+        input_wait_share=max(cluster.gather(trainee.strategy, epoch_time.input_wait_share)),
+    )
+
+
+def _save(trainee: Trainee, state: TrainingState) -> TrainingState:
+    started = time.monotonic()
+    trainee.check_agreement(state.global_step)
+    state = msgspec.structs.replace(state, seconds=trainee.budget.spent())
+    trainee.writer.save(state, started)
+    return state
+
+
+def _stop(trainee: Trainee, state: TrainingState) -> Stopped:
+    """Writes a checkpoint, if there is none of this state, and returns what ends training at all workers."""
+    state = _save(trainee, state)
+    trainee.writer.wait()
+    cluster.barrier(trainee.strategy)
+    return Stopped(state.checkpoint)
+
+
+def _tiles(trainee: Trainee, state: TrainingState) -> str:
+    """Returns the names of the tiles in the global batch of the next step."""
+    config, reader = trainee.config, trainee.train_reader
+    plan = order.train_plan(
+        len(reader.index), config.global_batch_size, 0, 1, config.seed, state.epoch, trainee.sampling_weights
+    )
+    names = reader.tile_ids(plan[state.step][:_MAX_NAMES])
+    more = config.global_batch_size - len(names)
+    return ", ".join(names) + (f" and {more} more" if more else "")
+
+
+def _validate(trainee: Trainee) -> tuple[float, float] | None:
+    """Returns the mean loss per tile and the macro F1 over the val split, or None if a worker was asked to stop."""
+    reader = trainee.val_reader
+    plan = order.evaluation_plan(
+        len(reader.index), trainee.config.global_batch_size, trainee.worker, trainee.num_workers
+    )
+    loss_sum = weight_sum = 0.0
+    counts = np.zeros((3, reader.num_classes))
+    for number, batch in reader.batches(plan):
+        losses, weights, batch_counts, stops = trainee.validation_step(batch, float(trainee.wants_to_stop()))
+        trainee.pat()
+        if stops and number + 1 < len(plan):  # by the last batch there is nothing left to save
+            return None
+        loss_sum, weight_sum, counts = loss_sum + losses, weight_sum + weights, counts + batch_counts
+    loss = loss_sum / weight_sum
+    if not math.isfinite(loss):
+        raise DataError(f"the validation loss is {loss}; lower learning_rate={trainee.config.learning_rate}")
+    return loss, objective.macro_f1(counts)
+
+
+def _next_epoch(state: TrainingState, metrics: EpochMetrics) -> TrainingState:
+    """Returns the state at the start of the next epoch."""
+    after = TrainingState(
+        epoch=state.epoch + 1,
+        global_step=state.global_step,
+        best_epoch=state.best_epoch,
+        best_checkpoint=state.best_checkpoint,
+        history=(*state.history, metrics),
+    )
+    if is_better(metrics, state.best):
+        after = msgspec.structs.replace(after, best_epoch=metrics.epoch, best_checkpoint=after.checkpoint)
+    return after

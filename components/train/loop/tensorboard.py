@@ -1,0 +1,138 @@
+"""The curves of a training as TensorBoard reads them: `events/` in its folder, written by the chief while it trains.
+
+    tensorboard --logdir <data_root>/training
+
+In a local folder the file grows as training goes on. In a bucket nothing grows, so it is written anew at each epoch's
+end and once a minute. Watching is not worth a training: if the file cannot be written, one line says so.
+"""
+
+import os
+import socket
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from components import storage
+from components.contracts import EpochMetrics
+from components.progress import log
+from components.train.checkpoint.checkpoints import TrainingState
+from components.train.loop.step_clock import LoopTime, StepClock
+from components.train.loop.trainee import Trainee
+from components.train.step.schedule import learning_rate
+
+_POINTS_PER_EPOCH = 500  # a point is 100 bytes, and a screen some 2,000 pixels wide
+_FLUSH_SECONDS = 2.0
+_UPLOAD_SECONDS = 60.0
+_VERSION = "brain.Event:2"  # what TensorFlow's own writer begins a file with
+
+
+class EventFile:
+    """Appends scalars to a new event file of TensorBoard's form, a TFRecord file of `tf.Event` messages."""
+
+    def __init__(self, folder_uri: str, first_step: int) -> None:
+        """Begins a file in the folder.
+
+        Args:
+          first_step: Points at or after it in older files were of steps that are taken again: TensorBoard drops them.
+        """
+        name = f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}"
+        self._uri = storage.join(folder_uri, name)
+        self._temporary = tempfile.TemporaryDirectory() if storage.is_remote(folder_uri) else None
+        self._path = Path(self._temporary.name if self._temporary else folder_uri, name)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._writer = tf.io.TFRecordWriter(str(self._path))
+        self._flushed = self._uploaded = time.monotonic()
+        self._write(file_version=_VERSION)
+        start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
+        self._write(step=first_step, session_log=start)
+
+    def add(self, step: int, scalars: dict[str, float]) -> None:
+        """Appends a point to each of these curves."""
+        value = [tf.compat.v1.Summary.Value(tag=tag, simple_value=number) for tag, number in scalars.items()]
+        self._write(step=step, summary=tf.compat.v1.Summary(value=value))
+        if time.monotonic() - self._flushed >= _FLUSH_SECONDS:
+            self.flush(upload=time.monotonic() - self._uploaded >= _UPLOAD_SECONDS)
+
+    def flush(self, upload: bool = True) -> None:
+        """Makes what was appended visible to readers; in a bucket only with `upload`."""
+        self._writer.flush()
+        self._flushed = time.monotonic()
+        if self._temporary and upload:
+            storage.write_bytes(self._uri, self._path.read_bytes())
+            self._uploaded = time.monotonic()
+
+    def _write(self, **content: Any) -> None:
+        self._writer.write(tf.compat.v1.Event(wall_time=time.time(), **content).SerializeToString())
+
+
+class Curves:
+    """Writes the chief's curves: those under `step/` by step, those under `epoch/` by epoch, both counted from 1."""
+
+    def __init__(self, trainee: Trainee, state: TrainingState) -> None:
+        self._trainee = trainee
+        self._every = max(1, trainee.steps_per_epoch // _POINTS_PER_EPOCH)
+        self._last = LoopTime()
+        self._file: EventFile | None = None
+        if trainee.worker == 0:
+            self._attempt(lambda: self._begin(state.global_step + 1))
+
+    def _begin(self, first_step: int) -> None:
+        self._file = EventFile(self._trainee.events_uri, first_step)
+
+    def steps_done(self, state: TrainingState, losses: list[float], clock: StepClock) -> None:
+        """Adds the points of steps that were taken, up to `state`."""
+        first = state.global_step - len(losses)
+        chosen = [n for n in range(len(losses)) if (first + n + 1) % self._every == 0]
+        if self._file is None or not chosen:
+            return
+        config, file = self._trainee.config, self._file
+        points = {
+            first + n + 1: {
+                "step/loss": losses[n],
+                "step/learning_rate": learning_rate(config, first + n, self._trainee.num_steps),
+            }
+            for n in chosen
+        }
+        stretch, self._last = clock.total - self._last, clock.total
+        if stretch.num_steps:
+            points[first + chosen[-1] + 1] |= {
+                "step/tiles_per_second": stretch.steps_per_second * config.global_batch_size,
+                "step/input_wait_share": stretch.input_wait_share,
+            }
+
+        def write() -> None:
+            for step, scalars in points.items():
+                file.add(step, scalars)
+
+        self._attempt(write)
+
+    def epoch_done(self, metrics: EpochMetrics) -> None:
+        """Adds the epoch's points."""
+        file = self._file
+        if file is None:
+            return
+        scalars = {
+            "epoch/train_loss": metrics.train_loss,
+            "epoch/val_loss": metrics.val_loss,
+            "epoch/val_macro_f1": metrics.val_macro_f1,
+            "epoch/learning_rate": metrics.learning_rate,
+            "epoch/tiles_per_second": metrics.tiles_per_second,
+            "epoch/input_wait_share": metrics.input_wait_share,
+        }
+
+        def write() -> None:
+            file.add(metrics.epoch + 1, scalars)
+            file.flush()
+
+        self._attempt(write)
+
+    def _attempt(self, write: Any) -> None:
+        try:
+            write()
+        except Exception as error:
+            self._file = None
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            log("train", f"curves for TensorBoard are written no longer: {reason}; training goes on")

@@ -1,0 +1,99 @@
+"""Which part of a pretrained backbone learns in which epoch, and how fast.
+
+Everything follows from the configuration and the epoch, so that a resumed training needs no state
+for it, and all workers come to the same.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from components.train.input.reader import Batch
+from components.train.model.model import backbone_of
+from components.train.model.stem import WidenedConv2D
+from components.train.settings.backbones import BACKBONES
+from components.train.settings.config import TrainConfig
+from components.train.step.steps import TrainSteps, Wishes
+
+
+def num_unfrozen(config: TrainConfig, epoch: int) -> int:
+    """Returns how many of the backbone's blocks learn in the epoch, counted from the last one: the training's stage."""
+    num_blocks = len(BACKBONES[config.backbone].blocks)
+    if epoch < config.freeze_epochs:
+        return 0
+    if not config.unfreeze_every_epochs:
+        return num_blocks
+    return min(num_blocks, 1 + (epoch - config.freeze_epochs) // config.unfreeze_every_epochs)
+
+
+def begins_stage(config: TrainConfig, epoch: int) -> bool:
+    """Tells whether other blocks learn in the epoch than in the one before."""
+    return epoch == 0 or num_unfrozen(config, epoch) != num_unfrozen(config, epoch - 1)
+
+
+def block_of(layer_name: str, blocks: Sequence[str]) -> int:
+    """Returns the place of the first block that the layer's name matches.
+
+    Raises:
+      ValueError: if it matches none.
+    """
+    for number, pattern in enumerate(blocks):
+        if re.search(pattern, layer_name):
+            return number
+    raise ValueError(f"layer {layer_name!r} is in none of the blocks {', '.join(blocks)}")
+
+
+def enter_stage(model: Any, config: TrainConfig, unfrozen: int) -> None:
+    """Makes `model.trainable_variables` those that learn while `unfrozen` blocks do, see num_unfrozen.
+
+    Batch normalisation that does not learn works as in inference, in training too: its moving statistics belong to the
+    weights that it was trained with. A function that was traced in another stage does not notice; trace one for each.
+
+    Args:
+      model: from build_model.
+    """
+    blocks = BACKBONES[config.backbone].blocks
+    for layer in backbone_of(model).layers:
+        if not layer.weights:
+            continue
+        learns = block_of(layer.name, blocks) >= len(blocks) - unfrozen
+        if isinstance(layer, WidenedConv2D):
+            # New bands know nothing yet: they learn with the classifier, from the first epoch on.
+            for variable in layer.weights:
+                variable.trainable = learns or variable is layer.new_bands
+        else:
+            layer.trainable = learns
+
+
+def make_rate_factor(model: Any, config: TrainConfig) -> Callable[[Any], float]:
+    """Returns a function from a variable of the model to its multiple of the learning rate.
+
+    What starts from published weights has `backbone_learning_rate_factor`; the classifier and the kernels of new bands,
+    which start from nothing, have 1.
+    """
+    network = backbone_of(model)
+    new = [layer.new_bands for layer in network.layers if isinstance(layer, WidenedConv2D)]
+    published = {id(variable) for variable in network.weights} - {id(variable) for variable in new}
+    return lambda variable: config.backbone_learning_rate_factor if id(variable) in published else 1.0
+
+
+def make_staged_steps(
+    model: Any, config: TrainConfig, steps_per_epoch: int, make_train_steps: Callable[[], TrainSteps]
+) -> TrainSteps:
+    """Returns training steps that enter the stage of their epoch first, whichever step they start from.
+
+    Args:
+      make_train_steps: makes steps for the variables that are trainable when it is called; called once for each stage,
+        and so is the tracing of what it makes.
+    """
+    made: dict[int, TrainSteps] = {}  # of the present stage alone: those before do not come back
+
+    def take_steps(batches: Sequence[Batch], global_step: int, wishes: Wishes) -> tuple[list[float], Wishes]:
+        stage = num_unfrozen(config, global_step // steps_per_epoch)
+        if stage not in made:
+            enter_stage(model, config, stage)
+            made.clear()
+            made[stage] = make_train_steps()
+        return made[stage](batches, global_step, wishes)
+
+    return take_steps

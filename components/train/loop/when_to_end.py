@@ -1,0 +1,62 @@
+"""When a training ends: which epoch is the best, when to stop waiting for a better one, and when time is up."""
+
+import time
+from collections.abc import Sequence
+
+from components.contracts import EpochMetrics
+
+
+def is_better(metrics: EpochMetrics, best: EpochMetrics | None) -> bool:
+    """Tells whether an epoch is to be the new best; ties in F1 go to the lower loss, then to the earlier epoch."""
+    return best is None or (metrics.val_macro_f1, -metrics.val_loss) > (best.val_macro_f1, -best.val_loss)
+
+
+def should_stop(history: Sequence[EpochMetrics], patience: int, min_delta: float) -> bool:
+    """Tells whether the last `patience` epochs brought no validation macro F1 that is better by more than `min_delta`.
+
+    All workers have the same curve, and so come to the same answer; so does one that resumes.
+
+    Args:
+      history: One entry per finished epoch.
+      patience: Epochs; 0 never stops.
+      min_delta: In F1; 0 counts any improvement.
+    """
+    if not patience:
+        return False
+    reference, last_better = float("-inf"), 0
+    for place, metrics in enumerate(history):
+        if metrics.val_macro_f1 > reference + min_delta:
+            reference, last_better = metrics.val_macro_f1, place
+    return len(history) - 1 - last_better >= patience
+
+
+class TimeBudget:
+    """Counts the seconds of a training.
+
+    Attributes:
+      max_seconds: 0 is without limit.
+      reserve: Seconds that the end will take, for a last validation; they are kept back.
+    """
+
+    def __init__(self, max_seconds: float, started: float) -> None:
+        """Begins to count.
+
+        Args:
+          started: time.monotonic() when this process began to work.
+        """
+        self.max_seconds = max_seconds
+        self._started = started
+        self._before = 0.0
+        self.reserve = 0.0
+
+    def resume(self, seconds: float) -> None:
+        """Adds the seconds that were spent before the checkpoint that training resumes from."""
+        self._before = seconds
+
+    def spent(self) -> float:
+        """Returns the seconds spent so far, over all restarts."""
+        return self._before + time.monotonic() - self._started
+
+    def is_spent(self) -> bool:
+        """Tells whether it is time to finish."""
+        return self.max_seconds > 0 and self.spent() + self.reserve >= self.max_seconds

@@ -1,0 +1,63 @@
+"""The trained model as a SavedModel that needs TensorFlow and nothing else.
+
+After `model = tf.saved_model.load(folder)`:
+
+    model.predict_batch(image uint8 [N, S, S, B], valid uint8 [N, S, S, 1]) -> float32 [N, C]
+    model.predict_encoded(rgb string [N], nir string [N], valid_mask string [N]) -> float32 [N, C]
+
+Both return probabilities in class-list order. `predict_encoded` takes image files as a shard holds
+them and decodes them as training did; an empty valid_mask means that every pixel counts, and nir is
+not looked at if the dataset has no such band. Same tile, same answer, whichever is called.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from components.records import tfrecords
+from components.storage import whole_folder
+from components.train.step.objective import probabilities
+
+
+class Classifier(tf.Module):  # type: ignore[misc]
+    """A model with its decoding and its output function; see the module's text for what it offers."""
+
+    def __init__(self, model: Any, bands: Sequence[str], image_size_px: int, ratio: int, single_label: bool) -> None:
+        super().__init__(name="classifier")
+        # Only the variables: as an attribute, the Keras model would be saved with all its own functions.
+        self.weights = [variable.value for variable in model.variables]
+        size, num_bands = image_size_px, len(bands)
+
+        def answer(image: Any, valid: Any) -> Any:
+            return probabilities(model([image, valid], training=False), single_label)
+
+        def decode(encoded: Any) -> Any:
+            rgb, nir, valid_mask = encoded
+            return tfrecords.decode_image(rgb, nir, valid_mask, bands, image_size_px, ratio)
+
+        def answer_encoded(rgb: Any, nir: Any, valid_mask: Any) -> Any:
+            kinds = (tf.TensorSpec([size, size, num_bands], tf.uint8), tf.TensorSpec([size, size, 1], tf.uint8))
+            image, valid = tf.map_fn(decode, (rgb, nir, valid_mask), fn_output_signature=kinds)
+            return answer(image, valid)
+
+        text = tf.TensorSpec([None], tf.string)
+        self.predict_batch = tf.function(
+            answer,
+            input_signature=[
+                tf.TensorSpec([None, size, size, num_bands], tf.uint8, name="image"),
+                tf.TensorSpec([None, size, size, 1], tf.uint8, name="valid"),
+            ],
+            autograph=False,
+        )
+        self.predict_encoded = tf.function(answer_encoded, input_signature=[text, text, text], autograph=False)
+
+
+def export(classifier: Classifier, uri: str, is_chief: bool) -> None:
+    """Saves the classifier to the folder `uri`, whole or not at all; only the chief's copy is kept."""
+    with tempfile.TemporaryDirectory() as temporary:
+        tf.saved_model.save(classifier, temporary)
+        if is_chief:
+            whole_folder.publish(Path(temporary), uri, last="saved_model.pb")

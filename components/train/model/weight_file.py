@@ -1,0 +1,114 @@
+"""Reads the weights of a published backbone from a file, and says what does not fit."""
+
+import contextlib
+import io
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import h5py
+
+from components.errors import DataError
+from components.train.model.stem import WidenedConv2D
+
+_INSIDE_KERAS = "model.weights.h5"
+# A layer's arrays in the file, by the layer's place among those of the network; None if it is not there.
+_Find: TypeAlias = Callable[[int, Any], Sequence[Any] | None]
+
+
+def load_weights(network: Any, backbone: str, path: Path, source: str) -> None:
+    """Loads a backbone's weights, of a file with or without the classifier on top.
+
+    Args:
+      network: keras.Model as model.py builds it; new bands of a widened stem are left as they are.
+      backbone: Its name.
+      path: `.weights.h5`, `.keras`, or the `.h5` of Keras 2, which is the form of the published files.
+      source: What the error calls the file.
+
+    Raises:
+      DataError: if the file is damaged, or is of another network; names the first layer that does not fit.
+    """
+    try:
+        with _open(path) as file:
+            find = _by_class(file, network) if "layers" in file else _by_order(file, network)
+            for index, layer in enumerate(network.layers):
+                if variables := _published(layer):
+                    _check(backbone, layer, variables, find(index, layer), source)
+            for index, layer in enumerate(network.layers):
+                for variable, array in zip(_published(layer), find(index, layer) or (), strict=False):
+                    variable.assign(array[()])
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"weights {source!r} cannot be read: {reason}; get the file again") from error
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[Any]:
+    if zipfile.is_zipfile(path):
+        # Only the arrays: the configuration of a model may name code, and nothing here runs it.
+        with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read(_INSIDE_KERAS)), "r") as file:
+            yield file
+    else:
+        with h5py.File(path, "r") as file:
+            yield file
+
+
+def _published(layer: Any) -> list[Any]:
+    new = {id(layer.new_bands)} if isinstance(layer, WidenedConv2D) else set()
+    return [variable for variable in layer.weights if id(variable) not in new]
+
+
+def _by_class(file: Any, network: Any) -> _Find:
+    """Keras 3 calls a layer by its class and the number of layers of that class before it."""
+    counts: dict[str, int] = {}
+    names = []
+    for layer in network.layers:
+        name = _snake_case("Conv2D" if isinstance(layer, WidenedConv2D) else type(layer).__name__)
+        counts[name] = counts.get(name, -1) + 1
+        names.append(f"{name}_{counts[name]}" if counts[name] else name)
+
+    def find(index: int, layer: Any) -> Sequence[Any] | None:
+        arrays = file["layers"].get(f"{names[index]}/vars")
+        return None if arrays is None else [arrays[str(number)] for number in range(len(arrays))]
+
+    return find
+
+
+def _by_order(file: Any, network: Any) -> _Find:
+    """Keras 2 wrote layers in order, by names that its later versions changed; the classifier comes last."""
+    root = file.get("model_weights", file)  # of a whole model, or of weights alone
+    groups = [root[_text(name)] for name in root.attrs["layer_names"] if not _text(name).startswith("normalization")]
+    groups = [group for group in groups if len(group.attrs["weight_names"])]
+    place = {layer.name: number for number, layer in enumerate(one for one in network.layers if _published(one))}
+
+    def find(index: int, layer: Any) -> Sequence[Any] | None:
+        if layer.name not in place or place[layer.name] >= len(groups):
+            return None
+        group = groups[place[layer.name]]
+        return [group[_text(name)] for name in group.attrs["weight_names"]]
+
+    return find
+
+
+def _check(backbone: str, layer: Any, variables: Sequence[Any], arrays: Sequence[Any] | None, source: str) -> None:
+    what = f"weights {source!r} are not of {backbone} for three bands: layer {layer.name!r}"
+    expected = {variable.name: list(variable.shape) for variable in variables}
+    if arrays is None:
+        raise DataError(f"{what}, with {_shapes(expected.values())}, is not in the file")
+    if [list(array.shape) for array in arrays] != list(expected.values()):
+        found = _shapes(list(array.shape) for array in arrays)
+        raise DataError(f"{what} has {_shapes(expected.values())}, the file {found}")
+
+
+def _shapes(shapes: Any) -> str:
+    return " and ".join(map(str, shapes)) or "nothing"
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)).lower()
+
+
+def _text(name: Any) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)

@@ -1,0 +1,83 @@
+"""Makes the tf.distribute strategy that settings/strategies.py describes, on the devices of this worker."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from components.errors import SettingsError
+from components.train.settings.strategies import PARAMETER_SERVER, TPU
+
+
+def make_strategy(
+    name: str, worker: int, num_workers: int, num_replicas: int, num_threads: int, shares_gpus: bool = False
+) -> Any:
+    """Returns the tf.distribute strategy of that name; to be called before TensorFlow does anything else.
+
+    Args:
+      name: one of strategies.STRATEGIES.
+      num_replicas: of this worker, each on a GPU if there are any, else on its part of the processor; 0 if only the
+        strategy can tell.
+      shares_gpus: There are fewer GPUs than workers on this machine.
+
+    Raises:
+      SettingsError: if TensorFlow sees some GPUs, but fewer than replicas.
+    """
+    tf.config.threading.set_intra_op_parallelism_threads(num_threads)
+    tf.config.threading.set_inter_op_parallelism_threads(num_threads)
+    gpus, devices = tf.config.list_physical_devices("GPU"), []
+    if gpus:
+        # Workers of one machine take the GPUs in turn; alone on it, a worker sees none but its own.
+        first = worker * num_replicas % len(gpus)
+        own = gpus[first : first + num_replicas]
+        if len(own) < num_replicas:
+            raise SettingsError(
+                f"worker {worker} is to train on {num_replicas} GPUs, and TensorFlow sees {len(gpus)}; set "
+                "CUDA_VISIBLE_DEVICES to those that it can use"
+            )
+        tf.config.set_visible_devices(own, "GPU")
+        for gpu in own:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        devices = [f"GPU:{number}" for number in range(len(own))]
+    elif num_replicas > 1:
+        parts = [tf.config.LogicalDeviceConfiguration() for _ in range(num_replicas)]
+        tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
+        devices = [f"CPU:{number}" for number in range(num_replicas)]
+    return MAKERS[name](devices, bool(gpus) and not shares_gpus)
+
+
+def _one_device(devices: list[str], owns_gpus: bool) -> Any:
+    return tf.distribute.get_strategy()
+
+
+def _mirrored(devices: list[str], owns_gpus: bool) -> Any:
+    return tf.distribute.MirroredStrategy(devices)
+
+
+def _multi_worker_mirrored(devices: list[str], owns_gpus: bool) -> Any:
+    implementation = tf.distribute.experimental.CommunicationImplementation
+    options = tf.distribute.experimental.CommunicationOptions(
+        # NCCL refuses two workers on one GPU.
+        implementation=implementation.NCCL if owns_gpus else implementation.RING
+    )
+    return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+
+
+def _tpu_of_this_host(devices: list[str], owns_gpus: bool) -> Any:
+    resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu="local")
+    try:
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (tf.errors.OpError, RuntimeError) as error:
+        reason = (str(error).strip().splitlines() or [""])[0][:200]
+        raise SettingsError(f"train_strategy tpu: TensorFlow finds no TPU, is it tensorflow-tpu? {reason}") from error
+    return tf.distribute.TPUStrategy(resolver)
+
+
+# Of (devices of the worker's replicas, whether GPUs are its own).
+MAKERS: dict[str, Callable[[list[str], bool], Any]] = {
+    "one_device": _one_device,
+    "mirrored": _mirrored,
+    "multi_worker_mirrored": _multi_worker_mirrored,
+    PARAMETER_SERVER: _one_device,
+    TPU: _tpu_of_this_host,
+}

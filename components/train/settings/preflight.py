@@ -1,0 +1,93 @@
+"""What is refused before any process starts: settings that contradict each other or the dataset."""
+
+from components import storage
+from components.agrivision import BANDS, CLASS_FOLDERS, RGB_BANDS
+from components.contracts import Manifest, SplitSummary
+from components.errors import DataError, SettingsError
+from components.train.settings.config import IMAGENET_WEIGHTS, TrainConfig
+
+
+def resolve_label_mode(config: TrainConfig, manifest: Manifest) -> str:
+    """Returns "multi_label" or "single_label"."""
+    if config.label_mode != "auto":
+        return config.label_mode
+    return "single_label" if manifest.layout == CLASS_FOLDERS else "multi_label"
+
+
+def resolve_bands(config: TrainConfig, manifest: Manifest) -> tuple[str, ...]:
+    """Returns the dataset's bands that the model reads; NDVI is made of them, and is none of its own."""
+    return {"auto": manifest.bands, "rgb": RGB_BANDS}.get(config.bands, BANDS)
+
+
+def check_training(
+    config: TrainConfig, manifest: Manifest, num_workers: int, max_restarts: int, max_seconds: int = 0
+) -> None:
+    """Refuses a training that cannot succeed.
+
+    Raises:
+      SettingsError: names the setting, what it must be, and what it is.
+      DataError: if the dataset has no tiles to train on or to validate with.
+    """
+    if num_workers < 1:
+        raise SettingsError(f"train_num_workers must be at least 1, got {num_workers}")
+    if max_restarts < 0:
+        raise SettingsError(f"train_max_restarts must be at least 0, got {max_restarts}")
+    if max_seconds < 0:
+        raise SettingsError(f"train_max_seconds must be at least 0, got {max_seconds}")
+    config.check_workers(num_workers)
+    for split in ("train", "val"):
+        if split not in manifest.splits:
+            raise DataError(f"the dataset has no {split} split, only {', '.join(sorted(manifest.splits))}")
+    train, val = manifest.splits["train"], manifest.splits["val"]
+    if num_workers > len(train.shards):
+        raise SettingsError(
+            f"train_num_workers must be at most the number of train shards, {len(train.shards)}, got {num_workers}; "
+            "or make more shards with a smaller shard_size_mb"
+        )
+    single_label = resolve_label_mode(config, manifest) == "single_label"
+    for name, summary in (("train", train), ("val", val)):
+        if not _num_usable(summary, single_label):
+            raise SettingsError(
+                f"label_mode single_label needs tiles with exactly one class, and the {name} split has none; "
+                "use multi_label"
+                if single_label
+                else f"the {name} split has no tiles"
+            )
+    if missing := [band for band in resolve_bands(config, manifest) if band not in manifest.bands]:
+        raise SettingsError(
+            f'bands "{config.bands}" needs {", ".join(missing)}, and the dataset has only {", ".join(manifest.bands)}; '
+            'use "rgb" or "auto"'
+        )
+    if config.weights not in ("", IMAGENET_WEIGHTS) and not storage.exists(config.weights):
+        raise SettingsError(f"weights: no such file {config.weights!r}")
+    num_train = _num_usable(train, single_label)
+    if config.global_batch_size > num_train:
+        raise SettingsError(
+            f"global_batch_size must be at most the number of train tiles, {num_train}, got {config.global_batch_size}"
+        )
+    largest = max((int(side) for size in manifest.tile_sizes for side in size.split("x")), default=0)
+    if 0 < manifest.tile_size_px < config.image_size_px:
+        raise SettingsError(
+            f"image_size_px must be at most the size at which the tiles are stored, {manifest.tile_size_px} px, got "
+            f"{config.image_size_px}; or store them with a larger shard_tile_size_px, or with 0 as they are"
+        )
+    if config.image_size_px > largest:
+        raise SettingsError(
+            f"image_size_px must be at most the side of the largest tile, {largest} px, got {config.image_size_px}"
+        )
+
+
+def check_checkpoints(checkpoint_seconds: int, keep_checkpoints: int) -> None:
+    """Refuses settings of the checkpoints that make no sense.
+
+    Raises:
+      SettingsError: names the setting, what it must be, and what it is.
+    """
+    if checkpoint_seconds < 0:
+        raise SettingsError(f"train_checkpoint_seconds must be at least 0, got {checkpoint_seconds}")
+    if keep_checkpoints < 1:
+        raise SettingsError(f"train_keep_checkpoints must be at least 1, got {keep_checkpoints}")
+
+
+def _num_usable(split: SplitSummary, single_label: bool) -> int:
+    return split.num_single_label if single_label else split.num_tiles

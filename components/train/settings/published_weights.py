@@ -1,0 +1,111 @@
+"""Gets the weights that a backbone starts from, once, to where every worker reads the same. Imports no TensorFlow."""
+
+import contextlib
+import hashlib
+import http.client
+import shutil
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from components import storage
+from components.errors import DataError, SettingsError
+from components.progress import StepLog
+from components.train.settings.backbones import BACKBONES
+from components.train.settings.config import IMAGENET_WEIGHTS, WEIGHTS_SUFFIXES, TrainConfig
+
+_TIMEOUT_SECONDS = 30.0  # for an answer, not for the whole file
+_FOLDER = "weights"
+
+
+def publish_weights(config: TrainConfig, data_root: str, log: StepLog) -> str:
+    """Copies the weights to `weights/<sha256><suffix>` under `data_root`, unless they are there already.
+
+    Returns:
+      The path relative to `data_root`; empty if the backbone starts from random weights.
+
+    Raises:
+      SettingsError: if the file does not exist, or the published weights cannot be downloaded.
+    """
+    if not config.weights:
+        return ""
+    if config.weights == IMAGENET_WEIGHTS:
+        return _publish_imagenet(BACKBONES[config.backbone].imagenet_url, data_root, log)
+    try:
+        with storage.local_copy(config.weights) as local:
+            return _publish(local, config.weights, data_root)
+    except FileNotFoundError as error:
+        raise SettingsError(f"weights: no such file {config.weights!r}") from error
+
+
+def sha256_of(weights_path: str) -> str:
+    """Returns the sha256 that a path of publish_weights is named by."""
+    return weights_path.rpartition("/")[2].partition(".")[0]
+
+
+@contextlib.contextmanager
+def verified_weights(data_root: str, weights_path: str) -> Iterator[Path]:
+    """Yields a local file with the weights, and their very bytes.
+
+    Raises:
+      DataError: if the file is gone or has changed since it was published.
+    """
+    uri = storage.join(data_root, weights_path)
+    try:
+        with storage.local_copy(uri) as local:
+            if _sha256(local) != sha256_of(weights_path):
+                raise DataError(
+                    f"weights {uri!r} have changed since they were put there; remove the file and run again"
+                )
+            yield local
+    except FileNotFoundError as error:
+        raise DataError(f"weights {uri!r} are gone; run again") from error
+
+
+def _publish_imagenet(url: str, data_root: str, log: StepLog) -> str:
+    """Remembers the hash of what was downloaded, so that a later run needs no internet."""
+    known = storage.join(data_root, _FOLDER, f"{url.rpartition('/')[2]}.path")
+    if storage.exists(known):
+        path = storage.read_bytes(known).decode()
+        if storage.exists(storage.join(data_root, path)):
+            return path
+    log.line(f"downloading {url}")
+    with tempfile.TemporaryDirectory() as temporary:
+        local = Path(temporary, "weights.h5")
+        try:
+            _download(url, local)
+        except (OSError, http.client.HTTPException) as error:
+            raise SettingsError(
+                f"weights {IMAGENET_WEIGHTS!r} could not be downloaded ({error}); get {url} elsewhere and "
+                "give the file as weights, or start from random weights without any"
+            ) from error
+        path = _publish(local, url, data_root)
+    storage.write_bytes(known, path.encode())
+    return path
+
+
+def _download(url: str, local: Path) -> None:
+    with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response, local.open("wb") as file:
+        shutil.copyfileobj(response, file)
+        expected = response.headers.get("Content-Length")
+    # A connection that closes early looks like the end of the file.
+    if expected is not None and local.stat().st_size != int(expected):
+        raise ConnectionError(f"{local.stat().st_size} of {expected} bytes came")
+
+
+def _publish(local: Path, source: str, data_root: str) -> str:
+    suffix = next(suffix for suffix in WEIGHTS_SUFFIXES if source.endswith(suffix))
+    path = f"{_FOLDER}/{_sha256(local)}{suffix}"
+    uri = storage.join(data_root, path)
+    if not storage.exists(uri):
+        with tempfile.TemporaryDirectory() as temporary:
+            # upload_once takes its file away; this one belongs to the user.
+            copy = Path(shutil.copyfile(local, Path(temporary, "weights")))
+            storage.upload_once(copy, uri)
+    return path
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,139 @@
+"""What training minimises and what validation counts."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from components.train.input.sampling import effective_number
+from components.train.settings.config import TrainConfig
+
+# (labels, logits), float32 [n, C] -> losses, float32 [n]
+Loss = Callable[[Any, Any], Any]
+
+THRESHOLD = 0.5  # of a class's probability, while training; evaluation chooses thresholds on val
+_MAX_CLASS_WEIGHT = 5.0
+_LEAST_PROBABILITY = 1e-7
+
+
+def class_weights(
+    class_tiles: Sequence[int], num_tiles: int, single_label: bool, weighting: str = "square_root", beta: float = 0.999
+) -> NDArray[np.float32]:
+    """Returns the weight of each class's tiles in the loss, float32 [C]; rare classes weigh more.
+
+    multi-label weighs the term of a class that is present, single-label the tile.
+      square_root: mild. multi-label: the square root of negatives to positives, in 1..5; single-label: the square root
+        of the mean count to the class's, in 0.2..5.
+      effective_number: 1 / effective_number, with mean 1 over the classes (Cui et al. 2019, equation 3).
+      none: 1.
+
+    Args:
+      class_tiles: of the train split, [C].
+      weighting: one of config.CLASS_WEIGHTINGS.
+      beta: of effective_number.
+    """
+    counts = np.maximum(np.array(class_tiles, np.float64), 1.0)
+    if weighting == "none":
+        weights = np.ones_like(counts)
+    elif weighting == "effective_number":
+        inverse = 1.0 / effective_number(counts, beta)
+        weights = inverse / inverse.mean()
+    elif single_label:
+        weights = np.clip(np.sqrt(counts.mean() / counts), 1 / _MAX_CLASS_WEIGHT, _MAX_CLASS_WEIGHT)
+    else:
+        weights = np.clip(np.sqrt(np.maximum(num_tiles - counts, 0.0) / counts), 1.0, _MAX_CLASS_WEIGHT)
+    return np.asarray(weights, np.float32)
+
+
+def make_loss(config: TrainConfig, weights: NDArray[np.float32], single_label: bool) -> Loss:
+    """Returns the loss of the configuration: (labels, logits), both float32 [n, C], to the loss of each tile [n].
+
+    Args:
+      weights: from class_weights, [C].
+    """
+    focal = config.loss == "focal"
+    return functools.partial(
+        tile_losses,
+        weights=weights,
+        single_label=single_label,
+        gamma=config.focal_gamma if focal else 0.0,
+        alpha=config.focal_alpha if focal and not single_label else None,
+        label_smoothing=config.label_smoothing,
+    )
+
+
+def tile_losses(
+    labels: Any,
+    logits: Any,
+    weights: NDArray[np.float32],
+    single_label: bool,
+    gamma: float = 0.0,
+    alpha: float | None = None,
+    label_smoothing: float = 0.0,
+) -> Any:
+    """Returns the loss of each tile, float32 [n], from labels and logits [n, C].
+
+    With p the probability of what is true, each term of the cross entropy is multiplied by (1 - p) ** gamma (focal
+    loss, Lin et al. 2017), in multi-label mode also by alpha where the class is present and 1 - alpha where not.
+    Smoothed labels are (1 - s) y + s / 2 in multi-label mode, (1 - s) y + s / C in single-label mode.
+
+    Args:
+      gamma: 0 is the plain cross entropy.
+      alpha: None leaves it out.
+    """
+    present, absent = (alpha, 1.0 - alpha) if alpha is not None else (1.0, 1.0)
+    if single_label:
+        weight_of_tile = tf.reduce_sum(labels * weights, axis=-1)
+        smooth = labels * (1.0 - label_smoothing) + label_smoothing / logits.shape[-1]
+        log_p = tf.nn.log_softmax(logits)
+        terms = -smooth * log_p
+        if gamma:
+            # Kept above 0, where a power below 1 has no derivative.
+            terms *= tf.maximum(1.0 - tf.exp(log_p), _LEAST_PROBABILITY) ** gamma
+        return weight_of_tile * tf.reduce_sum(terms, axis=-1)
+    smooth = labels * (1.0 - label_smoothing) + label_smoothing / 2
+    # softplus keeps what log(sigmoid) would lose for large logits.
+    minus_log_p, minus_log_not_p = tf.nn.softplus(-logits), tf.nn.softplus(logits)
+    of_present = present * weights * smooth * minus_log_p
+    of_absent = absent * (1.0 - smooth) * minus_log_not_p
+    if gamma:
+        of_present *= tf.exp(-gamma * minus_log_not_p)
+        of_absent *= tf.exp(-gamma * minus_log_p)
+    return tf.reduce_mean(of_present + of_absent, axis=-1)
+
+
+def probabilities(logits: Any, single_label: bool) -> Any:
+    """Returns float32 [n, C]: independent for each class, or adding up to 1 in single-label mode."""
+    return tf.nn.softmax(logits) if single_label else tf.sigmoid(logits)
+
+
+def confusion_counts(labels: Any, logits: Any, tile_weights: Any, single_label: bool) -> Any:
+    """Returns true positives, false positives and false negatives by class, float32 [3, C].
+
+    A class is predicted from THRESHOLD on; in single-label mode the most probable one is.
+    """
+    if single_label:
+        predicted = tf.one_hot(tf.argmax(logits, axis=-1), logits.shape[-1])
+    else:
+        predicted = tf.cast(tf.sigmoid(logits) >= THRESHOLD, tf.float32)
+    counted = tile_weights[:, tf.newaxis]
+    return tf.stack(
+        [
+            tf.reduce_sum(counted * predicted * labels, axis=0),
+            tf.reduce_sum(counted * predicted * (1.0 - labels), axis=0),
+            tf.reduce_sum(counted * (1.0 - predicted) * labels, axis=0),
+        ]
+    )
+
+
+def macro_f1(counts: NDArray[np.float64]) -> float:
+    """Returns the mean F1 over the classes that have tiles, from confusion counts [3, C]; 0 if none has."""
+    true_positives, false_positives, false_negatives = counts
+    supported = true_positives + false_negatives > 0
+    if not supported.any():
+        return 0.0
+    f1 = 2 * true_positives / np.maximum(2 * true_positives + false_positives + false_negatives, 1.0)
+    return float(f1[supported].mean())

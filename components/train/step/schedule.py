@@ -1,0 +1,51 @@
+"""The learning rate of each step: pure functions of the step's number, so that resuming needs no state."""
+
+import math
+
+from components.train.settings.config import TrainConfig
+
+# Of "one_cycle", as in Smith and Topin 2018 and in fastai: where the cycle begins and ends, as shares of the peak.
+_ONE_CYCLE_START = 1 / 25
+_ONE_CYCLE_END = 1e-4
+
+
+def learning_rate(config: TrainConfig, step: int, num_steps: int) -> float:
+    """Returns the rate of a step, before any factor that a variable has of its own.
+
+    Warm-up rises linearly to the peak, which its last step reaches. After it:
+      cosine: half a cosine down to `final_rate_fraction` of the peak.
+      polynomial: (1 - progress) ** `schedule_power` down to there.
+      constant: the peak.
+      step: times `step_decay_factor` after each `step_decay_fraction` of the steps.
+      one_cycle: its warm-up is half a cosine up from a 25th of the peak, then half a cosine down to a 10,000th.
+
+    Args:
+      step: over all epochs, from 0.
+      num_steps: of the whole training, over all epochs.
+    """
+    peak = config.peak_rate
+    num_warmup = round(num_steps * config.warmup_fraction)
+    if step < num_warmup:
+        share = (step + 1) / num_warmup
+        return peak * (_half_cosine(_ONE_CYCLE_START, 1.0, share) if config.schedule == "one_cycle" else share)
+    progress = min((step - num_warmup) / max(num_steps - num_warmup, 1), 1.0)
+    return peak * _after_warmup(config, progress)
+
+
+def _after_warmup(config: TrainConfig, progress: float) -> float:
+    """Returns the share of the peak at `progress` in [0, 1] through what follows the warm-up."""
+    last = config.final_rate_fraction
+    if config.schedule == "cosine":
+        return _half_cosine(1.0, last, progress)
+    if config.schedule == "polynomial":
+        return last + (1.0 - last) * math.pow(1.0 - progress, config.schedule_power)
+    if config.schedule == "step":
+        # 0.3 / 0.1 is a hair below 3.
+        return math.pow(config.step_decay_factor, math.floor(progress / config.step_decay_fraction + 1e-9))
+    if config.schedule == "one_cycle":
+        return _half_cosine(1.0, _ONE_CYCLE_END, progress)
+    return 1.0
+
+
+def _half_cosine(first: float, last: float, progress: float) -> float:
+    return last + (first - last) * 0.5 * (1.0 + math.cos(math.pi * progress))

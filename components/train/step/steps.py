@@ -1,0 +1,177 @@
+"""The two functions that run on every replica, in lockstep: training steps and a validation step."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from components.train.input.reader import Batch
+from components.train.peers.replicas import num_local_replicas, share_out
+from components.train.settings.config import TrainConfig
+from components.train.step import objective
+from components.train.step.augment import Augmentation, augment
+from components.train.step.objective import Loss
+from components.train.step.optimizer import Optimizer
+from components.train.step.schedule import learning_rate
+from components.train.step.weight_average import WeightAverage
+
+
+@dataclasses.dataclass(frozen=True)
+class Wishes:
+    """What workers want to happen after a call; added up over all of them, so that all do the same, whoever wished."""
+
+    stop: float = 0.0  # asked to stop by SIGTERM
+    finish: float = 0.0  # time is up
+    save: float = 0.0  # a checkpoint is due
+
+
+# (batches, global step of the first, own wishes) -> losses of the global batches, wishes of all workers
+TrainSteps = Callable[[Sequence[Batch], int, Wishes], tuple[list[float], Wishes]]
+# (batch, own wish to stop) -> loss sum, weight sum, confusion counts [3, C], wish to stop, over all workers
+ValidationStep = Callable[[Batch, float], tuple[float, float, NDArray[np.float64], float]]
+# image, valid, labels, positions in the global batch, global step, learning rate -> this replica's share of the loss
+ReplicaStep = Callable[[Any, Any, Any, Any, Any, Any], Any]
+
+
+def make_replica_step(
+    model: Any,
+    optimizer: Optimizer,
+    average: WeightAverage | None,
+    config: TrainConfig,
+    loss: Loss,
+    num_tiles: int,
+    rate_factor: Callable[[Any], float] = lambda variable: 1.0,
+) -> ReplicaStep:
+    """Returns the part of a training step that one replica takes; to be called in its context, in a graph.
+
+    Args:
+      num_tiles: over all replicas whose gradients are added up.
+      rate_factor: of a trainable variable, on the learning rate; one with 0 is not trained.
+    """
+    how = Augmentation.of(config)
+    factors = {id(variable): rate_factor(variable) for variable in model.trainable_variables}
+    variables = [variable for variable in model.trainable_variables if factors[id(variable)] > 0]
+
+    def step(image: Any, valid: Any, labels: Any, positions: Any, global_step: Any, rate: Any) -> Any:
+        image, valid = augment(image, valid, how, config.seed, global_step, positions, config.global_batch_size)
+        with tf.GradientTape() as tape:
+            logits = model([image, valid], training=True)
+            # A share of the mean: the optimizer adds the replicas' gradients up.
+            share = tf.reduce_sum(loss(labels, logits)) / num_tiles
+            scaled = optimizer.scaled(share)
+        gradients = tape.gradient(scaled, [variable.value for variable in variables])
+        optimizer.apply(gradients, variables, rate, [factors[id(variable)] for variable in variables])
+        if average is not None:
+            average.update()
+        return share
+
+    return step
+
+
+def make_train_steps(
+    strategy: Any,
+    model: Any,
+    optimizer: Optimizer,
+    average: WeightAverage | None,
+    config: TrainConfig,
+    loss: Loss,
+    positions: NDArray[np.int32],
+    num_steps: int,
+    rate_factor: Callable[[Any], float] = lambda variable: 1.0,
+) -> TrainSteps:
+    """Returns a function that takes as many training steps as it is given batches, in one call of the device.
+
+    Args:
+      positions: places of this worker's tiles in the global batch, [n].
+      num_steps: of the whole training, for the learning rate's schedule.
+      rate_factor: of a trainable variable, on the learning rate; one with 0 is not trained.
+    """
+    take_step = make_replica_step(model, optimizer, average, config, loss, config.global_batch_size, rate_factor)
+    num_local = num_local_replicas(strategy, config.global_batch_size // len(positions))
+
+    def on_replica(image: Any, valid: Any, labels: Any, places: Any, global_step: Any, rate: Any, wishes: Any) -> Any:
+        share = take_step(image, valid, labels, places, global_step, rate)
+        return tf.concat([share[tf.newaxis], wishes], axis=0)
+
+    def on_all(image: Any, valid: Any, labels: Any, *args: Any) -> Any:
+        tiles = share_out(strategy, num_local, image, valid, labels, tf.constant(positions))
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(on_replica, (*tiles, *args)), axis=None)
+
+    def one_step(image: Any, valid: Any, labels: Any, global_step: Any, rates: Any, wishes: Any) -> Any:
+        return on_all(image[0], valid[0], labels[0], global_step, rates[0], wishes)[tf.newaxis]  # [1, 4]
+
+    def many_steps(image: Any, valid: Any, labels: Any, global_step: Any, rates: Any, wishes: Any) -> Any:
+        num_steps = tf.shape(rates)[0]
+
+        def take(number: Any, results: Any) -> Any:
+            step = global_step + tf.cast(number, tf.int64)
+            result = on_all(image[number], valid[number], labels[number], step, rates[number], wishes)
+            return number + 1, results.write(number, result)
+
+        start = tf.constant(0), tf.TensorArray(tf.float32, num_steps)
+        _, results = tf.while_loop(lambda number, results: number < num_steps, take, start)
+        return results.stack()  # [k, 4]
+
+    # A loop around single steps would only take longer to compile.
+    compiled = _for_any_length(one_step if config.steps_per_call == 1 else many_steps)
+
+    def take_steps(batches: Sequence[Batch], global_step: int, wishes: Wishes) -> tuple[list[float], Wishes]:
+        rates = [learning_rate(config, global_step + number, num_steps) for number in range(len(batches))]
+        tensors = [_stacked([getattr(batch, name) for batch in batches]) for name in ("image", "valid", "labels")]
+        now = tf.constant(global_step, tf.int64)
+        wanted = tf.constant(dataclasses.astuple(wishes))
+        results = compiled(*tensors, now, tf.constant(rates), wanted).numpy()
+        return results[:, 0].tolist(), Wishes(*results[-1, 1:].tolist())
+
+    return take_steps
+
+
+def _for_any_length(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns the function compiled once, for the shapes of its first call, whatever their first dimension is later."""
+    compiled: list[Any] = []
+
+    def call(*tensors: Any) -> Any:
+        if not compiled:
+            specs = [
+                tf.TensorSpec([None, *tensor.shape[1:]] if tensor.shape.rank else [], tensor.dtype)
+                for tensor in tensors
+            ]
+            # AutoGraph would rewrite all Python beneath, at twice the time that all else of tracing takes; nothing here
+            # branches or loops by the value of a tensor.
+            compiled.append(tf.function(function, input_signature=specs, autograph=False))
+        return compiled[0](*tensors)
+
+    return call
+
+
+def _stacked(tensors: Sequence[Any]) -> Any:
+    """Returns [k, ...]; a single tensor is not copied."""
+    return tensors[0][tf.newaxis] if len(tensors) == 1 else tf.stack(tensors)
+
+
+def make_validation_step(
+    strategy: Any, model: Any, loss: Loss, num_classes: int, single_label: bool, num_workers: int = 1
+) -> ValidationStep:
+    """Returns the validation step."""
+    num_local = num_local_replicas(strategy, num_workers)
+
+    def on_replica(image: Any, valid: Any, labels: Any, weights: Any, stop: Any) -> Any:
+        logits = model([image, valid], training=False)
+        counts = objective.confusion_counts(labels, logits, weights, single_label)
+        sums = tf.stack([tf.reduce_sum(loss(labels, logits) * weights), tf.reduce_sum(weights), stop])
+        return tf.concat([sums, tf.reshape(counts, [-1])], axis=0)
+
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    def on_all(stop: Any, *tensors: Any) -> Any:
+        tiles = share_out(strategy, num_local, *tensors)
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(on_replica, (*tiles, stop)), axis=None)
+
+    def step(batch: Batch, stop: float) -> tuple[float, float, NDArray[np.float64], float]:
+        tensors = batch.image, batch.valid, batch.labels, tf.constant(batch.weights)
+        loss_sum, weight_sum, stops, *counts = on_all(tf.constant(stop, tf.float32), *tensors).numpy().tolist()
+        return loss_sum, weight_sum, np.reshape(counts, (3, num_classes)), stops
+
+    return step

@@ -1,0 +1,165 @@
+"""Asynchronous training: the weights lie with parameter servers, and every worker changes them when it is ready.
+
+A worker's gradient is of weights that others have changed meanwhile: the *delayed* gradient of the literature, where
+the lockstep strategies have the *averaged* one. What holds here: every tile is read once an epoch, the same ones at the
+same step as in lockstep; a worker that is lost stops nobody, its part of a batch is given to another one, perhaps after
+it had half applied it. What does not: equal weights from run to run, or for another number of workers.
+
+The chief gives out the work, validates, and writes the checkpoints, with the loop and all else of lockstep.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from components import storage
+from components.contracts import Manifest
+from components.errors import DataError
+from components.train.checkpoint.snapshot import named_variables
+from components.train.input.graph_reader import PlaceReader, read_tiles
+from components.train.input.reader import Reader
+from components.train.loop import unfreezing
+from components.train.loop.trainee import Trainee
+from components.train.loop.when_to_end import TimeBudget
+from components.train.settings.worker_spec import WorkerSpec
+from components.train.step import steps
+from components.train.step.schedule import learning_rate
+from components.train.step.steps import TrainSteps, Wishes
+from components.train.worker.assembly import (
+    Trained,
+    build,
+    make_average,
+    make_batch_loss,
+    make_sampling_weights,
+    make_writer,
+)
+
+_IS_OF_DATA = re.compile(r"corrupted record|truncated record|No such file|JPEG|jpeg|PNG|png|not of one size|image data")
+_STEPS_PER_CALL = 8  # at least: between two calls all workers wait for the last one
+
+
+def connect() -> Any:
+    """Returns the coordinator of the cluster in TF_CONFIG, whose servers must be there."""
+    resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    return tf.distribute.coordinator.ClusterCoordinator(tf.distribute.ParameterServerStrategy(resolver))
+
+
+def asynchronous_trainee(
+    spec: WorkerSpec,
+    manifest: Manifest,
+    coordinator: Any,
+    readers: dict[str, Reader],
+    budget: TimeBudget,
+    wants_to_stop: Callable[[], bool],
+    pat: Callable[[], None],
+) -> Trainee:
+    """Returns what the chief has trained, and with what.
+
+    It has two of the model: one whose variables are on the parameter servers, which is trained, and one of its own,
+    which gets their values when it is to be validated.
+    """
+    config = spec.config
+    with coordinator.strategy.scope():
+        trained = Trained.build(spec, manifest)
+    model = build(spec, manifest, config.precision)
+    average = make_average(spec, model)
+    own, remote = named_variables(model, average), named_variables(trained.model, trained.average)
+
+    def settle() -> None:
+        for name, variable in own.items():
+            variable.assign(remote[name].numpy())
+
+    loss = make_batch_loss(spec, manifest)
+    reader = readers["train"]
+    num_steps = config.epochs * (len(reader.index) // config.global_batch_size)
+    rate_factor = unfreezing.make_rate_factor(trained.model, config)
+
+    def make_train_steps() -> TrainSteps:
+        return _make_train_steps(spec, coordinator, trained, loss, reader, num_steps, rate_factor)
+
+    here = tf.distribute.get_strategy()
+    return Trainee(
+        strategy=here,
+        model=model,
+        average=average,
+        writer=make_writer(spec, trained, is_chief=True),
+        train_steps=unfreezing.make_staged_steps(trained.model, config, num_steps // config.epochs, make_train_steps),
+        validation_step=steps.make_validation_step(
+            here, model, loss, len(manifest.classes), spec.label_mode == "single_label"
+        ),
+        train_reader=PlaceReader(**{field.name: getattr(reader, field.name) for field in dataclasses.fields(reader)}),
+        val_reader=readers["val"],
+        sampling_weights=make_sampling_weights(config, reader),
+        config=config,
+        worker=0,
+        num_workers=1,
+        steps_per_call=max(config.steps_per_call, _STEPS_PER_CALL),
+        events_uri=storage.join(spec.data_root, "training", spec.training_id, "events"),
+        budget=budget,
+        wants_to_stop=wants_to_stop,
+        settle=settle,
+        check_agreement=lambda global_step: None,  # there is only one of the weights
+        pat=pat,
+    )
+
+
+def _make_train_steps(
+    spec: WorkerSpec,
+    coordinator: Any,
+    trained: Trained,
+    loss: Any,
+    reader: Reader,
+    num_steps: int,
+    rate_factor: Callable[[Any], float],
+) -> TrainSteps:
+    """Returns a function that has the workers take the steps of several global batches, and waits for the last.
+
+    Each worker takes its part of a global batch by itself, with a part of the learning rate, so that together they go
+    as far as one step of lockstep does.
+    """
+    config, num_workers = spec.config, spec.num_workers
+    num_tiles = config.global_batch_size // num_workers
+    take_step = steps.make_replica_step(
+        trained.model, trained.optimizer, trained.average, config, loss, num_tiles, rate_factor
+    )
+
+    @tf.function(  # type: ignore[untyped-decorator]
+        input_signature=[
+            tf.TensorSpec([num_tiles], tf.string),
+            tf.TensorSpec([num_tiles], tf.int64),
+            tf.TensorSpec([num_tiles], tf.int32),
+            tf.TensorSpec([], tf.int64),
+            tf.TensorSpec([], tf.float32),
+        ],
+        autograph=False,
+    )
+    def work(uris: Any, offsets: Any, positions: Any, global_step: Any, rate: Any) -> Any:
+        tiles = read_tiles(
+            uris, offsets, num_tiles, reader.bands, reader.num_classes, reader.image_size_px, reader.ratio
+        )
+        return coordinator.strategy.run(take_step, args=(*tiles, positions, global_step, rate))
+
+    def take_steps(batches: Sequence[Any], global_step: int, wishes: Wishes) -> tuple[list[float], Wishes]:
+        results = []
+        for step, places in enumerate(batches, global_step):
+            rate = tf.constant(learning_rate(config, step, num_steps) / num_workers, tf.float32)
+            for positions in np.split(np.arange(config.global_batch_size, dtype=np.int32), num_workers):
+                args = (places.uris[positions], places.offsets[positions], positions)
+                tensors = (*map(tf.constant, args), tf.constant(step, tf.int64), rate)
+                results.append(coordinator.schedule(work, args=tensors))
+        try:
+            coordinator.join()
+            losses = [float(result.fetch()) for result in results]
+        except tf.errors.OpError as error:
+            # Others are of the cluster, and another attempt may succeed.
+            for line in str(error.message).splitlines():
+                if _IS_OF_DATA.search(line):
+                    raise DataError(f"a tile cannot be read: {line.strip()[:300]}; run the shard step again") from error
+            raise
+        return np.reshape(losses, (len(batches), num_workers)).mean(axis=1).tolist(), wishes
+
+    return take_steps

@@ -1,0 +1,100 @@
+"""What one worker does, from its spec to its part of the export."""
+
+import signal
+import time
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from components import storage
+from components.contracts import Manifest
+from components.records import tfrecords
+from components.train.checkpoint.resume import restore_best, resume
+from components.train.checkpoint.snapshot import named_variables
+from components.train.loop import loop
+from components.train.loop.when_to_end import TimeBudget
+from components.train.model.export import Classifier, export
+from components.train.peers import cluster
+from components.train.peers.distribution import make_strategy
+from components.train.peers.lifeline import Watchdog
+from components.train.peers.replicas import num_local_replicas
+from components.train.peers.server_processes import Roll
+from components.train.settings.roles import CHIEF, tasks
+from components.train.settings.strategies import PARAMETER_SERVER, check_replicas
+from components.train.settings.worker_spec import TrainingOutcome, WorkerSpec
+from components.train.worker.assembly import build, lockstep_trainee, make_average, make_reader
+from components.train.worker.parameter_server import asynchronous_trainee, connect
+
+
+def run_worker(spec: WorkerSpec, worker: int) -> None:
+    """Trains, and as the chief writes `export/` and `outcome.json` to the training's folder.
+
+    Raises:
+      DataError: for damaged shards or a loss that is not a number.
+      Stopped: after SIGTERM and a checkpoint.
+      LostPeer: if the workers do not come together.
+      tf.errors.OpError: if a peer is lost on the way.
+    """
+    budget = TimeBudget(spec.max_seconds, time.monotonic())
+    manifest = Manifest.from_json(storage.read_bytes(spec.manifest_uri), spec.manifest_uri)
+    folder = storage.join(spec.data_root, "training", spec.training_id)
+    readers = {split: make_reader(spec, manifest, split) for split in ("train", "val")}
+    # From here on, because making the strategy waits for ever for a peer that has died meanwhile.
+    watchdog = Watchdog(spec.stall_seconds)
+    roll = None
+    if spec.strategy == PARAMETER_SERVER:
+        roll = Roll(spec.rendezvous)
+        others = [f"{job} {index}" for job, index in tasks(spec.strategy, spec.num_workers) if job != CHIEF]
+        roll.wait_for(others, spec.peer_wait_seconds)
+    elif spec.num_workers > 1:
+        cluster.meet_peers(spec.rendezvous, worker, spec.num_workers, spec.peer_wait_seconds)
+    strategy = make_strategy(
+        spec.strategy, worker, spec.num_workers, spec.num_replicas, spec.num_threads, spec.shares_gpus
+    )
+    # Not before: making the strategy, TensorFlow sets a handler of its own. Until here SIGTERM just ends the worker.
+    wants_to_stop = _listen_for_sigterm()
+    if roll is None:
+        check_replicas(spec.config, spec.num_workers, num_local_replicas(strategy, spec.num_workers))
+        tf.config.experimental.enable_op_determinism()
+        trainee = lockstep_trainee(spec, manifest, worker, strategy, readers, budget, wants_to_stop, watchdog.pat)
+    else:
+        trainee = asynchronous_trainee(spec, manifest, connect(), readers, budget, wants_to_stop, watchdog.pat)
+
+    state = resume(strategy, trainee.writer.root, trainee.writer.variables, worker, trainee.num_workers)
+    budget.resume(state.seconds)
+    trainee.check_agreement(state.global_step)
+    state, ended_by = loop.run_epochs(trainee, state)
+    trainee.writer.wait()
+    cluster.barrier(strategy)  # until the chief's last checkpoint is there for all
+
+    # Outside the strategy, so that nothing of it is left in the exported graph.
+    model = build(spec, manifest, "float32")
+    average = make_average(spec, model)
+    restore_best(trainee.writer.root, state.best_checkpoint, named_variables(model, average=average))
+    if average is not None:
+        average.copy_to_model()
+    ratio = tfrecords.decoder_ratio(list(manifest.tile_sizes), spec.config.image_size_px)
+    classifier = Classifier(model, spec.bands, spec.config.image_size_px, ratio, spec.label_mode == "single_label")
+    export(classifier, storage.join(folder, "export"), worker == 0)
+    watchdog.pat()
+    if worker == 0:
+        num_parameters = sum(int(tf.size(variable.value)) for variable in model.trainable_variables)
+        outcome = TrainingOutcome(
+            num_parameters=num_parameters,
+            ended_by=ended_by,
+            best_epoch=state.best_epoch,
+            history=state.history,
+            device=cluster.device(),
+            num_checkpoints=len(trainee.writer.stalls),
+            checkpoint_stall_seconds=max(trainee.writer.stalls, default=0.0),
+        )
+        storage.write_bytes(storage.join(folder, "outcome.json"), outcome.to_json())
+    cluster.barrier(strategy)
+    if roll is not None:
+        roll.dismiss()
+
+
+def _listen_for_sigterm() -> Callable[[], bool]:
+    received: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
+    return lambda: bool(received)

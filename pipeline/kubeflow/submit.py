@@ -1,0 +1,165 @@
+"""Submits the compiled pipeline to Kubeflow Pipelines: upload as a version, start a run, follow it to its end."""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from components.errors import EXIT_TRY_AGAIN, AgrivisionError, SettingsError
+from pipeline.kubeflow.client import PATIENCE_SECONDS, Kubeflow
+from pipeline.kubeflow.follow import TIMEOUT, RunResult, follow
+from pipeline.kubeflow.images import SOURCE_STEPS, images_of
+from pipeline.kubeflow.interrupt import Interrupted, InterruptSignals
+from pipeline.kubeflow.package import PIPELINE_NAME, Package
+from pipeline.kubeflow.run_status import FAILED, PUSHED, REFUSED
+from pipeline.kubeflow.upload import upload_pipeline
+from pipeline.parameters import VOLUME_PATH, Parameters
+
+INTERRUPTED, LOST = "interrupted", "lost"
+# What a script is told; 124 as the command `timeout` has it.
+EXIT_CODES = {PUSHED: 0, REFUSED: 3, FAILED: 1, TIMEOUT: 124, LOST: EXIT_TRY_AGAIN}
+_PLACES = ("source_uri", "data_root", "models_uri", "shard_reference_manifest")
+
+
+class EndedError(AgrivisionError):
+    """Ends the command with an exit code of its own."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@dataclasses.dataclass(frozen=True)
+class Submission:
+    """A run that was started, and how it ended.
+
+    Attributes:
+      outcome: "pushed", "refused", "failed", "timeout"; "interrupted"; "lost" if the API stayed away.
+      exit_code: What a script is told.
+      message: One line for a person: why.
+      url: The page of the run.
+      steps: By name: state, seconds, and whether its result came from the cache.
+    """
+
+    outcome: str
+    exit_code: int
+    message: str
+    run_id: str
+    url: str
+    version: str
+    steps: dict[str, dict[str, Any]]
+
+    def to_json(self) -> str:
+        """Returns it as one line."""
+        return json.dumps(dataclasses.asdict(self))
+
+
+def check_shared_places(parameters: Parameters, volume_claim: str) -> None:
+    """Refuses folders that not every step of a run would see.
+
+    Raises:
+      SettingsError: names the parameter and the way out.
+    """
+    for name in _PLACES:
+        place = getattr(parameters, name)
+        if not place or "://" in place:
+            continue
+        if not volume_claim:
+            raise SettingsError(
+                f"{name} is a folder, {place!r}, which the steps of a run on a cluster do not share; "
+                "give a gs:// URI, or mount a volume with --volume-claim"
+            )
+        if not f"{place}/".startswith(f"{VOLUME_PATH}/"):
+            raise SettingsError(
+                f"{name} must be a gs:// URI, or beneath {VOLUME_PATH}, where the volume is, got {place!r}"
+            )
+
+
+def check_source(parameters: Parameters, package: Package) -> None:
+    """Refuses an s3:// source if the steps that read it have the image of the others, in which they could not.
+
+    Raises:
+      SettingsError: names the way out.
+    """
+    images = images_of(package.documents[0])
+    if parameters.source_uri.startswith("s3://") and images["train"] in {images[step] for step in SOURCE_STEPS}:
+        raise SettingsError(
+            f"source_uri is {parameters.source_uri!r}, which the image {images['train']!r} cannot read; "
+            "give --ingest-image, as `make image TARGET=ingest` builds it, or copy the tiles first: make mirror"
+        )
+
+
+def start(
+    kubeflow: Kubeflow, package: Package, parameters: Parameters, volume_claim: str, experiment: str, cron: str = ""
+) -> tuple[str, str]:
+    """Starts a run, or with `cron` a recurring run; returns its id and the address of its page."""
+    pipeline_id, version_id = upload_pipeline(kubeflow, package)
+    experiment_id = kubeflow.call(
+        lambda client: client.create_experiment(experiment, namespace=kubeflow.namespace or None).experiment_id,
+        PATIENCE_SECONDS,
+    )
+    arguments = {
+        "experiment_id": experiment_id,
+        "pipeline_id": pipeline_id,
+        "version_id": version_id,
+        "params": dataclasses.asdict(parameters) | ({"volume_claim": volume_claim} if volume_claim else {}),
+    }
+    name = f"{PIPELINE_NAME} {package.version}"
+    # Never tried again: if only the answer was lost, there would be two of them.
+    if cron:
+        recurring = kubeflow.call(
+            lambda client: client.create_recurring_run(
+                job_name=name, cron_expression=cron, no_catchup=True, max_concurrency=1, **arguments
+            )
+        )
+        return recurring.recurring_run_id, f"{kubeflow.url}/#/recurringrun/details/{recurring.recurring_run_id}"
+    job_name = f"{name} {time.strftime('%Y-%m-%d %H:%M:%S')}"
+    run = kubeflow.call(lambda client: client.run_pipeline(job_name=job_name, **arguments))
+    return run.run_id, f"{kubeflow.url}/#/runs/details/{run.run_id}"
+
+
+def run_and_follow(
+    kubeflow: Kubeflow,
+    package: Package,
+    parameters: Parameters,
+    volume_claim: str,
+    experiment: str,
+    timeout_seconds: float,
+    echo: Callable[[str], None],
+) -> Submission:
+    """Starts a run and follows it to its end; terminates it if this process is interrupted.
+
+    Raises:
+      AgrivisionError: if the run could not be started. What becomes of one that was is never an error.
+      EndedError: at a second interruption, without knowing what becomes of the run.
+    """
+    try:
+        with InterruptSignals() as signals:
+            with signals.held():
+                run_id, url = start(kubeflow, package, parameters, volume_claim, experiment)
+            try:
+                signals.heed()
+                echo(f"version  {package.version}")
+                echo(f"run      {url}")
+                ending = follow(kubeflow, run_id, timeout_seconds, echo)
+                code = EXIT_CODES[ending.outcome]
+            except AgrivisionError as error:
+                ending = RunResult(LOST, f"{error}; run {run_id} goes on: {url}", {})
+                code = EXIT_CODES[LOST]
+            except Interrupted as interrupted:
+                echo(f"{interrupted.signal.name}: terminating the run")
+                ending = RunResult(INTERRUPTED, _terminate(kubeflow, run_id, url), {})
+                code = interrupted.exit_code
+    except Interrupted as again:
+        message = f"interrupted twice; look at {kubeflow.url}/#/runs whether the run goes on"
+        raise EndedError(message, again.exit_code) from None
+    return Submission(ending.outcome, code, ending.message, run_id, url, package.version, ending.steps)
+
+
+def _terminate(kubeflow: Kubeflow, run_id: str, url: str) -> str:
+    try:
+        kubeflow.call(lambda client: client.terminate_run(run_id), PATIENCE_SECONDS)
+    except AgrivisionError as error:
+        return f"interrupted, but run {run_id} could not be terminated and goes on ({error}); terminate it at {url}"
+    return f"interrupted; run {run_id} is terminated"

@@ -1,0 +1,91 @@
+"""Uploads the compiled pipeline to Kubeflow Pipelines as a version, once."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from kfp_server_api import V2beta1Pipeline
+
+from components.errors import SettingsError, UnreachableError
+from pipeline.kubeflow.client import PATIENCE_SECONDS, REQUEST_SECONDS, ConflictError, Kubeflow
+from pipeline.kubeflow.package import PIPELINE_NAME, Package
+
+
+def upload_pipeline(kubeflow: Kubeflow, package: Package) -> tuple[str, str]:
+    """Uploads a package unless this version is there already; returns (pipeline id, version id).
+
+    Raises:
+      SettingsError: if a version of this name is there, and is another pipeline.
+    """
+    pipeline_id = _find_pipeline(kubeflow) or _make_pipeline(kubeflow)
+    version = _find_version(kubeflow, pipeline_id, package.version)
+    if version is None:
+        version = _upload_version(kubeflow, pipeline_id, package)
+    # The API joins the documents of a version.
+    spec, *platform = package.documents
+    if version.pipeline_spec != ({"pipeline_spec": spec, "platform_spec": platform[0]} if platform else spec):
+        raise SettingsError(
+            f"version {package.version!r} of {PIPELINE_NAME} at {kubeflow.url} is another pipeline than the one here; "
+            "give another --version, or none"
+        )
+    return pipeline_id, version.pipeline_version_id
+
+
+def _upload_version(kubeflow: Kubeflow, pipeline_id: str, package: Package) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "training_pipeline.yaml"
+        path.write_text(package.text)
+        try:
+            return kubeflow.call(
+                lambda client: client.pipeline_uploads.upload_pipeline_version(
+                    str(path), name=package.version, pipelineid=pipeline_id, _request_timeout=REQUEST_SECONDS
+                )
+            )
+        except (ConflictError, UnreachableError):
+            # Somebody else was faster, or the answer was lost on the way.
+            if (version := _find_version(kubeflow, pipeline_id, package.version)) is None:
+                raise
+            return version
+
+
+def _find_pipeline(kubeflow: Kubeflow) -> str | None:
+    found = kubeflow.call(
+        lambda client: client.pipelines.pipeline_service_list_pipelines(
+            filter=_named(PIPELINE_NAME), _request_timeout=REQUEST_SECONDS, **_in_namespace(kubeflow)
+        ),
+        PATIENCE_SECONDS,
+    ).pipelines
+    return found[0].pipeline_id if found else None
+
+
+def _make_pipeline(kubeflow: Kubeflow) -> str:
+    """Makes the pipeline without a version; uploading it would make one that is named like the pipeline."""
+    new = V2beta1Pipeline(name=PIPELINE_NAME, display_name=PIPELINE_NAME, **_in_namespace(kubeflow))
+    try:
+        made = kubeflow.call(
+            lambda client: client.pipelines.pipeline_service_create_pipeline(new, _request_timeout=REQUEST_SECONDS)
+        )
+        return str(made.pipeline_id)
+    except (ConflictError, UnreachableError):
+        if (found := _find_pipeline(kubeflow)) is None:
+            raise
+        return found
+
+
+def _find_version(kubeflow: Kubeflow, pipeline_id: str, name: str) -> Any:
+    versions = kubeflow.call(
+        lambda client: client.pipelines.pipeline_service_list_pipeline_versions(
+            pipeline_id, filter=_named(name), _request_timeout=REQUEST_SECONDS
+        ),
+        PATIENCE_SECONDS,
+    ).pipeline_versions
+    return versions[0] if versions else None
+
+
+def _named(name: str) -> str:
+    return json.dumps({"predicates": [{"operation": "EQUALS", "key": "display_name", "stringValue": name}]})
+
+
+def _in_namespace(kubeflow: Kubeflow) -> dict[str, str]:
+    return {"namespace": kubeflow.namespace} if kubeflow.namespace else {}

@@ -1,0 +1,128 @@
+"""What a local run came to: `summary.json` for scripts, a table for a person."""
+
+import json
+import shutil
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from components.contracts import Decision, Evaluation, Manifest, PushReceipt
+from pipeline.local.run_local import ARTIFACTS_DIR
+
+SUMMARY_FILE = "summary.json"
+# The report's file name in the run's folder, by the task that writes it.
+_REPORTS = {"merge": "data", "train": "training", "evaluate": "evaluation"}
+
+
+class Metrics(msgspec.Struct, frozen=True):
+    """On the test split; all in 0..1, `per_class` by class name."""
+
+    macro_f1: float
+    map: float
+    per_class: dict[str, dict[str, float]]
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of summary.json.
+
+    Attributes:
+      decision: "push" or "refuse"; reason says why.
+      model_version, model_uri: What was pushed; None if nothing was.
+      reports: HTML files by name: data, training, evaluation.
+      step_seconds: Wall time by step.
+    """
+
+    tiles: int
+    rejected_tiles: int
+    shards: int
+    manifest_sha256: str
+    metrics: Metrics
+    decision: str
+    reason: str
+    model_version: str | None
+    model_uri: str | None
+    reports: dict[str, str]
+    step_seconds: dict[str, float]
+    total_seconds: float
+
+
+def _artifact(run_dir: Path, task: str, name: str) -> Path | None:
+    # kfp.local keeps an artifact at <root>/<pipeline>-<time>/<task>/<name>.
+    return next((run_dir / ARTIFACTS_DIR).glob(f"*/{task}/{name}"), None)
+
+
+def _required(run_dir: Path, task: str, name: str) -> Path:
+    path = _artifact(run_dir, task, name)
+    if path is None:
+        raise FileNotFoundError(f"the run in {str(run_dir)!r} left no {name} of {task}")
+    return path
+
+
+def summarize(run_dir: Path, step_seconds: dict[str, float], total_seconds: float) -> Summary:
+    """Gathers the summary of a finished run from its artifacts, and copies the reports to `run_dir`."""
+    manifest = Manifest.read(_required(run_dir, "merge", "manifest"))
+    evaluation = Evaluation.read(_required(run_dir, "evaluate", "evaluation"))
+    decision = Decision.read(_required(run_dir, "gate", "decision"))
+    pushed_path = _artifact(run_dir, "push", "pushed")
+    pushed = PushReceipt.read(pushed_path) if pushed_path else None
+    reports = {}
+    for task, name in _REPORTS.items():
+        target = run_dir / f"{name}.html"
+        shutil.copyfile(_required(run_dir, task, "report"), target)
+        reports[name] = str(target)
+    scores = evaluation.candidate
+    return Summary(
+        tiles=manifest.num_tiles,
+        rejected_tiles=manifest.num_rejected,
+        shards=manifest.num_shards,
+        manifest_sha256=manifest.sha256,
+        metrics=Metrics(
+            macro_f1=scores.macro_f1,
+            map=scores.map,
+            per_class={name: msgspec.to_builtins(value) for name, value in scores.per_class.items()},
+        ),
+        decision=decision.decision,
+        reason=decision.reason,
+        model_version=pushed.model_version if pushed else None,
+        model_uri=pushed.model_uri if pushed else None,
+        reports=reports,
+        step_seconds=step_seconds,
+        total_seconds=round(total_seconds, 1),
+    )
+
+
+def write_summary(run_dir: Path, summary: Summary) -> None:
+    """Writes summary.json and points `latest`, beside the run's folder, at the run."""
+    text = json.dumps(msgspec.to_builtins(summary), indent=2) + "\n"
+    temporary = run_dir / f".{SUMMARY_FILE}.tmp"
+    temporary.write_text(text)
+    temporary.replace(run_dir / SUMMARY_FILE)
+    link = run_dir.parent / f".latest.{run_dir.name}"
+    link.symlink_to(run_dir.name)
+    link.replace(run_dir.parent / "latest")
+
+
+def print_summary(console: Console, summary: Summary) -> None:
+    """Prints the summary for a person."""
+    table = Table(title="On test fields that training never saw", title_justify="left", title_style="bold")
+    for name in ("class", "precision", "recall", "F1", "AP", "tiles"):
+        table.add_column(name, justify="left" if name == "class" else "right")
+    columns = ("precision", "recall", "f1", "average_precision")
+    for name, values in summary.metrics.per_class.items():
+        table.add_row(name, *(f"{values[key]:.3f}" for key in columns), f"{values['support']:.0f}")
+    table.add_section()
+    table.add_row("macro", "", "", f"{summary.metrics.macro_f1:.3f}", f"{summary.metrics.map:.3f}", "")
+    console.print()
+    console.print(table)
+    steps = ", ".join(f"{step} {seconds:.0f} s" for step, seconds in summary.step_seconds.items())
+    lines = {
+        "tiles": f"{summary.tiles:,} good, {summary.rejected_tiles:,} rejected, in {summary.shards} shards",
+        "dataset": f"manifest {summary.manifest_sha256[:16]}",
+        "decision": summary.reason,
+        "model": summary.model_uri or "nothing pushed",
+        "time": f"{summary.total_seconds:.0f} s ({steps})",
+    } | {f"{name} report": path for name, path in summary.reports.items()}
+    for name, value in lines.items():
+        console.print(f"{name:<17}  {value}", soft_wrap=True, highlight=False, markup=False)

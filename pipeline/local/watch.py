@@ -1,0 +1,78 @@
+"""Starts a local run as a child process, shows it, and gathers what it came to."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from components import environment
+from components.errors import AgrivisionError
+from components.progress import parse_line
+from pipeline.display import Display
+from pipeline.local.run_local import PARAMETERS_FILE
+from pipeline.local.summary import Summary, print_summary, summarize, write_summary
+from pipeline.parameters import Parameters
+
+LOG_FILE = "log.txt"
+EXIT_INTERRUPTED = 130  # as a shell has it for SIGINT
+
+
+class RunFailed(AgrivisionError):
+    """A step of the run failed; carries the step's exit code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def run_and_watch(parameters: Parameters, runs_dir: Path, console: Console) -> Summary:
+    """Runs the DAG on this machine; returns its summary, which is also written to the run's folder.
+
+    Raises:
+      RunFailed: if a step failed, or the run was interrupted.
+    """
+    run_dir = runs_dir.resolve() / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
+    run_dir.mkdir(parents=True)
+    (run_dir / PARAMETERS_FILE).write_text(json.dumps(dataclasses.asdict(parameters), indent=2) + "\n")
+    began = time.monotonic()
+    # A session of its own: a Ctrl-C reaches this process alone, and closing the pipe ends the whole group.
+    child = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.local.run_local", str(run_dir)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=environment.child_environment({"PYTHONUNBUFFERED": "1"}),
+        start_new_session=True,
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    try:
+        with open(run_dir / LOG_FILE, "w") as log_file, Display(console) as display:
+            for text in child.stdout:
+                log_file.write(text)
+                log_file.flush()
+                if line := parse_line(text):
+                    display.show(line)
+        exit_code = child.wait()
+    except KeyboardInterrupt:
+        raise RunFailed("stopped; the same command goes on where this run was", EXIT_INTERRUPTED) from None
+    finally:
+        child.stdin.close()
+        child.wait()
+    if display.failure:
+        raise RunFailed(f"{display.failure.step} failed: {display.failure.text}", display.failure.exit_code)
+    if exit_code:
+        tail = "".join((run_dir / LOG_FILE).read_text().splitlines(keepends=True)[-20:])
+        raise RunFailed(f"the run ended with exit code {exit_code}; the end of its log:\n{tail}", 1)
+    summary = summarize(run_dir, display.step_seconds, time.monotonic() - began)
+    write_summary(run_dir, summary)
+    print_summary(console, summary)
+    return summary

@@ -1,0 +1,181 @@
+"""The compiled pipeline, as it is committed and as people meet it in the run form."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components import environment
+from components.errors import SettingsError
+from pipeline.kubeflow.images import SOURCE_STEPS
+from pipeline.parameters import BUCKET_PLACES, VOLUME_CLAIM, Parameters
+
+ROOT = Path(__file__).parents[2]
+YAML = ROOT / "pipeline/training_pipeline.yaml"
+VOLUME_YAML = ROOT / "pipeline/training_pipeline_volume.yaml"
+STEPS = {"ingest", "shard", "merge", "train", "evaluate", "gate", "push"}
+
+
+def compiled(path, *options, **variables):
+    command = [sys.executable, "-c", "from pipeline.cli import main; main()", "compile", "--out", str(path), *options]
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT, env={"PATH": "/usr/bin:/bin", **variables})
+    return path.read_text()
+
+
+@pytest.fixture(scope="module")
+def spec():
+    return next(yaml.safe_load_all(YAML.read_text()))
+
+
+def tasks_of(spec):
+    tasks = dict(spec["root"]["dag"]["tasks"])
+    for component in spec["components"].values():
+        tasks.update(component.get("dag", {}).get("tasks", {}))
+    return {name: task for name, task in tasks.items() if name in STEPS}
+
+
+def kubernetes_of(path):
+    """What Kubernetes is told about each step."""
+    _, platform = yaml.safe_load_all(path.read_text())
+    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    return {name.removeprefix("exec-"): told for name, told in executors.items()}
+
+
+@pytest.mark.parametrize(("committed", "options"), [(YAML, []), (VOLUME_YAML, ["--volume"])])
+def test_the_committed_yaml_is_current(tmp_path, committed, options):
+    """`make compile` has been run since the pipeline last changed."""
+    assert compiled(tmp_path / "pipeline.yaml", *options) == committed.read_text()
+
+
+def test_another_image_changes_only_the_image_lines(tmp_path):
+    other = compiled(tmp_path / "pipeline.yaml", AGRIVISION_IMAGE="example/python@sha256:0123")
+
+    changed = [
+        (old.strip(), new.strip())
+        for old, new in zip(YAML.read_text().splitlines(), other.splitlines(), strict=True)
+        if old != new
+    ]
+    assert len(changed) == 7  # one per step
+    assert set(changed) == {("image: localhost/agrivision-python:dev", "image: example/python@sha256:0123")}
+
+
+def test_what_reads_the_source_may_have_an_image_of_its_own(tmp_path):
+    text = compiled(tmp_path / "pipeline.yaml", AGRIVISION_INGEST_IMAGE="example/python:ingest")
+
+    executors = next(yaml.safe_load_all(text))["deploymentSpec"]["executors"]
+    apart = {name for name, each in executors.items() if each["container"]["image"] == "example/python:ingest"}
+    assert apart == {"exec-ingest", "exec-shard", "exec-merge"}
+
+
+def test_compiling_needs_neither_tensorflow_nor_numpy(tmp_path):
+    probe = (
+        "import sys\n"
+        "for name in ('tensorflow', 'numpy', 'keras', 'sklearn', 'matplotlib'):\n"
+        "    sys.modules[name] = None\n"
+        "from pathlib import Path\nfrom pipeline.compile import compile_to\n"
+        f"compile_to(Path({str(tmp_path / 'pipeline.yaml')!r}))"
+    )
+
+    subprocess.run([sys.executable, "-c", probe], check=True, cwd=ROOT)
+
+
+def test_the_run_form_shows_every_parameter_with_its_default(spec):
+    """Places are the volume's where one is mounted, and those of a bucket that is still to be named elsewhere."""
+    bucket = dict(spec["root"]["inputDefinitions"]["parameters"])
+    volume = next(yaml.safe_load_all(VOLUME_YAML.read_text()))["root"]["inputDefinitions"]["parameters"]
+    assert volume.pop("volume_claim")["defaultValue"] == VOLUME_CLAIM
+
+    for inputs, others in ((bucket, BUCKET_PLACES), (volume, {})):
+        for name, default in (dataclasses.asdict(Parameters()) | others).items():
+            shown = inputs.pop(name)
+            assert shown["defaultValue"] == default
+            assert shown["isOptional"]
+        assert not inputs
+
+
+def test_a_place_that_the_run_form_leaves_open_is_refused():
+    for name, place in BUCKET_PLACES.items():
+        with pytest.raises(SettingsError, match=f"{name} is still '{place}'; put the name of your bucket in"):
+            Parameters(**{name: place})
+
+
+def test_a_volume_claim_is_all_that_a_volume_changes_in_the_steps(spec):
+    """Every step mounts it at the same place, and the workers of the train step get it, too."""
+    other = next(yaml.safe_load_all(VOLUME_YAML.read_text()))
+    claim = other["root"]["inputDefinitions"]["parameters"].pop("volume_claim")
+    assert claim == {"defaultValue": VOLUME_CLAIM, "isOptional": True, "parameterType": "STRING"}
+    assert other["deploymentSpec"] == spec["deploymentSpec"]
+
+    mounting = kubernetes_of(VOLUME_YAML)
+    assert set(mounting) == STEPS
+    assert all(len(told["pvcMount"]) == 1 for told in mounting.values())
+    assert {told["pvcMount"][0]["mountPath"] for told in mounting.values()} == {"/mnt/agrivision"}
+    for told in mounting.values():
+        del told["pvcMount"]
+    assert {name: told for name, told in mounting.items() if told} == kubernetes_of(YAML)
+
+
+def test_parameters_begin_with_their_stage_or_name_a_place():
+    stages = ("ingest", "shard", "train", "evaluate", "gate", "push")
+
+    for field in dataclasses.fields(Parameters):
+        place = field.name in ("source_uri", "source_version", "data_root", "models_uri")
+        assert place or field.name.split("_")[0] in stages, field.name
+
+
+def test_what_depends_on_more_than_its_inputs_is_never_cached(spec):
+    cached = {name for name, task in tasks_of(spec).items() if task.get("cachingOptions", {}).get("enableCache")}
+
+    assert cached == {"ingest", "shard", "merge"}
+
+
+def test_the_node_pool_of_a_run_passes_through_the_train_step_to_its_workers(spec):
+    """The step's own pod only launches: it takes the volume and the cluster's settings, and none of the pool."""
+    component = spec["components"]["comp-train"]
+    passed = {each["field"]: each.get("applyToTask", False) for each in component["taskConfigPassthroughs"]}
+    assert passed == {
+        "RESOURCES": False,
+        "KUBERNETES_NODE_SELECTOR": False,
+        "KUBERNETES_TOLERATIONS": False,
+        "KUBERNETES_VOLUMES": True,
+        "ENV": True,
+    }
+    resources = spec["deploymentSpec"]["executors"]["exec-train"]["container"]["resources"]
+    assert set(resources) == {"accelerator"}
+
+    train = kubernetes_of(YAML)["train"]
+    (settings,) = train["configMapAsEnv"]
+    assert settings["optional"]
+    assert settings["configMapName"] == "agrivision"
+    assert [each["envVar"] for each in settings["keyToEnv"]] == list(environment.CLUSTER_SETTINGS)
+    for told in (train["nodeSelector"]["nodeSelectorJson"], train["tolerations"][0]["tolerationJson"]):
+        assert told["componentInputParameter"] in ("train_node_selector", "train_tolerations")
+
+
+def test_the_steps_that_read_the_source_find_where_s3_is_and_the_keys_for_it():
+    told = kubernetes_of(YAML)
+
+    assert set(told) == {"train", *SOURCE_STEPS}
+    for step in SOURCE_STEPS:
+        ((settings,), (keys,)) = (told[step]["configMapAsEnv"], told[step]["secretAsEnv"])
+        assert (settings["configMapName"], keys["secretName"]) == ("agrivision", "agrivision-s3")
+        assert settings["optional"]
+        assert keys["optional"]
+        assert [each["envVar"] for each in settings["keyToEnv"]] == ["AWS_REGION", "S3_ENDPOINT"]
+        names = [(each["secretKey"], each["envVar"]) for each in keys["keyToEnv"]]
+        assert names == [(name, name) for name in environment.S3_CREDENTIALS]
+
+
+def test_light_steps_ask_for_little(spec):
+    for name in STEPS - {"train"}:
+        asked = spec["deploymentSpec"]["executors"][f"exec-{name}"]["container"]["resources"]
+        assert {"resourceCpuRequest", "resourceMemoryRequest"} <= set(asked)
+        assert not any("Limit" in key for key in asked)
+
+
+def test_a_step_that_failed_does_not_wait_for_an_attempt_that_never_comes(spec):
+    """Kubeflow starts lost pods again by itself; a retry policy would only add the waiting."""
+    assert not [name for name, task in tasks_of(spec).items() if "retryPolicy" in task]

@@ -1,0 +1,80 @@
+import io
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.typing import NDArray
+from PIL import Image
+
+from components.records import jpeg
+from components.records.jpeg import DamagedImage
+
+
+def picture(height: int, width: int, mode: str) -> Image.Image:
+    coarse = np.random.default_rng(height * width).integers(0, 256, (height // 8 + 2, width // 8 + 2, 4), np.uint8)
+    bands = [Image.fromarray(coarse[..., band]).resize((width, height), Image.Resampling.BICUBIC) for band in range(4)]
+    return bands[0] if mode == "L" else Image.merge(mode, bands[: len(mode)])
+
+
+def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def by_tensorflow(content: bytes, num_bands: int, ratio: int) -> NDArray[np.uint8]:
+    pixels: NDArray[np.uint8] = tf.io.decode_jpeg(
+        content, channels=num_bands, ratio=ratio, dct_method="INTEGER_ACCURATE"
+    ).numpy()
+    return pixels
+
+
+@pytest.mark.parametrize("size", [(64, 64), (100, 37), (17, 33), (1, 1), (8, 200)])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("options", [{"subsampling": 0}, {"subsampling": 1}, {"subsampling": 2}, {"progressive": True}])
+def test_pixels_are_those_of_tensorflow_to_the_bit(
+    size: tuple[int, int], mode: str, options: dict[str, object]
+) -> None:
+    content = encoded(picture(*size, mode), quality=85, **({} if mode == "L" else options))
+    for num_bands in (1, 3) if mode != "CMYK" else (3,):
+        for ratio in (1, 2, 4, 8):
+            expected = by_tensorflow(content, num_bands, ratio)
+            np.testing.assert_array_equal(jpeg.decode(content, num_bands, ratio), expected)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "LA", "1"])
+def test_a_png_is_decoded_as_tensorflow_does(mode: str) -> None:
+    content = encoded(picture(20, 30, "RGB").convert(mode), "PNG")
+    np.testing.assert_array_equal(jpeg.decode(content, 3), by_tensorflow(content, 3, 1))
+
+
+def test_pixels_go_where_they_are_wanted_if_they_fit() -> None:
+    content = encoded(picture(16, 24, "RGB"))
+    batch = np.zeros((3, 16, 24, 3), np.uint8)
+    place = batch[1]
+    assert jpeg.decode(content, 3, into=place) is place
+    np.testing.assert_array_equal(batch[1], by_tensorflow(content, 3, 1))
+    assert not batch[[0, 2]].any()
+    untouched = np.zeros((16, 16, 3), np.uint8)
+    assert jpeg.decode(content, 3, into=untouched).shape == (16, 24, 3)
+    assert not untouched.any()
+
+
+WHOLE = encoded(picture(64, 64, "RGB"), quality=90)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no image",
+        WHOLE[:20],
+        WHOLE[:-40],
+        WHOLE[:-2],
+        # TensorFlow's decoder steps over these with a warning that nobody sees.
+        WHOLE[:900] + bytes([0xFF, 0xD9]) + WHOLE[902:],
+    ],
+)
+def test_damage_is_refused_and_not_stepped_over(content: bytes) -> None:
+    with pytest.raises(DamagedImage):
+        jpeg.decode(content, 3)

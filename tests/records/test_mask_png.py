@@ -1,0 +1,51 @@
+import io
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from components.records import mask_png
+from components.records.jpeg import DamagedImage
+
+ROWS, COLUMNS = np.indices((48, 37))
+MASKS = {
+    "empty": np.zeros((48, 37), np.bool_),
+    "full": np.ones((48, 37), np.bool_),
+    "corner": (ROWS + COLUMNS > 60),
+    "noise": np.random.default_rng(0).random((48, 37)) < 0.5,
+    "one pixel": np.ones((1, 1), np.bool_),
+    "large": np.add.outer(np.arange(700), np.arange(900)) % 97 < 40,
+}
+
+
+@pytest.mark.parametrize("name", MASKS)
+def test_a_mask_comes_back_whoever_reads_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    mask = MASKS[name]
+    content = mask_png.encode_mask(mask)
+    assert content == mask_png.encode_mask(mask.copy())
+    np.testing.assert_array_equal(tf.io.decode_png(content, channels=1).numpy()[..., 0], mask * np.uint8(255))
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(content))), mask)
+    # Its own files are read without a PNG decoder.
+    monkeypatch.setattr(mask_png.Image, "open", None)
+    np.testing.assert_array_equal(mask_png.decode_mask(content), mask)
+
+
+@pytest.mark.parametrize("options", [{}, {"optimize": True}, {"compress_level": 0}])
+@pytest.mark.parametrize("mode", ["1", "L"])
+def test_masks_of_others_are_read_too(mode: str, options: dict[str, object]) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(MASKS["corner"]).convert(mode).save(buffer, "PNG", **options)
+    np.testing.assert_array_equal(mask_png.decode_mask(buffer.getvalue()), MASKS["corner"])
+
+
+CONTENT = mask_png.encode_mask(MASKS["noise"])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no image", CONTENT[:30], CONTENT[:90], CONTENT[:70] + b"\xff\xff" + CONTENT[72:], b"\0" + CONTENT[1:]],
+)
+def test_what_is_no_mask_is_refused(content: bytes) -> None:
+    with pytest.raises(DamagedImage):
+        mask_png.decode_mask(content)

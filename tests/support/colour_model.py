@@ -1,0 +1,90 @@
+"""A tiny model of the exported form that evaluate and push read, and a dataset that it can tell apart by colour."""
+
+from pathlib import Path
+
+import msgspec
+import tensorflow as tf
+from tile_shards import _COLOURS, BANDS, CLASSES, fake_record, manifest_of, write_split
+
+from components import storage
+from components.contracts import Evaluation, Manifest, ModelCard, Production, TrainingReceipt
+from components.push.serving import model_card, save_serving_model
+from components.records import tfrecords
+
+SIZE_PX = 32
+
+
+class ColourModel(tf.Module):
+    """Says how much of a tile has the colour of each class; it is blind for the last `num_blind`."""
+
+    def __init__(self, bands: tuple[str, ...], label_mode: str, num_blind: int) -> None:
+        super().__init__()
+        colours = _COLOURS[:, : len(bands)].astype("float32")
+        colours[len(colours) - num_blind :] = 1_000.0  # no pixel is like this
+        self.colours = tf.Variable(colours)
+        self.bands, self.label_mode = bands, label_mode
+        pixels = tf.TensorSpec([None, SIZE_PX, SIZE_PX, len(bands)], tf.uint8, "image")
+        valid = tf.TensorSpec([None, SIZE_PX, SIZE_PX, 1], tf.uint8, "valid")
+        strings = [tf.TensorSpec([None], tf.string, name) for name in ("rgb", "nir", "valid_mask")]
+        self.predict_batch = tf.function(self._predict_batch, input_signature=[pixels, valid])
+        self.predict_encoded = tf.function(self._predict_encoded, input_signature=strings)
+
+    def _predict_batch(self, image, valid):
+        away = tf.abs(tf.cast(image, tf.float32)[:, :, :, tf.newaxis] - self.colours)  # [N, S, S, C, B]
+        near = tf.cast(tf.reduce_max(away, axis=-1) < 40, tf.float32) * tf.cast(valid, tf.float32)
+        share = tf.reduce_mean(near, axis=[1, 2])
+        return tf.nn.softmax(30 * share) if self.label_mode == "single_label" else tf.sigmoid(40 * share - 6)
+
+    def _predict_encoded(self, rgb, nir, valid_mask):
+        def decode(tile):
+            return tfrecords.decode_image(*tile, self.bands, SIZE_PX, 1)
+
+        image, valid = tf.map_fn(decode, (rgb, nir, valid_mask), fn_output_signature=(tf.uint8, tf.uint8))
+        return self.predict_batch(image, valid)
+
+
+def colour_dataset(data_root: Path, num_val: int = 24, num_test: int = 48, **changes: object) -> Manifest:
+    """Writes val and test shards of fake tiles under `data_root` and returns their manifest."""
+    val = [fake_record(1000 + number) for number in range(num_val)]
+    test = [fake_record(2000 + number) for number in range(num_test)]
+    splits = {"val": write_split(data_root, val, 1), "test": write_split(data_root, test, 2)}
+    return manifest_of(splits, 48, **changes)
+
+
+def colour_training(
+    data_root: Path, manifest: Manifest, training_id: str = "t1", label_mode: str = "multi_label", num_blind: int = 0
+) -> TrainingReceipt:
+    """Exports a ColourModel under `data_root` and returns its receipt."""
+    path = f"training/{training_id}/export"
+    tf.saved_model.save(ColourModel(manifest.bands, label_mode, num_blind), str(data_root / path))
+    return TrainingReceipt(
+        training_id=training_id,
+        manifest_sha256=manifest.sha256,
+        model_path=path,
+        classes=manifest.classes,
+        bands=manifest.bands,
+        label_mode=label_mode,
+        backbone="small",
+        image_size_px=SIZE_PX,
+        num_parameters=12,
+        num_workers=1,
+        num_restarts=0,
+        config={"seed": 0},
+        best_epoch=1,
+        history=(),
+        seconds=1.0,
+    )
+
+
+def put_in_production(
+    data_root: Path, receipt: TrainingReceipt, evaluation: Evaluation, models_uri: str, **changes: object
+) -> ModelCard:
+    """Publishes a model as push would, without its checks; `changes` are of its card."""
+    card = msgspec.structs.replace(model_card(receipt, evaluation, "weights"), **changes)
+    folder = Path(models_uri, "versions", card.version)
+    save_serving_model(data_root / receipt.model_path, card, folder)
+    storage.write_bytes(f"{models_uri}/production.json", Production(version=card.version).to_json())
+    return card
+
+
+__all__ = ["BANDS", "CLASSES", "SIZE_PX", "colour_dataset", "colour_training", "put_in_production"]

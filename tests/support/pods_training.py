@@ -1,0 +1,122 @@
+"""Trainings with pods on a cluster, in this process or in one of their own, and what is done to them."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from train_fixtures import in_background, wait_for
+
+from components.contracts import TrainingReceipt
+from components.progress import StepLog
+from components.train.launch.pods.pod_waits import Limits
+from components.train.launch.pods.step_pod import worker_pods
+from components.train.launch.pods.task_config import TaskSettings
+from components.train.settings.node_pools import Pool, resolve
+from components.train.training import Settings, train
+
+
+def train_in_pods(
+    settings: Settings, task: TaskSettings, log: StepLog, limits: Limits | None = None
+) -> TrainingReceipt:
+    """Trains with worker pods on the cluster that KUBECONFIG names."""
+    return train(settings, worker_pods(task, settings.num_workers, settings.data_root, limits), log)
+
+
+TUNING = {"image_size_px": 32, "global_batch_size": 8, "learning_rate": 1.5e-4, "reference_batch_size": 4}
+SMALL = resolve("cpu", cpu="100m", memory="900Mi")
+FOREVER = 10_000  # epochs
+
+
+def settings(
+    data: tuple[str, Path], seed: int, epochs: int, num_workers: int = 2, max_restarts: int = 0, **tuning: Any
+) -> Settings:
+    """Returns a small training on the dataset of a data_root and a manifest; no two of a module share a seed."""
+    return Settings(
+        data_root=data[0],
+        train_config=json.dumps({**TUNING, "seed": seed, "epochs": epochs, **tuning}),
+        num_workers=num_workers,
+        max_restarts=max_restarts,
+        manifest_path=str(data[1]),
+    )
+
+
+class BackgroundTraining:
+    """A training in a thread, and what it says."""
+
+    def __init__(self, what: Settings, capfd: pytest.CaptureFixture[str], pool: Pool = SMALL) -> None:
+        self._capfd, self._text = capfd, ""
+        self._thread, self._results = in_background(lambda: train_in_pods(what, TaskSettings(pool), StepLog("train")))
+
+    @property
+    def output(self) -> str:
+        self._text += self._capfd.readouterr().out
+        return self._text
+
+    def says(self, pattern: str) -> bool:
+        return re.search(pattern, self.output) is not None
+
+    def wait_until(self, condition: Callable[[], object]) -> None:
+        """Waits for something that comes before its end."""
+        wait_for(lambda: condition() or not self._thread.is_alive())
+        assert self._thread.is_alive(), (self._results, self.output)
+
+    def finish(self) -> TrainingReceipt:
+        self._thread.join()
+        (receipt,) = self._results
+        assert isinstance(receipt, TrainingReceipt), (receipt, self.output)
+        return receipt
+
+
+_LAUNCHER = """
+import sys, msgspec
+from components.progress import StepLog
+from components.train.launch.pods.task_config import TaskSettings
+from components.train.training import Settings
+from pods_training import SMALL, train_in_pods
+train_in_pods(Settings(**msgspec.json.decode(sys.argv[1])), TaskSettings(SMALL), StepLog("train"))
+"""
+
+
+@contextlib.contextmanager
+def launcher_process(what: Settings, output: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Starts a launcher in a process of its own, and kills it with SIGKILL.
+
+    Args:
+      output: What it writes goes there.
+    """
+    support = Path(__file__).parent
+    path = os.pathsep.join([str(support.parents[1]), str(support)])
+    with open(output, "wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _LAUNCHER, json.dumps(dataclasses.asdict(what))],
+            env={**os.environ, "PYTHONPATH": path, **environment},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def kill_process_of(uid: str) -> bool:
+    """Kills the worker of a pod on this machine's own node with SIGKILL; returns whether there is such a node."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            group = (folder / "cgroup").read_text().replace("_", "-")
+            if uid in group and b"components.train" in (folder / "cmdline").read_bytes():
+                os.kill(int(folder.name), signal.SIGKILL)
+                return True
+        except OSError:  # it has gone
+            continue
+    return False

@@ -1,0 +1,155 @@
+"""Workers that are killed, freeze, run out of disk or lose each other: real processes, on tiny tiles."""
+
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from train_fixtures import (
+    TUNING,
+    another_root,
+    assert_equal,
+    checkpointed,
+    in_background,
+    shared_folder,
+    train,
+    wait_for,
+    workers_of,
+    write_data,
+)
+
+from components.contracts import TrainingReceipt
+from components.errors import DataError
+from components.train.settings.worker_spec import EXIT_TRY_AGAIN, WorkerSpec
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shared_folder(tmp_path_factory, "data", write_data)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data: Path) -> TrainingReceipt:
+    return train(data, 1, TUNING)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_restarts_the_gang_which_goes_on_where_it_was(
+    data: Path, undisturbed: TrainingReceipt, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = another_root(data, tmp_path)
+    thread, results = in_background(lambda: train(root, 2, TUNING, max_restarts=1))
+    wait_for(lambda: checkpointed(root))
+    os.kill(workers_of(os.getpid())[1], signal.SIGKILL)
+    thread.join()
+    (receipt,) = results
+    assert receipt.num_restarts == 1
+    assert_equal(root, receipt, data, undisturbed, atol=1e-5)
+    output = capfd.readouterr().out
+    assert "worker 1 was killed by SIGKILL" in output
+    assert "restart 1 of 1, from the last checkpoint" in output
+    assert "train | resumed at epoch" in output
+
+
+@pytest.mark.slow
+def test_a_frozen_worker_is_ended_within_half_a_minute_and_training_ends_bit_for_bit_the_same(
+    data: Path, undisturbed: TrainingReceipt, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = another_root(data, tmp_path)
+    thread, results = in_background(lambda: train(root, 1, TUNING, max_restarts=1))
+    wait_for(lambda: checkpointed(root))
+    worker = workers_of(os.getpid())[0]
+    os.kill(worker, signal.SIGSTOP)
+    wait_for(lambda: not Path(f"/proc/{worker}").exists(), seconds=30.0)
+    thread.join()
+    (receipt,) = results
+    assert receipt.num_restarts == 1
+    assert "worker 0 froze: it showed no sign of life, and was killed; restart 1 of 1" in capfd.readouterr().out
+    assert_equal(root, receipt, data, undisturbed)
+
+
+@pytest.mark.slow
+def test_a_full_disk_ends_training_with_one_line_and_a_later_launch_goes_on(
+    data: Path, undisturbed: TrainingReceipt, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = another_root(data, tmp_path)
+    thread, results = in_background(lambda: train(root, 1, TUNING, max_restarts=3))
+    wait_for(lambda: checkpointed(root))
+    resource.prlimit(workers_of(os.getpid())[0], resource.RLIMIT_FSIZE, (1000, 1000))
+    # A second launch of the same training keeps its hands off, and then goes on where the first one stopped.
+    waiting, second = in_background(lambda: train(root, 1, TUNING))
+    thread.join()
+    (error,) = results
+    assert isinstance(error, DataError)
+    assert "cannot write checkpoint epoch-" in str(error)
+    waiting.join()
+    (receipt,) = second
+    output = capfd.readouterr().out
+    assert "is at this training already; waiting for it to end" in output
+    assert re.search(r"train \| resumed at epoch [2-6]", output)
+    assert_equal(root, receipt, data, undisturbed)
+    assert len(list((root / "training").glob("*/logs/launch-*"))) == 2, "logs of both are kept"
+
+
+@pytest.mark.slow
+def test_workers_do_not_outlive_their_launcher(data: Path, tmp_path: Path) -> None:
+    root = another_root(data, tmp_path)
+    script = (
+        "from components.progress import StepLog\nfrom components.train.training import train_locally\n"
+        f"train_locally({str(root)!r}, {json.dumps({**TUNING, 'epochs': 500})!r}, 2, 0, "
+        f"{str(root / 'manifest.json')!r}, StepLog('train'))"
+    )
+    launcher = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT)
+    try:
+        wait_for(lambda: checkpointed(root))
+        workers = workers_of(launcher.pid)
+        assert sorted(workers) == [0, 1]
+    finally:
+        launcher.kill()
+        launcher.wait()
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers.values()), seconds=10.0)
+
+
+def lone_worker(data: Path, training_id: str, tmp_path: Path, output: Path, **changes: object) -> subprocess.Popen:
+    """Starts worker 1 of 2, whose peer never comes."""
+    spec = WorkerSpec.read(data / "training" / training_id / "logs/launch-1/attempt-1-spec.json")
+    changes = {"num_workers": 2, "rendezvous": "127.0.0.1:1", **changes}
+    msgspec.structs.replace(spec, **changes).write(tmp_path / "spec.json")
+    task = {"cluster": {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}, "task": {"type": "worker", "index": 1}}
+    with output.open("w") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "components.train", "--spec", str(tmp_path / "spec.json")],
+            cwd=ROOT,
+            env={**os.environ, "TF_CONFIG": json.dumps(task)},
+            stdin=subprocess.PIPE,
+            stdout=file,
+        )
+
+
+def test_a_worker_that_cannot_find_its_peers_says_try_again(
+    data: Path, undisturbed: TrainingReceipt, tmp_path: Path
+) -> None:
+    worker = lone_worker(data, undisturbed.training_id, tmp_path, tmp_path / "output", peer_wait_seconds=1.0)
+    assert worker.wait(timeout=60.0) == EXIT_TRY_AGAIN
+    assert "error: worker 1 of 2 waited 1 s for its peers in vain" in (tmp_path / "output").read_text()
+
+
+def test_a_worker_that_has_nothing_to_say_still_sees_its_launcher_go(
+    data: Path, undisturbed: TrainingReceipt, tmp_path: Path
+) -> None:
+    worker = lone_worker(data, undisturbed.training_id, tmp_path, tmp_path / "output", peer_wait_seconds=600.0)
+    try:
+        assert worker.stdin is not None
+        worker.stdin.close()
+        assert worker.wait(timeout=30.0) == EXIT_TRY_AGAIN
+    finally:
+        worker.kill()
+    assert "in vain" not in (tmp_path / "output").read_text()

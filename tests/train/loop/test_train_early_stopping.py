@@ -1,0 +1,46 @@
+import pytest
+from curve_points import epoch_metrics
+
+from components.contracts import EpochMetrics
+from components.train.loop.when_to_end import is_better, should_stop
+
+
+def metrics(f1: float, loss: float = 0.0) -> EpochMetrics:
+    return epoch_metrics(val_macro_f1=f1, val_loss=loss)
+
+
+@pytest.mark.parametrize(
+    ("curve", "patience", "min_delta", "expected"),
+    [
+        ([], 1, 0.0, False),
+        ([0.5], 1, 0.0, False),
+        ([0.5, 0.4], 1, 0.0, True),
+        ([0.5, 0.5], 1, 0.0, True),  # as good is not better
+        ([0.5, 0.4], 0, 0.0, False),  # off
+        ([0.5, 0.4, 0.6], 2, 0.0, False),
+        ([0.5, 0.4, 0.45], 2, 0.0, True),
+        ([0.5, 0.51, 0.52], 2, 0.05, True),
+        ([0.5, 0.53, 0.56], 2, 0.05, False),  # slow, but better than the last that counted
+        ([0.0, 0.0], 1, 0.0, True),
+    ],
+)
+def test_training_stops_when_patience_is_at_an_end(
+    curve: list[float], patience: int, min_delta: float, expected: bool
+) -> None:
+    assert should_stop([metrics(f1) for f1 in curve], patience, min_delta) is expected
+
+
+@pytest.mark.parametrize(
+    ("new", "best", "expected"),
+    [
+        (metrics(0.1), None, True),
+        (metrics(0.6, 0.4), metrics(0.5, 0.3), True),
+        (metrics(0.6, 0.2), metrics(0.6, 0.4), True),  # the lower loss
+        (metrics(0.6, 0.2), metrics(0.6, 0.2), False),  # the earlier epoch
+        (metrics(0.5, 0.1), metrics(0.6, 0.2), False),
+    ],
+)
+def test_ties_go_to_the_lower_loss_then_to_the_earlier_epoch(
+    new: EpochMetrics, best: EpochMetrics | None, expected: bool
+) -> None:
+    assert is_better(new, best) is expected

@@ -1,0 +1,111 @@
+import msgspec
+import pytest
+from tile_shards import BANDS, fake_dataset, manifest_of
+
+from components.contracts import Manifest
+from components.errors import AgrivisionError, DataError, SettingsError
+from components.train.settings.config import TrainConfig
+from components.train.settings.preflight import check_training, resolve_bands, resolve_label_mode
+
+GOOD = {"image_size_px": 32, "global_batch_size": 6}
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    return fake_dataset(tmp_path_factory.mktemp("data"), num_train=12, num_val=4, size_px=48)
+
+
+def without_single_labels(manifest: Manifest) -> Manifest:
+    splits = {n: msgspec.structs.replace(s, num_single_label=0) for n, s in manifest.splits.items()}
+    return msgspec.structs.replace(manifest, splits=splits)
+
+
+def without_val(manifest: Manifest) -> Manifest:
+    return msgspec.structs.replace(manifest, splits={"train": manifest.splits["train"]})
+
+
+def scaled_to_40(manifest: Manifest) -> Manifest:
+    return msgspec.structs.replace(manifest, tile_size_px=40, tile_sizes={"40x40": 12, "60x40": 4})
+
+
+def rgb_only(manifest: Manifest) -> Manifest:
+    return msgspec.structs.replace(manifest, bands=manifest.bands[:3])
+
+
+def same(manifest: Manifest) -> Manifest:
+    return manifest
+
+
+@pytest.mark.parametrize(
+    ("changes", "num_workers", "max_restarts", "change", "error", "message"),
+    [
+        ({}, 0, 0, same, SettingsError, "train_num_workers must be at least 1, got 0"),
+        ({}, 1, -1, same, SettingsError, "train_max_restarts must be at least 0, got -1"),
+        ({}, 4, 0, same, SettingsError, "global_batch_size must be a multiple of train_num_workers=4, got 6"),
+        ({}, 6, 0, same, SettingsError, "at most the number of train shards, 3, got 6"),
+        ({"global_batch_size": 14}, 1, 0, same, SettingsError, "at most the number of train tiles, 12, got 14"),
+        ({"image_size_px": 49}, 1, 0, same, SettingsError, "at most the side of the largest tile, 48 px, got 49"),
+        ({"image_size_px": 41}, 1, 0, scaled_to_40, SettingsError, "at which the tiles are stored, 40 px, got 41"),
+        ({"label_mode": "single_label"}, 1, 0, without_single_labels, SettingsError, "use multi_label"),
+        ({}, 1, 0, without_val, DataError, "the dataset has no val split, only train"),
+        (
+            {"bands": "rgb_nir"},
+            1,
+            0,
+            rgb_only,
+            SettingsError,
+            '"rgb_nir" needs nir, and the dataset has only red',
+        ),
+        ({"bands": "rgb_nir_ndvi"}, 1, 0, rgb_only, SettingsError, 'use "rgb" or "auto"'),
+        ({"weights": "/none/w.keras"}, 1, 0, same, SettingsError, "weights: no such file '/none/w.keras'"),
+        # 12 train tiles, but 8 of them with exactly one class
+        (
+            {"label_mode": "single_label", "global_batch_size": 10},
+            1,
+            0,
+            same,
+            SettingsError,
+            "train tiles, [4-8], got 10",
+        ),
+    ],
+)
+def test_what_cannot_work_is_refused(
+    manifest: Manifest,
+    changes: dict,
+    num_workers: int,
+    max_restarts: int,
+    change,
+    error: type[AgrivisionError],
+    message,
+) -> None:
+    config = TrainConfig(**{**GOOD, **changes})
+    with pytest.raises(error, match=message):
+        check_training(config, change(manifest), num_workers, max_restarts)
+
+
+def test_what_can_work_is_accepted(manifest: Manifest) -> None:
+    check_training(TrainConfig(**GOOD), manifest, num_workers=3, max_restarts=0)
+    check_training(TrainConfig(**GOOD), without_single_labels(manifest), num_workers=1, max_restarts=0)
+    check_training(TrainConfig(**GOOD | {"image_size_px": 40}), scaled_to_40(manifest), num_workers=1, max_restarts=0)
+
+
+@pytest.mark.parametrize(
+    ("label_mode", "layout", "expected"),
+    [
+        ("auto", "paper-2020", "multi_label"),
+        ("auto", "class-folders", "single_label"),
+        ("multi_label", "class-folders", "multi_label"),
+        ("single_label", "paper-2020", "single_label"),
+    ],
+)
+def test_the_label_mode_follows_the_layout_unless_given(label_mode: str, layout: str, expected: str) -> None:
+    assert resolve_label_mode(TrainConfig(label_mode=label_mode), manifest_of({}, 48, layout=layout)) == expected
+
+
+@pytest.mark.parametrize(
+    ("bands", "num_in_dataset", "expected"),
+    [("auto", 4, 4), ("auto", 3, 3), ("rgb", 4, 3), ("rgb", 3, 3), ("rgb_nir", 4, 4), ("rgb_nir_ndvi", 4, 4)],
+)
+def test_the_model_reads_the_bands_that_it_looks_at(bands: str, num_in_dataset: int, expected: int) -> None:
+    manifest = manifest_of({}, 48, bands=BANDS[:num_in_dataset])
+    assert resolve_bands(TrainConfig(bands=bands), manifest) == BANDS[:expected]

@@ -1,0 +1,161 @@
+"""Each strategy that runs on a processor, with real worker processes, on tiny tiles."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from train_fixtures import (
+    another_root,
+    answers,
+    assert_equal,
+    checkpointed,
+    copy_shards,
+    in_background,
+    shared_folder,
+    train,
+    wait_for,
+    write_data,
+)
+
+from components.contracts import Manifest
+from components.errors import DataError
+from components.records import tfrecords
+from components.train import training
+from components.train.input.graph_reader import PlaceReader, read_tiles
+from components.train.input.reader import Reader
+from components.train.input.shard_index import index_split
+from components.train.launch.local import gang as launch_local
+from components.train.launch.local.process import WorkerProcess
+from components.train.settings.worker_spec import EXIT_STOPPED, WorkersFailed
+
+TUNING = {
+    "image_size_px": 32,
+    "global_batch_size": 8,
+    "epochs": 3,
+    "learning_rate": 1e-3,
+    "zoom_range": 0.1,
+    "brightness_range": 0.1,
+    "clip_norm": 1.0,
+    "ema_decay": 0.5,
+    "steps_per_call": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shared_folder(tmp_path_factory, "data", write_data)
+
+
+@pytest.fixture
+def root(data: Path, tmp_path: Path) -> Path:
+    return another_root(data, tmp_path)
+
+
+@pytest.mark.slow
+def test_two_replicas_of_one_worker_equal_one_device(
+    data: Path, root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    alone = train(data, 1, TUNING, strategy="mirrored")
+    assert "train_strategy mirrored finds one device here, and does what one_device does" in capfd.readouterr().out
+    # Two parts of the processor in place of two GPUs.
+    monkeypatch.setattr(training, "resolve_strategy", lambda *args: ("mirrored", 2))
+    together = train(root, 1, TUNING, strategy="mirrored")
+    assert_equal(root, together, data, alone, atol=1e-5)
+    assert together.strategy == "mirrored"
+
+
+def reader_of(data: Path, kind: type[Reader] = Reader) -> Reader:
+    manifest = Manifest.read(data / "manifest.json")
+    return kind(
+        index=index_split(str(data), manifest.splits["train"], 3, single_label=False),
+        bands=manifest.bands,
+        num_classes=3,
+        image_size_px=32,
+        ratio=tfrecords.decoder_ratio(list(manifest.tile_sizes), 32),
+    )
+
+
+def test_a_worker_of_parameter_servers_reads_the_very_tiles_of_the_plan(data: Path) -> None:
+    plan = np.array([[3, 17, 0, 5], [1, 2, 30, 21]])
+    expected = [batch for _, batch in reader_of(data).batches(plan)]
+    read = tf.function(read_tiles)
+    for (step, places), batch in zip(reader_of(data, PlaceReader).batches(plan), expected, strict=True):
+        image, valid, labels = read(places.uris, places.offsets, 4, ("red", "green", "blue", "nir"), 3, 32, 1)
+        assert np.array_equal(image, batch.image), step
+        assert np.array_equal(valid, batch.valid)
+        assert np.array_equal(labels, batch.labels)
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, WorkerProcess]]:
+    """The processes that were started last, by name."""
+    started: dict[str, WorkerProcess] = {}
+    spawn = launch_local.Gang.spawn
+
+    def remember(gang: launch_local.Gang, place: int, number: int = 0) -> WorkerProcess:
+        process = spawn(gang, place, number)
+        started[process.name] = process
+        return process
+
+    monkeypatch.setattr(launch_local.Gang, "spawn", remember)
+    yield started
+    for process in started.values():
+        assert not process.is_running, "no process is left behind"
+
+
+def in_parallel(root: Path, epochs: int) -> tuple[threading.Thread, list]:
+    tuning = {**TUNING, "epochs": epochs}
+    return in_background(lambda: train(root, 2, tuning, max_restarts=1, strategy="parameter_server"))
+
+
+@pytest.mark.slow
+def test_parameter_servers_train_and_a_lost_worker_stops_nobody(
+    root: Path, processes: dict[str, WorkerProcess], capfd: pytest.CaptureFixture[str]
+) -> None:
+    thread, results = in_parallel(root, epochs=60)
+    wait_for(lambda: checkpointed(root))
+    lost = processes["worker 1"]
+    os.kill(lost.process.pid, signal.SIGKILL)
+    thread.join()
+    (receipt,) = results
+    output = capfd.readouterr().out
+    assert "worker 1 was killed by SIGKILL" in output
+    assert "the others go on, and it starts again, 1 of 1" in output
+    assert "resumed" not in output, "nobody went back to a checkpoint"
+    assert [row.epoch for row in receipt.history] == list(range(60))
+    assert receipt.history[-1].train_loss < 0.8 * receipt.history[0].train_loss
+    assert (receipt.strategy, receipt.num_restarts) == ("parameter_server", 1)
+    assert list(processes) == ["chief", "worker 0", "worker 1", "parameter server 0"]
+    assert processes["chief"].process.returncode == 0
+    assert np.isfinite(answers(root, receipt)).all()
+
+
+@pytest.mark.slow
+def test_a_lost_parameter_server_restarts_all_from_the_checkpoint_and_so_does_sigterm(
+    root: Path, processes: dict[str, WorkerProcess], capfd: pytest.CaptureFixture[str]
+) -> None:
+    thread, results = in_parallel(root, epochs=500)
+    wait_for(lambda: checkpointed(root))
+    os.kill(processes["parameter server 0"].process.pid, signal.SIGKILL)
+    wait_for(lambda: "resumed at epoch" in capfd.readouterr().out)
+    os.kill(processes["chief"].process.pid, signal.SIGTERM)
+    thread.join()
+    (error,) = results
+    assert isinstance(error, WorkersFailed)
+    assert f"chief ended with exit code {EXIT_STOPPED}: stopped by SIGTERM, after checkpoint epoch-" in str(error)
+
+
+def test_a_damaged_tile_ends_parameter_servers_for_good(data: Path, root: Path) -> None:
+    manifest = Manifest.read(root / "manifest.json")
+    copy_shards(data, root)
+    shard = root / manifest.splits["train"].shards[0].path
+    content = bytearray(shard.read_bytes())
+    content[200] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(DataError, match=r"a tile cannot be read: .*corrupted record"):
+        train(root, 2, TUNING, max_restarts=3, strategy="parameter_server")

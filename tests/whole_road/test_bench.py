@@ -1,0 +1,96 @@
+"""The arithmetic of the bench, on turns whose rates are known; the peers are not needed."""
+
+import concurrent.futures
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.cores import started_on
+from bench.pairs import BELOW, PASS, REPORTED, Side, compare, skipped, stream_turn, summarise, table
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_ratio_is_the_median_of_the_rounds_and_not_of_the_sides():
+    rounds = [[10.0, 10.0], [50.0, 100.0], [90.0, 30.0]]  # a slow round, a disturbed one, a lucky one
+
+    row = summarise("x", rounds, target=1.0)
+
+    assert (row.ours, row.other, row.ratio) == (50.0, 30.0, 1.0)
+    assert row.verdict == PASS
+
+
+@pytest.mark.parametrize(
+    ("target", "verdict"), [(0.5, PASS), (0.50001, BELOW), (None, REPORTED)], ids=["met", "missed", "no target"]
+)
+def test_the_verdict_follows_from_the_ratio(target, verdict):
+    assert summarise("x", [[1.0, 2.0]], target).verdict == verdict
+
+
+def test_the_sides_take_turns_after_a_round_that_does_not_count():
+    turns = []
+
+    def side(name):
+        def turn():
+            turns.append(name)
+            return float(len(turns))
+
+        return Side(name, turn)
+
+    row = compare("x", side("a"), side("b"), num_rounds=2, target=None)
+
+    assert turns == ["a", "b"] * 3
+    assert row.rounds == [[3.0, 4.0], [5.0, 6.0]]
+
+
+def test_a_turn_of_a_stream_does_not_time_what_lay_in_its_buffer():
+    taken = []
+    batches = (taken.append(number) for number in range(100))
+    turn = stream_turn(batches, batch_size=4, num_batches=2, num_warm=3)
+
+    assert turn() > 0
+    assert len(taken) == 5
+
+
+def test_json_holds_what_the_issue_asks_for():
+    document = summarise("x", [[3.0, 2.0]], 1.0).as_json()
+
+    assert (document["ours"], document["other"]) == (3.0, 2.0)
+    assert document["ratio"] == 1.5
+    assert document["rounds"] == [[3.0, 2.0]]
+    assert json.loads(json.dumps(document)) == document
+
+
+def test_a_peer_that_is_not_there_is_a_line_of_the_table_with_its_reason():
+    assert "skipped: No module named 'peer'" in table([skipped("reader_vs_peer", "No module named 'peer'", 2.0)])
+
+
+def test_a_row_that_does_not_exist_is_refused_before_anything_is_made(tmp_path):
+    arguments = ["--only", "nothing", "--folder", str(tmp_path / "tiles")]
+    done = subprocess.run([sys.executable, "-m", "bench", *arguments], cwd=ROOT, capture_output=True, text=True)
+
+    assert done.returncode == 2
+    assert "nothing" in done.stderr
+    assert not (tmp_path / "tiles").exists()
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two processor cores are needed")
+def test_threads_of_a_reader_get_cores_of_their_own():
+    own, places = os.sched_getaffinity(0), []
+    other = {max(own)}
+
+    def batches():
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            for _ in range(3):
+                places.append(pool.submit(os.sched_getaffinity, 0).result())
+                yield len(places)
+
+    stream = started_on(other, batches())
+
+    assert os.sched_getaffinity(0) == own
+    assert list(stream) == [1, 2, 3]
+    assert places == [other] * 3
