@@ -13,7 +13,7 @@ from typing import Protocol
 from components import storage
 from components.contracts import Manifest, TrainingReceipt
 from components.progress import StepLog
-from components.train.bottleneck import verdict
+from components.train.bottleneck import speed_verdict
 from components.train.launch.launch_dir import LaunchDir, launch_dir
 from components.train.launch.lease import hold
 from components.train.launch.local.launcher import LocalProcesses
@@ -92,7 +92,7 @@ def run_training(
     shared_memory: str,
     log: StepLog,
 ) -> TrainingReceipt:
-    """Trains, or returns the receipt of an equal training; for what is raised see train.
+    """Trains, or returns the receipt of an equal training; for what is raised see train_once.
 
     Args:
       task: What Kubeflow says of the step; nothing on a machine, where there are no pods, and the others mean nothing.
@@ -100,12 +100,12 @@ def run_training(
       cpu, memory, shared_memory: Kubernetes quantities, or empty for the profile's.
     """
     if task is None or not is_on_cluster(task):
-        return train(settings, LocalProcesses(settings.num_workers), log)
+        return train_once(settings, LocalProcesses(settings.num_workers), log)
     # Only now, because it takes a second, and on a laptop nothing needs it.
     from components.train.launch.pods.step_pod import worker_pods
 
     pods = settings_of(task, profile, cpu, memory, shared_memory)
-    return train(settings, worker_pods(pods, settings.num_workers, settings.data_root), log)
+    return train_once(settings, worker_pods(pods, settings.num_workers, settings.data_root), log)
 
 
 def train_locally(
@@ -122,7 +122,7 @@ def train_locally(
 ) -> TrainingReceipt:
     """Trains with `num_workers` processes on this machine, or returns the receipt of an equal training.
 
-    For the arguments see training.Settings, for what is raised train.
+    For the arguments see training.Settings, for what is raised train_once.
     """
     settings = Settings(
         data_root=data_root,
@@ -135,10 +135,10 @@ def train_locally(
         keep_checkpoints=keep_checkpoints,
         strategy=strategy,
     )
-    return train(settings, LocalProcesses(num_workers), log)
+    return train_once(settings, LocalProcesses(num_workers), log)
 
 
-def train(settings: Settings, launcher: Launcher, log: StepLog) -> TrainingReceipt:
+def train_once(settings: Settings, launcher: Launcher, log: StepLog) -> TrainingReceipt:
     """Trains, or returns the receipt of an equal training.
 
     Raises:
@@ -197,7 +197,7 @@ def train(settings: Settings, launcher: Launcher, log: StepLog) -> TrainingRecei
         with launch_dir(storage.join(folder, "logs")) as directory:
             num_restarts = launcher.launch(spec, settings.max_restarts, directory, log, check)
         receipt = make_receipt(spec, manifest, folder, num_restarts, time.monotonic() - started)
-        log.line(verdict(receipt.bottleneck))
+        log.line(speed_verdict(receipt.bottleneck))
         write_training_receipt(receipt, folder)
         return receipt
 

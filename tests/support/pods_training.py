@@ -21,14 +21,14 @@ from components.train.launch.pods.pod_waits import Limits
 from components.train.launch.pods.step_pod import worker_pods
 from components.train.launch.pods.task_config import TaskSettings
 from components.train.settings.node_pools import Pool, resolve
-from components.train.training import Settings, train
+from components.train.training import Settings, train_once
 
 
 def train_in_pods(
     settings: Settings, task: TaskSettings, log: StepLog, limits: Limits | None = None
 ) -> TrainingReceipt:
     """Trains with worker pods on the cluster that KUBECONFIG names."""
-    return train(settings, worker_pods(task, settings.num_workers, settings.data_root, limits), log)
+    return train_once(settings, worker_pods(task, settings.num_workers, settings.data_root, limits), log)
 
 
 TUNING = {"image_size_px": 32, "global_batch_size": 8, "learning_rate": 1.5e-4, "reference_batch_size": 4}
