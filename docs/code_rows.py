@@ -17,7 +17,7 @@ from components.train.settings.config import TrainConfig
 from pipeline.cli import app
 from pipeline.parameters import Parameters
 
-_TYPES = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
+_TYPES = {"str": "text", "int": "integer", "float": "number", "bool": "true or false"}
 _GROUPS = {"ingest": "Ingest", "shard": "Shards", "train": "Training", "gate": "Gate"}
 
 

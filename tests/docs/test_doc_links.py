@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 from doc_pages import DOCUMENTS, PAGES, README, ROOT, load_generator, without_code
 
 LINK = re.compile(r"!?\[[^\]]*\]\((?P<target>[^)\s]+)\)")
@@ -47,8 +48,6 @@ def test_every_file_of_the_repository_that_a_page_names_is_there(path):
 
 
 def test_the_navigation_has_every_page():
-    import yaml
-
     def pages(entries):
         for entry in entries:
             for value in [entry] if isinstance(entry, str) else entry.values():
