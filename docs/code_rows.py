@@ -1,73 +1,60 @@
-"""What the site's tables say, read from the code: a function each for run parameters, TRAIN_CONFIG and commands.
-
-Where settings move or change their form, this is the file to adapt; generate.py only lays out what comes from here.
-"""
+"""What the site's tables say, read from the code: a function each for run parameters, TRAIN_CONFIG and commands."""
 
 import dataclasses
 import json
-import re
 from collections.abc import Iterator
-from typing import Any, get_origin
+from typing import Any
 
-import msgspec
 import typer
 
-from components.errors import SettingsError
-from components.train.settings.config import TrainConfig
+from components.setting import Setting, kind_of, settings_of
+from components.train.settings.config import PARTS, TrainConfig
 from pipeline.cli import app
-from pipeline.parameters import Parameters
+from pipeline.parameters import PARAMETERS
 
-_TYPES = {"str": "text", "int": "integer", "float": "number", "bool": "true or false"}
+_TYPES = {str: "text", int: "integer", float: "number", bool: "true or false", dict: "JSON object", list: "JSON list"}
 _GROUPS = {"ingest": "Ingest", "shard": "Shards", "train": "Training", "gate": "Gate"}
 
 
 @dataclasses.dataclass(frozen=True)
-class Setting:
+class Row:
     """A run parameter, or a key of TRAIN_CONFIG.
 
     Attributes:
-      kind: What it holds, in words.
+      kind: What it holds, in words, with its range.
       default: As JSON.
-      choices: The names that it may be, where these are known.
+      choices: The names that it may be; empty for any.
     """
 
     name: str
     kind: str
     default: str
     meaning: str
-    group: str = ""
+    group: str
     choices: tuple[str, ...] = ()
 
 
-def parameter_rows() -> list[Setting]:
+def parameter_rows() -> list[Row]:
     """Returns every run parameter, in the order of its declaration."""
     return [
-        Setting(
-            name=field.name,
-            kind=_kind(field.type),
-            default=_default(
-                field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
-            ),
-            meaning=field.metadata["help"],
-            group=_GROUPS.get(field.name.partition("_")[0], "Places"),
-        )
-        for field in dataclasses.fields(Parameters)
+        _row(name, each.kind, each.default, each.known, _GROUPS.get(name.partition("_")[0], "Places"))
+        for name, each in PARAMETERS.items()
     ]
 
 
-def train_config_rows() -> list[Setting]:
-    """Returns every key of TRAIN_CONFIG, in the order of its declaration."""
-    meanings = dict(_attributes(TrainConfig.__doc__ or ""))
-    return [
-        Setting(
-            name=field.name,
-            kind=_kind(field.type),
-            default=_default(field.default),
-            meaning=meanings[field.name],
-            choices=_choices(field.name) if field.type is str else (),
-        )
-        for field in msgspec.structs.fields(TrainConfig)
-    ]
+def train_config_rows() -> list[Row]:
+    """Returns every key of TRAIN_CONFIG, in the order of its declaration, by the part that it belongs to."""
+    return list(_train_config_rows())
+
+
+def _train_config_rows() -> Iterator[Row]:
+    owned = set()
+    for part in (*PARTS, TrainConfig):
+        group = part.__name__.removesuffix("Settings") if part is not TrainConfig else "Whole training"
+        for field, known in settings_of(part):
+            if field.name not in owned:
+                owned.add(field.name)
+                yield _row(field.name, field.type, field.default, known, _words(group))
 
 
 def commands() -> dict[str, Any]:
@@ -75,29 +62,19 @@ def commands() -> dict[str, Any]:
     return dict(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
 
-def _attributes(docstring: str) -> Iterator[tuple[str, str]]:
-    """Yields name and meaning of all under "Attributes:"; several names before one colon have the same meaning."""
-    section = docstring.partition("Attributes:\n")[2]
-    for entry in re.split(r"\n(?= {6}\w)", "\n" + section):
-        names, _, meaning = " ".join(entry.split()).partition(": ")
-        for name in names.split(", "):
-            yield name, meaning
+def _row(name: str, annotation: Any, default: Any, known: Setting, group: str) -> Row:
+    kind = _TYPES[kind_of(annotation)]
+    return Row(
+        name=name,
+        kind=f"{kind}, {known.range}" if known.range else kind,
+        default=json.dumps(default),
+        meaning=known.help,
+        group=group,
+        choices=tuple(known.choices or ()),
+    )
 
 
-def _choices(key: str) -> tuple[str, ...]:
-    """Returns the names that a key may be, which the answer to a wrong one lists; none for free text."""
-    try:
-        TrainConfig.from_json(json.dumps({key: "?"}))
-    except SettingsError as error:
-        listed = re.search(r"expected one of ([\w, ]+)", str(error))
-        return tuple(listed[1].split(", ")) if listed else ()
-    return ()
-
-
-def _kind(type_: Any) -> str:
-    origin = get_origin(type_) or type_
-    return {dict: "JSON object", list: "JSON list"}.get(origin) or _TYPES[origin.__name__]
-
-
-def _default(value: Any) -> str:
-    return json.dumps(value)
+def _words(name: str) -> str:
+    """Returns the words of a class name: FineTuning becomes "Fine tuning"."""
+    spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
+    return spaced[0].upper() + spaced[1:]

@@ -17,11 +17,10 @@ ROOT = HERE.parent
 # MkDocs runs in an environment in which the project is not installed.
 sys.path[:0] = [str(HERE), str(ROOT)]
 
-from code_rows import Setting, commands, parameter_rows, train_config_rows  # noqa: E402
+from code_rows import Row, commands, parameter_rows, train_config_rows  # noqa: E402
 
 from components import errors  # noqa: E402
 from components.errors import AgrivisionError  # noqa: E402
-from components.train.settings.config import TrainConfig  # noqa: E402
 from components.train.settings.node_pools import PROFILES  # noqa: E402
 from components.train.settings.strategies import STRATEGIES  # noqa: E402
 
@@ -62,34 +61,24 @@ def _parameter(name: str) -> str:
 
 
 def train_config() -> str:
-    """Returns one table; keys that are explained together share a row."""
-    together: dict[str, list[Setting]] = {}
-    for row in train_config_rows():
-        together.setdefault(row.meaning, []).append(row)
-    cells = []
-    for meaning, rows in together.items():
-        cells.append(
-            (
-                ", ".join(_code(row.name) for row in rows),
-                ", ".join(dict.fromkeys(row.kind for row in rows)),
-                ", ".join(_code(row.default) for row in rows),
-                _text(_with_choices(meaning, rows[0].choices)),
-            )
-        )
-    return _table(("key", "type", "default", "meaning"), cells)
+    """Returns a table for each part."""
+    rows = train_config_rows()
+    parts = []
+    for group in dict.fromkeys(row.group for row in rows):
+        cells = [
+            (_code(row.name), row.kind, _code(row.default), _text(_with_choices(row)))
+            for row in rows
+            if row.group == group
+        ]
+        parts.append(f"## {group}\n\n{_table(('key', 'type', 'default', 'meaning'), cells)}")
+    return "\n\n".join(parts)
 
 
-def _with_choices(meaning: str, choices: Sequence[str]) -> str:
-    """Returns a meaning with the names that a key may be, which the code names by a constant, or not at all."""
-    constants = vars(sys.modules[TrainConfig.__module__])
-
-    def listed(found: re.Match[str]) -> str:
-        return f"{found[1]}ne of {', '.join(f'`{value}`' for value in constants.get(found[2], choices))}"
-
-    spelt_out = re.sub(r"\b([Oo])ne of ([A-Z_]{3,})\b", listed, meaning)
-    if all(choice in spelt_out for choice in choices):
-        return spelt_out
-    return f"{spelt_out} One of {', '.join(f'`{choice}`' for choice in choices)}."
+def _with_choices(row: Row) -> str:
+    """Returns a meaning with the names that a key may be, unless it names them all."""
+    if all(choice in row.meaning for choice in row.choices):
+        return row.meaning
+    return f"{row.meaning} One of {', '.join(f'`{choice}`' for choice in row.choices)}."
 
 
 def command_reference() -> str:
