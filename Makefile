@@ -20,7 +20,7 @@ settings = $(foreach v,$(given),$(call flag,$(v)))
 SOURCE := $(DEMO)/tiles-$(NUM_TILES)
 
 .DEFAULT_GOAL := help
-.PHONY: help mirror run demo test test-long test-cluster bench faults check lint scan docs compile lock image images kind-up kind-run kind-down clean
+.PHONY: help mirror run demo test test-long test-cluster bench faults check lint scan docs compile proto lock image images kind-up kind-run kind-down clean
 .DELETE_ON_ERROR:
 
 help: ## List every target
@@ -78,6 +78,14 @@ docs: $(DOCS_VENV)/.docs ## Build the site of docs/: then open site/index.html
 
 compile: $(VENV)/.run ## Compile the pipeline to pipeline/training_pipeline.yaml
 	$(BIN)/agrivision compile
+
+# The oldest protobuf that a lock names, 4.25 of the ingest image, takes nothing that a newer compiler writes; the others take
+# what this one writes.
+PROTO_COMPILER := --with grpcio-tools==1.62.3 --with setuptools==80.9.0
+
+proto: $(VENV)/.dev ## Generate components/records/example_pb2.py anew from example.proto
+	$(BIN)/uv run -q --no-project --isolated --python $(BIN)/python $(PROTO_COMPILER) \
+	  python -m grpc_tools.protoc -I. --python_out=. components/records/example.proto
 
 lock: $(VENV)/.dev ## Resolve the hash-locked requirements anew
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml requirements/build.in -o requirements/cpu.txt

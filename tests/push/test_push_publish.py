@@ -20,7 +20,7 @@ from components.evaluate.evaluation import evaluate_training
 from components.progress import StepLog
 from components.push.publish import push_model
 from components.push.serving import model_card, weights_digest
-from components.registry.pointer import read_production, rollback
+from components.registry import read_production, rollback
 
 LOG = StepLog("push")
 ROOT = Path(__file__).parents[2]

@@ -30,7 +30,7 @@ BREAKS = [
     ("components/merge/report/quarantine.py", "import components.merge.duplicates", {"merge-rooms"}),
     ("components/ingest/splits.py", "import tensorflow", {"data-without-tensorflow"}),
     ("components/dataset/audit/leaks.py", "import components.records.tfrecords", {"data-without-tensorflow"}),
-    ("components/train/peers/replicas.py", "import components.train.input.order", {"training-rooms"}),
+    ("components/train/peers/distribution.py", "import components.train.input.order", {"training-rooms"}),
     ("components/train/a_new_room.py", "", {"training-rooms"}),
     ("components/train/launch/pods/launcher.py", "import tensorflow", {"launching"}),
     ("components/train/launch/pods/launcher.py", "import components.train.loop", {"launching", "training-rooms"}),

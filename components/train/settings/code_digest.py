@@ -12,6 +12,7 @@ _COMPONENTS = Path(__file__).parents[2]
 # in it, at any depth, so that a file that joins it counts too.
 COUNTED: Mapping[str, str] = {
     "agrivision.py": "the bands and their order",
+    "f1_score.py": "which epoch is the best",
     "ordered_map.py": "the order in which the shards of a split are indexed",
     "records": "which records a split has, and the pixels and labels of each",
     "train/settings": "what a name stands for: a backbone, a strategy, a role",

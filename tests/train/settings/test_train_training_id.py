@@ -33,7 +33,8 @@ CHANGES_THE_NAME = {
     "records/tile_decoder.py": True,
     "records/record_table.py": True,
     "records/source_image.py": False,  # of a source, which only shard and merge read
-    "registry/pointer.py": False,
+    "registry.py": False,
+    "f1_score.py": True,
     "shard/tile_check.py": False,  # what it lets through is in the manifest
     "storage/bucket.py": False,
     "synth/plan.py": False,
@@ -52,7 +53,7 @@ CHANGES_THE_NAME = {
     "train/loop/step_clock.py": False,
     "train/loop/tensorboard.py": False,
     "train/model/stem.py": True,
-    "train/peers/replicas.py": True,
+    "train/peers/distribution.py": True,
     "train/peers/lifeline.py": False,
     "train/settings/backbones.py": True,
     "train/settings/config.py": False,  # its values count
