@@ -1,6 +1,6 @@
 """Runs the DAG on this machine with `kfp.local`: a process of its own, started by `agrivision run`.
 
-`python -m pipeline.run_local RUN_DIR` reads RUN_DIR/parameters.json and leaves the steps' artifacts under
+`python -m pipeline.local.run_local RUN_DIR` reads RUN_DIR/parameters.json and leaves the steps' artifacts under
 RUN_DIR/artifacts. It ends, with every process it has started, when its standard input is closed: whoever watches the
 run holds the other end, so a run never outlives its watcher, however that ends.
 """

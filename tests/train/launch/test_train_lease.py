@@ -14,7 +14,7 @@ from components.train.launch.lease import LostLease, hold
 ROOT = Path(__file__).parents[3]
 _HOLDS = """
 import sys, time
-from components.train.lease import hold
+from components.train.launch.lease import hold
 with hold(sys.argv[1], print):
     print("held", flush=True)
     time.sleep(600)
