@@ -103,7 +103,7 @@ def make_source(folder: Path, num_tiles: int, size_px: int) -> Path:
 def ingest(source: Path, root: Path, num_partitions: int = 1, stored_size_px: int = 0) -> str:
     """Takes stock of `source`, and returns the path of the inventory."""
     path = root / "inventory.json"
-    settings = IngestSettings(num_partitions=num_partitions, tile_size_px=stored_size_px)
+    settings = IngestSettings(num_workers=2, num_partitions=num_partitions, tile_size_px=stored_size_px)
     build_inventory(str(source), str(root), settings, StepLog("ingest")).write(str(path))
     return str(path)
 

@@ -3,6 +3,7 @@
 `python -m bench.gang SPEC`: one worker; reads a number of calls from a line, and answers with its rate.
 """
 
+import dataclasses
 import json
 import os
 import socket
@@ -33,7 +34,7 @@ class Gang:
         addresses = [f"127.0.0.1:{server.getsockname()[1]}" for server in servers]
         for server in servers:
             server.close()
-        total = msgspec.structs.replace(config, global_batch_size=config.global_batch_size * len(cores))
+        total = dataclasses.replace(config, global_batch_size=config.global_batch_size * len(cores))
         common = {
             "folder": str(setup.folder),
             "num_tiles": setup.num_dataset_tiles,

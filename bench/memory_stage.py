@@ -55,7 +55,7 @@ def _ingest(root: Path) -> None:
     from components.ingest.settings import IngestSettings
     from components.progress import StepLog
 
-    settings = IngestSettings(num_partitions=1, shard_size_mb=_SHARD_SIZE_MB)
+    settings = IngestSettings(num_workers=2, num_partitions=1, shard_size_mb=_SHARD_SIZE_MB)
     inventory = build_inventory(str(root / "source"), str(root), settings, StepLog("ingest"))
     inventory.write(root / "inventory.json")
 

@@ -3,14 +3,18 @@
 import json
 import sys
 
+import msgspec
+
 from components.progress import StepLog
-from components.train.training import train_locally
+from components.train.settings.train_settings import TrainSettings
+from components.train.training import run_training
 
 
 def main() -> None:
-    """Trains as the JSON text of the only argument says; the last line of the output is the number of restarts."""
-    settings = json.loads(sys.argv[1])
-    receipt = train_locally(**settings, log=StepLog("train"))
+    """Trains on the data_root and manifest of its arguments, with settings as JSON text; last prints the restarts."""
+    data_root, manifest_path, settings = sys.argv[1:]
+    trained = msgspec.json.decode(settings, type=TrainSettings)
+    receipt = run_training(trained, data_root, manifest_path, StepLog("train"))
     print(json.dumps({"num_restarts": receipt.num_restarts}), flush=True)
 
 

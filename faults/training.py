@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
+
 from components.agrivision import PAPER_2020
 from components.contracts import Inventory
 from components.ingest.inventory import build_inventory
@@ -19,6 +21,8 @@ from components.progress import StepLog
 from components.shard.writer import shard_partition
 from components.synth.dataset import write_dataset
 from components.train.checkpoint import checkpoints
+from components.train.settings.config import TrainConfig
+from components.train.settings.train_settings import TrainSettings
 
 _POLL_SECONDS = 0.02
 _GIVE_UP_SECONDS = 600.0
@@ -87,19 +91,18 @@ class Training:
         """
         root.mkdir(parents=True)
         (root / "shards").symlink_to((dataset / "shards").resolve())
-        settings = {
-            "data_root": str(root),
-            "train_config": json.dumps({**TUNING, "epochs": epochs}),
-            "num_workers": num_workers,
-            "max_restarts": max_restarts,
-            "manifest_path": str(dataset / "manifest.json"),
-            "checkpoint_seconds": 1,
-            "strategy": strategy,
-        }
+        settings = TrainSettings(
+            config=TrainConfig(**TUNING, epochs=epochs),
+            num_workers=num_workers,
+            max_restarts=max_restarts,
+            checkpoint_seconds=1,
+            strategy=strategy,
+        )
+        command = [sys.executable, "-m", "faults.launch", str(root), str(dataset / "manifest.json")]
         self._root = root
         with open(root / "output.log", "w") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "faults.launch", json.dumps(settings)], stdout=output, stderr=subprocess.STDOUT
+                [*command, msgspec.json.encode(settings).decode()], stdout=output, stderr=subprocess.STDOUT
             )
         while not self.processes() and self._process.poll() is None:
             time.sleep(_POLL_SECONDS)

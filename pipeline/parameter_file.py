@@ -1,6 +1,5 @@
 """Reads a run's parameters from a file: YAML, so that it can have comments, or JSON, which is YAML too."""
 
-import dataclasses
 import difflib
 import json
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from typing import Any
 import yaml
 
 from components.errors import SettingsError
-from pipeline.parameters import Parameters
+from pipeline.parameters import PARAMETERS
 
 
 def read_parameters(path: Path) -> dict[str, Any]:
@@ -45,7 +44,6 @@ def read_parameters(path: Path) -> dict[str, Any]:
 
 
 def _check_name(name: str, path: Path) -> None:
-    known = [field.name for field in dataclasses.fields(Parameters)]
-    if name not in known:
-        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+    if name not in PARAMETERS:
+        nearest = difflib.get_close_matches(name, PARAMETERS, n=1, cutoff=0.0)[0]
         raise SettingsError(f"unknown parameter {name!r} in {path}; did you mean {nearest}?")

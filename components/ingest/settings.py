@@ -5,6 +5,7 @@ import re
 
 from components.agrivision import LAYOUTS
 from components.errors import SettingsError
+from components.setting import check_settings, setting
 
 AUTO = "auto"
 TILE_SIZES_PX = (32, 8192)  # smallest and largest side that tiles may be scaled to
@@ -43,89 +44,63 @@ def check_places(source_uri: str, data_root: str, models_uri: str) -> None:
             raise SettingsError(f"{name} must be a folder or a gs:// URI, got {uri!r}; s3:// is for source_uri only")
 
 
-def check_settings(
-    *,
-    layout: str,
-    classes: str,
-    seed: int,
-    val_percent: int,
-    test_percent: int,
-    num_partitions: int,
-    num_workers: int,
-    shard_size_mb: int,
-    tile_size_px: int,
-    min_class_fraction: float,
-    max_bad_fraction: float,
-) -> None:
-    """Refuses settings that no source could be ingested with; the messages use the pipeline's parameter names.
-
-    Raises:
-      SettingsError: for the first value that is out of its range.
-    """
-    if layout != AUTO and layout not in LAYOUTS:
-        raise SettingsError(f"unknown ingest_layout {layout!r}; expected one of {', '.join((AUTO, *LAYOUTS))}")
-    class_list(classes)
-    if not 0 <= seed < 2**63:
-        raise SettingsError(f"ingest_seed must be at least 0 and below 2^63, got {seed}")
-    for name, percent in (("ingest_val_percent", val_percent), ("ingest_test_percent", test_percent)):
-        if percent < 1:
-            raise SettingsError(f"{name} must be at least 1, got {percent}")
-    if val_percent + test_percent > 99:
-        raise SettingsError(
-            "ingest_val_percent and ingest_test_percent must leave at least 1 percent for training, "
-            f"got {val_percent} and {test_percent}"
-        )
-    counts = (
-        ("ingest_num_partitions", num_partitions),
-        ("train_num_workers", num_workers),
-        ("shard_size_mb", shard_size_mb),
-    )
-    for name, count in counts:
-        if count < 1:
-            raise SettingsError(f"{name} must be at least 1, got {count}")
-    smallest, largest = TILE_SIZES_PX
-    if tile_size_px and not smallest <= tile_size_px <= largest:
-        raise SettingsError(
-            f"shard_tile_size_px must be 0, which keeps the tiles as they are, or {smallest} to {largest}, "
-            f"got {tile_size_px}"
-        )
-    fractions = (("shard_min_class_fraction", min_class_fraction), ("ingest_max_bad_fraction", max_bad_fraction))
-    for name, fraction in fractions:
-        if not 0 <= fraction <= 1:  # NaN is refused too
-            raise SettingsError(f"{name} must be between 0 and 1, got {fraction}")
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class IngestSettings:
-    """The settings of one run of ingest.
+    """The settings of one run of ingest, and those of the shards that it plans.
 
     Attributes:
-      layout: "auto", or the layout that the source must have.
-      classes: The class list and its order, comma-separated; empty for that of the layout or of the folders.
-      seed: Seeds the split by field and the order of tiles.
-      val_percent, test_percent: Share of the tiles, where the source gives no such split.
-      num_partitions: Shard tasks.
       num_workers: Training workers, each of which needs a shard.
-      shard_size_mb: Size of a shard, MB (10^6 bytes).
-      tile_size_px: Side of the stored tiles, pixels; larger tiles are scaled down to it. 0 stores them as they are.
-      min_class_fraction: Share of a tile's valid pixels from which on a class counts as present, in 0..1.
-      max_bad_fraction: Share of bad tiles above which the source is refused, in 0..1.
 
     Raises:
       SettingsError: for a value that is out of its range.
     """
 
-    layout: str = AUTO
-    classes: str = ""
-    seed: int = 0
-    val_percent: int = 20
-    test_percent: int = 20
-    num_partitions: int = 2
-    num_workers: int = 2
-    shard_size_mb: int = 64
-    tile_size_px: int = 0
-    min_class_fraction: float = 0.002
-    max_bad_fraction: float = 0.01
+    layout: str = setting(AUTO, f"How the source is laid out: {AUTO}, {', '.join(LAYOUTS)}.", choices=(AUTO, *LAYOUTS))
+    classes: str = setting(
+        "",
+        "Class list and its order, comma-separated; empty takes the layout's, or the names of the class folders.",
+        may_be_empty=True,
+    )
+    seed: int = setting(0, "Seeds the split by field and the order of tiles in the shards.", at_least=0, below=2**63)
+    val_percent: int = setting(20, "Tiles for validation, percent, where the source has no official split.", at_least=1)
+    test_percent: int = setting(20, "Tiles for the test, percent, where the source has no official split.", at_least=1)
+    num_partitions: int = setting(2, "Shard tasks that run side by side.", at_least=1)
+    max_bad_fraction: float = setting(
+        0.01, "Share of bad tiles, 0 to 1, above which the run fails.", at_least=0, at_most=1
+    )
+    shard_size_mb: int = setting(
+        64,
+        "Size of a shard, MB; 10 to 100 reads well from disks and buckets.",
+        parameter="shard_size_mb",
+        at_least=1,
+    )
+    tile_size_px: int = setting(
+        0,
+        "Side that larger tiles are scaled down to in the shards, pixels; 0 stores every tile as it is.",
+        parameter="shard_tile_size_px",
+    )
+    min_class_fraction: float = setting(
+        0.002,
+        "Share of a tile's valid pixels, 0 to 1, from which on a class counts as present in the tile.",
+        parameter="shard_min_class_fraction",
+        at_least=0,
+        at_most=1,
+    )
+    num_workers: int = setting(
+        ..., "Training workers, each of which needs a shard.", parameter="train_num_workers", at_least=1
+    )
 
     def __post_init__(self) -> None:
-        check_settings(**dataclasses.asdict(self))
+        check_settings(self, "ingest_")
+        class_list(self.classes)
+        if self.val_percent + self.test_percent > 99:
+            raise SettingsError(
+                "ingest_val_percent and ingest_test_percent must leave at least 1 percent for training, "
+                f"got {self.val_percent} and {self.test_percent}"
+            )
+        smallest, largest = TILE_SIZES_PX
+        if self.tile_size_px and not smallest <= self.tile_size_px <= largest:
+            raise SettingsError(
+                f"shard_tile_size_px must be 0, which keeps the tiles as they are, or {smallest} to {largest}, "
+                f"got {self.tile_size_px}"
+            )

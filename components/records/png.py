@@ -1,4 +1,9 @@
-"""PNG files, checked by the letter of the standard and decoded by Pillow, which alone would make up missing rows."""
+"""PNG files, checked by the letter of the standard and decoded by Pillow, which alone would make up missing rows.
+
+Why no library does it: of eight that were tried on 11,000 damaged files, libpng (imagecodecs) is twice as fast, but
+accepts 60 with changed pixels and no longer has wheels for Python 3.11. The one that is as strict, pypng, takes twenty
+times as long.
+"""
 
 import contextlib
 import io
@@ -17,6 +22,7 @@ _CRC = struct.Struct(">I")
 _DEPTH_AT = len(_SIGNATURE) + 16  # in a file that begins with its header
 _GREY_8_BITS = bytes((8, 0, 0, 0, 0))  # of a header, what follows on width and height
 _NO_PIXEL = 1
+_MOST_UNPACKED = 1032  # bytes that deflate can make of one
 _GREY = (0, 4)  # colour types: grey, and grey with alpha
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type: grey, RGB, palette, grey with alpha, RGB with alpha
 # Of each pass of an interlaced image: first column and row, and the steps between them (PNG specification, 8.2).
@@ -74,7 +80,10 @@ def decode(content: bytes, num_bands: int) -> NDArray[np.uint8] | None:
             pixels = np.asarray(image if image.mode == mode else image.convert(mode))
     except Exception as error:  # damaged bytes raise anything from struct.error to SyntaxError
         raise DamagedImage("not a readable PNG") from error
-    return pixels if not is_grey else np.repeat(pixels[..., np.newaxis], num_bands, axis=-1)
+    if not is_grey:
+        return pixels
+    # One band needs no copy.
+    return pixels[..., np.newaxis] if num_bands == 1 else np.repeat(pixels[..., np.newaxis], num_bands, axis=-1)
 
 
 def decode_black_and_white(content: bytes) -> NDArray[np.uint8]:
@@ -87,13 +96,16 @@ def decode_black_and_white(content: bytes) -> NDArray[np.uint8]:
       DamagedImage: unless it is whole and sound, or for another kind of PNG.
     """
     chunks = _chunks(content)
-    if chunks[0][0] == b"IHDR" and chunks[0][1][8:] == _GREY_8_BITS:
-        width, height = _HEADER.unpack(chunks[0][1])[:2]
+    packed = _packed_rows(chunks)
+    is_plain = chunks[0][0] == b"IHDR" and chunks[0][1][8:] == _GREY_8_BITS
+    width, height = _HEADER.unpack(chunks[0][1])[:2] if is_plain else (0, 0)
+    # A header can claim far more than its few bytes hold; such a one is refused below, before there is memory for it.
+    if 0 < width * height <= _MOST_UNPACKED * len(packed):
         # Unpacking the rows only to count them takes a third as long as decoding. Instead the decoder is given one row
         # more, and all are pixels of neither value before: what is left of them must be that row, and no other pixel.
         image = Image.new("L", (width, height + 1), _NO_PIXEL)
         with contextlib.suppress(ValueError):  # too few rows or damaged: what is wrong is said below
-            image.frombytes(_packed_rows(chunks), "zip", ("L", 0))
+            image.frombytes(packed, "zip", ("L", 0))
             pixels: NDArray[np.uint8] = np.asarray(image)
             is_missing = pixels == _NO_PIXEL
             if np.count_nonzero(is_missing) == width and is_missing[height].all():
@@ -124,6 +136,8 @@ def _chunks(content: bytes) -> list[tuple[bytes, bytes]]:
         body = content[start : start + length]
         if zlib.crc32(body, zlib.crc32(kind)) != _CRC.unpack_from(content, start + length)[0]:
             raise DamagedImage("a checksum is wrong")
+        if chunks and kind == b"IHDR":  # Pillow would take its size from this one
+            raise DamagedImage("it has two headers")
         chunks.append((kind, body))
     return chunks
 
@@ -132,7 +146,15 @@ def _num_row_bytes(
     width: int, height: int, depth: int, colour_type: int, compression: int, filtering: int, interlace: int
 ) -> int:
     """Returns how many bytes all rows have before they are compressed, each with the number of its filter before it."""
-    if colour_type not in _SAMPLES or depth not in (1, 2, 4, 8, 16) or compression or filtering or interlace > 1:
+    if (
+        not width
+        or not height
+        or colour_type not in _SAMPLES
+        or depth not in (1, 2, 4, 8, 16)
+        or compression
+        or filtering
+        or interlace > 1
+    ):
         raise DamagedImage("its header claims what no PNG has")
     bits = depth * _SAMPLES[colour_type]
     passes = _PASSES if interlace else ((0, 0, 1, 1),)

@@ -39,21 +39,23 @@ def train(
     """Trains the classifier with workers in processes here or in pods of their own, or reuses an equal training."""
     from components.progress import step_log
     from components.train.report import summary_line, summary_metrics, write_report
-    from components.train.training import Settings, run_training
+    from components.train.settings.config import TrainConfig
+    from components.train.settings.node_pools import PoolSettings
+    from components.train.settings.train_settings import TrainSettings
+    from components.train.training import run_training
 
     with step_log("train") as log:
-        settings = Settings(
-            data_root=data_root,
-            train_config=train_config,
+        settings = TrainSettings(
+            config=TrainConfig.from_json(train_config),
             num_workers=num_workers,
+            strategy=strategy,
             max_restarts=max_restarts,
-            manifest_path=manifest.path,
             max_seconds=max_seconds,
             checkpoint_seconds=checkpoint_seconds,
             keep_checkpoints=keep_checkpoints,
-            strategy=strategy,
         )
-        training = run_training(settings, task_config, profile, cpu, memory, shared_memory, log)
+        pool = PoolSettings(profile=profile, cpu=cpu, memory=memory, shared_memory=shared_memory)
+        training = run_training(settings, data_root, manifest.path, log, pool, task_config)
         training.write(receipt.path)
         write_report(training, report.path)
         metrics.metadata.update(summary_metrics(training))

@@ -1,7 +1,5 @@
 """The receipt of a training: written last, so that a training with one is done."""
 
-import msgspec
-
 from components import storage
 from components.contracts import Manifest, TrainingReceipt
 from components.progress import StepLog
@@ -18,15 +16,15 @@ def make_receipt(
     """Returns what is to be said of a training whose workers are done, and have left their outcome in `folder`."""
     outcome_uri = storage.join(folder, "outcome.json")
     outcome = TrainingOutcome.from_json(storage.read_bytes(outcome_uri), outcome_uri)
-    config = spec.config
+    config = spec.settings.config
     circumstances = Circumstances(
         config=config,
         device=outcome.device,
-        num_workers=spec.num_workers,
+        num_workers=spec.settings.num_workers,
         num_threads=spec.num_threads,
         stored_size_px=min(min(map(int, size.split("x"))) for size in manifest.tile_sizes),
         is_remote=storage.is_remote(spec.data_root),
-        waits_in_loop=spec.strategy != PARAMETER_SERVER,
+        waits_in_loop=spec.settings.strategy != PARAMETER_SERVER,
     )
     return TrainingReceipt(
         training_id=spec.training_id,
@@ -38,11 +36,11 @@ def make_receipt(
         backbone=config.backbone,
         image_size_px=config.image_size_px,
         num_parameters=outcome.num_parameters,
-        num_workers=spec.num_workers,
-        strategy=spec.strategy,
+        num_workers=spec.settings.num_workers,
+        strategy=spec.settings.strategy,
         num_restarts=num_restarts,
         ended_by=outcome.ended_by,
-        config=msgspec.to_builtins(config),
+        config=config.to_builtins(),
         best_epoch=outcome.best_epoch,
         history=outcome.history,
         seconds=seconds,

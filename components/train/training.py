@@ -17,44 +17,19 @@ from components.train.bottleneck import verdict
 from components.train.launch.launch_dir import LaunchDir, launch_dir
 from components.train.launch.lease import hold
 from components.train.launch.local.launcher import LocalProcesses
-from components.train.launch.pods.task_config import TaskConfig, is_on_cluster, settings_of
+from components.train.launch.pods.task_config import TaskConfig, is_on_cluster, task_settings
 from components.train.receipt import finished, make_receipt, write_training_receipt
-from components.train.settings.config import TrainConfig
 from components.train.settings.devices import Devices
-from components.train.settings.preflight import check_checkpoints, check_training, resolve_bands, resolve_label_mode
+from components.train.settings.node_pools import PoolSettings
+from components.train.settings.preflight import check_training, resolve_bands, resolve_label_mode
 from components.train.settings.published_weights import publish_weights, sha256_of
-from components.train.settings.strategies import AUTO, resolve_strategy
+from components.train.settings.strategies import resolve_strategy
+from components.train.settings.train_settings import TrainSettings
 from components.train.settings.training_id import training_id
 from components.train.settings.worker_spec import EXIT_STOPPED, WorkerSpec
 
 _PEER_WAIT_SECONDS = 120.0  # importing TensorFlow takes 10 s, on a busy machine a minute
 _STALL_SECONDS = 1800.0  # a step of the largest backbone takes 4 minutes on two cores
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What is to be trained.
-
-    Attributes:
-      data_root: Folder or gs:// URI that the manifest's shards are under; `training/<training_id>/` is written there.
-      train_config: TrainConfig as JSON text.
-      manifest_path: Local file.
-      max_restarts: How often all workers may start again from the last checkpoint after one has died.
-      max_seconds: After which the workers end with the best model so far; 0 is without limit.
-      checkpoint_seconds: From one checkpoint to the next within an epoch; 0 makes them at epochs' ends only.
-      keep_checkpoints: How many of the last are kept.
-      strategy: "auto" or one of strategies.STRATEGIES.
-    """
-
-    data_root: str
-    train_config: str
-    num_workers: int
-    max_restarts: int
-    manifest_path: str
-    max_seconds: int = 0
-    checkpoint_seconds: int = 600
-    keep_checkpoints: int = 2
-    strategy: str = AUTO
 
 
 class Launcher(Protocol):
@@ -68,9 +43,7 @@ class Launcher(Protocol):
     devices: Devices
     num_threads: int
 
-    def launch(
-        self, spec: WorkerSpec, max_restarts: int, directory: LaunchDir, log: StepLog, check: Callable[[], None]
-    ) -> int:
+    def launch(self, spec: WorkerSpec, directory: LaunchDir, log: StepLog, check: Callable[[], None]) -> int:
         """Runs the workers to their end, and returns how often they were started again.
 
         Args:
@@ -84,75 +57,47 @@ class Launcher(Protocol):
 
 
 def run_training(
-    settings: Settings,
-    task: TaskConfig | None,
-    profile: str,
-    cpu: str,
-    memory: str,
-    shared_memory: str,
+    settings: TrainSettings,
+    data_root: str,
+    manifest_path: str,
     log: StepLog,
+    pool: PoolSettings | None = None,
+    task: TaskConfig | None = None,
 ) -> TrainingReceipt:
-    """Trains, or returns the receipt of an equal training; for what is raised see train.
+    """Trains with processes on this machine, or with pods where Kubeflow gives the step one; see train.
 
     Args:
-      task: What Kubeflow says of the step; nothing on a machine, where there are no pods, and the others mean nothing.
-      profile: One of node_pools.PROFILES.
-      cpu, memory, shared_memory: Kubernetes quantities, or empty for the profile's.
+      pool: What the run says of the workers' pods; means nothing on a machine.
+      task: What Kubeflow says of the step; None on a machine.
     """
     if task is None or not is_on_cluster(task):
-        return train(settings, LocalProcesses(settings.num_workers), log)
+        return train(settings, data_root, manifest_path, LocalProcesses(settings.num_workers), log)
     # Only now, because it takes a second, and on a laptop nothing needs it.
     from components.train.launch.pods.step_pod import worker_pods
 
-    pods = settings_of(task, profile, cpu, memory, shared_memory)
-    return train(settings, worker_pods(pods, settings.num_workers, settings.data_root), log)
+    pods = worker_pods(task_settings(task, pool or PoolSettings()), settings.num_workers, data_root)
+    return train(settings, data_root, manifest_path, pods, log)
 
 
-def train_locally(
-    data_root: str,
-    train_config: str,
-    num_workers: int,
-    max_restarts: int,
-    manifest_path: str,
-    log: StepLog,
-    max_seconds: int = 0,
-    checkpoint_seconds: int = 600,
-    keep_checkpoints: int = 2,
-    strategy: str = AUTO,
+def train(
+    settings: TrainSettings, data_root: str, manifest_path: str, launcher: Launcher, log: StepLog
 ) -> TrainingReceipt:
-    """Trains with `num_workers` processes on this machine, or returns the receipt of an equal training.
-
-    For the arguments see training.Settings, for what is raised train.
-    """
-    settings = Settings(
-        data_root=data_root,
-        train_config=train_config,
-        num_workers=num_workers,
-        max_restarts=max_restarts,
-        manifest_path=manifest_path,
-        max_seconds=max_seconds,
-        checkpoint_seconds=checkpoint_seconds,
-        keep_checkpoints=keep_checkpoints,
-        strategy=strategy,
-    )
-    return train(settings, LocalProcesses(num_workers), log)
-
-
-def train(settings: Settings, launcher: Launcher, log: StepLog) -> TrainingReceipt:
     """Trains, or returns the receipt of an equal training.
 
+    Args:
+      data_root: Folder or gs:// URI that the manifest's shards are under; `training/<training_id>/` is written there.
+      manifest_path: A local file.
+
     Raises:
-      SettingsError: before any worker is started, if the settings cannot work.
+      SettingsError: before any worker is started, if the settings cannot work with this dataset or on this machine.
       DataError: for damaged shards, or a loss that is not a number.
       WorkersFailed: if workers died more often than `max_restarts`.
     """
-    num_workers = settings.num_workers
-    config = TrainConfig.from_json(settings.train_config)
-    manifest = Manifest.read(settings.manifest_path)
-    check_training(config, manifest, num_workers, settings.max_restarts, settings.max_seconds)
-    check_checkpoints(settings.checkpoint_seconds, settings.keep_checkpoints)
+    config, num_workers = settings.config, settings.num_workers
+    manifest = Manifest.read(manifest_path)
+    check_training(config, manifest, num_workers)
     strategy, num_replicas = resolve_strategy(settings.strategy, config, num_workers, launcher.devices)
-    data_root = settings.data_root
+    settings = dataclasses.replace(settings, strategy=strategy)
     if not storage.is_remote(data_root):
         data_root = str(Path(data_root).resolve())
     weights_path = publish_weights(config, data_root, log)
@@ -172,21 +117,16 @@ def train(settings: Settings, launcher: Launcher, log: StepLog) -> TrainingRecei
     spec = WorkerSpec(
         data_root=data_root,
         training_id=identity,
-        manifest_uri=str(Path(settings.manifest_path).resolve()),
-        config=config,
+        manifest_uri=str(Path(manifest_path).resolve()),
+        settings=settings,
         label_mode=label_mode,
         bands=resolve_bands(config, manifest),
         weights_path=weights_path,
-        num_workers=num_workers,
-        strategy=strategy,
         num_replicas=num_replicas,
         shares_gpus=0 < launcher.devices.num_gpus < num_workers,
         rendezvous="",
         peer_wait_seconds=_PEER_WAIT_SECONDS,
         stall_seconds=_STALL_SECONDS,
-        checkpoint_seconds=settings.checkpoint_seconds,
-        keep_checkpoints=settings.keep_checkpoints,
-        max_seconds=settings.max_seconds,
         num_threads=launcher.num_threads,
         follows_launcher=False,
     )
@@ -195,7 +135,7 @@ def train(settings: Settings, launcher: Launcher, log: StepLog) -> TrainingRecei
         if receipt := finished(folder, identity, log):
             return receipt
         with launch_dir(storage.join(folder, "logs")) as directory:
-            num_restarts = launcher.launch(spec, settings.max_restarts, directory, log, check)
+            num_restarts = launcher.launch(spec, directory, log, check)
         receipt = make_receipt(spec, manifest, folder, num_restarts, time.monotonic() - started)
         log.line(verdict(receipt.bottleneck))
         write_training_receipt(receipt, folder)

@@ -7,7 +7,8 @@ import typer
 from rich.console import Console
 
 from components.agrivision import LAYOUTS, PAPER_2020, TILE_SIZE_PX
-from pipeline.parameters import Parameters
+from components.ingest.settings import IngestSettings
+from pipeline.commands.options import with_parameters
 
 
 def synth(
@@ -69,34 +70,30 @@ def verify(
     typer.echo(check_leaks(manifest, data_root) if leaks else verify_manifest(manifest, data_root))
 
 
+@with_parameters(
+    settings_type=IngestSettings,
+    only=(
+        "train_num_workers",
+        "shard_size_mb",
+        "shard_tile_size_px",
+        "ingest_layout",
+        "ingest_classes",
+        "ingest_seed",
+        "ingest_val_percent",
+        "ingest_test_percent",
+    ),
+)
 def plan(
+    settings: IngestSettings,
+    *,
     source_uri: Annotated[str, typer.Option(help="Where the tiles are: a folder, or gs://<bucket>/<folder>.")] = "",
     num_tiles: Annotated[int, typer.Option(help="How many tiles, where there is no source yet.")] = 0,
     tile_kb: Annotated[int, typer.Option(help="Images of one tile, kB; Agriculture-Vision's have about 200.")] = 200,
-    train_num_workers: Annotated[int, typer.Option(help="Worker processes.")] = Parameters.train_num_workers,
-    shard_size_mb: Annotated[int, typer.Option(help="Size of a shard, MB.")] = Parameters.shard_size_mb,
-    shard_tile_size_px: Annotated[int, typer.Option(help="As for run.")] = Parameters.shard_tile_size_px,
-    ingest_layout: Annotated[str, typer.Option(help="As for run.")] = Parameters.ingest_layout,
-    ingest_classes: Annotated[str, typer.Option(help="As for run.")] = Parameters.ingest_classes,
-    ingest_seed: Annotated[int, typer.Option(help="As for run.")] = Parameters.ingest_seed,
-    ingest_val_percent: Annotated[int, typer.Option(help="As for run.")] = Parameters.ingest_val_percent,
-    ingest_test_percent: Annotated[int, typer.Option(help="As for run.")] = Parameters.ingest_test_percent,
 ) -> None:
     """Tell how many shards a source would become, and why; writes nothing."""
     from components.ingest.plan_explained import explain_plan
-    from components.ingest.settings import IngestSettings
     from components.progress import StepLog
 
-    settings = IngestSettings(
-        layout=ingest_layout,
-        classes=ingest_classes,
-        seed=ingest_seed,
-        val_percent=ingest_val_percent,
-        test_percent=ingest_test_percent,
-        num_workers=train_num_workers,
-        shard_size_mb=shard_size_mb,
-        tile_size_px=shard_tile_size_px,
-    )
     typer.echo("\n".join(explain_plan(source_uri, num_tiles, tile_kb, settings, StepLog("plan"))))
 
 

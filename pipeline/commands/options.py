@@ -1,16 +1,16 @@
 """The pipeline's parameters as options of a command: one each, with its help text and its default."""
 
-import dataclasses
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, get_origin
+from typing import Annotated, Any
 
 import typer
 
 from components.errors import SettingsError
-from pipeline.parameters import Parameters
+from components.setting import kind_of
+from pipeline.parameters import PARAMETERS, Parameter, Parameters, make_settings
 
 _PANELS = {
     "ingest": "Ingest",
@@ -18,6 +18,8 @@ _PANELS = {
     "train": "Training",
     "gate": "Gate",
 }
+Command = Callable[..., None]
+
 _FILE = "params"
 _FILE_OPTION = Annotated[
     Path | None,
@@ -25,27 +27,31 @@ _FILE_OPTION = Annotated[
 ]
 
 
-def with_parameters(*, file: bool = False, **defaults: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Gives a command one option per pipeline parameter, beside its own; it gets them as one Parameters.
+def with_parameters(
+    *, file: bool = False, settings_type: type | None = None, only: Sequence[str] = (), **defaults: Any
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command one option per pipeline parameter, in addition to its own; it gets them as one Parameters.
 
     Args:
       file: Whether the command takes `--params FILE` too.
+      settings_type: Gives the command the settings of this one step instead.
+      only: The parameters that it has options for, all of them by default; the others have their defaults.
       defaults: Defaults other than the pipeline's; `...` makes an option required.
     """
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        fields = dataclasses.fields(Parameters)
+    def decorate(command: Command) -> Command:
+        shown = [PARAMETERS[name] for name in only or PARAMETERS]
 
         def with_options(context: typer.Context, **values: Any) -> None:
-            given = {field.name: _value(field, values.pop(field.name)) for field in fields}
+            given = {each.name: _value(each, values.pop(each.name)) for each in shown}
             if file and (path := values.pop(_FILE)):
                 from pipeline.parameter_file import read_parameters
 
                 read = read_parameters(path)
                 given |= {name: value for name, value in read.items() if not _on_command_line(context, name)}
-            command(Parameters(**given), **values)
+            command(_made(settings_type, given), **values)
 
-        options = [_option(field, defaults) for field in fields]
+        options = [_option(each, defaults) for each in shown]
         if file:
             options.insert(0, _keyword(_FILE, None, _FILE_OPTION))
         own = list(inspect.signature(command).parameters.values())[1:]
@@ -59,33 +65,38 @@ def with_parameters(*, file: bool = False, **defaults: Any) -> Callable[[Callabl
     return decorate
 
 
+def _made(settings_type: type | None, given: dict[str, Any]) -> Any:
+    if settings_type is None:
+        return Parameters(**given)
+    return make_settings(settings_type, {name: each.default for name, each in PARAMETERS.items()} | given)
+
+
 def _keyword(name: str, default: Any, annotation: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _option(field: dataclasses.Field[Any], defaults: dict[str, Any]) -> inspect.Parameter:
-    default = defaults.get(field.name, field.default)
-    if _is_json(field):
-        assert field.default_factory is not dataclasses.MISSING
-        default = json.dumps(field.default_factory())
-    kind = str if _is_json(field) else field.type
-    panel = _PANELS.get(field.name.split("_")[0], "Places")
-    option = typer.Option(help=field.metadata["help"], rich_help_panel=panel, show_default=default != "")
-    return _keyword(field.name, default, Annotated[kind, option])
+def _option(parameter: Parameter, defaults: dict[str, Any]) -> inspect.Parameter:
+    default = defaults.get(parameter.name, parameter.default)
+    if _is_json(parameter):
+        default = json.dumps(default)
+    kind = str if _is_json(parameter) else parameter.kind
+    panel = _PANELS.get(parameter.name.split("_")[0], "Places")
+    option = typer.Option(help=parameter.known.help, rich_help_panel=panel, show_default=default != "")
+    return _keyword(parameter.name, default, Annotated[kind, option])
 
 
-def _is_json(field: dataclasses.Field[Any]) -> bool:
+def _is_json(parameter: Parameter) -> bool:
     """Tells whether a parameter is an object or a list, which an option gives as JSON text."""
-    return get_origin(field.type) in (dict, list)
+    return kind_of(parameter.kind) in (dict, list)
 
 
-def _value(field: dataclasses.Field[Any], value: Any) -> Any:
-    if not _is_json(field):
+def _value(parameter: Parameter, value: Any) -> Any:
+    if not _is_json(parameter):
         return value
     try:
         return json.loads(value)
     except ValueError as error:
-        raise SettingsError(f"{field.name} must be JSON, got {value!r}: {error}") from error
+        raise SettingsError(f"{parameter.name} must be JSON, got {value!r}: {error}") from error
 
 
 def _on_command_line(context: typer.Context, name: str) -> bool:

@@ -62,7 +62,7 @@ def check_shared_places(parameters: Parameters, volume_claim: str) -> None:
       SettingsError: names the parameter and the way out.
     """
     for name in _PLACES:
-        place = getattr(parameters, name)
+        place = parameters.values[name]
         if not place or "://" in place:
             continue
         if not volume_claim:
@@ -83,9 +83,9 @@ def check_source(parameters: Parameters, package: Package) -> None:
       SettingsError: names the way out.
     """
     images = images_of(package.documents[0])
-    if parameters.source_uri.startswith("s3://") and images["train"] in {images[step] for step in SOURCE_STEPS}:
+    if parameters.run.source_uri.startswith("s3://") and images["train"] in {images[step] for step in SOURCE_STEPS}:
         raise SettingsError(
-            f"source_uri is {parameters.source_uri!r}, which the image {images['train']!r} cannot read; "
+            f"source_uri is {parameters.run.source_uri!r}, which the image {images['train']!r} cannot read; "
             "give --ingest-image, as `make image TARGET=ingest` builds it, or copy the tiles first: make mirror"
         )
 
@@ -103,7 +103,7 @@ def start(
         "experiment_id": experiment_id,
         "pipeline_id": pipeline_id,
         "version_id": version_id,
-        "params": dataclasses.asdict(parameters) | ({"volume_claim": volume_claim} if volume_claim else {}),
+        "params": parameters.values | ({"volume_claim": volume_claim} if volume_claim else {}),
     }
     name = f"{PIPELINE_NAME} {package.version}"
     # Never tried again: if only the answer was lost, there would be two of them.

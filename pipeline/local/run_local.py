@@ -5,7 +5,6 @@ RUN_DIR/artifacts. It ends, with every process it has started, when its standard
 run holds the other end, so a run never outlives its watcher, however that ends.
 """
 
-import dataclasses
 import json
 import os
 import signal
@@ -48,7 +47,7 @@ def run(run_dir: Path) -> None:
 
     parameters = Parameters(**json.loads((run_dir / PARAMETERS_FILE).read_text()))
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(run_dir / ARTIFACTS_DIR), raise_on_error=True)
-    training_pipeline(train)(**dataclasses.asdict(parameters))
+    training_pipeline(train)(**parameters.values)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Starts a local run as a child process, shows it, and gathers what it came to."""
 
-import dataclasses
 import json
 import os
 import subprocess
@@ -39,7 +38,7 @@ def run_and_watch(parameters: Parameters, runs_dir: Path, console: Console) -> S
     """
     run_dir = runs_dir.resolve() / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
     run_dir.mkdir(parents=True)
-    (run_dir / PARAMETERS_FILE).write_text(json.dumps(dataclasses.asdict(parameters), indent=2) + "\n")
+    (run_dir / PARAMETERS_FILE).write_text(json.dumps(parameters.values, indent=2) + "\n")
     began = time.monotonic()
     # A session of its own: a Ctrl-C reaches this process alone, and closing the pipe ends the whole group.
     child = subprocess.Popen(

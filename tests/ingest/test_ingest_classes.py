@@ -28,7 +28,7 @@ def test_a_class_list_keeps_its_order(text, expected):
 )
 def test_a_class_list_with_a_gap_or_a_repetition_is_refused(text, message):
     with pytest.raises(SettingsError, match=message):
-        IngestSettings(classes=text)
+        IngestSettings(num_workers=2, classes=text)
 
 
 def test_class_folders_are_selected_and_ordered():
@@ -77,6 +77,8 @@ def test_what_is_left_aside_is_said(tmp_path, capsys):
         tmp_path, [f"{name}/{number}.jpg" for name in ("rust", "soil", "weed") for number in range(4)]
     )
     files = storage.list_files(source_uri)
-    with survey_source(files, source_uri, IngestSettings(classes="weed,rust"), StepLog("ingest")) as survey:
+    with survey_source(
+        files, source_uri, IngestSettings(num_workers=2, classes="weed,rust"), StepLog("ingest")
+    ) as survey:
         assert (survey.classes, survey.table.num_tiles) == (("weed", "rust"), 8)
     assert "left aside, as their class is not in the class list: 4 of soil" in capsys.readouterr().out

@@ -46,7 +46,9 @@ def test_a_tile_carries_what_is_stated_and_a_split_by_field_is_balanced_by_it(tm
     }
     (tmp_path / "tiles" / "data2018_miniscale" / "field_stats.json").write_text(json.dumps(stats))
     for seed in range(3):
-        inventory = build_inventory(source_uri, str(tmp_path / "data"), IngestSettings(seed=seed), StepLog("ingest"))
+        inventory = build_inventory(
+            source_uri, str(tmp_path / "data"), IngestSettings(num_workers=2, seed=seed), StepLog("ingest")
+        )
         assert inventory.split_origin == "by field, balanced by class"
         tiles = [
             msgspec.json.decode(line, type=SourceTile)

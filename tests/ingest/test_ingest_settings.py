@@ -31,7 +31,7 @@ from components.ingest.settings import IngestSettings
 )
 def test_a_setting_out_of_range_is_refused(setting, value, message):
     with pytest.raises(SettingsError, match=message):
-        IngestSettings(**{setting: value})
+        IngestSettings(**{"num_workers": 2, setting: value})
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_setting_out_of_range_is_refused(setting, value, message):
     ],
 )  # fmt: skip
 def test_the_ends_of_the_ranges_are_accepted(setting, value):
-    assert getattr(IngestSettings(**{setting: value}), setting) == value
+    assert getattr(IngestSettings(**{"num_workers": 2, setting: value}), setting) == value
 
 
 def test_ingest_starts_without_tensorflow_numpy_kfp_or_the_google_client():

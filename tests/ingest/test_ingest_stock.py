@@ -94,7 +94,7 @@ def test_fields_whose_names_begin_alike_are_kept_apart():
 def test_images_between_the_tiles_of_a_field_are_fields_of_their_own(tmp_path):
     paths = [f"a/{tile_name('A', number)}.jpg" for number in range(4)] + [f"b/{tile_name('A', 9)}.jpg"]
     paths += ["a/A_3.jpg", "b/A_odd.jpg", "b/A_odd.png", "b/z.jpg", "a/B.jpg"]
-    assert outcome(paths, tmp_path, IngestSettings())[0].num_fields == 1 + 4
+    assert outcome(paths, tmp_path, IngestSettings(num_workers=2))[0].num_fields == 1 + 4
 
 
 def test_statistics_are_of_the_last_file_that_has_them(tmp_path):
@@ -104,7 +104,9 @@ def test_statistics_are_of_the_last_file_that_has_them(tmp_path):
         (tmp_path / f"data{year}_field_stats.json").write_text(json.dumps(stats))
     paths = release_files(PAPER_2020, "data2017_miniscale", names)
     paths += [f"data{year}_field_stats.json" for year in (2018, 2017)]
-    inventory = inventory_of(listing(paths), str(tmp_path), str(tmp_path / "out"), IngestSettings(), StepLog("ingest"))
+    inventory = inventory_of(
+        listing(paths), str(tmp_path), str(tmp_path / "out"), IngestSettings(num_workers=2), StepLog("ingest")
+    )
     lines = [
         json.loads(line)
         for partition in inventory.partitions

@@ -1,6 +1,5 @@
 """The compiled pipeline, as it is committed and as people meet it in the run form."""
 
-import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ import yaml
 from components import environment
 from components.errors import SettingsError
 from pipeline.kubeflow.images import SOURCE_STEPS
-from pipeline.parameters import BUCKET_PLACES, VOLUME_CLAIM, Parameters
+from pipeline.parameters import BUCKET_PLACES, PARAMETERS, VOLUME_CLAIM, Parameters
 
 ROOT = Path(__file__).parents[2]
 YAML = ROOT / "pipeline/training_pipeline.yaml"
@@ -89,7 +88,7 @@ def test_the_run_form_shows_every_parameter_with_its_default(spec):
     assert volume.pop("volume_claim")["defaultValue"] == VOLUME_CLAIM
 
     for inputs, others in ((bucket, BUCKET_PLACES), (volume, {})):
-        for name, default in (dataclasses.asdict(Parameters()) | others).items():
+        for name, default in (Parameters().values | others).items():
             shown = inputs.pop(name)
             assert shown["defaultValue"] == default
             assert shown["isOptional"]
@@ -121,9 +120,9 @@ def test_a_volume_claim_is_all_that_a_volume_changes_in_the_steps(spec):
 def test_parameters_begin_with_their_stage_or_name_a_place():
     stages = ("ingest", "shard", "train", "evaluate", "gate", "push")
 
-    for field in dataclasses.fields(Parameters):
-        place = field.name in ("source_uri", "source_version", "data_root", "models_uri")
-        assert place or field.name.split("_")[0] in stages, field.name
+    for name in PARAMETERS:
+        place = name in ("source_uri", "source_version", "data_root", "models_uri")
+        assert place or name.split("_")[0] in stages, name
 
 
 def test_what_depends_on_more_than_its_inputs_is_never_cached(spec):

@@ -51,7 +51,9 @@ def test_the_release_agrees_with_its_masks_but_for_what_was_changed(tmp_path: Pa
     shown = next(label for label, count in stated["label_counts"].items() if count)
     stated["label_counts"][shown] = 0
     path.write_text(json.dumps(stats))
-    inventory = build_inventory(str(tmp_path / "tiles"), str(tmp_path), IngestSettings(), StepLog("ingest"))
+    inventory = build_inventory(
+        str(tmp_path / "tiles"), str(tmp_path), IngestSettings(num_workers=2), StepLog("ingest")
+    )
     inventory.write(tmp_path / "inventory")
     manifest = shard_and_merge(tmp_path / "inventory", tmp_path, tmp_path)
     assert [note.tile_id for note in manifest.notes] == [Path(name).stem]

@@ -24,7 +24,7 @@ from components.shard.writer import shard_partition
 
 def ingest():
     with step_log("ingest") as log:
-        build_inventory("tiles", "data", IngestSettings(num_partitions=1), log).write("inventory.json")
+        build_inventory("tiles", "data", IngestSettings(num_workers=2, num_partitions=1), log).write("inventory.json")
 
 
 def shard():

@@ -24,7 +24,7 @@ from components.ingest.inventory import build_inventory
 from components.ingest.settings import IngestSettings
 from components.progress import step_log
 with step_log("ingest") as log:
-    build_inventory({source!r}, {target!r}, IngestSettings(), log)
+    build_inventory({source!r}, {target!r}, IngestSettings(num_workers=2), log)
 """
 VERIFY = (
     "import sys\nfrom pipeline.cli import main\n"

@@ -26,7 +26,9 @@ def challenge_paths(layout: str = CHALLENGE_2020) -> list[str]:
 
 
 def build(source_uri: str, data_root: Path | str, **settings) -> Inventory:
-    return build_inventory(source_uri, str(data_root), IngestSettings(**settings), StepLog("ingest"))
+    return build_inventory(
+        source_uri, str(data_root), IngestSettings(**{"num_workers": 2, **settings}), StepLog("ingest")
+    )
 
 
 def tiles_of(inventory: Inventory, data_root: Path | str) -> list[SourceTile]:

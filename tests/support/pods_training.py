@@ -1,8 +1,6 @@
 """Trainings with pods on a cluster, in this process or in one of their own, and what is done to them."""
 
 import contextlib
-import dataclasses
-import json
 import os
 import re
 import signal
@@ -12,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from train_fixtures import in_background, wait_for
 
@@ -20,39 +19,44 @@ from components.progress import StepLog
 from components.train.launch.pods.pod_waits import Limits
 from components.train.launch.pods.step_pod import worker_pods
 from components.train.launch.pods.task_config import TaskSettings
-from components.train.settings.node_pools import Pool, resolve
-from components.train.training import Settings, train
+from components.train.settings.config import TrainConfig
+from components.train.settings.node_pools import Pool, PoolSettings
+from components.train.settings.train_settings import TrainSettings
+from components.train.training import train
 
 
-def train_in_pods(
-    settings: Settings, task: TaskSettings, log: StepLog, limits: Limits | None = None
-) -> TrainingReceipt:
+class Training(msgspec.Struct):
+    """What is to be trained."""
+
+    settings: TrainSettings
+    data_root: str
+    manifest_path: str
+
+
+def train_in_pods(what: Training, task: TaskSettings, log: StepLog, limits: Limits | None = None) -> TrainingReceipt:
     """Trains with worker pods on the cluster that KUBECONFIG names."""
-    return train(settings, worker_pods(task, settings.num_workers, settings.data_root, limits), log)
+    pods = worker_pods(task, what.settings.num_workers, what.data_root, limits)
+    return train(what.settings, what.data_root, what.manifest_path, pods, log)
 
 
 TUNING = {"image_size_px": 32, "global_batch_size": 8, "learning_rate": 1.5e-4, "reference_batch_size": 4}
-SMALL = resolve("cpu", cpu="100m", memory="900Mi")
+SMALL = PoolSettings(cpu="100m", memory="900Mi").pool()
 FOREVER = 10_000  # epochs
 
 
 def settings(
     data: tuple[str, Path], seed: int, epochs: int, num_workers: int = 2, max_restarts: int = 0, **tuning: Any
-) -> Settings:
+) -> Training:
     """Returns a small training on the dataset of a data_root and a manifest; no two of a module share a seed."""
-    return Settings(
-        data_root=data[0],
-        train_config=json.dumps({**TUNING, "seed": seed, "epochs": epochs, **tuning}),
-        num_workers=num_workers,
-        max_restarts=max_restarts,
-        manifest_path=str(data[1]),
-    )
+    config = TrainConfig(**{**TUNING, "seed": seed, "epochs": epochs, **tuning})
+    chosen = TrainSettings(config=config, num_workers=num_workers, max_restarts=max_restarts)
+    return Training(chosen, data[0], str(data[1]))
 
 
 class BackgroundTraining:
     """A training in a thread, and what it says."""
 
-    def __init__(self, what: Settings, capfd: pytest.CaptureFixture[str], pool: Pool = SMALL) -> None:
+    def __init__(self, what: Training, capfd: pytest.CaptureFixture[str], pool: Pool = SMALL) -> None:
         self._capfd, self._text = capfd, ""
         self._thread, self._results = in_background(lambda: train_in_pods(what, TaskSettings(pool), StepLog("train")))
 
@@ -80,14 +84,13 @@ _LAUNCHER = """
 import sys, msgspec
 from components.progress import StepLog
 from components.train.launch.pods.task_config import TaskSettings
-from components.train.training import Settings
-from pods_training import SMALL, train_in_pods
-train_in_pods(Settings(**msgspec.json.decode(sys.argv[1])), TaskSettings(SMALL), StepLog("train"))
+from pods_training import SMALL, Training, train_in_pods
+train_in_pods(msgspec.json.decode(sys.argv[1], type=Training), TaskSettings(SMALL), StepLog("train"))
 """
 
 
 @contextlib.contextmanager
-def launcher_process(what: Settings, output: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+def launcher_process(what: Training, output: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """Starts a launcher in a process of its own, and kills it with SIGKILL.
 
     Args:
@@ -97,7 +100,7 @@ def launcher_process(what: Settings, output: Path, **environment: str) -> Iterat
     path = os.pathsep.join([str(support.parents[1]), str(support)])
     with open(output, "wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-c", _LAUNCHER, json.dumps(dataclasses.asdict(what))],
+            [sys.executable, "-c", _LAUNCHER, msgspec.json.encode(what).decode()],
             env={**os.environ, "PYTHONPATH": path, **environment},
             stdout=file,
             stderr=subprocess.STDOUT,

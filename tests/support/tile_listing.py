@@ -153,7 +153,7 @@ def filled_shards(
     **recipe: object,
 ) -> list[list[tuple[PlannedShard, list[SourceTile]]]]:
     """Returns the shards of each partition, with their tiles as the partition files have them."""
-    settings = IngestSettings(seed=seed, shard_size_mb=shard_size_mb, num_partitions=num_partitions)
+    settings = IngestSettings(num_workers=2, seed=seed, shard_size_mb=shard_size_mb, num_partitions=num_partitions)
     with tile_table(tiles, seed, recipe["tile_size_px"]) as table:
         split_of, _ = assign_splits(table, 20, 20, "/source")
         sizes = sizes_of(table, split_of)

@@ -18,7 +18,9 @@ from components.contracts import TrainingReceipt
 from components.progress import StepLog
 from components.train.checkpoint import checkpoints
 from components.train.checkpoint.checkpoints import TrainingState
-from components.train.training import train_locally
+from components.train.settings.config import TrainConfig
+from components.train.settings.train_settings import TrainSettings
+from components.train.training import run_training
 
 # All that could make workers or a resumed training differ.
 TUNING = {
@@ -77,10 +79,8 @@ def train(
     root: Path, num_workers: int, tuning: dict[str, object], max_restarts: int = 0, **settings: object
 ) -> TrainingReceipt:
     """Trains with real workers on the dataset in `root`; an equal training in there is not done twice."""
-    manifest = str(root / "manifest.json")
-    return train_locally(
-        str(root), json.dumps(tuning), num_workers, max_restarts, manifest, StepLog("train"), **settings
-    )
+    chosen = TrainSettings(config=TrainConfig(**tuning), num_workers=num_workers, max_restarts=max_restarts, **settings)
+    return run_training(chosen, str(root), str(root / "manifest.json"), StepLog("train"))
 
 
 def in_background(function: Callable[[], object]) -> tuple[threading.Thread, list]:

@@ -1,12 +1,13 @@
 """What a launcher is given to start, for tests in which no worker comes to train."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from components.contracts import Manifest
-from components.train.settings.config import TrainConfig
+from components.train.settings.train_settings import TrainSettings
 from components.train.settings.worker_spec import WorkerSpec
 
 
@@ -40,21 +41,23 @@ def worker_spec(data_root: Path, **settings: Any) -> WorkerSpec:
         data_root=str(data_root),
         training_id="0123456789abcdef",
         manifest_uri=str(data_root / "manifest.json"),
-        config=TrainConfig(),
+        settings=TrainSettings(num_workers=1, strategy="one_device", checkpoint_seconds=0, keep_checkpoints=1),
         label_mode="multi_label",
         bands=("red", "green", "blue", "nir"),
         weights_path="",
-        num_workers=1,
-        strategy="one_device",
         num_replicas=1,
         shares_gpus=False,
         rendezvous="",
         peer_wait_seconds=1.0,
         stall_seconds=600.0,
-        checkpoint_seconds=0,
-        keep_checkpoints=1,
-        max_seconds=0,
         num_threads=1,
         follows_launcher=False,
     )
-    return msgspec.structs.replace(spec, **settings)
+    return changed(spec, **settings)
+
+
+def changed(spec: WorkerSpec, **changes: Any) -> WorkerSpec:
+    """Returns the spec with other values of its fields, or of its settings."""
+    names = {field.name for field in dataclasses.fields(TrainSettings)}
+    inner = {name: changes.pop(name) for name in names & changes.keys()}
+    return msgspec.structs.replace(spec, settings=dataclasses.replace(spec.settings, **inner), **changes)

@@ -31,7 +31,8 @@ def take_place(spec: WorkerSpec) -> WorkerSpec:
     place = environment.job_completion_index()
     # TensorFlow gives up for a while on a name that is not known yet.
     _wait_for_names(spec.addresses, spec.peer_wait_seconds)
-    environment.set_tf_config(make_tf_config(tasks(spec.strategy, spec.num_workers), spec.addresses, place))
+    gang = tasks(spec.settings.strategy, spec.settings.num_workers)
+    environment.set_tf_config(make_tf_config(gang, spec.addresses, place))
     if place > 0:
         return spec
     # The others find it by its name; it need not know under which of its addresses.

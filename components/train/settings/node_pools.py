@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.errors import SettingsError
+from components.setting import check_settings, setting
 from components.train.settings.quantities import check_quantity, in_bytes
 
 GPU = "nvidia.com/gpu"
@@ -80,58 +81,80 @@ PROFILES: dict[str, Pool] = {
 }
 
 
-def resolve(
-    profile: str,
-    accelerator_type: str = "",
-    accelerator_count: str | int = "0",
-    node_selector: Mapping[str, str] | None = None,
-    tolerations: Sequence[Mapping[str, Any]] | None = None,
-    cpu: str = "",
-    memory: str = "",
-    shared_memory: str = "",
-) -> Pool:
-    """Returns the pool of a profile with a run's changes; what is empty or "0" is as the profile says.
-
-    Args:
-      profile: One of PROFILES.
-      node_selector: Added to the profile's, or in place of a label of the same name.
-      tolerations: Added to the profile's.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PoolSettings:
+    """What a run says of its workers' pods: a profile, and what it changes of that.
 
     Raises:
       SettingsError: for an unknown profile, or a value that is none of its kind.
     """
-    if profile not in PROFILES:
-        raise SettingsError(f"unknown train_profile {profile!r}; expected one of {', '.join(PROFILES)}")
-    pool = PROFILES[profile]
-    count = _count(accelerator_count)
-    kind = accelerator_type or pool.accelerator_type
-    if kind not in ("", *_ACCELERATORS):
-        raise SettingsError(f"unknown train_accelerator_type {kind!r}; expected one of {', '.join(_ACCELERATORS)}")
-    if pool.accelerator_type and kind != pool.accelerator_type:
-        raise SettingsError(
-            f"train_profile {profile} has {pool.accelerator_type}, got train_accelerator_type {kind!r}; "
-            "leave it empty, or take another profile"
-        )
-    if count and not kind:
-        raise SettingsError(
-            f"train_accelerator_count is {count}, and train_profile {profile} has no accelerator; set "
-            f"train_accelerator_type to one of {', '.join(_ACCELERATORS)}, or take another profile"
-        )
-    if kind and not (count := count or pool.accelerator_count):
-        raise SettingsError(f"train_accelerator_count must be at least 1 for train_accelerator_type {kind}, got 0")
-    for name, value in (("train_cpu", cpu), ("train_memory", memory), ("train_shared_memory", shared_memory)):
-        if value:
-            check_quantity(name, value)
-    added = [] if tolerations is None else [_toleration(toleration) for toleration in tolerations]
-    return Pool(
-        cpu=cpu or pool.cpu,
-        memory=memory or pool.memory,
-        shared_memory=shared_memory or pool.shared_memory,
-        accelerator_type=kind,
-        accelerator_count=count,
-        node_selector={**pool.node_selector, **_selector(node_selector or {})},
-        tolerations=(*pool.tolerations, *[toleration for toleration in added if toleration not in pool.tolerations]),
+
+    profile: str = setting(
+        "cpu",
+        f"On a cluster, the node pool that workers run on: {', '.join(PROFILES)}. What follows changes it.",
+        choices=PROFILES,
     )
+    accelerator_type: str = setting(
+        "", f"Accelerator of a worker, {' or '.join(_ACCELERATORS)}; empty for the profile's.", may_be_empty=True
+    )
+    accelerator_count: str = setting("0", "Accelerators of a worker; 0 for the profile's.")
+    node_selector: dict[str, str] = setting(
+        {}, "Labels that a worker's node must have, beside the profile's; a JSON object."
+    )
+    tolerations: list[dict[str, Any]] = setting(
+        [], "Taints that a worker's node may have, beside the profile's; a JSON list, as in a pod."
+    )
+    cpu: str = setting(
+        "", 'Cores that a worker asks for, such as "500m" or "2"; empty for the profile\'s.', may_be_empty=True
+    )
+    memory: str = setting("", 'Memory of a worker, such as "8Gi"; empty for the profile\'s.', may_be_empty=True)
+    shared_memory: str = setting(
+        "",
+        "Size of a worker's /dev/shm, part of its memory, such as \"1Gi\"; empty for the profile's.",
+        may_be_empty=True,
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self, "train_")
+        self.pool()
+
+    def pool(self) -> Pool:
+        """Returns the profile's pool with this run's changes; what is empty or "0" is as the profile says.
+
+        Labels are added to the profile's, or take the place of a label of the same name; tolerations are added.
+        """
+        pool, count = PROFILES[self.profile], _count(self.accelerator_count)
+        kind = self.accelerator_type or pool.accelerator_type
+        if kind not in ("", *_ACCELERATORS):
+            raise SettingsError(f"unknown train_accelerator_type {kind!r}; expected one of {', '.join(_ACCELERATORS)}")
+        if pool.accelerator_type and kind != pool.accelerator_type:
+            raise SettingsError(
+                f"train_profile {self.profile} has {pool.accelerator_type}, got train_accelerator_type {kind!r}; "
+                "leave it empty, or take another profile"
+            )
+        if count and not kind:
+            raise SettingsError(
+                f"train_accelerator_count is {count}, and train_profile {self.profile} has no accelerator; set "
+                f"train_accelerator_type to one of {', '.join(_ACCELERATORS)}, or take another profile"
+            )
+        if kind and not (count := count or pool.accelerator_count):
+            raise SettingsError(f"train_accelerator_count must be at least 1 for train_accelerator_type {kind}, got 0")
+        for name in ("cpu", "memory", "shared_memory"):
+            if value := getattr(self, name):
+                check_quantity(f"train_{name}", value)
+        added = [_toleration(toleration) for toleration in self.tolerations]
+        return Pool(
+            cpu=self.cpu or pool.cpu,
+            memory=self.memory or pool.memory,
+            shared_memory=self.shared_memory or pool.shared_memory,
+            accelerator_type=kind,
+            accelerator_count=count,
+            node_selector={**pool.node_selector, **_selector(self.node_selector)},
+            tolerations=(
+                *pool.tolerations,
+                *[toleration for toleration in added if toleration not in pool.tolerations],
+            ),
+        )
 
 
 def check_pool(pool: Pool, num_workers: int) -> None:
@@ -157,7 +180,7 @@ def check_pool(pool: Pool, num_workers: int) -> None:
         )
 
 
-def _count(value: str | int) -> int:
+def _count(value: str) -> int:
     text = str(value).strip()
     if not text.isdecimal():
         raise SettingsError(f"train_accelerator_count must be a whole number, 0 for the profile's, got {value!r}")

@@ -4,7 +4,8 @@ from components import storage
 from components.agrivision import BANDS, CLASS_FOLDERS, RGB_BANDS
 from components.contracts import Manifest, SplitSummary
 from components.errors import DataError, SettingsError
-from components.train.settings.config import IMAGENET_WEIGHTS, TrainConfig
+from components.train.settings.config import TrainConfig
+from components.train.settings.tuning.network import IMAGENET_WEIGHTS
 
 
 def resolve_label_mode(config: TrainConfig, manifest: Manifest) -> str:
@@ -19,22 +20,13 @@ def resolve_bands(config: TrainConfig, manifest: Manifest) -> tuple[str, ...]:
     return {"auto": manifest.bands, "rgb": RGB_BANDS}.get(config.bands, BANDS)
 
 
-def check_training(
-    config: TrainConfig, manifest: Manifest, num_workers: int, max_restarts: int, max_seconds: int = 0
-) -> None:
-    """Refuses a training that cannot succeed.
+def check_training(config: TrainConfig, manifest: Manifest, num_workers: int) -> None:
+    """Refuses a training that cannot succeed with this dataset.
 
     Raises:
       SettingsError: names the setting, what it must be, and what it is.
       DataError: if the dataset has no tiles to train on or to validate with.
     """
-    if num_workers < 1:
-        raise SettingsError(f"train_num_workers must be at least 1, got {num_workers}")
-    if max_restarts < 0:
-        raise SettingsError(f"train_max_restarts must be at least 0, got {max_restarts}")
-    if max_seconds < 0:
-        raise SettingsError(f"train_max_seconds must be at least 0, got {max_seconds}")
-    config.check_workers(num_workers)
     for split in ("train", "val"):
         if split not in manifest.splits:
             raise DataError(f"the dataset has no {split} split, only {', '.join(sorted(manifest.splits))}")
@@ -75,18 +67,6 @@ def check_training(
         raise SettingsError(
             f"image_size_px must be at most the side of the largest tile, {largest} px, got {config.image_size_px}"
         )
-
-
-def check_checkpoints(checkpoint_seconds: int, keep_checkpoints: int) -> None:
-    """Refuses settings of the checkpoints that make no sense.
-
-    Raises:
-      SettingsError: names the setting, what it must be, and what it is.
-    """
-    if checkpoint_seconds < 0:
-        raise SettingsError(f"train_checkpoint_seconds must be at least 0, got {checkpoint_seconds}")
-    if keep_checkpoints < 1:
-        raise SettingsError(f"train_keep_checkpoints must be at least 1, got {keep_checkpoints}")
 
 
 def _num_usable(split: SplitSummary, single_label: bool) -> int:

@@ -13,7 +13,8 @@ from components import storage
 from components.errors import DataError, SettingsError
 from components.progress import StepLog
 from components.train.settings.backbones import BACKBONES
-from components.train.settings.config import IMAGENET_WEIGHTS, WEIGHTS_SUFFIXES, TrainConfig
+from components.train.settings.config import TrainConfig
+from components.train.settings.tuning.network import IMAGENET_WEIGHTS, WEIGHTS_SUFFIXES
 
 _TIMEOUT_SECONDS = 30.0  # for an answer, not for the whole file
 _FOLDER = "weights"

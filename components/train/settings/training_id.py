@@ -5,8 +5,6 @@ import importlib.metadata
 import json
 from pathlib import Path
 
-import msgspec
-
 from components.contracts import Manifest
 from components.train.settings.config import TrainConfig
 
@@ -37,7 +35,7 @@ def training_id(
     """
     parts = {
         "manifest": manifest.sha256,
-        "config": {**msgspec.to_builtins(config), "weights": weights_sha256},
+        "config": {**config.to_builtins(), "weights": weights_sha256},
         "num_workers": num_workers,
         "max_seconds": max_seconds,
         "strategy": strategy,

@@ -3,7 +3,7 @@
 from components.contracts import Document, EpochMetrics
 from components.errors import EXIT_DATA, EXIT_SETTINGS, AgrivisionError
 from components.errors import EXIT_TRY_AGAIN as EXIT_TRY_AGAIN
-from components.train.settings.config import TrainConfig
+from components.train.settings.train_settings import TrainSettings
 
 EXIT_DONE = 0
 EXIT_STOPPED = 143  # stopped by SIGTERM, after a checkpoint
@@ -33,18 +33,15 @@ class WorkerSpec(Document, frozen=True, kw_only=True):
 
     Attributes:
       manifest_uri: Of the manifest, which this worker can read.
+      settings: With a strategy that is not "auto".
       label_mode: "multi_label" or "single_label".
       bands: The dataset's bands that the model reads.
       weights_path: The weights that the backbone starts from, relative to data_root; empty for random ones.
-      strategy: One of strategies.STRATEGIES.
       num_replicas: Replicas of the model in each worker; 0 if only the worker can tell.
       shares_gpus: The workers of one machine have fewer GPUs than they are.
       rendezvous: "<host>:<port>" where worker 0 waits for the others; empty for a single worker.
       peer_wait_seconds: How long to wait there.
       stall_seconds: A worker whose first step takes longer gives up; for the others see lifeline.Watchdog.
-      checkpoint_seconds: From one checkpoint to the next within an epoch; 0 makes them at epochs' ends only.
-      keep_checkpoints: How many of the last are kept.
-      max_seconds: After which training ends with what it has; 0 is without limit.
       num_threads: Processor cores for this worker.
       follows_launcher: The worker ends as soon as its standard input does, which the launcher holds open; a pod ends at
         its Job's deadline instead.
@@ -54,20 +51,15 @@ class WorkerSpec(Document, frozen=True, kw_only=True):
     data_root: str
     training_id: str
     manifest_uri: str
-    config: TrainConfig
+    settings: TrainSettings
     label_mode: str
     bands: tuple[str, ...]
     weights_path: str
-    num_workers: int
-    strategy: str
     num_replicas: int
     shares_gpus: bool
     rendezvous: str
     peer_wait_seconds: float
     stall_seconds: float
-    checkpoint_seconds: float
-    keep_checkpoints: int
-    max_seconds: int
     num_threads: int
     follows_launcher: bool
     addresses: tuple[str, ...] = ()

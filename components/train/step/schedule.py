@@ -23,7 +23,7 @@ def learning_rate(config: TrainConfig, step: int, num_steps: int) -> float:
       step: over all epochs, from 0.
       num_steps: of the whole training, over all epochs.
     """
-    peak = config.peak_rate
+    peak = config.peak_rate(config.global_batch_size)
     num_warmup = round(num_steps * config.warmup_fraction)
     if step < num_warmup:
         share = (step + 1) / num_warmup

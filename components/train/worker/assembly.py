@@ -23,8 +23,8 @@ from components.train.model.model import backbone_of, build_model
 from components.train.model.weight_file import load_weights
 from components.train.peers import agreement
 from components.train.settings.config import TrainConfig
-from components.train.settings.config_checks import PRECISIONS
 from components.train.settings.published_weights import verified_weights
+from components.train.settings.tuning.network import PRECISIONS
 from components.train.settings.worker_spec import WorkerSpec
 from components.train.step import objective, steps
 from components.train.step.optimizer import Optimizer
@@ -39,8 +39,8 @@ def make_reader(spec: WorkerSpec, manifest: Manifest, split: str) -> Reader:
         index=index_split(spec.data_root, manifest.splits[split], num_classes, single_label),
         bands=spec.bands,
         num_classes=num_classes,
-        image_size_px=spec.config.image_size_px,
-        ratio=tfrecords.decoder_ratio(list(manifest.tile_sizes), spec.config.image_size_px),
+        image_size_px=spec.settings.config.image_size_px,
+        ratio=tfrecords.decoder_ratio(list(manifest.tile_sizes), spec.settings.config.image_size_px),
         num_threads=spec.num_threads,
     )
 
@@ -49,7 +49,7 @@ def build(spec: WorkerSpec, manifest: Manifest, precision: str) -> Any:
     """Returns the model, with random weights, in one of PRECISIONS."""
     keras.config.set_dtype_policy(PRECISIONS[precision])
     train = manifest.splits["train"]
-    config = spec.config
+    config = spec.settings.config
     num_bands = len(spec.bands)
     return build_model(
         config.backbone,
@@ -73,7 +73,7 @@ class Trained:
     @classmethod
     def build(cls, spec: WorkerSpec, manifest: Manifest) -> "Trained":
         """Builds them as they are before the first step; to be called in the strategy's scope."""
-        config = spec.config
+        config = spec.settings.config
         keras.utils.set_random_seed(config.seed)
         model = build(spec, manifest, config.precision)
         if spec.weights_path:
@@ -84,7 +84,7 @@ class Trained:
 
 def make_batch_loss(spec: WorkerSpec, manifest: Manifest) -> objective.Loss:
     """Returns the loss, with the weights of the dataset's classes."""
-    config, train = spec.config, manifest.splits["train"]
+    config, train = spec.settings.config, manifest.splits["train"]
     single_label = spec.label_mode == "single_label"
     weights = objective.class_weights(
         train.class_tiles, train.num_tiles, single_label, config.class_weighting, config.effective_number_beta
@@ -97,8 +97,8 @@ def make_writer(spec: WorkerSpec, trained: Trained, is_chief: bool) -> Checkpoin
     return CheckpointWriter(
         storage.join(spec.data_root, "training", spec.training_id, "checkpoints"),
         named_variables(trained.model, trained.average, trained.optimizer),
-        keep=spec.keep_checkpoints,
-        every_seconds=spec.checkpoint_seconds,
+        keep=spec.settings.keep_checkpoints,
+        every_seconds=spec.settings.checkpoint_seconds,
         writes=is_chief,
     )
 
@@ -114,13 +114,13 @@ def lockstep_trainee(
     pat: Callable[[], None],
 ) -> Trainee:
     """Returns what this worker trains, and with what, where all replicas take every step together."""
-    config = spec.config
+    config = spec.settings.config
     with strategy.scope():
         trained = Trained.build(spec, manifest)
     model, average = trained.model, trained.average
     loss = make_batch_loss(spec, manifest)
     num_steps = config.epochs * (len(readers["train"].index) // config.global_batch_size)
-    positions = order.batch_positions(config.global_batch_size, worker, spec.num_workers)
+    positions = order.batch_positions(config.global_batch_size, worker, spec.settings.num_workers)
     rate_factor = unfreezing.make_rate_factor(model, config)
 
     def make_train_steps() -> steps.TrainSteps:
@@ -135,27 +135,28 @@ def lockstep_trainee(
         writer=make_writer(spec, trained, worker == 0),
         train_steps=unfreezing.make_staged_steps(model, config, num_steps // config.epochs, make_train_steps),
         validation_step=steps.make_validation_step(
-            strategy, model, loss, len(manifest.classes), spec.label_mode == "single_label", spec.num_workers
+            strategy, model, loss, len(manifest.classes), spec.label_mode == "single_label", spec.settings.num_workers
         ),
         train_reader=readers["train"],
         val_reader=readers["val"],
         sampling_weights=make_sampling_weights(config, readers["train"]),
         config=config,
         worker=worker,
-        num_workers=spec.num_workers,
+        num_workers=spec.settings.num_workers,
         steps_per_call=config.steps_per_call,
         events_uri=storage.join(spec.data_root, "training", spec.training_id, "events"),
         budget=budget,
         wants_to_stop=wants_to_stop,
         settle=lambda: None,  # batch normalisation is synchronized: its statistics are the same everywhere already
-        check_agreement=agreement.make_agreement_check(strategy, model, spec.num_workers),
+        check_agreement=agreement.make_agreement_check(strategy, model, spec.settings.num_workers),
         pat=pat,
     )
 
 
 def make_average(spec: WorkerSpec, model: Any) -> WeightAverage | None:
     """Returns the average of the model's weights, if there is to be one."""
-    return WeightAverage(spec.config.ema_decay, model.trainable_variables) if spec.config.ema_decay else None
+    decay = spec.settings.config.ema_decay
+    return WeightAverage(decay, model.trainable_variables) if decay else None
 
 
 def make_sampling_weights(config: TrainConfig, reader: Reader) -> NDArray[np.float64] | None:

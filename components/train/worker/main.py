@@ -56,7 +56,7 @@ def _work(spec_uri: str) -> int:
     try:
         spec = take_place(spec)
         job, index = task_of(environment.tf_config())
-        if spec.strategy == PARAMETER_SERVER and job != CHIEF:
+        if spec.settings.strategy == PARAMETER_SERVER and job != CHIEF:
             serve(spec, environment.tf_config())
         else:
             run_worker(spec, index)

@@ -62,7 +62,7 @@ def asynchronous_trainee(
     It has two of the model: one whose variables are on the parameter servers, which is trained, and one of its own,
     which gets their values when it is to be validated.
     """
-    config = spec.config
+    config = spec.settings.config
     with coordinator.strategy.scope():
         trained = Trained.build(spec, manifest)
     model = build(spec, manifest, config.precision)
@@ -121,7 +121,7 @@ def _make_train_steps(
     Each worker takes its part of a global batch by itself, with a part of the learning rate, so that together they go
     as far as one step of lockstep does.
     """
-    config, num_workers = spec.config, spec.num_workers
+    config, num_workers = spec.settings.config, spec.settings.num_workers
     num_tiles = config.global_batch_size // num_workers
     take_step = steps.make_replica_step(
         trained.model, trained.optimizer, trained.average, config, loss, num_tiles, rate_factor

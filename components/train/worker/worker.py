@@ -35,26 +35,27 @@ def run_worker(spec: WorkerSpec, worker: int) -> None:
       LostPeer: if the workers do not come together.
       tf.errors.OpError: if a peer is lost on the way.
     """
-    budget = TimeBudget(spec.max_seconds, time.monotonic())
+    settings, config = spec.settings, spec.settings.config
+    budget = TimeBudget(settings.max_seconds, time.monotonic())
     manifest = Manifest.from_json(storage.read_bytes(spec.manifest_uri), spec.manifest_uri)
     folder = storage.join(spec.data_root, "training", spec.training_id)
     readers = {split: make_reader(spec, manifest, split) for split in ("train", "val")}
     # From here on, because making the strategy waits for ever for a peer that has died meanwhile.
     watchdog = Watchdog(spec.stall_seconds)
     roll = None
-    if spec.strategy == PARAMETER_SERVER:
+    if settings.strategy == PARAMETER_SERVER:
         roll = Roll(spec.rendezvous)
-        others = [f"{job} {index}" for job, index in tasks(spec.strategy, spec.num_workers) if job != CHIEF]
+        others = [f"{job} {index}" for job, index in tasks(settings.strategy, settings.num_workers) if job != CHIEF]
         roll.wait_for(others, spec.peer_wait_seconds)
-    elif spec.num_workers > 1:
-        cluster.meet_peers(spec.rendezvous, worker, spec.num_workers, spec.peer_wait_seconds)
+    elif settings.num_workers > 1:
+        cluster.meet_peers(spec.rendezvous, worker, settings.num_workers, spec.peer_wait_seconds)
     strategy = make_strategy(
-        spec.strategy, worker, spec.num_workers, spec.num_replicas, spec.num_threads, spec.shares_gpus
+        settings.strategy, worker, settings.num_workers, spec.num_replicas, spec.num_threads, spec.shares_gpus
     )
     # Not before: making the strategy, TensorFlow sets a handler of its own. Until here SIGTERM just ends the worker.
     wants_to_stop = _listen_for_sigterm()
     if roll is None:
-        check_replicas(spec.config, spec.num_workers, num_local_replicas(strategy, spec.num_workers))
+        check_replicas(config, settings.num_workers, num_local_replicas(strategy, settings.num_workers))
         tf.config.experimental.enable_op_determinism()
         trainee = lockstep_trainee(spec, manifest, worker, strategy, readers, budget, wants_to_stop, watchdog.pat)
     else:
@@ -73,8 +74,8 @@ def run_worker(spec: WorkerSpec, worker: int) -> None:
     restore_best(trainee.writer.root, state.best_checkpoint, named_variables(model, average=average))
     if average is not None:
         average.copy_to_model()
-    ratio = tfrecords.decoder_ratio(list(manifest.tile_sizes), spec.config.image_size_px)
-    classifier = Classifier(model, spec.bands, spec.config.image_size_px, ratio, spec.label_mode == "single_label")
+    ratio = tfrecords.decoder_ratio(list(manifest.tile_sizes), config.image_size_px)
+    classifier = Classifier(model, spec.bands, config.image_size_px, ratio, spec.label_mode == "single_label")
     export(classifier, storage.join(folder, "export"), worker == 0)
     watchdog.pat()
     if worker == 0:

@@ -18,7 +18,7 @@ from components.progress import StepLog
 from components.train.checkpoint.checkpoints import names_under
 from components.train.launch.pods.pod_waits import Limits
 from components.train.launch.pods.task_config import TaskSettings
-from components.train.settings.node_pools import resolve
+from components.train.settings.node_pools import PoolSettings
 from components.train.settings.worker_spec import WorkersFailed
 
 pytestmark = [*BUCKET_MARKS, pytest.mark.usefixtures("use_the_workplace")]
@@ -96,7 +96,7 @@ def test_pods_that_cannot_start_end_the_launch_with_the_reason(
 ) -> None:
     if image:
         monkeypatch.setenv("AGRIVISION_WORKER_IMAGE", image)
-    pool = resolve(**{"profile": "cpu", **changes})
+    pool = PoolSettings(**changes).pool()
     limits = Limits(scheduled=2.0, faulty=2.0)
     with pytest.raises(WorkersFailed, match=message):
         train_in_pods(settings(bucket_data, 3, 1, num_workers=1), TaskSettings(pool), StepLog("train"), limits)

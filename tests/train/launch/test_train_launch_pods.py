@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from kubernetes_server import COMPLETE, FAILED, ScriptedKubernetes, pod
-from worker_specs import spec_in
+from worker_specs import changed, spec_in
 
 from components import storage
 from components.environment import WorkerSettings
@@ -21,7 +21,7 @@ from components.train.launch.pods.api import Kubernetes
 from components.train.launch.pods.launcher import WorkerPods
 from components.train.launch.pods.pod_waits import Limits
 from components.train.launch.pods.task_config import TaskSettings
-from components.train.settings.node_pools import resolve
+from components.train.settings.node_pools import PoolSettings
 from components.train.settings.worker_spec import WorkersFailed, WorkerSpec
 
 RUNNING = ([], [pod(0, "Running"), pod(1, "Running")])
@@ -50,11 +50,11 @@ def run(
     check: Any = lambda: None,
     queue: str = "",
 ) -> int:
-    task = TaskSettings(resolve("cpu", cpu=cpu))
+    task = TaskSettings(PoolSettings(cpu=cpu).pool())
     cluster = WorkerSettings(namespace="agrivision", image="image", queue=queue)
     pods = WorkerPods(Kubernetes(), task, cluster, 2, ("step", "uid"), limits)
     with launch_dir(str(root / "logs")) as directory:
-        return pods.launch(spec_in(root), max_restarts, directory, StepLog("train"), check)
+        return pods.launch(changed(spec_in(root), max_restarts=max_restarts), directory, StepLog("train"), check)
 
 
 def test_workers_are_started_with_what_they_need_and_nothing_is_left_of_them(

@@ -12,7 +12,7 @@ from pods_training import SMALL, BackgroundTraining, settings
 
 from components import environment
 from components.train.launch.pods.job import TRAINING
-from components.train.settings.node_pools import GPU, Pool, resolve
+from components.train.settings.node_pools import GPU, Pool, PoolSettings
 
 pytestmark = [*BUCKET_MARKS, pytest.mark.usefixtures("use_the_workplace")]
 NUM_EPOCHS = 20
@@ -49,7 +49,9 @@ def two_gpus() -> Iterator[Pool]:
     """A pool of one GPU for each of two workers."""
     selector = {"agrivision-test": uuid.uuid4().hex}
     with pretended_gpus(2, selector):
-        yield resolve("cpu", GPU, 1, node_selector=selector, cpu=SMALL.cpu, memory=SMALL.memory)
+        yield PoolSettings(
+            accelerator_type=GPU, accelerator_count="1", node_selector=selector, cpu=SMALL.cpu, memory=SMALL.memory
+        ).pool()
 
 
 @pytest.fixture

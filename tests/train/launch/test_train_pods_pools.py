@@ -11,7 +11,7 @@ from pods_training import SMALL, BackgroundTraining, settings, train_in_pods
 from components.progress import StepLog
 from components.train.launch.pods.pod_waits import Limits
 from components.train.launch.pods.task_config import TaskSettings
-from components.train.settings.node_pools import GPU, resolve
+from components.train.settings.node_pools import GPU, PoolSettings
 from components.train.settings.worker_spec import WorkersFailed
 
 pytestmark = [*BUCKET_MARKS, pytest.mark.usefixtures("use_the_workplace")]
@@ -28,7 +28,7 @@ def gpu_node() -> Iterator[str]:
 def test_workers_of_a_gpu_profile_land_on_its_labelled_and_tainted_node_with_a_gpu_each(
     bucket_data: tuple[str, Path], place: Workplace, gpu_node: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    pool = resolve("gke-gpu-l4", cpu=SMALL.cpu, memory=SMALL.memory, shared_memory="64Mi")
+    pool = PoolSettings(profile="gke-gpu-l4", cpu=SMALL.cpu, memory=SMALL.memory, shared_memory="64Mi").pool()
     training = BackgroundTraining(settings(bucket_data, 1, 10), capfd, pool)
     training.wait_until(lambda: place.is_training(1))
     pods = place.pods()
@@ -41,8 +41,10 @@ def test_workers_of_a_gpu_profile_land_on_its_labelled_and_tainted_node_with_a_g
 def test_who_wants_more_gpus_than_there_are_or_none_is_kept_off_that_node(
     bucket_data: tuple[str, Path], place: Workplace, gpu_node: str
 ) -> None:
-    pool = resolve("gke-gpu-l4", cpu=SMALL.cpu, memory=SMALL.memory, shared_memory="64Mi", accelerator_count=4)
-    stranger = resolve("cpu", cpu=SMALL.cpu, memory=SMALL.memory, node_selector=L4)
+    pool = PoolSettings(
+        profile="gke-gpu-l4", cpu=SMALL.cpu, memory=SMALL.memory, shared_memory="64Mi", accelerator_count="4"
+    ).pool()
+    stranger = PoolSettings(cpu=SMALL.cpu, memory=SMALL.memory, node_selector=L4).pool()
     for each, message in ((pool, f"Insufficient {GPU}"), (stranger, "untolerated taint")):
         with pytest.raises(WorkersFailed, match=f"worker 0 waited 2 s for a node: .*{message}"):
             train_in_pods(

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import msgspec
 import pytest
 from train_fixtures import (
     TUNING,
@@ -23,6 +22,7 @@ from train_fixtures import (
     workers_of,
     write_data,
 )
+from worker_specs import changed
 
 from components.contracts import TrainingReceipt
 from components.errors import DataError
@@ -103,9 +103,11 @@ def test_a_full_disk_ends_training_with_one_line_and_a_later_launch_goes_on(
 def test_workers_do_not_outlive_their_launcher(data: Path, tmp_path: Path) -> None:
     root = another_root(data, tmp_path)
     script = (
-        "from components.progress import StepLog\nfrom components.train.training import train_locally\n"
-        f"train_locally({str(root)!r}, {json.dumps({**TUNING, 'epochs': 500})!r}, 2, 0, "
-        f"{str(root / 'manifest.json')!r}, StepLog('train'))"
+        "from components.progress import StepLog\nfrom components.train.settings.config import TrainConfig\n"
+        "from components.train.settings.train_settings import TrainSettings\n"
+        "from components.train.training import run_training\n"
+        f"settings = TrainSettings(config=TrainConfig(**{ {**TUNING, 'epochs': 500}!r}), max_restarts=0)\n"
+        f"run_training(settings, {str(root)!r}, {str(root / 'manifest.json')!r}, StepLog('train'))"
     )
     launcher = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT)
     try:
@@ -122,7 +124,7 @@ def lone_worker(data: Path, training_id: str, tmp_path: Path, output: Path, **ch
     """Starts worker 1 of 2, whose peer never comes."""
     spec = WorkerSpec.read(data / "training" / training_id / "logs/launch-1/attempt-1-spec.json")
     changes = {"num_workers": 2, "rendezvous": "127.0.0.1:1", **changes}
-    msgspec.structs.replace(spec, **changes).write(tmp_path / "spec.json")
+    changed(spec, **changes).write(tmp_path / "spec.json")
     task = {"cluster": {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}, "task": {"type": "worker", "index": 1}}
     with output.open("w") as file:
         return subprocess.Popen(

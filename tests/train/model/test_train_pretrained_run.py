@@ -1,11 +1,12 @@
 """The train stage from pretrained weights, frozen and unfrozen in stages, with real worker processes."""
 
-import json
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from pretrained_backbone import save_weights
 from train_fixtures import assert_equal, checkpointed, write_data
@@ -13,7 +14,9 @@ from train_fixtures import assert_equal, checkpointed, write_data
 from components.contracts import TrainingReceipt
 from components.errors import DataError
 from components.progress import StepLog
-from components.train.training import train_locally
+from components.train.settings.config import TrainConfig
+from components.train.settings.train_settings import TrainSettings
+from components.train.training import run_training
 
 TUNING = {
     "image_size_px": 32,
@@ -40,15 +43,15 @@ def undisturbed(data: Path) -> TrainingReceipt:
     return train(data, data, num_workers=1)
 
 
-def arguments(data: Path, root: Path, num_workers: int, max_restarts: int, **tuning: object) -> tuple:
-    config = json.dumps({**TUNING, "weights": str(data / "small.weights.h5"), **tuning})
-    return str(root), config, num_workers, max_restarts, str(data / "manifest.json")
+def settings(data: Path, num_workers: int = 1, max_restarts: int = 0, **tuning: object) -> TrainSettings:
+    config = TrainConfig(**{**TUNING, "weights": str(data / "small.weights.h5"), **tuning})
+    return TrainSettings(config=config, num_workers=num_workers, max_restarts=max_restarts)
 
 
-def train(data: Path, root: Path, num_workers: int, max_restarts: int = 0, **tuning: object) -> TrainingReceipt:
+def train(data: Path, root: Path, **changes: Any) -> TrainingReceipt:
     if root != data:
         (root / "shards").symlink_to(data / "shards")
-    return train_locally(*arguments(data, root, num_workers, max_restarts, **tuning), StepLog("train"))
+    return run_training(settings(data, **changes), str(root), str(data / "manifest.json"), StepLog("train"))
 
 
 def test_two_workers_equal_one_through_all_stages(data: Path, undisturbed: TrainingReceipt, tmp_path: Path) -> None:
@@ -68,9 +71,12 @@ def test_a_stopped_training_goes_on_in_the_middle_of_a_stage(
     data: Path, undisturbed: TrainingReceipt, tmp_path: Path
 ) -> None:
     (tmp_path / "shards").symlink_to(data / "shards")
+    places = str(tmp_path), str(data / "manifest.json")
     script = (
-        "from components.progress import StepLog\nfrom components.train.training import train_locally\n"
-        f"train_locally(*{arguments(data, tmp_path, 1, 0)!r}, StepLog('train'))"
+        "import msgspec\nfrom components.progress import StepLog\nfrom components.train.training import run_training\n"
+        "from components.train.settings.train_settings import TrainSettings\n"
+        f"settings = msgspec.json.decode({msgspec.json.encode(settings(data))!r}, type=TrainSettings)\n"
+        f"run_training(settings, *{places!r}, StepLog('train'))"
     )
     command = [sys.executable, "-c", script]
     with subprocess.Popen(command, cwd=Path(__file__).parents[3], stdout=subprocess.PIPE, text=True) as launcher:
@@ -82,5 +88,5 @@ def test_a_stopped_training_goes_on_in_the_middle_of_a_stage(
     assert state is not None
     # Mostly within an epoch; the signal may as well be heeded right before the first step of one.
     assert state.epoch in (1, 2), "in the middle of a stage"
-    receipt = train_locally(*arguments(data, tmp_path, 1, 0), StepLog("train"))
+    receipt = run_training(settings(data), *places, StepLog("train"))
     assert_equal(tmp_path, receipt, data, undisturbed)

@@ -7,9 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-import msgspec
 import pytest
-from worker_specs import spec_in
+from worker_specs import changed, spec_in
 
 from components.errors import EXIT_SETTINGS
 from components.train.peers.job_member import NoSuchPeer, take_place
@@ -24,7 +23,7 @@ def no_tf_config(monkeypatch: pytest.MonkeyPatch) -> None:
 def spec(root: Path, **changes: object) -> WorkerSpec:
     addresses = ("127.0.0.1:2222", "localhost:2222")
     given = {"addresses": addresses, "rendezvous": "worker-0.workers:2223", **changes}
-    return msgspec.structs.replace(spec_in(root), **given)
+    return changed(spec_in(root), **given)
 
 
 @pytest.mark.parametrize(("index", "rendezvous"), [(0, "0.0.0.0:2223"), (1, "worker-0.workers:2223")])

@@ -37,32 +37,27 @@ def same(manifest: Manifest) -> Manifest:
 
 
 @pytest.mark.parametrize(
-    ("changes", "num_workers", "max_restarts", "change", "error", "message"),
+    ("changes", "num_workers", "change", "error", "message"),
     [
-        ({}, 0, 0, same, SettingsError, "train_num_workers must be at least 1, got 0"),
-        ({}, 1, -1, same, SettingsError, "train_max_restarts must be at least 0, got -1"),
-        ({}, 4, 0, same, SettingsError, "global_batch_size must be a multiple of train_num_workers=4, got 6"),
-        ({}, 6, 0, same, SettingsError, "at most the number of train shards, 3, got 6"),
-        ({"global_batch_size": 14}, 1, 0, same, SettingsError, "at most the number of train tiles, 12, got 14"),
-        ({"image_size_px": 49}, 1, 0, same, SettingsError, "at most the side of the largest tile, 48 px, got 49"),
-        ({"image_size_px": 41}, 1, 0, scaled_to_40, SettingsError, "at which the tiles are stored, 40 px, got 41"),
-        ({"label_mode": "single_label"}, 1, 0, without_single_labels, SettingsError, "use multi_label"),
-        ({}, 1, 0, without_val, DataError, "the dataset has no val split, only train"),
+        ({}, 6, same, SettingsError, "at most the number of train shards, 3, got 6"),
+        ({"global_batch_size": 14}, 1, same, SettingsError, "at most the number of train tiles, 12, got 14"),
+        ({"image_size_px": 49}, 1, same, SettingsError, "at most the side of the largest tile, 48 px, got 49"),
+        ({"image_size_px": 41}, 1, scaled_to_40, SettingsError, "at which the tiles are stored, 40 px, got 41"),
+        ({"label_mode": "single_label"}, 1, without_single_labels, SettingsError, "use multi_label"),
+        ({}, 1, without_val, DataError, "the dataset has no val split, only train"),
         (
             {"bands": "rgb_nir"},
             1,
-            0,
             rgb_only,
             SettingsError,
             '"rgb_nir" needs nir, and the dataset has only red',
         ),
-        ({"bands": "rgb_nir_ndvi"}, 1, 0, rgb_only, SettingsError, 'use "rgb" or "auto"'),
-        ({"weights": "/none/w.keras"}, 1, 0, same, SettingsError, "weights: no such file '/none/w.keras'"),
+        ({"bands": "rgb_nir_ndvi"}, 1, rgb_only, SettingsError, 'use "rgb" or "auto"'),
+        ({"weights": "/none/w.keras"}, 1, same, SettingsError, "weights: no such file '/none/w.keras'"),
         # 12 train tiles, but 8 of them with exactly one class
         (
             {"label_mode": "single_label", "global_batch_size": 10},
             1,
-            0,
             same,
             SettingsError,
             "train tiles, [4-8], got 10",
@@ -73,20 +68,19 @@ def test_what_cannot_work_is_refused(
     manifest: Manifest,
     changes: dict,
     num_workers: int,
-    max_restarts: int,
     change,
     error: type[AgrivisionError],
     message,
 ) -> None:
     config = TrainConfig(**{**GOOD, **changes})
     with pytest.raises(error, match=message):
-        check_training(config, change(manifest), num_workers, max_restarts)
+        check_training(config, change(manifest), num_workers)
 
 
 def test_what_can_work_is_accepted(manifest: Manifest) -> None:
-    check_training(TrainConfig(**GOOD), manifest, num_workers=3, max_restarts=0)
-    check_training(TrainConfig(**GOOD), without_single_labels(manifest), num_workers=1, max_restarts=0)
-    check_training(TrainConfig(**GOOD | {"image_size_px": 40}), scaled_to_40(manifest), num_workers=1, max_restarts=0)
+    check_training(TrainConfig(**GOOD), manifest, num_workers=3)
+    check_training(TrainConfig(**GOOD), without_single_labels(manifest), num_workers=1)
+    check_training(TrainConfig(**GOOD | {"image_size_px": 40}), scaled_to_40(manifest), num_workers=1)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,14 @@ from typing import Any
 import pytest
 
 from components.errors import SettingsError
-from components.train.launch.pods.task_config import TaskSettings, check_reach, settings_of
-from components.train.settings.node_pools import PROFILES, check_pool, resolve
+from components.train.launch.pods.task_config import TaskSettings, check_reach, task_settings
+from components.train.settings.node_pools import PROFILES, Pool, PoolSettings, check_pool
 from components.train.settings.quantities import in_bytes, in_cores
+
+
+def pool_of(**changes: Any) -> Pool:
+    return PoolSettings(**changes).pool()
+
 
 SPOT = {"key": "spot", "operator": "Exists"}
 
@@ -27,17 +32,27 @@ class Task:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_profile_by_itself_is_a_pool_to_train_on(profile: str) -> None:
-    assert resolve(profile) == PROFILES[profile]
-    check_pool(resolve(profile), 1)
+    assert pool_of(profile=profile) == PROFILES[profile]
+    check_pool(pool_of(profile=profile), 1)
 
 
 def test_a_run_changes_of_a_profile_what_it_names() -> None:
-    pool = resolve("gke-gpu-l4", "", "2", {"pool": "a"}, [SPOT], "4", "16Gi", "1Gi")
+    pool = pool_of(
+        profile="gke-gpu-l4",
+        accelerator_count="2",
+        node_selector={"pool": "a"},
+        tolerations=[SPOT],
+        cpu="4",
+        memory="16Gi",
+        shared_memory="1Gi",
+    )
     assert (pool.accelerator_type, pool.accelerator_count) == ("nvidia.com/gpu", 2)
     assert pool.node_selector == {"cloud.google.com/gke-accelerator": "nvidia-l4", "pool": "a"}
     assert pool.tolerations == (*PROFILES["gke-gpu-l4"].tolerations, SPOT)
     assert (pool.cpu, pool.memory, pool.shared_memory) == ("4", "16Gi", "1Gi")
-    pool = resolve("cpu", "nvidia.com/gpu", "1", {}, [{**SPOT, "tolerationSeconds": 300.0}])
+    pool = pool_of(
+        accelerator_type="nvidia.com/gpu", accelerator_count="1", tolerations=[{**SPOT, "tolerationSeconds": 300.0}]
+    )
     assert (pool.accelerator_type, pool.accelerator_count, pool.cpu) == ("nvidia.com/gpu", 1, PROFILES["cpu"].cpu)
     assert repr(pool.tolerations[0]["tolerationSeconds"]) == "300", "Kubeflow made 300.0 of it"
 
@@ -63,7 +78,7 @@ def test_a_run_changes_of_a_profile_what_it_names() -> None:
 )
 def test_what_is_no_pool_is_refused_by_name(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
-        resolve(**{"profile": "cpu", **changes})
+        pool_of(**changes)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +96,7 @@ def test_what_is_no_pool_is_refused_by_name(changes: dict[str, Any], message: st
 )
 def test_what_no_worker_can_train_on_is_refused(changes: dict[str, Any], num_workers: int, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
-        check_pool(resolve(**changes), num_workers)
+        check_pool(pool_of(**changes), num_workers)
 
 
 @pytest.mark.parametrize(
@@ -107,13 +122,13 @@ def test_the_task_s_own_settings_win_and_the_launcher_s_are_kept_from_the_worker
         ],
         volume_mounts=[mount],
     )
-    settings = settings_of(task, "cpu", "1", "4Gi", "1Gi")
+    settings = task_settings(task, PoolSettings(cpu="1", memory="4Gi", shared_memory="1Gi"))
     pool = settings.pool
     assert (pool.cpu, pool.memory, pool.shared_memory) == ("3", "2Gi", "1Gi")
     assert (pool.accelerator_type, pool.accelerator_count) == ("nvidia.com/gpu", 2)
     assert (pool.node_selector, pool.tolerations) == ({"pool": "a"}, (SPOT,))
     assert settings.env == ({"name": "LANG", "value": "C"},)
-    assert settings_of(Task(), "cpu", "1", "", "").pool == resolve("cpu", cpu="1")
+    assert task_settings(Task(), PoolSettings(cpu="1")).pool == pool_of(cpu="1")
     check_reach("/mnt/agrivision/data", settings)
     check_reach("gs://bucket/data", TaskSettings(pool))
     for elsewhere in ("/mnt/agrivision-2/data", "/data"):

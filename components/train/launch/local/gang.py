@@ -20,6 +20,7 @@ from components.train.launch.local.process import WorkerProcess
 from components.train.launch.local.spawn import ProcessGang
 from components.train.settings.roles import tasks
 from components.train.settings.strategies import PARAMETER_SERVER
+from components.train.settings.train_settings import TrainSettings
 from components.train.settings.worker_spec import EXIT_DONE, WorkersFailed, WorkerSpec, blame
 
 _POLL_SECONDS = 0.1
@@ -33,12 +34,10 @@ _SUSPECT_SECONDS = 4.0  # of silence, after which it was a freeze that the peers
 
 def run_gang(
     make_spec: Callable[[str], WorkerSpec],
-    num_workers: int,
-    max_restarts: int,
+    settings: TrainSettings,
     work_dir: Path,
     log: StepLog,
     check: Callable[[], None] = lambda: None,
-    strategy: str = "",
 ) -> int:
     """Runs the workers to their end, restarting them from their checkpoint, and returns the number of restarts.
 
@@ -47,16 +46,17 @@ def run_gang(
 
     Args:
       make_spec: returns the workers' spec for a rendezvous "<host>:<port>".
+      settings: with a strategy that is not "auto".
       work_dir: holds, of each attempt, `attempt-<a>-spec.json`, `attempt-<a>-worker-<w>.log` and, when it has failed,
         `attempt-<a>-ended.json` with the workers' exit codes.
       check: called all the time; an AgrivisionError that it raises kills the workers.
-      strategy: one of strategies.STRATEGIES.
 
     Raises:
       SettingsError, DataError: what a worker ended with; another attempt would end the same.
       WorkersFailed: after `max_restarts` restarts.
     """
     work_dir.mkdir(parents=True, exist_ok=True)
+    max_restarts, processes = settings.max_restarts, tasks(settings.strategy, settings.num_workers)
     num_replaced = 0
 
     def replace(gang: ProcessGang, lost: WorkerProcess) -> WorkerProcess | None:
@@ -70,10 +70,10 @@ def run_gang(
 
     for attempt in range(1, max_restarts + 2):
         with tempfile.TemporaryDirectory(prefix="agrivision-train-") as temporary:
-            gang = ProcessGang.prepare(make_spec, tasks(strategy, num_workers), work_dir, attempt, Path(temporary))
+            gang = ProcessGang.prepare(make_spec, processes, work_dir, attempt, Path(temporary))
             workers = gang.start()
             try:
-                can_replace = strategy == PARAMETER_SERVER
+                can_replace = settings.strategy == PARAMETER_SERVER
                 failed = _wait(workers, check, functools.partial(replace, gang) if can_replace else None)
             finally:
                 _stop(workers)

@@ -19,15 +19,13 @@ class LocalProcesses:
         self.devices = find_devices()
         self.num_threads = _num_threads(num_workers)
 
-    def launch(
-        self, spec: WorkerSpec, max_restarts: int, directory: LaunchDir, log: StepLog, check: Callable[[], None]
-    ) -> int:
+    def launch(self, spec: WorkerSpec, directory: LaunchDir, log: StepLog, check: Callable[[], None]) -> int:
         """See training.Launcher."""
 
         def make_spec(rendezvous: str) -> WorkerSpec:
             return msgspec.structs.replace(spec, rendezvous=rendezvous, follows_launcher=True)
 
-        return run_gang(make_spec, spec.num_workers, max_restarts, directory.path, log, check, spec.strategy)
+        return run_gang(make_spec, spec.settings, directory.path, log, check)
 
 
 def _num_threads(num_workers: int) -> int:

@@ -66,15 +66,14 @@ class WorkerPods:
         )
         self.num_threads = max(1, int(in_cores(pool.cpu)))
 
-    def launch(
-        self, spec: WorkerSpec, max_restarts: int, directory: LaunchDir, log: StepLog, check: Callable[[], None]
-    ) -> int:
+    def launch(self, spec: WorkerSpec, directory: LaunchDir, log: StepLog, check: Callable[[], None]) -> int:
         """See training.Launcher."""
         spec = self._with_shared_manifest(spec)
         training = self._gang_of(spec)
         num_restarts = num_disruptions = 0
         first = self._find_work(training, log)
-        names = tasks(spec.strategy, spec.num_workers)
+        names = tasks(spec.settings.strategy, spec.settings.num_workers)
+        max_restarts = spec.settings.max_restarts
         while True:
             number = first + num_restarts + num_disruptions
             attempt = self._prepare(training, spec, number, directory, log)
@@ -113,7 +112,7 @@ class WorkerPods:
             namespace=self._cluster.namespace,
             training=f"agrivision-{spec.training_id}-{place}",
             attempt=0,
-            num_pods=len(tasks(spec.strategy, spec.num_workers)),
+            num_pods=len(tasks(spec.settings.strategy, spec.settings.num_workers)),
             pod=WorkerPod(
                 image=self._cluster.image,
                 spec_uri="",
@@ -127,7 +126,9 @@ class WorkerPods:
             queue=self._cluster.queue,
             owner=self._owner,
         )
-        return dataclasses.replace(gang, digest=digest(gang, spec.to_json()))
+        # How often it may start again is for each launch to say.
+        trained = msgspec.structs.replace(spec, settings=dataclasses.replace(spec.settings, max_restarts=0))
+        return dataclasses.replace(gang, digest=digest(gang, trained.to_json()))
 
     def _find_work(self, training: PodGang, log: StepLog) -> int:
         """Returns the number of the attempt to begin with: one that is at work already, or a new one.

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from components.errors import SettingsError
-from components.train.settings.node_pools import Pool, resolve
+from components.train.settings.node_pools import Pool, PoolSettings
 
 _CLUSTER_SETTINGS = "AGRIVISION_"  # what begins so is said to the launcher
 
@@ -42,8 +42,8 @@ def is_on_cluster(task: TaskConfig) -> bool:
     )
 
 
-def settings_of(task: TaskConfig, profile: str, cpu: str, memory: str, shared_memory: str) -> TaskSettings:
-    """Returns a profile with what a run, by its parameters and its task, says beyond it.
+def task_settings(task: TaskConfig, settings: PoolSettings) -> TaskSettings:
+    """Returns what the workers' pods get: the pool that a run names, with what its task says beyond it.
 
     Raises:
       SettingsError: if that is none of its kind.
@@ -54,16 +54,15 @@ def settings_of(task: TaskConfig, profile: str, cpu: str, memory: str, shared_me
     if len(accelerators) > 1:
         raise SettingsError(f"a worker has accelerators of one type, got {', '.join(sorted(accelerators))}")
     kind, count = next(iter(accelerators.items()), ("", 0))
-    pool = resolve(
-        profile,
+    pool = dataclasses.replace(
+        settings,
         accelerator_type=kind,
-        accelerator_count=count,
-        node_selector=task.node_selector,
-        tolerations=task.tolerations,
-        cpu=str(requests.get("cpu") or limits.get("cpu") or cpu),
-        memory=str(limits.get("memory") or requests.get("memory") or memory),
-        shared_memory=shared_memory,
-    )
+        accelerator_count=str(count),
+        node_selector=dict(task.node_selector or {}),
+        tolerations=list(task.tolerations or ()),  # type: ignore[arg-type]
+        cpu=str(requests.get("cpu") or limits.get("cpu") or settings.cpu),
+        memory=str(limits.get("memory") or requests.get("memory") or settings.memory),
+    ).pool()
     return TaskSettings(
         pool,
         env=tuple(each for each in task.env or () if not each["name"].startswith(_CLUSTER_SETTINGS)),
