@@ -48,7 +48,7 @@ def decoder_ratio(tile_sizes: Sequence[str], image_size_px: int) -> int:
 def decode_image(
     rgb: Tensor, nir: Tensor, valid_mask: Tensor, bands: Sequence[str], image_size_px: int, ratio: int
 ) -> tuple[Tensor, Tensor]:
-    """Decodes one tile, in a graph; components/tile_decoder.py gives the same without one.
+    """Decodes one tile, in a graph; components/records/tile_decoder.py gives the same without one.
 
     Args:
       rgb, nir, valid_mask: encoded, string []; an empty mask means that every pixel is valid.

@@ -151,7 +151,7 @@ def test_a_few_bad_tiles_are_left_out_and_reported(tmp_path):
     inventory = build(source_uri, tmp_path / "data", max_bad_fraction=1 / 52)  # just
     assert [(rejection.tile_id, rejection.reason) for rejection in inventory.rejected] == [(bad, "nir: no such file")]
     assert inventory.num_tiles == 51
-    with pytest.raises(DataError) as error:
+    with pytest.raises(DataError, match="1 of 52 tiles") as error:
         build(source_uri, tmp_path / "data", max_bad_fraction=0.019)
     assert str(error.value) == (
         f"1 of 52 tiles under {source_uri!r} are bad, 1.9%, more than ingest_max_bad_fraction=0.019 allows: "

@@ -1,12 +1,10 @@
 """The plan says where its numbers come from, and says what the planner does."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import hypothesis
 import pytest
+from command_here import agrivision_here
 from hypothesis import strategies
 from tile_listing import release_files, tile_name, write_files
 
@@ -17,8 +15,6 @@ from components.ingest.plan_explained import expected_sizes, explain_shards, pla
 from components.ingest.planner import MB, num_shards
 from components.ingest.settings import IngestSettings
 from components.progress import StepLog
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -90,15 +86,10 @@ def test_a_source_known_by_its_size_is_split_by_percent():
         expected_sizes(10, 0, 20, 20)
 
 
-def agrivision(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from pipeline.cli import main; main()", "plan", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-
-
 def test_the_plan_of_a_source_is_what_ingest_does_and_writes_nothing(tmp_path):
     names = [tile_name(f"F{number // 4}", number % 4) for number in range(80)]
     source_uri = write_files(tmp_path / "tiles", release_files(PAPER_2020, "data2017_miniscale", names))
-    result = agrivision("--source-uri", source_uri, "--train-num-workers", "3")
+    result = agrivision_here("plan", "--source-uri", source_uri, "--train-num-workers", "3")
     lines = result.stdout.splitlines()
     assert lines[0] == "80 tiles in layout paper-2020, split by field"
     assert re.fullmatch(r"train: 48 tiles, 0\.0 MB in 3 shards of 0\.0 MB on average, 1 per worker", lines[1])
@@ -109,7 +100,7 @@ def test_the_plan_of_a_source_is_what_ingest_does_and_writes_nothing(tmp_path):
 
 
 def test_the_plan_of_the_paper_release_from_its_size_alone():
-    result = agrivision("--num-tiles", "94986", "--train-num-workers", "64")
+    result = agrivision_here("plan", "--num-tiles", "94986", "--train-num-workers", "64")
     assert result.stdout.splitlines()[:2] == [
         "train: 56,992 tiles, 11,398.4 MB in 512 shards of 22.3 MB on average, 8 per worker",
         "  64 MB each would give 179; raised to 512, so that 64 workers can shuffle and share out 8 each; "
@@ -119,7 +110,7 @@ def test_the_plan_of_the_paper_release_from_its_size_alone():
 
 
 def test_smaller_tiles_need_fewer_shards():
-    result = agrivision("--num-tiles", "94986", "--shard-tile-size-px", "256", "--train-num-workers", "1")
+    result = agrivision_here("plan", "--num-tiles", "94986", "--shard-tile-size-px", "256", "--train-num-workers", "1")
     assert result.stdout.splitlines()[:3] == [
         "larger tiles are scaled down to 256 px; what they take is an estimate",
         "train: 56,992 tiles, 3,921.7 MB in 64 shards of 61.3 MB on average, 64 per worker",
@@ -137,7 +128,7 @@ def test_smaller_tiles_need_fewer_shards():
     ],
 )
 def test_a_plan_that_cannot_be_made_is_one_line(arguments, message):
-    result = agrivision(*arguments)
+    result = agrivision_here("plan", *arguments)
     assert result.returncode == 2
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1

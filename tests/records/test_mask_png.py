@@ -50,9 +50,16 @@ CONTENT = mask_png.encode_mask(MASKS["noise"])
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"", b"no image", CONTENT[:30], CONTENT[:90], CONTENT[:70] + b"\xff\xff" + CONTENT[72:], b"\0" + CONTENT[1:]],
+    ("content", "message"),
+    [
+        (b"", "not a readable PNG"),
+        (b"no image", "not a readable PNG"),
+        (CONTENT[:30], "it is cut off"),
+        (CONTENT[:90], "it is cut off"),
+        (CONTENT[:70] + b"\xff\xff" + CONTENT[72:], "its compressed rows are damaged"),
+        (b"\0" + CONTENT[1:], "not a readable PNG"),
+    ],
 )
-def test_what_is_no_mask_is_refused(content: bytes) -> None:
-    with pytest.raises(DamagedImage):
+def test_what_is_no_mask_is_refused(content: bytes, message: str) -> None:
+    with pytest.raises(DamagedImage, match=message):
         mask_png.packed_mask(content)

@@ -132,18 +132,17 @@ def test_a_process_that_is_killed_while_it_writes_leaves_the_last_checkpoint_who
     random = np.random.default_rng(5)
     written = -1
     for _ in range(12):
-        child = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-c", _WRITES_FOR_EVER, str(tmp_path), str(written + 1)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
-        )
-        assert child.stdout is not None
-        written = int(child.stdout.readline())
-        time.sleep(random.uniform(0.0, 0.1))
-        child.send_signal(signal.SIGKILL)
-        written = max([written, *map(int, child.stdout.read().split())])
-        child.wait()
+        ) as child:
+            assert child.stdout is not None
+            written = int(child.stdout.readline())
+            time.sleep(random.uniform(0.0, 0.1))
+            child.send_signal(signal.SIGKILL)
+            written = max([written, *map(int, child.stdout.read().split())])
         found = checkpoints.read_newest(str(tmp_path), lambda text: pytest.fail(text))
         assert found is not None
         state, restored = found

@@ -91,7 +91,7 @@ def test_a_token_that_is_never_accepted_is_final(server: ScriptedKubernetes) -> 
 
 def test_an_object_that_was_created_though_the_answer_was_lost_is_found(server: ScriptedKubernetes) -> None:
     server.faults = ["cut after"]
-    with pytest.raises(Refused) as error:
+    with pytest.raises(Refused, match='jobs "another" already exists') as error:
         Kubernetes().create("job", {**JOB, "metadata": {**JOB["metadata"], "name": "another"}})
     assert error.value.status == CONFLICT
     assert ("jobs", "another") in server.objects

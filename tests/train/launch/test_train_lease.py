@@ -42,7 +42,7 @@ def test_a_second_launch_waits_and_a_killed_one_waits_for_nobody(tmp_path: Path)
         assert said[0].endswith("is at this training already; waiting for it to end")
     finally:
         holder.send_signal(signal.SIGKILL)
-        holder.wait()
+        holder.communicate()
     assert entered.wait(5.0)
     thread.join()
 
