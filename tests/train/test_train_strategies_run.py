@@ -61,7 +61,7 @@ def test_two_replicas_of_one_worker_equal_one_device(
     data: Path, root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     alone = train(data, 1, TUNING, strategy="mirrored")
-    assert "train_strategy mirrored finds one device here, and does what one_device does" in capfd.readouterr().out
+    assert "train_strategy mirrored found one device, so it works like one_device" in capfd.readouterr().out
     # Two parts of the processor in place of two GPUs.
     monkeypatch.setattr(training, "resolve_strategy", lambda *args: ("mirrored", 2))
     together = train(root, 1, TUNING, strategy="mirrored")
