@@ -125,7 +125,7 @@ def test_parameter_servers_train_and_a_lost_worker_stops_nobody(
     (receipt,) = results
     output = capfd.readouterr().out
     assert "worker 1 was killed by SIGKILL" in output
-    assert "the others go on, and it starts again, 1 of 1" in output
+    assert "the others continue while it restarts, 1 of 1" in output
     assert "resumed" not in output, "nobody went back to a checkpoint"
     assert [row.epoch for row in receipt.history] == list(range(60))
     assert receipt.history[-1].train_loss < 0.8 * receipt.history[0].train_loss
