@@ -157,5 +157,5 @@ def test_a_damaged_tile_ends_parameter_servers_for_good(data: Path, root: Path) 
     content = bytearray(shard.read_bytes())
     content[200] ^= 1
     shard.write_bytes(content)
-    with pytest.raises(DataError, match=r"a tile cannot be read: .*corrupted record"):
+    with pytest.raises(DataError, match=r"cannot read a tile: .*corrupted record"):
         train(root, 2, TUNING, max_restarts=3, strategy="parameter_server")

@@ -141,7 +141,7 @@ def test_a_worker_that_cannot_find_its_peers_says_try_again(
 ) -> None:
     worker = lone_worker(data, undisturbed.training_id, tmp_path, tmp_path / "output", peer_wait_seconds=1.0)
     assert worker.wait(timeout=60.0) == EXIT_TRY_AGAIN
-    assert "error: worker 1 of 2 waited 1 s for its peers in vain" in (tmp_path / "output").read_text()
+    assert "error: worker 1 of 2 gave up waiting for its peers after 1 s" in (tmp_path / "output").read_text()
 
 
 def test_a_worker_that_has_nothing_to_say_still_sees_its_launcher_go(
@@ -154,4 +154,4 @@ def test_a_worker_that_has_nothing_to_say_still_sees_its_launcher_go(
         assert worker.wait(timeout=30.0) == EXIT_TRY_AGAIN
     finally:
         worker.kill()
-    assert "in vain" not in (tmp_path / "output").read_text()
+    assert "gave up" not in (tmp_path / "output").read_text()

@@ -135,7 +135,9 @@ def test_a_tensorflow_that_knows_no_tpu_is_answered_in_one_line() -> None:
         "except SettingsError as error:\n    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parents[3])
-    assert done.stdout.startswith("train_strategy tpu: TensorFlow finds no TPU, is it tensorflow-tpu? "), done.stderr
+    assert done.stdout.startswith("train_strategy tpu: TensorFlow finds no TPU; is tensorflow-tpu installed? "), (
+        done.stderr
+    )
     assert done.stdout.count("\n") == 1
 
 
