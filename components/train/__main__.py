@@ -1,4 +1,4 @@
-"""The entry of a worker: `python -m components.train --spec spec.json`."""
+"""Entry point of a worker: `python -m components.train --spec spec.json`."""
 
 from components.train.worker.main import run_and_exit
 

@@ -1,9 +1,9 @@
-"""What holds training up, input or compute, and what to change. Imports no TensorFlow.
+"""Decides whether input or compute limits training speed, and what to change. Imports no TensorFlow.
 
-The rule goes by the share of its time in which the training loop waited for a batch (step_clock.py measures it), over
-all epochs and at the worker that waited longest, since in lockstep all wait for the slowest. From 5 % on training is
-input-bound, from 20 % on highly so: the limits of TensorFlow's own profiler, whose input pipeline analysis calls them
-moderately and highly input-bound. Below, it is compute-bound: input that costs nothing would hardly make it faster.
+The verdict depends on the share of time that the training loop waits for a batch (measured by step_clock.py), over all
+epochs, at the worker that waits longest: in lockstep, all wait for the slowest. From 5 % up, training is input-bound;
+from 20 % up, highly input-bound. TensorFlow's profiler uses the same limits, for "moderately" and "highly"
+input-bound. Below 5 %, training is compute-bound: even free input would hardly make it faster.
 """
 
 import dataclasses
@@ -14,19 +14,19 @@ from components.train.settings.config import TrainConfig
 
 INPUT_BOUND_SHARE = 0.05
 HIGHLY_INPUT_BOUND_SHARE = 0.2
-_SHORT_STEP_SECONDS = 0.02  # starting a call takes some 2 ms, a tenth of such a step
+_SHORT_STEP_SECONDS = 0.02  # starting a call takes about 2 ms, a tenth of such a step
 
 
 @dataclasses.dataclass(frozen=True)
 class Circumstances:
-    """What a training ran with, as far as it has to do with its speed.
+    """The conditions of a training that affect its speed.
 
     Attributes:
       device: "CPU", "GPU" or "TPU".
-      num_threads: Processor cores of each worker.
-      stored_size_px: The shorter side of the smallest stored tiles.
+      num_threads: CPU cores of each worker.
+      stored_size_px: Shorter side of the smallest stored tiles, pixels.
       is_remote: The shards are in a bucket.
-      waits_in_loop: The training loop itself waits for the tiles; with the parameter server strategy its workers do.
+      waits_in_loop: The training loop itself waits for tiles; with the parameter server strategy, the workers do.
     """
 
     config: TrainConfig
@@ -39,10 +39,11 @@ class Circumstances:
 
 
 def find_bottleneck(history: Sequence[EpochMetrics], circumstances: Circumstances) -> Bottleneck:
-    """Returns what held a training up.
+    """Returns what limited a training's speed.
 
     Args:
-      history: One entry per epoch. An epoch counts by the time that its training took, for equally many tiles.
+      history: One entry per epoch. Epochs read equally many tiles and are weighted by the time their training took.
+      circumstances: The conditions of the training.
     """
     rows = [row for row in history if row.tiles_per_second > 0]
     times = [1 / row.tiles_per_second for row in rows]
@@ -51,7 +52,7 @@ def find_bottleneck(history: Sequence[EpochMetrics], circumstances: Circumstance
     )
     rate = len(rows) / sum(times) if rows else 0.0
     if not circumstances.waits_in_loop:
-        advice = "train a little with another train_strategy, which shows how long it waits for input"
+        advice = "train briefly with another train_strategy, which shows how long it waits for input"
         return Bottleneck(bound_by="unknown", tiles_per_second=rate, advice=advice)
     is_input = share >= INPUT_BOUND_SHARE
     step_seconds = circumstances.config.global_batch_size / rate if rate > 0 else 0.0
@@ -65,20 +66,20 @@ def find_bottleneck(history: Sequence[EpochMetrics], circumstances: Circumstance
 
 
 def in_short(bottleneck: Bottleneck) -> str:
-    """Returns the verdict and the share of the time that it goes by."""
+    """Returns the verdict and the share of time that it is based on."""
     share = bottleneck.input_wait_share
     if bottleneck.bound_by == "unknown":
-        return "bound by what is not known, since its workers read by themselves"
+        return "bound by an unknown factor, because its workers read their own input"
     degree = "highly " if share >= HIGHLY_INPUT_BOUND_SHARE else ""
     return f"{degree}{bottleneck.bound_by}-bound, with {share:.1%} of its time spent waiting for input"
 
 
 def speed_verdict(bottleneck: Bottleneck) -> str:
-    """Returns one sentence with the verdict and the numbers, and one with what to change."""
+    """Returns one sentence with the verdict and its numbers, and one with advice."""
     share, rate = bottleneck.input_wait_share, bottleneck.tiles_per_second
     numbers = f"{rate:,.0f} tiles/s"
     if bottleneck.bound_by == "input":
-        numbers += f", of {rate / max(1.0 - share, 1e-3):,.0f} that the steps could take"
+        numbers += f", of {rate / max(1.0 - share, 1e-3):,.0f} that the steps could process"
     if bottleneck.bound_by == "compute":
         numbers += f", {1000 * bottleneck.step_seconds:,.0f} ms a step"
     return f"training was {in_short(bottleneck)}: {numbers}. To make it faster, {bottleneck.advice}."
@@ -88,11 +89,11 @@ def _faster_input(c: Circumstances) -> str:
     ways = []
     if c.stored_size_px >= 2 * c.config.image_size_px:
         ways.append(
-            f"store tiles smaller (shard_tile_size_px={c.config.image_size_px}; they have {c.stored_size_px} px)"
+            f"store smaller tiles (shard_tile_size_px={c.config.image_size_px}; they have {c.stored_size_px} px)"
         )
     if c.is_remote:
-        ways.append("keep data_root on a disk of the workers, or in a bucket of their region")
-    ways.append(f"give each worker more processor cores for decoding (it has {c.num_threads})")
+        ways.append("keep data_root on the workers' disks, or in a bucket in their region")
+    ways.append(f"give each worker more CPU cores for decoding (it has {c.num_threads})")
     return ", or ".join(ways)
 
 
@@ -107,6 +108,6 @@ def _faster_steps(c: Circumstances, step_seconds: float) -> str:
             ways.append(f'fill the GPU with a larger batch ("global_batch_size": {2 * c.config.global_batch_size})')
     if c.device == "CPU":
         ways.append("train on a GPU")
-    ways.append(f"use more workers than {c.num_workers}, each with cores or a device of its own")
+    ways.append(f"use more than {c.num_workers} workers, each with its own cores or device")
     ways.append("choose a smaller backbone or image_size_px")
     return ", or ".join(ways)

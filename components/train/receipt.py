@@ -1,4 +1,4 @@
-"""The receipt of a training: written last, so that a training with one is done."""
+"""The receipt of a training. It is written last, so a training that has one is complete."""
 
 from components import storage
 from components.contracts import Manifest, TrainingReceipt
@@ -13,7 +13,7 @@ _RECEIPT = "receipt.json"
 def make_receipt(
     spec: WorkerSpec, manifest: Manifest, folder: str, num_restarts: int, seconds: float
 ) -> TrainingReceipt:
-    """Returns what is to be said of a training whose workers are done, and have left their outcome in `folder`."""
+    """Returns the receipt of a training whose workers are done and left their outcome in `folder`."""
     outcome_uri = storage.join(folder, "outcome.json")
     outcome = TrainingOutcome.from_json(storage.read_bytes(outcome_uri), outcome_uri)
     config = spec.settings.config
@@ -51,14 +51,14 @@ def make_receipt(
 
 
 def write_training_receipt(receipt: TrainingReceipt, folder: str) -> None:
-    """Writes it to the training's folder."""
+    """Writes the receipt to the training's folder."""
     storage.write_bytes(storage.join(folder, _RECEIPT), receipt.to_json())
 
 
 def finished(folder: str, training_id: str, log: StepLog) -> TrainingReceipt | None:
-    """Returns the receipt of the training in `folder` if it has been completed."""
+    """Returns the receipt of the training in `folder`, or None if it is not complete."""
     uri = storage.join(folder, _RECEIPT)
     if not storage.exists(uri) or not storage.exists(storage.join(folder, "export/saved_model.pb")):
         return None
-    log.line(f"training {training_id} was completed before, with equal data, settings and code; its model is reused")
+    log.line(f"training {training_id} is already complete, with equal data, settings and code; reusing its model")
     return TrainingReceipt.from_json(storage.read_bytes(uri), uri)

@@ -1,4 +1,4 @@
-"""The training report: a verdict, the learning curves, a table of the epochs."""
+"""The training report: a verdict, the learning curves, and tables of the run, its settings and its epochs."""
 
 import dataclasses
 import math
@@ -18,10 +18,11 @@ class _Curve:
     """One panel of a figure.
 
     Attributes:
+      axis: Label of the y axis.
       lines: (field of EpochMetrics, name in the legend, colour).
-      height: Inches.
-      top: Of the axis; None fits it to the values.
-      limit: Where a dotted line is drawn, of shares in percent.
+      height: Height in inches.
+      top: Top of the y axis; None fits it to the values.
+      limit: Value to draw a dotted line at; also formats the axis as percent.
     """
 
     axis: str
@@ -43,7 +44,7 @@ _SPEED = (
 
 
 def summary_metrics(receipt: TrainingReceipt) -> dict[str, float]:
-    """Returns the figures of the best epoch and of the run, with their unit in the name; all finite, or KFP breaks."""
+    """Returns metrics of the best epoch and the run, named with their units; omits non-finite ones, which break KFP."""
     best = receipt.history[receipt.best_epoch]
     metrics = {
         "val_macro_f1": best.val_macro_f1,
@@ -64,7 +65,7 @@ def summary_metrics(receipt: TrainingReceipt) -> dict[str, float]:
 
 
 def summary_line(receipt: TrainingReceipt) -> str:
-    """Returns one line for the step's log."""
+    """Returns the one-line summary for the step's log."""
     best, held_up = receipt.history[receipt.best_epoch], receipt.bottleneck
     return (
         f"{len(receipt.history)} epochs of {receipt.backbone} by {receipt.num_workers} workers, "
@@ -113,7 +114,7 @@ def write_report(receipt: TrainingReceipt, path: str) -> None:
 
 
 def verdict(receipt: TrainingReceipt) -> str:
-    """Returns one or two sentences: how good the model is, and what would make it better."""
+    """Returns one or two sentences: how good the model is, and what may improve it."""
     best, last = receipt.history[receipt.best_epoch], receipt.history[-1]
     text = (
         f"Epoch {receipt.best_epoch + 1} of {len(receipt.history)} was the best, with a validation macro F1 of "
@@ -121,7 +122,7 @@ def verdict(receipt: TrainingReceipt) -> str:
     )
     if receipt.ended_by == "early_stopping":
         patience = receipt.config["early_stopping_patience"]
-        return text + f" Training stopped early, {patience} epochs after the last that was better."
+        return text + f" Training stopped early, {patience} epochs after the last improvement."
     if receipt.ended_by == "max_seconds":
         return text + " Training ended because train_max_seconds was up: more time may help."
     if receipt.best_epoch == last.epoch and last.epoch > 0 and last.val_loss < receipt.history[-2].val_loss:
@@ -133,7 +134,7 @@ def verdict(receipt: TrainingReceipt) -> str:
 
 
 def _facts(receipt: TrainingReceipt) -> list[tuple[str, str]]:
-    """Returns rows whose values are all text: numbers among them would stand at the other side of the column."""
+    """Returns the rows of the run's table; all values are text, because numbers would be aligned differently."""
     return [
         ("training", receipt.training_id),
         ("backbone", receipt.backbone),
@@ -146,7 +147,7 @@ def _facts(receipt: TrainingReceipt) -> list[tuple[str, str]]:
         ("restarts", f"{receipt.num_restarts}"),
         (
             "checkpoints",
-            f"{receipt.num_checkpoints}, training stood still {receipt.checkpoint_stall_seconds:.2f} s at most",
+            f"{receipt.num_checkpoints}, each pausing training for at most {receipt.checkpoint_stall_seconds:.2f} s",
         ),
         ("tiles/s", f"{receipt.bottleneck.tiles_per_second:,.0f}"),
         ("waiting for input", f"{receipt.bottleneck.input_wait_share:.1%}"),
@@ -155,7 +156,7 @@ def _facts(receipt: TrainingReceipt) -> list[tuple[str, str]]:
 
 
 def _settings(receipt: TrainingReceipt) -> list[tuple[str, str]]:
-    """Returns what TrainConfig said, under its own names."""
+    """Returns the settings of TrainConfig, under their own names."""
     return [(name, "none" if value in ("", None) else str(value)) for name, value in receipt.config.items()]
 
 

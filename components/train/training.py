@@ -1,4 +1,4 @@
-"""The train step, in processes or in pods: check, reuse or train, and write the receipt last."""
+"""The train step, with workers in processes or pods: check the settings, reuse or train, write the receipt last."""
 
 import contextlib
 import dataclasses
@@ -28,31 +28,33 @@ from components.train.settings.train_settings import TrainSettings
 from components.train.settings.training_id import training_id
 from components.train.settings.worker_spec import EXIT_STOPPED, WorkerSpec
 
-_PEER_WAIT_SECONDS = 120.0  # importing TensorFlow takes 10 s, on a busy machine a minute
+_PEER_WAIT_SECONDS = 120.0  # importing TensorFlow takes 10 s, or a minute on a busy machine
 _STALL_SECONDS = 1800.0  # a step of the largest backbone takes 4 minutes on two cores
 
 
 class Launcher(Protocol):
-    """What starts workers, watches them, and starts them again from their checkpoint.
+    """Starts workers, watches them, and restarts them from their checkpoint.
 
     Attributes:
-      devices: The accelerators that the workers have together.
-      num_threads: Processor cores of each worker.
+      devices: The accelerators of all workers together.
+      num_threads: CPU cores of each worker.
     """
 
     devices: Devices
     num_threads: int
 
     def launch(self, spec: WorkerSpec, directory: LaunchDir, log: StepLog, check: Callable[[], None]) -> int:
-        """Runs the workers to their end, and returns how often they were started again.
+        """Runs the workers to their end, and returns how many times they were restarted.
 
         Args:
-          spec: without what depends on where the workers run.
-          check: called all the time; an AgrivisionError that it raises ends the workers.
+          spec: The spec, without the fields that depend on where the workers run.
+          directory: Folder for specs and logs.
+          log: The step's log.
+          check: Called continually; an AgrivisionError that it raises ends the workers.
 
         Raises:
-          SettingsError, DataError: what a worker ended with; another attempt would end the same.
-          WorkersFailed: after `max_restarts` restarts.
+          SettingsError, DataError: If a worker ended with this error; another attempt would end the same way.
+          WorkersFailed: If the workers fail after `max_restarts` restarts.
         """
 
 
@@ -64,15 +66,19 @@ def run_training(
     pool: PoolSettings | None = None,
     task: TaskConfig | None = None,
 ) -> TrainingReceipt:
-    """Trains with processes on this machine, or with pods where Kubeflow gives the step one; see train_once.
+    """Trains with processes on this machine, or with pods if Kubeflow runs the step in one; see train_once.
 
     Args:
-      pool: What the run says of the workers' pods; means nothing on a machine.
-      task: What Kubeflow says of the step; None on a machine.
+      settings: The run's training settings.
+      data_root: See train_once.
+      manifest_path: See train_once.
+      log: The step's log.
+      pool: The run's settings for the workers' pods; unused outside a cluster.
+      task: Kubeflow's configuration of the step; None outside a cluster.
     """
     if task is None or not is_on_cluster(task):
         return train_once(settings, data_root, manifest_path, LocalProcesses(settings.num_workers), log)
-    # Only now, because it takes a second, and on a laptop nothing needs it.
+    # Imported here because it takes a second and a laptop never needs it.
     from components.train.launch.pods.step_pod import worker_pods
 
     pods = worker_pods(task_settings(task, pool or PoolSettings()), settings.num_workers, data_root)
@@ -85,13 +91,16 @@ def train_once(
     """Trains, or returns the receipt of an equal training.
 
     Args:
-      data_root: Folder or gs:// URI that the manifest's shards are under; `training/<training_id>/` is written there.
+      settings: The run's training settings.
+      data_root: Folder or gs:// URI that holds the manifest's shards; `training/<training_id>/` is written there.
       manifest_path: A local file.
+      launcher: Runs the workers.
+      log: The step's log.
 
     Raises:
-      SettingsError: before any worker is started, if the settings cannot work with this dataset or on this machine.
-      DataError: for damaged shards, or a loss that is not a number.
-      WorkersFailed: if workers died more often than `max_restarts`.
+      SettingsError: If the settings cannot work with this dataset or on this machine; raised before any worker starts.
+      DataError: If shards are damaged or the loss is not a number.
+      WorkersFailed: If the workers fail more than `max_restarts` times.
     """
     config, num_workers = settings.config, settings.num_workers
     manifest = Manifest.read(manifest_path)
@@ -113,7 +122,7 @@ def train_once(
         f"{manifest.splits['train'].num_tiles:,} train tiles, {config.epochs} epochs, {num_workers} workers, {strategy}"
     )
     if strategy == "mirrored" and num_replicas == 1:
-        log.line("train_strategy mirrored finds one device here, and does what one_device does")
+        log.line("train_strategy mirrored found one device, so it works like one_device")
     spec = WorkerSpec(
         data_root=data_root,
         training_id=identity,
@@ -131,7 +140,7 @@ def train_once(
         follows_launcher=False,
     )
     with _sigterm_as_exit(), hold(folder, log.line) as check:
-        # It may have been another launch that held it, and that has finished it.
+        # Another launch may have held the training before and finished it.
         if receipt := finished(folder, identity, log):
             return receipt
         with launch_dir(storage.join(folder, "logs")) as directory:
@@ -144,7 +153,7 @@ def train_once(
 
 @contextlib.contextmanager
 def _sigterm_as_exit() -> Iterator[None]:
-    """Turns SIGTERM into an orderly exit, so that the workers can write a checkpoint."""
+    """Turns SIGTERM into an orderly exit, in which the workers can write a checkpoint."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -75,7 +75,7 @@ def test_help_imports_nothing_heavy(command):
         (["--train-profile", "gpu"], "unknown train_profile 'gpu'; expected one of cpu, gke-gpu-l4"),
         (["--train-cpu", "two"], 'train_cpu must be a Kubernetes quantity such as "500m" or "2", got '),
         (["--train-tolerations", "[1]"], "train_tolerations must be objects of effect, key"),
-        (["--train-profile", "gke-tpu-v5e"], "training on google.com/tpu is for the TPU of one host"),
+        (["--train-profile", "gke-tpu-v5e"], "training on google.com/tpu supports one TPU host"),
         (["--train-node-selector", "a=b"], "train_node_selector must be JSON, got 'a=b'"),
     ],
 )

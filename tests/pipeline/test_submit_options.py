@@ -41,7 +41,7 @@ def test_parameters_come_from_a_file_and_the_command_line_wins(server, submit, t
         ("", "{path} must name parameters, such as 'train_num_workers: 2', got None"),
         ("a: [", "{path} is neither YAML nor JSON: "),
         ("train_profile: gpu", "unknown train_profile 'gpu'; expected one of cpu, "),
-        ("train_accelerator_count: '2'", "train_accelerator_count is 2, and train_profile cpu has no accelerator"),
+        ("train_accelerator_count: '2'", "train_accelerator_count is 2, but train_profile cpu has no accelerator"),
         ('{"gate_min_macro_f1": 2}', "gate_min_macro_f1 must be between 0 and 1, got 2"),
     ],
 )

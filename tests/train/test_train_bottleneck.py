@@ -48,7 +48,7 @@ def test_an_epoch_counts_by_its_time():
     assert bottleneck.input_wait_share == pytest.approx(0.3)
     assert bottleneck.tiles_per_second == pytest.approx(15.0)
     assert bottleneck.step_seconds == pytest.approx(32 / 15)
-    assert "15 tiles/s, of 21 that the steps could take" in speed_verdict(bottleneck)
+    assert "15 tiles/s, of 21 that the steps could process" in speed_verdict(bottleneck)
 
 
 INPUT, COMPUTE = epoch(1000.0, 0.3), epoch(1000.0, 0.01)  # 32 ms a step
@@ -57,18 +57,18 @@ INPUT, COMPUTE = epoch(1000.0, 0.3), epoch(1000.0, 0.01)  # 32 ms a step
 @pytest.mark.parametrize(
     ("row", "circumstances", "advised", "not_advised"),
     [
-        (INPUT, {}, "more processor cores for decoding (it has 4)", "shard_tile_size_px"),
+        (INPUT, {}, "more CPU cores for decoding (it has 4)", "shard_tile_size_px"),
         (INPUT, {"stored_size_px": 512}, "shard_tile_size_px=128; they have 512 px", "bucket"),
         (INPUT, {"stored_size_px": 255}, "cores", "shard_tile_size_px"),
-        (INPUT, {"is_remote": True}, "a bucket of their region", "GPU"),
-        (COMPUTE, {}, "train on a GPU, or use more workers than 2", "bfloat16"),
+        (INPUT, {"is_remote": True}, "a bucket in their region", "GPU"),
+        (COMPUTE, {}, "train on a GPU, or use more than 2 workers", "bfloat16"),
         (COMPUTE, {"device": "GPU"}, '"precision": "bfloat16"', "train on a GPU"),
         (COMPUTE, {"device": "GPU"}, '"global_batch_size": 64', "steps_per_call"),
         (COMPUTE, {"device": "GPU", "precision": "bfloat16"}, "workers", '"precision"'),
         (epoch(10.0, 0.0), {"device": "GPU"}, "bfloat16", "global_batch_size"),  # a step of 3 s fills it
         (epoch(3200.0, 0.0), {}, '"steps_per_call": 10', "bfloat16"),  # 10 ms a step
         (epoch(3200.0, 0.0), {"steps_per_call": 4}, "GPU", "steps_per_call"),
-        (COMPUTE, {"device": "TPU"}, "use more workers than 2", "GPU"),
+        (COMPUTE, {"device": "TPU"}, "use more than 2 workers", "GPU"),
     ],
 )
 def test_what_to_change_follows_from_the_circumstances(row, circumstances, advised, not_advised):
@@ -80,7 +80,7 @@ def test_what_to_change_follows_from_the_circumstances(row, circumstances, advis
 def test_nothing_is_claimed_where_the_loop_does_not_wait_itself():
     bottleneck = found(epoch(1000.0, 0.0), waits_in_loop=False)
     assert bottleneck.bound_by == "unknown"
-    assert "not known" in speed_verdict(bottleneck)
+    assert "unknown factor" in speed_verdict(bottleneck)
     assert "another train_strategy" in speed_verdict(bottleneck)
 
 

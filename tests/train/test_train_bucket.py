@@ -61,4 +61,4 @@ def test_one_launch_at_a_time_holds_a_training(root: str) -> None:
         order.append("first")
     thread.join()
     assert order == ["first", "second"]
-    assert said[0].endswith("is at this training already; waiting for it to end")
+    assert said[0].endswith("is already running this training; waiting for it to end")

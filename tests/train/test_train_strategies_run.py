@@ -61,7 +61,7 @@ def test_two_replicas_of_one_worker_equal_one_device(
     data: Path, root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     alone = train(data, 1, TUNING, strategy="mirrored")
-    assert "train_strategy mirrored finds one device here, and does what one_device does" in capfd.readouterr().out
+    assert "train_strategy mirrored found one device, so it works like one_device" in capfd.readouterr().out
     # Two parts of the processor in place of two GPUs.
     monkeypatch.setattr(training, "resolve_strategy", lambda *args: ("mirrored", 2))
     together = train(root, 1, TUNING, strategy="mirrored")
@@ -125,7 +125,7 @@ def test_parameter_servers_train_and_a_lost_worker_stops_nobody(
     (receipt,) = results
     output = capfd.readouterr().out
     assert "worker 1 was killed by SIGKILL" in output
-    assert "the others go on, and it starts again, 1 of 1" in output
+    assert "the others continue while it restarts, 1 of 1" in output
     assert "resumed" not in output, "nobody went back to a checkpoint"
     assert [row.epoch for row in receipt.history] == list(range(60))
     assert receipt.history[-1].train_loss < 0.8 * receipt.history[0].train_loss
@@ -157,5 +157,5 @@ def test_a_damaged_tile_ends_parameter_servers_for_good(data: Path, root: Path) 
     content = bytearray(shard.read_bytes())
     content[200] ^= 1
     shard.write_bytes(content)
-    with pytest.raises(DataError, match=r"a tile cannot be read: .*corrupted record"):
+    with pytest.raises(DataError, match=r"cannot read a tile: .*corrupted record"):
         train(root, 2, TUNING, max_restarts=3, strategy="parameter_server")

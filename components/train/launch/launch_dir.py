@@ -1,4 +1,4 @@
-"""Where one launch of a training keeps what it tells its workers, and what they wrote."""
+"""The folder in which one launch of a training keeps its workers' specs and logs."""
 
 import contextlib
 import dataclasses
@@ -15,11 +15,11 @@ _LAUNCH = re.compile(r"launch-(\d+)/")
 
 @dataclasses.dataclass(frozen=True)
 class LaunchDir:
-    """The folder of a launch, under a name that no earlier launch has.
+    """The folder of a launch, with a name that no earlier launch used.
 
     Attributes:
-      path: A local folder; on a bucket, what is in it is uploaded when the launch ends.
-      uri: Where it is for all machines.
+      path: A local folder; if `uri` is in a bucket, its files are uploaded when the launch ends.
+      uri: The folder as all machines see it.
     """
 
     path: Path
@@ -28,7 +28,7 @@ class LaunchDir:
 
 @contextlib.contextmanager
 def launch_dir(logs_uri: str) -> Iterator[LaunchDir]:
-    """Yields the folder of a new launch, whose files are there for all at the end, whatever the end."""
+    """Yields the folder of a new launch; however the launch ends, its files are then visible at `uri`."""
     earlier = []
     with contextlib.suppress(DataError):  # no such folder: the first launch
         earlier = [int(match[1]) for file in storage.list_files(logs_uri) if (match := _LAUNCH.match(file.path))]

@@ -1,8 +1,8 @@
-"""One launch of a training at a time: a second one waits for the first, and then finds its model.
+"""Allows one launch of a training at a time: a second one waits for the first, and then reuses its model.
 
-In a folder, a lock that the system takes back when its holder dies. On a bucket, an object that its holder writes anew
-all the time, by compare-and-swap: who sees it unchanged for as long as it says may take it over. No two machines need
-to agree on the time.
+In a folder, this is a file lock, which the system releases when its holder dies. In a bucket, it is an object that its
+holder keeps rewriting by compare-and-swap: another launch that sees it unchanged for its stated duration may take it
+over. The machines' clocks need not agree.
 """
 
 import contextlib
@@ -22,23 +22,24 @@ from components.errors import AgrivisionError
 from components.train.settings.worker_spec import EXIT_TRY_AGAIN
 
 LEASE = "lease.json"
-_SECONDS = 60.0  # without a renewal, after which a lease on a bucket is free
+_SECONDS = 60.0  # a lease in a bucket is free after this long without a renewal
 _POLL_SECONDS = 1.0
 
 
 class LostLease(AgrivisionError):
-    """Another launch has taken this training over."""
+    """Another launch has taken over this training."""
 
     exit_code = EXIT_TRY_AGAIN
 
 
 @contextlib.contextmanager
 def hold(folder: str, say: Callable[[str], None], seconds: float = _SECONDS) -> Iterator[Callable[[], None]]:
-    """Holds the training in `folder`, a path or gs:// URI; yields a function that raises LostLease if it is lost.
+    """Holds the training in `folder`; yields a function that raises LostLease once the lease is lost.
 
     Args:
-      say: is told who holds it, if somebody else does.
-      seconds: of a lease on a bucket.
+      folder: The training's folder, a path or gs:// URI.
+      say: Called with a message if another launch holds the training.
+      seconds: Duration of a lease in a bucket.
     """
     me = f"process {os.getpid()} on {socket.gethostname()}"
     if storage.is_remote(folder):
@@ -46,7 +47,7 @@ def hold(folder: str, say: Callable[[str], None], seconds: float = _SECONDS) -> 
             yield check
         return
     Path(folder).mkdir(parents=True, exist_ok=True)
-    # The file stays: removing it would let a second holder in, who has opened it before.
+    # The file stays: after its removal, a launch that had opened it before could lock it as a second holder.
     with open(Path(folder, ".lock"), "a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -61,7 +62,7 @@ def hold(folder: str, say: Callable[[str], None], seconds: float = _SECONDS) -> 
 
 
 def _say_who(say: Callable[[str], None], holder: str) -> None:
-    say(f"{holder or 'another launch'} is at this training already; waiting for it to end")
+    say(f"{holder or 'another launch'} is already running this training; waiting for it to end")
 
 
 @contextlib.contextmanager
@@ -84,7 +85,9 @@ def _leased(uri: str, me: str, say: Callable[[str], None], seconds: float) -> It
 
     def check() -> None:
         if lost.is_set():
-            raise LostLease(f"lost {uri}: this process stood still for too long; another launch goes on, or run again")
+            raise LostLease(
+                f"lost {uri}: this process was paused for too long; another launch may have taken over, else run again"
+            )
 
     thread = threading.Thread(target=renew, name="lease", daemon=True)
     thread.start()
@@ -130,5 +133,5 @@ def _write(uri: str, me: str, seconds: float) -> bool:
 
 
 def _content(holder: str, seconds: float) -> bytes:
-    # Never the same twice, or nobody could see that it was renewed.
+    # Each write differs, so other launches can see that the lease was renewed.
     return json.dumps({"holder": holder, "seconds": seconds, "written": uuid.uuid4().hex}).encode()

@@ -1,4 +1,4 @@
-"""What a worker writes: lines for the step's log, and the last ones, which say why it ended."""
+"""Reads a worker's output: passes on the chief's log lines, and keeps the last lines, which explain why it ended."""
 
 import collections
 import re
@@ -7,27 +7,27 @@ from components.progress import parse_line
 
 _TAIL_LINES = 12
 _ERROR = "error: "
-_NOISE = re.compile(r"WARNING|[IW]\d{4} ")  # TensorFlow's own, before it knows how much of it is wanted
+_NOISE = re.compile(r"WARNING|[IW]\d{4} ")  # TensorFlow's messages from before its log level is set
 
 
 class WorkerOutput:
     """The output of one worker, as far as it has been read.
 
     Attributes:
-      tail: The end of it, without the lines of the step's log.
+      tail: Its last lines, except lines of the step's log.
     """
 
     def __init__(self, is_chief: bool) -> None:
-        """Begins to listen.
+        """Starts with no output.
 
         Args:
-          is_chief: Its lines for the step's log are written there.
+          is_chief: Whether to pass the worker's log lines on to the step's log.
         """
         self.tail: collections.deque[str] = collections.deque(maxlen=_TAIL_LINES)
         self._is_chief = is_chief
 
     def add(self, line: str) -> None:
-        """Takes in the next line."""
+        """Adds the next line."""
         if parse_line(line) is None:
             if not _NOISE.match(line):
                 self.tail.append(line.rstrip())
@@ -36,11 +36,11 @@ class WorkerOutput:
 
     @property
     def gave_reason(self) -> bool:
-        """Whether it said itself why it ended."""
+        """Whether the worker itself wrote why it ended."""
         return any(line.startswith(_ERROR) for line in self.tail)
 
     @property
     def reason(self) -> str:
-        """The reason that it gave, or the last line that it wrote."""
+        """The reason that the worker wrote, or else its last line."""
         given = [line for line in self.tail if line.startswith(_ERROR)]
         return given[-1].removeprefix(_ERROR) if given else (self.tail[-1] if self.tail else "it wrote nothing")

@@ -1,6 +1,6 @@
-"""Whether all replicas have the same weights, and stand at the same step.
+"""Checks that all replicas have the same weights and are at the same step.
 
-TensorFlow would not notice: each replica applies the same updates to what it has, and they would train on, apart.
+TensorFlow does not notice a difference: each replica applies the same updates to its own weights, and they stay apart.
 """
 
 from collections import Counter
@@ -17,10 +17,10 @@ _PLACE, _VARIABLE = 0x1E3779B97F4A7C15, 0x2545F4914F6CDD1D
 
 
 def make_agreement_check(strategy: Any, model: Any, num_workers: int) -> Callable[[int], None]:
-    """Returns a function of the global step that all workers call at the same time, and that raises LostPeer.
+    """Returns a function of the global step that raises LostPeer if replicas differ; all workers call it together.
 
-    It compares a digest of the model's variables, bit by bit, that each replica computes on its device: what training
-    waits for is one pass over the weights and two numbers by replica.
+    Each replica computes a digest of every bit of the model's variables on its device. Training only waits for one pass
+    over the weights and the exchange of two numbers per replica.
     """
     num_local = num_local_replicas(strategy, num_workers)
 
@@ -39,14 +39,14 @@ def make_agreement_check(strategy: Any, model: Any, num_workers: int) -> Callabl
 
 
 def describe_difference(rows: Sequence[Sequence[int]], num_local: int) -> str:
-    """Returns which replicas differ from the others, in one line, or nothing.
+    """Returns one line that says which replicas differ from the others; empty if none does.
 
     Args:
-      rows: step and digest of each replica, those of one worker after each other.
-      num_local: replicas of a worker.
+      rows: Step and digest of each replica; replicas of one worker are adjacent.
+      num_local: Replicas per worker.
     """
     states = [tuple(row) for row in rows]
-    # What most of them have is taken for right; where opinions are even, what the chief has.
+    # The majority's state counts as right; in a tie, the chief's.
     usual = max(Counter(states).items(), key=lambda item: (item[1], item[0] == states[0]))[0]
     apart = [number for number, state in enumerate(states) if state != usual]
     if not apart:
@@ -54,7 +54,7 @@ def describe_difference(rows: Sequence[Sequence[int]], num_local: int) -> str:
     one = apart[0]
     where = f"worker {one // num_local}" + (f", replica {one % num_local}," if num_local > 1 else "")
     others = f" (and {len(apart) - 1} more replicas)" if len(apart) > 1 else ""
-    what = f"is at step {states[one][0]}, not {usual[0]}" if states[one][0] != usual[0] else "has other weights"
+    what = f"is at step {states[one][0]}, not {usual[0]}" if states[one][0] != usual[0] else "has different weights"
     right = f"worker {states.index(usual) // num_local} has {_name(usual)}"
     return f"{where} {what}: {_name(states[one])}, where {right}{others}; is data_root the same folder for all workers?"
 
@@ -64,13 +64,13 @@ def _name(state: tuple[int, ...]) -> str:
 
 
 def _digest(model: Any) -> Any:
-    """Returns a number that all bits of this replica's variables go into, int64 []; arithmetic wraps around."""
+    """Returns a digest of all bits of this replica's variables, int64 []; arithmetic wraps around."""
     total = tf.constant(0, tf.int64)
     for number, variable in enumerate(model.variables):
-        # tf.identity: this replica's own copy, where it is one of several.
+        # tf.identity reads this replica's own copy of the variable.
         value = tf.reshape(tf.identity(tf.convert_to_tensor(variable.value)), [-1])
         bits = tf.cast(tf.bitcast(value, tf.int32) if value.dtype.size == 4 else value, tf.int64)
-        # Times an odd number, so that no changed bit is lost; another one at each place, so that no exchange is.
+        # Odd factors keep every changed bit; a different factor at each place reveals swapped values.
         places = tf.range(tf.size(value, tf.int64), dtype=tf.int64) * (2 * _PLACE) + _wrapped(
             (2 * number + 1) * _VARIABLE
         )
@@ -79,5 +79,5 @@ def _digest(model: Any) -> Any:
 
 
 def _wrapped(number: int) -> int:
-    """Returns the number as an int64 has it."""
+    """Wraps the number into the range of int64."""
     return (number + 2**63) % 2**64 - 2**63

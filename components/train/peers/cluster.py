@@ -1,4 +1,4 @@
-"""One worker among its peers: meeting, strategy, agreement, leaving together."""
+"""What a worker does together with its peers: meet them, exchange numbers, and finish at the same time."""
 
 import json
 import socket
@@ -13,25 +13,28 @@ from components.train.settings.worker_spec import EXIT_TRY_AGAIN
 
 
 class LostPeer(AgrivisionError):
-    """A peer never came, went away, or has another state."""
+    """A peer never came, went away, or has a different state."""
 
     exit_code = EXIT_TRY_AGAIN
 
 
 def task_of(tf_config: str) -> tuple[str, int]:
-    """Returns type and number of this process's task in the cluster of TF_CONFIG; without one, the only worker."""
+    """Returns the type and number of this process in the cluster of TF_CONFIG; ("worker", 0) if that is empty."""
     task: dict[str, Any] = json.loads(tf_config)["task"] if tf_config else {"type": "worker", "index": 0}
     return str(task["type"]), int(task["index"])
 
 
 def meet_peers(rendezvous: str, worker: int, num_workers: int, wait_seconds: float) -> None:
-    """Returns when all workers are here. TensorFlow itself would wait for ever for one that never comes.
+    """Waits until all workers are present. TensorFlow itself would wait forever for a missing one.
 
     Args:
       rendezvous: "<host>:<port>" where worker 0 listens.
+      worker: Number of this worker.
+      num_workers: Number of workers.
+      wait_seconds: How long to wait.
 
     Raises:
-      LostPeer: after `wait_seconds`.
+      LostPeer: If a worker is missing after `wait_seconds`.
     """
     deadline = time.monotonic() + wait_seconds
     host, _, port = rendezvous.rpartition(":")
@@ -41,7 +44,7 @@ def meet_peers(rendezvous: str, worker: int, num_workers: int, wait_seconds: flo
         else:
             _report(host, int(port), worker, deadline)
     except OSError as error:
-        what = f"worker {worker} of {num_workers} waited {wait_seconds:.0f} s for its peers in vain"
+        what = f"worker {worker} of {num_workers} gave up waiting for its peers after {wait_seconds:.0f} s"
         raise LostPeer(f"{what}: {error}") from error
 
 
@@ -75,19 +78,19 @@ def _report(host: str, port: int, worker: int, deadline: float) -> None:
                     return
                 raise ConnectionResetError("worker 0 went away")
         except (ConnectionError, socket.gaierror) as error:
-            # Not listening yet, or, in a cluster, not yet in the name service.
+            # Worker 0 does not listen yet, or, on a cluster, has no DNS name yet.
             if time.monotonic() > deadline:
                 raise TimeoutError(f"worker 0 never came to {host}:{port}: {error}") from error
             time.sleep(0.2)
 
 
 def barrier(strategy: Any) -> None:
-    """Returns when every worker is here; one that leaves early would be an error at its peers."""
+    """Waits for all workers; a worker that left early would cause an error at its peers."""
     add_up(strategy, [1.0])
 
 
 def add_up(strategy: Any, numbers: Sequence[float]) -> list[float]:
-    """Returns the sum of each of the workers' numbers, the same list at all of them; each gives as many."""
+    """Returns the elementwise sum of the workers' lists, which have equal lengths; the result is the same on all."""
 
     def on_all(mine: Any) -> Any:
         return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(tf.identity, args=(mine,)), axis=None)
@@ -96,17 +99,17 @@ def add_up(strategy: Any, numbers: Sequence[float]) -> list[float]:
 
 
 def gather(strategy: Any, number: float) -> list[float]:
-    """Returns the workers' numbers, the same list at all of them."""
+    """Returns one number per worker, the same list on all of them."""
     return [float(each) for each in _gather_rows(strategy, tf.constant([number], tf.float32))]
 
 
 def device() -> str:
-    """Returns what the steps of this worker run on: "TPU", "GPU" or "CPU"."""
+    """Returns the kind of device that runs this worker's steps: "TPU", "GPU" or "CPU"."""
     return next((kind for kind in ("TPU", "GPU") if tf.config.list_logical_devices(kind)), "CPU")
 
 
 def hear_chief(strategy: Any, numbers: Sequence[int]) -> list[int]:
-    """Returns the chief's numbers, the same at all workers; each gives as many."""
+    """Returns the chief's numbers on all workers; all pass lists of equal length."""
     return [int(number) for number in _gather_rows(strategy, tf.constant([numbers], tf.int64))[0]]
 
 

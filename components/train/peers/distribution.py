@@ -1,4 +1,4 @@
-"""Makes the tf.distribute strategy that settings/strategies.py describes: a replica on each device of this worker."""
+"""Creates the tf.distribute strategy that settings/strategies.py describes, one replica a device."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,28 +12,31 @@ from components.train.settings.strategies import PARAMETER_SERVER, TPU
 def make_strategy(
     name: str, worker: int, num_workers: int, num_replicas: int, num_threads: int, shares_gpus: bool = False
 ) -> Any:
-    """Returns the tf.distribute strategy of that name; to be called before TensorFlow does anything else.
+    """Returns a new tf.distribute strategy. Call this before TensorFlow does anything else.
 
     Args:
-      name: one of strategies.STRATEGIES.
-      num_replicas: of this worker, each on a GPU if there are any, else on its part of the processor; 0 if only the
-        strategy can tell.
+      name: One of strategies.STRATEGIES.
+      worker: Number of this worker.
+      num_workers: Number of workers.
+      num_replicas: Replicas in this worker, each on a GPU if there are any, else on a logical CPU device; 0 if only
+        the strategy can tell.
+      num_threads: CPU threads of this worker.
       shares_gpus: There are fewer GPUs than workers on this machine.
 
     Raises:
-      SettingsError: if TensorFlow sees some GPUs, but fewer than replicas.
+      SettingsError: If TensorFlow sees some GPUs, but fewer than replicas.
     """
     tf.config.threading.set_intra_op_parallelism_threads(num_threads)
     tf.config.threading.set_inter_op_parallelism_threads(num_threads)
     gpus, devices = tf.config.list_physical_devices("GPU"), []
     if gpus:
-        # Workers of one machine take the GPUs in turn; alone on it, a worker sees none but its own.
+        # Workers on one machine take the GPUs in turn; a worker in its own pod sees only its own GPUs.
         first = worker * num_replicas % len(gpus)
         own = gpus[first : first + num_replicas]
         if len(own) < num_replicas:
             raise SettingsError(
-                f"worker {worker} is to train on {num_replicas} GPUs, and TensorFlow sees {len(gpus)}; set "
-                "CUDA_VISIBLE_DEVICES to those that it can use"
+                f"worker {worker} needs {num_replicas} GPUs, but TensorFlow sees {len(gpus)}; set "
+                "CUDA_VISIBLE_DEVICES to the GPUs that it can use"
             )
         tf.config.set_visible_devices(own, "GPU")
         for gpu in own:
@@ -57,7 +60,7 @@ def _mirrored(devices: list[str], owns_gpus: bool) -> Any:
 def _multi_worker_mirrored(devices: list[str], owns_gpus: bool) -> Any:
     implementation = tf.distribute.experimental.CommunicationImplementation
     options = tf.distribute.experimental.CommunicationOptions(
-        # NCCL refuses two workers on one GPU.
+        # NCCL does not allow two workers on one GPU.
         implementation=implementation.NCCL if owns_gpus else implementation.RING
     )
     return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
@@ -69,11 +72,13 @@ def _tpu_of_this_host(devices: list[str], owns_gpus: bool) -> Any:
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (tf.errors.OpError, RuntimeError) as error:
         reason = (str(error).strip().splitlines() or [""])[0][:200]
-        raise SettingsError(f"train_strategy tpu: TensorFlow finds no TPU, is it tensorflow-tpu? {reason}") from error
+        raise SettingsError(
+            f"train_strategy tpu: TensorFlow finds no TPU; is tensorflow-tpu installed? {reason}"
+        ) from error
     return tf.distribute.TPUStrategy(resolver)
 
 
-# Of (devices of the worker's replicas, whether GPUs are its own).
+# Arguments: devices of the worker's replicas, and whether the worker has GPUs that it does not share.
 MAKERS: dict[str, Callable[[list[str], bool], Any]] = {
     "one_device": _one_device,
     "mirrored": _mirrored,

@@ -1,4 +1,4 @@
-"""Which of a training's processes this one is, and where the others are. Imports no TensorFlow."""
+"""Tells a pod of a Job which process of the training it is and where its peers are. Imports no TensorFlow."""
 
 import socket
 import time
@@ -15,27 +15,27 @@ _POLL_SECONDS = 0.5
 
 
 class NoSuchPeer(AgrivisionError):
-    """A peer's name never came to be known."""
+    """A peer's host name could not be resolved in time."""
 
     exit_code = EXIT_TRY_AGAIN
 
 
 def take_place(spec: WorkerSpec) -> WorkerSpec:
-    """Returns the spec as it is for this pod of a Job, and sets its TF_CONFIG; elsewhere, the spec as it is.
+    """Returns the spec for this pod of a Job, and sets TF_CONFIG; outside a Job, returns the spec unchanged.
 
     Raises:
-      NoSuchPeer: if the names of the others are not known in time.
+      NoSuchPeer: If a peer's host name cannot be resolved in time.
     """
     if not spec.addresses:
         return spec
     place = environment.job_completion_index()
-    # TensorFlow gives up for a while on a name that is not known yet.
+    # After one failed lookup, TensorFlow does not retry the name for a while.
     _wait_for_names(spec.addresses, spec.peer_wait_seconds)
     gang = tasks(spec.settings.strategy, spec.settings.num_workers)
     environment.set_tf_config(make_tf_config(gang, spec.addresses, place))
     if place > 0:
         return spec
-    # The others find it by its name; it need not know under which of its addresses.
+    # Peers find worker 0 by its name; it listens on all of its own addresses.
     return msgspec.structs.replace(spec, rendezvous=f"0.0.0.0:{spec.rendezvous.rpartition(':')[2]}")
 
 
@@ -49,5 +49,7 @@ def _wait_for_names(addresses: Sequence[str], wait_seconds: float) -> None:
                 break
             except socket.gaierror as error:
                 if time.monotonic() > deadline:
-                    raise NoSuchPeer(f"waited {wait_seconds:.0f} s in vain for the name {host}: {error}") from error
+                    raise NoSuchPeer(
+                        f"waited {wait_seconds:.0f} s, but the name {host} does not resolve: {error}"
+                    ) from error
             time.sleep(_POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""How a worker ends when nobody is left to end it. Imports no TensorFlow, so that it works from the first moment on."""
+"""Ends a worker that nothing else would end. Imports no TensorFlow, so it works from the first moment on."""
 
 import os
 import signal
@@ -13,16 +13,16 @@ _BEAT_SECONDS = 1.0
 
 
 def heed_sigterm() -> None:
-    """Ends the first process of a container at SIGTERM, which such a process does not heed of itself.
+    """Makes SIGTERM end the first process of a container, which ignores SIGTERM by default.
 
-    Until run_worker listens for it, and writes a checkpoint.
+    Later, run_worker replaces the handler with one that lets the worker write a checkpoint.
     """
     if os.getpid() == 1:
         signal.signal(signal.SIGTERM, lambda number, frame: os._exit(EXIT_STOPPED))
 
 
 def end_with_launcher() -> None:
-    """Ends this process as soon as its standard input ends, i.e. when the launcher that holds it open is gone."""
+    """Ends this process when its standard input ends, that is, when the launcher that holds it open is gone."""
 
     def watch() -> None:
         while os.read(sys.stdin.fileno(), 1024):
@@ -33,7 +33,7 @@ def end_with_launcher() -> None:
 
 
 def show_life(path: str) -> None:
-    """Touches the file every second, whatever else this process does: if it grows old, the process stands still."""
+    """Touches the file every second, whatever else this process does; an old file means that the process hangs."""
     heartbeat = Path(path)
     heartbeat.touch()
 
@@ -46,11 +46,11 @@ def show_life(path: str) -> None:
 
 
 class Watchdog:
-    """Ends this process if its work no longer advances: a hung collective can be left in no other way.
+    """Ends this process if its work makes no progress, which is the only way out of a hung collective.
 
-    How long a step may take is told from those before it. Up to the first, which compiles, it may take `first_seconds`;
-    afterwards `factor` times the longest so far, that one included, for validation, a new stage and the export compile
-    too. So a small network is given up after minutes, and one whose steps take minutes is not.
+    The time limit of a step depends on the steps before it. The first step, which compiles, may take `first_seconds`;
+    later ones may take `factor` times the longest so far. The longest includes the first step, because validation, a
+    new stage and the export compile too. So a small network is given up after minutes, but slow steps may take longer.
     """
 
     def __init__(self, first_seconds: float, factor: float = 5.0, least_seconds: float = 300.0) -> None:
@@ -62,11 +62,11 @@ class Watchdog:
 
     @property
     def limit(self) -> float:
-        """Seconds that the present step may take."""
+        """Seconds that the current step may take."""
         return self._limit
 
     def pat(self) -> None:
-        """Notes that the work has advanced."""
+        """Records that the work has made progress."""
         now = time.monotonic()
         self._longest = max(self._longest, now - self._last)
         self._last = now

@@ -1,7 +1,7 @@
 """The processes that a chief directs: workers that compute gradients, and parameter servers that hold the weights.
 
-Each keeps a connection to the chief for as long as it serves: through it the chief knows that all have come, and they
-know when the chief is done, or gone.
+Each keeps a connection to the chief while it serves. Through it, the chief learns that all processes are present, and
+they learn when the chief is done or gone.
 """
 
 import contextlib
@@ -19,21 +19,21 @@ from components.train.settings.worker_spec import WorkerSpec
 _DONE = b"done"
 _BACKLOG = 64
 _WAITING_THREADS = 4
-_HELLO_SECONDS = 10.0  # from connecting to saying who one is
+_HELLO_SECONDS = 10.0  # for a connected process to send its name
 
 
 def serve(spec: WorkerSpec, tf_config: str) -> None:
-    """Does what the chief says, until it is done.
+    """Works for the chief until the chief is done.
 
     Raises:
-      LostPeer: if the chief does not come in time, or goes before it is done.
+      LostPeer: If the chief does not come in time, or goes away before it is done.
     """
-    # Who stops a training stops the chief; this process goes when that has written its checkpoint.
+    # SIGTERM is for the chief, which writes a checkpoint; after that, this process ends too.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     job, index = task_of(tf_config)
     config = tf.compat.v1.ConfigProto(
         intra_op_parallelism_threads=spec.num_threads,
-        # A step waits in one of them for the tiles that others decode.
+        # A step blocks one of these threads while others decode its tiles.
         inter_op_parallelism_threads=spec.num_threads + _WAITING_THREADS,
     )
     gpus = tf.config.list_physical_devices("GPU") if job == "worker" else []
@@ -63,14 +63,14 @@ def _connected(rendezvous: str, name: str, wait_seconds: float) -> socket.socket
             connection.settimeout(None)
             return connection
         except OSError as error:
-            # Not listening yet, or, in a cluster, not yet in the name service.
+            # The chief does not listen yet, or, on a cluster, has no DNS name yet.
             if time.monotonic() > deadline:
-                raise LostPeer(f"{name} waited {wait_seconds:.0f} s for the chief in vain: {error}") from error
+                raise LostPeer(f"{name} gave up waiting for the chief after {wait_seconds:.0f} s: {error}") from error
             time.sleep(0.2)
 
 
 class Roll:
-    """The chief's list of those that serve it."""
+    """The chief's list of the processes that serve it."""
 
     def __init__(self, rendezvous: str) -> None:
         """Listens at "<host>:<port>"."""
@@ -81,21 +81,21 @@ class Roll:
         threading.Thread(target=self._listen, name="roll", daemon=True).start()
 
     def wait_for(self, names: list[str], wait_seconds: float) -> None:
-        """Returns when all of them, such as "ps 0", have come.
+        """Waits until all processes with these names, such as "ps 0", are present.
 
         Raises:
-          LostPeer: after `wait_seconds`; names those that are missing.
+          LostPeer: If some are missing after `wait_seconds`; names them.
         """
         with self._changed:
             if not self._changed.wait_for(lambda: set(names) <= set(self._present), wait_seconds):
                 missing = ", ".join(name for name in names if name not in self._present)
-                raise LostPeer(f"the chief waited {wait_seconds:.0f} s in vain: {missing} never came")
+                raise LostPeer(f"the chief gave up waiting after {wait_seconds:.0f} s: {missing} never came")
 
     def dismiss(self) -> None:
-        """Tells all that serve that the work is done."""
+        """Tells all processes that the work is done."""
         with self._changed:
             for connection in self._present.values():
-                with contextlib.suppress(OSError):  # it has gone already
+                with contextlib.suppress(OSError):  # the process is already gone
                     connection.sendall(_DONE)
                 connection.close()
 
@@ -106,7 +106,7 @@ class Roll:
             name = ""
             with contextlib.suppress(OSError), connection.makefile("r", encoding="utf-8") as lines:
                 name = lines.readline().strip()
-            # One that comes again, because it was started again, takes the place of the one before.
+            # A restarted process replaces its predecessor.
             with self._changed:
                 self._present[name] = connection
                 self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""The backbones, as data. Imports no TensorFlow, so that a name can be refused before anything starts."""
+"""The backbones, as data. Imports no TensorFlow, so an unknown name is rejected before anything starts."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ STANDARDIZED = "standardized"  # each band to mean 0 and standard deviation 1 ov
 SYMMETRIC = "symmetric"  # 0..255 to -1..1
 CENTRED = "centred"  # 0..256 to -1..1
 IMAGENET = "imagenet"  # 0..255 to 0..1, then ImageNet's mean 0 and standard deviation 1 by band
-CAFFE = "caffe"  # blue, green, red, less ImageNet's mean, still in units of 0..255
+CAFFE = "caffe"  # blue, green, red, minus ImageNet's mean, still in units of 0..255
 
 _WEIGHTS = "https://storage.googleapis.com/tensorflow/keras-applications"
 
@@ -17,15 +17,15 @@ class Backbone:
     """One backbone.
 
     Attributes:
-      application: Its builder in keras.applications; empty for the one of model.py.
-      pixel_range: How its authors scaled pixels: one of the ranges above. Preprocess does it, and no layer of
-        keras.applications (`arguments` turn those off), so that there is one place for it.
+      application: Name of its builder in keras.applications; empty for the network in model.py.
+      pixel_range: How its authors scaled pixels: one of the ranges above. Only Preprocess scales pixels; `arguments`
+        turn off the scaling layers of keras.applications.
       stem: The layer that sees the pixels: a convolution whose kernel is [height, width, bands, filters].
-      blocks: From the pixels to the features, a regular expression for each block's layer names; a layer is in the
-        first that it matches. They are unfrozen from the last to the first.
-      smallest_px: Least useful side of an image, pixels.
-      imagenet: Where its published weights are, without the classifier; below the Keras project's folder.
-      arguments: Further arguments for the builder.
+      blocks: A regular expression for each block's layer names, from the pixels to the features; a layer belongs to
+        the first block that it matches. Blocks are unfrozen from last to first.
+      smallest_px: Smallest usable side of an image, pixels.
+      imagenet: Path of its published weights, without the classifier, under the Keras project's folder.
+      arguments: Additional arguments for the builder.
     """
 
     application: str
@@ -38,7 +38,7 @@ class Backbone:
 
     @property
     def imagenet_url(self) -> str:
-        """Where the published weights are; empty if there are none."""
+        """URL of the published weights; empty if there are none."""
         return f"{_WEIGHTS}/{self.imagenet}" if self.imagenet else ""
 
 

@@ -1,4 +1,4 @@
-"""TrainConfig: the tuning of a model, given as one JSON parameter. Its keys are those of its parts, in `tuning/`."""
+"""TrainConfig: a model's tuning, passed as one JSON parameter. Most of its keys are declared in `tuning/`."""
 
 import dataclasses
 import functools
@@ -17,7 +17,7 @@ from components.train.settings.tuning.sampling import SamplingSettings
 from components.train.settings.tuning.schedule import ScheduleSettings
 from components.train.settings.tuning.stopping import StoppingSettings
 
-# In the order in which people read them.
+# In the order people read them.
 PARTS = (
     NetworkSettings,
     FineTuningSettings,
@@ -41,19 +41,20 @@ class TrainConfig(
     FineTuningSettings,
     NetworkSettings,
 ):
-    """The tuning of a training, flat for whoever writes it; code takes the part of it that it needs.
+    """The tuning of a training. Users write it as one flat object; code uses only the part it needs.
 
     Raises:
-      SettingsError: for a value that is of another kind, out of range or unknown, and for a combination that cannot
-        work.
+      SettingsError: If a value has the wrong type, is out of range or unknown, or if a combination cannot work.
     """
 
-    epochs: int = setting(20, "As many tiles as the train split has, so many times.", at_least=1)
+    epochs: int = setting(
+        20, "Number of epochs; an epoch reads as many tiles as there are in the train split.", at_least=1
+    )
     global_batch_size: int = setting(32, "Tiles per step, over all workers.", at_least=1)
     steps_per_call: int = setting(
-        1, "Steps that the device takes before the host looks at them again: to stop, to log, to save.", at_least=1
+        1, "Steps that the device takes before the host can stop, log or save a checkpoint.", at_least=1
     )
-    seed: int = setting(0, "Seeds initialisation, order and augmentation.", at_least=0)
+    seed: int = setting(0, "Seed of weight initialisation, tile order and augmentation.", at_least=0)
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -70,10 +71,10 @@ class TrainConfig(
     def from_json(cls, text: str) -> "TrainConfig":
         """Returns the defaults overridden by the JSON object `text`, e.g. `{"epochs": 2}`.
 
-        JSON text, because a KFP `dict` parameter turns 2 into 2.0 on its way.
+        The parameter is JSON text because KFP turns the 2 of a `dict` parameter into 2.0.
 
         Raises:
-          SettingsError: if `text` is not a JSON object, a key is unknown, or a value is refused.
+          SettingsError: If `text` is not a JSON object, a key is unknown, or a value is rejected.
         """
         try:
             values: Any = msgspec.json.decode(text)
@@ -94,10 +95,10 @@ class TrainConfig(
         return dataclasses.asdict(self)
 
     def check_workers(self, num_workers: int) -> None:
-        """Refuses a number of workers that the batch cannot be divided by.
+        """Rejects a number of workers that does not divide the global batch size.
 
         Raises:
-          SettingsError: if the global batch size is not a multiple of `num_workers`.
+          SettingsError: If the global batch size is not a multiple of `num_workers`.
         """
         if self.global_batch_size % num_workers:
             raise SettingsError(
@@ -106,5 +107,5 @@ class TrainConfig(
 
 
 def _as_float(value: Any, kind: Any) -> Any:
-    # People write 0 where a number is meant, and equal settings must name equal trainings.
+    # People write 0 for 0.0, and equal settings must give equal training ids.
     return float(value) if kind is float and type(value) is int else value

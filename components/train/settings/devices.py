@@ -1,4 +1,4 @@
-"""The accelerators of this machine, told without TensorFlow, so that a setting is refused before anything starts."""
+"""Finds this machine's accelerators without TensorFlow, so bad settings are rejected before anything starts."""
 
 import dataclasses
 import importlib.util
@@ -13,11 +13,11 @@ _DEV = Path("/dev")
 
 @dataclasses.dataclass(frozen=True)
 class Devices:
-    """What there is to train on, beside the processor.
+    """The devices to train on, in addition to the CPU.
 
     Attributes:
       num_gpus: NVIDIA GPUs that this process may use.
-      num_tpu_hosts: Hosts of the TPU slice that this machine belongs to.
+      num_tpu_hosts: Number of hosts in the TPU slice that this machine belongs to.
     """
 
     num_gpus: int = 0
@@ -26,14 +26,14 @@ class Devices:
 
 
 def find_devices(dev: Path = _DEV) -> Devices:
-    """Returns the devices of this machine, by their files under `dev`."""
+    """Returns this machine's devices, found by their files under `dev`."""
     num_gpus = _count(dev, r"nvidia\d+")
     visible = environment.cuda_visible_devices()
     if visible is not None:
-        # As in CUDA, the first one that is no device hides those after it.
+        # As in CUDA, the first invalid entry hides all entries after it.
         named = [name.strip() for name in visible.split(",")]
         num_gpus = min(num_gpus, len(list(itertools.takewhile(lambda name: name not in ("", "-1"), named))))
-    # Newer TPUs are files of VFIO, as any device that is handed through to a virtual machine.
+    # Newer TPUs appear as VFIO files, like any device passed through to a virtual machine.
     has_tpu = _count(dev, r"accel\d+") > 0 or (
         _count(dev / "vfio", r"\d+") > 0 and importlib.util.find_spec("libtpu") is not None
     )

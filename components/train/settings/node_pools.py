@@ -1,6 +1,6 @@
-"""The node pools that workers may run on, as data: `train_profile`, and what a run changes of one.
+"""The node pools that workers can run on, as data: the profiles of `train_profile`, and a run's changes to one.
 
-Imports neither kfp nor kubernetes nor TensorFlow, so that what cannot work is refused before anything is sent.
+Imports neither kfp nor kubernetes nor TensorFlow, so bad settings are rejected before anything is sent to a cluster.
 """
 
 import dataclasses
@@ -23,16 +23,17 @@ _TOLERATION_KEYS = frozenset({"key", "operator", "value", "effect", "tolerationS
 
 @dataclasses.dataclass(frozen=True)
 class Pool:
-    """What each worker asks for, and where it may run.
+    """The resources that each worker requests, and the nodes it may run on.
 
     Attributes:
       accelerator_type: Resource name, "nvidia.com/gpu" or "google.com/tpu"; empty for none.
-      accelerator_count: Of a worker.
-      node_selector: Labels that its node must have.
-      tolerations: Taints that its node may have, as in a pod.
-      cpu: Cores that a worker asks for, a Kubernetes quantity such as "500m" or "2". It may use more that are idle.
-      memory: What it asks for and is limited to, a quantity such as "8Gi".
-      shared_memory: Size of a /dev/shm of its own, part of `memory`, as NCCL needs it; empty for the runtime's 64 MB.
+      accelerator_count: Accelerators per worker.
+      node_selector: Labels that the node must have.
+      tolerations: Taints that the node may have, as in a pod.
+      cpu: Cores requested per worker, a Kubernetes quantity such as "500m" or "2". A worker may also use idle cores.
+      memory: Memory request and limit per worker, a quantity such as "8Gi".
+      shared_memory: Size of the worker's own /dev/shm, which NCCL needs; counts towards `memory`; empty for the
+        container runtime's 64 MB.
     """
 
     cpu: str
@@ -63,8 +64,8 @@ def _on_spot(pool: Pool) -> Pool:
     )
 
 
-# Labels and taints are those that GKE gives its nodes. Cores and memory fit what is left to pods on the smallest
-# machine that has the accelerator: g2-standard-8, a2-highgpu-1g, a2-ultragpu-1g, ct5lp-hightpu-4t, ct6e-standard-4t.
+# Labels and taints are those of GKE's nodes. Cores and memory fit what pods can use on the smallest machine that has
+# the accelerator: g2-standard-8, a2-highgpu-1g, a2-ultragpu-1g, ct5lp-hightpu-4t, ct6e-standard-4t.
 _L4 = _gpu("nvidia-l4", 1, "6", "24Gi")
 _A100 = _gpu("nvidia-tesla-a100", 1, "10", "72Gi")
 _V5E = _tpu("tpu-v5-lite-podslice", "2x2", 4, "64", "128Gi")
@@ -83,34 +84,36 @@ PROFILES: dict[str, Pool] = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PoolSettings:
-    """What a run says of its workers' pods: a profile, and what it changes of that.
+    """A run's settings for its workers' pods: a profile, and changes to it.
 
     Raises:
-      SettingsError: for an unknown profile, or a value that is none of its kind.
+      SettingsError: If the profile is unknown or a value is invalid.
     """
 
     profile: str = setting(
         "cpu",
-        f"On a cluster, the node pool that workers run on: {', '.join(PROFILES)}. What follows changes it.",
+        f"Node pool that workers run on in a cluster: {', '.join(PROFILES)}. The settings below override parts of it.",
         choices=PROFILES,
     )
     accelerator_type: str = setting(
-        "", f"Accelerator of a worker, {' or '.join(_ACCELERATORS)}; empty for the profile's.", may_be_empty=True
+        "",
+        f"Type of each worker's accelerators, {' or '.join(_ACCELERATORS)}; empty for the profile's.",
+        may_be_empty=True,
     )
-    accelerator_count: str = setting("0", "Accelerators of a worker; 0 for the profile's.")
+    accelerator_count: str = setting("0", "Accelerators per worker; 0 for the profile's.")
     node_selector: dict[str, str] = setting(
-        {}, "Labels that a worker's node must have, beside the profile's; a JSON object."
+        {}, "Labels that a worker's node must have, in addition to the profile's; a JSON object."
     )
     tolerations: list[dict[str, Any]] = setting(
-        [], "Taints that a worker's node may have, beside the profile's; a JSON list, as in a pod."
+        [], "Taints that a worker's node may have, in addition to the profile's; a JSON list of tolerations."
     )
     cpu: str = setting(
-        "", 'Cores that a worker asks for, such as "500m" or "2"; empty for the profile\'s.', may_be_empty=True
+        "", 'CPU cores to request per worker, such as "500m" or "2"; empty for the profile\'s.', may_be_empty=True
     )
-    memory: str = setting("", 'Memory of a worker, such as "8Gi"; empty for the profile\'s.', may_be_empty=True)
+    memory: str = setting("", 'Memory per worker, such as "8Gi"; empty for the profile\'s.', may_be_empty=True)
     shared_memory: str = setting(
         "",
-        "Size of a worker's /dev/shm, part of its memory, such as \"1Gi\"; empty for the profile's.",
+        "Size of each worker's /dev/shm, which counts towards its memory, such as \"1Gi\"; empty for the profile's.",
         may_be_empty=True,
     )
 
@@ -119,9 +122,9 @@ class PoolSettings:
         self.pool()
 
     def pool(self) -> Pool:
-        """Returns the profile's pool with this run's changes; what is empty or "0" is as the profile says.
+        """Returns the profile's pool with this run's changes; an empty value or "0" keeps the profile's.
 
-        Labels are added to the profile's, or take the place of a label of the same name; tolerations are added.
+        Labels are added to the profile's and replace labels of the same name; tolerations are added.
         """
         pool, count = PROFILES[self.profile], _count(self.accelerator_count)
         kind = self.accelerator_type or pool.accelerator_type
@@ -130,12 +133,12 @@ class PoolSettings:
         if pool.accelerator_type and kind != pool.accelerator_type:
             raise SettingsError(
                 f"train_profile {self.profile} has {pool.accelerator_type}, got train_accelerator_type {kind!r}; "
-                "leave it empty, or take another profile"
+                "leave it empty, or choose another profile"
             )
         if count and not kind:
             raise SettingsError(
-                f"train_accelerator_count is {count}, and train_profile {self.profile} has no accelerator; set "
-                f"train_accelerator_type to one of {', '.join(_ACCELERATORS)}, or take another profile"
+                f"train_accelerator_count is {count}, but train_profile {self.profile} has no accelerator; set "
+                f"train_accelerator_type to one of {', '.join(_ACCELERATORS)}, or choose another profile"
             )
         if kind and not (count := count or pool.accelerator_count):
             raise SettingsError(f"train_accelerator_count must be at least 1 for train_accelerator_type {kind}, got 0")
@@ -158,24 +161,24 @@ class PoolSettings:
 
 
 def check_pool(pool: Pool, num_workers: int) -> None:
-    """Refuses a pool on which these workers cannot train.
+    """Rejects a pool on which these workers cannot train.
 
     Raises:
-      SettingsError: names the setting, what it must be, and what it is.
+      SettingsError: If a setting is rejected; names it, the expected value and the actual one.
     """
     if pool.accelerator_type == TPU and num_workers > 1:
         raise SettingsError(
-            f"training on {TPU} is for the TPU of one host, got train_num_workers={num_workers}; set 1, or use GPUs"
+            f"training on {TPU} supports one TPU host, got train_num_workers={num_workers}; set it to 1, or use GPUs"
         )
     topology = pool.node_selector.get(TPU_TOPOLOGY, "")
     if pool.accelerator_type == TPU and topology and (chips := _chips(topology)) != pool.accelerator_count:
         raise SettingsError(
-            f"train_accelerator_count must be {chips}, the chips of TPU topology {topology} on one host, got "
-            f"{pool.accelerator_count}; or select another {TPU_TOPOLOGY}"
+            f"train_accelerator_count must be {chips}, the number of chips in TPU topology {topology} on one host, got "
+            f"{pool.accelerator_count}; set it, or select another {TPU_TOPOLOGY}"
         )
     if pool.shared_memory and in_bytes(pool.shared_memory) >= in_bytes(pool.memory):
         raise SettingsError(
-            f"train_shared_memory must be less than the worker's memory, {pool.memory}, which it is a part of, got "
+            f"train_shared_memory must be less than the worker's memory, {pool.memory}, which includes it, got "
             f"{pool.shared_memory}"
         )
 
@@ -208,5 +211,5 @@ def _toleration(toleration: Mapping[str, Any]) -> dict[str, Any]:
         raise SettingsError(
             f"train_tolerations must be objects of {', '.join(sorted(_TOLERATION_KEYS))}, got {toleration!r}"
         )
-    # Kubeflow makes floating-point numbers of all in a list.
+    # Kubeflow turns all numbers in a list into floating-point numbers.
     return {key: int(value) if key == "tolerationSeconds" else value for key, value in toleration.items()}

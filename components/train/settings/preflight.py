@@ -1,4 +1,4 @@
-"""What is refused before any process starts: settings that contradict each other or the dataset."""
+"""Checks before any process starts: rejects settings that do not fit the dataset."""
 
 from components import storage
 from components.agrivision import BANDS, CLASS_FOLDERS, RGB_BANDS
@@ -16,16 +16,16 @@ def resolve_label_mode(config: TrainConfig, manifest: Manifest) -> str:
 
 
 def resolve_bands(config: TrainConfig, manifest: Manifest) -> tuple[str, ...]:
-    """Returns the dataset's bands that the model reads; NDVI is made of them, and is none of its own."""
+    """Returns the dataset's bands that the model reads; NDVI is computed from them and not listed."""
     return {"auto": manifest.bands, "rgb": RGB_BANDS}.get(config.bands, BANDS)
 
 
 def check_training(config: TrainConfig, manifest: Manifest, num_workers: int) -> None:
-    """Refuses a training that cannot succeed with this dataset.
+    """Rejects a training that cannot succeed with this dataset.
 
     Raises:
-      SettingsError: names the setting, what it must be, and what it is.
-      DataError: if the dataset has no tiles to train on or to validate with.
+      SettingsError: If a setting does not fit the dataset; names it, the expected value and the actual one.
+      DataError: If the dataset has no train or no val split.
     """
     for split in ("train", "val"):
         if split not in manifest.splits:
@@ -40,14 +40,14 @@ def check_training(config: TrainConfig, manifest: Manifest, num_workers: int) ->
     for name, summary in (("train", train), ("val", val)):
         if not _num_usable(summary, single_label):
             raise SettingsError(
-                f"label_mode single_label needs tiles with exactly one class, and the {name} split has none; "
+                f"label_mode single_label needs tiles with exactly one class, but the {name} split has none; "
                 "use multi_label"
                 if single_label
                 else f"the {name} split has no tiles"
             )
     if missing := [band for band in resolve_bands(config, manifest) if band not in manifest.bands]:
         raise SettingsError(
-            f'bands "{config.bands}" needs {", ".join(missing)}, and the dataset has only {", ".join(manifest.bands)}; '
+            f'bands "{config.bands}" needs {", ".join(missing)}, but the dataset has only {", ".join(manifest.bands)}; '
             'use "rgb" or "auto"'
         )
     if config.weights not in ("", IMAGENET_WEIGHTS) and not storage.exists(config.weights):
@@ -60,8 +60,8 @@ def check_training(config: TrainConfig, manifest: Manifest, num_workers: int) ->
     largest = max((int(side) for size in manifest.tile_sizes for side in size.split("x")), default=0)
     if 0 < manifest.tile_size_px < config.image_size_px:
         raise SettingsError(
-            f"image_size_px must be at most the size at which the tiles are stored, {manifest.tile_size_px} px, got "
-            f"{config.image_size_px}; or store them with a larger shard_tile_size_px, or with 0 as they are"
+            f"image_size_px must be at most the size of the stored tiles, {manifest.tile_size_px} px, got "
+            f"{config.image_size_px}; or store tiles with a larger shard_tile_size_px, or 0 for their original size"
         )
     if config.image_size_px > largest:
         raise SettingsError(

@@ -1,4 +1,4 @@
-"""Gets the weights that a backbone starts from, once, to where every worker reads the same. Imports no TensorFlow."""
+"""Copies a backbone's initial weights, once, to where all workers read the same file. Imports no TensorFlow."""
 
 import contextlib
 import hashlib
@@ -21,13 +21,13 @@ _FOLDER = "weights"
 
 
 def publish_weights(config: TrainConfig, data_root: str, log: StepLog) -> str:
-    """Copies the weights to `weights/<sha256><suffix>` under `data_root`, unless they are there already.
+    """Copies the weights to `weights/<sha256><suffix>` under `data_root`, unless they are already there.
 
     Returns:
       The path relative to `data_root`; empty if the backbone starts from random weights.
 
     Raises:
-      SettingsError: if the file does not exist, or the published weights cannot be downloaded.
+      SettingsError: If the file does not exist, or the published weights cannot be downloaded.
     """
     if not config.weights:
         return ""
@@ -41,31 +41,29 @@ def publish_weights(config: TrainConfig, data_root: str, log: StepLog) -> str:
 
 
 def sha256_of(weights_path: str) -> str:
-    """Returns the sha256 that a path of publish_weights is named by."""
+    """Returns the sha256 in a path returned by publish_weights."""
     return weights_path.rpartition("/")[2].partition(".")[0]
 
 
 @contextlib.contextmanager
 def verified_weights(data_root: str, weights_path: str) -> Iterator[Path]:
-    """Yields a local file with the weights, and their very bytes.
+    """Yields a local file with the weights, after checking its sha256.
 
     Raises:
-      DataError: if the file is gone or has changed since it was published.
+      DataError: If the file is missing or has changed since it was published.
     """
     uri = storage.join(data_root, weights_path)
     try:
         with storage.local_copy(uri) as local:
             if _sha256(local) != sha256_of(weights_path):
-                raise DataError(
-                    f"weights {uri!r} have changed since they were put there; remove the file and run again"
-                )
+                raise DataError(f"weights {uri!r} have changed since they were stored; remove the file and run again")
             yield local
     except FileNotFoundError as error:
-        raise DataError(f"weights {uri!r} are gone; run again") from error
+        raise DataError(f"weights {uri!r} are missing; run again to restore them") from error
 
 
 def _publish_imagenet(url: str, data_root: str, log: StepLog) -> str:
-    """Remembers the hash of what was downloaded, so that a later run needs no internet."""
+    """Publishes the ImageNet weights, and records where, so that later runs need no internet access."""
     known = storage.join(data_root, _FOLDER, f"{url.rpartition('/')[2]}.path")
     if storage.exists(known):
         path = storage.read_bytes(known).decode()
@@ -78,8 +76,8 @@ def _publish_imagenet(url: str, data_root: str, log: StepLog) -> str:
             _download(url, local)
         except (OSError, http.client.HTTPException) as error:
             raise SettingsError(
-                f"weights {IMAGENET_WEIGHTS!r} could not be downloaded ({error}); get {url} elsewhere and "
-                "give the file as weights, or start from random weights without any"
+                f"weights {IMAGENET_WEIGHTS!r} could not be downloaded ({error}); download {url} elsewhere and set "
+                "weights to the file, or leave weights empty to start from random ones"
             ) from error
         path = _publish(local, url, data_root)
     storage.write_bytes(known, path.encode())
@@ -92,7 +90,7 @@ def _download(url: str, local: Path) -> None:
         expected = response.headers.get("Content-Length")
     # A connection that closes early looks like the end of the file.
     if expected is not None and local.stat().st_size != int(expected):
-        raise ConnectionError(f"{local.stat().st_size} of {expected} bytes came")
+        raise ConnectionError(f"received {local.stat().st_size} of {expected} bytes")
 
 
 def _publish(local: Path, source: str, data_root: str) -> str:
@@ -101,7 +99,7 @@ def _publish(local: Path, source: str, data_root: str) -> str:
     uri = storage.join(data_root, path)
     if not storage.exists(uri):
         with tempfile.TemporaryDirectory() as temporary:
-            # upload_once takes its file away; this one belongs to the user.
+            # upload_once removes its file, but this one belongs to the user.
             copy = Path(shutil.copyfile(local, Path(temporary, "weights")))
             storage.upload_once(copy, uri)
     return path

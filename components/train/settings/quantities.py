@@ -18,13 +18,13 @@ _FACTORS = {
 
 
 def check_quantity(name: str, value: str) -> None:
-    """Refuses what is no quantity above zero.
+    """Rejects text that is not a quantity above zero.
 
     Args:
-      name: Of the setting, for the error.
+      name: Name of the setting, for the error.
 
     Raises:
-      SettingsError: names it, and shows what is expected.
+      SettingsError: If it is not; names the setting and gives an example.
     """
     match = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
     if match is None or not _value(value):
@@ -33,12 +33,12 @@ def check_quantity(name: str, value: str) -> None:
 
 
 def in_bytes(value: str) -> int:
-    """Returns a quantity of memory in bytes, rounded down."""
+    """Converts a quantity of memory to bytes, rounded down."""
     return int(_value(value))
 
 
 def in_cores(value: str) -> float:
-    """Returns a quantity of processors in cores."""
+    """Converts a quantity of CPU to cores."""
     return float(_value(value))
 
 

@@ -1,18 +1,18 @@
-"""The processes of a training: which there are, what messages call each, and the TF_CONFIG of each."""
+"""The processes of a training: their roles, their names in messages, and the TF_CONFIG of each."""
 
 import json
 from collections.abc import Sequence
 
 from components.train.settings.strategies import PARAMETER_SERVER
 
-CHIEF = "chief"  # the one of them that directs the others
+CHIEF = "chief"  # directs the other processes
 _WORKERS_PER_PARAMETER_SERVER = 4
 
 
 def tasks(name: str, num_workers: int) -> list[tuple[str, int]]:
     """Returns the processes of a training, as type and number in TF_CONFIG; the first one validates and exports.
 
-    With parameter servers, of which there is one for every four workers, it is a chief beside the workers.
+    With parameter servers, one for every four workers, the first process is a chief in addition to the workers.
     """
     workers = [("worker", number) for number in range(num_workers)]
     if name != PARAMETER_SERVER:
@@ -22,16 +22,17 @@ def tasks(name: str, num_workers: int) -> list[tuple[str, int]]:
 
 
 def task_name(job: str, index: int) -> str:
-    """Returns what messages call a process of `tasks`."""
+    """Returns the name that messages use for a process of `tasks`."""
     return CHIEF if job == CHIEF else f"{'parameter server' if job == 'ps' else job} {index}"
 
 
 def make_tf_config(gang: Sequence[tuple[str, int]], addresses: Sequence[str], place: int) -> str:
-    """Returns the TF_CONFIG of one process: who there is, and which of them it is.
+    """Returns the TF_CONFIG of one process: all processes of the training, and which of them this one is.
 
     Args:
-      gang: From strategies.tasks.
-      addresses: "<host>:<port>" of each.
+      gang: All processes, from `tasks`.
+      addresses: "<host>:<port>" of each process.
+      place: Index of this process in `gang`.
     """
     job, index = gang[place]
     cluster: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""How a training is spread over devices, as data: `train_strategy`. peers/distribution.py makes them."""
+"""The values of `train_strategy`, as data: ways to spread training over devices. peers/distribution.py builds them."""
 
 import dataclasses
 from collections.abc import Callable
@@ -17,11 +17,11 @@ class Strategy:
     """One way to train on several devices.
 
     Attributes:
-      fewest_workers, most_workers: Worker processes that it is for; 0 is without limit.
-      instead: What to use for another number of workers.
-      replicas: How many replicas of the model a worker has, of (GPUs of the machine, workers on it); 0 if only the
-        running worker can tell.
-      unfit_precisions: Those that it cannot train with.
+      fewest_workers, most_workers: Range of the number of worker processes; a `most_workers` of 0 means no limit.
+      instead: What to use for a number of workers outside that range.
+      replicas: Returns how many replicas of the model a worker has, from (GPUs of the machine, workers on it); 0 if
+        only the running worker can tell.
+      unfit_precisions: Precisions that it cannot train with.
       is_lockstep: All replicas take every step together, and have the same weights after it.
     """
 
@@ -42,13 +42,13 @@ STRATEGIES = {
         "one_device or mirrored",
         lambda num_gpus, num_workers: max(num_gpus // num_workers, 1),
     ),
-    # Its chief computes on one device; the replicas are in the workers, each by itself.
+    # Its chief computes on one device; each worker holds one replica and works independently.
     PARAMETER_SERVER: Strategy(
         2,
         0,
         "one_device or mirrored",
         lambda num_gpus, num_workers: 1,
-        # The scale of the loss would be changed by a worker while another one uses it.
+        # A worker would change the loss scale while another worker uses it.
         unfit_precisions=("float16",),
         is_lockstep=False,
     ),
@@ -59,10 +59,10 @@ STRATEGIES = {
 
 
 def check_strategy(name: str, config: TrainConfig, num_workers: int) -> None:
-    """Refuses what no machine can do.
+    """Rejects a strategy that cannot work on any machine with these settings.
 
     Raises:
-      SettingsError: if the strategy is unknown, or does not go with the other settings.
+      SettingsError: If the strategy is unknown, or does not work with the other settings.
     """
     if name == AUTO:
         config.check_workers(num_workers)
@@ -73,7 +73,7 @@ def check_strategy(name: str, config: TrainConfig, num_workers: int) -> None:
     if num_workers < strategy.fewest_workers:
         raise SettingsError(
             f"train_strategy {name} needs at least {strategy.fewest_workers} workers, got train_num_workers="
-            f"{num_workers}; for one worker there is {strategy.instead}"
+            f"{num_workers}; for one worker use {strategy.instead}"
         )
     if 0 < strategy.most_workers < num_workers:
         what = "the TPU of one host" if name == TPU else "one worker"
@@ -83,16 +83,16 @@ def check_strategy(name: str, config: TrainConfig, num_workers: int) -> None:
         )
     if config.precision in strategy.unfit_precisions:
         raise SettingsError(
-            f"precision {config.precision} does not go with train_strategy {name}; use bfloat16 or float32"
+            f"precision {config.precision} does not work with train_strategy {name}; use bfloat16 or float32"
         )
     config.check_workers(num_workers)
 
 
 def resolve_strategy(name: str, config: TrainConfig, num_workers: int, devices: Devices) -> tuple[str, int]:
-    """Returns the strategy, never "auto", and the replicas of each worker on this machine, 0 if only it can tell.
+    """Returns the strategy, never "auto", and the number of replicas in each worker, 0 if only the worker can tell.
 
     Raises:
-      SettingsError: if the strategy cannot work here, or the batch cannot be shared out among all replicas.
+      SettingsError: If the strategy cannot work on this machine, or the batch cannot be divided among all replicas.
     """
     if name == AUTO:
         if num_workers > 1:
@@ -103,11 +103,11 @@ def resolve_strategy(name: str, config: TrainConfig, num_workers: int, devices: 
             name = "mirrored" if devices.num_gpus > 1 else "one_device"
     check_strategy(name, config, num_workers)
     if name == TPU and not devices.has_tpu:
-        raise SettingsError("train_strategy tpu needs a TPU, and this machine has none; use auto")
+        raise SettingsError("train_strategy tpu needs a TPU, but this machine has none; use auto")
     if name == TPU and devices.num_tpu_hosts > 1:
         raise SettingsError(
-            "train_strategy tpu is for the TPU of one host, and this one is in a slice of "
-            f"{devices.num_tpu_hosts} hosts; take a slice of one host, or use multi_worker_mirrored on GPUs"
+            "train_strategy tpu is for the TPU of one host, but this host is in a slice of "
+            f"{devices.num_tpu_hosts} hosts; use a slice with one host, or multi_worker_mirrored on GPUs"
         )
     num_replicas = STRATEGIES[name].replicas(devices.num_gpus, num_workers)
     check_replicas(config, num_workers, max(num_replicas, 1))
@@ -115,10 +115,10 @@ def resolve_strategy(name: str, config: TrainConfig, num_workers: int, devices: 
 
 
 def check_replicas(config: TrainConfig, num_workers: int, num_replicas: int) -> None:
-    """Refuses a batch that cannot be shared out among the replicas of all workers.
+    """Rejects a batch that cannot be divided among the replicas of all workers.
 
     Raises:
-      SettingsError: names both numbers.
+      SettingsError: If the global batch size is not a multiple of the number of replicas; names both.
     """
     if config.global_batch_size % (num_workers * num_replicas):
         raise SettingsError(

@@ -1,4 +1,4 @@
-"""TrainSettings: all that a run says of its training, from the run form to the workers."""
+"""TrainSettings: all of a run's training settings, passed from the run form to the workers."""
 
 import dataclasses
 
@@ -9,37 +9,42 @@ from components.train.settings.strategies import AUTO, STRATEGIES, check_strateg
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainSettings:
-    """What is trained and how; where its workers run is said by node_pools.PoolSettings.
+    """What to train and how; node_pools.PoolSettings says where the workers run.
 
     Raises:
-      SettingsError: for a value, or a combination, that no training can succeed with; in the words of the pipeline's
+      SettingsError: If no training can succeed with a value or combination; uses the names of the pipeline's
         parameters.
     """
 
     config: TrainConfig = setting(
         TrainConfig(),
-        f"The model's tuning, a JSON object with some of {', '.join(TrainConfig.keys())}.",
+        f"Tuning of the model, a JSON object with any of the keys {', '.join(TrainConfig.keys())}.",
         parse=TrainConfig.from_json,
         text="{}",
     )
-    num_workers: int = setting(2, "Worker processes that train together.", at_least=1)
+    num_workers: int = setting(2, "Number of worker processes that train together.", at_least=1)
     strategy: str = setting(
         AUTO,
-        f"How training is spread over devices: {AUTO}, {', '.join(STRATEGIES)}. See the README's table.",
+        f"How to spread training over devices: {AUTO}, {', '.join(STRATEGIES)}. See the table in the README.",
     )
-    max_restarts: int = setting(2, "How often training starts again from its checkpoint after a crash.", at_least=0)
+    max_restarts: int = setting(
+        2, "How many times to restart training from its last checkpoint after a crash.", at_least=0
+    )
     max_seconds: int = setting(
         0,
-        "Seconds of training, over all restarts, after which it ends with the best model so far; 0 is without limit.",
+        "Time limit of training, in seconds over all restarts; training then ends with the best model so far. "
+        "0 means no limit.",
         at_least=0,
     )
     checkpoint_seconds: int = setting(
         600,
-        "Seconds from one checkpoint to the next within an epoch; 0 makes them at epochs' ends only.",
+        "Seconds between two checkpoints within an epoch; 0 saves only at the end of each epoch.",
         at_least=0,
     )
     keep_checkpoints: int = setting(
-        2, "Checkpoints that are kept, the last ones; a damaged one is answered with the one before it.", at_least=1
+        2,
+        "How many of the latest checkpoints to keep; if the newest is damaged, training resumes from the one before.",
+        at_least=1,
     )
 
     def __post_init__(self) -> None:

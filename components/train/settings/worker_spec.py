@@ -1,4 +1,4 @@
-"""What a launcher tells its workers, what they tell it back, and the exit codes between them. Imports no TensorFlow."""
+"""The protocol between a launcher and its workers: spec, outcome and exit codes. Imports no TensorFlow."""
 
 from components.contracts import Document, EpochMetrics
 from components.errors import EXIT_DATA, EXIT_SETTINGS, AgrivisionError
@@ -7,45 +7,45 @@ from components.train.settings.train_settings import TrainSettings
 
 EXIT_DONE = 0
 EXIT_STOPPED = 143  # stopped by SIGTERM, after a checkpoint
-# What a training ended with.
+# Why a training ended.
 ENDED_WITH_EPOCHS = "epochs"
 ENDED_EARLY = "early_stopping"
 ENDED_OUT_OF_TIME = "max_seconds"
-PERMANENT = (EXIT_SETTINGS, EXIT_DATA)  # another attempt would end the same
+PERMANENT = (EXIT_SETTINGS, EXIT_DATA)  # another attempt would end the same way
 
 
 def blame(exit_code: int) -> int:
-    """Returns how far a process that ended so is from being the cause of its gang's end, 0 the least."""
+    """Returns the exit code's rank as root cause of a gang's failure; 0 is the most likely cause."""
     if exit_code in PERMANENT:
         return 0
-    # Who lost a peer has only seen the failure of another.
+    # A process that lost a peer has only seen another one's failure.
     return {EXIT_STOPPED: 2, EXIT_TRY_AGAIN: 3}.get(exit_code, 1)
 
 
 class WorkersFailed(AgrivisionError):
-    """The gang failed more often than it may."""
+    """The workers failed, and no restart is left or would help."""
 
     exit_code = EXIT_TRY_AGAIN
 
 
 class WorkerSpec(Document, frozen=True, kw_only=True):
-    """launcher → worker.
+    """What a worker is to do (launcher → worker).
 
     Attributes:
-      manifest_uri: Of the manifest, which this worker can read.
-      settings: With a strategy that is not "auto".
+      manifest_uri: URI of the manifest; every worker can read it.
+      settings: The run's training settings; its strategy is never "auto".
       label_mode: "multi_label" or "single_label".
       bands: The dataset's bands that the model reads.
-      weights_path: The weights that the backbone starts from, relative to data_root; empty for random ones.
+      weights_path: The backbone's initial weights, relative to data_root; empty for random weights.
       num_replicas: Replicas of the model in each worker; 0 if only the worker can tell.
-      shares_gpus: The workers of one machine have fewer GPUs than they are.
+      shares_gpus: There are more workers on this machine than GPUs.
       rendezvous: "<host>:<port>" where worker 0 waits for the others; empty for a single worker.
       peer_wait_seconds: How long to wait there.
-      stall_seconds: A worker whose first step takes longer gives up; for the others see lifeline.Watchdog.
-      num_threads: Processor cores for this worker.
-      follows_launcher: The worker ends as soon as its standard input does, which the launcher holds open; a pod ends at
-        its Job's deadline instead.
-      addresses: "<host>:<port>" of every process, for those that learn from their Job which of them they are.
+      stall_seconds: A worker whose first step takes longer gives up; for later steps see lifeline.Watchdog.
+      num_threads: CPU cores of this worker.
+      follows_launcher: The worker ends when its standard input ends, which the launcher holds open. A pod ends at its
+        Job's deadline instead.
+      addresses: "<host>:<port>" of every process, for pods, which learn their own index from their Job.
     """
 
     data_root: str
@@ -66,13 +66,13 @@ class WorkerSpec(Document, frozen=True, kw_only=True):
 
 
 class TrainingOutcome(Document, frozen=True, kw_only=True):
-    """chief → launcher: how a finished training went; `outcome.json` in its folder.
+    """How a finished training went (chief → launcher); `outcome.json` in the training's folder.
 
     Attributes:
       ended_by: One of ENDED_*.
       device: What the steps ran on: "CPU", "GPU" or "TPU".
-      num_checkpoints: Written since the last restart.
-      checkpoint_stall_seconds: The longest that training stood still for one of them.
+      num_checkpoints: Number of checkpoints written since the last restart.
+      checkpoint_stall_seconds: Longest pause of training for one of them.
     """
 
     num_parameters: int

@@ -1,4 +1,4 @@
-"""Puts together, from its spec, what a worker trains and what it trains with."""
+"""Builds from a worker's spec what it trains and everything that training needs."""
 
 import dataclasses
 from collections.abc import Callable
@@ -48,7 +48,7 @@ def make_reader(spec: WorkerSpec, manifest: Manifest, split: str) -> Reader:
 
 
 def build(spec: WorkerSpec, manifest: Manifest, precision: str) -> Any:
-    """Returns the model, with random weights, computing in a precision of `TrainConfig`."""
+    """Returns the model with random weights; `precision` is one of network.PRECISIONS."""
     keras.config.set_dtype_policy(_POLICIES[precision])
     train = manifest.splits["train"]
     config = spec.settings.config
@@ -66,7 +66,7 @@ def build(spec: WorkerSpec, manifest: Manifest, precision: str) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """All whose variables change in training: what a checkpoint holds."""
+    """The objects whose variables change in training; a checkpoint holds these variables."""
 
     model: Any
     average: WeightAverage | None
@@ -74,7 +74,7 @@ class Trained:
 
     @classmethod
     def build(cls, spec: WorkerSpec, manifest: Manifest) -> "Trained":
-        """Builds them as they are before the first step; to be called in the strategy's scope."""
+        """Builds the objects in their state before the first step. Call this in the strategy's scope."""
         config = spec.settings.config
         keras.utils.set_random_seed(config.seed)
         model = build(spec, manifest, config.precision)
@@ -85,7 +85,7 @@ class Trained:
 
 
 def make_batch_loss(spec: WorkerSpec, manifest: Manifest) -> objective.Loss:
-    """Returns the loss, with the weights of the dataset's classes."""
+    """Returns the loss, with the class weights of the dataset."""
     config, train = spec.settings.config, manifest.splits["train"]
     single_label = spec.label_mode == "single_label"
     weights = objective.class_weights(
@@ -95,7 +95,7 @@ def make_batch_loss(spec: WorkerSpec, manifest: Manifest) -> objective.Loss:
 
 
 def make_writer(spec: WorkerSpec, trained: Trained, is_chief: bool) -> CheckpointWriter:
-    """Returns what writes the training's checkpoints."""
+    """Returns the writer of the training's checkpoints; only the chief's writes anything."""
     return CheckpointWriter(
         storage.join(spec.data_root, "training", spec.training_id, "checkpoints"),
         named_variables(trained.model, trained.average, trained.optimizer),
@@ -115,7 +115,7 @@ def lockstep_trainee(
     wants_to_stop: Callable[[], bool],
     pat: Callable[[], None],
 ) -> Trainee:
-    """Returns what this worker trains, and with what, where all replicas take every step together."""
+    """Returns what this worker trains, and with what, for strategies in which all replicas take every step together."""
     config = spec.settings.config
     with strategy.scope():
         trained = Trained.build(spec, manifest)
@@ -149,20 +149,20 @@ def lockstep_trainee(
         events_uri=storage.join(spec.data_root, "training", spec.training_id, "events"),
         budget=budget,
         wants_to_stop=wants_to_stop,
-        settle=lambda: None,  # batch normalisation is synchronized: its statistics are the same everywhere already
+        settle=lambda: None,  # batch normalisation is synchronized, so its statistics are already the same everywhere
         check_agreement=agreement.make_agreement_check(strategy, model, spec.settings.num_workers),
         pat=pat,
     )
 
 
 def make_average(spec: WorkerSpec, model: Any) -> WeightAverage | None:
-    """Returns the average of the model's weights, if there is to be one."""
+    """Returns the average of the model's weights, or None if the settings ask for none."""
     decay = spec.settings.config.ema_decay
     return WeightAverage(decay, model.trainable_variables) if decay else None
 
 
 def make_sampling_weights(config: TrainConfig, reader: Reader) -> NDArray[np.float64] | None:
-    """Returns how often an epoch reads each record, [N]; None if once."""
+    """Returns how often an epoch reads each record, [N]; None if once each."""
     if config.sampling == "shuffle":
         return None
     labels = reader.index.labels(reader.num_classes)

@@ -1,7 +1,8 @@
-"""What a worker runs: `python -m components.train --spec spec.json`, with TF_CONFIG or in a Job if it has peers.
+"""The command that a worker runs: `python -m components.train --spec spec.json`.
 
-Exit codes: 0 done, 2 a bad setting, 42 bad data or a loss that is not a number, 75 try again,
-143 stopped by SIGTERM after a checkpoint. The last line of the output says why, as `error: <reason>`.
+A worker with peers learns about them from TF_CONFIG or from its Job. Exit codes: 0 done, 2 a bad setting, 42 bad data
+or a loss that is not a number, 75 try again, 143 stopped by SIGTERM after a checkpoint. The last line of the output
+gives the reason, as `error: <reason>`.
 """
 
 import argparse
@@ -21,9 +22,9 @@ from components.train.settings.worker_spec import EXIT_DONE, EXIT_STOPPED, EXIT_
 
 def main() -> int:
     """Runs the worker and returns its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m components.train", description="Trains as one worker of a gang.")
-    parser.add_argument("--spec", required=True, help="the worker's spec, JSON: a file or gs:// URI")
-    parser.add_argument("--heartbeat", metavar="FILE", help="touched every second for as long as the process lives")
+    parser = argparse.ArgumentParser(prog="python -m components.train", description="Train as one worker of a gang.")
+    parser.add_argument("--spec", required=True, help="file or gs:// URI of the worker's spec, in JSON")
+    parser.add_argument("--heartbeat", metavar="FILE", help="touch this file every second while the process lives")
     arguments = parser.parse_args()
     heed_sigterm()
     if arguments.heartbeat:
@@ -42,10 +43,10 @@ def _work(spec_uri: str) -> int:
     try:
         spec = WorkerSpec.from_json(storage.read_bytes(spec_uri), spec_uri)
     except FileNotFoundError as error:
-        raise SettingsError(f"no spec {spec_uri!r}: does this worker see the data_root of its launcher?") from error
+        raise SettingsError(f"no spec {spec_uri!r}; can this worker see its launcher's data_root?") from error
     if spec.follows_launcher:
         end_with_launcher()
-    # Only now, because it takes seconds, in which the launcher may die.
+    # Imported late because it takes seconds, during which the launcher may die.
     import tensorflow as tf
 
     from components.train.loop.loop import Stopped
@@ -79,5 +80,5 @@ def run_and_exit() -> NoReturn:
         code = 1
     sys.stdout.flush()
     sys.stderr.flush()
-    # Not sys.exit: the collectives of a broken cluster can hang while they are torn down.
+    # Not sys.exit: collectives of a broken cluster can hang during shutdown.
     os._exit(code)

@@ -1,11 +1,11 @@
-"""Asynchronous training: the weights lie with parameter servers, and every worker changes them when it is ready.
+"""Asynchronous training: parameter servers hold the weights, and each worker updates them when it is ready.
 
-A worker's gradient is of weights that others have changed meanwhile: the *delayed* gradient of the literature, where
-the lockstep strategies have the *averaged* one. What holds here: every tile is read once an epoch, the same ones at the
-same step as in lockstep; a worker that is lost stops nobody, its part of a batch is given to another one, perhaps after
-it had half applied it. What does not: equal weights from run to run, or for another number of workers.
+A worker's gradient belongs to weights that others have changed meanwhile: the *delayed* gradient of the literature;
+lockstep strategies use the *averaged* one. As in lockstep, every tile is read once per epoch, and at the same step. A
+lost worker stops no other: its part of a batch goes to another worker, even if it was half applied. Unlike in lockstep,
+weights differ from run to run and between numbers of workers.
 
-The chief gives out the work, validates, and writes the checkpoints, with the loop and all else of lockstep.
+The chief hands out the work, validates and writes checkpoints, with the same loop as lockstep training.
 """
 
 import dataclasses
@@ -39,11 +39,11 @@ from components.train.worker.assembly import (
 )
 
 _IS_OF_DATA = re.compile(r"corrupted record|truncated record|No such file|JPEG|jpeg|PNG|png|not of one size|image data")
-_STEPS_PER_CALL = 8  # at least: between two calls all workers wait for the last one
+_STEPS_PER_CALL = 8  # at least, because all workers wait for the slowest between two calls
 
 
 def connect() -> Any:
-    """Returns the coordinator of the cluster in TF_CONFIG, whose servers must be there."""
+    """Returns the coordinator of the cluster in TF_CONFIG, whose servers must already run."""
     resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     return tf.distribute.coordinator.ClusterCoordinator(tf.distribute.ParameterServerStrategy(resolver))
 
@@ -57,10 +57,10 @@ def asynchronous_trainee(
     wants_to_stop: Callable[[], bool],
     pat: Callable[[], None],
 ) -> Trainee:
-    """Returns what the chief has trained, and with what.
+    """Returns what the chief trains, and with what.
 
-    It has two of the model: one whose variables are on the parameter servers, which is trained, and one of its own,
-    which gets their values when it is to be validated.
+    There are two copies of the model: the trained one has its variables on the parameter servers; the chief's own one
+    receives their values for validation.
     """
     config = spec.settings.config
     with coordinator.strategy.scope():
@@ -102,7 +102,7 @@ def asynchronous_trainee(
         budget=budget,
         wants_to_stop=wants_to_stop,
         settle=settle,
-        check_agreement=lambda global_step: None,  # there is only one of the weights
+        check_agreement=lambda global_step: None,  # there is only one copy of the weights
         pat=pat,
     )
 
@@ -116,10 +116,10 @@ def _make_train_steps(
     num_steps: int,
     rate_factor: Callable[[Any], float],
 ) -> TrainSteps:
-    """Returns a function that has the workers take the steps of several global batches, and waits for the last.
+    """Returns a function that makes the workers take the steps of several global batches, and waits for all of them.
 
-    Each worker takes its part of a global batch by itself, with a part of the learning rate, so that together they go
-    as far as one step of lockstep does.
+    Each worker processes its part of a global batch independently, with the same fraction of the learning rate, so that
+    together they move the weights as far as one lockstep step.
     """
     config, num_workers = spec.settings.config, spec.settings.num_workers
     num_tiles = config.global_batch_size // num_workers
@@ -155,10 +155,10 @@ def _make_train_steps(
             coordinator.join()
             losses = [float(result.fetch()) for result in results]
         except tf.errors.OpError as error:
-            # Others are of the cluster, and another attempt may succeed.
+            # Other errors come from the cluster, and another attempt may succeed.
             for line in str(error.message).splitlines():
                 if _IS_OF_DATA.search(line):
-                    raise DataError(f"a tile cannot be read: {line.strip()[:300]}; run the shard step again") from error
+                    raise DataError(f"cannot read a tile: {line.strip()[:300]}; run the shard step again") from error
             raise
         return np.reshape(losses, (len(batches), num_workers)).mean(axis=1).tolist(), wishes
 

@@ -1,4 +1,4 @@
-"""What one worker does, from its spec to its part of the export."""
+"""Runs one worker, from its spec to its part of the export."""
 
 import signal
 import time
@@ -26,20 +26,24 @@ from components.train.worker.parameter_server import asynchronous_trainee, conne
 
 
 def run_worker(spec: WorkerSpec, worker: int) -> None:
-    """Trains, and as the chief writes `export/` and `outcome.json` to the training's folder.
+    """Trains; the chief also writes `export/` and `outcome.json` to the training's folder.
+
+    Args:
+      spec: What to do.
+      worker: Number of this worker; 0 is the chief.
 
     Raises:
-      DataError: for damaged shards or a loss that is not a number.
-      Stopped: after SIGTERM and a checkpoint.
-      LostPeer: if the workers do not come together.
-      tf.errors.OpError: if a peer is lost on the way.
+      DataError: If shards are damaged or the loss is not a number.
+      Stopped: After SIGTERM and a checkpoint.
+      LostPeer: If the workers do not meet in time.
+      tf.errors.OpError: If a peer is lost during training.
     """
     settings, config = spec.settings, spec.settings.config
     budget = TimeBudget(settings.max_seconds, time.monotonic())
     manifest = Manifest.from_json(storage.read_bytes(spec.manifest_uri), spec.manifest_uri)
     folder = storage.join(spec.data_root, "training", spec.training_id)
     readers = {split: make_reader(spec, manifest, split) for split in ("train", "val")}
-    # From here on, because making the strategy waits for ever for a peer that has died meanwhile.
+    # Starts here, because creating the strategy waits forever for a peer that has died.
     watchdog = Watchdog(spec.stall_seconds)
     roll = None
     if settings.strategy == PARAMETER_SERVER:
@@ -51,7 +55,7 @@ def run_worker(spec: WorkerSpec, worker: int) -> None:
     strategy = make_strategy(
         settings.strategy, worker, settings.num_workers, spec.num_replicas, spec.num_threads, spec.shares_gpus
     )
-    # Not before: making the strategy, TensorFlow sets a handler of its own. Until here SIGTERM just ends the worker.
+    # Not earlier: TensorFlow sets its own handler when it creates the strategy. Before this, SIGTERM ends the worker.
     wants_to_stop = _listen_for_sigterm()
     if roll is None:
         check_replicas(config, settings.num_workers, num_local_replicas(strategy, settings.num_workers))
@@ -65,9 +69,9 @@ def run_worker(spec: WorkerSpec, worker: int) -> None:
     trainee.check_agreement(state.global_step)
     state, ended_by = loop.run_epochs(trainee, state)
     trainee.writer.wait()
-    cluster.barrier(strategy)  # until the chief's last checkpoint is there for all
+    cluster.barrier(strategy)  # until all workers can read the chief's last checkpoint
 
-    # Outside the strategy, so that nothing of it is left in the exported graph.
+    # Built outside the strategy, so that the exported graph does not contain it.
     model = build(spec, manifest, "float32")
     average = make_average(spec, model)
     restore_best(trainee.writer.root, state.best_checkpoint, named_variables(model, average=average))

@@ -34,7 +34,7 @@ EVICTED = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason
             (),
             (),
             0,
-            "out of memory; give it more tr",
+            "ran out of memory; increase tr",
             False,
         ),
         # Trying again would not help, whatever else happened.
@@ -55,7 +55,7 @@ EVICTED = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason
         # Stopped from outside, both after the same step.
         ([pod(0, "Failed", 143), pod(1, "Failed", 143)], (), (), 0, "ended with exit code 143", True),
         # Removed by force: it was there, and is no more.
-        ([pod(0, "Failed", 75), pod(1)], (1,), (), 1, "vanished: somebody deleted it, or its node", True),
+        ([pod(0, "Failed", 75), pod(1)], (1,), (), 1, "vanished: somebody deleted it or its node", True),
         # Gone before its end was seen.
         ([pod(0, "Failed", 75), pod(1, deleted=11, **EVICTED)], (1,), (), 1, "from its node, EvictionByEviction", True),
         # One that had ended well may be gone.
@@ -66,7 +66,7 @@ EVICTED = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason
             (),
             (),
             0,
-            "was refused or ended by its node, Pod was rejected: no such device",
+            "was rejected or ended by its node, Pod was rejected: no such device",
             False,
         ),
     ],

@@ -91,7 +91,7 @@ def test_a_crash_uses_up_the_budget_and_a_disruption_does_not(
         [RUNNING, KILLED, GONE],
     ]
     server.logs = {"pod-1": "Killed\n"}
-    with pytest.raises(WorkersFailed, match=r"worker 1 was killed by SIGKILL; gave up after 1 restarts; whole logs in"):
+    with pytest.raises(WorkersFailed, match=r"worker 1 was killed by SIGKILL; gave up after 1 restarts; full logs in"):
         run(tmp_path, max_restarts=1)
     names = [job["metadata"]["name"].rpartition("-")[2] for job in server.created("jobs")]
     assert names == ["1", "2", "3", "4"]
@@ -124,11 +124,11 @@ def test_an_equal_job_is_taken_over_and_another_one_is_not(
     with pytest.raises(LostLease, match="lost the lease"):
         run(tmp_path, check=lose_the_lease)
     (job,) = [name for kind, name in server.objects if kind == "jobs"]
-    with pytest.raises(SettingsError, match=rf"job '{job}' .* is at this training with other settings of its pods; it"):
+    with pytest.raises(SettingsError, match=rf"job '{job}' .* runs this training with other pod settings; it"):
         run(tmp_path, cpu="2")
     assert ("jobs", job) in server.objects, "it is left alone"
     assert run(tmp_path) == 0
-    assert f"train | job {job} is at this training already; following it" in capsys.readouterr().out
+    assert f"train | job {job} is already running this training; following it" in capsys.readouterr().out
     assert server.objects == {}
 
 

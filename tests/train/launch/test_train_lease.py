@@ -39,7 +39,7 @@ def test_a_second_launch_waits_and_a_killed_one_waits_for_nobody(tmp_path: Path)
         thread.start()
         assert not entered.wait(0.5)
         assert said[0].startswith(f"process {holder.pid} on ")
-        assert said[0].endswith("is at this training already; waiting for it to end")
+        assert said[0].endswith("is already running this training; waiting for it to end")
     finally:
         holder.send_signal(signal.SIGKILL)
         holder.communicate()
@@ -70,7 +70,7 @@ def test_a_lease_is_kept_for_as_long_as_it_is_held_and_given_back_at_the_end(tmp
     thread.join()
     assert order == ["first", "second"]
     assert time.monotonic() - started < 0.7, "not after the lease has run out, but at once"
-    assert said == ["first is at this training already; waiting for it to end"]
+    assert said == ["first is already running this training; waiting for it to end"]
 
 
 def test_a_lease_that_nobody_renews_is_taken_over_and_its_holder_learns_of_it(tmp_path: Path) -> None:
@@ -82,6 +82,6 @@ def test_a_lease_that_nobody_renews_is_taken_over_and_its_holder_learns_of_it(tm
         check()
         uri.write_text(json.dumps({"holder": "third", "seconds": 60.0, "written": "y"}))
         time.sleep(0.6)
-        with pytest.raises(LostLease, match="another launch goes on"):
+        with pytest.raises(LostLease, match="another launch may have taken over"):
             check()
     assert json.loads(uri.read_text())["holder"] == "third", "who has lost it does not give it back"

@@ -64,7 +64,7 @@ def test_a_training_learns_and_says_what_it_did(
     assert points["epoch/val_macro_f1"] == [pytest.approx(row.val_macro_f1) for row in history]
     # An equal training is not done twice.
     assert train(data, 1, TUNING) == undisturbed
-    assert f"training {undisturbed.training_id} was completed before" in capfd.readouterr().out
+    assert f"training {undisturbed.training_id} is already complete" in capfd.readouterr().out
 
 
 def test_two_workers_equal_one(

@@ -72,7 +72,7 @@ def test_a_frozen_worker_is_ended_within_half_a_minute_and_training_ends_bit_for
     thread.join()
     (receipt,) = results
     assert receipt.num_restarts == 1
-    assert "worker 0 froze: it showed no sign of life, and was killed; restart 1 of 1" in capfd.readouterr().out
+    assert "worker 0 froze: its heartbeat stopped, and it was killed; restart 1 of 1" in capfd.readouterr().out
     assert_equal(root, receipt, data, undisturbed)
 
 
@@ -93,7 +93,7 @@ def test_a_full_disk_ends_training_with_one_line_and_a_later_launch_goes_on(
     waiting.join()
     (receipt,) = second
     output = capfd.readouterr().out
-    assert "is at this training already; waiting for it to end" in output
+    assert "is already running this training; waiting for it to end" in output
     assert re.search(r"train \| resumed at epoch [2-6]", output)
     assert_equal(root, receipt, data, undisturbed)
     assert len(list((root / "training").glob("*/logs/launch-*"))) == 2, "logs of both are kept"
@@ -141,7 +141,7 @@ def test_a_worker_that_cannot_find_its_peers_says_try_again(
 ) -> None:
     with lone_worker(data, undisturbed.training_id, tmp_path, tmp_path / "output", peer_wait_seconds=1.0) as worker:
         assert worker.wait(timeout=60.0) == EXIT_TRY_AGAIN
-    assert "error: worker 1 of 2 waited 1 s for its peers in vain" in (tmp_path / "output").read_text()
+    assert "error: worker 1 of 2 gave up waiting for its peers after 1 s" in (tmp_path / "output").read_text()
 
 
 def test_a_worker_that_has_nothing_to_say_still_sees_its_launcher_go(
@@ -155,4 +155,4 @@ def test_a_worker_that_has_nothing_to_say_still_sees_its_launcher_go(
     finally:
         worker.kill()
         worker.wait()
-    assert "in vain" not in (tmp_path / "output").read_text()
+    assert "gave up" not in (tmp_path / "output").read_text()

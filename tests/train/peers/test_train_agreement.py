@@ -20,15 +20,19 @@ SCRIPT = Path(__file__).parents[2] / "support" / "diverged_worker.py"
         (
             [(5, 77), (5, 77), (5, 255)],
             1,
-            "worker 2 has other weights: step 5 with weights 000000ff, where worker 0 has",
+            "worker 2 has different weights: step 5 with weights 000000ff, where worker 0 has",
         ),
-        ([(5, 1), (5, 77), (5, 77)], 1, "worker 0 has other weights: step 5 with weights 00000001, where worker 1 has"),
+        (
+            [(5, 1), (5, 77), (5, 77)],
+            1,
+            "worker 0 has different weights: step 5 with weights 00000001, where worker 1 has",
+        ),
         ([(5, 77), (6, 77)], 1, "worker 1 is at step 6, not 5: "),  # the chief is right where there are two opinions
         ([(5, 77), (5, 1), (4, 2), (5, 77)], 1, "(and 1 more replicas)"),
         (
             [(5, 77), (5, 77), (5, 77), (5, -1)],
             2,
-            "worker 1, replica 1, has other weights: step 5 with weights ffffffff",
+            "worker 1, replica 1, has different weights: step 5 with weights ffffffff",
         ),
     ],
 )
@@ -56,7 +60,7 @@ def test_a_planted_divergence_is_found_by_all_workers_which_name_the_one() -> No
     for lines in outputs:
         equal, weight, step = lines
         assert equal == "step 7: equal"
-        assert weight.startswith("step 8: worker 1 has other weights: step 8 with weights ")
+        assert weight.startswith("step 8: worker 1 has different weights: step 8 with weights ")
         assert step.startswith("step 9: worker 1 is at step 10, not 9: ")
 
 
@@ -69,4 +73,4 @@ def test_a_planted_divergence_of_replicas_in_one_process_is_found() -> None:
         text=True,
     ).stdout.splitlines()
     assert lines[0] == "step 7: equal"
-    assert lines[1].startswith("step 8: worker 0, replica 1, has other weights: ")
+    assert lines[1].startswith("step 8: worker 0, replica 1, has different weights: ")

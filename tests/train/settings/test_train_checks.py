@@ -42,7 +42,7 @@ def same(manifest: Manifest) -> Manifest:
         ({}, 6, same, SettingsError, "at most the number of train shards, 3, got 6"),
         ({"global_batch_size": 14}, 1, same, SettingsError, "at most the number of train tiles, 12, got 14"),
         ({"image_size_px": 49}, 1, same, SettingsError, "at most the side of the largest tile, 48 px, got 49"),
-        ({"image_size_px": 41}, 1, scaled_to_40, SettingsError, "at which the tiles are stored, 40 px, got 41"),
+        ({"image_size_px": 41}, 1, scaled_to_40, SettingsError, "size of the stored tiles, 40 px, got 41"),
         ({"label_mode": "single_label"}, 1, without_single_labels, SettingsError, "use multi_label"),
         ({}, 1, without_val, DataError, "the dataset has no val split, only train"),
         (
@@ -50,7 +50,7 @@ def same(manifest: Manifest) -> Manifest:
             1,
             rgb_only,
             SettingsError,
-            '"rgb_nir" needs nir, and the dataset has only red',
+            '"rgb_nir" needs nir, but the dataset has only red',
         ),
         ({"bands": "rgb_nir_ndvi"}, 1, rgb_only, SettingsError, 'use "rgb" or "auto"'),
         ({"weights": "/none/w.keras"}, 1, same, SettingsError, "weights: no such file '/none/w.keras'"),

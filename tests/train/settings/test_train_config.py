@@ -12,7 +12,10 @@ from components.train.settings.config import TrainConfig
         ('{"image_size_px": 31}', "image_size_px must be at least 32 for small, got 31"),
         ('{"image_size_px": 63, "backbone": "nasnet_large"}', "at least 64 for nasnet_large, got 63"),
         ('{"bands": "nir"}', "unknown bands 'nir'; expected one of auto, rgb, rgb_nir, rgb_nir_ndvi"),
-        ('{"weights": "imagenet"}', "nobody published imagenet weights for small, only for mobilenet, mobilenet_v2"),
+        (
+            '{"weights": "imagenet"}',
+            "there are no published imagenet weights for small, only for mobilenet, mobilenet_v2",
+        ),
         ('{"weights": "w.pth"}', 'weights must be "", "imagenet" or a file that ends in .weights.h5, .keras, .h5, got'),
         ('{"freeze_epochs": -1}', "freeze_epochs must be at least 0, got -1"),
         ('{"freeze_epochs": 1}', "freeze_epochs=1 would freeze random weights; give weights, or set it to 0"),

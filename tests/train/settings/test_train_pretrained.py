@@ -81,7 +81,7 @@ def test_weights_that_changed_or_went_are_not_trained_from(tmp_path: Path) -> No
     ):
         pass
     (tmp_path / "data" / path).unlink()
-    with pytest.raises(DataError, match="are gone"), verified_weights(str(tmp_path / "data"), path):
+    with pytest.raises(DataError, match="are missing"), verified_weights(str(tmp_path / "data"), path):
         pass
 
 
@@ -93,13 +93,17 @@ def test_published_weights_are_downloaded_once_for_all_runs(server: type[Files],
 
 def test_a_download_that_breaks_off_leaves_nothing(server: type[Files], tmp_path: Path) -> None:
     server.promised += 1
-    with pytest.raises(SettingsError, match=f"could not be downloaded .{len(CONTENT)} of {len(CONTENT) + 1} bytes"):
+    with pytest.raises(
+        SettingsError, match=f"could not be downloaded .received {len(CONTENT)} of {len(CONTENT) + 1} bytes"
+    ):
         publish("imagenet", tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_without_internet_the_way_out_is_in_the_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(backbones, "_WEIGHTS", "http://127.0.0.1:9")
-    with pytest.raises(SettingsError, match=r"get http://.*efficientnetv2-b0_notop\.h5 elsewhere and give") as error:
+    with pytest.raises(
+        SettingsError, match=r"download http://.*efficientnetv2-b0_notop\.h5 elsewhere and set weights"
+    ) as error:
         publish("imagenet", tmp_path, "efficientnet_v2_b0")
     assert "\n" not in str(error.value)

@@ -63,7 +63,7 @@ def test_a_run_changes_of_a_profile_what_it_names() -> None:
         ({"profile": "gpu"}, "unknown train_profile 'gpu'; expected one of cpu, gke-gpu-l4, "),
         ({"accelerator_type": "amd.com/gpu", "accelerator_count": "1"}, "expected one of nvidia.com/gpu, google.com/t"),
         ({"accelerator_type": "nvidia.com/gpu"}, "train_accelerator_count must be at least 1 .* got 0"),
-        ({"accelerator_count": "1"}, "train_accelerator_count is 1, and train_profile cpu has no accelerator"),
+        ({"accelerator_count": "1"}, "train_accelerator_count is 1, but train_profile cpu has no accelerator"),
         ({"accelerator_count": "-1"}, "train_accelerator_count must be a whole number"),
         ({"accelerator_count": "two"}, "train_accelerator_count must be a whole number, .* got 'two'"),
         ({"profile": "gke-gpu-l4", "accelerator_type": "google.com/tpu"}, "train_profile gke-gpu-l4 has nvidia.com/gp"),
@@ -84,7 +84,7 @@ def test_what_is_no_pool_is_refused_by_name(changes: dict[str, Any], message: st
 @pytest.mark.parametrize(
     ("changes", "num_workers", "message"),
     [
-        ({"profile": "gke-tpu-v5e"}, 2, "for the TPU of one host, got train_num_workers=2; set 1, or use GPUs"),
+        ({"profile": "gke-tpu-v5e"}, 2, "supports one TPU host, got train_num_workers=2; set it to 1, or use GPUs"),
         ({"profile": "gke-tpu-v5e", "accelerator_count": "8"}, 1, "must be 4, the chips of TPU topology 2x2 .* got 8"),
         (
             {"profile": "gke-tpu-v5e", "node_selector": {"cloud.google.com/gke-tpu-topology": "two"}},

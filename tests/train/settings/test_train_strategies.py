@@ -45,12 +45,12 @@ def test_a_worker_has_a_replica_on_each_device_that_is_left_for_it(
         ("mirrored", 2, FOUR_GPUS, {}, "mirrored is for one worker, got train_num_workers=2"),
         ("multi_worker_mirrored", 1, NOTHING, {}, "needs at least 2 workers, got train_num_workers=1; for one worker"),
         ("parameter_server", 1, NOTHING, {}, "parameter_server needs at least 2 workers, got train_num_workers=1"),
-        ("parameter_server", 2, NOTHING, {"precision": "float16"}, "float16 does not go with train_strategy para"),
+        ("parameter_server", 2, NOTHING, {"precision": "float16"}, "float16 does not work with train_strategy para"),
         ("tpu", 2, TPU, {}, "tpu is for the TPU of one host, got train_num_workers=2"),
-        ("tpu", 1, NOTHING, {}, "tpu needs a TPU, and this machine has none; use auto"),
-        ("tpu", 1, SLICE, {}, "this one is in a slice of 4 hosts"),
-        ("auto", 1, SLICE, {}, "this one is in a slice of 4 hosts"),
-        ("tpu", 1, TPU, {"precision": "float16"}, "float16 does not go with train_strategy tpu; use bfloat16"),
+        ("tpu", 1, NOTHING, {}, "tpu needs a TPU, but this machine has none; use auto"),
+        ("tpu", 1, SLICE, {}, "this host is in a slice of 4 hosts"),
+        ("auto", 1, SLICE, {}, "this host is in a slice of 4 hosts"),
+        ("tpu", 1, TPU, {"precision": "float16"}, "float16 does not work with train_strategy tpu; use bfloat16"),
         (
             "mirrored",
             1,
@@ -135,7 +135,9 @@ def test_a_tensorflow_that_knows_no_tpu_is_answered_in_one_line() -> None:
         "except SettingsError as error:\n    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parents[3])
-    assert done.stdout.startswith("train_strategy tpu: TensorFlow finds no TPU, is it tensorflow-tpu? "), done.stderr
+    assert done.stdout.startswith("train_strategy tpu: TensorFlow finds no TPU; is tensorflow-tpu installed? "), (
+        done.stderr
+    )
     assert done.stdout.count("\n") == 1
 
 

@@ -1,8 +1,8 @@
-"""A gang of worker processes on this machine: they start together, end together, and restart together.
+"""A gang of worker processes on this machine: they start, end and restart together.
 
-A synchronous worker cannot go on without its peers, so when one dies or freezes the others are ended at once and all
-start again from the last checkpoint. Each worker's standard input is a pipe that only this process holds open: should
-it die, in whatever way, its workers see the end of the pipe and end too.
+A synchronous worker cannot continue without its peers, so when one dies or freezes, all are ended and restarted from
+the last checkpoint. Each worker's standard input is a pipe that only this process holds open: however this process
+dies, its workers see the end of the pipe and end too.
 """
 
 import contextlib
@@ -24,12 +24,12 @@ from components.train.settings.train_settings import TrainSettings
 from components.train.settings.worker_spec import EXIT_DONE, WorkersFailed, WorkerSpec, blame
 
 _POLL_SECONDS = 0.1
-_SETTLE_SECONDS = 2.0  # after one worker's end, for the others to say why they end
+_SETTLE_SECONDS = 2.0  # after one worker ends, for the others to write why they end
 _STOP_SECONDS = 20.0  # for a checkpoint after SIGTERM
-# A worker shows that it lives from a thread that does nothing else, so this has nothing to do with how long a step
-# takes; it is what a busy machine, or loading a library from a slow disk, may hold that thread up.
+# A dedicated thread sends a worker's heartbeat, so this limit is independent of the length of a step; it allows for
+# delays of that thread on a busy machine, or while a library loads from a slow disk.
 _SILENT_SECONDS = 20.0
-_SUSPECT_SECONDS = 4.0  # of silence, after which it was a freeze that the peers noticed
+_SUSPECT_SECONDS = 4.0  # after this much silence, a worker whose peers failed counts as frozen
 
 
 def run_gang(
@@ -41,19 +41,20 @@ def run_gang(
 ) -> int:
     """Runs the workers to their end, restarting them from their checkpoint, and returns the number of restarts.
 
-    With parameter servers a lost worker starts again alone, `max_restarts` times, and after that the others go on
-    without it; the loss of any other process restarts all.
+    With parameter servers, a lost worker restarts alone, up to `max_restarts` times; after that, the others continue
+    without it. The loss of any other process restarts all.
 
     Args:
-      make_spec: returns the workers' spec for a rendezvous "<host>:<port>".
-      settings: with a strategy that is not "auto".
-      work_dir: holds, of each attempt, `attempt-<a>-spec.json`, `attempt-<a>-worker-<w>.log` and, when it has failed,
+      make_spec: Returns the workers' spec for a rendezvous "<host>:<port>".
+      settings: The training settings, with a strategy that is not "auto".
+      work_dir: Receives, for each attempt, `attempt-<a>-spec.json`, `attempt-<a>-worker-<w>.log` and, if it failed,
         `attempt-<a>-ended.json` with the workers' exit codes.
-      check: called all the time; an AgrivisionError that it raises kills the workers.
+      log: The step's log.
+      check: Called continually; an AgrivisionError that it raises kills the workers.
 
     Raises:
-      SettingsError, DataError: what a worker ended with; another attempt would end the same.
-      WorkersFailed: after `max_restarts` restarts.
+      SettingsError, DataError: If a worker ended with this error; another attempt would end the same way.
+      WorkersFailed: If the workers fail after `max_restarts` restarts.
     """
     work_dir.mkdir(parents=True, exist_ok=True)
     max_restarts, processes = settings.max_restarts, tasks(settings.strategy, settings.num_workers)
@@ -62,10 +63,10 @@ def run_gang(
     def replace(gang: ProcessGang, lost: WorkerProcess) -> WorkerProcess | None:
         nonlocal num_replaced
         if num_replaced == max_restarts:
-            log.line(f"{lost.ending}; the others go on without it")
+            log.line(f"{lost.ending}; the others continue without it")
             return None
         num_replaced += 1
-        log.line(f"{lost.ending}; the others go on, and it starts again, {num_replaced} of {max_restarts}")
+        log.line(f"{lost.ending}; the others continue while it restarts, {num_replaced} of {max_restarts}")
         return gang.spawn(lost.index, num_replaced)
 
     for attempt in range(1, max_restarts + 2):
@@ -81,7 +82,7 @@ def run_gang(
             return attempt - 1 + num_replaced
         codes = [worker.process.returncode for worker in workers]
         ended = {"exit_codes": codes, "froze": [worker.index for worker in workers if worker.froze]}
-        with contextlib.suppress(OSError):  # of a full disk, say, which is why the workers have ended
+        with contextlib.suppress(OSError):  # e.g. a full disk, which may be why the workers ended
             (work_dir / f"attempt-{attempt}-ended.json").write_bytes(msgspec.json.encode(ended))
         code = failed.process.returncode
         if code == EXIT_SETTINGS:
@@ -93,7 +94,7 @@ def run_gang(
         ending = failed.ending
         if attempt <= max_restarts:
             log.line(f"{ending}; restart {attempt} of {max_restarts}, from the last checkpoint")
-    raise WorkersFailed(f"{ending}; gave up after {max_restarts} restarts; whole logs in {str(work_dir)!r}")
+    raise WorkersFailed(f"{ending}; gave up after {max_restarts} restarts; full logs in {str(work_dir)!r}")
 
 
 def _wait(
@@ -101,10 +102,12 @@ def _wait(
     check: Callable[[], None],
     replace: Callable[[WorkerProcess], WorkerProcess | None] | None,
 ) -> WorkerProcess | None:
-    """Returns None when all workers are done, or, as soon as any fails, the one to blame.
+    """Waits for the workers; returns None when all are done, or, soon after one fails, the one to blame.
 
     Args:
-      replace: starts a lost worker again, or returns None; where a training can go on without one.
+      workers: The running workers; lost ones are replaced in place.
+      check: See run_gang.
+      replace: Restarts a lost worker, or returns None to leave it out; None if training needs all workers.
     """
     deadline = None
     while True:
@@ -113,11 +116,11 @@ def _wait(
         try:
             check()
         except AgrivisionError:
-            for worker in workers:  # at once: what they would write now is no longer theirs to write
+            for worker in workers:  # at once: they may no longer write to the training's folder
                 worker.process.kill()
             raise
         codes = [worker.process.poll() for worker in workers]
-        # A chief is done when all is; a worker that has just started again need not know.
+        # When the chief is done, so is the training; a worker that has just restarted may not know it.
         if all(code == EXIT_DONE for code in (codes if replace is None else codes[:1])):
             return None
         now = time.monotonic()
@@ -125,16 +128,16 @@ def _wait(
         if failed and deadline is None:
             first, deadline = failed[0], now + _SETTLE_SECONDS
         if deadline is not None and (None not in codes or now > deadline):
-            # It is ended with the others; here it only says that it was the cause.
+            # The others will be ended too; giving up a silent one here marks it as the cause.
             for worker in workers:
                 if worker.is_running and worker.silent_seconds() > _SUSPECT_SECONDS:
                     worker.give_up()
                     worker.process.wait()
                     failed.append(worker)
-            # A worker that lost a peer has only seen the failure of another.
+            # A worker that lost a peer has only seen another one's failure.
             return min(failed, key=lambda worker: (blame(worker.process.returncode), worker is not first))
         time.sleep(_POLL_SECONDS)
-        is_awake = time.monotonic() - now < _SUSPECT_SECONDS  # a laptop may sleep, or this process be stopped
+        is_awake = time.monotonic() - now < _SUSPECT_SECONDS  # the laptop may have slept, or this process been stopped
         for worker in workers:
             if not is_awake:
                 worker.forgive()
@@ -143,9 +146,9 @@ def _wait(
 
 
 def _replace_lost(workers: list[WorkerProcess], replace: Callable[[WorkerProcess], WorkerProcess | None]) -> None:
-    """Puts new workers into the place of lost ones, or leaves them out, as long as there are others."""
+    """Replaces lost workers in place, or leaves them out while others remain."""
     for worker in tuple(workers):
-        # One that ended by itself has lost the chief, or cannot succeed.
+        # A worker that exited on its own has lost the chief, or cannot succeed.
         if worker.is_spare and not worker.is_running and (worker.process.returncode < 0 or worker.froze):
             others = [other for other in workers if other.is_spare and other.is_running]
             place = workers.index(worker)
@@ -159,7 +162,7 @@ def _replace_lost(workers: list[WorkerProcess], replace: Callable[[WorkerProcess
 
 
 def _stop(workers: list[WorkerProcess]) -> None:
-    """Ends the workers that still run: by SIGTERM if all do, since then they can write a checkpoint."""
+    """Ends the workers that still run; uses SIGTERM if all do, because only then can they write a checkpoint."""
     running = [worker for worker in workers if worker.is_running]
     if running and len(running) == len(workers):
         for worker in running:

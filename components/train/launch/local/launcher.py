@@ -1,4 +1,4 @@
-"""The train stage on one machine, with a process for each worker."""
+"""The train stage on one machine, with one process per worker."""
 
 import os
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from components.train.settings.worker_spec import WorkerSpec
 
 
 class LocalProcesses:
-    """Starts workers as processes of this machine."""
+    """Runs workers as processes on this machine."""
 
     def __init__(self, num_workers: int) -> None:
         self.devices = find_devices()
@@ -29,7 +29,7 @@ class LocalProcesses:
 
 
 def _num_threads(num_workers: int) -> int:
-    """Returns each worker's part of the processor's cores."""
-    # Of those that this process may use; where the system cannot say (macOS), of those there are.
+    """Returns each worker's share of the CPU cores."""
+    # Counts the cores that this process may use, or all cores where the system cannot tell (macOS).
     num_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, num_cores // max(num_workers, 1))

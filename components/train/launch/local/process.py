@@ -1,4 +1,4 @@
-"""One worker of a gang on this machine: its process, its output, its signs of life, and how it ended."""
+"""One worker of a gang on this machine: its process, its output, its heartbeat, and how it ended."""
 
 import contextlib
 import signal
@@ -16,24 +16,28 @@ _READ_SECONDS = 1.0  # for the last lines of a worker that has ended
 
 
 class WorkerProcess:
-    """A running worker.
+    """A worker's process.
 
     Attributes:
-      index: Its place among all of the gang.
-      name: What messages call it.
-      output: What it has written.
-      froze: Whether it ended because it showed no sign of life.
+      index: Its index in the gang.
+      name: Its name in messages.
+      output: Its output.
+      froze: Whether it was killed because its heartbeat stopped.
+      process: The process itself.
     """
 
     def __init__(
         self, index: int, name: str, spec_path: Path, overrides: dict[str, str | None], log_path: Path, heartbeat: Path
     ) -> None:
-        """Starts it.
+        """Starts the process.
 
         Args:
-          overrides: of environment variables; None removes one.
-          log_path: for all of its output.
-          heartbeat: a file that it touches every second.
+          index: Its index in the gang; 0 is the chief.
+          name: Its name in messages.
+          spec_path: File with its WorkerSpec.
+          overrides: Environment variables to set; None removes one.
+          log_path: File for all of its output.
+          heartbeat: File that it touches every second.
         """
         self.index, self.name = index, name
         self.output = WorkerOutput(is_chief=index == 0)
@@ -57,31 +61,32 @@ class WorkerProcess:
 
     @property
     def is_spare(self) -> bool:
-        """Whether others could do its work, where the strategy lets them."""
+        """Whether other workers could do its work, if the strategy allows it."""
         return self.name.startswith("worker")
 
     @property
     def is_running(self) -> bool:
+        """Whether the process has not ended yet."""
         return self.process.poll() is None
 
     def silent_seconds(self) -> float:
-        """Returns for how long it has shown no sign of life, as far as the calls of this function can tell."""
+        """Returns the seconds since the last call that saw a new heartbeat."""
         stamp = self._heartbeat.stat().st_mtime_ns if self._heartbeat.exists() else 0
         if stamp != self._stamp:
             self._stamp, self._seen = stamp, time.monotonic()
         return time.monotonic() - self._seen
 
     def forgive(self) -> None:
-        """Begins to count its silence anew, because it was the launcher that slept."""
+        """Restarts the count of silent seconds, because it was the launcher that slept."""
         self._seen = time.monotonic()
 
     def give_up(self) -> None:
-        """Ends it because it shows no sign of life; only SIGKILL ends a process that is stopped."""
+        """Kills the process because its heartbeat stopped; only SIGKILL ends a stopped process."""
         self.froze = True
         self.process.kill()
 
     def close(self) -> None:
-        """Ends it if it still runs, and reads what it wrote."""
+        """Kills the process if it still runs, and reads the rest of its output."""
         if self.is_running:
             self.process.kill()
         self.process.wait()
@@ -91,21 +96,21 @@ class WorkerProcess:
 
     @property
     def ending(self) -> str:
-        """How it ended, and why."""
+        """How the process ended, and why."""
         code = self.process.returncode
         if self.froze:
-            return f"{self.name} froze: it showed no sign of life, and was killed"
+            return f"{self.name} froze: its heartbeat stopped, and it was killed"
         if code < 0 and not self.output.gave_reason:
-            return f"{self.name} was killed by {signal.Signals(-code).name}"  # whatever it wrote last was no reason
+            return f"{self.name} was killed by {signal.Signals(-code).name}"  # its last line is not the reason
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         return f"{self.name} {how}: {self.output.reason}"
 
     def _follow(self, log_path: Path) -> None:
         assert self.process.stdout is not None
-        # Unbuffered, so that nothing is left over for the end that a full disk would not take.
+        # Unbuffered: closing a buffered file on a full disk would fail.
         with contextlib.suppress(OSError), open(log_path, "wb", buffering=0) as log_file:
             for line in self.process.stdout:
                 self.output.add(line)
                 log_file.write(line.encode())
-        for line in self.process.stdout:  # it says itself that the disk is full, and must not wait for a reader
+        for line in self.process.stdout:  # after a full disk: the worker reports it and must not block on its output
             self.output.add(line)

@@ -1,4 +1,4 @@
-"""The processes of one attempt to train on this machine: how each of them is started."""
+"""Starts the processes of one training attempt on this machine."""
 
 import contextlib
 import dataclasses
@@ -13,13 +13,13 @@ from components.train.settings.worker_spec import WorkerSpec
 
 @dataclasses.dataclass(frozen=True)
 class ProcessGang:
-    """What the processes of one attempt are, and what they are told.
+    """The processes of one attempt, and what they need to start.
 
     Attributes:
-      tasks: From strategies.tasks.
-      addresses: "<host>:<port>" of each.
-      spec_path: What all of them are told.
-      log_stem: How the paths of their logs begin.
+      tasks: All processes, from roles.tasks.
+      addresses: "<host>:<port>" of each process.
+      spec_path: File with the WorkerSpec, the same for all.
+      log_stem: Start of the paths of their logs.
       temporary: Folder for their temporary files.
     """
 
@@ -38,14 +38,14 @@ class ProcessGang:
         attempt: int,
         temporary: Path,
     ) -> "ProcessGang":
-        """Writes what the processes are told; starts none."""
+        """Writes the processes' spec, but starts none of them."""
         *addresses, rendezvous = _free_addresses(len(tasks) + 1)
         spec_path = work_dir / f"attempt-{attempt}-spec.json"
         make_spec(rendezvous if len(tasks) > 1 else "").write(spec_path)
         return cls(tasks, addresses, spec_path, str(work_dir / f"attempt-{attempt}"), temporary)
 
     def start(self) -> list[WorkerProcess]:
-        """Starts all, or none."""
+        """Starts all processes, or none."""
         workers: list[WorkerProcess] = []
         with contextlib.ExitStack() as undo:
             for place in range(len(self.tasks)):
@@ -56,14 +56,14 @@ class ProcessGang:
         return workers
 
     def spawn(self, place: int, number: int = 0) -> WorkerProcess:
-        """Starts one, for the `number`th time if it is not the first."""
+        """Starts one process; `number` counts its restarts."""
         job, index = self.tasks[place]
         overrides = {
-            # None of an outer cluster's either: TensorFlow would look for its peers.
+            # A TF_CONFIG of an outer cluster is removed, or TensorFlow would look for peers there.
             "TF_CONFIG": make_tf_config(self.tasks, self.addresses, place) if len(self.tasks) > 1 else None,
             "TF_CPP_MIN_LOG_LEVEL": "3",
             "PYTHONUNBUFFERED": "1",
-            "TMPDIR": str(self.temporary),  # a worker that is killed cannot clear up after itself
+            "TMPDIR": str(self.temporary),  # a killed worker cannot clean up its own files
         }
         log_path = Path(f"{self.log_stem}-{job}-{index}{f'-again-{number}' if number else ''}.log")
         heartbeat = self.temporary / f"heartbeat-{place}-{number}"
@@ -71,7 +71,7 @@ class ProcessGang:
 
 
 def _free_addresses(count: int) -> list[str]:
-    """Returns free ports of the loopback interface; all held at once, so that none is returned twice."""
+    """Returns addresses with free ports on the loopback interface; all are open at once, so all are different."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     addresses = [f"127.0.0.1:{server.getsockname()[1]}" for server in sockets]
     for server in sockets:

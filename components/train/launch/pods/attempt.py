@@ -1,4 +1,4 @@
-"""One attempt to train with pods: its Job is created or found, watched by polling, and removed."""
+"""One attempt to train with pods: creates or finds its Job, watches it by polling, and removes it."""
 
 import functools
 import random
@@ -22,17 +22,17 @@ from components.train.launch.worker_output import WorkerOutput
 from components.train.settings.worker_spec import WorkersFailed
 
 _POLL_SECONDS = 1.5
-_SETTLE_SECONDS = 4.0  # after one worker's end, for the others to say why they end
+_SETTLE_SECONDS = 4.0  # after one worker ends, for the others to write why they end
 _LOG_SECONDS = 5.0  # to read the end of a log
 _GONE_SECONDS = GRACE_SECONDS + 40.0  # from deleting a Job to the end of its pods
 _KEPT_LOG_LINES = 20_000
 
 
 class Attempt:
-    """A gang of pods at work.
+    """A gang of pods that trains.
 
     Attributes:
-      gang: What they are.
+      gang: The pods' description.
     """
 
     def __init__(self, api: Kubernetes, gang: PodGang, log: StepLog, limits: Limits) -> None:
@@ -41,12 +41,12 @@ class Attempt:
         self._stream: LogStream | None = None
         self._chief = WorkerOutput(is_chief=True)
         self._heard = time.monotonic()  # when the chief last wrote a line
-        self._seen: dict[int, pod_status.Object] = {}  # what was last seen of each pod
+        self._seen: dict[int, pod_status.Object] = {}  # last known state of each pod, by index
         self._present: set[int] = set()
-        self._deleted: set[int] = set()  # while nothing had failed
+        self._deleted: set[int] = set()  # pods whose deletion was seen before anything had failed
 
     def create(self) -> None:
-        """Creates the Job and its Service, or finds those that an earlier request, or launch, has created."""
+        """Creates the Job and its Service, or finds those that an earlier request or launch created."""
         made = self._create(self.gang.api, render(self.gang))
         if self.gang.api == JOB:
             self._create("service", render_service(self.gang, made["metadata"]["uid"]))
@@ -60,13 +60,13 @@ class Attempt:
             return self._api.get(kind, self.gang.namespace, self.gang.name).body
 
     def wait(self, check: Callable[[], None]) -> Ending | None:
-        """Returns None when all are done, or, when one has failed, the cause.
+        """Waits for the pods; returns None when all are done, or the root cause when one has failed.
 
         Args:
-          check: called all the time; an AgrivisionError that it raises ends this.
+          check: Called continually; an AgrivisionError that it raises ends the wait.
 
         Raises:
-          WorkersFailed: if pods do not come, start or get on, for longer than they may.
+          WorkersFailed: If pods take too long to be created, to start or to make progress.
         """
         gang, started = self.gang, time.monotonic()
         waits = PodWaits(self._limits, self._log, functools.partial(last_warning, self._api, gang))
@@ -84,13 +84,15 @@ class Attempt:
                         return find_cause(self._seen, self._present, self._deleted, ended)
                     waits.check(job, present, gang.num_pods)
                 elif time.monotonic() - started > self._limits.created:
-                    raise WorkersFailed(f"no Job of jobset {gang.name!r} was created; does its controller run?")
+                    raise WorkersFailed(
+                        f"no Job was created for jobset {gang.name!r}; is the JobSet controller running?"
+                    )
                 self._listen()
                 time.sleep(_POLL_SECONDS * random.uniform(0.7, 1.3))
 
     def _look(self) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-        """Returns the pods, and the Job, None if it is yet to come; remembers what was seen."""
-        # In this order: a pod that is deleted before the Job is seen to be well was deleted by somebody else.
+        """Returns the pods, and the Job or None if it does not exist yet; remembers the pods' states."""
+        # In this order: if the Job is still well after a pod's deletion, its controller did not delete the pod.
         present = self._select_pods()
         job: dict[str, Any] | None = None
         try:
@@ -99,7 +101,7 @@ class Attempt:
             if error.status != NOT_FOUND:
                 raise
             if self._seen or self.gang.api == JOB:
-                raise WorkersFailed(f"somebody has deleted job {self.gang.job_name!r}; run again to go on") from error
+                raise WorkersFailed(f"somebody deleted job {self.gang.job_name!r}; run again to continue") from error
         if job is not None and job["spec"].get("suspend"):
             self._forget_pods()
             return present, job
@@ -110,7 +112,7 @@ class Attempt:
         return present, job
 
     def _forget_pods(self) -> None:
-        """Gives up those that a queue ends because it is others' turn; new ones come when it is theirs again."""
+        """Forgets the pods of a Job that its queue has suspended; it gets new pods when it is admitted again."""
         self._close_stream()
         self._stream = None
         self._seen, self._deleted = {}, set()
@@ -125,7 +127,7 @@ class Attempt:
         )
 
     def _settle(self, job: pod_status.Object, check: Callable[[], None]) -> pod_status.Object:
-        """Gives the others the time to end, too, and returns the Job as it is then."""
+        """Waits a little for the other pods to end too, and returns the Job's state after that."""
         deadline = time.monotonic() + _SETTLE_SECONDS
         while time.monotonic() < deadline and not all(pod_status.has_ended(pod) for pod in self._seen.values()):
             check()
@@ -148,15 +150,16 @@ class Attempt:
 
     def _close_stream(self) -> None:
         if self._stream is None and 0 in self._seen and pod_status.phase(self._seen[0]) != "Pending":
-            self._listen()  # it has come and gone between two looks
+            self._listen()  # the chief started and ended between two polls
         if self._stream is not None:
             self._stream.close(_LOG_SECONDS)
 
     def keep_logs(self, directory: LaunchDir, stems: Sequence[str]) -> dict[int, WorkerOutput]:
-        """Copies the logs of the pods that are still there to the folder of the launch, and returns them by index.
+        """Copies the logs of the remaining pods to the launch's folder, and returns their output by index.
 
         Args:
-          stems: of the names of their files, for each pod.
+          directory: The launch's folder.
+          stems: File name stem of each pod's log.
         """
         outputs = {}
         for index, pod in sorted(self._seen.items()):
@@ -174,11 +177,11 @@ class Attempt:
     def _keep_log(self, path: Path, text: bytes) -> None:
         try:
             path.write_bytes(text)
-        except OSError as error:  # of a full disk, say, which is why the workers have ended
-            self._log.line(f"{path.name} is not kept: {error.strerror}")
+        except OSError as error:  # e.g. a full disk, which may be why the workers ended
+            self._log.line(f"cannot keep {path.name}: {error.strerror}")
 
     def remove(self) -> None:
-        """Deletes the Job and its Service, and waits until its pods have ended, so that no other writes with them."""
+        """Deletes the Job and its Service, and waits until its pods have ended and can write nothing more."""
         gang = self.gang
         if self._stream is not None:
             self._stream.close(0.0)
@@ -190,4 +193,4 @@ class Attempt:
             time.sleep(0.5)
         if left:
             names = ", ".join(pod["metadata"]["name"] for pod in left)
-            self._log.line(f"{names} did not end within {_GONE_SECONDS:.0f} s; its node may be lost")
+            self._log.line(f"{names} did not end within {_GONE_SECONDS:.0f} s; the node may be lost")

@@ -1,4 +1,4 @@
-"""Why a gang of pods ended: which of them was the cause, and whether it did anything wrong. Pure functions."""
+"""Finds which pod caused the end of its gang, and whether that pod was at fault. Pure functions."""
 
 import dataclasses
 from collections.abc import Collection, Mapping
@@ -8,9 +8,9 @@ from components.train.launch.pods.api_answers import seconds_of
 from components.train.launch.pods.pod_status import Object
 from components.train.settings.worker_spec import EXIT_STOPPED, EXIT_TRY_AGAIN, PERMANENT
 
-_SIGNALS = {134: "SIGABRT", 135: "SIGBUS", 137: "SIGKILL", 139: "SIGSEGV"}  # 128 and the number of the signal
-# How far an ending is from being the cause of the others, which follow from it: peers that lost it, or that the Job's
-# controller, which ends all when one has failed, deleted.
+_SIGNALS = {134: "SIGABRT", 135: "SIGBUS", 137: "SIGKILL", 139: "SIGSEGV"}  # 128 + the signal's number
+# Endings ranked by likelihood of being the root cause. One failure ends the other pods too: they lose their peer, or
+# the Job's controller deletes them.
 _PERMANENT, _DISRUPTED, _CRASHED, _DELETED, _STOPPED, _LOST_PEER = range(6)
 
 
@@ -19,10 +19,10 @@ class Ending:
     """How a worker ended.
 
     Attributes:
-      index: Which pod of the Job it was.
-      how: In words, to follow its name.
-      exit_code: Of its process; None if nobody knows.
-      rank: How far it is from being the cause of the gang's end, 0 the least.
+      index: The pod's index in the Job.
+      how: Description that follows the worker's name in a sentence.
+      exit_code: Exit code of its process; None if unknown.
+      rank: Rank as root cause of the gang's end; 0 is the most likely cause.
     """
 
     index: int
@@ -32,21 +32,22 @@ class Ending:
 
     @property
     def is_disruption(self) -> bool:
-        """Whether the cluster ended it, by preemption, eviction or deletion, and it did nothing wrong."""
+        """Whether the cluster ended the worker, by preemption, eviction or deletion, through no fault of its own."""
         return self.rank in (_DISRUPTED, _DELETED, _STOPPED)
 
 
 def find_cause(seen: Mapping[int, Object], present: Collection[int], deleted: Collection[int], job: Object) -> Ending:
-    """Returns the ending that brought about the end of a gang of which one has failed.
+    """Returns the root cause of the end of a gang in which a pod has failed.
 
     Args:
-      seen: What was last seen of each pod, by index.
-      present: Which pods are still there.
-      deleted: Which pods were seen to be deleted when nothing had failed yet.
+      seen: The last known state of each pod, by index.
+      present: Indices of the pods that still exist.
+      deleted: Indices of the pods whose deletion was seen before anything had failed.
+      job: The gang's Job.
     """
     failed = pod_status.condition(job, "FailureTarget") or pod_status.condition(job, "Failed") or {}
     if failed.get("reason") == "DeadlineExceeded":
-        return Ending(0, "was ended at the Job's deadline, which could not be moved ahead in time")
+        return Ending(0, "was ended at the Job's deadline, which could not be extended in time")
     failed_at = seconds_of(failed["lastTransitionTime"]) if "lastTransitionTime" in failed else None
     message = " ".join(str(failed.get("message") or "Kubernetes gives no reason").split())
     endings = []
@@ -65,19 +66,19 @@ def find_cause(seen: Mapping[int, Object], present: Collection[int], deleted: Co
         elif is_deleted or (index not in present and _may_be_cause(pod)):
             endings.append(_vanished(index, pod, is_deleted, message))
     unknown = Ending(0, f"ended with its Job: {message}", None, _CRASHED)
-    # Of those that were deleted, the first; the others followed.
+    # Of several deleted pods, the first is the cause.
     return min(
         endings, key=lambda ending: (ending.rank, pod_status.deleted_at(seen[ending.index]) or 0.0), default=unknown
     )
 
 
 def _was_deleted_first(pod: Object, others: Collection[Object], failed_at: float | None) -> bool:
-    """Tells whether a pod was deleted before any other ended or the Job failed; afterwards, it was its controller."""
+    """Returns whether a pod was deleted before any other ended or the Job failed; the controller only deletes later."""
     deleted_at = pod_status.deleted_at(pod)
     if deleted_at is None:
         return False
     ends = [seconds_of(ended["finishedAt"]) for other in others if (ended := pod_status.terminated(other))]
-    # The controller deletes pods within the second in which it says that their Job has failed.
+    # The controller deletes pods in the same second in which it marks their Job as failed.
     return (bool(ends) and deleted_at <= min(ends)) or (failed_at is not None and deleted_at < failed_at)
 
 
@@ -93,10 +94,10 @@ def _ending(index: int, pod: Object, is_deleted: bool) -> Ending:
         return Ending(index, "was deleted", code, _DELETED)
     if state is None:
         status = pod.get("status", {})
-        reason = ": ".join(filter(None, (status.get("reason"), status.get("message")))) or "it gives no reason"
-        return Ending(index, f"was refused or ended by its node, {reason}", code, _CRASHED)
+        reason = ": ".join(filter(None, (status.get("reason"), status.get("message")))) or "no reason given"
+        return Ending(index, f"was rejected or ended by its node, {reason}", code, _CRASHED)
     if state.get("reason") == "OOMKilled":
-        return Ending(index, "was killed because it was out of memory; give it more train_memory", code, _CRASHED)
+        return Ending(index, "was killed because it ran out of memory; increase train_memory", code, _CRASHED)
     if code in _SIGNALS:
         return Ending(index, f"was killed by {_SIGNALS[code]}", code, _CRASHED)
     rank = {EXIT_STOPPED: _STOPPED, EXIT_TRY_AGAIN: _LOST_PEER}.get(code or 0, _CRASHED)
@@ -104,7 +105,7 @@ def _ending(index: int, pod: Object, is_deleted: bool) -> Ending:
 
 
 def _may_be_cause(pod: Object) -> bool:
-    """Tells whether it was not the Job's controller that deleted a pod because another had failed."""
+    """Returns whether a pod was not simply deleted by the Job's controller after another had failed."""
     return pod_status.deleted_at(pod) is None or bool(_disruption(pod))
 
 
@@ -112,13 +113,16 @@ def _vanished(index: int, pod: Object, is_deleted: bool, message: str) -> Ending
     """Returns how a pod ended that was gone before its end was seen.
 
     Args:
-      message: Why its Job failed. That stays when the pod is gone.
+      index: The pod's index in the Job.
+      pod: Its last known state.
+      is_deleted: Whether its deletion was seen.
+      message: Why its Job failed; still known when the pod is gone.
     """
     if reason := _disruption(pod):
         return Ending(index, f"was taken from its node, {reason}")
     if "DisruptionTarget" in message and str(pod["metadata"]["name"]) in message:
         return Ending(index, f"was taken from its node: {message}")
-    how = "was deleted" if is_deleted else "vanished: somebody deleted it, or its node"
+    how = "was deleted" if is_deleted else "vanished: somebody deleted it or its node"
     return Ending(index, how, None, _DELETED)
 
 

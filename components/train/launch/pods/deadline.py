@@ -1,7 +1,7 @@
-"""The deadline of a Job, moved ahead while its launcher lives, so that its pods do not outlive it.
+"""Extends a Job's deadline while its launcher lives, so that the Job's pods do not outlive the launcher.
 
-Kubernetes ends a Job that is older than its activeDeadlineSeconds. Whatever happens to the launcher, it stops moving
-the deadline, and no code of ours is needed to end the workers.
+Kubernetes ends a Job that is older than its activeDeadlineSeconds. However the launcher dies, the deadline is no longer
+extended, and Kubernetes ends the workers without any code of ours.
 """
 
 import math
@@ -17,7 +17,7 @@ _EVERY_SECONDS = 10.0
 
 
 class Deadline:
-    """Keeps the deadline of a Job ahead, in a thread."""
+    """Keeps extending a Job's deadline, in a thread."""
 
     def __init__(self, api: Kubernetes, namespace: str, job: str, every_seconds: float = _EVERY_SECONDS) -> None:
         self._api, self._namespace, self._job, self._every = api, namespace, job, every_seconds
@@ -33,10 +33,10 @@ class Deadline:
         self._ended.set()
 
     def check(self) -> None:
-        """Says that the deadline cannot be moved.
+        """Checks that the deadline can still be extended.
 
         Raises:
-          Refused: with what the API server said.
+          Refused: If the API server refused to extend it.
         """
         if self._refused is not None:
             raise self._refused
@@ -46,16 +46,16 @@ class Deadline:
             try:
                 self._move()
             except Refused as error:
-                if error.status != NOT_FOUND:  # it is created, or deleted, in this moment
+                if error.status != NOT_FOUND:  # the Job is just being created or deleted
                     self._refused = error
                     return
             except AgrivisionError:
-                pass  # the API server is away, and may come back before the deadline
+                pass  # the API server may come back before the deadline
             self._ended.wait(self._every)
 
     def _move(self) -> None:
         job = self._api.get("job", self._namespace, self._job)
-        # Counted from the start, by the clock of the control plane; a Job that waits in a queue has none yet.
+        # Counts from the start time, on the control plane's clock; a Job that waits in a queue has no start time yet.
         seconds = DEADLINE_SECONDS
         if started := job.body.get("status", {}).get("startTime"):
             seconds += max(0, math.ceil(job.server_time - seconds_of(started)))

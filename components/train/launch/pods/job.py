@@ -1,8 +1,8 @@
-"""The Kubernetes objects of a gang of workers, rendered by pure functions: a headless Service and an Indexed Job.
+"""Renders the Kubernetes objects of a gang of workers, with pure functions: a headless Service and an Indexed Job.
 
-Workers that train in lockstep live and die together, so a Job here is one attempt: nothing in it is tried again, and
-another attempt is another Job. It has a deadline, which its launcher keeps moving ahead: one that is gone, for whatever
-reason, leaves nothing behind that lives on.
+Workers that train in lockstep live and die together, so a Job is one attempt: nothing in it is retried, and the next
+attempt is another Job. A Job has a deadline that its launcher keeps extending: if the launcher dies, for whatever
+reason, nothing keeps running.
 """
 
 import dataclasses
@@ -21,9 +21,9 @@ ATTEMPT = "agrivision/attempt"
 TRAINING = "app.kubernetes.io/instance"
 QUEUE = "kueue.x-k8s.io/queue-name"
 TENSORFLOW_PORT, RENDEZVOUS_PORT = 2222, 2223
-# A worker outlives its launcher by this, the seconds that SIGTERM leaves it, and those that the controller takes.
+# A worker outlives its launcher by this, plus the grace period after SIGTERM, plus the controller's delay.
 DEADLINE_SECONDS = 60
-_KEPT_SECONDS = 3600  # after the end, for those who look for the reason
+_KEPT_SECONDS = 3600  # a finished Job is kept this long, for people who look for the reason of a failure
 _REPLICATED_JOB = "workers"
 
 
@@ -32,14 +32,14 @@ class PodGang:
     """One attempt of a training, as pods.
 
     Attributes:
-      training: What its attempts have in common, the beginning of their names.
-      attempt: Counted from 1.
-      num_pods: Processes of the training, workers and, with some strategies, others.
-      pod: What each of them is.
+      training: Start of the names of all attempts.
+      attempt: Number of the attempt, from 1.
+      num_pods: Processes of the training: workers and, with some strategies, others.
+      pod: What each pod runs.
       api: One of APIS.
-      queue: LocalQueue of Kueue that admits it; empty for none.
-      owner: Name and uid of the pod in the same namespace with which it is to vanish; None for none.
-      digest: Of all that makes this training what it is, in whatever attempt and launch.
+      queue: LocalQueue of Kueue that admits the Job; empty for none.
+      owner: Name and uid of a pod in the same namespace; the Job is deleted with it. None for none.
+      digest: Identifies the training across attempts and launches; see digest().
     """
 
     namespace: str
@@ -54,22 +54,22 @@ class PodGang:
 
     @property
     def name(self) -> str:
-        """The name of what is created first: the Job, or the JobSet that creates it."""
+        """Name of the object that is created first: the Job, or the JobSet that creates it."""
         return f"{self.training}-{self.attempt}"
 
     @property
     def job_name(self) -> str:
-        """The name of the Job whose pods these are."""
+        """Name of the Job that the pods belong to."""
         return self.name if self.api == JOB else f"{self.name}-{_REPLICATED_JOB}-0"
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Where TensorFlow listens in each pod."""
+        """TensorFlow's "<host>:<port>" in each pod."""
         return tuple(f"{self._host(index)}:{TENSORFLOW_PORT}" for index in range(self.num_pods))
 
     @property
     def rendezvous(self) -> str:
-        """Where the first process waits for the others."""
+        """The "<host>:<port>" where the first process waits for the others; empty if it is the only one."""
         return f"{self._host(0)}:{RENDEZVOUS_PORT}" if self.num_pods > 1 else ""
 
     def _host(self, index: int) -> str:
@@ -77,7 +77,7 @@ class PodGang:
 
     @property
     def labels(self) -> dict[str, str]:
-        """What its objects are found by."""
+        """Labels by which the gang's objects are found."""
         return {
             "app.kubernetes.io/name": "agrivision",
             "app.kubernetes.io/component": "train-worker",
@@ -88,9 +88,10 @@ class PodGang:
 
 
 def digest(gang: PodGang, spec_json: bytes) -> str:
-    """Returns the digest of a gang, without what one launch or attempt has and another has not.
+    """Returns a digest of the gang that is the same for all attempts and launches of a training.
 
     Args:
+      gang: The gang; fields that differ by attempt or launch are ignored.
       spec_json: The workers' spec, without their addresses.
     """
     pod = dataclasses.replace(gang.pod, spec_uri="")
@@ -100,12 +101,12 @@ def digest(gang: PodGang, spec_json: bytes) -> str:
 
 
 def render(gang: PodGang) -> dict[str, Any]:
-    """Returns what is created first, a Job or a JobSet."""
+    """Renders the object that is created first, a Job or a JobSet."""
     return _job(gang) if gang.api == JOB else _jobset(gang)
 
 
 def render_service(gang: PodGang, job_uid: str) -> dict[str, Any]:
-    """Returns the headless Service by which the pods know each other's names; a JobSet makes its own."""
+    """Renders the headless Service that gives the pods their host names; a JobSet creates its own."""
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": gang.name, "uid": job_uid}
     return {
         "apiVersion": "v1",
@@ -119,7 +120,7 @@ def render_service(gang: PodGang, job_uid: str) -> dict[str, Any]:
         "spec": {
             "clusterIP": "None",
             "selector": {"batch.kubernetes.io/job-name": gang.job_name},
-            # They look for each other before they are ready for anything else.
+            # The pods must find each other before they are ready.
             "publishNotReadyAddresses": True,
             "ports": [{"name": "tensorflow", "port": TENSORFLOW_PORT}, {"name": "rendezvous", "port": RENDEZVOUS_PORT}],
         },
@@ -137,7 +138,7 @@ def _metadata(gang: PodGang) -> dict[str, Any]:
 
 
 def _suspended(gang: PodGang) -> dict[str, bool]:
-    return {"suspend": True} if gang.queue else {}  # until Kueue lets it go
+    return {"suspend": True} if gang.queue else {}  # until Kueue admits it
 
 
 def _job_spec(gang: PodGang) -> dict[str, Any]:
@@ -145,7 +146,7 @@ def _job_spec(gang: PodGang) -> dict[str, Any]:
         "completionMode": "Indexed",
         "completions": gang.num_pods,
         "parallelism": gang.num_pods,
-        # A worker cannot go on without its peers; another attempt is another Job.
+        # A worker cannot continue without its peers; the next attempt is another Job.
         "backoffLimit": 0,
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {
@@ -154,7 +155,7 @@ def _job_spec(gang: PodGang) -> dict[str, Any]:
                     "action": "FailJob",
                     "onExitCodes": {"containerName": "worker", "operator": "In", "values": sorted(PERMANENT)},
                 },
-                # Preempted, evicted, its node drained: told from a crash, since it is nobody's fault.
+                # Preempted, evicted or its node drained: recorded apart from a crash, since the worker did no wrong.
                 {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
             ]
         },

@@ -1,7 +1,7 @@
-"""A gang of worker pods on a cluster: they start together, end together, and restart together.
+"""A gang of worker pods on a cluster: they start, end and restart together.
 
-Each attempt is a Job of its own, named by the training and counted up, so that a launch which follows one that was lost
-finds the pods of its training at work, and takes them over.
+Each attempt has its own Job, named after the training plus a number, so a launch that follows a lost one finds the
+running pods of its training and takes them over.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ from components.train.settings.quantities import in_cores
 from components.train.settings.roles import task_name, tasks
 from components.train.settings.worker_spec import WorkersFailed, WorkerSpec
 
-# Of a training on nodes that are taken away at any time. It is no crash, but it must have an end.
+# A disruption, such as the loss of a spot node, is not a crash, but there must be some limit.
 _MOST_DISRUPTIONS = 100
 
 
@@ -52,8 +52,12 @@ class WorkerPods:
         """Starts nothing yet.
 
         Args:
-          cluster: With a namespace and an image.
+          api: Client of the Kubernetes API.
+          task: The settings of the workers' pods.
+          cluster: The administrator's settings, with a namespace and an image.
+          num_workers: Number of workers.
           owner: Name and uid of the step's pod, if it is in that namespace.
+          limits: How long to wait for pods; None for the defaults.
         """
         if cluster.api not in APIS:
             raise SettingsError(f"AGRIVISION_WORKER_API must be one of {', '.join(APIS)}, got {cluster.api!r}")
@@ -88,10 +92,10 @@ class WorkerPods:
             if ending.is_disruption:
                 num_disruptions += 1
                 if num_disruptions > _MOST_DISRUPTIONS:
-                    raise WorkersFailed(f"{what}; gave up after {_MOST_DISRUPTIONS} times; run again to go on")
+                    raise WorkersFailed(f"{what}; gave up after {_MOST_DISRUPTIONS} disruptions; run again to continue")
                 log.line(f"{what}; starting again from the last checkpoint, which does not count as a restart")
             elif num_restarts == max_restarts:
-                raise WorkersFailed(f"{what}; gave up after {max_restarts} restarts; whole logs in {directory.uri!r}")
+                raise WorkersFailed(f"{what}; gave up after {max_restarts} restarts; full logs in {directory.uri!r}")
             else:
                 num_restarts += 1
                 log.line(f"{what}; restart {num_restarts} of {max_restarts}, from the last checkpoint")
@@ -101,13 +105,13 @@ class WorkerPods:
         uri = storage.join(spec.data_root, "datasets", dataset_id, "manifest.json")
         if not storage.exists(uri):
             raise DataError(f"no manifest {uri!r}; the dataset was removed, run merge again")
-        # Workers come when their nodes do.
+        # Workers may have to wait for their nodes.
         wait = self._limits.scheduled + self._limits.started
         return msgspec.structs.replace(spec, manifest_uri=uri, peer_wait_seconds=wait)
 
     def _gang_of(self, spec: WorkerSpec) -> PodGang:
-        """Returns what all attempts have in common."""
-        place = hashlib.sha256(spec.data_root.encode()).hexdigest()[:6]  # there may be one in another bucket
+        """Returns the part of the gang that all attempts share."""
+        place = hashlib.sha256(spec.data_root.encode()).hexdigest()[:6]  # the same training may run in another bucket
         gang = PodGang(
             namespace=self._cluster.namespace,
             training=f"agrivision-{spec.training_id}-{place}",
@@ -126,15 +130,15 @@ class WorkerPods:
             queue=self._cluster.queue,
             owner=self._owner,
         )
-        # How often it may start again is for each launch to say.
+        # Launches of the same training may have different limits on restarts.
         trained = msgspec.structs.replace(spec, settings=dataclasses.replace(spec.settings, max_restarts=0))
         return dataclasses.replace(gang, digest=digest(gang, trained.to_json()))
 
     def _find_work(self, training: PodGang, log: StepLog) -> int:
-        """Returns the number of the attempt to begin with: one that is at work already, or a new one.
+        """Returns the number of the first attempt: one that is already running, or a new one.
 
         Raises:
-          SettingsError: if one is at work that trains something else, or elsewhere.
+          SettingsError: If one is running with other pod settings.
         """
         found = self._api.select("job", training.namespace, labelSelector=f"{TRAINING}={training.training}")
         first = 1
@@ -146,16 +150,16 @@ class WorkerPods:
                 first = gang.attempt + 1
             elif metadata.get("annotations", {}).get(DIGEST) != training.digest:
                 raise SettingsError(
-                    f"job {metadata['name']!r} in namespace {training.namespace!r} is at this training with other "
-                    "settings of its pods; it ends within two minutes if its launcher is gone, or delete it"
+                    f"job {metadata['name']!r} in namespace {training.namespace!r} runs this training with other "
+                    "pod settings; it ends within two minutes if its launcher is gone, or delete it"
                 )
             else:
-                log.line(f"job {metadata['name']} is at this training already; following it")
+                log.line(f"job {metadata['name']} is already running this training; following it")
                 return gang.attempt
         return first
 
     def _prepare(self, training: PodGang, spec: WorkerSpec, number: int, directory: LaunchDir, log: StepLog) -> Attempt:
-        """Writes what the pods are told, and returns the attempt, which is yet to be created."""
+        """Writes the pods' spec, and returns the attempt, which is not created yet."""
         gang = dataclasses.replace(training, attempt=number)
         uri = storage.join(directory.uri, f"attempt-{number}-spec.json")
         told = msgspec.structs.replace(spec, addresses=gang.addresses, rendezvous=gang.rendezvous)
@@ -165,10 +169,10 @@ class WorkerPods:
 
 
 def _describe(ending: Ending, name: str, output: WorkerOutput, log: StepLog) -> str:
-    """Writes the last lines of the worker that was the cause, and returns in words how it ended.
+    """Logs the last lines of the worker that caused the end, and returns a description of its ending.
 
     Raises:
-      SettingsError, DataError: if another attempt would end the same.
+      SettingsError, DataError: If another attempt would end the same way.
     """
     if ending.exit_code == EXIT_SETTINGS:
         raise SettingsError(output.reason)
@@ -181,16 +185,16 @@ def _describe(ending: Ending, name: str, output: WorkerOutput, log: StepLog) -> 
 
 @contextlib.contextmanager
 def _removed(attempt: Attempt, log: StepLog) -> Iterator[None]:
-    """Removes what the attempt has made, whatever becomes of it."""
+    """Removes the attempt's objects, however it ends."""
     is_mine = True
     try:
         yield
     except LostLease:
-        is_mine = False  # the launch that holds the lease now follows these very pods
+        is_mine = False  # the launch that now holds the lease follows the same pods
         raise
     finally:
         if is_mine:
             try:
                 attempt.remove()
             except AgrivisionError as error:
-                log.line(f"{error}; the workers end by themselves, at their Job's deadline")
+                log.line(f"{error}; the workers will end at their Job's deadline")

@@ -1,7 +1,7 @@
-"""The log of a pod, followed while it is written: every line once, however often the connection breaks.
+"""Follows a pod's log while it is written: every line once, however often the connection breaks.
 
-Kubernetes can begin a log at a second, and says of each line when it was written, to the nanosecond. So a new
-connection begins at the second of the last line, and what was read before is left out.
+Kubernetes can start a log at a given second, and gives each line's time to the nanosecond. So a new connection starts
+at the second of the last line read, and skips the lines that were read before.
 """
 
 import threading
@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from components.train.launch.pods.api import Kubernetes
 from components.train.launch.pods.pod_template import CONTAINER
 
-_AGAIN_SECONDS = 2.0  # between the end of a connection and the next
+_AGAIN_SECONDS = 2.0  # between the end of one connection and the start of the next
 
 
 class LineCounter:
-    """Tells the lines that are new from those that were read before."""
+    """Separates new lines from lines that were read before."""
 
     def __init__(self) -> None:
         self._last = ""  # time of the last line
@@ -22,14 +22,14 @@ class LineCounter:
 
     @property
     def since(self) -> dict[str, str]:
-        """The query that leaves out of the log what is older than the last line, but for its second."""
+        """The query that starts the log at the second of the last line."""
         return {"sinceTime": f"{self._last[:19]}Z"} if self._last else {}
 
     def new_lines(self, chunks: Iterable[bytes]) -> Iterator[str]:
-        """Yields the new lines of a connection, without their times; one that was cut off is left to the next.
+        """Yields the new lines of a connection, without their times; the next connection rereads a line cut short.
 
         Args:
-          chunks: of the log as it comes, from `since` on, in lines of "<time> <text>" with times in UTC.
+          chunks: Chunks of the log as they arrive, from `since` on; lines are "<time> <text>", with times in UTC.
         """
         rest, num_seen = b"", 0
         for chunk in chunks:
@@ -50,7 +50,7 @@ class LineCounter:
 
 
 def _comparable(time: str) -> str:
-    """Returns "2026-11-24T15:00:00.5Z" with nine digits of the second, so that times compare as text."""
+    """Pads a time such as "2026-11-24T15:00:00.5Z" to nanoseconds, so that times compare as text."""
     seconds, _, fraction = time.removesuffix("Z").partition(".")
     return f"{seconds}.{fraction:0<9}"
 
@@ -59,10 +59,13 @@ class LogStream:
     """Reads a pod's log in a thread."""
 
     def __init__(self, api: Kubernetes, namespace: str, pod: str, add: Callable[[str], None]) -> None:
-        """Begins to read.
+        """Starts reading.
 
         Args:
-          add: is given every line, as soon as it is written.
+          api: Client of the Kubernetes API.
+          namespace: Namespace of the pod.
+          pod: Name of the pod.
+          add: Called with every line, as soon as it is written.
         """
         self._ended, self._closed = threading.Event(), threading.Event()
         self._thread = threading.Thread(
@@ -71,7 +74,7 @@ class LogStream:
         self._thread.start()
 
     def close(self, wait_seconds: float) -> None:
-        """Reads to the end of the log of a pod that has ended, for so long at most, and no further."""
+        """Reads the rest of the log of a pod that has ended, for at most `wait_seconds`, then stops."""
         self._ended.set()
         self._thread.join(wait_seconds)
         self._closed.set()
@@ -79,7 +82,7 @@ class LogStream:
     def _follow(self, api: Kubernetes, namespace: str, pod: str, add: Callable[[str], None]) -> None:
         counter = LineCounter()
         while not self._closed.is_set():
-            # Only a connection that was opened after the end is sure to see the end.
+            # Only a connection opened after the pod's end is sure to see the end of its log.
             is_last = self._ended.is_set()
             for line in counter.new_lines(api.follow_log(namespace, pod, container=CONTAINER, **counter.since)):
                 if self._closed.is_set():

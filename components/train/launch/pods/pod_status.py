@@ -1,4 +1,4 @@
-"""What the Kubernetes API says of a gang's pods, read out of its objects."""
+"""Reads the status of a gang's pods from Kubernetes API objects."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ _INDEX = "batch.kubernetes.io/job-completion-index"
 
 
 def index_of(pod: Object) -> int:
-    """Returns which pod of its Job it is."""
+    """Returns the pod's index in its Job."""
     metadata = pod["metadata"]
     return int({**metadata.get("annotations", {}), **metadata.get("labels", {})}[_INDEX])
 
@@ -22,21 +22,21 @@ def phase(pod: Object) -> str:
 
 
 def has_ended(pod: Object) -> bool:
-    """Tells whether nothing of it runs any more."""
+    """Returns whether nothing in the pod runs any more."""
     return phase(pod) in ("Succeeded", "Failed")
 
 
 def deleted_at(pod: Object) -> float | None:
-    """Returns when somebody asked for its deletion, in seconds since 1970; None if nobody has."""
+    """Returns when the pod's deletion was requested, in seconds since 1970; None if it was not."""
     metadata = pod["metadata"]
     if "deletionTimestamp" not in metadata:
         return None
-    # Kubernetes says when the time is up that the pod was given to end.
+    # The deletion timestamp is the end of the grace period.
     return seconds_of(metadata["deletionTimestamp"]) - float(metadata.get("deletionGracePeriodSeconds") or 0)
 
 
 def condition(thing: Object, kind: str) -> Object | None:
-    """Returns a condition of a pod or Job if it is true."""
+    """Returns a condition of a pod or Job; None unless it is true."""
     for each in thing.get("status", {}).get("conditions") or ():
         if each["type"] == kind and each["status"] == "True":
             return dict(each)
@@ -44,7 +44,7 @@ def condition(thing: Object, kind: str) -> Object | None:
 
 
 def unscheduled(pod: Object) -> str:
-    """Returns why the scheduler finds no node for it; empty if it has one, or has not been looked at."""
+    """Returns why the scheduler finds no node for the pod; empty if it has one, or was not considered yet."""
     for each in pod.get("status", {}).get("conditions") or ():
         if each["type"] == "PodScheduled" and each["status"] == "False":
             return str(each.get("message") or each.get("reason") or "no reason given")
@@ -52,13 +52,13 @@ def unscheduled(pod: Object) -> str:
 
 
 def waiting(pod: Object) -> tuple[str, str]:
-    """Returns reason and message of its container's waiting; empty if it is not, or not yet."""
+    """Returns the reason and message of the pod's waiting container; empty if it does not wait, or has no state yet."""
     state = _state(pod).get("waiting") or {}
     return str(state.get("reason", "")), str(state.get("message", ""))
 
 
 def terminated(pod: Object) -> Object | None:
-    """Returns how its container ended, with its `exitCode`; None if it has not, or never began."""
+    """Returns how the pod's container ended, with its `exitCode`; None if it has not ended, or never started."""
     state = _state(pod).get("terminated")
     return None if state is None else dict(state)
 

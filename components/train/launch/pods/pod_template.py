@@ -1,4 +1,4 @@
-"""The pod of a worker, rendered by a pure function: what it runs, what it asks for, and what it may not do."""
+"""Renders a worker's pod, with a pure function: its command, its resources and its restrictions."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -16,11 +16,11 @@ _PROBE_SECONDS = 10
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WorkerPod:
-    """What every worker of a training is.
+    """The settings of a worker's pod, the same for all workers of a training.
 
     Attributes:
-      spec_uri: What it is to do, a WorkerSpec.
-      env, volumes, volume_mounts: As in a pod, beside its own.
+      spec_uri: URI of the worker's WorkerSpec.
+      env, volumes, volume_mounts: As in a pod; added to the pod's own.
     """
 
     image: str
@@ -33,10 +33,12 @@ class WorkerPod:
 
 
 def pod_template(pod: WorkerPod, subdomain: str, labels: Mapping[str, str]) -> dict[str, Any]:
-    """Returns the template of a Job's pods.
+    """Renders the template of a Job's pods.
 
     Args:
+      pod: The settings of the pods.
       subdomain: Name of the headless Service.
+      labels: Labels of the pods.
     """
     pool = pod.pool
     volumes, mounts = [{"name": "tmp", "emptyDir": {}}], [{"name": "tmp", "mountPath": "/tmp"}]
@@ -54,14 +56,14 @@ def pod_template(pod: WorkerPod, subdomain: str, labels: Mapping[str, str]) -> d
             "restartPolicy": "Never",
             "subdomain": subdomain,
             "serviceAccountName": pod.service_account,
-            # A worker has nothing to ask of the API server.
+            # A worker does not use the API server.
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": GRACE_SECONDS,
             "securityContext": {
                 "runAsNonRoot": True,
                 "runAsUser": _USER,
-                # The group that the image's files belong to, and that a claim's files are given to.
+                # The group that owns the image's files, and that will own a volume's files.
                 "runAsGroup": 0,
                 "fsGroup": 0,
                 "fsGroupChangePolicy": "OnRootMismatch",
@@ -98,7 +100,7 @@ def pod_template(pod: WorkerPod, subdomain: str, labels: Mapping[str, str]) -> d
 
 def _resources(pool: Pool) -> dict[str, Any]:
     accelerators = {pool.accelerator_type: str(pool.accelerator_count)} if pool.accelerator_type else {}
-    # No limit of the processor: idle cores are for whoever can use them.
+    # No CPU limit: any pod may use idle cores.
     return {
         "requests": {"cpu": pool.cpu, "memory": pool.memory, **accelerators},
         "limits": {"memory": pool.memory, **accelerators},
@@ -106,7 +108,7 @@ def _resources(pool: Pool) -> dict[str, Any]:
 
 
 def _liveness_probe() -> dict[str, Any]:
-    """A worker touches its heartbeat every second, whatever it does: one that does not stands still."""
+    """Renders the probe for a hung worker: a healthy one touches its heartbeat file every second, however busy."""
     test = f"test $(( $(date +%s) - $(stat -c %Y {_HEARTBEAT}) )) -lt {_SILENT_SECONDS}"
     return {
         "exec": {"command": ["sh", "-c", test]},
@@ -114,6 +116,6 @@ def _liveness_probe() -> dict[str, Any]:
         "periodSeconds": _PROBE_SECONDS,
         "timeoutSeconds": _PROBE_SECONDS,
         "failureThreshold": 2,
-        # It would not heed SIGTERM.
+        # A hung worker would ignore SIGTERM.
         "terminationGracePeriodSeconds": 1,
     }

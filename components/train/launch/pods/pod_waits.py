@@ -1,4 +1,4 @@
-"""What a launcher waits for, and for how long: pods that come, that find a node, that start, and that get on."""
+"""Time limits for a gang's pods: to be created, to get a node, to start, and to make progress."""
 
 import dataclasses
 import time
@@ -12,9 +12,9 @@ from components.train.launch.pods.job import PodGang
 from components.train.launch.pods.pod_status import Object
 from components.train.settings.worker_spec import WorkersFailed
 
-# Reasons of a container's waiting that no waiting will mend.
+# Reasons for a waiting container that do not go away.
 _HOPELESS = frozenset({"ErrImageNeverPull", "InvalidImageName"})
-# What a container waits for as long as nothing is wrong.
+# Reasons for a waiting container when nothing is wrong.
 _USUAL = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 
@@ -23,12 +23,12 @@ class Limits:
     """How long to wait, in seconds.
 
     Attributes:
-      created: From the Job to its pods.
-      scheduled: For a node; one may have to be made first.
-      started: From the node to the running container: for volumes, and gigabytes of image.
-      faulty: For an image or volume error to pass.
-      silent: From one line of the chief to the next. Its own watchdog gives up before that.
-      events: From one look at what Kubernetes says of a pod that does not start to the next.
+      created: From the creation of the Job to that of its pods.
+      scheduled: For a node, which the cluster may have to add first.
+      started: From being scheduled to a running container, including volumes and gigabytes of image.
+      faulty: For an image or volume error to go away.
+      silent: Between two lines of the chief. The chief's own watchdog gives up earlier.
+      events: Between two queries for the events of a pod that does not start.
     """
 
     created: float = 120.0
@@ -40,25 +40,32 @@ class Limits:
 
 
 class PodWaits:
-    """Counts how long each pod of a gang has been where it is."""
+    """Measures how long each pod of a gang has been in its current state."""
 
     def __init__(self, limits: Limits, log: StepLog, events_of: Callable[[str], str]) -> None:
-        """Begins to count.
+        """Starts measuring.
 
         Args:
-          events_of: returns the last warning that Kubernetes has of an object of that name; empty if none.
+          limits: How long to wait.
+          log: The step's log.
+          events_of: Returns Kubernetes' last warning about the object with a name; empty if there is none.
         """
         self._limits, self._log, self._events_of = limits, log, events_of
         self._since: dict[tuple[str, str], float] = {}
         self._said: set[str] = set()
-        self._queued = ""  # what was last said of a Job that waits in a queue
-        self._warnings: dict[str, tuple[float, str]] = {}  # when they were looked for, by pod
+        self._queued = ""  # last message about a Job that waits in a queue
+        self._warnings: dict[str, tuple[float, str]] = {}  # (time of the query, warning), by object name
 
     def check(self, job: Object, present: Sequence[Object], num_pods: int) -> None:
-        """Says what is waited for, once each.
+        """Logs what the gang is waiting for, once each.
+
+        Args:
+          job: The gang's Job.
+          present: The Job's pods that exist.
+          num_pods: How many pods the Job should have.
 
         Raises:
-          WorkersFailed: if it has taken too long; no other attempt would fare better.
+          WorkersFailed: If a wait exceeds its limit; another attempt would do no better.
         """
         if job["spec"].get("suspend"):
             self._wait_in_queue(job)
@@ -76,7 +83,7 @@ class PodWaits:
 
     def _wait_in_queue(self, job: Object) -> None:
         name = job["metadata"]["name"]
-        if not self._queued:  # it may have come back to it
+        if not self._queued:  # the Job may have returned to its queue
             self._since.clear()
             self._warnings.pop(name, None)
         reason = self._warning(job)
@@ -137,9 +144,9 @@ class PodWaits:
 
 
 def last_warning(api: Kubernetes, gang: PodGang, name: str) -> str:
-    """Returns the last warning about the Job or pod of that name, in one line; empty if there is none.
+    """Returns the last warning about the Job or pod with that name, in one line; empty if there is none.
 
-    Of a Job that waits in a queue, the last that Kueue said of it, for as long as it keeps events, an hour or so.
+    For a Job that waits in a queue, it may be Kueue's last event, as long as Kubernetes keeps events: about an hour.
     """
 
     def select(selector: str) -> list[dict[str, Any]]:
@@ -147,7 +154,7 @@ def last_warning(api: Kubernetes, gang: PodGang, name: str) -> str:
 
     events = select(f"involvedObject.name={name},type=Warning")
     if gang.queue and name == gang.job_name:
-        # Kueue admits a Job by way of a Workload, and says there why not, or why no longer.
+        # Kueue admits a Job through a Workload, whose events say why it is not admitted, or no longer.
         prefix = f"{gang.api}-{gang.name}-"
         workloads = select("involvedObject.kind=Workload")
         events += [event for event in workloads if event["involvedObject"]["name"].startswith(prefix)]

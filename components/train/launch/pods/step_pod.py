@@ -1,4 +1,4 @@
-"""The train stage on a cluster, with a pod for each worker; the step's own pod only starts them and watches."""
+"""The train stage on a cluster, with one pod per worker; the step's own pod only starts and watches them."""
 
 import dataclasses
 
@@ -13,11 +13,11 @@ _STEP_CONTAINER = "main"
 
 
 def worker_pods(task: TaskSettings, num_workers: int, data_root: str, limits: Limits | None = None) -> WorkerPods:
-    """Returns what starts the workers' pods, as this step's own pod and the cluster's administrator say.
+    """Returns the launcher of the workers' pods, configured by this step's pod and the cluster's administrator.
 
     Raises:
-      SettingsError: if the pods could not train, or the account of this step may not start them.
-      UnreachableError: if the API server does not answer for minutes.
+      SettingsError: If the pods could not train, or this step's account may not start them.
+      UnreachableError: If the API server does not answer for minutes.
     """
     check_pool(task.pool, num_workers)
     check_reach(data_root, task)
@@ -25,7 +25,7 @@ def worker_pods(task: TaskSettings, num_workers: int, data_root: str, limits: Li
     cluster = environment.worker_settings()
     step_pod, step_uid = environment.kfp_pod()
     namespace = cluster.namespace or api.namespace
-    # What one namespace's pods are given by reference, another's do not have.
+    # References to secrets and config maps do not work from another namespace.
     if namespace != api.namespace:
         task = dataclasses.replace(task, env=tuple(each for each in task.env if "value" in each))
     cluster = dataclasses.replace(
@@ -36,7 +36,7 @@ def worker_pods(task: TaskSettings, num_workers: int, data_root: str, limits: Li
 
 
 def _own_image(api: Kubernetes, pod: str) -> str:
-    """Returns the image of this step; empty outside a cluster."""
+    """Returns this step's image; empty outside a cluster."""
     if not pod:
         return ""
     containers = api.get("pod", api.namespace, pod).body["spec"]["containers"]

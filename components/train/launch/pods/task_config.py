@@ -1,4 +1,4 @@
-"""What Kubeflow says of the train step's task, which is meant for the workers' pods: `dsl.TaskConfig`."""
+"""Reads `dsl.TaskConfig`: Kubeflow's settings of the train step's task, which are meant for the workers' pods."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -7,11 +7,11 @@ from typing import Any, Protocol
 from components.errors import SettingsError
 from components.train.settings.node_pools import Pool, PoolSettings
 
-_CLUSTER_SETTINGS = "AGRIVISION_"  # what begins so is said to the launcher
+_CLUSTER_SETTINGS = "AGRIVISION_"  # variables with this prefix are for the launcher
 
 
 class TaskConfig(Protocol):
-    """The fields of kfp's class of that name that are read here; each is None if nothing was said."""
+    """The fields of kfp's class of the same name that are read here; a field is None if it was not set."""
 
     resources: Mapping[str, Any] | None
     node_selector: Mapping[str, str] | None
@@ -23,9 +23,10 @@ class TaskConfig(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class TaskSettings:
-    """What the workers' pods get.
+    """The settings of the workers' pods.
 
     Attributes:
+      pool: Resources and nodes.
       env, volumes, volume_mounts: As in a pod.
     """
 
@@ -36,23 +37,25 @@ class TaskSettings:
 
 
 def is_on_cluster(task: TaskConfig) -> bool:
-    """Tells whether the step has a pod: kfp.local says nothing of it, Kubeflow its resources at least, if empty."""
+    """Returns whether the step runs in a pod: kfp.local sets no field; Kubeflow sets resources at least, if empty."""
     return any(
         each is not None for each in (task.resources, task.node_selector, task.tolerations, task.env, task.volumes)
     )
 
 
 def task_settings(task: TaskConfig, settings: PoolSettings) -> TaskSettings:
-    """Returns what the workers' pods get: the pool that a run names, with what its task says beyond it.
+    """Returns the settings of the workers' pods: the run's pool, overridden by the settings of its task.
 
     Raises:
-      SettingsError: if that is none of its kind.
+      SettingsError: If a setting of the task is invalid.
     """
     resources = task.resources or {}
     requests, limits = dict(resources.get("requests") or {}), dict(resources.get("limits") or {})
     accelerators = {name: count for name, count in limits.items() if "/" in name and str(count) != "0"}
     if len(accelerators) > 1:
-        raise SettingsError(f"a worker has accelerators of one type, got {', '.join(sorted(accelerators))}")
+        raise SettingsError(
+            f"a worker must have accelerators of one type, got {', '.join(sorted(accelerators))}; set one of them"
+        )
     kind, count = next(iter(accelerators.items()), ("", 0))
     pool = dataclasses.replace(
         settings,
@@ -72,10 +75,10 @@ def task_settings(task: TaskConfig, settings: PoolSettings) -> TaskSettings:
 
 
 def check_reach(data_root: str, settings: TaskSettings) -> None:
-    """Refuses a folder that no worker would see.
+    """Rejects a data_root that the workers' pods would not see.
 
     Raises:
-      SettingsError: names it.
+      SettingsError: If data_root is a folder on none of the mounted volumes.
     """
     mounts = [str(mount["mountPath"]).rstrip("/") for mount in settings.volume_mounts]
     if "://" not in data_root and not any(f"{data_root}/".startswith(f"{mount}/") for mount in mounts):

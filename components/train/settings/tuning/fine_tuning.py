@@ -1,4 +1,4 @@
-"""How a pretrained backbone learns: frozen first, then block by block, at a rate of its own (loop/unfreezing.py)."""
+"""Settings for fine-tuning a pretrained backbone: frozen first, then unfrozen by block (loop/unfreezing.py)."""
 
 import dataclasses
 
@@ -8,34 +8,34 @@ from components.setting import setting
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FineTuningSettings:
-    """Which part of a pretrained backbone learns when, and how fast."""
+    """Which parts of a pretrained backbone learn, from which epoch on, and how fast."""
 
     freeze_epochs: int = setting(
         0,
-        "Epochs at the start in which the backbone keeps its weights; only the classifier and the kernels of further "
+        "Epochs at the start during which the backbone is frozen; only the classifier and the kernels of additional "
         "bands learn.",
         at_least=0,
     )
     unfreeze_every_epochs: int = setting(
         0,
-        "After those, the backbone's last block learns, and one more block after so many epochs, down to the pixels; "
-        "0 unfreezes all blocks at once.",
+        "After freeze_epochs, unfreeze the backbone's last block, then one more block every this many epochs, down to "
+        "the pixels. 0 unfreezes all blocks at once.",
         at_least=0,
     )
     backbone_learning_rate_factor: float = setting(
         1.0,
-        "The backbone's learning rate, as a multiple of the classifier's; freeze_epochs keeps the backbone as it is.",
+        "Learning rate of the backbone, as a multiple of the classifier's. To freeze the backbone, use freeze_epochs.",
         above=0,
     )
 
     def check_fine_tuning(self, weights: str) -> None:
-        """Refuses to freeze random weights.
+        """Rejects settings that would freeze random weights.
 
         Args:
-          weights: What the backbone starts from; empty for random weights.
+          weights: The backbone's initial weights; empty for random weights.
 
         Raises:
-          SettingsError: names the setting.
+          SettingsError: If a setting would freeze random weights; names the setting.
         """
         for name in ("freeze_epochs", "unfreeze_every_epochs"):
             if (value := getattr(self, name)) and not weights:

@@ -1,4 +1,4 @@
-"""What training minimises (step/objective.py)."""
+"""Settings of the loss that training minimises (step/objective.py)."""
 
 import dataclasses
 
@@ -10,25 +10,27 @@ CLASS_WEIGHTINGS = ("square_root", "effective_number", "none")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LossSettings:
-    """The loss, and what each class weighs in it."""
+    """The loss, and the weight of each class in it."""
 
     loss: str = setting(
         "cross_entropy",
-        '"focal" (Lin et al. 2017) makes less of what is predicted well already.',
+        'Loss function; "focal" (Lin et al. 2017) gives less weight to predictions that are already good.',
         choices=LOSSES,
     )
     focal_gamma: float = setting(2.0, "Exponent of the focal loss.", at_least=0)
     focal_alpha: float = setting(
         0.25,
-        "Weight of a class that is present in the focal loss; 1 - alpha is the weight of one that is absent. "
-        "Single-label mode has no alpha. Its authors used no class weights in addition.",
+        "Weight of a present class in the focal loss; an absent class gets 1 - alpha. Not used in single-label mode. "
+        "The focal loss paper uses no class weights in addition.",
         at_least=0,
         at_most=1,
     )
-    label_smoothing: float = setting(0.0, "Share of a label that is spread out evenly.", at_least=0, below=1)
+    label_smoothing: float = setting(
+        0.0, "Fraction of each label to spread evenly over the alternatives; 0 turns it off.", at_least=0, below=1
+    )
     class_weighting: str = setting(
         "square_root",
-        "What a class weighs in the loss: by the square root of its rarity, by its effective number of tiles (Cui et "
-        "al. 2019), or the same for all.",
+        "How to weight classes in the loss: by the square root of their rarity, by their effective number of tiles "
+        "(Cui et al. 2019), or all the same.",
         choices=CLASS_WEIGHTINGS,
     )

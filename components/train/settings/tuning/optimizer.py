@@ -1,4 +1,4 @@
-"""How weights follow the gradient (step/optimizer.py, step/weight_average.py)."""
+"""Settings of the optimizer and of the weight average (step/optimizer.py, step/weight_average.py)."""
 
 import dataclasses
 
@@ -9,24 +9,25 @@ OPTIMIZERS = ("AdamW", "SGD")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OptimizerSettings:
-    """The optimizer, without its learning rate."""
+    """The optimizer, except for its learning rate."""
 
-    optimizer: str = setting("AdamW", '"SGD" comes with momentum.', choices=OPTIMIZERS)
-    momentum: float = setting(0.9, "Of SGD.", at_least=0, below=1)
-    nesterov: bool = setting(True, "Whether SGD looks ahead along its momentum.")
+    optimizer: str = setting("AdamW", 'Optimizer; "SGD" uses momentum.', choices=OPTIMIZERS)
+    momentum: float = setting(0.9, "Momentum of SGD.", at_least=0, below=1)
+    nesterov: bool = setting(True, "Use Nesterov momentum in SGD.")
     weight_decay: float = setting(
         1e-4,
-        "Decoupled from the gradient, times the rate; of kernels only, not of biases and norms.",
+        "Weight decay, decoupled from the gradient and multiplied by the learning rate; applies to kernels, not to "
+        "biases and normalisation.",
         at_least=0,
     )
     clip_norm: float = setting(
         0.0,
-        "The gradient, over all weights and workers, is scaled down to this norm; 0 turns it off.",
+        "Scale the gradient down to this norm, taken over all weights and workers, if it is larger; 0 turns it off.",
         at_least=0,
     )
     ema_decay: float = setting(
         0.0,
-        "Validation and export use a moving average of the weights with this decay; 0 turns it off.",
+        "Decay of the moving average of the weights that validation and export use; 0 turns it off.",
         at_least=0,
         below=1,
     )

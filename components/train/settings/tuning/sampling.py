@@ -1,4 +1,4 @@
-"""Which tiles an epoch reads, and how often (input/sampling.py)."""
+"""Settings for how often an epoch reads each tile (input/sampling.py)."""
 
 import dataclasses
 
@@ -13,14 +13,14 @@ class SamplingSettings:
 
     sampling: str = setting(
         "shuffle",
-        '"shuffle" reads each tile once an epoch; the others read tiles of rare classes more often, and some tiles not '
-        "at all. Together with a class weighting, rarity counts twice.",
+        '"shuffle" reads each tile once per epoch; the others read tiles of rare classes more often and skip some '
+        "tiles. Combined with class_weighting, rarity counts twice.",
         choices=SAMPLINGS,
     )
     effective_number_beta: float = setting(
         0.999,
-        "Of class_weighting and sampling by effective number (Cui et al. 2019): above about 1 / (1 - beta) tiles, a "
-        "class is as good as any larger one.",
+        "Beta of the effective number of tiles (Cui et al. 2019), for class_weighting and sampling: above about "
+        "1 / (1 - beta) tiles, a class counts no less than a larger one.",
         at_least=0,
         below=1,
     )

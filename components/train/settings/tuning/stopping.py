@@ -1,4 +1,4 @@
-"""When a training ends before its last epoch (loop/when_to_end.py)."""
+"""Settings of early stopping (loop/when_to_end.py)."""
 
 import dataclasses
 
@@ -7,11 +7,13 @@ from components.setting import setting
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StoppingSettings:
-    """When to wait for a better epoch no longer; the best one is exported in any case."""
+    """When to stop waiting for a better epoch; the best one is exported either way."""
 
     early_stopping_patience: int = setting(
         0,
-        "Training ends when so many epochs brought no better validation macro F1; 0 turns it off.",
+        "Stop training after this many epochs without a better validation macro F1; 0 turns it off.",
         at_least=0,
     )
-    early_stopping_min_delta: float = setting(0.0, "By how much an epoch must be better, in F1.", at_least=0)
+    early_stopping_min_delta: float = setting(
+        0.0, "Gain in validation macro F1 that an epoch must exceed to count as better.", at_least=0
+    )
