@@ -11,7 +11,7 @@ import pytest
 
 CHILD = """
 import subprocess, sys, time
-from pipeline.run_local import end_with_stdin
+from pipeline.local.run_local import end_with_stdin
 end_with_stdin()
 grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 print(grandchild.pid, sys.stdin.read() == "", flush=True)

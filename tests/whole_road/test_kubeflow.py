@@ -151,7 +151,7 @@ def test_a_version_of_the_same_name_with_another_content_is_2(root):
         assert process.returncode == expected, errors
         if expected == 0:
             _forget_recurring(output.strip())
-    assert "is another pipeline than the one here" in errors
+    assert "is not the pipeline compiled here" in errors
 
 
 def _forget_recurring(recurring_run_id):
