@@ -1,4 +1,4 @@
-"""Whether what the receipts add up to is fit to train on: what refuses it, and what a person should know."""
+"""Checks whether a merged dataset is fit for training: what stops the run, and what only deserves a warning."""
 
 from components.contracts import Manifest
 from components.dataset.dataset_sums import DatasetSums
@@ -7,7 +7,11 @@ from components.errors import DataError
 
 
 def require_few_rejected(rejections: Rejections, num_tiles: int, limit: float) -> None:
-    """Refuses a source that has too many bad tiles to be merely untidy."""
+    """Refuses a source with too many bad tiles.
+
+    Raises:
+      DataError: if more than the share `limit` of the tiles is bad.
+    """
     if len(rejections) <= limit * num_tiles:
         return
     most = sorted(rejections.reasons(), key=lambda reason: (-reason.num_tiles, reason.examples[0]))[:3]
@@ -19,7 +23,7 @@ def require_few_rejected(rejections: Rejections, num_tiles: int, limit: float) -
 
 
 def find_warnings(manifest: Manifest, sums: DatasetSums) -> list[str]:
-    """Returns what a person should know before training, one line each; nothing that makes the dataset unusable."""
+    """Returns warnings to read before training, one line each; none of them makes the dataset unusable."""
     found = []
     for split, summary in manifest.splits.items():
         names = [n for n, count in zip(manifest.classes, summary.class_tiles, strict=True) if not count]
@@ -27,5 +31,5 @@ def find_warnings(manifest: Manifest, sums: DatasetSums) -> list[str]:
             consequence = "cannot be learned" if split == "train" else f"cannot be judged on {split}"
             found.append(f"no {split} tile has {', '.join(names)}: {consequence}")
     if shared := sums.fields.in_two_splits():
-        found.append(f"{len(shared):,} fields have tiles in two splits (e.g. {shared[0]}): their scores will flatter")
+        found.append(f"{len(shared):,} fields have tiles in two splits (e.g. {shared[0]}): this inflates scores")
     return found

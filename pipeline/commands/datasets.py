@@ -60,7 +60,7 @@ def verify(
     data_root: Annotated[str | None, typer.Option(help="Where its shards are, if the manifest was moved.")] = None,
     leaks: Annotated[
         bool,
-        typer.Option("--leaks", help="Check instead that no field, window or image is in two splits."),
+        typer.Option("--leaks", help="Check instead that no field, window or picture is in two splits."),
     ] = False,
 ) -> None:
     """Check every shard of a dataset against its manifest: size, hash, number of records."""
