@@ -1,11 +1,11 @@
 """A tile as a record of a shard: a serialized `tf.train.Example`, made and read without TensorFlow.
 
-One record holds one tile: the source's own image bytes, so that nothing is lost by encoding twice, and its labels over
-the manifest's class list. The only file that knows the feature keys.
+One record holds one tile: the source's own image bytes, so nothing is lost by encoding twice, and its labels over the
+manifest's class list. Only this file knows the feature keys.
 
 TensorFlow takes seconds and hundreds of megabytes to load, and the steps that make and check shards need nothing else
-of it. So the message is built here after its definition (tensorflow/core/example/example.proto and feature.proto), with
-protobuf alone, in a pool of its own beside TensorFlow's.
+from it. So this file builds the message from its definition (tensorflow/core/example/example.proto and feature.proto)
+with protobuf alone, in a pool separate from TensorFlow's.
 """
 
 import dataclasses
