@@ -1,4 +1,4 @@
-"""How good a model is on labelled tiles. Nothing here is ever NaN: KFP breaks on one."""
+"""Scores a model on labelled tiles. No result is ever NaN, because KFP fails on NaN."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from components.contracts import ClassScores, Scores
 from components.f1_score import f1, macro
 
 BACKGROUND = "background"
-MAX_ROC_POINTS = 200  # more than this the KFP page does not draw
+MAX_ROC_POINTS = 200  # the KFP page does not draw more
 
 
 def score(
@@ -64,11 +64,11 @@ def confusion_matrix(
 ) -> ConfusionMatrix:
     """Returns the confusion matrix; a plain one in single-label mode.
 
-    In multi-label mode the dataset's rule for overlapping labels, carried over from one predicted class per pixel to a
-    set per tile, with "background" standing for an empty set: every class that is both true and predicted counts on
-    the diagonal. Every missed class counts against every class predicted in its place, or against background if there
-    is none; a class predicted though nothing was missed counts in background's row. So the diagonal holds the true
-    positives, and what is off it was wrong.
+    In multi-label mode it follows the dataset's rule for overlapping labels, extended from one predicted class per
+    pixel to a set per tile, with "background" for an empty set. A class that is both true and predicted counts on the
+    diagonal. A missed class counts against every class predicted in its place, or against background if there is none;
+    a class predicted when nothing was missed counts in background's row. So the diagonal holds the true positives, and
+    everything off it is an error.
     """
     num_classes = len(classes)
     categories = list(classes) if label_mode == "single_label" else [*classes, BACKGROUND]
@@ -86,7 +86,7 @@ def confusion_matrix(
 
 @dataclasses.dataclass(frozen=True)
 class RocCurve:
-    """False and true positive rates and thresholds, finite and in 0..1; empty where all labels are equal."""
+    """False and true positive rates and thresholds, finite and in 0..1; empty if all labels are equal."""
 
     false_positive_rate: list[float]
     true_positive_rate: list[float]

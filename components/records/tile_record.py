@@ -1,10 +1,10 @@
 """A tile as a record of a shard: a serialized `tf.train.Example`, made and read without TensorFlow.
 
-One record holds one tile: the source's own image bytes, so that nothing is lost by encoding twice, and its labels over
-the manifest's class list. The only file that knows the feature keys.
+One record holds one tile: the source's own image bytes, so nothing is lost by encoding twice, and its labels over the
+manifest's class list. Only this file knows the feature keys.
 
 TensorFlow takes seconds and hundreds of megabytes to load, and the steps that make and check shards need nothing else
-of it. So the message is our own, generated from example.proto beside this file; its bytes are TensorFlow's.
+from it. So the message is our own, generated from example.proto beside this file; its bytes are TensorFlow's.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""What is uploaded to Kubeflow Pipelines: a compiled pipeline, with other images if asked, and its version's name."""
+"""What we upload to Kubeflow Pipelines: a compiled pipeline, with other images if requested, and a version name."""
 
 import dataclasses
 import hashlib
@@ -12,7 +12,7 @@ import yaml
 
 from components.errors import SettingsError
 
-PIPELINE_NAME = "agrivision-training"  # as in dag.py, which would bring in the compiler
+PIPELINE_NAME = "agrivision-training"  # as in dag.py, which would import the compiler
 _HERE = Path(__file__).parents[1]
 _ROOT = _HERE.parent
 # They read the source, which where it is on s3:// takes an image that the other steps could not run in.
@@ -26,7 +26,7 @@ _REFERENCE = re.compile(rf"{_NAME.pattern}(:\w[\w.\-]*)?(@[a-z0-9]+:[0-9a-f]{{64
 
 @dataclasses.dataclass(frozen=True)
 class Package:
-    """A compiled pipeline as it is uploaded.
+    """A compiled pipeline, ready to upload.
 
     Attributes:
       text: YAML.
@@ -38,12 +38,12 @@ class Package:
 
     @property
     def documents(self) -> list[Any]:
-        """The pipeline's specification, and what Kubernetes is told about it."""
-        return list(yaml.load_all(self.text, yaml.CSafeLoader))  # the reader in C is ten times as fast
+        """The pipeline's specification, and its Kubernetes settings if it has any."""
+        return list(yaml.load_all(self.text, yaml.CSafeLoader))  # the C parser is ten times as fast
 
 
 def make_package(volume: bool, image: str = "", version: str = "", ingest_image: str = "") -> Package:
-    """Returns the committed pipeline, unchanged but for the images of its steps.
+    """Returns the committed pipeline, unchanged except for the images of its steps.
 
     Args:
       volume: Whether its steps mount a volume claim.
@@ -51,7 +51,7 @@ def make_package(volume: bool, image: str = "", version: str = "", ingest_image:
       version: Name of the version; by default the commit, if the checkout is clean, and a hash of the content.
 
     Raises:
-      SettingsError: if one of the images is none.
+      SettingsError: if `image` or `ingest_image` is not the name of an image.
     """
     text = (_HERE / ("training_pipeline_volume.yaml" if volume else "training_pipeline.yaml")).read_text()
     text = with_images(text, image, ingest_image)
@@ -65,7 +65,7 @@ def _version(text: str) -> str:
 
 
 def _commit() -> str:
-    """Returns the commit that this project is checked out at; empty if it is changed, or not a checkout."""
+    """Returns the checked-out commit of this project; empty if there are changes, or no checkout."""
 
     def git(*arguments: str) -> str | None:
         try:
@@ -74,7 +74,7 @@ def _commit() -> str:
             return None
         return result.stdout.strip() if result.returncode == 0 else None
 
-    # An installed package may lie in an environment within somebody else's checkout.
+    # An installed package may be in an environment inside another project's checkout.
     if git("ls-files", "--error-unmatch", "pipeline/training_pipeline.yaml") is None:
         return ""
     return "" if git("status", "--porcelain", "--untracked-files=no") else git("rev-parse", "HEAD") or ""

@@ -59,7 +59,7 @@ def test_what_cannot_be_learned_or_judged_is_said(tmp_path: Path, capsys: pytest
     assert warnings == [
         "no train tile has weed_cluster: cannot be learned",
         "no test tile has weed_cluster: cannot be judged on test",
-        "1 fields have tiles in two splits (e.g. TRAIN0): their scores will flatter",
+        "1 fields have tiles in two splits (e.g. TRAIN0): this inflates scores",
     ]
     report = (tmp_path / "report.html").read_text()
     assert all(warning in report for warning in warnings)

@@ -168,7 +168,7 @@ def test_a_shard_that_was_damaged_since_is_named_by_merge_which_shows_its_tiles(
         content = bytearray(shard.read_bytes())
         content[len(content) // 2] ^= 1
         shard.write_bytes(content)
-    with pytest.raises(DataError, match=r"shard '.*\.tfrecord' is gone or damaged, after record \d: the checksum"):
+    with pytest.raises(DataError, match=r"shard '.*\.tfrecord' is gone or damaged \(after record \d: the checksum"):
         merge_again(path, tmp_path)
     assert not published(tmp_path)
 

@@ -52,7 +52,7 @@ def test_rollback_of_nothing_is_refused(models_uri):
 def test_rollback_to_a_version_that_was_removed_leaves_production_alone(models_uri):
     publish(models_uri, "a", "b")
     Path(version_uri(models_uri, "a"), "card.json").unlink()
-    with pytest.raises(DataError, match=r"version a is not in .* any more, production stays at b"):
+    with pytest.raises(DataError, match=r"version a is no longer in .*; production stays at b"):
         rollback(models_uri)
     assert read_production(models_uri)[0].version == "b"
 

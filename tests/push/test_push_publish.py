@@ -153,7 +153,7 @@ def test_an_evaluation_older_than_production_is_not_pushed(data, pushed):
 
 def test_a_model_that_does_not_answer_as_evaluated_stays_invisible(data, tmp_path):
     receipt = msgspec.structs.replace(data[3][0], model_path=data[2][0].model_path)
-    with pytest.raises(DataError, match=r"is not the evaluated one, nothing was pushed: tile \S+ is answered 0.98 off"):
+    with pytest.raises(DataError, match=r"is not the evaluated one, nothing was pushed: it answers tile \S+ 0.98 off"):
         push(data, tmp_path / "models", (receipt, data[3][1]))
     assert visible(tmp_path / "models") == []
 

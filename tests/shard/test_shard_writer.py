@@ -122,7 +122,7 @@ def test_a_run_that_finds_all_reads_no_source_and_loads_no_decoder(
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
-    assert "5 of 5 shards are there already" in run.stdout
+    assert "5 of 5 shards exist already" in run.stdout
     assert (tmp_path / "again").read_bytes() == (tmp_path / "out-0").read_bytes()
 
 

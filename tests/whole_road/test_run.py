@@ -207,7 +207,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path, tiles):
     result = finish(process, timeout=30)
 
     assert result.returncode == 130
-    assert result.stderr == "agrivision: stopped; the same command goes on where this run was\n"
+    assert result.stderr == "agrivision: stopped; run the same command again to resume\n"
 
 
 def _empty(source):
