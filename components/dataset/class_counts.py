@@ -1,4 +1,4 @@
-"""Tiles and pixels by row and class, for the table of fields: a row has few classes of what may be a thousand."""
+"""Counts tiles and pixels by row and class, for the table of fields: a row has few of perhaps a thousand classes."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,7 @@ Counts = NDArray[np.int64]
 
 
 class ClassCounts:
-    """Tiles and pixels by pair of row and class, 24 bytes for each pair that has any, and none for the others.
+    """Tiles and pixels by pair of row and class: 24 bytes for each pair that has any, none for the others.
 
     The number of a pair is row * (number of classes) + class.
     """

@@ -1,4 +1,4 @@
-"""Sums over the shards of a split, and what follows from them. All are integers, so that they are exact."""
+"""Sums over the shards of a split, and the statistics derived from them. The sums are integers, so they are exact."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from components.contracts import ShardReceipt
 
 
 class SplitStatistics:
-    """The sums that a SplitSummary holds, built up shard by shard; without the shards and the fields."""
+    """The sums that a SplitSummary holds, built up shard by shard, without the shards and the fields."""
 
     def __init__(self, num_classes: int, num_bands: int) -> None:
         self.num_tiles = 0
@@ -22,6 +22,7 @@ class SplitStatistics:
         self._band_histogram = np.zeros((num_bands, 256), np.int64)
 
     def add(self, receipt: ShardReceipt) -> None:
+        """Adds the sums of one shard."""
         self.num_tiles += receipt.num_tiles
         self._num_single_label += receipt.num_single_label
         self._valid_pixels += receipt.valid_pixels
@@ -31,7 +32,7 @@ class SplitStatistics:
         self._band_histogram += receipt.band_histogram
 
     def summary_fields(self) -> dict[str, Any]:
-        """Returns the sums, of one tile at least, by SplitSummary's field names."""
+        """Returns the sums by SplitSummary's field names; needs at least one tile."""
         histogram = _rows(self._band_histogram)
         moments = [mean_and_std(band) for band in histogram]
         return {
