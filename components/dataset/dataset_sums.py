@@ -1,4 +1,4 @@
-"""What the receipts of a dataset add up to: each is added and forgotten, so that memory does not grow with tiles."""
+"""Adds up the receipts of a dataset. Each is added and dropped, so memory holds only a few bytes per tile."""
 
 import math
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ from components.records.record_table import row_bytes
 
 
 class DatasetSums:
-    """The sums over the receipts that were added.
+    """The sums over the receipts added so far.
 
     Attributes:
-      splits: By name.
-      shards: Those that have a file, by split, in the order of the plan.
-      num_tiles: Good tiles by split and index of the shard, all shards.
-      tile_sizes: Tiles by size "<width>x<height>".
+      splits: Statistics by split.
+      shards: Shards that have a file, by split, in the order of the plan.
+      num_tiles: Good tiles of every shard, by split and index of the shard.
+      tile_sizes: Number of tiles by size "<width>x<height>".
       fields: The sums by field.
-      digests: Of the pictures, in the order of the plan.
-      records: The rows of the table of records, by split, in the order of the plan.
-      rejections, notes: Of what may be as many as tiles, the number and the first.
-      first_shard: The path of the first shard that has the class, by class.
+      digests: Digests of the pictures, in the order of the plan.
+      records: Rows of the table of records, by split, in the order of the plan.
+      rejections, notes: Their number and the first few; there may be as many as tiles.
+      first_shard: Path of the first shard that has the class, by class.
     """
 
     def __init__(self, inventory: Inventory) -> None:
@@ -46,10 +46,10 @@ class DatasetSums:
         self.first_shard: dict[str, str] = {}
 
     def add(self, receipt: ShardReceipt) -> None:
-        """Adds a receipt; they come by split and index.
+        """Adds a receipt; receipts must come in order of split and index.
 
         Raises:
-          DataError: if it does not hold as many digests and rows as tiles.
+          DataError: if its digests or rows are not as many as its tiles.
         """
         for what, content, each in (
             ("digests", receipt.picture_digests, DIGEST_BYTES),
@@ -57,7 +57,7 @@ class DatasetSums:
         ):
             if len(content) != each * receipt.num_tiles:
                 raise DataError(
-                    f"{receipt.split} shard {receipt.index}: its receipt counts {receipt.num_tiles:,} tiles and has "
+                    f"{receipt.split} shard {receipt.index}: its receipt counts {receipt.num_tiles:,} tiles but has "
                     f"{len(content) // each:,} {what}; run the shard tasks again"
                 )
         self.num_tiles[receipt.split, receipt.index] = receipt.num_tiles
@@ -110,7 +110,7 @@ class SplitStatistics:
         self._band_histogram += receipt.band_histogram
 
     def summary_fields(self) -> dict[str, Any]:
-        """Returns the sums, of one tile at least, by SplitSummary's field names."""
+        """Returns the sums by SplitSummary's field names; needs at least one tile."""
         histogram = _rows(self._band_histogram)
         moments = [mean_and_std(band) for band in histogram]
         return {

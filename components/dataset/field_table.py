@@ -1,4 +1,4 @@
-"""The sums of a dataset by field, as arrays: some two hundred bytes a field, and no Python object for its numbers."""
+"""The sums of a dataset by field, as arrays: about two hundred bytes per field, and no Python object per number."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,10 +15,10 @@ Counts = NDArray[np.int64]
 
 
 class FieldTable:
-    """One row for each split, field and year, whatever the order in which sums are added.
+    """One row for each split, field and year; sums may be added in any order.
 
     Attributes:
-      classes: The names that rows may have.
+      classes: The class names that rows may have.
       names: The field of each row, [R].
     """
 
@@ -39,7 +39,7 @@ class FieldTable:
 
         Raises:
           KeyError: for a class that is not in the class list.
-          ValueError: for a row of other bands.
+          ValueError: for a row with another number of bands.
         """
         if not rows:
             return
@@ -77,28 +77,28 @@ class FieldTable:
 
     @property
     def num_tiles(self) -> Counts:
-        """By row, [R]."""
+        """Number of tiles by row, [R]."""
         return self._sums[: len(self), _TILES]
 
     @property
     def valid_pixels(self) -> Counts:
-        """By row, [R]."""
+        """Number of valid pixels by row, [R]."""
         return self._sums[: len(self), _PIXELS]
 
     def band_sums(self, band: int) -> Counts:
-        """Sums of the values of one band over the valid pixels, in 0..255, [R]."""
+        """Returns the sums of the values of one band over the valid pixels, in 0..255, [R]."""
         return self._sums[: len(self), _FIRST_BAND + band]
 
     def band_squares(self, band: int) -> Counts:
-        """Sums of the squares of the values, [R]."""
+        """Returns the sums of the squares of the values of one band over the valid pixels, [R]."""
         return self._sums[: len(self), _FIRST_BAND + self._num_bands + band]
 
     def class_tiles(self, name: str) -> Counts:
-        """Tiles that have the class, [R]; zeros for a class that is not in the class list."""
+        """Returns the tiles that have the class, [R]; zeros for a class that is not in the class list."""
         return self._of_class(name)[:, 0]
 
     def class_pixels(self, name: str) -> Counts:
-        """Valid pixels that show the class, [R]; zeros for a class that is not in the class list."""
+        """Returns the valid pixels that show the class, [R]; zeros for a class that is not in the class list."""
         return self._of_class(name)[:, 1]
 
     def _of_class(self, name: str) -> Counts:
@@ -110,13 +110,13 @@ class FieldTable:
         return counts
 
     def num_classes(self) -> Counts:
-        """How many classes each row has, [R]."""
+        """Returns how many classes each row has, [R]."""
         pairs, counts = self._pairs.summed()
         pairs = pairs[counts[:, 0] > 0]
         return np.bincount(pairs // max(len(self.classes), 1), minlength=len(self)).astype(np.int64)
 
     def classes_of(self, row: int) -> tuple[dict[str, int], dict[str, int]]:
-        """Returns the tiles of one row by class, for those that it has, and the valid pixels, for those it shows."""
+        """Returns the tiles and the valid pixels of one row by class; each leaves out the classes that have none."""
         pairs, counts = self._pairs.summed()
         start, end = np.searchsorted(pairs, (row * len(self.classes), (row + 1) * len(self.classes)))
         names = [self.classes[pair % len(self.classes)] for pair in pairs[start:end].tolist()]
@@ -127,14 +127,14 @@ class FieldTable:
         return tiles, pixels
 
     def years(self) -> Counts:
-        """By row, [R]; 0 where the layout does not tell."""
+        """Returns the year of each row, [R]; 0 if the layout does not give it."""
         years = np.zeros(len(self), np.int64)
         for (_, year), group in self._groups.items():
             years[np.fromiter(group.values(), np.int64, len(group))] = year
         return years
 
     def is_in(self, split: str) -> NDArray[np.bool_]:
-        """Which rows are of the split, [R]."""
+        """Returns which rows belong to the split, [R]."""
         chosen = np.zeros(len(self), np.bool_)
         for (other, _), group in self._groups.items():
             if other == split:
@@ -142,12 +142,12 @@ class FieldTable:
         return chosen
 
     def num_fields(self, split: str | None = None) -> int:
-        """Returns how many fields the split has, or the dataset; one flown in two years is one field."""
+        """Returns how many fields the split or the dataset has; a field flown in two years counts once."""
         groups = [group for (other, _), group in self._groups.items() if split in (None, other)]
         return len(groups[0]) if len(groups) == 1 else len({name for group in groups for name in group})
 
     def num_names(self, rows: Counts) -> int:
-        """Returns how many fields these rows are of."""
+        """Returns how many fields these rows belong to."""
         return len({self.names[row] for row in rows.tolist()})
 
     def tiles_by_field(self, split: str) -> Counts:
@@ -158,7 +158,7 @@ class FieldTable:
         return np.bincount(np.array(fields, np.int64), self.num_tiles[rows]).astype(np.int64)
 
     def in_two_splits(self) -> list[str]:
-        """Returns the fields that more than one split has, sorted."""
+        """Returns the fields that are in more than one split, sorted."""
         shared: set[str] = set()
         for (split, _), group in self._groups.items():
             others = [other for (other_split, _), other in self._groups.items() if other_split > split]
@@ -171,7 +171,7 @@ class FieldTable:
         for split in self.splits:
             order = np.flatnonzero(self.is_in(split)).tolist()
             order.sort(key=years.__getitem__)
-            order.sort(key=self.names.__getitem__)  # keeps the years in order, and makes no object per row
+            order.sort(key=self.names.__getitem__)  # is stable, so years stay in order, and makes no object per row
             for row in order:
                 tiles, pixels, *bands = self._sums[row].tolist()
                 moments = tuple(bands[: self._num_bands]), tuple(bands[self._num_bands :])

@@ -22,36 +22,39 @@ from components.progress import StepLog
     [
         (
             "train", 360, 72, 2,
-            "64 MB each would give 2; raised to 6, so that 2 workers can shuffle and share them out; "
-            "not 16, 8 each, because shards below 10 MB read badly, and not 7, "
-            "so that most shards stay as they are when tiles are added",
+            "64 MB each would give 2; raised to 6, so that 2 workers can shuffle and divide them; "
+            "not 16, 8 each, because shards below 10 MB are slow to read, and not 7, "
+            "so that most shards stay the same when tiles are added",
         ),
         (
             "train", 5_000, 500, 2,
-            "64 MB each would give 8; raised to 16, so that 2 workers can shuffle and share out 8 each; "
+            "64 MB each would give 8; raised to 16, so that 2 workers have 8 each to shuffle and divide; "
             "more would gain nothing",
         ),
         (
             "train", 57_000, 11_400, 2,
-            "64 MB each would give 179; rounded to 192, so that most shards stay as they are when tiles are added; "
-            "2 workers could do with 16",
+            "64 MB each would give 179; rounded to 192, so that most shards stay the same when tiles are added; "
+            "2 workers would need only 16",
         ),
-        ("train", 100, 15, 1, "64 MB each would give 1; not 8, 8 per worker, because shards below 10 MB read badly"),
+        (
+            "train", 100, 15, 1,
+            "64 MB each would give 1; not 8, 8 per worker, because shards below 10 MB are slow to read",
+        ),
         (
             "train", 100, 20, 3,
             "64 MB each would give 1; raised to 3, so that each of 3 workers has one to read, "
-            "though only 2 could have the 10 MB that read well",
+            "though only 2 would reach the 10 MB that are fast to read",
         ),
         (
             "val", 100, 65, 4,
-            "64 MB each would give 2; rounded to 1, so that most shards stay as they are when tiles are added; "
-            "only train is shared out among workers",
+            "64 MB each would give 2; rounded to 1, so that most shards stay the same when tiles are added; "
+            "only train is divided among workers",
         ),
         (
             "test", 3, 600, 1,
-            "64 MB each would give 10; rounded to 8, so that most shards stay as they are when tiles are added; "
-            "only train is shared out among workers; lowered to 3, "
-            "as there are no more tiles",
+            "64 MB each would give 10; rounded to 8, so that most shards stay the same when tiles are added; "
+            "only train is divided among workers; lowered to 3, "
+            "because there are no more tiles",
         ),
     ],
 )  # fmt: skip
@@ -103,7 +106,7 @@ def test_the_plan_of_the_paper_release_from_its_size_alone():
     result = agrivision_here("plan", "--num-tiles", "94986", "--train-num-workers", "64")
     assert result.stdout.splitlines()[:2] == [
         "train: 56,992 tiles, 11,398.4 MB in 512 shards of 22.3 MB on average, 8 per worker",
-        "  64 MB each would give 179; raised to 512, so that 64 workers can shuffle and share out 8 each; "
+        "  64 MB each would give 179; raised to 512, so that 64 workers have 8 each to shuffle and divide; "
         "more would gain nothing",
     ]
     assert len(result.stdout.splitlines()) == 6
@@ -112,10 +115,10 @@ def test_the_plan_of_the_paper_release_from_its_size_alone():
 def test_smaller_tiles_need_fewer_shards():
     result = agrivision_here("plan", "--num-tiles", "94986", "--shard-tile-size-px", "256", "--train-num-workers", "1")
     assert result.stdout.splitlines()[:3] == [
-        "larger tiles are scaled down to 256 px; what they take is an estimate",
+        "larger tiles are scaled down to 256 px; their stored size is an estimate",
         "train: 56,992 tiles, 3,921.7 MB in 64 shards of 61.3 MB on average, 64 per worker",
-        "  64 MB each would give 62; rounded to 64, so that most shards stay as they are when tiles are added; "
-        "1 worker could do with 8",
+        "  64 MB each would give 62; rounded to 64, so that most shards stay the same when tiles are added; "
+        "1 worker would need only 8",
     ]
 
 

@@ -97,7 +97,7 @@ def test_the_run_form_shows_every_parameter_with_its_default(spec):
 
 def test_a_place_that_the_run_form_leaves_open_is_refused():
     for name, place in BUCKET_PLACES.items():
-        with pytest.raises(SettingsError, match=f"{name} is still '{place}'; put the name of your bucket in"):
+        with pytest.raises(SettingsError, match=f"{name} is still '{place}'; replace <"):
             Parameters(**{name: place})
 
 

@@ -62,7 +62,7 @@ def test_a_bad_file_is_refused_before_anything_is_sent(server, submit, tmp_path,
     [
         (["--data-root=/mnt/agrivision/data"], "data_root is a folder, '/mnt/agrivision/data', which the steps"),
         (["--data-root=/data", "--volume-claim=c"], "data_root must be a gs:// URI, or under /mnt/agrivision, where"),
-        (["--models-uri=gs://<bucket>/models"], "models_uri is still 'gs://<bucket>/models'; put the name of"),
+        (["--models-uri=gs://<bucket>/models"], "models_uri is still 'gs://<bucket>/models'; replace <bucket>"),
         (["--train-node-selector=fast"], "train_node_selector must be JSON, got 'fast'"),
         (["--image=Example"], "--image must be <registry>/<name>:<tag> or <name>@sha256:<digest>, got 'Example'"),
         (["--ingest-image=a b"], "--ingest-image must be <registry>/<name>:<tag> or <name>@sha256:<digest>, got 'a b'"),

@@ -164,9 +164,9 @@ def test_a_source_that_changed_since_ingest_stops_the_step(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda lines: lines[:-1], "test shard 0: the inventory plans 4 tiles, .*partition-00000.jsonl' has 3"),
+        (lambda lines: lines[:-1], "test shard 0: the inventory plans 4 tiles, but .*partition-00000.jsonl' has 3"),
         (lambda lines: lines[:-4], "4 of the 5 shards planned"),
-        (lambda lines: [lines[1], lines[0], *lines[2:]], "train shard 0: its lines in .* are not those"),
+        (lambda lines: [lines[1], lines[0], *lines[2:]], "its lines in .* are not those in the inventory's plan"),
         (lambda lines: [*lines[:9], lines[9].replace(b"TRAIN3", b"TRAIN4"), *lines[10:]], "train shard 2: its lines"),
         (lambda lines: [*lines[:-1], lines[-1].replace(b"masks", b"labels/drydown")], "test shard 0: its lines in"),
         (

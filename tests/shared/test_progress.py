@@ -50,12 +50,12 @@ def test_a_users_error_is_one_line_and_its_exit_code(capsys, error, code):
     [
         (
             OSError(errno.ENOSPC, "No space left on device", "/data/shards/x.tfrecord"),
-            "under '/data/shards': No space left on device; make room there",
+            "under '/data/shards': No space left on device; free some space there",
         ),
-        (OSError(errno.EDQUOT, "Disk quota exceeded"), "to the disk: Disk quota exceeded; make room there"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "to the disk: Disk quota exceeded; free some space there"),
         (
             OSError(errno.EROFS, "Read-only file system", "/data/x"),
-            "under '/data': Read-only file system; let it be written to",
+            "under '/data': Read-only file system; make it writable",
         ),
     ],
 )
