@@ -102,10 +102,11 @@ class WorkerProcess:
 
     def _follow(self, log_path: Path) -> None:
         assert self.process.stdout is not None
-        # Unbuffered, so that nothing is left over for the end that a full disk would not take.
-        with contextlib.suppress(OSError), open(log_path, "wb", buffering=0) as log_file:
-            for line in self.process.stdout:
+        with self.process.stdout as lines:
+            # Unbuffered, so that nothing is left over for the end that a full disk would not take.
+            with contextlib.suppress(OSError), open(log_path, "wb", buffering=0) as log_file:
+                for line in lines:
+                    self.output.add(line)
+                    log_file.write(line.encode())
+            for line in lines:  # it says itself that the disk is full, and must not wait for a reader
                 self.output.add(line)
-                log_file.write(line.encode())
-        for line in self.process.stdout:  # it says itself that the disk is full, and must not wait for a reader
-            self.output.add(line)
