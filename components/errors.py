@@ -27,7 +27,7 @@ class DataError(AgrivisionError):
 
 
 class UnreachableError(AgrivisionError):
-    """A bucket did not answer, for as long as its client tries. Nothing is wrong with data or settings."""
+    """A bucket or a server did not answer, for as long as it is tried. Nothing is wrong with data or settings."""
 
     exit_code = EXIT_TRY_AGAIN
 

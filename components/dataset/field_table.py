@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 
 from components.agrivision import SPLITS
 from components.contracts import FieldSums
-from components.dataset.class_counts import ClassCounts, Counts
 
 _TILES, _PIXELS, _FIRST_BAND = 0, 1, 2  # columns; then the bands' sums, then their squares
 _GROWTH = 1.5
+
+Counts = NDArray[np.int64]
 
 
 class FieldTable:
@@ -28,7 +29,7 @@ class FieldTable:
         self._num_bands = num_bands
         self._groups: dict[tuple[str, int], dict[str, int]] = {}  # by split and year: the row of each field
         self._sums = np.zeros((1024, _FIRST_BAND + 2 * num_bands), np.int64)
-        self._pairs = ClassCounts()
+        self._pairs = _ClassCounts()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -175,3 +176,36 @@ class FieldTable:
                 tiles, pixels, *bands = self._sums[row].tolist()
                 moments = tuple(bands[: self._num_bands]), tuple(bands[self._num_bands :])
                 yield split, FieldSums(self.names[row], int(years[row]), tiles, pixels, *self.classes_of(row), *moments)
+
+
+class _ClassCounts:
+    """Tiles and pixels by pair of row and class: a row has few classes of what may be a thousand.
+
+    24 bytes for each pair that has any, and none for the others.
+    The number of a pair is row * (number of classes) + class.
+    """
+
+    def __init__(self) -> None:
+        self._pairs = np.zeros(0, np.int64)  # sorted, unique
+        self._counts = np.zeros((0, 2), np.int64)
+        self._pending: list[Counts] = []
+        self._num_pending = 0
+
+    def add(self, counts: Counts) -> None:
+        """Adds rows of (pair, tiles, pixels), [N, 3]."""
+        self._pending.append(counts)
+        self._num_pending += len(counts)
+        if self._num_pending > max(2**16, len(self._pairs)):
+            self.summed()
+
+    def summed(self) -> tuple[Counts, Counts]:
+        """Returns the pairs, sorted, [P], and their tiles and pixels, [P, 2]."""
+        if self._pending:
+            pairs = np.concatenate([self._pairs, *(block[:, 0] for block in self._pending)])
+            counts = np.concatenate([self._counts, *(block[:, 1:] for block in self._pending)])
+            self._pending, self._num_pending = [], 0
+            order = np.argsort(pairs, kind="stable")
+            pairs, counts = pairs[order], counts[order]
+            starts = np.flatnonzero(np.concatenate([[True], pairs[1:] != pairs[:-1]]))
+            self._pairs, self._counts = pairs[starts], np.add.reduceat(counts, starts, axis=0)
+        return self._pairs, self._counts

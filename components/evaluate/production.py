@@ -6,7 +6,7 @@ from components import storage
 from components.contracts import Manifest, ModelCard, Production
 from components.errors import DataError
 from components.evaluate.predictions import Answer, load_saved_model
-from components.registry.versions import CARD, POINTER, card_uri, pointer_uri, version_uri
+from components.registry import CARD, POINTER, card_uri, pointer_uri, version_uri
 
 
 @dataclasses.dataclass(frozen=True)

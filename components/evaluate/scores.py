@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_curve
+from sklearn.metrics import average_precision_score, roc_curve
 
 from components.contracts import ClassScores, Scores
+from components.f1_score import f1, macro
 
 BACKGROUND = "background"
 MAX_ROC_POINTS = 200  # more than this the KFP page does not draw
@@ -22,33 +23,26 @@ def score(
 ) -> Scores:
     """Scores the predictions `predicted` and the ranking by `probabilities` against `labels`, all [N, C].
 
-    Macro averages and mAP are over the classes that have support; all are 0 if none has.
+    Precision and recall are 0 where nothing is predicted, or true. Macro averages and mAP are over the classes that
+    have support; all are 0 if none has.
     """
-    precision, recall, f1, support = precision_recall_fscore_support(
-        labels.astype(int), predicted.astype(int), average=None, labels=range(len(classes)), zero_division=0
-    )
-    supported = support > 0
+    hits, positive, support = (each.sum(axis=0) for each in (labels & predicted, predicted, labels))  # each [C]
+    precision, recall = hits / np.maximum(positive, 1), hits / np.maximum(support, 1)
+    f1_scores = f1(hits, positive, support)
     average_precision = np.array(
-        [
-            average_precision_score(labels[:, c], probabilities[:, c]) if supported[c] else 0.0
-            for c in range(len(classes))
-        ]
+        [average_precision_score(labels[:, c], probabilities[:, c]) if support[c] else 0.0 for c in range(len(classes))]
     )
-
-    def macro(values: NDArray[np.float64]) -> float:
-        return float(values[supported].mean()) if supported.any() else 0.0
-
     return Scores(
-        macro_f1=macro(f1),
-        macro_precision=macro(precision),
-        macro_recall=macro(recall),
-        map=macro(average_precision),
+        macro_f1=macro(f1_scores, support),
+        macro_precision=macro(precision, support),
+        macro_recall=macro(recall, support),
+        map=macro(average_precision, support),
         per_class={
             name: ClassScores(
                 threshold=float(thresholds[c]),
                 precision=float(precision[c]),
                 recall=float(recall[c]),
-                f1=float(f1[c]),
+                f1=float(f1_scores[c]),
                 average_precision=float(average_precision[c]),
                 support=int(support[c]),
             )

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from components.f1_score import f1
+
 UNDECIDED = 0.5
 LOWEST, HIGHEST = 0.01, 0.99
 
@@ -54,7 +56,8 @@ def _choose(scores: NDArray[np.float64], positive: NDArray[np.bool_], num_fields
     for share in (drawn, drawn / 2, drawn / 4):
         # In log-odds, in which 0.5 is 0: the scores of a rare class crowd near 0, where a step of 0.1 is a world.
         threshold = _bounded(1 / (1 + np.exp(-(1 - share) * _logit(best))))
-        if _f1(scores >= threshold, positive) >= _KEPT_F1 * best_f1:
+        predicted = scores >= threshold
+        if f1((predicted & positive).sum(), predicted.sum(), positive.sum()) >= _KEPT_F1 * best_f1:
             return threshold
     return _bounded(best)
 
@@ -63,16 +66,11 @@ def _best_cut(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> tuple
     """Returns the cut of the highest F1, and that F1; of equal ones the highest cut."""
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
-    num_predicted = np.arange(1, len(scores) + 1)
-    f1 = 2 * np.cumsum(positive[order]) / (num_predicted + positive.sum())
+    of_cut = f1(np.cumsum(positive[order]), np.arange(1, len(scores) + 1), positive.sum())
     below = np.append(ranked[1:], 0.0)
-    f1[:-1][ranked[:-1] == below[:-1]] = -1.0  # no cut can part equal scores
-    cut = int(np.argmax(f1))
-    return float(ranked[cut] + below[cut]) / 2, float(f1[cut])
-
-
-def _f1(predicted: NDArray[np.bool_], positive: NDArray[np.bool_]) -> float:
-    return 2 * float((predicted & positive).sum()) / float(predicted.sum() + positive.sum())
+    of_cut[:-1][ranked[:-1] == below[:-1]] = -1.0  # no cut can part equal scores
+    cut = int(np.argmax(of_cut))
+    return float(ranked[cut] + below[cut]) / 2, float(of_cut[cut])
 
 
 def _bounded(threshold: float) -> float:

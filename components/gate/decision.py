@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from components import storage
 from components.contracts import Decision, Evaluation
 from components.errors import DataError, SettingsError
+from components.f1_score import f1, macro_of_each
 
 PUSH = "push"
 REFUSE = "refuse"
@@ -123,9 +124,7 @@ def _sum_by_unit(counts: NDArray[np.float64], unit_of_tile: NDArray[np.intp], nu
 def _macro_f1(weights: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns the macro F1, [R], of R resamples that hold each unit `weights` times, [R, U]; counts are [U, 3, C]."""
     hit, predicted, true = np.moveaxis(np.tensordot(weights, counts, axes=1), 1, 0)  # each [R, C]
-    f1 = 2 * hit / np.maximum(predicted + true, 1)
-    supported = true > 0
-    return np.asarray((f1 * supported).sum(axis=1) / np.maximum(supported.sum(axis=1), 1))
+    return macro_of_each(f1(hit, predicted, true), true)
 
 
 def _interval(candidate: NDArray[np.float64], production: NDArray[np.float64]) -> tuple[float, float]:

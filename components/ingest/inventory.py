@@ -73,7 +73,7 @@ def inventory_of(
             min_class_fraction=settings.min_class_fraction,
             max_bad_fraction=settings.max_bad_fraction,
             tile_size_px=settings.tile_size_px,
-            partitions=write_partitions(table, deal, new_digest, data_root, settings, progress),
+            partitions=write_partitions(table, deal, new_digest, data_root, progress),
             rejected=tuple(table.rejected()),
         )
         log.summary = _summary(inventory, survey, sizes, sum(counts.values()))

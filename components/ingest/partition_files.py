@@ -1,6 +1,5 @@
 """Writes what the shard tasks read: a file for each partition, with a line for each tile."""
 
-import dataclasses
 import hashlib
 import itertools
 import operator
@@ -15,7 +14,6 @@ from components import storage
 from components.contracts import Partition, PlannedShard
 from components.errors import SettingsError
 from components.ingest.planner import Deal, ShardPlace
-from components.ingest.settings import IngestSettings
 from components.ingest.tile_table import TileTable
 from components.progress import Progress
 from components.source_digest import SourceDigest
@@ -33,12 +31,12 @@ def write_partitions(
     deal: Deal,
     new_digest: Callable[[], SourceDigest],
     data_root: str,
-    settings: IngestSettings,
     progress: Progress,
 ) -> tuple[Partition, ...]:
     """Writes the partition files that are not there yet, and returns the partitions.
 
-    The lines are written to the local disk first, as the files are named by all that is in them.
+    The lines are written to the local disk first, as the files are named by all that is in them: by the source, and by
+    the plan, which has the digest of each shard's tiles. Settings count by what they change in it.
 
     Args:
       new_digest: Makes the digest of a shard, which has no tile yet.
@@ -53,8 +51,8 @@ def write_partitions(
             raise SettingsError(
                 f"cannot write {folder!r}: {error.strerror}; set TMPDIR to a folder with about 1.5 kB per tile"
             ) from error
-        plan = [shards for _, shards in files]
-        digest = hashlib.sha256(msgspec.json.encode([dataclasses.asdict(settings), plan], order="sorted")).hexdigest()
+        plan = msgspec.json.encode([shards for _, shards in files], order="sorted")
+        digest = hashlib.sha256(plan).hexdigest()
         place = f"{INVENTORIES_FOLDER}/{table.fingerprint[:16]}-{digest[:8]}"
         partitions = []
         for index, (local, shards) in enumerate(files):

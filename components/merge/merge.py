@@ -14,10 +14,10 @@ from components.dataset.dataset_sums import DatasetSums
 from components.dataset.drift import compare as drift
 from components.dataset.drift.findings import Drift
 from components.dataset.field_arrays import FieldArrays
+from components.dataset.first_sorted import Rejections
 from components.dataset.receipts import checked_receipt
 from components.errors import DataError
 from components.merge import duplicates
-from components.merge.dataset_check import find_warnings, require_few_rejected
 from components.ordered_map import map_in_order, num_threads_for
 from components.progress import StepLog
 from components.records import record_table
@@ -52,7 +52,7 @@ def merge_shards(
     inventory = Inventory.read(inventory_path)
     sums = _summed(inventory, _planned_shards(inventory, receipts_paths), data_root)
     num_tiles = sum(sums.num_tiles.values())
-    require_few_rejected(sums.rejections, num_tiles + len(sums.rejections), inventory.max_bad_fraction)
+    _require_few_rejected(sums.rejections, num_tiles + len(sums.rejections), inventory.max_bad_fraction)
     repeats = duplicates.find_repeats(sums.digests, sums.num_tiles, inventory, data_root)
     sums.digests.clear()  # before plots and pictures are loaded for the report
     remarks, leaks = duplicates.judge_repeats(repeats, inventory)
@@ -61,7 +61,7 @@ def merge_shards(
 
     with field_file.field_file(sums.fields) as (fields_path, fields_sha256):
         manifest = build_manifest(inventory, sums, fields_sha256, num_notes)
-        warnings = [*leaks, *find_warnings(manifest, sums)]
+        warnings = [*leaks, *_find_warnings(manifest, sums)]
         for warning in warnings:
             log.line(f"warning: {warning}")
         shift = drift.compare(FieldArrays(manifest, sums.fields), reference) if reference else None
@@ -118,6 +118,31 @@ def _summed(inventory: Inventory, planned: Sequence[PlannedShard], data_root: st
         for receipt in receipts:
             sums.add(receipt)
     return sums
+
+
+def _require_few_rejected(rejections: Rejections, num_tiles: int, limit: float) -> None:
+    """Refuses a source that has too many bad tiles to be merely untidy."""
+    if len(rejections) <= limit * num_tiles:
+        return
+    most = sorted(rejections.reasons(), key=lambda reason: (-reason.num_tiles, reason.examples[0]))[:3]
+    reasons = "; ".join(f"{reason.num_tiles:,} x {reason.text} (e.g. {reason.examples[0]})" for reason in most)
+    raise DataError(
+        f"{len(rejections):,} of {num_tiles:,} tiles are bad, {len(rejections) / num_tiles:.1%}, "
+        f"more than ingest_max_bad_fraction={limit:g} allows: {reasons}"
+    )
+
+
+def _find_warnings(manifest: Manifest, sums: DatasetSums) -> list[str]:
+    """Returns what a person should know before training, one line each; nothing that makes the dataset unusable."""
+    found = []
+    for split, summary in manifest.splits.items():
+        names = [n for n, count in zip(manifest.classes, summary.class_tiles, strict=True) if not count]
+        if names:
+            consequence = "cannot be learned" if split == "train" else f"cannot be judged on {split}"
+            found.append(f"no {split} tile has {', '.join(names)}: {consequence}")
+    if shared := sums.fields.in_two_splits():
+        found.append(f"{len(shared):,} fields have tiles in two splits (e.g. {shared[0]}): their scores will flatter")
+    return found
 
 
 def _report(

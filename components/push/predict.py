@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from components import storage
 from components.contracts import ModelCard
 from components.errors import DataError, SettingsError
-from components.registry.pointer import read_production
-from components.registry.versions import CARD, POINTER, version_uri
+from components.registry import CARD, POINTER, read_production, version_uri
 from components.storage import whole_folder
 
 

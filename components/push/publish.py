@@ -9,8 +9,7 @@ from components.errors import DataError, SettingsError
 from components.progress import StepLog
 from components.push.serving import model_card, save_serving_model, weights_digest
 from components.push.verify import verify_in_fresh_process
-from components.registry.pointer import move_production, read_production, require_production
-from components.registry.versions import CARD, version_uri
+from components.registry import CARD, move_production, read_production, require_production, version_uri
 from components.storage import whole_folder
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from components.agrivision import RGB_BANDS
 from components.contracts import Evaluation, ModelCard, TrainingReceipt
-from components.registry.versions import CARD
+from components.registry import CARD
 
 # Bookkeeping of the checkpoint, which holds node numbers and no weights.
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"

@@ -38,16 +38,6 @@ def encode_mask(mask: NDArray[np.bool_]) -> bytes:
     )
 
 
-def decode_mask(content: bytes) -> NDArray[np.uint8]:
-    """Returns a mask, uint8 [H, W], 1 where it is more than half white.
-
-    Raises:
-      DamagedImage: if it is not a readable PNG.
-    """
-    packed, width = packed_mask(content)
-    return np.unpackbits(packed, axis=1, count=width)
-
-
 def packed_mask(content: bytes) -> tuple[NDArray[np.uint8], int]:
     """Returns a mask's bits, uint8 [H, W / 8 rounded up], the first pixel's the highest, and its width W.
 

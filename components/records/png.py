@@ -124,7 +124,7 @@ def _chunks(content: bytes) -> list[tuple[bytes, bytes]]:
     """Returns type and content of each chunk up to the last, whose checksums are right."""
     if not content.startswith(_SIGNATURE):
         raise DamagedImage("not a readable PNG")
-    chunks = []
+    chunks: list[tuple[bytes, bytes]] = []
     at, kind = len(_SIGNATURE), b""
     while kind != b"IEND":
         if at + _CHUNK.size + _CRC.size > len(content):

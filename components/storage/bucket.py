@@ -1,4 +1,4 @@
-"""The `gs://` side of storage.py; nothing else talks to google-cloud-storage.
+"""The `gs://` side of storage; nothing else talks to google-cloud-storage.
 
 Its client retries on 408, 429, 5xx, resets and truncated answers, with exponential backoff and jitter, for two minutes;
 then the bucket counts as unreachable. A write that is repeated here has the same content each time, or a precondition,

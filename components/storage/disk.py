@@ -1,4 +1,4 @@
-"""The local side of storage.py: what is written is synced and renamed, and what lies half done has a hidden name."""
+"""The local side of storage: what is written is synced and renamed, and what lies half done has a hidden name."""
 
 import contextlib
 import errno

@@ -1,4 +1,4 @@
-"""The `s3://` side of storage.py, for reading a source; the only file that knows tensorflow-io.
+"""The `s3://` side of storage, for reading a source; the only file that knows tensorflow-io.
 
 tensorflow-io gives TensorFlow's file API the scheme `s3://`. Its last release loads in TensorFlow 2.16 only, so it
 lives in an environment of its own (requirements/ingest.txt). Its client retries on 5xx, resets and silence, ten times

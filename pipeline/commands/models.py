@@ -24,7 +24,7 @@ def predict(
 
 def rollback(models_uri: Annotated[str, typer.Argument(help="Where model versions are kept.")]) -> None:
     """Put the previous model version back into production."""
-    from components.registry.pointer import rollback as roll_back
+    from components.registry import rollback as roll_back
 
     typer.echo(roll_back(models_uri))
 

@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import logging
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -13,7 +12,8 @@ import kfp
 from kfp_server_api import ApiException
 from urllib3.exceptions import HTTPError
 
-from components.errors import AgrivisionError, SettingsError, UnreachableError
+from components.errors import AgrivisionError, SettingsError
+from components.retrying import NoAnswer, ask_patiently, may_pass, retry_after
 
 REQUEST_SECONDS = 60  # for one request; the client itself would wait for ever
 # How long the API may be away while something is asked, or sent that may be sent again.
@@ -61,25 +61,24 @@ class Kubeflow:
           SettingsError: if the API refuses the request; ConflictError, UnauthorizedError for these two reasons.
           UnreachableError: if it did not answer.
         """
-        deadline = time.monotonic() + patience_seconds
-        pause = 0.5
         renewed = False
-        while True:
+
+        def ask() -> _Result:
+            nonlocal renewed
             try:
                 with _quiet():
                     return request(self._client)
             except (ApiException, HTTPError, OSError) as error:
                 meaning = _meaning(error)
-                if isinstance(meaning, UnauthorizedError) and patience_seconds and not renewed:
-                    # A token may have expired meanwhile; the client gets a new one, where it knows how.
-                    renewed = True
-                    with contextlib.suppress(AgrivisionError):
-                        self._client = self._connect()
-                    continue
-                if not isinstance(meaning, UnreachableError) or time.monotonic() + pause > deadline:
+                if not (isinstance(meaning, UnauthorizedError) and patience_seconds and not renewed):
                     raise meaning from error
-            time.sleep(pause)
-            pause = min(2 * pause, 10)
+            # A token may have expired meanwhile; the client gets a new one, where it knows how.
+            renewed = True
+            with contextlib.suppress(AgrivisionError):
+                self._client = self._connect()
+            return ask()
+
+        return ask_patiently(ask, patience_seconds)
 
     def get(self, path: str, run_id: str, **parts: str) -> Any:
         """Returns the response to a request that kfp.Client has no method for; it is to be read as a stream.
@@ -126,14 +125,14 @@ def _quiet() -> Iterator[None]:
 def _meaning(error: Exception) -> AgrivisionError:
     if not isinstance(error, ApiException):
         reason = getattr(error, "reason", None) or error
-        return UnreachableError(f"no answer: {_one_line(str(reason))}")
+        return NoAnswer(f"no answer: {_one_line(str(reason))}")
     text = f"{error.status} {_message(error)}"
     if error.status in (_UNAUTHORIZED, 403):
         return UnauthorizedError(f"{text}; give a token that may do this, as --token or in KFP_EXISTING_TOKEN")
     if error.status == 409:
         return ConflictError(text)
-    if error.status == 429 or (error.status or 0) >= 500:
-        return UnreachableError(text)
+    if may_pass(error.status):
+        return NoAnswer(text, retry_after(error.headers))
     return SettingsError(text)
 
 

@@ -2,17 +2,26 @@
 
 import dataclasses
 import hashlib
+import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pipeline.kubeflow.images import with_images
+from components.errors import SettingsError
 
 PIPELINE_NAME = "agrivision-training"  # as in dag.py, which would bring in the compiler
 _HERE = Path(__file__).parents[1]
 _ROOT = _HERE.parent
+# They read the source, which where it is on s3:// takes an image that the other steps could not run in.
+SOURCE_STEPS = ("ingest", "shard", "merge")
+_EXECUTOR_LINE = re.compile(r"    exec-([\w-]+):\n")
+_IMAGE_LINE = re.compile(r"( +image: )(\S+)\n")
+# <registry>[:<port>]/<name>, then :<tag>, @<algorithm>:<digest> or both; as the distribution specification has it.
+_NAME = re.compile(r"[a-z0-9.\-]+(:\d+)?(/[a-z0-9]+([._\-]+[a-z0-9]+)*)*")
+_REFERENCE = re.compile(rf"{_NAME.pattern}(:\w[\w.\-]*)?(@[a-z0-9]+:[0-9a-f]{{64}})?")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,3 +78,42 @@ def _commit() -> str:
     if git("ls-files", "--error-unmatch", "pipeline/training_pipeline.yaml") is None:
         return ""
     return "" if git("status", "--porcelain", "--untracked-files=no") else git("rev-parse", "HEAD") or ""
+
+
+def images_of(specification: Any) -> dict[str, str]:
+    """Returns the image of each step of a pipeline's specification, which is the first document of its YAML."""
+    executors = specification["deploymentSpec"]["executors"]
+    return {name.removeprefix("exec-"): each["container"]["image"] for name, each in executors.items()}
+
+
+def with_images(text: str, image: str, ingest_image: str) -> str:
+    """Returns a compiled pipeline with other images; nothing else in it changes.
+
+    Args:
+      text: YAML.
+      image: Takes the place of the image of train and of all steps that have the same; empty leaves it as it is.
+      ingest_image: Takes the place of the image of SOURCE_STEPS; empty leaves them to `image`.
+
+    Raises:
+      SettingsError: if one of them names none.
+    """
+    for option, given in (("--image", image), ("--ingest-image", ingest_image)):
+        if given and not _REFERENCE.fullmatch(given):
+            raise SettingsError(f"{option} must be <registry>/<name>:<tag> or <name>@sha256:<digest>, got {given!r}")
+    if not image and not ingest_image:
+        return text
+    compiled = images_of(next(yaml.load_all(text, yaml.CSafeLoader)))["train"]
+    return "".join(_replaced(text, compiled, image, ingest_image))
+
+
+def _replaced(text: str, compiled: str, image: str, ingest_image: str) -> Iterator[str]:
+    step = ""
+    for line in text.splitlines(keepends=True):
+        if header := _EXECUTOR_LINE.fullmatch(line):
+            step = header[1]
+        if not (found := _IMAGE_LINE.fullmatch(line)):
+            yield line
+        elif ingest_image and step in SOURCE_STEPS:
+            yield f"{found[1]}{ingest_image}\n"
+        else:
+            yield f"{found[1]}{image}\n" if image and found[2] == compiled else line

@@ -9,9 +9,8 @@ from typing import Any
 from components.errors import EXIT_TRY_AGAIN, AgrivisionError, SettingsError
 from pipeline.kubeflow.client import PATIENCE_SECONDS, Kubeflow
 from pipeline.kubeflow.follow import TIMEOUT, RunResult, follow
-from pipeline.kubeflow.images import SOURCE_STEPS, images_of
 from pipeline.kubeflow.interrupt import Interrupted, InterruptSignals
-from pipeline.kubeflow.package import PIPELINE_NAME, Package
+from pipeline.kubeflow.package import PIPELINE_NAME, SOURCE_STEPS, Package, images_of
 from pipeline.kubeflow.run_status import FAILED, PUSHED, REFUSED
 from pipeline.kubeflow.upload import upload_pipeline
 from pipeline.parameters import VOLUME_PATH, Parameters

@@ -106,6 +106,24 @@ def test_shards_do_not_depend_on_partitions_but_their_files_have_another_place(t
     assert {p.path for p in one.partitions}.isdisjoint(p.path for p in three.partitions)
 
 
+@pytest.mark.parametrize(
+    ("settings", "has_another_place"),
+    [
+        ({"max_bad_fraction": 0.5}, False),  # for this source, nothing follows from it
+        ({"shard_size_mb": 32}, False),  # all of it is in the fewest shards either way
+        ({"layout": CHALLENGE_2020}, False),  # as it was recognised
+        ({"num_workers": 3}, True),
+        ({"seed": 1}, True),
+        ({"tile_size_px": 64}, True),
+        ({"min_class_fraction": 0.1}, True),
+    ],
+)
+def test_partition_files_are_named_by_what_is_in_them(tmp_path, settings, has_another_place):
+    source_uri = write_files(tmp_path / "tiles", challenge_paths())
+    one, other = (build(source_uri, tmp_path / "data", **each) for each in ({}, settings))
+    assert (one.partitions != other.partitions) == has_another_place
+
+
 def test_the_fingerprint_changes_with_the_tiles_and_with_nothing_else(tmp_path):
     source_uri = write_paper(tmp_path / "tiles")
     first = build(source_uri, tmp_path / "data")

@@ -9,7 +9,7 @@ import yaml
 
 from components import environment
 from components.errors import SettingsError
-from pipeline.kubeflow.images import SOURCE_STEPS
+from pipeline.kubeflow.package import SOURCE_STEPS
 from pipeline.parameters import BUCKET_PLACES, PARAMETERS, VOLUME_CLAIM, Parameters
 
 ROOT = Path(__file__).parents[2]

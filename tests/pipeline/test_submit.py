@@ -18,26 +18,13 @@ from kubeflow_server import (
     STARTING,
     TRAINING,
     WORKFLOW,
-    ScriptedKubeflow,
     node,
-    submitter,
 )
 
 from pipeline.kubeflow import client as kubeflow
 from pipeline.kubeflow import follow
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def server():
-    with ScriptedKubeflow() as running:
-        yield running
-
-
-@pytest.fixture
-def submit(server, monkeypatch, capsys):
-    return submitter(server, monkeypatch, capsys)
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,6 @@
 import json
 
 import pytest
-from kubeflow_server import ScriptedKubeflow, submitter
-
-
-@pytest.fixture
-def server():
-    with ScriptedKubeflow() as running:
-        yield running
-
-
-@pytest.fixture
-def submit(server, monkeypatch, capsys):
-    return submitter(server, monkeypatch, capsys)
 
 
 def test_parameters_come_from_a_file_and_the_command_line_wins(server, submit, tmp_path):

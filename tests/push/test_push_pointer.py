@@ -9,8 +9,7 @@ import pytest
 from components import storage
 from components.contracts import Production
 from components.errors import AgrivisionError, DataError, SettingsError
-from components.registry.pointer import move_production, read_production, require_production, rollback
-from components.registry.versions import version_uri
+from components.registry import move_production, read_production, require_production, rollback, version_uri
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,7 +99,7 @@ def test_an_evaluation_against_another_production_model_is_stale(models_uri, eva
 RACER = """
 import sys
 from components.errors import AgrivisionError
-from components.registry.pointer import move_production, read_production
+from components.registry import move_production, read_production
 models_uri, name = sys.argv[1:]
 for number in range(50):
     print("ready", flush=True)

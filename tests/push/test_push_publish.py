@@ -22,7 +22,7 @@ from components.push import publish
 from components.push.publish import push_model
 from components.push.serving import model_card, weights_digest
 from components.push.verify import check_of, compare_answers
-from components.registry.pointer import read_production, rollback
+from components.registry import read_production, rollback
 
 LOG = StepLog("push")
 ROOT = Path(__file__).parents[2]

@@ -1,12 +1,14 @@
 import dataclasses
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tensorflow as tf
 
-from components.records import tfrecords, tile_record
+from components.records import example_pb2, tfrecords, tile_record
 from components.records.tile_record import Record
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +41,35 @@ def test_a_record_is_the_example_that_tensorflow_would_write(record: Record) -> 
     assert (read.tile_id, read.rgb, read.labels) == (record.tile_id, record.rgb, record.labels)
     assert read.class_fractions == tf.constant(record.class_fractions, tf.float32).numpy().tolist()
     assert tile_record.tile_names(content) == (record.tile_id, record.field_id, record.rgb)
+
+
+def fields(message: Any) -> dict[str, tuple[int, int, bool, str, str]]:
+    """Returns the fields of a message and of those in it: number, type, whether repeated, oneof, message."""
+    found = {}
+    for field in message.fields:
+        oneof = field.containing_oneof.name if field.containing_oneof else ""
+        inner = field.message_type
+        key = f"{message.name}.{field.name}"
+        found[key] = (field.number, field.type, field.is_repeated, oneof, inner.name if inner else "")
+        found |= fields(inner) if inner else {}
+    return found
+
+
+def test_the_generated_messages_are_those_of_tensorflow() -> None:
+    generated = fields(example_pb2.Example.DESCRIPTOR)
+    assert generated == fields(tf.train.Example.DESCRIPTOR)
+    assert len(generated) == 10
+
+
+def test_the_generated_messages_are_those_of_the_proto_file() -> None:
+    text = (ROOT / "components/records/example.proto").read_text()
+    declared = {
+        f"{message}.{name}": int(number)
+        for message, body in re.findall(r"^message (\w+) \{(.+?)^\}", text, re.DOTALL | re.MULTILINE)
+        for name, number in re.findall(r"(\w+) = (\d+)[ ;]", body)
+    }
+    generated = fields(example_pb2.Example.DESCRIPTOR)
+    assert declared == {key: field[0] for key, field in generated.items() if not key.startswith("FeatureEntry.")}
 
 
 def test_a_graph_parses_what_was_serialized() -> None:

@@ -11,10 +11,10 @@ from sharded import shard_and_merge
 from small_source import plan, write_file, write_source
 
 from components.contracts import FieldSums
+from components.dataset.dataset_sums import mean_and_std
 from components.dataset.drift.findings import percent
 from components.dataset.field_file import read_fields
 from components.dataset.field_table import FieldTable
-from components.dataset.split_statistics import mean_and_std
 
 
 @pytest.mark.parametrize(

@@ -47,12 +47,6 @@ def contents(data_root: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[SourceTile]]:
-    root = tmp_path_factory.mktemp("source")
-    return root, write_source(root)
-
-
-@pytest.fixture(scope="module")
 def expected(source: tuple[Path, list[SourceTile]], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What one partition and one thread write."""
     data_root = tmp_path_factory.mktemp("expected")

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 
 from components import storage
 from components.contracts import Manifest
+from components.dataset.dataset_sums import mean_and_std
 from components.dataset.drift.distances import holm, jensen_shannon, ratio_test, stability_index, wasserstein
 from components.dataset.drift.findings import BandShift, ClassShift, Drift
 from components.dataset.field_arrays import FieldArrays
 from components.dataset.field_file import read_fields
-from components.dataset.split_statistics import mean_and_std
 from components.errors import DataError
 
 # How often two datasets of one population may be called shifted, over all tests of a comparison together.

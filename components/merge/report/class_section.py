@@ -8,9 +8,8 @@ from matplotlib.figure import Figure
 from components import report
 from components.agrivision import CLASS_FOLDERS
 from components.contracts import Manifest
-from components.dataset.class_counts import Counts
 from components.dataset.drift.findings import percent
-from components.dataset.field_table import FieldTable
+from components.dataset.field_table import Counts, FieldTable
 
 SPLIT_COLOURS = ("#2e6b4a", "#8fbf9f", "#c9a24b")  # train, val, test
 

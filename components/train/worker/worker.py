@@ -15,9 +15,8 @@ from components.train.loop import loop
 from components.train.loop.when_to_end import TimeBudget
 from components.train.model.export import Classifier, export
 from components.train.peers import cluster
-from components.train.peers.distribution import make_strategy
+from components.train.peers.distribution import make_strategy, num_local_replicas
 from components.train.peers.lifeline import Watchdog
-from components.train.peers.replicas import num_local_replicas
 from components.train.peers.server_processes import Roll
 from components.train.settings.roles import CHIEF, tasks
 from components.train.settings.strategies import PARAMETER_SERVER, check_replicas

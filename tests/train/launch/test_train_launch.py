@@ -10,6 +10,7 @@ import pytest
 from gate_proxy import GateProxy
 from kubernetes_server import ScriptedKubernetes
 
+from components import retrying
 from components.errors import SettingsError, UnreachableError
 from components.train.launch.pods import api as launch
 from components.train.launch.pods.api import Kubernetes
@@ -20,7 +21,7 @@ JOB: dict[str, Any] = {"metadata": {"name": "job", "namespace": "agrivision"}, "
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedKubernetes]:
-    monkeypatch.setattr(launch, "_FIRST_DELAY_SECONDS", 0.02)
+    monkeypatch.setattr(retrying, "_FIRST_PAUSE_SECONDS", 0.02)
     monkeypatch.setattr(launch, "_TIMEOUT_SECONDS", (1, 1))
     with ScriptedKubernetes() as scripted:
         monkeypatch.setenv("KUBECONFIG", str(scripted.write_kubeconfig(tmp_path)))

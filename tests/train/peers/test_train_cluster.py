@@ -1,15 +1,10 @@
 import concurrent.futures
-import socket
 import time
 
 import pytest
+from train_fixtures import free_address
 
 from components.train.peers.cluster import LostPeer, meet_peers, task_of
-
-
-def free_address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"127.0.0.1:{server.getsockname()[1]}"
 
 
 def test_workers_leave_together_whoever_comes_first() -> None:

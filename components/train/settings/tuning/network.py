@@ -11,8 +11,7 @@ BANDS = ("auto", "rgb", "rgb_nir", "rgb_nir_ndvi")
 IMAGENET_WEIGHTS = "imagenet"
 # As Keras 3 writes weights, whole models, and as Keras 2 did, which is the form of the published files.
 WEIGHTS_SUFFIXES = (".weights.h5", ".keras", ".h5")
-# Our name: Keras' name of the policy. Weights, logits, loss and optimizer are float32 in all of them.
-PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

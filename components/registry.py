@@ -1,9 +1,29 @@
-"""The pointer to the version in production: `production.json` under models_uri, moved by compare-and-swap."""
+"""The models under models_uri: a folder for each version that was pushed, and the pointer to the one in production.
+
+The pointer is `production.json`, and is moved by compare-and-swap.
+"""
 
 from components import storage
 from components.contracts import Production
 from components.errors import AgrivisionError, DataError, SettingsError
-from components.registry.versions import card_uri, pointer_uri
+
+CARD = "card.json"
+POINTER = "production.json"
+
+
+def version_uri(models_uri: str, version: str) -> str:
+    """Returns the folder of a version."""
+    return storage.join(models_uri, "versions", version)
+
+
+def card_uri(models_uri: str, version: str) -> str:
+    """Returns the card of a version, which is written last: a version without one does not exist."""
+    return storage.join(version_uri(models_uri, version), CARD)
+
+
+def pointer_uri(models_uri: str) -> str:
+    """Returns the pointer to the version in production."""
+    return storage.join(models_uri, POINTER)
 
 
 def read_production(models_uri: str) -> tuple[Production | None, str | None]:
