@@ -123,7 +123,7 @@ def test_workers_do_not_outlive_their_launcher(data: Path, tmp_path: Path) -> No
 def lone_worker(data: Path, training_id: str, tmp_path: Path, output: Path, **changes: object) -> subprocess.Popen:
     """Starts worker 1 of 2, whose peer never comes."""
     spec = WorkerSpec.read(data / "training" / training_id / "logs/launch-1/attempt-1-spec.json")
-    changes = {"num_workers": 2, "rendezvous": "127.0.0.1:1", **changes}
+    changes = {"num_workers": 2, "strategy": "multi_worker_mirrored", "rendezvous": "127.0.0.1:1", **changes}
     changed(spec, **changes).write(tmp_path / "spec.json")
     task = {"cluster": {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}, "task": {"type": "worker", "index": 1}}
     with output.open("w") as file:
