@@ -48,6 +48,7 @@ NOT_COUNTED: Mapping[str, str] = {
     "train/settings/worker_spec.py": "hands over settings that count by their value, and says how a worker ended",
     "train/peers/agreement.py": "compares weights, and changes none",
     "train/peers/job_member.py": "tells a worker where its peers are",
+    "train/peers/rendezvous.py": "lets peers meet",
     "train/peers/lifeline.py": "ends a worker that is alone or stuck",
     "train/loop/observers.py": "watches",
     "train/loop/step_clock.py": "watches",

@@ -55,6 +55,7 @@ CHANGES_THE_NAME = {
     "train/model/stem.py": True,
     "train/peers/distribution.py": True,
     "train/peers/lifeline.py": False,
+    "train/peers/rendezvous.py": False,
     "train/settings/backbones.py": True,
     "train/settings/config.py": False,  # its values count
     "train/settings/train_settings.py": False,
