@@ -23,6 +23,7 @@ class LoopTime:
 
     @property
     def seconds(self) -> float:
+        """Seconds in all."""
         return self.waiting + self.stepping
 
     @property

@@ -55,6 +55,7 @@ class Trainee:
 
     @property
     def steps_per_epoch(self) -> int:
+        """Whole global batches in the train split."""
         return len(self.train_reader.index) // self.config.global_batch_size
 
     @property

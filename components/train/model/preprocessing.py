@@ -74,6 +74,7 @@ class Preprocess(keras.layers.Layer):  # type: ignore[misc]
         self._ndvi = ndvi
 
     def call(self, image: Any, valid: Any) -> Any:
+        """Returns the scaled bands, float32 [N, H, W, bands], with the mean in place of invalid pixels."""
         pixels = keras.ops.cast(image, "float32")
         blanked = keras.ops.where(keras.ops.cast(valid, "bool"), pixels, self._mean)
         bands = blanked
@@ -86,6 +87,7 @@ class Preprocess(keras.layers.Layer):  # type: ignore[misc]
         return keras.ops.concatenate([scaled, index * float(self._scale[_NIR] * _NDVI_UNIT)], axis=-1)
 
     def compute_output_shape(self, image_shape: Any, valid_shape: Any) -> Any:
+        """Returns the shape of the scaled bands, with one band more for NDVI."""
         return (*image_shape[:-1], image_shape[-1] + self._ndvi)
 
 

@@ -25,18 +25,22 @@ class WidenedConv2D(keras.layers.Conv2D):  # type: ignore[misc]
         self.num_new_bands = num_new_bands
 
     def build(self, input_shape: Any) -> None:
+        """Creates the published variables, and after them the kernels of the new bands."""
         super().build((*input_shape[:-1], input_shape[-1] - self.num_new_bands))
         self.input_spec = None  # it names the number of published bands
         shape = (*self.kernel_size, self.num_new_bands, self.filters)
         self.new_bands = self.add_weight(name="new_bands", shape=shape, initializer="zeros")
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        """Convolves with the published kernel and those of the new bands."""
         return super().convolution_op(inputs, keras.ops.concatenate([kernel, self.new_bands], axis=-2))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
+        """Returns what the convolution of the published bands gives."""
         return super().compute_output_shape((*input_shape[:-1], input_shape[-1] - self.num_new_bands))
 
     def get_config(self) -> dict[str, Any]:
+        """Returns what Keras makes a copy of this layer from."""
         return {**super().get_config(), "num_new_bands": self.num_new_bands}
 
 
