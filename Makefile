@@ -5,6 +5,7 @@ VENV := .venv
 BENCH_VENV := .venv-bench
 INGEST_VENV := .venv-ingest
 SCAN_VENV := .venv-scan
+DOCS_VENV := .venv-docs
 BIN := $(VENV)/bin
 DEMO := demo
 NUM_TILES := 600
@@ -19,7 +20,7 @@ settings = $(foreach v,$(given),$(call flag,$(v)))
 SOURCE := $(DEMO)/tiles-$(NUM_TILES)
 
 .DEFAULT_GOAL := help
-.PHONY: help mirror run demo test test-long test-cluster bench faults check lint scan compile lock image images kind-up kind-run kind-down clean
+.PHONY: help mirror run demo test test-long test-cluster bench faults check lint scan docs compile proto lock image images kind-up kind-run kind-down clean
 .DELETE_ON_ERROR:
 
 help: ## List every target
@@ -72,8 +73,19 @@ scan: needs-kubectl $(SCAN_VENV)/.scan ## Look for weak settings in manifests, D
 	$(SCAN_VENV)/bin/checkov --config-file .checkov.yaml --framework dockerfile -f docker/Dockerfile
 	$(SCAN_VENV)/bin/checkov --config-file .checkov.yaml --framework github_actions -d .github
 
+docs: $(DOCS_VENV)/.docs ## Build the site of docs/: then open site/index.html
+	$(DOCS_VENV)/bin/mkdocs build --strict
+
 compile: $(VENV)/.run ## Compile the pipeline to pipeline/training_pipeline.yaml
 	$(BIN)/agrivision compile
+
+# The oldest protobuf that a lock names, 4.25 of the ingest image, takes nothing that a newer compiler writes; the others take
+# what this one writes.
+PROTO_COMPILER := --with grpcio-tools==1.62.3 --with setuptools==80.9.0
+
+proto: $(VENV)/.dev ## Generate components/records/example_pb2.py anew from example.proto
+	$(BIN)/uv run -q --no-project --isolated --python $(BIN)/python $(PROTO_COMPILER) \
+	  python -m grpc_tools.protoc -I. --python_out=. components/records/example.proto
 
 lock: $(VENV)/.dev ## Resolve the hash-locked requirements anew
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml requirements/build.in -o requirements/cpu.txt
@@ -83,6 +95,7 @@ lock: $(VENV)/.dev ## Resolve the hash-locked requirements anew
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) requirements/s3-server.in -o requirements/s3-server.txt
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) requirements/sbom.in -o requirements/sbom.txt
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) requirements/scan.in -o requirements/scan.txt
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) requirements/docs.in -c requirements/cpu.txt -o requirements/docs.txt
 	$(BIN)/uv pip compile $(LINUX_LOCK_OPTIONS) pyproject.toml requirements/gpu.in -c requirements/cpu.txt -o requirements/gpu.txt
 	$(BIN)/uv pip compile $(LINUX_LOCK_OPTIONS) pyproject.toml requirements/tpu.in -o requirements/tpu.txt
 
@@ -144,8 +157,8 @@ kind-run: needs-kubectl $(VENV)/.run ## Run the pipeline in that cluster on demo
 kind-down: needs-docker needs-kind ## Remove that cluster; its data and models stay in .kind
 	kind delete cluster --name agrivision
 
-clean: ## Remove the environment, demo data and runs (never data/ or models/)
-	rm -rf $(VENV) $(INGEST_VENV) $(SCAN_VENV) $(DEMO) runs
+clean: ## Remove the environments, the site, demo data and runs (never data/ or models/)
+	rm -rf $(VENV) $(INGEST_VENV) $(SCAN_VENV) $(DOCS_VENV) $(DEMO) runs site
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Python 3.11 is needed, but $(PYTHON) is $$($(PYTHON) --version); give it as PYTHON=/path/to/python3.11" >&2; exit 2; }
@@ -178,4 +191,10 @@ $(INGEST_VENV)/.ingest: requirements/ingest.txt pyproject.toml | $(VENV)/bin/pyt
 $(SCAN_VENV)/.scan: requirements/scan.txt | $(VENV)/bin/python
 	$(VENV)/bin/python -m venv $(SCAN_VENV)
 	$(SCAN_VENV)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/scan.txt
+	@touch $@
+
+# An environment of its own: whoever does not build the site needs none of it.
+$(DOCS_VENV)/.docs: requirements/docs.txt | $(VENV)/bin/python
+	$(VENV)/bin/python -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/docs.txt
 	@touch $@

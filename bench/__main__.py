@@ -1,4 +1,4 @@
-"""`make bench`: prints a table and writes bench.json. Each row runs in a process of its own."""
+"""`make bench`: prints a table and writes bench.json. Each row runs in its own process."""
 
 import argparse
 import importlib
@@ -12,7 +12,7 @@ from pathlib import Path
 from bench import pairs
 from bench.pairs import Row
 
-# name, where it is measured, the least ratio that passes
+# name, module and function, smallest ratio that passes
 ROWS: tuple[tuple[str, str, float | None], ...] = (
     ("reader_vs_tf_decode", "decode_rows.tf_decode", 0.95),
     ("reader_vs_turbojpeg", "decode_rows.turbojpeg", 0.85),
@@ -48,7 +48,7 @@ _WITHOUT_DATASET = ("memory_growth", "inventory_10_million", "manifest_10_millio
 
 
 def main() -> int:
-    """Runs the rows that were asked for; returns 1 if one broke for a reason other than a missing package."""
+    """Runs the requested rows; returns 1 if one broke for a reason other than a missing package."""
     options = _options()
     if options.row:
         _run_row(options)
@@ -75,15 +75,15 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "--only", action="append", choices=[name for name, _, _ in ROWS], help="this row; can be given again"
+        "--only", action="append", choices=[name for name, _, _ in ROWS], help="run only this row; repeatable"
     )
     parser.add_argument("--output", default="bench.json", metavar="FILE")
-    parser.add_argument("--folder", default="demo/bench", metavar="FOLDER", help="where the tiles are made and kept")
-    parser.add_argument("--num-tiles", type=int, default=600, help="of the dataset")
+    parser.add_argument("--folder", default="demo/bench", metavar="FOLDER", help="where to make and keep the tiles")
+    parser.add_argument("--num-tiles", type=int, default=600, help="tiles in the dataset")
     parser.add_argument("--tile-size-px", type=int, default=512)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of both sides")
-    parser.add_argument("--batch-size", type=int, default=32, help="what training and Keras take by default")
-    parser.add_argument("--batches", type=int, default=20, help="timed in each turn")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads for each side")
+    parser.add_argument("--batch-size", type=int, default=32, help="the default is that of training and Keras")
+    parser.add_argument("--batches", type=int, default=20, help="timed batches in each turn")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument(
         "--memory-tiles",
@@ -91,13 +91,13 @@ def _options() -> argparse.Namespace:
         nargs=2,
         default=(10_000, 100_000),
         metavar=("FEW", "MANY"),
-        help="whose memory memory_growth compares",
+        help="the two numbers of tiles that memory_growth compares",
     )
     parser.add_argument(
         "--scale-tiles",
         type=int,
         default=10_000_000,
-        help="of the rows named ..._10_million; 1.2 kB of temporary disk for each",
+        help="tiles in the rows named ..._10_million; each takes 1.2 kB of temporary disk",
     )
     parser.add_argument("--row", help=argparse.SUPPRESS)
     parser.add_argument("--side", default="", help=argparse.SUPPRESS)
@@ -111,7 +111,7 @@ def _make_dataset(options: argparse.Namespace) -> None:
 
 
 def _in_own_process(name: str, target: float | None) -> Row:
-    """Runs one row in a fresh process, so that no library disturbs another, and returns it."""
+    """Runs one row in a fresh process, so that libraries cannot disturb each other, and returns it."""
     with tempfile.NamedTemporaryFile(suffix=".json") as result:
         arguments = [*sys.argv[1:], "--row", name, "--output", result.name]
         log = subprocess.run(
@@ -129,7 +129,7 @@ def _run_row(options: argparse.Namespace) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import tensorflow as tf
 
-    # Of the process, for the peers that set up a tf.data of their own.
+    # For the whole process, because some peers set up a tf.data of their own.
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.threading.set_inter_op_parallelism_threads(options.threads)
     from bench.run_settings import Setup
@@ -154,7 +154,7 @@ def _run_row(options: argparse.Namespace) -> None:
         row = pairs.skipped(options.row, f"{error}", target)
     Path(options.output).write_text(json.dumps(row.as_json()))
     sys.stdout.flush()
-    os._exit(0)  # some peers' threads and workers outlive an orderly end
+    os._exit(0)  # some peers' threads and workers would survive a normal exit
 
 
 if __name__ == "__main__":

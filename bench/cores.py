@@ -1,4 +1,4 @@
-"""Which processor cores work is done on."""
+"""Pins work to processor cores."""
 
 import os
 from collections.abc import Iterator, Set
@@ -8,9 +8,9 @@ _T = TypeVar("_T")
 
 
 def started_on(cores: Set[int], batches: Iterator[_T]) -> Iterator[_T]:
-    """Returns the same batches, from threads that run on these cores alone; the calling thread stays where it is."""
+    """Returns the same batches, produced by threads on these cores only; the calling thread keeps its own cores."""
     own = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)  # of this thread, and of those that it starts
+    os.sched_setaffinity(0, cores)  # for this thread and the threads that it starts
     first = next(batches)
     os.sched_setaffinity(0, own)
 

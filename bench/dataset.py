@@ -1,4 +1,4 @@
-"""The tiles that everything is measured on: look-alikes of 512 px, brought to shards by the project's own stages."""
+"""The dataset of all measurements: synthetic tiles of 512 px, sharded by the project's own stages."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ class Dataset:
         return [(self.source / tile.rgb.path, self.source / tile.nir.path) for tile in self.tiles() if tile.nir]
 
     def files_of(self, role: str) -> list[Path]:
-        """Returns the file of each tile that has the role "rgb", "nir", "boundary" or "mask"."""
+        """Returns the file with the role "rgb", "nir", "boundary" or "mask" of each tile that has one."""
         return [self.source / file.path for tile in self.tiles() if (file := getattr(tile, role))]
 
     @property
@@ -56,7 +56,7 @@ class Dataset:
         return index_split(str(self.root), train, len(self.manifest.classes), single_label=False)
 
     def records(self, num_tiles: int) -> list[tuple[bytes, bytes]]:
-        """Returns the rgb and nir bytes of the first tiles of the train split, as they lie in the shards."""
+        """Returns the rgb and nir bytes of the first tiles of the train split, as in the shards."""
         index = self.index()
         chosen = [index.read(record % len(index)) for record in range(num_tiles)]
         parsed = tfrecords.parse(chosen, len(self.manifest.classes))
@@ -76,7 +76,7 @@ class Dataset:
     def batches(
         self, num_threads: int, image_size_px: int, batch_size: int, worker: int = 0, num_workers: int = 1
     ) -> Iterator[Batch]:
-        """Yields a worker's part of the batches without end, each epoch in an order of its own."""
+        """Yields a worker's part of the batches, endlessly, with a new order each epoch."""
         reader = self.reader(num_threads, image_size_px)
         num_records = len(reader.index)
         plan: NDArray[np.int64] = np.concatenate(
@@ -87,13 +87,13 @@ class Dataset:
 
 
 def tile_size_px(manifest: Manifest) -> int:
-    """Returns the side of the tiles, which are all of one size."""
+    """Returns the side of the tiles, which all have the same size."""
     (size,) = manifest.tile_sizes
     return int(size.split("x")[0])
 
 
 def make_source(folder: Path, num_tiles: int, size_px: int) -> Path:
-    """Returns a folder of tiles, drawn unless it is there."""
+    """Returns a folder of tiles; draws them if it does not exist."""
     source = folder / f"tiles-{num_tiles}-{size_px}"
     if not source.exists():
         write_dataset(source, layout=PAPER_2020, num_tiles=num_tiles, seed=0, tile_size_px=size_px)
@@ -101,7 +101,7 @@ def make_source(folder: Path, num_tiles: int, size_px: int) -> Path:
 
 
 def ingest(source: Path, root: Path, num_partitions: int = 1, stored_size_px: int = 0) -> str:
-    """Takes stock of `source`, and returns the path of the inventory."""
+    """Ingests `source` and returns the path of the inventory."""
     path = root / "inventory.json"
     settings = IngestSettings(num_workers=2, num_partitions=num_partitions, tile_size_px=stored_size_px)
     build_inventory(str(source), str(root), settings, StepLog("ingest")).write(str(path))
@@ -109,7 +109,7 @@ def ingest(source: Path, root: Path, num_partitions: int = 1, stored_size_px: in
 
 
 def shard(inventory: str, root: Path, num_threads: int | None = None) -> list[str]:
-    """Shards all partitions, and returns the paths of their receipts."""
+    """Shards all partitions and returns the paths of their receipts."""
     receipts = []
     for partition in Inventory.read(inventory).partitions:
         receipts.append(str(root / f"receipts-{partition.index}.json"))
@@ -118,13 +118,13 @@ def shard(inventory: str, root: Path, num_threads: int | None = None) -> list[st
 
 
 def merge(inventory: str, receipts: list[str], root: Path) -> Manifest:
-    """Merges the receipts to the dataset's manifest, `root`/manifest.json."""
+    """Merges the receipts into the dataset's manifest, `root`/manifest.json."""
     report = str(root / "report.html")
     return merge_shards(inventory, receipts, str(root), str(root / "manifest.json"), report, StepLog("merge"))
 
 
 def make_dataset(folder: Path, num_tiles: int, size_px: int) -> None:
-    """Makes the dataset under `folder`; the stages keep what is there already."""
+    """Makes the dataset under `folder`; the stages keep what exists already."""
     source = make_source(folder, num_tiles, size_px)
     root = _root(folder, num_tiles, size_px)
     root.mkdir(parents=True, exist_ok=True)
@@ -139,7 +139,7 @@ def open_dataset(folder: Path, num_tiles: int, size_px: int) -> Dataset:
 
 
 def stored_at(dataset: Dataset, size_px: int) -> Dataset:
-    """Returns the dataset with its tiles stored at a smaller size, as `shard_tile_size_px` does; made if need be."""
+    """Returns the dataset with tiles stored at a smaller size, as by `shard_tile_size_px`; makes it if necessary."""
     root = dataset.root.with_name(f"{dataset.root.name}-stored-{size_px}")
     if not (root / "manifest.json").exists():
         root.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The reader against what its decoding alone could reach: TensorFlow's decoder, libjpeg-turbo, DALI's CPU pipeline."""
+"""The reader against decoding alone: TensorFlow's decoder, libjpeg-turbo and DALI's CPU pipeline."""
 
 import concurrent.futures
 import tempfile
@@ -14,21 +14,21 @@ from bench.pairs import Row, Side, stream_turn, work_turn
 from bench.run_settings import Setup
 from bench.sides import compare
 
-_DISTINCT_TILES = 256  # of the decoders' sides; more than a processor's cache holds
+_DISTINCT_TILES = 256  # for the decoders' sides; more than fit into a processor's cache
 
 
 def reader_side(setup: Setup, image_size_px: int, more: str = "", dataset: Dataset | None = None) -> Side:
-    """Returns the training reader as the side "ours", on the setup's dataset or another one."""
+    """Returns the training reader as the side "ours", on `dataset` or else the setup's."""
     batches = (dataset or setup.dataset).batches(setup.num_threads, image_size_px, setup.batch_size)
     what = (
-        f"components.train.reader, {setup.num_threads} threads: shuffled records checked and parsed, RGB, NIR and "
-        f"valid mask decoded to {image_size_px} px uint8, batches of {setup.batch_size}{more}"
+        f"components.train.input.reader, {setup.num_threads} threads: shuffled records checked and parsed, RGB, NIR "
+        f"and valid mask decoded to {image_size_px} px uint8, batches of {setup.batch_size}{more}"
     )
     return Side(what, stream_turn(batches, setup.batch_size, setup.num_batches))
 
 
 def in_threads(function: Callable[[tuple[bytes, bytes]], Any], setup: Setup) -> Callable[[], None]:
-    """Returns the work of calling `function` on (rgb, nir) of the tiles of a turn, in threads, keeping no result."""
+    """Returns work that calls `function` on (rgb, nir) of the tiles of a turn, in threads, and drops the results."""
     records = setup.dataset.records(min(_DISTINCT_TILES, setup.num_tiles))
     pool = concurrent.futures.ThreadPoolExecutor(setup.num_threads)
 
@@ -91,7 +91,7 @@ def dali(setup: Setup, target: float) -> Row:
         )
         rgb = fn.decoders.image(tile["rgb"], device="cpu", output_type=types.RGB)
         nir = fn.decoders.image(tile["nir"], device="cpu", output_type=types.GRAY)
-        return rgb, nir  # apart, as our reader leaves them
+        return rgb, nir  # separate, as in our reader
 
     built = pipeline()
     built.build()
@@ -109,7 +109,7 @@ def dali(setup: Setup, target: float) -> Row:
 
 
 def _dali_index(path: str, folder: Path) -> str:
-    """Writes the index of a TFRecord file that DALI needs: a line "<offset> <length>" for each record."""
+    """Writes the index that DALI needs for a TFRecord file: a line "<offset> <length>" per record."""
     content = Path(path).read_bytes()
     lines, offset = [], 0
     while offset < len(content):
@@ -122,7 +122,7 @@ def _dali_index(path: str, folder: Path) -> str:
 
 
 def half_vs_decode_resize(setup: Setup, target: float) -> Row:
-    """The reader at half size, scaled by the decoder, against decoding whole and resizing with antialiasing."""
+    """The reader at half size, scaled by the decoder, against decoding at full size and resizing with antialiasing."""
     size = tile_size_px(setup.dataset.manifest)
     half = size // 2
     records = setup.dataset.records(min(_DISTINCT_TILES, setup.num_tiles))
@@ -144,7 +144,7 @@ def half_vs_decode_resize(setup: Setup, target: float) -> Row:
         .with_options(options)
     )
     what = (
-        f"tf.data, {setup.num_threads} threads: RGB and NIR from memory decoded whole, tf.image.resize(antialias=True)"
+        f"tf.data, {setup.num_threads} threads: RGB and NIR from memory, decoded whole, tf.image.resize(antialias=True)"
     )
     other = Side(what, stream_turn(dataset, setup.batch_size, setup.num_batches))
     ours = reader_side(setup, half, ", the decoder scales")

@@ -1,4 +1,4 @@
-"""The reader against Keras reading the tiles from folders: what the reference study did, and what replaced it."""
+"""The reader against Keras reading tiles from folders: the reference study's generator and its successor."""
 
 import concurrent.futures
 import dataclasses
@@ -19,15 +19,15 @@ from bench.sides import compare
 from components.train.settings.config import TrainConfig
 from components.train.step.augment import Augmentation, augment
 
-# The reference study's.
+# The reference study's augmentation.
 _AUGMENTATION = Augmentation(flips=True, zoom_range=0.2, shear_degrees=10.0, brightness_range=0.2)
 _KERAS_SIZE_PX = 256  # its default
-# All that the reader gives, and so the files that say which pixels are valid, too.
+# Everything that the reader delivers, so also the files of valid pixels.
 _ROLES = (("rgb", "rgb"), ("nir", "grayscale"), ("boundary", "grayscale"), ("mask", "grayscale"))
 
 
 def _class_folder(setup: Setup, role: str) -> Path:
-    """Returns a folder with one class, links to the source's files of one role."""
+    """Returns a folder with one class of links to the source's files of one role."""
     folder = Path(tempfile.mkdtemp()) / role / "all"
     folder.mkdir(parents=True)
     for path in setup.dataset.files_of(role):
@@ -36,22 +36,22 @@ def _class_folder(setup: Setup, role: str) -> Path:
 
 
 def keras_directory(setup: Setup, target: float) -> Row:
-    """The reader against `keras.utils.image_dataset_from_directory` at full size, where both only decode."""
+    """The reader against `keras.utils.image_dataset_from_directory` at full size, so both only decode."""
     return _keras_directory("reader_vs_keras_directory", setup, target, tile_size_px(setup.dataset.manifest))
 
 
 def keras_directory_256(setup: Setup, target: None) -> Row:
-    """The same at the size that Keras takes by default."""
+    """The same at the default size of Keras."""
     return _keras_directory("reader_vs_keras_directory_256", setup, target, _KERAS_SIZE_PX)
 
 
 def keras_directory_128(setup: Setup, target: None) -> Row:
-    """The same at the size that training takes by default."""
+    """The same at the default size of training."""
     return _keras_directory("reader_vs_keras_directory_128", setup, target, TrainConfig().image_size_px)
 
 
 def keras_directory_stored_256(setup: Setup, target: None) -> Row:
-    """The same with the shards' tiles stored at that size."""
+    """The same at the default size of Keras, with the shards' tiles stored at that size."""
     dataset = stored_at(setup.dataset, _KERAS_SIZE_PX)
     return _keras_directory("reader_stored_256_vs_keras_directory_256", setup, target, _KERAS_SIZE_PX, dataset)
 
@@ -72,22 +72,22 @@ def _keras_directory(name: str, setup: Setup, target: float | None, size: int, d
     ]
     what = (
         f"keras.utils.image_dataset_from_directory {keras.__version__} on the source files, zipped RGB, NIR, boundary "
-        f"and mask, {setup.num_threads} threads, {size} px float32 as it makes them"
+        f"and mask, {setup.num_threads} threads, {size} px float32, as Keras makes them"
     )
     batches = tf.data.Dataset.zip(*parts).repeat()
     other = Side(what, stream_turn(batches, setup.batch_size, setup.num_batches, num_warm=32))  # Keras buffers many
-    more = f", from shards whose tiles are stored at {size} px" if dataset else ""
+    more = f", from shards with tiles stored at {size} px" if dataset else ""
     return compare(name, reader_side(setup, size, more, dataset), other, setup, target)
 
 
 def image_data_generator(setup: Setup, target: float) -> Row:
-    """The reader and augmentation on the device against Keras `ImageDataGenerator` with the same augmentation."""
+    """The reader with augmentation on the device, against Keras `ImageDataGenerator` with the same augmentation."""
     size = tile_size_px(setup.dataset.manifest)
     return _image_data_generator("reader_vs_image_data_generator", setup, target, size, setup.dataset)
 
 
 def image_data_generator_stored_256(setup: Setup, target: None) -> Row:
-    """The same at the size that Keras takes by default, with the shards' tiles stored at that size."""
+    """The same at the default size of Keras, with the shards' tiles stored at that size."""
     dataset = stored_at(setup.dataset, _KERAS_SIZE_PX)
     name = "reader_stored_256_vs_image_data_generator_256"
     return _image_data_generator(name, setup, target, _KERAS_SIZE_PX, dataset)
@@ -114,7 +114,7 @@ def _image_data_generator(name: str, setup: Setup, target: float | None, size: i
     num_full = min(flow.n // setup.batch_size for flow in flows)
 
     def batches() -> Iterator[Any]:
-        # As keras.Model.fit does with `workers`: threads that take batches by number.
+        # Like keras.Model.fit with `workers`: threads take batches by number.
         numbers = itertools.cycle(range(num_full))
         pending = [
             pool.submit(lambda n=n: [flow[n] for flow in flows]) for n in itertools.islice(numbers, setup.num_threads)
@@ -134,15 +134,15 @@ def _image_data_generator(name: str, setup: Setup, target: float | None, size: i
         for step, batch in enumerate(stream):
             yield change(batch.image, batch.valid, tf.constant(step, tf.int64))  # type: ignore[attr-defined]
 
-    few = max(3, setup.num_batches // 6)  # it takes seconds to a batch
+    few = max(3, setup.num_batches // 6)  # a batch takes seconds
     slow: Turn = stream_turn(batches(), setup.batch_size, few, num_warm=setup.num_threads + 1)
-    stored = f", shards whose tiles are stored at {size} px" if dataset is not setup.dataset else ""
+    stored = f", shards with tiles stored at {size} px" if dataset is not setup.dataset else ""
     same = "flips, zoom 0.8-1.2, shear up to 10 degrees, brightness 0.8-1.2"
     return compare(
         name,
         Side(
-            f"components.train.reader, {setup.num_threads} threads{stored}, and on the device (here: this processor) "
-            f"{same}",
+            f"components.train.input.reader, {setup.num_threads} threads{stored}, and on the device (here: this "
+            f"processor) {same}",
             stream_turn(augmented(), setup.batch_size, setup.num_batches),
         ),
         Side(

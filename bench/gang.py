@@ -1,6 +1,6 @@
-"""Workers of a training as processes, each on a core of its own, which take steps when they are told to.
+"""Runs the workers of a training as processes, each on its own core, which take steps on request.
 
-`python -m bench.gang SPEC`: one worker; reads a number of calls from a line, and answers with its rate.
+`python -m bench.gang SPEC` is one worker: it reads a number of calls from a line and answers with its rate.
 """
 
 import dataclasses
@@ -22,13 +22,13 @@ _RATE = "rate of the turn: "
 
 
 class Gang:
-    """Workers in lockstep, one on each core; a single one has no peers."""
+    """Workers in lockstep, one on each core; a single worker has no peers."""
 
     def __init__(self, setup: Setup, config: TrainConfig, cores: Sequence[int]) -> None:
-        """Starts them.
+        """Starts the workers.
 
         Args:
-          config: `global_batch_size` is of each worker here.
+          config: Here, `global_batch_size` is the batch of each worker.
         """
         servers = [socket.create_server(("127.0.0.1", 0)) for _ in cores]
         addresses = [f"127.0.0.1:{server.getsockname()[1]}" for server in servers]
@@ -59,18 +59,19 @@ class Gang:
             )
 
     def turn(self, num_calls: int) -> float:
-        """Lets all workers take steps, and returns their rate, tiles/s over all of them."""
+        """Makes all workers take steps and returns their total rate in tiles/s."""
         self.start_turn(num_calls)
         return self.finish_turn()
 
     def start_turn(self, num_calls: int) -> None:
+        """Tells all workers to take the steps of `num_calls` calls, without waiting for them."""
         for process in self._workers:
             assert process.stdin is not None
             process.stdin.write(f"{num_calls}\n")
             process.stdin.flush()
 
     def finish_turn(self) -> float:
-        """Returns the rate of the turn that was started; of the worker that was slowest."""
+        """Waits for the started turn to end and returns the rate of the slowest worker."""
         return min(map(_read_rate, self._workers))
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""Memory: whether it stays flat as tiles become ten times as many, and what ten million of them take."""
+"""Memory: whether it stays flat as the number of tiles grows tenfold, and how much ten million tiles take."""
 
 import contextlib
 import dataclasses
@@ -18,7 +18,7 @@ _DRAWN_SIZE_PX = 64  # small, so that the full count takes minutes
 
 
 def memory_growth(setup: Setup, target: float) -> Row:
-    """Peak memory of shard, merge and reader at two numbers of tiles; the stage that grows most is what counts."""
+    """Peak memory of shard, merge and reader at two numbers of tiles; the stage that grows most counts."""
     from bench.dataset import make_source
     from bench.repeated_tiles import repeat_tiles
 
@@ -37,9 +37,9 @@ def memory_growth(setup: Setup, target: float) -> Row:
         [peaks[worst]],
         target,
         unit="MB",
-        ours_is=f"peak memory of {worst}, the stage that grows most, at {small} tiles, in its own process; without the "
-        "pages of program files, which all processes share",
-        other_is=f"the same at {large} tiles; no stage may have more than {_MAX_PEAK_MB:.0f} MB",
+        ours_is=f"peak memory of {worst}, the stage that grows most, at {small} tiles, in its own process; excluding "
+        "the pages of program files, which all processes share",
+        other_is=f"the same at {large} tiles; no stage may exceed {_MAX_PEAK_MB:.0f} MB",
         note=", ".join(
             f"{stage} {few:.0f} -> {many:.0f} MB ({found[1][stage]['resident_mb']:.0f} with program files)"
             for stage, (few, many) in peaks.items()
@@ -65,7 +65,7 @@ def manifest_10_million(setup: Setup, target: float | None) -> Row:
         verdict=REPORTED,
         target=target,
         ours=setup.scale_tiles / result["seconds"],
-        ours_is=f"merge of generated receipts of {setup.scale_tiles:,} tiles, no pixels",
+        ours_is=f"merge of generated receipts for {setup.scale_tiles:,} tiles, no pixels",
         note=f"{result['seconds']:,.0f} s, peak {result['own_mb']:,.0f} MB, "
         f"{result['resident_mb']:,.0f} with program files",
         details={**result, "seconds_to_generate": made, "bytes": sizes, "num_tiles": setup.scale_tiles},
@@ -74,7 +74,7 @@ def manifest_10_million(setup: Setup, target: float | None) -> Row:
 
 @contextlib.contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
-    """Yields a new folder on the disk of the bench's own, which is removed at the end."""
+    """Yields a new folder on the same disk as the bench's folder, and removes it at the end."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as root:
         yield Path(root)

@@ -1,6 +1,6 @@
-"""One stage in a process of its own: the time that it takes, which it tells on its last line, and its peak of memory.
+"""Runs one stage in its own process, and measures its time and peak memory.
 
-`python -m bench.memory_stage STAGE ROOT`: only what the stage itself needs is imported.
+`python -m bench.memory_stage STAGE ROOT` imports only what the stage itself needs, and prints its time as last line.
 """
 
 import contextlib
@@ -14,16 +14,16 @@ from typing import Any
 
 _FIELDS = ("VmHWM:", "RssAnon:", "RssShmem:")  # of /proc/self/status, in kB
 _SAMPLE_SECONDS = 0.002
-_SHARD_SIZE_MB = 2  # of tiles of 64 px, as many as 64 MB have of 512 px
+_SHARD_SIZE_MB = 2  # holds as many tiles of 64 px as 64 MB hold of 512 px
 
 
 def run_stage(stage: str, root: Path) -> dict[str, float]:
     """Runs a stage on the data under `root` in a new process.
 
     Returns:
-      `seconds` of the work itself; `own_mb`, the most memory that the process itself ever had, in MB; `resident_mb`,
-      the most that it had together with what it used of its program files. These lie in the system's cache, are shared
-      by all processes and can be dropped at any time; TensorFlow's alone are some 350 MB.
+      `seconds` of the work itself; `own_mb`, the peak of the process's own memory, in MB; `resident_mb`, the peak
+      including the pages of its program files. These are in the system's cache, are shared by all processes and can be
+      dropped at any time; TensorFlow's alone take some 350 MB.
     """
     command = [sys.executable, "-m", "bench.memory_stage", stage, str(root)]
     with tempfile.TemporaryFile("w+") as output:
@@ -37,11 +37,11 @@ def run_stage(stage: str, root: Path) -> dict[str, float]:
 
 
 def _watch(process: "subprocess.Popen[bytes]") -> dict[str, float]:
-    """Returns the peaks of a process at its end; watched from outside, where its own threads delay no look."""
-    # The system keeps the peak of both together, which a child would not inherit, but not that of its own memory.
+    """Returns the peaks of a process when it has ended; watches from outside, where its threads cause no delay."""
+    # The system records the peak of both together, which a child does not inherit, but not that of own memory.
     own = resident = 0.0
     while process.poll() is None:
-        with contextlib.suppress(OSError, ValueError):  # it ends meanwhile
+        with contextlib.suppress(OSError, ValueError):  # it may end meanwhile
             lines = (line.split() for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
             fields = {line[0]: int(line[1]) * 1024 / 1e6 for line in lines if line[0] in _FIELDS}
             own = max(own, fields.get("RssAnon:", 0.0) + fields.get("RssShmem:", 0.0))
@@ -77,7 +77,7 @@ def _merge(root: Path) -> None:
 
 
 def _read(root: Path) -> None:
-    """Reads an epoch of the train split, as a worker does: index, order, whole batches."""
+    """Reads an epoch of the train split like a worker: index, order, whole batches."""
     from components.contracts import Manifest
     from components.records import tfrecords
     from components.train.input.order import train_plan
@@ -98,6 +98,7 @@ STAGES: dict[str, Callable[[Path], Any]] = {"ingest": _ingest, "shard": _shard, 
 
 
 def main() -> None:
+    """Runs the stage and prints its seconds."""
     stage, root = sys.argv[1:]
     start = time.perf_counter()
     STAGES[stage](Path(root))

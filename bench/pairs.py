@@ -1,7 +1,7 @@
-"""The protocol: two sides take turns in one process, and what counts is the median of the ratios of the rounds.
+"""The protocol of a comparison: two sides take turns, and the result is the median of the rounds' ratios.
 
-Another process that takes a processor for a while slows both sides of a round alike, and a ratio
-of one round says nothing about the next. Both sides are warm before the first round.
+Another process that takes a processor for a while slows both sides of a round alike, and one round's ratio does not
+affect the next. Both sides are warm before the first round.
 """
 
 import dataclasses
@@ -12,13 +12,13 @@ from typing import Any
 
 PASS, BELOW, SKIPPED, REPORTED = "pass", "below target", "skipped", "reported"
 
-# Runs one turn and returns its rate, more being better.
+# Runs one turn and returns its rate; higher is better.
 Turn = Callable[[], float]
 
 
 @dataclasses.dataclass(frozen=True)
 class Side:
-    """One side of a comparison: what it does, in words, and how to run a turn of it."""
+    """One side of a comparison: a description in words, and how to run a turn."""
 
     what: str
     turn: Turn
@@ -26,15 +26,15 @@ class Side:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A line of the table; written to bench.json under `name`.
+    """A row of the table; written to bench.json under `name`.
 
     Attributes:
       ours, other: Median rates over the rounds, in `unit`.
-      ratio: Median of ours / other by round.
+      ratio: Median of ours / other over the rounds.
       rounds: [ours, other] of each round.
-      target: The least ratio that passes; None if the row is only reported.
+      target: The smallest ratio that passes; None if the row is only reported.
       ours_is, other_is: What each side did.
-      note: What else a reader should know, or why the row was skipped.
+      note: Further information for the reader, or why the row was skipped.
     """
 
     name: str
@@ -51,12 +51,12 @@ class Row:
     details: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Returns what bench.json holds under the row's name."""
+        """Returns the entry of bench.json under the row's name."""
         return {key: value for key, value in dataclasses.asdict(self).items() if key != "name"}
 
 
 def compare(name: str, ours: Side, other: Side, num_rounds: int, target: float | None, note: str = "") -> Row:
-    """Runs `num_rounds` rounds, each a turn of ours and a turn of the other, after one round that does not count."""
+    """Runs one round that does not count, then `num_rounds` rounds, each a turn of ours and a turn of the other."""
     ours.turn()
     other.turn()
     rounds = [[ours.turn(), other.turn()] for _ in range(num_rounds)]
@@ -79,21 +79,20 @@ def summarise(name: str, rounds: list[list[float]], target: float | None, **more
 
 
 def skipped(name: str, reason: str, target: float | None = None) -> Row:
-    """Returns the row of what could not be run here."""
+    """Returns the row of a comparison that cannot run here."""
     return Row(name=name, verdict=SKIPPED, target=target, note=reason)
 
 
 def stream_turn(batches: Iterable[Any], batch_size: int, num_batches: int, num_warm: int = 6) -> Turn:
-    """Returns the turn of an endless stream of batches.
+    """Returns a turn that takes batches from an endless stream.
 
-    The first `num_warm` batches of a turn are not timed: they lay in a buffer while the other side had its turn.
+    The first `num_warm` batches of a turn are not timed, because they were in a buffer during the other side's turn.
     """
-
     started: list[Iterator[Any]] = []
 
     def turn() -> float:
         if not started:
-            started.append(iter(batches))  # not before: most begin to read ahead
+            started.append(iter(batches))  # not earlier, because most start to read ahead
         for _ in range(num_warm):
             next(started[0])
         start = time.perf_counter()
@@ -105,7 +104,7 @@ def stream_turn(batches: Iterable[Any], batch_size: int, num_batches: int, num_w
 
 
 def work_turn(work: Callable[[], Any], num_items: float) -> Turn:
-    """Returns the turn of a piece of work on `num_items`."""
+    """Returns a turn that does `work` on `num_items` items."""
 
     def turn() -> float:
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The reader against loaders made for large datasets: Grain, torch. Each reads RGB and NIR its usual way."""
+"""The reader against loaders for large datasets: Grain and torch. Each reads RGB and NIR in its usual way."""
 
 import io
 import tempfile
@@ -18,7 +18,7 @@ from bench.sides import compare
 
 
 def _decoded(rgb: bytes, nir: bytes) -> NDArray[np.uint8]:
-    """Decodes a tile with Pillow, as a torch or Grain user does, to uint8 [S, S, 4]."""
+    """Decodes a tile with Pillow to uint8 [S, S, 4], as users of torch and Grain do."""
     bands = np.asarray(Image.open(io.BytesIO(rgb)))
     return np.dstack([bands, np.asarray(Image.open(io.BytesIO(nir)))])
 

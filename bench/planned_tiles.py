@@ -1,4 +1,4 @@
-"""What ingest and shard leave behind for a dataset of any number of tiles, without a source and without pixels."""
+"""Generates the output of ingest and shard for any number of tiles, without a source and without pixels."""
 
 import io
 from pathlib import Path
@@ -16,15 +16,15 @@ from components.records.tile_record import Record, serialize
 
 _TILES_PER_SHARD = 320  # 64 MB of 200 kB
 _TILES_PER_FIELD = 28
-_SPLITS = ("train", "train", "train", "val", "test")  # of five fields
+_SPLITS = ("train", "train", "train", "val", "test")  # for every five fields
 _PIXELS = TILE_SIZE_PX * TILE_SIZE_PX
-_SHARD_BYTES = 2**26  # of files that take no room on the disk
+_SHARD_BYTES = 2**26  # as sparse files, which take no space on disk
 _RECORD_BYTES = 190_000
 _YEARS = (2017, 2018, 2019)
 
 
 def write_plan(root: Path, num_tiles: int) -> None:
-    """Writes inventory, partition, receipts and shards, all but the first shard of zeros only, under `root`."""
+    """Writes inventory, partition, receipts and shards under `root`; all shards except the first hold only zeros."""
     for folder in ("shards", "receipts", "inventories"):
         (root / folder).mkdir()
     rng = np.random.default_rng(0)
@@ -35,7 +35,7 @@ def write_plan(root: Path, num_tiles: int) -> None:
             of_split = len(fields) * _TILES_PER_FIELD
             num_shards = -(-of_split // _TILES_PER_SHARD)
             for index in range(num_shards):
-                # Dealt in turn: the tiles of a shard are of as many fields, as they are where a hash deals them.
+                # Dealt in turn, so that the tiles of a shard come from many fields, as when a hash deals them.
                 tiles = [divmod(tile, _TILES_PER_FIELD) for tile in range(index, of_split, num_shards)]
                 digest = f"{split}-{index:06}".ljust(64, "0")
                 shards.append(
@@ -146,7 +146,7 @@ def _write_shard(path: Path) -> None:
     with tf.io.TFRecordWriter(str(path)) as writer:
         for field in range(len(PAPER_2020_CLASSES)):
             labels = _labels(field)
-            # Fields of train are those that are 0, 1 or 2 modulo 5; the class follows from the field.
+            # Fields 0, 1 and 2 modulo 5 are in train; the class follows from the field.
             number = next(f for f in range(1000) if f % len(PAPER_2020_CLASSES) == field and f % len(_SPLITS) < 3)
             record = Record(_tile_id(number, 0), _field_id(number), encoded("RGB"), encoded("L"), b"", labels, labels)
             writer.write(serialize(record))

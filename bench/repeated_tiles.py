@@ -1,17 +1,17 @@
-"""A large source from a small one: every tile again and again under other names, by hard links, in its own split."""
+"""Makes a large source from a small one: hard links repeat every tile under other names, in the same split."""
 
 import json
 import os
 from pathlib import Path
 
-_COPIES_PER_FIELD = 4  # then a field has some 25 tiles, where those of the paper release have 28
+_COPIES_PER_FIELD = 4  # gives a field some 25 tiles; the paper release has 28
 _FAR_PX = 100_000  # wider than any field, so that the windows of copies do not overlap
 
 
 def repeat_tiles(drawn: Path, source: Path, num_copies: int) -> None:
-    """Makes the folder `source` with each tile of `drawn`, of the paper release's layout, `num_copies` times.
+    """Makes the folder `source` with each tile of `drawn`, in the paper release's layout, `num_copies` times.
 
-    Copies are fields of their own, in the split of the original: the same picture in two would be a leak.
+    Copies belong to new fields in the split of the original: the same picture in two splits would be a leak.
     """
     for path in sorted(drawn.rglob("*")):
         target = source / path.relative_to(drawn)
@@ -37,6 +37,6 @@ def _named(field_id: str, copy: int) -> str:
 
 
 def _moved(window: str, by_px: int) -> str:
-    """Returns "<x1>-<y1>-<x2>-<y2>.<suffix>" further to the right."""
+    """Returns "<x1>-<y1>-<x2>-<y2>.<suffix>", moved to the right by `by_px`."""
     x1, y1, x2, rest = window.split("-", 3)
     return f"{int(x1) + by_px}-{y1}-{int(x2) + by_px}-{rest}"

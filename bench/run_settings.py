@@ -1,4 +1,4 @@
-"""What all rows are measured with."""
+"""The settings of a run of the bench, common to all rows."""
 
 import dataclasses
 import functools
@@ -9,17 +9,17 @@ from bench.dataset import Dataset, open_dataset
 
 @dataclasses.dataclass(frozen=True)
 class Setup:
-    """One run of the bench.
+    """The settings of one run.
 
     Attributes:
       folder: Where the tiles are made and kept.
-      num_dataset_tiles, tile_size_px: Of the dataset.
-      num_threads: Of both sides.
-      batch_size: Tiles.
-      num_batches: Timed in a turn.
-      memory_tiles: The two numbers of tiles whose memory is compared.
-      scale_tiles: Of the rows that have names and no pixels.
-      side: "ours" or "other" in a process that runs this side of a row; else empty.
+      num_dataset_tiles, tile_size_px: Number and side of the dataset's tiles.
+      num_threads: Threads for each side.
+      batch_size: In tiles.
+      num_batches: Timed batches in a turn.
+      memory_tiles: The two numbers of tiles that memory_growth compares.
+      scale_tiles: Number of tiles in the rows without pixels.
+      side: "ours" or "other" in a process that runs this side of a row; otherwise empty.
     """
 
     folder: Path
@@ -35,10 +35,10 @@ class Setup:
 
     @functools.cached_property
     def dataset(self) -> Dataset:
-        """The dataset that most rows are measured on; it must have been made."""
+        """The dataset of most rows; it must exist already."""
         return open_dataset(self.folder, self.num_dataset_tiles, self.tile_size_px)
 
     @property
     def num_tiles(self) -> int:
-        """Tiles of a turn."""
+        """The number of tiles in a turn."""
         return self.batch_size * self.num_batches

@@ -1,4 +1,4 @@
-"""How ingest fares with a source of millions of tiles: their names are generated, and no pixel exists."""
+"""Measures ingest on a source of millions of tiles, with generated names and without pixels."""
 
 import itertools
 import json
@@ -18,16 +18,16 @@ from components.ingest.inventory import inventory_of
 from components.ingest.settings import IngestSettings
 from components.progress import StepLog
 
-if TYPE_CHECKING:  # it brings TensorFlow, whose memory would count here
+if TYPE_CHECKING:  # it imports TensorFlow, whose memory would count here
     from bench.run_settings import Setup
 
-TILES_PER_FIELD = 28  # of the paper release: 94,986 tiles of 3,432 fields
+TILES_PER_FIELD = 28  # as in the paper release: 94,986 tiles of 3,432 fields
 _YEARS = range(2017, 2027)
 _WORKERS = 64
 
 
 def inventory_10_million(setup: "Setup", target: float | None) -> Row:
-    """Takes the inventory of generated names, in a process of its own, whose memory is measured."""
+    """Takes the inventory of generated names in its own process, and measures that process's memory."""
     command = [sys.executable, "-m", "bench.scale_rows", str(setup.scale_tiles)]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     details = json.loads(result.stdout.splitlines()[-1])
@@ -43,7 +43,7 @@ def inventory_10_million(setup: "Setup", target: float | None) -> Row:
 
 
 def generated_files(num_tiles: int) -> Iterator[SourceFile]:
-    """Yields the files of a paper release of this many tiles, folder after folder, as a listing does."""
+    """Yields the files of a paper release with this many tiles, folder by folder like a listing."""
     for year, fields in _fields_by_year(num_tiles):
         root, version = f"data{year}_miniscale", f"{year - 1970}000000000000000"
         folders = [
@@ -57,7 +57,7 @@ def generated_files(num_tiles: int) -> Iterator[SourceFile]:
                 yield SourceFile(f"{folder}/{name}{suffix}", size + chance % 9_973, version)
         for index, class_name in enumerate(PAPER_2020_CLASSES):
             for chance, name in _tile_names(fields, num_tiles):
-                # One class each, and 6 % have a second one.
+                # Every tile has one class, and 6 % have a second one.
                 first = chance % len(PAPER_2020_CLASSES)
                 if index == first or (chance % 100 < 6 and index == (first + 4) % len(PAPER_2020_CLASSES)):
                     yield SourceFile(f"{root}/field_labels/{class_name}/{name}.png", 2_000 + chance % 997, version)
@@ -70,12 +70,12 @@ def _fields_by_year(num_tiles: int) -> Iterator[tuple[int, range]]:
 
 
 def _field_id(number: int) -> str:
-    # Looks like chance, and is another for every number: the factor is odd.
+    # Looks random, yet differs for every number, because the factor is odd.
     return f"{number * 0x9E3779B97 % 16**9:09X}"
 
 
 def _tile_names(fields: range, num_tiles: int) -> Iterator[tuple[int, str]]:
-    """Yields a number for each tile that looks like chance, and its name."""
+    """Yields a random-looking number for each tile, and the tile's name."""
     for field in fields:
         field_id = _field_id(field)
         for index in range(min(TILES_PER_FIELD, num_tiles - field * TILES_PER_FIELD)):
@@ -84,7 +84,7 @@ def _tile_names(fields: range, num_tiles: int) -> Iterator[tuple[int, str]]:
 
 
 def write_split_files(folder: Path, num_tiles: int) -> list[SourceFile]:
-    """Writes the official split of each year, 6 : 2 : 2 by field, and returns the files as a listing has them."""
+    """Writes the official split of each year, 6 : 2 : 2 by field, and returns the files like a listing."""
     files = []
     for year, fields in _fields_by_year(num_tiles):
         split_of = itertools.cycle(("train", "train", "train", "val", "test"))

@@ -1,4 +1,4 @@
-"""Sharding against decoding alone, and its passing on of bytes against tar."""
+"""Sharding against decoding alone, and sharding without decoding against tar."""
 
 import concurrent.futures
 import functools
@@ -26,18 +26,18 @@ from components.records.tile_record import Record, serialize
 from components.shard import shard_file
 from components.shard.tile_check import CheckedTile
 
-_NUM_COPIES = 8  # of each tile, to pass through; of 600 tiles of 512 px they make 0.9 GB
+_NUM_COPIES = 8  # of each tile to pass through; with 600 tiles of 512 px, 0.9 GB
 
 
 def _in_fresh_root(dataset: Dataset, work: Callable[[str, Path], object]) -> None:
-    """Calls `work` with the inventory, and a new root that has ingest's files and no shard."""
+    """Calls `work` with the inventory and a new root that has ingest's files but no shard."""
     with tempfile.TemporaryDirectory(dir=dataset.root.parent) as folder:
         shutil.copytree(dataset.root / "inventories", Path(folder) / "inventories")
         work(str(dataset.root / "inventory.json"), Path(folder))
 
 
 def shard_vs_decode(setup: Setup, target: float) -> Row:
-    """The shard stage with all its checks against TensorFlow's decoders alone on the files that it checks."""
+    """The shard stage with all its checks, against TensorFlow's decoders alone on the same files."""
     dataset = setup.dataset
     tiles = dataset.tiles()
 
@@ -73,20 +73,20 @@ def shard_vs_decode(setup: Setup, target: float) -> Row:
 
 
 def passthrough_vs_tar(setup: Setup, target: float) -> Row:
-    """What sharding does with bytes (read, serialize, write, hash, sync) against `tar` over the same files, and sync.
+    """Sharding without checks (read, serialize, write, hash, sync) against `tar` on the same files and a sync.
 
-    Without it, tar is done as soon as the system has the bytes in memory, where a power cut takes them.
+    Without the sync, tar ends as soon as the system has the bytes in memory, where a power cut would lose them.
     """
     return _passthrough("passthrough_vs_tar", setup, target, is_synced=True)
 
 
 def passthrough_vs_tar_unsynced(setup: Setup, target: None) -> Row:
-    """The same against `tar` alone."""
+    """The same against `tar` without a sync."""
     return _passthrough("passthrough_vs_tar_unsynced", setup, target, is_synced=False)
 
 
 def _enlarged(setup: Setup) -> Dataset:
-    """Returns the dataset with each tile several times, so that shards have the size that they usually have."""
+    """Returns the dataset with each tile several times, so that shards have their usual size."""
     root = setup.folder / f"repeated-{_NUM_COPIES}-{setup.num_dataset_tiles}-{setup.tile_size_px}"
     source = root / "source"
     if not (root / "inventory.json").exists():
@@ -125,7 +125,7 @@ def _passthrough(name: str, setup: Setup, target: float | None, is_synced: bool)
     def write(_: str, root: Path) -> None:
         planned = {(s.split, s.index): s for part in inventory.partitions for s in part.shards}
         progress = Progress(StepLog("shard"), len(tiles))
-        # In threads as the stage reads, one of which is left to the writing.
+        # Read in threads, as in the stage; one of them is left for writing.
         read = map_in_order(lambda tile: ((tile.split, tile.shard), unchecked(tile)), tiles, setup.num_threads)
         groups = (
             (planned[key], (tile for _, tile in group))
@@ -137,7 +137,7 @@ def _passthrough(name: str, setup: Setup, target: float | None, is_synced: bool)
     def tar_files(_: str, root: Path) -> None:
         names = root / "names"
         names.write_text("".join(f"{file.path}\n" for tile in tiles for file in (tile.rgb, tile.nir) if file))
-        # Files of one content are links to one file here, which tar would store once.
+        # Files with the same content are links to one file here, which tar would store only once.
         links = "--hard-dereference"
         arguments = ["-cf", str(root / "tiles.tar"), links, "-C", str(dataset.source), "-T", str(names)]
         subprocess.run([tar, *arguments], check=True)
@@ -148,8 +148,8 @@ def _passthrough(name: str, setup: Setup, target: float | None, is_synced: bool)
     row = compare(
         name,
         Side(
-            f"components.shard.shard_file, files read in {setup.num_threads} threads, made records of, checksummed, "
-            "written, hashed, synced; nothing decoded",
+            f"components.shard.shard_file, files read in {setup.num_threads} threads, made into records, "
+            "checksummed, written, hashed, synced; nothing decoded",
             work_turn(functools.partial(_in_fresh_root, dataset, write), num_bytes / 1e6),
         ),
         Side(

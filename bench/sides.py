@@ -1,6 +1,6 @@
-"""Each side of a comparison in a process of its own, which stands still while the other has its turn.
+"""Runs each side of a comparison in its own process, stopped while the other side has its turn.
 
-A library that reads ahead would otherwise do so in the other's turn as well, and take the processor from it.
+Otherwise a library that reads ahead would also do so in the other side's turn, and take processor time from it.
 """
 
 import os
@@ -14,11 +14,11 @@ from bench import pairs
 from bench.pairs import Row, Side
 from bench.run_settings import Setup
 
-_RATE = "rate of the turn: "  # before the number; libraries print what they like
+_RATE = "rate of the turn: "  # before the number, because libraries print lines of their own
 
 
 def compare(name: str, ours: Side, other: Side, setup: Setup, target: float | None, note: str = "") -> Row:
-    """Compares as pairs.compare does, each side in a process of its own; never returns in such a process."""
+    """Compares like pairs.compare, with each side in its own process; never returns in such a process."""
     if setup.side:
         _serve(ours if setup.side == "ours" else other)
     with _Process("ours") as one, _Process("other") as another:
@@ -29,15 +29,15 @@ def compare(name: str, ours: Side, other: Side, setup: Setup, target: float | No
 def _serve(side: Side) -> None:
     for _ in sys.stdin:
         print(f"{_RATE}{side.turn()!r}", flush=True)
-    os._exit(0)  # some peers' threads and workers outlive an orderly end
+    os._exit(0)  # some peers' threads and workers would survive a normal exit
 
 
 class _Process:
-    """This row once more, for one of its sides."""
+    """Another process of this row, for one of its sides."""
 
     def __init__(self, side: str) -> None:
         self._side = side
-        # Of a group of its own, so that a peer's worker processes stand still with it.
+        # In its own process group, so that a peer's worker processes stop with it.
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bench", *sys.argv[1:], "--side", side],
             stdin=subprocess.PIPE,
@@ -47,7 +47,7 @@ class _Process:
         )
 
     def turn(self) -> float:
-        """Lets the side take a turn, and returns its rate."""
+        """Makes the side take a turn and returns its rate."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         os.killpg(self._process.pid, signal.SIGCONT)

@@ -1,4 +1,4 @@
-"""Training: whether input keeps it waiting, what a second worker adds, several steps in one call."""
+"""Training: whether it waits for input, what a second worker adds, and the effect of several steps per call."""
 
 import itertools
 import os
@@ -20,10 +20,10 @@ from components.train.input.reader import Batch
 from components.train.settings.config import TrainConfig
 
 SMALL = TrainConfig(backbone="small", image_size_px=128, global_batch_size=32)
-EACH = TrainConfig(backbone="small", image_size_px=128, global_batch_size=64)  # of each of two workers
+EACH = TrainConfig(backbone="small", image_size_px=128, global_batch_size=64)  # the batch is that of each worker
 # Small enough that a step takes about a second on two cores.
 RESNET50 = TrainConfig(backbone="resnet50", image_size_px=128, global_batch_size=8)
-# So little work in a step that the call around it can be seen.
+# So little work in a step that the overhead of the call shows.
 SHORT_STEPS = TrainConfig(backbone="small", image_size_px=32, global_batch_size=4)
 _STEPS_TOGETHER = 8
 _ROUNDS = 7
@@ -41,12 +41,12 @@ def starvation_resnet50(setup: Setup, target: float) -> Row:
 
 
 def starvation_small_shared(setup: Setup, target: float | None) -> Row:
-    """The same where steps and reader share all cores: also what decoding takes from the steps."""
+    """The same with steps and reader on the same cores: includes the time that decoding takes from the steps."""
     return _starvation("starvation_small_shared", setup, SMALL, 30, target, apart=False)
 
 
 def starvation_resnet50_shared(setup: Setup, target: float | None) -> Row:
-    """The same where steps and reader share all cores: also what decoding takes from the steps."""
+    """The same with steps and reader on the same cores: includes the time that decoding takes from the steps."""
     return _starvation("starvation_resnet50_shared", setup, RESNET50, 6, target, apart=False)
 
 
@@ -70,7 +70,7 @@ def _starvation(
         made = trainee()
         return made, itertools.repeat(next(made.batches(1)))
 
-    where = "on cores of its own" if apart else "on the same cores"
+    where = "on its own cores" if apart else "on the same cores"
     return compare(
         name,
         Side(
@@ -78,14 +78,14 @@ def _starvation(
             f"{config.global_batch_size}, steps on {len(device)} cores, the reader {where}",
             lazy_turn(from_shards, num_calls),
         ),
-        Side("the same steps on one batch that lies in memory", lazy_turn(cached, num_calls)),
+        Side("the same steps on one batch in memory", lazy_turn(cached, num_calls)),
         setup,
         target,
     )
 
 
 def steps_per_call(setup: Setup, target: float | None) -> Row:
-    """Several steps in one call of the device against one in each, where steps are short."""
+    """Several short steps in one call of the device, against one step per call."""
     several = TrainConfig(
         backbone=SHORT_STEPS.backbone,
         image_size_px=SHORT_STEPS.image_size_px,
@@ -108,7 +108,7 @@ def steps_per_call(setup: Setup, target: float | None) -> Row:
 
 
 def two_workers_vs_twice_one(setup: Setup, target: float) -> Row:
-    """Two workers in lockstep, with a core each, against twice one with one core; all read from shards."""
+    """Two workers in lockstep, on one core each, against the sum of two that run alone; all read from shards."""
     cores = sorted(os.sched_getaffinity(0))[:2]
     if len(cores) < 2:
         raise ImportError("two processor cores")  # for the table: skipped, with the reason
@@ -117,7 +117,7 @@ def two_workers_vs_twice_one(setup: Setup, target: float) -> Row:
     with Gang(setup, EACH, cores) as two, Gang(setup, EACH, cores[:1]) as one, Gang(setup, EACH, cores[1:]) as other:
         for number in range(num_rounds + 1):
             together = two.turn(num_calls)
-            # One after the other, since each of them alone has what cores share, such as memory, to itself.
+            # One after the other, so that each alone has what cores share, such as memory bandwidth.
             alone = one.turn(num_calls) + other.turn(num_calls)
             one.start_turn(num_calls)
             other.start_turn(num_calls)
@@ -131,14 +131,14 @@ def two_workers_vs_twice_one(setup: Setup, target: float) -> Row:
         target,
         ours_is="2 workers in lockstep (MultiWorkerMirroredStrategy), each with a core and "
         f"{EACH.global_batch_size} tiles of every batch: {EACH.backbone}, {EACH.image_size_px} px, from shards",
-        other_is="one worker on the first core, and after it one on the second, added up",
-        note=f"{statistics.median(at_once):.2f} of two that do not know of each other, at once",
+        other_is="one worker on the first core, then one on the second, rates added",
+        note=f"{statistics.median(at_once):.2f} of two independent workers at the same time",
         details={"ratios_to_two_at_once": at_once},
     )
 
 
 def checkpoint_stall_seconds(setup: Setup, target: float | None) -> Row:
-    """How long training stands still for a checkpoint, against how long writing it takes."""
+    """How long training pauses for a checkpoint, against how long writing it takes."""
     with tempfile.TemporaryDirectory(dir=setup.folder) as root:
         trainee = BenchTrainee(setup.dataset, RESNET50)
         batches = itertools.repeat(next(trainee.batches(1)))
@@ -163,8 +163,8 @@ def checkpoint_stall_seconds(setup: Setup, target: float | None) -> Row:
         unit="s",
         ours_is=f"seconds that a step waits for a checkpoint of {RESNET50.backbone} with its optimizer "
         f"({num_bytes / 1e6:,.0f} MB)",
-        other_is="seconds from there until it is written, on steps beside it",
+        other_is="seconds from then until it is written, while steps continue",
         note=f"longest {max(stalls):.3f} s; a step takes {undisturbed:.2f} s, "
-        f"{statistics.median(beside):.2f} s beside the writing",
+        f"{statistics.median(beside):.2f} s during the writing",
         details={"megabytes": num_bytes / 1e6, "step_seconds": undisturbed, "step_seconds_beside_writing": beside},
     )

@@ -1,4 +1,4 @@
-"""A training on the bench's dataset: the project's own reader and steps, without epochs, validation and checkpoints."""
+"""Trains on the bench's dataset with the project's reader and steps, without epochs, validation or checkpoints."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,8 +17,8 @@ from components.train.settings.config import TrainConfig
 from components.train.step import objective, steps
 from components.train.step.optimizer import Optimizer
 
-_NUM_STEPS = 1_000_000  # of the schedule: more than any run takes
-_WARM_CALLS = 4  # as many batches as lie ready when a turn begins, and one
+_NUM_STEPS = 1_000_000  # for the schedule: more than any run takes
+_WARM_CALLS = 4  # one more than the batches that are ready when a turn begins
 
 
 class BenchTrainee:
@@ -49,13 +49,13 @@ class BenchTrainee:
         )
 
     def batches(self, num_threads: int) -> Iterator[Batch]:
-        """Yields this worker's batches without end, read from the shards as a training reads them."""
+        """Yields this worker's batches endlessly, read from the shards as in training."""
         return self._dataset.batches(
             num_threads, self._config.image_size_px, self._config.global_batch_size, self._worker, self._num_workers
         )
 
     def take(self, batches: Iterator[Batch], num_calls: int) -> float:
-        """Takes the steps of so many calls, and returns the seconds that it took."""
+        """Takes the steps of `num_calls` calls and returns the time in seconds."""
         start = time.perf_counter()
         for _ in range(num_calls):
             group = [next(batches) for _ in range(self._config.steps_per_call)]
@@ -64,20 +64,20 @@ class BenchTrainee:
         return time.perf_counter() - start
 
     def turn(self, batches: Iterator[Batch], num_calls: int) -> float:
-        """Returns the rate of so many calls, tiles/s over all workers, after some that do not count."""
+        """Returns the rate of `num_calls` calls in tiles/s over all workers, after some that do not count."""
         self.take(batches, _WARM_CALLS)
         num_tiles = num_calls * self._config.steps_per_call * self._config.global_batch_size
         return num_tiles / self.take(batches, num_calls)
 
 
 def limit_threads(num_threads: int) -> None:
-    """Sets how many threads TensorFlow has; to be called before its first operation."""
+    """Sets the number of TensorFlow's threads; call it before the first operation."""
     tf.config.threading.set_intra_op_parallelism_threads(num_threads)
     tf.config.threading.set_inter_op_parallelism_threads(num_threads)
 
 
 def lazy_turn(make: Callable[[], tuple[BenchTrainee, Iterator[Batch]]], num_calls: int) -> Turn:
-    """Returns the turn of what `make` returns, made in the first turn, and so not in the process of the other side."""
+    """Returns a turn of what `make` returns; made in the first turn, so not in the process of the other side."""
     made: list[tuple[BenchTrainee, Iterator[Batch]]] = []
 
     def turn() -> float:

@@ -14,7 +14,7 @@ TILE_SIZE_PX = 512
 SPLITS = ("train", "val", "test")
 
 # A class list fixes the order of the label vector. It travels in the manifest and in the exported
-# model, and is never derived from the order in which a folder happens to be listed.
+# model, and never depends on the order in which a folder is listed.
 PAPER_2020_CLASSES = (
     "double_plant",
     "drydown",
@@ -56,7 +56,7 @@ PAPER_2020_CLASS_COUNTS = {
     "storm_damage": 411,
 }
 
-_YEAR_FOLDER = re.compile(r"(?:^|/)data(\d{4})_miniscale/")  # of the paper release only
+_YEAR_FOLDER = re.compile(r"(?:^|/)data(\d{4})_miniscale/")  # paper release only
 _TILE_NAME = re.compile(r"(?P<field_id>[^_]+)_(?P<x1>\d+)-(?P<y1>\d+)-(?P<x2>\d+)-(?P<y2>\d+)")
 
 
@@ -84,7 +84,7 @@ class TileId:
 
 
 def year_of(path: str) -> int:
-    """Returns the year in which a tile was flown, from the path of one of its files; 0 where the path does not tell."""
+    """Returns the year a tile was flown, taken from the path of one of its files; 0 if the path has none."""
     match = _YEAR_FOLDER.search(path)
     return int(match[1]) if match else 0
 
@@ -93,7 +93,7 @@ def parse_tile_id(stem: str) -> TileId:
     """Parses a file stem such as `1AD76MIZN_659-8394-1171-8906`.
 
     Raises:
-      ValueError: if `stem` is not of the dataset's form, or its window is empty.
+      ValueError: if `stem` does not have the dataset's form, or its window is empty.
     """
     match = _TILE_NAME.fullmatch(stem)
     if match is None:

@@ -1,32 +1,32 @@
-"""The environment variables that the project reads; no other file reads one.
+"""The environment variables that the project reads. No other file reads the environment.
 
 Compile time:
   AGRIVISION_IMAGE: the container image of every step, fixed in the compiled pipeline.
-  AGRIVISION_INGEST_IMAGE: the image of the steps that read the source, where that is an s3:// bucket; by default the
-    image of every step.
-Where an s3:// source is read, by tensorflow-io itself; in a pod from the ConfigMap `agrivision` (where it is) and the
-Secret `agrivision-s3` (the keys):
-  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE and the other usual ways to give credentials;
+  AGRIVISION_INGEST_IMAGE: the image of the steps that read the source, for an s3:// source; defaults to the image of
+    every step.
+Reading an s3:// source, which tensorflow-io does. In a pod, the location comes from the ConfigMap `agrivision` and the
+keys from the Secret `agrivision-s3`:
+  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE and the other usual credential variables;
     without any, requests are anonymous, which is enough for a public bucket.
-  AWS_REGION: where the bucket is.
+  AWS_REGION: the bucket's region.
   S3_ENDPOINT: a server other than Amazon's, with http:// or https://.
-  AWS_EC2_METADATA_DISABLED: true unless it is set to false, which machines on EC2 need to use their instance's role;
-    anywhere else, asking for one takes most of a minute.
+  AWS_EC2_METADATA_DISABLED: defaults to true. Set it to false on EC2 machines that use their instance's role; anywhere
+    else, the lookup of a role takes most of a minute.
 In a worker:
   TF_CONFIG: the cluster and this task's place in it, as TensorFlow defines it.
-  JOB_COMPLETION_INDEX: which pod of its Job this is, as Kubernetes sets it.
-Where training starts workers on a cluster, from the ConfigMap `agrivision`:
-  AGRIVISION_WORKER_NAMESPACE: where they run; by default where the train step runs.
-  AGRIVISION_WORKER_SERVICE_ACCOUNT: whose rights they have, "default" by default.
-  AGRIVISION_WORKER_API: "job" or "jobset", by default a Job.
-  AGRIVISION_WORKER_IMAGE: their image, by default that of the train step's pod.
-  AGRIVISION_QUEUE: the LocalQueue that they wait in where Kueue admits them, by default none.
-  KUBECONFIG: the cluster, as kubectl defines it; by default the one that this process runs in.
-Where a run is submitted, named as kfp's own command has them:
-  KFP_ENDPOINT: Kubeflow Pipelines, as `--host`.
-  KFP_EXISTING_TOKEN: a bearer token for it, as `--token`; here it stands on no command line.
-Where training starts:
-  CUDA_VISIBLE_DEVICES: which GPUs it may use, as CUDA defines it.
+  JOB_COMPLETION_INDEX: this pod's index in its Job, as Kubernetes sets it.
+Starting workers on a cluster, from the ConfigMap `agrivision`:
+  AGRIVISION_WORKER_NAMESPACE: the workers' namespace; defaults to the train step's.
+  AGRIVISION_WORKER_SERVICE_ACCOUNT: the workers' service account; defaults to "default".
+  AGRIVISION_WORKER_API: "job" or "jobset"; defaults to "job".
+  AGRIVISION_WORKER_IMAGE: the workers' image; defaults to the image of the train step's pod.
+  AGRIVISION_QUEUE: the LocalQueue that workers wait in, where Kueue admits them; defaults to none.
+  KUBECONFIG: the cluster, as kubectl defines it; defaults to the cluster that this process runs in.
+Submitting a run, under the names that kfp's own command uses:
+  KFP_ENDPOINT: the address of Kubeflow Pipelines, like `--host`.
+  KFP_EXISTING_TOKEN: its bearer token, like `--token`, but kept off the command line.
+Starting a training:
+  CUDA_VISIBLE_DEVICES: the GPUs it may use, as CUDA defines it.
   TPU_WORKER_HOSTNAMES: the hosts of the TPU slice, as GKE sets it.
 In a pod:
   KFP_POD_NAME, KFP_POD_UID: set by Kubeflow Pipelines.
@@ -38,7 +38,7 @@ from collections.abc import Mapping
 
 # kfp.local warns about an image whose name does not contain "python".
 DEFAULT_IMAGE = "localhost/agrivision-python:dev"
-# What a cluster's administrator sets, in the ConfigMap `agrivision`, for the step that starts workers.
+# Set by a cluster's administrator in the ConfigMap `agrivision`, for the step that starts workers.
 CLUSTER_SETTINGS = (
     "AGRIVISION_WORKER_NAMESPACE",
     "AGRIVISION_WORKER_SERVICE_ACCOUNT",
@@ -46,7 +46,7 @@ CLUSTER_SETTINGS = (
     "AGRIVISION_WORKER_IMAGE",
     "AGRIVISION_QUEUE",
 )
-# The same for the steps that read an s3:// source, and what they find in the Secret `agrivision-s3`.
+# The same for the steps that read an s3:// source. Their keys come from the Secret `agrivision-s3`.
 S3_SETTINGS = ("AWS_REGION", "S3_ENDPOINT")
 S3_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
@@ -57,22 +57,22 @@ def container_image() -> str:
 
 
 def ingest_image() -> str:
-    """Returns the image that the compiled steps run in that read the source."""
+    """Returns the image of the compiled steps that read the source."""
     return os.environ.get("AGRIVISION_INGEST_IMAGE", container_image())
 
 
 def kfp_endpoint() -> str:
-    """Returns the address of Kubeflow Pipelines that is submitted to unless another one is named; empty for none."""
+    """Returns the Kubeflow Pipelines address that runs are submitted to by default; empty if unset."""
     return os.environ.get("KFP_ENDPOINT", "")
 
 
 def kfp_token() -> str:
-    """Returns the bearer token for Kubeflow Pipelines; empty where it asks for none."""
+    """Returns the bearer token for Kubeflow Pipelines; empty if unset."""
     return os.environ.get("KFP_EXISTING_TOKEN", "")
 
 
 def prepare_s3() -> str:
-    """Sets what the S3 client needs and the user need not say; returns its endpoint, empty for Amazon's."""
+    """Sets defaults that the S3 client needs; returns its endpoint, empty for Amazon's."""
     os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
     return os.environ.get("S3_ENDPOINT", "")
 
@@ -83,18 +83,18 @@ def tf_config() -> str:
 
 
 def set_tf_config(text: str) -> None:
-    """Sets TF_CONFIG, for TensorFlow, which reads it when a strategy is made."""
+    """Sets TF_CONFIG, which TensorFlow reads when a strategy is made."""
     os.environ["TF_CONFIG"] = text
 
 
 def job_completion_index() -> int:
-    """Returns which pod of its Job this is; 0 for a process that is none."""
+    """Returns this pod's index in its Job; 0 outside a Job."""
     return int(os.environ.get("JOB_COMPLETION_INDEX", "0"))
 
 
 @dataclasses.dataclass(frozen=True)
 class WorkerSettings:
-    """The settings of a cluster that its administrator makes; an empty one leaves it to the launcher."""
+    """The administrator's settings for workers on a cluster; an empty field leaves the choice to the launcher."""
 
     namespace: str = ""
     service_account: str = "default"
@@ -115,12 +115,12 @@ def worker_settings() -> WorkerSettings:
 
 
 def kubeconfig() -> str:
-    """Returns the files that name a cluster; empty for the cluster that this process runs in."""
+    """Returns the paths of the kubeconfig files; empty for the cluster that this process runs in."""
     return os.environ.get("KUBECONFIG", "")
 
 
 def kfp_pod() -> tuple[str, str]:
-    """Returns name and uid of the step's own pod; empty outside a cluster."""
+    """Returns the name and uid of the step's own pod; both are empty outside a cluster."""
     return os.environ.get("KFP_POD_NAME", ""), os.environ.get("KFP_POD_UID", "")
 
 
@@ -130,18 +130,18 @@ def cuda_visible_devices() -> str | None:
 
 
 def tpu_hosts() -> list[str]:
-    """Returns the hosts of the TPU slice that this machine belongs to, as far as it is told."""
+    """Returns the hosts of this machine's TPU slice; empty if TPU_WORKER_HOSTNAMES is unset."""
     return [host for host in os.environ.get("TPU_WORKER_HOSTNAMES", "").split(",") if host]
 
 
 def child_environment(overrides: Mapping[str, str | None]) -> dict[str, str]:
-    """Returns this process's environment with `overrides`, for a child process; without those that are None."""
+    """Returns this process's environment with `overrides`, for a child process; None removes a variable."""
     return {name: value for name, value in {**os.environ, **overrides}.items() if value is not None}
 
 
 def quiet_tensorflow() -> None:
     """Keeps TensorFlow's start-up messages off the terminal, unless the user has asked for them.
 
-    Of use only before TensorFlow is imported, and handed down to child processes.
+    Has an effect only before TensorFlow is imported. Child processes inherit it.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -1,4 +1,4 @@
-"""Copies a source to where it is read faster, or can be read at all: from any kind of place to a folder or `gs://`."""
+"""Copies a source from any storage to a folder or `gs://`, where it can be read at all, or read faster."""
 
 import concurrent.futures
 import itertools
@@ -9,17 +9,17 @@ from components.errors import DataError
 from components.progress import StepLog
 
 _THREADS = 16
-_BATCH = 4096  # files whose names are held in memory
+_BATCH = 4096  # file names held in memory at a time
 
 
 def mirror(source_uri: str, target_uri: str, log: StepLog) -> str:
-    """Copies every file that is not yet under `target_uri` with the size it has under `source_uri`; deletes nothing.
+    """Copies the files that are missing under `target_uri` or have another size there; deletes nothing.
 
     Returns:
-      What was done, in one line.
+      A summary in one line.
 
     Raises:
-      DataError: if a file changes or vanishes while it is copied.
+      DataError: if a file changes or disappears during the copy.
     """
     num_files = num_copied = num_bytes = 0
     files = storage.list_files(source_uri)
@@ -30,12 +30,12 @@ def mirror(source_uri: str, target_uri: str, log: StepLog) -> str:
                 num_copied += copied is not None
                 num_bytes += copied or 0
             log.line(f"{num_files:,} files")
-    there = f"; {num_files - num_copied:,} were there already" if num_copied < num_files else ""
+    there = f"; {num_files - num_copied:,} already there" if num_copied < num_files else ""
     return f"copied {num_copied:,} files ({num_bytes / 1e6:.1f} MB) to {target_uri}{there}"
 
 
 def _copy(source_uri: str, target_uri: str, file: SourceFile) -> int | None:
-    """Returns how many bytes were copied, or None if the file was there already."""
+    """Returns the number of bytes copied; None if the file was already there."""
     target = storage.join(target_uri, file.path)
     if storage.size(target) == file.num_bytes:
         return None
@@ -43,7 +43,7 @@ def _copy(source_uri: str, target_uri: str, file: SourceFile) -> int | None:
     try:
         content = storage.read_bytes(source)
     except FileNotFoundError as error:
-        raise DataError(f"{source!r} is gone since it was listed; run again") from error
+        raise DataError(f"{source!r} has disappeared since it was listed; run again") from error
     if len(content) != file.num_bytes:
         raise DataError(
             f"{source!r} has changed since it was listed: expected {file.num_bytes:,} bytes, "

@@ -60,7 +60,7 @@ def parse_line(line: str) -> Line | None:
 
 
 def log(step: str, text: str) -> None:
-    """Writes one line, at once: a pod's log and a pipe are buffered otherwise."""
+    """Writes one line and flushes it; otherwise a pod's log or a pipe would be buffered."""
     print(f"{step} | {' '.join(text.split())}", flush=True)
 
 
@@ -72,16 +72,17 @@ class StepLog:
         self.summary = ""
 
     def line(self, text: str) -> None:
+        """Writes one line of progress."""
         log(self.step, text)
 
 
 @contextlib.contextmanager
 def step_log(step: str) -> Iterator[StepLog]:
-    """Brackets a step's work with a first and a last line, and turns user errors into one line and an exit code.
+    """Logs a first and a last line around a step's work, and turns user errors into one line and an exit code.
 
     Raises:
-      SystemExit: with the error's exit code, for an AgrivisionError, and for a disk that is full. Any other exception
-        is a defect, and passes with its traceback.
+      SystemExit: with the error's exit code, for an AgrivisionError or a full disk. Any other exception is a defect and
+        propagates with its traceback.
     """
     started = time.monotonic()
     current = StepLog(step)
@@ -104,8 +105,8 @@ class Progress:
     """Counts finished units and writes a line at most every `interval_seconds`.
 
     Attributes:
-      total: How many units there are to do; None if that is not known.
-      unit: Their name in the plural, e.g. "tiles".
+      total: Number of units to do; None if unknown.
+      unit: Name of the units in the plural, e.g. "tiles".
     """
 
     def __init__(
@@ -125,7 +126,7 @@ class Progress:
         self._done += count
         now = time.monotonic()
         if self._started is None:
-            # Before the first unit lies the start-up, which says nothing about the rate.
+            # The time before the first unit is start-up, which would distort the rate.
             self._started = self._last = now
             self._done_at_start = self._done
         if now - self._last < self._interval and (self.total is None or self._done < self.total):

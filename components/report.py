@@ -50,20 +50,22 @@ figcaption { font-size: .85em; color: #5a665f; margin-top: .3em; }
 
 
 def heading(text: str) -> str:
+    """Returns the heading of a section."""
     return f"<h2>{html.escape(text)}</h2>"
 
 
 def subheading(text: str, note: str = "") -> str:
-    """Returns a small heading, with a remark in smaller type after it."""
+    """Returns a small heading, followed by a remark in smaller type."""
     return f"<h3>{html.escape(text)}" + (f" <small>{html.escape(note)}</small>" if note else "") + "</h3>"
 
 
 def paragraph(text: str) -> str:
+    """Returns a paragraph of plain text."""
     return f"<p>{html.escape(text)}</p>"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Returns a table; the first column is a name, numbers are set to the right and text cells wrap."""
+    """Returns a table. The first column holds names; numbers are right-aligned, and text cells wrap."""
 
     def cell(value: object, first: bool) -> str:
         if isinstance(value, float):
@@ -74,7 +76,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         return f"<td{kind}>{html.escape(str(value))}</td>"
 
     rows = [list(row) for row in rows]
-    # A heading stands over its column: to the left over text, to the right over numbers.
+    # A heading is aligned like its column: left for text, right for numbers.
     kind = {True: ' class="text"', False: ""}
     is_text = [bool(rows) and not isinstance(value, int | float) for value in (rows[0] if rows else header)]
     heads = [f"<th{kind[text]}>{html.escape(name)}</th>" for name, text in zip(header, is_text, strict=True)]
@@ -83,11 +85,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def heat_table(header: Sequence[str], rows: Iterable[tuple[str, Sequence[tuple[str, float]]]]) -> str:
-    """Returns a table of numbers, each on a ground of its strength; narrow, as the column names stand upright.
+    """Returns a table of numbers, each cell shaded by its strength; vertical column names keep it narrow.
 
     Args:
-      header: A name for each column, the rows' included.
-      rows: A name, and for each other column a text and its strength, 0 (white) to 1 (dark).
+      header: A name for each column, including the first, which names the rows.
+      rows: A name, and for each further column a text and its strength, 0 (white) to 1 (dark).
     """
 
     def cell(text: str, strength: float) -> str:
@@ -107,7 +109,7 @@ def heat_table(header: Sequence[str], rows: Iterable[tuple[str, Sequence[tuple[s
 
 
 def legend(entries: Iterable[tuple[str, str]]) -> str:
-    """Returns a line of names, each after a square of its colour; (colour as "#rrggbb", name)."""
+    """Returns a line of names, each after a square of its colour; an entry is (colour as "#rrggbb", name)."""
     items = (f'<span><i style="background:{colour}"></i>{html.escape(name)}</span>' for colour, name in entries)
     return f'<p class="legend">{" ".join(items)}</p>'
 
@@ -120,7 +122,7 @@ def figure(plot: Any, caption: str) -> str:
     import matplotlib
 
     buffer = io.BytesIO()
-    # The ids inside an SVG are random unless salted; equal data shall give equal bytes.
+    # The ids inside an SVG are random unless salted; equal data must give equal bytes.
     with matplotlib.rc_context({"svg.hashsalt": "agrivision"}):
         plot.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
     return _picture("svg+xml", buffer.getvalue(), caption)
@@ -136,7 +138,7 @@ def image(pixels: NDArray[np.uint8], caption: str, quality: int = 85) -> str:
 
 
 def gallery(images: Iterable[tuple[NDArray[np.uint8], str]], quality: int = 85, *, wide: bool = False) -> str:
-    """Returns pictures (pixels, caption) in a grid: 3 in a row at 480 pixels, 6 on a wide page; if wide, 1 and 2."""
+    """Returns pictures (pixels, caption) in a grid: 3 per row at 480 pixels, 6 on a wide page; if `wide`, 1 and 2."""
     kind = "gallery wide" if wide else "gallery"
     return f'<div class="{kind}">{"".join(image(pixels, caption, quality) for pixels, caption in images)}</div>'
 

@@ -1,7 +1,7 @@
-"""A setting and all that is known of it, beside its name, type and default: its meaning, and what it may be.
+"""Declares a setting in one place: its name, type, default, meaning and allowed values.
 
-Settings are fields of frozen dataclasses. What a step, a command's options, the run form and the documentation say of
-a setting comes from its field; so does the check of its value.
+Settings are fields of frozen dataclasses. Steps, command options, the run form and the documentation all take what they
+state about a setting from its field, and its value is checked against the field.
 """
 
 import dataclasses
@@ -24,16 +24,16 @@ _KINDS = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What is known of a setting.
+    """What a setting has in addition to its name, type and default.
 
     Attributes:
-      help: What it means, with its unit.
+      help: Its meaning, with its unit.
       at_least, above, at_most, below: The range of a number.
-      choices: All values that there are; None for any.
+      choices: All allowed values; None for any.
       may_be_empty: Whether text may be empty.
-      parameter: Its name as a parameter of the pipeline, where that is not its own name behind its step's prefix.
-      parse: Makes its value from the text that its parameter is; None if the parameter is the value.
-      text: The parameter's default, if `parse` is there.
+      parameter: Its name as a pipeline parameter, if that is not the step's prefix plus the field's name.
+      parse: Turns the text of its parameter into its value; None if the parameter is the value.
+      text: The parameter's default, if `parse` is set.
     """
 
     help: str
@@ -49,7 +49,7 @@ class Setting:
 
     @property
     def range(self) -> str:
-        """Says in words what a number must be; empty if it may be any."""
+        """The range in words, e.g. "at least 1"; empty if any number is allowed."""
         if self.at_least is not None and self.at_most is not None:
             return f"between {_number(self.at_least)} and {_number(self.at_most)}"
         bounds = (
@@ -61,7 +61,7 @@ class Setting:
         return " and ".join(f"{name} {_number(bound)}" for name, bound in bounds if bound is not None)
 
     def allows(self, number: float) -> bool:
-        """Tells whether a number is in the range; NaN and infinity are in none."""
+        """Returns whether a number is in the range; NaN and infinity never are."""
         return (
             (isinstance(number, int) or math.isfinite(number))
             and (self.at_least is None or number >= self.at_least)
@@ -72,11 +72,11 @@ class Setting:
 
 
 def setting(default: Any, help: str, **known: Any) -> Any:
-    """Returns the field of a setting.
+    """Returns the dataclass field of a setting.
 
     Args:
       default: Its default; a dict or list is copied. `...` makes the setting required.
-      help: One or two sentences for a person who is to choose a value.
+      help: One or two sentences that help a person choose a value.
       known: Further fields of Setting.
     """
     metadata = {_KEY: Setting(help=help, **known)}
@@ -88,23 +88,23 @@ def setting(default: Any, help: str, **known: Any) -> Any:
 
 
 def settings_of(settings_type: type) -> Iterator[tuple[dataclasses.Field[Any], Setting]]:
-    """Yields the settings of a dataclass, without its other fields."""
+    """Yields each setting of a dataclass with its field; skips the other fields."""
     for field in dataclasses.fields(settings_type):
         if _KEY in field.metadata:
             yield field, field.metadata[_KEY]
 
 
 def kind_of(annotation: Any) -> type:
-    """Returns the plain type of an annotation: `dict` for dict[str, str]."""
+    """Returns the plain type of an annotation, e.g. `dict` for dict[str, str]."""
     kind: type = get_origin(annotation) or annotation
     return kind
 
 
 def check_kind(name: str, value: Any, annotation: Any) -> None:
-    """Refuses a value of another kind than its setting's.
+    """Refuses a value that is not of its setting's kind.
 
     Raises:
-      SettingsError: names the setting, the kind, and the value.
+      SettingsError: if it is not; names the setting, the kind and the value.
     """
     kind = kind_of(annotation)
     accepted = int | float if kind is float else kind
@@ -113,19 +113,19 @@ def check_kind(name: str, value: Any, annotation: Any) -> None:
 
 
 def parameter_name(field: dataclasses.Field[Any], known: Setting, prefix: str) -> str:
-    """Returns what the pipeline calls a setting of the step with this prefix, and so do messages about it."""
+    """Returns a setting's name in the pipeline and in messages; `prefix` is the step's."""
     return known.parameter or f"{prefix}{field.name}"
 
 
 def check_settings(settings: Any, prefix: str = "") -> None:
-    """Refuses values that are of another kind, out of range, empty or unknown.
+    """Refuses values that are of the wrong kind, out of range, empty or unknown.
 
     Args:
       settings: A dataclass with settings among its fields.
-      prefix: Of the names of its parameters.
+      prefix: Prefix of its parameters' names.
 
     Raises:
-      SettingsError: for the first of them: names the parameter, what it must be, and what it is.
+      SettingsError: for the first such value; names the parameter, what it must be and what it is.
     """
     for field, known in settings_of(type(settings)):
         if known.parse is None:
@@ -133,10 +133,10 @@ def check_settings(settings: Any, prefix: str = "") -> None:
 
 
 def check_value(name: str, value: Any, annotation: Any, known: Setting) -> None:
-    """Refuses a value that its setting may not have.
+    """Refuses a value that its setting does not allow.
 
     Raises:
-      SettingsError: names the setting, what it must be, and what it is.
+      SettingsError: if it is not allowed; names the setting, what it must be and what it is.
     """
     check_kind(name, value, annotation)
     if known.parse is None and isinstance(value, str):

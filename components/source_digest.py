@@ -1,4 +1,4 @@
-"""The digest of a planned shard, by which a second run knows it: of all that its bytes and its receipt follow from."""
+"""The digest that identifies a planned shard across runs: it covers everything that determines the shard's content."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,15 +9,15 @@ from components.contracts import FORMAT_VERSION, SourceTile
 
 
 def placeless_line(tile: SourceTile) -> bytes:
-    """Returns a tile as JSON with an empty split and shard 0, its keys in order.
+    """Returns a tile as JSON with sorted keys, an empty split and shard 0.
 
-    Where a shard belongs is no part of its content: the same tiles in another place need no new shard.
+    A shard's place is not part of its content: the same tiles in another place need no new shard.
     """
     return msgspec.json.encode(msgspec.structs.replace(tile, split="", shard=0), order="sorted")
 
 
 class SourceDigest:
-    """A sha256 over the settings that shape every shard, and over the tiles of one, in their order."""
+    """A sha256 over the settings that shape every shard and over the tiles of one shard, in order."""
 
     def __init__(
         self,
@@ -32,11 +32,13 @@ class SourceDigest:
         self._digest = hashlib.sha256(recipe)
 
     def add(self, tile: SourceTile) -> None:
+        """Adds the next tile of the shard."""
         self.add_line(placeless_line(tile))
 
     def add_line(self, line: bytes) -> None:
-        """Does what add does, for a tile that is given as its placeless_line."""
+        """Adds the next tile, given as its placeless_line."""
         self._digest.update(b"\n" + line)
 
     def hexdigest(self) -> str:
+        """Returns the digest as 64 hexadecimal digits."""
         return self._digest.hexdigest()

@@ -1,10 +1,10 @@
-"""`make faults`: disturbs a small training at random moments, and looks whether it ends as if nothing had been.
+"""`make faults`: disturbs a small training at random moments and checks that it ends as if nothing had happened.
 
-Each run trains with several processes, and at a random moment between the first one's start and the end of an
-undisturbed run, be it start-up, a step, validation, a checkpoint or the export, one of them is killed (SIGKILL), frozen
-(SIGSTOP) or told to end (SIGTERM). The launcher must bring the training to its end all by itself. In lockstep it must
-come to the weights of the undisturbed run, to the bit. With parameter servers, where no two runs are alike, it must
-come to a model with every step behind it.
+Each run trains with several processes. At a random moment between the first process's start and the end of an
+undisturbed run (start-up, a step, validation, a checkpoint or the export), one of them is killed (SIGKILL), frozen
+(SIGSTOP) or asked to end (SIGTERM). The launcher must finish the training without help. In lockstep, the weights must
+equal those of the undisturbed run, to the bit. With parameter servers, where no two runs are alike, the model must have
+trained for every step.
 """
 
 import argparse
@@ -31,7 +31,7 @@ _MAX_RESTARTS = 3
 
 
 def main() -> int:
-    """Runs, prints a table for each strategy, writes faults.json; returns 1 if any run ended otherwise than it must."""
+    """Runs all trainings, prints a table per strategy, writes faults.json; returns 1 if any run ended wrong."""
     options = _options()
     dataset = Path(options.folder, f"data-{options.num_tiles}").absolute()
     with contextlib.redirect_stdout(sys.stderr):
@@ -52,8 +52,8 @@ def main() -> int:
     slow = max((row.left_seconds for row in rows if row.exit_codes), default=0.0)
     num_right = sum(row.as_expected for row in rows)
     print(
-        f"{num_right} of {len(rows)} runs ended as they must; where it took a restart of all, all processes had left "
-        f"{slow:.1f} s after the disturbance at the latest"
+        f"{num_right} of {len(rows)} runs ended as they must; in full restarts, all processes had ended within "
+        f"{slow:.1f} s of the disturbance"
     )
     Path(options.output).write_text(json.dumps(document, indent=2) + "\n")
     print(f"wrote {options.output}")
@@ -62,14 +62,14 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m faults", description=__doc__)
-    parser.add_argument("--moments", type=int, default=20, help="of each kind; a run takes some 40 s on two cores")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments and the processes")
-    parser.add_argument("--only", action="append", choices=list(_SIGNALS), help="this kind; can be given again")
-    parser.add_argument("--strategy", action="append", choices=list(_JUDGES), help="this one; can be given again")
+    parser.add_argument("--moments", type=int, default=20, help="runs of each kind; a run takes some 40 s on two cores")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the moments and processes")
+    parser.add_argument("--only", action="append", choices=list(_SIGNALS), help="run only this kind; repeatable")
+    parser.add_argument("--strategy", action="append", choices=list(_JUDGES), help="run only this strategy; repeatable")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--num-tiles", type=int, default=60)
-    parser.add_argument("--folder", default="demo/faults", metavar="FOLDER", help="where tiles and runs are made")
+    parser.add_argument("--folder", default="demo/faults", metavar="FOLDER", help="where to make tiles and runs")
     parser.add_argument("--output", default="faults.json", metavar="FILE")
     return parser.parse_args()
 
@@ -78,7 +78,7 @@ class _Table:
     """The runs of one strategy.
 
     Attributes:
-      undisturbed: How the training ends that nobody disturbs; set by `rows`.
+      undisturbed: How the undisturbed training ends; set by `rows`.
     """
 
     undisturbed: Ending
@@ -89,7 +89,7 @@ class _Table:
         self._names = [task_name(*task) for task in tasks(strategy, options.workers)]
 
     def rows(self) -> Iterator[Row]:
-        """Yields the disturbed runs, and prints each; none if not even the undisturbed one ends well."""
+        """Yields and prints the disturbed runs; yields none if the undisturbed run fails."""
         options = self._options
         with tempfile.TemporaryDirectory(prefix="faults-", dir=options.folder) as temporary:
             place = Path(temporary)
@@ -104,7 +104,7 @@ class _Table:
                 for what in options.only or list(_SIGNALS):
                     run = place / f"{number}-{what}"
                     row = None
-                    while row is None:  # a moment can be too late, as no two runs take equally long
+                    while row is None:  # a moment can be too late, because run times differ
                         shutil.rmtree(run, ignore_errors=True)
                         row = self._disturbed(run, what)
                     print(row, flush=True)
@@ -118,7 +118,7 @@ class _Table:
         return Training(self._dataset, root, self._strategy, options.workers, options.epochs, _MAX_RESTARTS)
 
     def _disturbed(self, root: Path, what: str) -> Row | None:
-        """Returns None if the process had ended before the moment."""
+        """Disturbs one run; returns None if the process ended before the moment."""
         chosen = self._chance.randrange(len(self._names))
         training = self._start(root)
         try:

@@ -1,4 +1,4 @@
-"""The process that a fault run disturbs: the launcher of one training, as the train step starts it."""
+"""The launcher of one training, started as in the train step, for a fault run to disturb its processes."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from components.train.training import run_training
 
 
 def main() -> None:
-    """Trains on the data_root and manifest of its arguments, with settings as JSON text; last prints the restarts."""
+    """Trains; the arguments are data_root, manifest and settings as JSON text. The last line has the restarts."""
     data_root, manifest_path, settings = sys.argv[1:]
     trained = msgspec.json.decode(settings, type=TrainSettings)
     receipt = run_training(trained, data_root, manifest_path, StepLog("train"))

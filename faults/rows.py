@@ -1,11 +1,11 @@
-"""What became of one disturbed run, and whether it is what had to become of it."""
+"""The result of one disturbed run, and whether it is the right one."""
 
 import dataclasses
 from collections.abc import Callable
 
 from faults.training import Ending
 
-# (ending, that of the undisturbed run) -> what it came to, in short, and whether that is right
+# (ending, ending of the undisturbed run) -> a short description of the result, and whether it is right
 Judge = Callable[[Ending, Ending], tuple[str, bool]]
 HEADER = (
     f"{'moment':>8}  {'what':<9} {'process':<18} {'exit codes':<14} {'restarts':>8} {'left':>7} {'lost':>7}  came to"
@@ -18,11 +18,11 @@ class Row:
 
     Attributes:
       moment: Seconds from the first process's start to the disturbance.
-      process: Which one was disturbed.
-      exit_codes: Of all processes, by attempt; none if the disturbance came too late to matter.
-      restarts: Of all, or of the lost one alone.
-      left_seconds: Until all processes of that attempt had ended, the disturbed one too.
-      lost_seconds: How much longer it took than the undisturbed run.
+      process: The disturbed process.
+      exit_codes: Exit codes of all processes, by attempt; empty if the disturbance came too late to matter.
+      restarts: Number of restarts, of all processes or only the lost one.
+      left_seconds: Time until all processes of that attempt had ended, including the disturbed one.
+      lost_seconds: How much longer the run took than the undisturbed one.
     """
 
     moment: float
@@ -45,12 +45,12 @@ class Row:
 
 
 def same_weights(ending: Ending, undisturbed: Ending) -> tuple[str, bool]:
-    """Tells whether a training in lockstep has the weights of the undisturbed one, to the bit."""
+    """Judges whether a training in lockstep has the weights of the undisturbed one, to the bit."""
     is_equal = ending.exit_code == 0 and ending.weights == undisturbed.weights
     return "equal weights" if is_equal else "OTHER weights", is_equal
 
 
 def all_steps(ending: Ending, undisturbed: Ending) -> tuple[str, bool]:
-    """Tells whether an asynchronous training, no two of which are alike, has a model, and every step behind it."""
+    """Judges whether an asynchronous training, no two of which are alike, has a model and took every step."""
     is_whole = ending.exit_code == 0 and bool(ending.weights) and ending.num_steps == undisturbed.num_steps
     return (f"all {ending.num_steps} steps" if is_whole else f"{ending.num_steps} STEPS"), is_whole

@@ -1,4 +1,4 @@
-"""A small training in a process of its own, and what it comes to. Needs Linux, whose /proc names the workers."""
+"""Runs a small training in its own process and reports how it ends. Needs Linux, whose /proc lists the workers."""
 
 import dataclasses
 import hashlib
@@ -42,11 +42,11 @@ class Ending:
     """How a training ended.
 
     Attributes:
-      exit_code: Of the launcher.
-      attempts: Of each attempt that failed, the exit codes of its processes.
-      num_restarts: Of all processes, or of a lost one alone; as the launcher counts them.
-      seconds: From the first process's start on.
-      num_steps: That the last checkpoint has behind it.
+      exit_code: The launcher's.
+      attempts: The exit codes of the processes of each failed attempt.
+      num_restarts: Restarts of all processes or only a lost one, as the launcher counts them.
+      seconds: Since the first process's start.
+      num_steps: Steps of the last checkpoint.
       weights: Digest of the exported weights; empty if there are none.
     """
 
@@ -59,7 +59,7 @@ class Ending:
 
 
 def make_dataset(root: Path, num_tiles: int) -> None:
-    """Makes look-alike tiles and their shards under `root`, unless they are there."""
+    """Makes synthetic tiles and their shards under `root`, unless they exist."""
     if (root / "manifest.json").exists():
         return
     root.mkdir(parents=True, exist_ok=True)
@@ -78,16 +78,16 @@ def make_dataset(root: Path, num_tiles: int) -> None:
 
 
 class Training:
-    """A training that runs."""
+    """A running training."""
 
     def __init__(
         self, dataset: Path, root: Path, strategy: str, num_workers: int, epochs: int, max_restarts: int
     ) -> None:
-        """Starts it.
+        """Starts the training.
 
         Args:
           dataset: from make_dataset.
-          root: a new folder, for this training alone.
+          root: a new folder, for this training only.
         """
         root.mkdir(parents=True)
         (root / "shards").symlink_to((dataset / "shards").resolve())
@@ -109,7 +109,7 @@ class Training:
         self._started = time.monotonic()
 
     def processes(self) -> dict[int, int]:
-        """Returns the ids of the training's processes that run now, by their place in strategies.tasks."""
+        """Returns the ids of the training's running processes, by their place in roles.tasks."""
         found = {}
         for path in Path("/proc").glob("[0-9]*"):
             try:
@@ -125,19 +125,19 @@ class Training:
         return time.monotonic() - self._started
 
     def wait_until(self, seconds: float) -> None:
-        """Returns at that time after the first process's start, or when the training has ended."""
+        """Waits until `seconds` after the first process's start, or until the training ends."""
         while self.seconds() < seconds and self._process.poll() is None:
             time.sleep(_POLL_SECONDS)
 
     def wait_for_end_of(self, processes: set[int]) -> float:
-        """Returns how many seconds it takes until none of these processes runs any more."""
+        """Waits until none of these processes is running; returns the wait in seconds."""
         started = time.monotonic()
         while processes & set(self.processes().values()) and time.monotonic() - started < _GIVE_UP_SECONDS:
             time.sleep(10 * _POLL_SECONDS)
         return time.monotonic() - started
 
     def end(self) -> Ending:
-        """Waits for the end, and returns what the training came to."""
+        """Waits for the training to end and returns how it ended."""
         try:
             exit_code = self._process.wait(_GIVE_UP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -164,6 +164,6 @@ class Training:
         return 0
 
     def kill(self) -> None:
-        """Ends the launcher, whose processes end with it; nothing if it has ended."""
+        """Kills the launcher, whose processes end with it; does nothing if it has ended."""
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()

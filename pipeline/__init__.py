@@ -1,0 +1,1 @@
+"""The DAG, its parameters, what Kubernetes is told of the steps; compiled to YAML."""

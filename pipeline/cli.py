@@ -1,4 +1,4 @@
-"""The console command `agrivision`. Heavy libraries are imported inside the commands that need them."""
+"""The console command `agrivision`. Each command imports the heavy libraries it needs itself."""
 
 import sys
 
@@ -13,15 +13,15 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    help="""From a bucket of aerial tiles to a checked, served classifier of crop patterns.
+    help="""Turn a bucket of aerial tiles into a tested, served classifier of crop patterns.
 
-    A first look:  [bold]agrivision synth demo/tiles[/bold], then
+    To try it:  [bold]agrivision synth demo/tiles[/bold], then
     [bold]agrivision run --source-uri demo/tiles --data-root demo/data --models-uri demo/models[/bold].
 
-    Exit codes: 0 done; 2 bad settings; 42 bad data; 75 try again; 1 anything else.""",
+    Exit codes: 0 done; 2 bad settings; 42 bad data; 75 try again; 1 any other error.""",
 )
 
-# In the order that a newcomer needs them, and --help lists them.
+# In the order a newcomer needs them; --help lists them in this order.
 app.command()(datasets.synth)
 app.command()(runs.run)
 app.command()(datasets.mirror)
@@ -35,7 +35,7 @@ app.command()(models.rollback)
 
 
 def main() -> None:
-    """Runs the command; an error that a user can mend is one line and its exit code."""
+    """Runs the command; an error the user can fix prints one line and sets the exit code."""
     environment.quiet_tensorflow()
     try:
         app()

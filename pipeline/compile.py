@@ -1,4 +1,4 @@
-"""Compiles the pipeline to the YAML files that are committed, uploaded and run."""
+"""Compiles the pipeline to the YAML files that we commit, upload and run."""
 
 import tempfile
 from pathlib import Path
@@ -13,12 +13,12 @@ COMPILED_VOLUME = Path(__file__).with_name("training_pipeline_volume.yaml")
 
 
 def compile_to(path: Path, volume: bool = False) -> None:
-    """Writes the compiled pipeline, the same bytes for the same code and image; see dag.py for `volume`."""
+    """Writes the compiled pipeline; the same code and image give the same bytes. For `volume`, see dag.py."""
     compiler.Compiler().compile(training_pipeline(train, volume), str(path))
 
 
 def is_current(path: Path, volume: bool = False) -> bool:
-    """Tells whether `path` holds, byte for byte, what the code compiles to."""
+    """Returns whether `path` holds, byte for byte, what the code compiles to."""
     with tempfile.TemporaryDirectory() as folder:
         compiled = Path(folder) / path.name
         compile_to(compiled, volume)

@@ -1,4 +1,4 @@
-"""The training pipeline: ingest, shard in parallel, merge, train, evaluate, gate, and push if it is better."""
+"""The training pipeline: ingest, shard in parallel, merge, train, evaluate, gate, and push if the model is better."""
 
 import inspect
 from collections.abc import Callable
@@ -24,12 +24,12 @@ PIPELINE_NAME = "agrivision-training"
 def training_pipeline(train: Callable[..., Any], volume: bool = False) -> Any:
     """Returns the KFP pipeline with `train`, a KFP component, as its training step.
 
-    Steps whose result depends on more than their inputs are never cached: train keeps state of its own,
-    evaluate and gate look at what is in production, push changes it.
+    Steps whose result depends on more than their inputs are never cached: train keeps state of its own, evaluate and
+    gate look at the model in production, and push changes it.
 
     Args:
-      volume: Whether every step mounts the volume claim that the parameter `volume_claim` names. It is one or the other
-        for a compiled pipeline, because Kubeflow refuses to mount a claim without a name.
+      volume: Whether every step mounts the volume claim named by the parameter `volume_claim`. This is fixed when the
+        pipeline is compiled, because Kubeflow refuses to mount a claim without a name.
     """
 
     def agrivision_training(*values: Any) -> None:
@@ -57,7 +57,7 @@ def training_pipeline(train: Callable[..., Any], volume: bool = False) -> Any:
             data_root=data_root,
             train_config=settings.pop("config"),
             **settings,
-            # The others of the pool reach the step by its task: see pod_settings.set_pool.
+            # The pool's other settings reach the step through its task: see pod_settings.set_pool.
             **{name: run[f"train_{name}"] for name in ("profile", "cpu", "memory", "shared_memory")},
             manifest=manifest,
         ).set_caching_options(False)
@@ -102,7 +102,7 @@ def training_pipeline(train: Callable[..., Any], volume: bool = False) -> Any:
 
 
 def _signature(volume: bool) -> inspect.Signature:
-    """Returns the parameters as kfp is to see them: with a claim to mount, or with places on a bucket."""
+    """Returns the parameters as kfp should see them: with a claim to mount, or with paths in a bucket."""
     shown = {name: (kind_of(each.kind), each.default) for name, each in PARAMETERS.items()}
     if volume:
         shown["volume_claim"] = (str, VOLUME_CLAIM)

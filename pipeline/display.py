@@ -1,4 +1,4 @@
-"""Shows a run's steps while they work: a live table on a terminal, plain lines anywhere else."""
+"""Shows a run's steps while they run: a live table in a terminal, plain lines anywhere else."""
 
 import sys
 import time
@@ -17,11 +17,11 @@ STEPS = ("ingest", "shard", "merge", "train", "evaluate", "gate", "push")
 
 
 class Display:
-    """Takes the steps' lines as they come.
+    """Takes the steps' log lines as they arrive.
 
     Attributes:
-      step_seconds: Wall time by step; the parallel tasks of one step count from the first start to the last end.
-      failure: The first line that said "failed", if any.
+      step_seconds: Wall time by step; parallel tasks of a step count from the first start to the last end.
+      failure: The first "failed" line, if any.
     """
 
     def __init__(self, console: Console) -> None:
@@ -48,7 +48,7 @@ class Display:
             self._live.stop()
 
     def show(self, line: Line) -> None:
-        """Notes a step's line and shows it."""
+        """Records a step's line and shows it."""
         step = line.step.split(" ")[0]
         now = time.monotonic()
         self._started.setdefault(step, now)
@@ -63,7 +63,7 @@ class Display:
             self.failure = line
         if not self._live:
             text = {"done": f"done in {line.seconds:.1f} s: {line.text}", "failed": f"failed: {line.text}"}
-            # Not console.print: it wraps, and a log's line should stay one line.
+            # Not console.print, which wraps: a log line should stay one line.
             print(f"[{now - self._began:6.1f} s] {line.step:<9} {text.get(line.kind, line.text)}", flush=True)
 
     def _table(self) -> Table:
@@ -80,7 +80,7 @@ class Display:
                 seconds = f"{time.monotonic() - self._started[step]:.0f} s"
             else:
                 seconds = f"{self.step_seconds[step]:.1f} s" if step in self.step_seconds else ""
-            # One task's line; of several that work side by side, each with its name.
+            # The line of a single task, or the named lines of all parallel tasks.
             text = "; ".join(f"{name}: {t}" if len(texts) > 1 else t for name, t in sorted(texts.items()))
             style = "" if step in self._texts else "dim"
             table.add_row(

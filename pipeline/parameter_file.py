@@ -1,4 +1,4 @@
-"""Reads a run's parameters from a file: YAML, so that it can have comments, or JSON, which is YAML too."""
+"""Reads a run's parameters from a file: YAML, which allows comments, or JSON, which is also YAML."""
 
 import difflib
 import json
@@ -13,12 +13,12 @@ from pipeline.parameters import PARAMETERS
 
 
 def read_parameters(path: Path) -> dict[str, Any]:
-    """Returns the parameters that a file names, of which it need not name all.
+    """Returns the parameters set in a file, which may be only some of them.
 
-    `train_config` may be an object there, or the JSON text that the parameter is.
+    `train_config` may be an object in the file, or JSON text as in the parameter itself.
 
     Raises:
-      SettingsError: if the file cannot be read, or is not what it should be, or names what is no parameter.
+      SettingsError: if the file cannot be read or parsed, sets a parameter twice, or names an unknown one.
     """
     try:
         text = path.read_text()
@@ -30,12 +30,12 @@ def read_parameters(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise SettingsError(f"{path} is neither YAML nor JSON: {' '.join(str(error).split())}") from error
     if not isinstance(values, Mapping):
-        raise SettingsError(f"{path} must name parameters, such as 'train_num_workers: 2', got {values!r}")
+        raise SettingsError(f"{path} must set parameters, such as 'train_num_workers: 2', got {values!r}")
     assert isinstance(root, yaml.MappingNode)
-    # YAML's reader would take the last of two without a word.
+    # PyYAML would silently take the last of two equal keys.
     names = [key.value for key, _ in root.value]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise SettingsError(f"{path} gives {twice[0]} more than once; keep one of them")
+        raise SettingsError(f"{path} sets {twice[0]} more than once; keep one of them")
     for name in names:
         _check_name(name, path)
     if isinstance(config := values.get("train_config"), Mapping):

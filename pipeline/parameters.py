@@ -1,11 +1,11 @@
-"""The pipeline's parameters: every setting of a run by one flat name. Imports neither kfp nor TensorFlow.
+"""The pipeline's parameters: every setting of a run under one flat name. Imports neither kfp nor TensorFlow.
 
-A step's settings, with their defaults, meanings and ranges, stand in the step's own settings; here are those of the run
-itself, and what must hold between steps. The run form, the options of a command, the signature of the DAG and the
-documentation are made from `PARAMETERS`.
+Each step declares its own settings, with their defaults, meanings and ranges. This module adds the settings of the run
+itself and the checks across steps. The run form, the command-line options, the signature of the DAG and the
+documentation are generated from `PARAMETERS`.
 
-The KFP run form shows parameters by name, in alphabetical order and without a description; so every one has a default,
-starts with the step it belongs to (or names a place), and ends in its unit where it has one.
+The KFP run form lists parameters by name, in alphabetical order and without a description. So every parameter has a
+default, starts with its step (or names a place), and ends in its unit if it has one.
 """
 
 import dataclasses
@@ -18,10 +18,10 @@ from components.setting import Setting, check_settings, check_value, parameter_n
 from components.train.settings.node_pools import PoolSettings, check_pool
 from components.train.settings.train_settings import TrainSettings
 
-# Where every step finds the volume of a claim, and the claim that the manifests make.
+# Where every step mounts the volume, and the claim that the manifests create.
 VOLUME_PATH = "/mnt/agrivision"
 VOLUME_CLAIM = "agrivision-data"
-# What the run form shows where nothing is mounted: no bucket can be named so, and the first step refuses it.
+# What the run form shows if no volume is mounted. No bucket can have such a name, and the first step refuses it.
 BUCKET_PLACES = {
     "source_uri": "gs://<bucket>/tiles",
     "data_root": "gs://<bucket>/data",
@@ -33,29 +33,29 @@ Settings = TypeVar("Settings")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunSettings:
-    """The settings of a run that belong to no step's code."""
+    """The settings of a run that no step declares."""
 
     source_uri: str = setting(
-        f"{VOLUME_PATH}/source", "Where the tiles are: a folder, gs://<bucket>/<folder> or s3://. Only read."
+        f"{VOLUME_PATH}/source", "Where the tiles are: a folder, gs://<bucket>/<folder> or s3://. Read only."
     )
     source_version: str = setting(
         "",
-        "Any text; a new one makes Kubeflow look at the source again instead of reusing its cached listing.",
+        "Any text; change it to make Kubeflow list the source again instead of reusing the cached listing.",
         may_be_empty=True,
     )
     data_root: str = setting(
-        f"{VOLUME_PATH}/data", "Where shards, checkpoints and reports are kept: a folder or gs:// URI."
+        f"{VOLUME_PATH}/data", "Where to keep shards, checkpoints and reports: a folder or gs:// URI."
     )
     models_uri: str = setting(
-        f"{VOLUME_PATH}/models", "Where model versions and the production pointer are kept: a folder or gs:// URI."
+        f"{VOLUME_PATH}/models", "Where to keep model versions and the production pointer: a folder or gs:// URI."
     )
     shard_reference_manifest: str = setting(
         "",
-        "Manifest of an earlier dataset, a file or gs:// URI, that the data report compares the new one with.",
+        "Manifest of an earlier dataset, a file or gs:// URI, for the data report to compare the new dataset with.",
         may_be_empty=True,
     )
     gate_min_macro_f1: float = setting(
-        0.5, "Macro F1 on the test fields, 0 to 1, below which no model is pushed.", at_least=0, at_most=1
+        0.5, "Lowest macro F1 on the test fields, 0 to 1, at which a model is pushed.", at_least=0, at_most=1
     )
 
     def __post_init__(self) -> None:
@@ -68,9 +68,9 @@ class Parameter:
     """One parameter of the pipeline.
 
     Attributes:
-      kind: The annotation of its value.
-      default: In the form in which a run is given it.
-      known: What is known of it: its meaning, its range.
+      kind: The type annotation of its value.
+      default: In the form that a run takes.
+      known: Its setting: meaning and range.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Parameter:
     known: Setting
 
 
-# Whose settings are parameters, and the prefix of their names.
+# The classes whose settings become parameters, and the prefix of their names.
 _PREFIXES = {RunSettings: "", IngestSettings: "ingest_", TrainSettings: "train_", PoolSettings: "train_"}
 
 
@@ -91,7 +91,7 @@ def _parameters() -> Iterator[Parameter]:
                 yield Parameter(name, str, known.text, known)
             elif field.default_factory is not dataclasses.MISSING:
                 yield Parameter(name, field.type, field.default_factory(), known)
-            elif field.default is not dataclasses.MISSING:  # without one, it is another step's, and only read there
+            elif field.default is not dataclasses.MISSING:  # without one, it is another step's setting
                 yield Parameter(name, field.type, field.default, known)
 
 
@@ -102,18 +102,18 @@ class Parameters:
     """The settings of one run, all checked.
 
     Attributes:
-      values: By the names of PARAMETERS, in their order, in the form in which a run is given them.
-      run, ingest, train, pool: The same as the steps see them.
+      values: Keyed and ordered like PARAMETERS, in the form that a run takes.
+      run, ingest, train, pool: The same values as the steps see them.
     """
 
     def __init__(self, **given: Any) -> None:
-        """Takes some parameters by name; the others have their defaults.
+        """Takes some parameters by name; the others keep their defaults.
 
         Raises:
-          SettingsError: for a value, or a combination, that no run can succeed with.
+          SettingsError: for a value, or a combination, with which no run can succeed.
         """
         if unknown := sorted(given.keys() - PARAMETERS.keys()):
-            raise SettingsError(f"unknown parameter {unknown[0]!r}; expected some of {', '.join(PARAMETERS)}")
+            raise SettingsError(f"unknown parameter {unknown[0]!r}; expected one of {', '.join(PARAMETERS)}")
         self.values: dict[str, Any] = {name: given.get(name, each.default) for name, each in PARAMETERS.items()}
         for name, parameter in PARAMETERS.items():
             check_value(name, self.values[name], parameter.kind, parameter.known)
@@ -126,15 +126,15 @@ class Parameters:
         if 0 < self.ingest.tile_size_px < image_size_px:
             raise SettingsError(
                 f"shard_tile_size_px must be at least image_size_px={image_size_px} of train_config, "
-                f"or 0 for tiles as they are, got {self.ingest.tile_size_px}"
+                f"or 0 to keep tiles at their own size, got {self.ingest.tile_size_px}"
             )
 
 
 def make_settings(settings_type: type[Settings], values: Mapping[str, Any]) -> Settings:
-    """Returns the settings of one step, of values by parameter.
+    """Returns the settings of one step, taken from values by parameter name.
 
     Raises:
-      SettingsError: for a value, or a combination, that the step cannot work with.
+      SettingsError: for a value, or a combination, that the step cannot use.
     """
     named = arguments(settings_type, values)
     for field, known in settings_of(settings_type):
@@ -144,6 +144,6 @@ def make_settings(settings_type: type[Settings], values: Mapping[str, Any]) -> S
 
 
 def arguments(settings_type: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns, of values by parameter, those of one step's settings, by the names of its fields."""
+    """Returns the values of one step's settings, by field name, from values by parameter name."""
     prefix = _PREFIXES[settings_type]
     return {field.name: values[parameter_name(field, known, prefix)] for field, known in settings_of(settings_type)}

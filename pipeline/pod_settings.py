@@ -1,7 +1,7 @@
-"""What Kubernetes is told about the steps' pods. `kfp.local` passes over all of it.
+"""Kubernetes settings of the steps' pods. `kfp.local` ignores all of them.
 
-Nothing is said of retries. Kubeflow's own workflow defaults start a pod again that was lost, twice, and only such a
-one; `set_retry` would not add exit codes to that, but make a step that has failed wait for its backoff all the same.
+Retries are left out on purpose. Kubeflow's own workflow defaults restart a lost pod, and only a lost pod, up to twice.
+`set_retry` would not add exit codes to that; it would only make a failed step wait for its backoff.
 """
 
 from collections.abc import Sequence
@@ -17,20 +17,20 @@ _S3_SECRET = "agrivision-s3"
 
 
 def ask_for(task: Any, cpu: str, memory: str) -> None:
-    """Requests what a step's pod needs at least, as Kubernetes quantities; it may use what is idle beyond."""
+    """Requests the minimum a step's pod needs, as Kubernetes quantities; the pod may use idle resources beyond it."""
     task.set_cpu_request(cpu)
     task.set_memory_request(memory)
 
 
 def mount(task: Any, volume_claim: Any) -> None:
-    """Mounts a volume claim in a step's pod, at the same place in each."""
+    """Mounts a volume claim in a step's pod, at the same path in every step."""
     kubernetes.mount_pvc(task, pvc_name=volume_claim, mount_path=VOLUME_PATH)
 
 
 def set_pool(task: Any, accelerator_type: Any, accelerator_count: Any, node_selector: Any, tolerations: Any) -> None:
-    """Sets where a step's workers run: they pass through to its TaskConfig, and do not bind the step's own pod.
+    """Sets where a step's workers run. The values pass through to its TaskConfig and do not bind the step's own pod.
 
-    Cores and memory cannot be set so: Kubeflow takes no empty quantity for "as the profile says".
+    Cores and memory cannot be set this way: Kubeflow accepts no empty quantity to mean "as in the profile".
     """
     task.set_accelerator_type(accelerator_type)
     task.set_accelerator_limit(accelerator_count)
@@ -39,12 +39,12 @@ def set_pool(task: Any, accelerator_type: Any, accelerator_count: Any, node_sele
 
 
 def read_cluster_settings(task: Any) -> None:
-    """Puts the settings of the cluster into a step's environment, as far as its namespace has any."""
+    """Puts the cluster's settings, if its namespace has any, into a step's environment."""
     _use_settings(task, environment.CLUSTER_SETTINGS)
 
 
 def read_s3_settings(task: Any) -> None:
-    """Puts where an s3:// source is, and the credentials for it, into a step's environment, as far as there are any."""
+    """Puts the address and credentials of an s3:// source, if there are any, into a step's environment."""
     _use_settings(task, environment.S3_SETTINGS)
     names = {name: name for name in environment.S3_CREDENTIALS}
     kubernetes.use_secret_as_env(task, _S3_SECRET, names, optional=True)

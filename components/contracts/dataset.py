@@ -1,4 +1,4 @@
-"""shard → merge → train, evaluate: the shards, and the dataset that they make up."""
+"""shard → merge → train, evaluate: the shards, and the dataset that they form."""
 
 import msgspec
 
@@ -14,14 +14,14 @@ class Note(msgspec.Struct, frozen=True, order=True):
 
 
 class FieldSums(msgspec.Struct, frozen=True, array_like=True):
-    """What the tiles of one field add up to: one short row, exact, so that rows can be added in any order.
+    """The sums over the tiles of one field: one short, exact row, so rows can be added in any order.
 
     Attributes:
-      year: In which it was flown; 0 where the layout does not tell.
-      class_tiles: Tiles that have the class, by its name; a class without a tile is left out.
-      class_pixels: Valid pixels that show the class, by its name; a class without a pixel is left out. It may show in
-        pixels and have no tile, where it is too small a part of each.
-      band_sums, band_squares: Sums of the values and of their squares over the valid pixels, in 0..255, [bands].
+      year: Year of the flight; 0 if the layout does not give it.
+      class_tiles: Tiles that have the class, by class name; classes without a tile are left out.
+      class_pixels: Valid pixels that show the class, by class name; classes without a pixel are left out. A class may
+        have pixels but no tile, if it covers too small a part of each.
+      band_sums, band_squares: Sums of the values, in 0..255, and of their squares over the valid pixels, [bands].
     """
 
     field_id: str
@@ -38,18 +38,18 @@ class ShardReceipt(Document, frozen=True, kw_only=True):
     """shard → merge: what one shard holds. All statistics are integer sums, so merging them is exact in any order.
 
     Attributes:
-      source_digest: The plan's; a second run skips a shard whose receipt has the same.
-      path: The shard, `shards/<sha256>.tfrecord`; empty if no tile of it was good.
-      fields: By field and year, in that order.
+      source_digest: The digest from the plan; a later run skips a shard whose receipt has the same one.
+      path: The shard, `shards/<sha256>.tfrecord`; empty if none of its tiles was good.
+      fields: One row per field and year, sorted by both.
       class_tiles: Tiles that have the class, in class-list order, [C].
       class_pixels: Valid pixels of the class, [C].
-      valid_pixels, total_pixels: Over all tiles.
+      valid_pixels, total_pixels: Sums over all tiles.
       cooccurrence: Tiles that have both classes, [C][C].
       num_single_label: Tiles with exactly one class.
       band_histogram: Valid pixels by value, [bands][256].
-      tile_sizes: How many tiles have the size "<width>x<height>" as stored, in pixels.
-      picture_digests: Of the tiles' RGB files, one after the other in the order of the records; equal for equal files.
-      records: What the table of records says of them, one row after the other in their order; see record_table.py.
+      tile_sizes: Number of tiles by size "<width>x<height>" as stored, in pixels.
+      picture_digests: Digests of the tiles' RGB files, concatenated in record order; equal for equal files.
+      records: Rows of the table of records, concatenated in record order; see record_table.py.
       notes: Sorted.
     """
 
@@ -76,15 +76,15 @@ class ShardReceipt(Document, frozen=True, kw_only=True):
 
     @property
     def field_ids(self) -> tuple[str, ...]:
-        """Sorted, unique."""
+        """The ids of its fields, sorted and unique."""
         return tuple(sorted({field.field_id for field in self.fields}))
 
 
 class ShardReceipts(Document, frozen=True, kw_only=True):
-    """What one shard task hands to merge: which receipts of its partition are there, and nothing of what they hold.
+    """What one shard task hands to merge: the names of its partition's receipts, not their content.
 
     Attributes:
-      source_digests: The receipts' names, `receipts/<source digest>.json` under data_root, in the order of the plan.
+      source_digests: Name the receipts, `receipts/<source digest>.json` under data_root; in the order of the plan.
     """
 
     partition: int
@@ -105,9 +105,9 @@ class SplitSummary(msgspec.Struct, frozen=True, kw_only=True):
     """One split of the dataset.
 
     Attributes:
-      class_tiles: In the order of the class list, [C].
-      band_mean, band_std: In 0..1, [bands].
-      records_sha256: Of the table of its records, `shards/<sha256>.records` under data_root, in the order of `shards`.
+      class_tiles: Tiles that have the class, in class-list order, [C].
+      band_mean, band_std: Mean and standard deviation of the valid pixels, in 0..1, [bands].
+      records_sha256: Names its table of records, `shards/<sha256>.records` under data_root, in the order of `shards`.
     """
 
     num_tiles: int
@@ -127,15 +127,15 @@ class SplitSummary(msgspec.Struct, frozen=True, kw_only=True):
 class Manifest(Document, frozen=True, kw_only=True):
     """merge → train, evaluate: the dataset. Without it, a dataset does not exist.
 
-    Holds nothing that depends on where or when it was made: equal tiles and settings give equal bytes. Small however
-    many tiles there are, as every worker reads it: what there is of each field lies beside it.
+    Holds nothing that depends on where or when it was made: equal tiles and settings give equal bytes. Every worker
+    reads it, so it stays small however many tiles there are: the sums by field lie in a file beside it.
 
     Attributes:
-      splits: By name; a split without tiles is left out.
-      tile_size_px: Side that larger tiles were scaled down to, in pixels; 0 if all are as the source has them.
-      tile_sizes: Tiles by size "<width>x<height>" as stored, in pixels.
-      fields_sha256: Of `fields.jsonl` beside the manifest, the sums by field; empty if there is none.
-      rejected, notes: The first of them, sorted; there may be as many as tiles, and the receipts have all.
+      splits: Summaries by split name; a split without tiles is left out.
+      tile_size_px: Side that larger tiles were scaled down to, in pixels; 0 if tiles were not scaled.
+      tile_sizes: Number of tiles by size "<width>x<height>" as stored, in pixels.
+      fields_sha256: sha256 of the sums by field, `fields.jsonl` beside the manifest; empty if there is no such file.
+      rejected, notes: The first few, sorted; there may be as many as tiles, and the receipts hold all of them.
     """
 
     format_version: int = FORMAT_VERSION
@@ -156,13 +156,15 @@ class Manifest(Document, frozen=True, kw_only=True):
 
     @property
     def dataset_id(self) -> str:
-        """Names the dataset's folder, `datasets/<id>/` under data_root."""
+        """The name of the dataset's folder, `datasets/<id>/` under data_root."""
         return self.sha256[:16]
 
     @property
     def num_tiles(self) -> int:
+        """The number of tiles in all splits."""
         return sum(split.num_tiles for split in self.splits.values())
 
     @property
     def num_shards(self) -> int:
+        """The number of shards in all splits."""
         return sum(len(split.shards) for split in self.splits.values())

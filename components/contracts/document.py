@@ -1,7 +1,7 @@
-"""How what travels between the steps is written and read: as canonical JSON, and nothing else is accepted.
+"""Writes and reads the documents that travel between the steps, as canonical JSON and nothing else.
 
-A document's last line is a checksum of all the bytes before it. It stands there for what a reader
-cannot see otherwise: a digit that a disk, a network or an editor changed is still a digit.
+A document ends with a checksum of all the bytes before it. The checksum catches what a parser
+cannot: a digit that a disk, a network or an editor changed is still a digit.
 """
 
 import hashlib
@@ -22,9 +22,9 @@ _CHECKSUM_LINE_BYTES = len(b',\n "checksum": ""') + 64 + len(_END)
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of the documents: how one is written and read."""
+    """Base class of the documents, which writes and reads them."""
 
-    way_out: ClassVar[str] = "restore it, or remove it and run again the step that makes it"
+    way_out: ClassVar[str] = "restore it, or remove it and rerun the step that makes it"
 
     def to_json(self) -> bytes:
         """Returns the canonical JSON text, with the checksum and a final newline."""
@@ -33,10 +33,10 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @classmethod
     def from_json(cls, text: bytes, origin: str) -> Self:
-        """Reads a document; `origin` is where it came from, for the error.
+        """Parses a document; `origin` is where it came from, for error messages.
 
         Raises:
-          DataError: if `text` is not such a document, or not byte for byte what was written.
+          DataError: if `text` is not a document of this type, or differs from what was written.
         """
         line = _CHECKSUM_LINE.fullmatch(text, max(0, len(text) - _CHECKSUM_LINE_BYTES))
         content = text[: line.start()] if line else text
@@ -46,7 +46,7 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             cls._decoded(text, origin)
             raise DataError(f"{origin} has no checksum: it was written by hand or by an earlier version; {cls.way_out}")
         raise DataError(
-            f"{origin} is not the {cls.__name__.lower()} that was written: its checksum does not fit, "
+            f"{origin} is not the {cls.__name__.lower()} that was written: its checksum does not match, "
             f"so it was changed, reformatted or cut short; {cls.way_out}"
         )
 
@@ -72,4 +72,5 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @property
     def sha256(self) -> str:
+        """The sha256 of the canonical JSON text, in hexadecimal."""
         return hashlib.sha256(self.to_json()).hexdigest()

@@ -11,9 +11,9 @@ class EpochMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the learning curve; losses are means per tile, val_macro_f1 is at threshold 0.5.
 
     Attributes:
-      seconds: Of training and validation.
-      tiles_per_second: Of training alone, over all workers, without what was compiled.
-      input_wait_share: Share of the training's time spent waiting for a batch, 0..1, at the worker that waited longest.
+      seconds: Duration of training and validation.
+      tiles_per_second: Speed of training alone, over all workers, not counting compilation.
+      input_wait_share: Share of training time spent waiting for a batch, 0..1, by the worker that waited longest.
     """
 
     epoch: int
@@ -27,13 +27,13 @@ class EpochMetrics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bottleneck(msgspec.Struct, frozen=True, kw_only=True):
-    """What held a training up, see components/train/bottleneck.py.
+    """What limited a training's speed; see components/train/bottleneck.py.
 
     Attributes:
-      bound_by: "input", "compute", or "unknown" where the workers read by themselves.
-      input_wait_share: Share of the training's time spent waiting for a batch, 0..1.
-      tiles_per_second: Of training alone, over all workers.
-      step_seconds: Of one step, waiting included.
+      bound_by: "input", "compute", or "unknown" if the workers read their own input.
+      input_wait_share: Share of training time spent waiting for a batch, 0..1.
+      tiles_per_second: Speed of training alone, over all workers.
+      step_seconds: Duration of one step, including the wait for input.
       advice: What to change.
     """
 
@@ -45,18 +45,18 @@ class Bottleneck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrainingReceipt(Document, frozen=True, kw_only=True):
-    """train → evaluate, push: the trained model and how it came about.
+    """train → evaluate, push: the trained model and how it was made.
 
     Attributes:
       training_id: Hash of manifest, configuration and training code; names the folder under `training/`.
-      model_path: SavedModel under data_root, with the functions that components/train/export.py describes.
+      model_path: SavedModel under data_root, with the functions that components/train/model/export.py describes.
       config: The complete TrainConfig, as JSON values.
       label_mode: "multi_label" (sigmoid) or "single_label" (softmax).
-      ended_by: What ended it: "epochs", all of them done; "early_stopping"; or "max_seconds", perhaps within an epoch.
-      strategy: How the workers trained together, see components/train/strategies.py.
-      num_checkpoints: Written since the last restart.
-      checkpoint_stall_seconds: The longest that training stood still for one of them; they are written meanwhile.
-      bottleneck: Whether input or compute held it up, and what would make it faster.
+      ended_by: Why it ended: "epochs" (all are done), "early_stopping", or "max_seconds" (perhaps within an epoch).
+      strategy: How the workers trained together, see components/train/settings/strategies.py.
+      num_checkpoints: Checkpoints written since the last restart.
+      checkpoint_stall_seconds: Longest pause of training for one checkpoint; the writing itself overlaps with training.
+      bottleneck: Whether input or compute limited its speed, and what would make it faster.
     """
 
     training_id: str
@@ -82,7 +82,7 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
 
 
 class ClassScores(msgspec.Struct, frozen=True, kw_only=True):
-    """One class on the test split; all but `support` (tiles) in 0..1. AP is 0 where support is 0."""
+    """The scores of one class on the test split, in 0..1; `support` is in tiles. AP is 0 if support is 0."""
 
     threshold: float
     precision: float
@@ -93,7 +93,7 @@ class ClassScores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scores(msgspec.Struct, frozen=True, kw_only=True):
-    """A model on the test split. Macro averages are over the classes that have support."""
+    """A model's scores on the test split. Macro averages are over the classes that have support."""
 
     macro_f1: float
     macro_precision: float
@@ -103,17 +103,17 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evaluation(Document, frozen=True, kw_only=True):
-    """evaluate → gate, push.
+    """evaluate → gate, push: the scores of the new model and of the one in production.
 
     Attributes:
-      thresholds: Chosen on val, by class, in class-list order.
+      thresholds: By class, in class-list order; chosen on val.
       predictions_path: `.npz` under data_root: tile_ids, field_ids [N], labels [N, C] bool, candidate [N, C] float32
-        probabilities, candidate_predicted [N, C] bool, and, where there is a comparable production model, production,
+        probabilities, candidate_predicted [N, C] bool, and, if there is a comparable production model, production,
         production_predicted and production_thresholds [C].
-      production_version: What the pointer named at the time, comparable or not; None if nothing is in production.
-      production_training_id: The training that the production model came from; empty if unknown.
-      production: The production model on the same tiles; None if it was not compared.
-      production_note: Why production was not compared, if there is one and it was not.
+      production_version: The version the pointer named then, comparable or not; None if nothing is in production.
+      production_training_id: The training that made the production model; empty if unknown.
+      production: The production model's scores on the same tiles; None if it was not compared.
+      production_note: Why the model in production was not compared; empty if it was, or if there is none.
     """
 
     training_id: str
@@ -132,7 +132,7 @@ class Decision(Document, frozen=True, kw_only=True):
     """gate → push: "push" or "refuse", and why.
 
     Attributes:
-      difference: Candidate's macro F1 minus production's, and the low and high end of its interval by paired
+      difference: Candidate's macro F1 minus production's, and the low and high ends of its interval from a paired
         bootstrap; None without production.
     """
 
@@ -145,7 +145,7 @@ class Decision(Document, frozen=True, kw_only=True):
 
 
 class PushReceipt(Document, frozen=True, kw_only=True):
-    """What push published. `previous_version` is what the pointer named before."""
+    """What push published. `previous_version` is the version that the pointer named before."""
 
     model_version: str
     model_uri: str
@@ -157,9 +157,9 @@ class ModelCard(Document, frozen=True, kw_only=True):
 
     Attributes:
       version: The model's content version: a hash of weights, configuration, thresholds and classes.
-      thresholds: A class is predicted from this probability on, in class-list order; unused in single-label mode,
-        where the most probable class is predicted.
-      scores: On the test split of the dataset `manifest_sha256`.
+      thresholds: Lowest probability at which a class is predicted, in class-list order; unused in single-label mode,
+        which predicts the most probable class.
+      scores: Scores on the test split of the dataset `manifest_sha256`.
       usage: How to call the model, by signature.
     """
 
@@ -183,7 +183,7 @@ class Production(Document, frozen=True, kw_only=True):
     """`production.json` under models_uri: which version serves.
 
     Attributes:
-      version: Folder under `versions/`.
+      version: The version that serves, a folder under `versions/`.
       previous: The version that a rollback returns to; None for the first.
       earlier: The versions that were in production before `previous`, oldest first.
     """

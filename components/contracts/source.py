@@ -20,11 +20,11 @@ class SourceFile(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Annotation(msgspec.Struct, frozen=True, array_like=True):
-    """What the source's own statistics say of one class in a tile: annotated regions, which may overlap.
+    """The annotated regions of one class in a tile, from the source's own statistics; regions may overlap.
 
     Attributes:
-      num_regions: How many.
-      largest_area, total_area: Of the largest, and of all together, in pixels; 0 if not given.
+      num_regions: Number of regions.
+      largest_area, total_area: Area of the largest region, and of all together, in pixels; 0 if not given.
     """
 
     num_regions: int
@@ -41,10 +41,10 @@ class SourceTile(msgspec.Struct, frozen=True, kw_only=True):
       shard: Index of its shard within the split.
       rgb: 3-band image.
       nir: 1-band image of the same size; None for RGB-only layouts.
-      boundary, mask: PNG, 255 where the pixel is inside the field and where it is usable; None counts as all valid.
+      boundary, mask: PNGs, 255 where a pixel is inside the field, or usable; None means that all pixels are valid.
       labels: PNG mask by class name, only for the classes that have a file.
-      classes: The tile's classes where the layout gives them by tile and not by pixel.
-      annotated: By class, what the source's statistics say beside the masks; None if they say nothing about the tile.
+      classes: The tile's classes, if the layout gives them by tile instead of by pixel.
+      annotated: By class, from the source's statistics, in addition to the masks; None if they do not list the tile.
     """
 
     tile_id: str
@@ -71,7 +71,7 @@ class PlannedShard(msgspec.Struct, frozen=True, kw_only=True):
     """One shard to be written.
 
     Attributes:
-      source_digest: sha256 over everything its bytes follow from (tiles, file versions, settings).
+      source_digest: sha256 over everything that determines its bytes (tiles, file versions, settings).
     """
 
     split: str
@@ -91,15 +91,15 @@ class Partition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Inventory(Document, frozen=True, kw_only=True):
-    """ingest → shard, merge: which tiles there are, their split and their partition.
+    """ingest → shard, merge: the source's tiles, divided into splits and partitions.
 
     Attributes:
       fingerprint: sha256 over every source file's path, size and version.
-      split_origin: "official" or "by field"; how the split came about, for the report.
-      num_unlabelled: Tiles left aside because the layout gives them no labels.
-      min_class_fraction: A class counts as present from this share of the valid pixels on (and at least one pixel).
-      tile_size_px: Side that larger tiles are scaled down to in the shards, in pixels; 0 stores all as they are.
-      rejected: Tiles that could not even be paired.
+      split_origin: How the split was made, e.g. "official" or "by field", for the report.
+      num_unlabelled: Tiles set aside because the layout gives them no labels.
+      min_class_fraction: Lowest share of valid pixels at which a class counts as present (and at least one pixel).
+      tile_size_px: Side that larger tiles are scaled down to in the shards, in pixels; 0 scales none.
+      rejected: Tiles whose files could not be paired.
     """
 
     format_version: int = FORMAT_VERSION

@@ -1,28 +1,33 @@
-"""What the receipts of a dataset add up to: each is added and forgotten, so that memory does not grow with tiles."""
+"""Adds up the receipts of a dataset. Each is added and dropped, so memory holds only a few bytes per tile."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from components.agrivision import SPLITS
 from components.contracts import Inventory, Note, Shard, ShardReceipt
 from components.dataset.field_table import FieldTable
 from components.dataset.first_sorted import FirstSorted, Rejections
 from components.dataset.picture_digests import DIGEST_BYTES, PictureDigests
-from components.dataset.split_statistics import SplitStatistics
 from components.errors import DataError
 from components.records.record_table import row_bytes
 
 
 class DatasetSums:
-    """The sums over the receipts that were added.
+    """The sums over the receipts added so far.
 
     Attributes:
-      splits: By name.
-      shards: Those that have a file, by split, in the order of the plan.
-      num_tiles: Good tiles by split and index of the shard, all shards.
-      tile_sizes: Tiles by size "<width>x<height>".
+      splits: Statistics by split.
+      shards: Shards that have a file, by split, in the order of the plan.
+      num_tiles: Good tiles of every shard, by split and index of the shard.
+      tile_sizes: Number of tiles by size "<width>x<height>".
       fields: The sums by field.
-      digests: Of the pictures, in the order of the plan.
-      records: The rows of the table of records, by split, in the order of the plan.
-      rejections, notes: Of what may be as many as tiles, the number and the first.
-      first_shard: The path of the first shard that has the class, by class.
+      digests: Digests of the pictures, in the order of the plan.
+      records: Rows of the table of records, by split, in the order of the plan.
+      rejections, notes: Their number and the first few; there may be as many as tiles.
+      first_shard: Path of the first shard that has the class, by class.
     """
 
     def __init__(self, inventory: Inventory) -> None:
@@ -41,10 +46,10 @@ class DatasetSums:
         self.first_shard: dict[str, str] = {}
 
     def add(self, receipt: ShardReceipt) -> None:
-        """Adds a receipt; they come by split and index.
+        """Adds a receipt; receipts must come in order of split and index.
 
         Raises:
-          DataError: if it does not hold as many digests and rows as tiles.
+          DataError: if its digests or rows are not as many as its tiles.
         """
         for what, content, each in (
             ("digests", receipt.picture_digests, DIGEST_BYTES),
@@ -52,7 +57,7 @@ class DatasetSums:
         ):
             if len(content) != each * receipt.num_tiles:
                 raise DataError(
-                    f"{receipt.split} shard {receipt.index}: its receipt counts {receipt.num_tiles:,} tiles and has "
+                    f"{receipt.split} shard {receipt.index}: its receipt counts {receipt.num_tiles:,} tiles but has "
                     f"{len(content) // each:,} {what}; run the shard tasks again"
                 )
         self.num_tiles[receipt.split, receipt.index] = receipt.num_tiles
@@ -78,3 +83,56 @@ class DatasetSums:
                 num_single_label=receipt.num_single_label,
             )
         )
+
+
+class SplitStatistics:
+    """The sums that a SplitSummary holds, built up shard by shard; without the shards and the fields.
+
+    All are integers, so that they are exact.
+    """
+
+    def __init__(self, num_classes: int, num_bands: int) -> None:
+        self.num_tiles = 0
+        self._num_single_label = 0
+        self._valid_pixels = 0
+        self._class_tiles = np.zeros(num_classes, np.int64)
+        self._class_pixels = np.zeros(num_classes, np.int64)
+        self._cooccurrence = np.zeros((num_classes, num_classes), np.int64)
+        self._band_histogram = np.zeros((num_bands, 256), np.int64)
+
+    def add(self, receipt: ShardReceipt) -> None:
+        self.num_tiles += receipt.num_tiles
+        self._num_single_label += receipt.num_single_label
+        self._valid_pixels += receipt.valid_pixels
+        self._class_tiles += receipt.class_tiles
+        self._class_pixels += receipt.class_pixels
+        self._cooccurrence += receipt.cooccurrence
+        self._band_histogram += receipt.band_histogram
+
+    def summary_fields(self) -> dict[str, Any]:
+        """Returns the sums by SplitSummary's field names; needs at least one tile."""
+        histogram = _rows(self._band_histogram)
+        moments = [mean_and_std(band) for band in histogram]
+        return {
+            "num_tiles": self.num_tiles,
+            "num_single_label": self._num_single_label,
+            "class_tiles": tuple(self._class_tiles.tolist()),
+            "class_pixels": tuple(self._class_pixels.tolist()),
+            "cooccurrence": _rows(self._cooccurrence),
+            "valid_pixels": self._valid_pixels,
+            "band_mean": tuple(mean for mean, _ in moments),
+            "band_std": tuple(std for _, std in moments),
+            "band_histogram": histogram,
+        }
+
+
+def mean_and_std(histogram: Sequence[int]) -> tuple[float, float]:
+    """Returns mean and standard deviation, in 0..1, of pixels counted by value, [256]; exact sums, one division."""
+    count = sum(histogram)
+    first = sum(value * pixels for value, pixels in enumerate(histogram))
+    second = sum(value * value * pixels for value, pixels in enumerate(histogram))
+    return first / count / 255, math.sqrt(count * second - first * first) / count / 255
+
+
+def _rows(matrix: np.ndarray[Any, Any]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(row) for row in matrix.tolist())

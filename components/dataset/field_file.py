@@ -20,7 +20,7 @@ _ROWS_AT_A_TIME = 256
 
 @contextlib.contextmanager
 def field_file(table: FieldTable) -> Iterator[tuple[Path, str]]:
-    """Yields a temporary file of the sums by split, field and year, and its sha256; equal sums, equal bytes."""
+    """Yields a temporary file of the sums by split, field and year, and its sha256; equal sums give equal bytes."""
     encoder = msgspec.json.Encoder(order="sorted")
     digest = hashlib.sha256()
     with tempfile.TemporaryDirectory() as folder:
@@ -34,22 +34,22 @@ def field_file(table: FieldTable) -> Iterator[tuple[Path, str]]:
 
 
 def beside(manifest_uri: str) -> str:
-    """Returns where the file of a manifest is."""
+    """Returns the location of the file that belongs to a manifest."""
     folder, slash, _ = manifest_uri.rpartition("/")
     return f"{folder}{slash}{NAME}"
 
 
 def read_fields(manifest_uri: str, manifest: Manifest) -> FieldTable:
-    """Reads the sums by field of the dataset whose manifest is at `manifest_uri`, wherever that is.
+    """Reads the sums by field beside the manifest at `manifest_uri`, wherever that is.
 
     Raises:
-      DataError: if there are none, or they are not those that the manifest names.
+      DataError: if there are none, or they do not match the manifest.
     """
     dataset, uri = f"dataset {manifest.sha256[:16]}", beside(manifest_uri)
     if not manifest.fields_sha256:
         raise DataError(
-            f"{dataset} has no sums by field, as it was made by an earlier version; "
-            "run the pipeline again on the same source to have them"
+            f"{dataset} has no sums by field, because an earlier version made it; "
+            "run the pipeline again on the same source to get them"
         )
     table = FieldTable(manifest.classes, len(manifest.bands))
     decoder = msgspec.json.Decoder(tuple[str, FieldSums])
@@ -64,10 +64,10 @@ def read_fields(manifest_uri: str, manifest: Manifest) -> FieldTable:
 
 
 def check_fields(uri: str, manifest: Manifest) -> None:
-    """Reads the file and compares it with the manifest; one of an earlier version has none.
+    """Compares the file with the manifest; does nothing if the manifest names none, as in earlier versions.
 
     Raises:
-      DataError: if it is missing or another.
+      DataError: if it is missing or differs.
     """
     if manifest.fields_sha256:
         with _checked_copy(uri, f"dataset {manifest.sha256[:16]}", manifest.fields_sha256):
@@ -83,8 +83,8 @@ def _checked_copy(uri: str, dataset: str, sha256: str) -> Iterator[Path]:
                 found = hashlib.file_digest(content, "sha256").hexdigest()
         except FileNotFoundError as error:
             raise DataError(
-                f"the sums by field of {dataset} are missing: no {uri!r}; they lie beside its manifest, "
-                "<data_root>/datasets/<id>/, so name the manifest there"
+                f"the sums by field of {dataset} are missing: no {uri!r}; they lie beside the manifest in "
+                "<data_root>/datasets/<id>/, so give the path of the manifest there"
             ) from error
         if found != sha256:
             raise DataError(

@@ -1,4 +1,4 @@
-"""Counts of what may be as many as tiles, and the first few of it to show."""
+"""Counts items that may be as many as tiles, and keeps the first few to show."""
 
 import bisect
 import dataclasses
@@ -16,7 +16,7 @@ Item = TypeVar("Item", bound=Any)
 
 
 class FirstSorted(Generic[Item]):
-    """Counts items and keeps the first of them in sorted order, whatever the order in which they come."""
+    """Counts items and keeps the first of them in sorted order; items may come in any order."""
 
     def __init__(self, limit: int = MAX_LISTED) -> None:
         self.num_items = 0
@@ -24,6 +24,7 @@ class FirstSorted(Generic[Item]):
         self._kept: list[Item] = []
 
     def add(self, items: Iterable[Item]) -> None:
+        """Counts the items, and keeps those among the first."""
         for item in items:
             self.num_items += 1
             self._kept.append(item)
@@ -42,7 +43,7 @@ class FirstSorted(Generic[Item]):
 
 @dataclasses.dataclass
 class Reason:
-    """A reason for leaving tiles out; `examples` are the first of their names, sorted."""
+    """A reason for leaving out tiles; `examples` are the first of their names, sorted."""
 
     text: str
     num_tiles: int = 0
@@ -50,13 +51,14 @@ class Reason:
 
 
 class Rejections:
-    """The tiles that were left out: how many, the first of them, and their number by reason."""
+    """The tiles that were left out: their number, the first few, and their number by reason."""
 
     def __init__(self) -> None:
         self._listed: FirstSorted[Rejection] = FirstSorted()
         self._by_reason: dict[str, Reason] = {}
 
     def add(self, rejected: Iterable[Rejection]) -> None:
+        """Counts the rejected tiles, in total and by reason."""
         for bad in rejected:
             self._listed.add([bad])
             text = (
@@ -71,7 +73,7 @@ class Rejections:
         return self._listed.num_items
 
     def first(self) -> tuple[Rejection, ...]:
-        """Returns the first of them, sorted."""
+        """Returns the first rejections, sorted."""
         return self._listed.first()
 
     def reasons(self) -> list[Reason]:

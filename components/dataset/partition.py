@@ -1,4 +1,4 @@
-"""Reading what ingest planned: the tiles of a partition, one JSON line each, never the whole file at once."""
+"""Reads the tiles that ingest planned for a partition, one JSON line each, never the whole file at once."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -9,13 +9,13 @@ from components import storage
 from components.contracts import Partition, SourceTile
 from components.errors import DataError
 
-_CHUNK_BYTES = 8 * 2**20  # asked of a bucket at a time: large enough for few requests, small beside the rest
+_CHUNK_BYTES = 8 * 2**20  # per request to a bucket: large enough for few requests, small enough for memory
 
 Tile = TypeVar("Tile", bound=msgspec.Struct)
 
 
 class TileName(msgspec.Struct):
-    """What most readers need of a SourceTile, which is decoded three times as fast as all of it."""
+    """The part of a SourceTile that most readers need; it decodes three times as fast as the whole."""
 
     tile_id: str
     field_id: str
@@ -27,7 +27,7 @@ def planned_tiles(data_root: str, partition: Partition, form: type[Tile]) -> Ite
     """Yields a partition's tiles by (split, shard), read and decoded one at a time.
 
     Args:
-      form: SourceTile, or a struct with fewer of its fields, which is decoded faster.
+      form: SourceTile, or a struct with fewer of its fields, which decodes faster.
 
     Raises:
       DataError: if there is no such file, or a line is not a tile.
@@ -66,7 +66,7 @@ def _partition_lines(data_root: str, partition: Partition) -> Iterator[bytes]:
 
 
 def lines(uri: str) -> Iterator[bytes]:
-    """Yields the lines of a local file or an object, with their ends; an object is read in parts of 8 MB.
+    """Yields the lines of a local file or an object, with their line ends; an object is read in parts of 8 MB.
 
     Raises:
       FileNotFoundError: if there is no such file or object.

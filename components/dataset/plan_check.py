@@ -1,4 +1,4 @@
-"""Whether the lines of a partition file are those that ingest planned."""
+"""Checks that the lines of a partition file are those that ingest planned."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,17 +15,17 @@ ShardKey: TypeAlias = tuple[str, int]  # split, index
 def as_planned(
     tiles: Iterable[SourceTile], shards: Mapping[ShardKey, PlannedShard], inventory: Inventory, path: str
 ) -> Iterator[SourceTile]:
-    """Yields the tiles of `shards`, and stops after the last of a shard if one of its lines was changed.
+    """Yields the tiles of `shards`; fails after the last tile of a shard if one of its lines was changed.
 
-    A name, a path or a class that a disk or an editor changed would else end up in a shard, and in the receipt by
-    which every later run takes that shard for the one that was planned.
+    Otherwise a name, a path or a class that a disk or an editor changed would end up in a shard, and the shard's
+    receipt would make every later run accept it as planned.
 
     Args:
-      tiles: By shard; those of other shards are left out.
-      path: The partition file, for the error.
+      tiles: Sorted by shard; those of other shards are left out.
+      path: The partition file, for error messages.
 
     Raises:
-      DataError: if a shard has other tiles than planned.
+      DataError: if a shard's tiles are not those planned.
     """
     current: ShardKey | None = None
     digest, num_tiles = _new_digest(inventory), 0
@@ -47,10 +47,10 @@ def as_planned(
 def planned_names(
     shards: Mapping[ShardKey, PlannedShard], partition: Partition, inventory: Inventory, data_root: str
 ) -> Iterator[tuple[ShardKey, list[str]]]:
-    """Yields the names of the tiles of each of the shards of a partition, once all are known to be those planned.
+    """Yields each shard of a partition with the names of its tiles, after checking that they are those planned.
 
     Raises:
-      DataError: if they are not, or there is none.
+      DataError: if they are not, or a shard has none.
     """
     if not shards:
         return
@@ -58,7 +58,7 @@ def planned_names(
     num_shards = 0
     checked = as_planned(tiles, shards, inventory, partition.path)
     for key, group in itertools.groupby(checked, key=lambda tile: (tile.split, tile.shard)):
-        # Which goes to the end of the shard, where the check is. Not the tiles: small ones are many in a shard.
+        # Reads to the end of the shard, where the check is. Keeps names, not tiles: a shard may hold many small tiles.
         yield key, [tile.tile_id for tile in group]
         num_shards += 1
     if num_shards != len(shards):
@@ -81,11 +81,11 @@ def _require_planned(planned: PlannedShard, num_tiles: int, digest: SourceDigest
     name = f"{planned.split} shard {planned.index}"
     if num_tiles != planned.num_tiles:
         raise DataError(
-            f"{name}: the inventory plans {planned.num_tiles} tiles, {path!r} has {num_tiles}; "
+            f"{name}: the inventory plans {planned.num_tiles} tiles, but {path!r} has {num_tiles}; "
             "remove it and run ingest again"
         )
     if digest.hexdigest() != planned.source_digest:
         raise DataError(
-            f"{name}: its lines in {path!r} are not those that the inventory plans, so the file was changed after "
+            f"{name}: its lines in {path!r} are not those in the inventory's plan, so the file was changed after "
             "ingest wrote it; remove it and run ingest again"
         )

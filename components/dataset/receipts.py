@@ -1,4 +1,4 @@
-"""The receipts of the shards under data_root: one small file each, named by what its shard was made from."""
+"""Reads and writes the receipts of shards under data_root: one small file each, named by the shard's source digest."""
 
 from msgspec.structs import replace
 
@@ -10,12 +10,12 @@ FOLDER = "receipts"
 
 
 def receipt_uri(data_root: str, source_digest: str) -> str:
-    """Returns where the receipt is, or will be."""
+    """Returns the location of a receipt, written or not."""
     return storage.join(data_root, FOLDER, f"{source_digest}.json")
 
 
 def write_shard_receipt(data_root: str, receipt: ShardReceipt) -> None:
-    """Writes a receipt; its shard must be there already."""
+    """Writes a receipt; its shard must already exist."""
     storage.write_bytes(receipt_uri(data_root, receipt.source_digest), receipt.to_json())
 
 
@@ -28,12 +28,12 @@ def read_shard_receipt(data_root: str, planned: PlannedShard) -> ShardReceipt:
     """
     uri = receipt_uri(data_root, planned.source_digest)
     receipt = ShardReceipt.from_json(storage.read_bytes(uri), uri)
-    # The digest is of what the shard holds, not of its place: the plan says where it belongs.
+    # The digest covers what the shard holds, not its place: the plan says where it belongs.
     return replace(receipt, split=planned.split, index=planned.index)
 
 
 def is_done(data_root: str, planned: PlannedShard) -> bool:
-    """Tells whether an earlier run wrote the shard: its receipt can be read, and its file has the size that it says."""
+    """Returns whether an earlier run wrote the shard: its receipt is readable and its file has the size given there."""
     try:
         receipt = read_shard_receipt(data_root, planned)
     except (FileNotFoundError, DataError):
@@ -42,30 +42,30 @@ def is_done(data_root: str, planned: PlannedShard) -> bool:
 
 
 def checked_receipt(data_root: str, planned: PlannedShard, inventory: Inventory) -> ShardReceipt:
-    """Returns the receipt of a planned shard that fits the plan, and whose shard is there.
+    """Returns the receipt of a planned shard, after checking that it fits the plan and that the shard exists.
 
     Raises:
-      DataError: if it does not, or is not, naming the shard.
+      DataError: if a check fails; names the shard.
     """
     name = f"{planned.split} shard {planned.index}"
     try:
         receipt = read_shard_receipt(data_root, planned)
     except FileNotFoundError as error:
         raise DataError(
-            f"{name}: its receipt, {FOLDER}/{planned.source_digest}.json under {data_root!r}, is gone; "
+            f"{name}: its receipt, {FOLDER}/{planned.source_digest}.json under {data_root!r}, is missing; "
             "run the shard tasks again"
         ) from error
     num_tiles = receipt.num_tiles + len(receipt.rejected)
     if num_tiles != planned.num_tiles:
         raise DataError(
-            f"{name}: planned with {planned.num_tiles} tiles, but its receipt is of {num_tiles} tiles; "
+            f"{name}: planned with {planned.num_tiles} tiles, but its receipt has {num_tiles}; "
             "run the shard tasks again"
         )
     shape = (len(receipt.class_tiles), len(receipt.band_histogram))
     if shape != (len(inventory.classes), len(inventory.bands)):
         raise DataError(
             f"{name}: expected {len(inventory.classes)} classes and {len(inventory.bands)} bands, "
-            f"its receipt has {shape[0]} and {shape[1]}; run the shard tasks again"
+            f"but its receipt has {shape[0]} and {shape[1]}; run the shard tasks again"
         )
     if receipt.path:
         size = storage.size(storage.join(data_root, receipt.path))

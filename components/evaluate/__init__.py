@@ -1,0 +1,1 @@
+"""Step: thresholds on val, scores on test, production on the same tiles; its report."""

@@ -1,4 +1,4 @@
-"""Evaluates a trained model: thresholds on val, scores on test, the same tiles for the model in production."""
+"""Evaluates a trained model: chooses thresholds on val, scores it on test, and compares the production model there."""
 
 import dataclasses
 import hashlib
@@ -23,11 +23,11 @@ from components.report import write_page
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationResult:
-    """What the evaluate step hands on.
+    """The results of the evaluate step.
 
     Attributes:
-      metrics: Scalars for the KFP page, all finite; F1 of the classes that have support.
-      summary: One line.
+      metrics: Scalars for the KFP page, all finite; F1 only for classes with support.
+      summary: One line for the log.
     """
 
     evaluation: Evaluation
@@ -55,10 +55,10 @@ def evaluate_training(
     report_path: Path,
     log: StepLog,
 ) -> EvaluationResult:
-    """Evaluates a training, writes its predictions under `data_root` and its HTML report to `report_path`.
+    """Evaluates a training; writes its predictions under `data_root` and its HTML report to `report_path`.
 
     Raises:
-      SettingsError: if the training was made from another dataset.
+      SettingsError: if the training used another dataset.
       DataError: if there are no test tiles, or the model or a shard cannot be read.
     """
     _check(manifest, receipt)
@@ -72,7 +72,7 @@ def evaluate_training(
     test = everything.for_label_mode(label_mode)
     if not len(test.tile_ids):
         raise DataError(
-            f"none of the {len(everything.tile_ids):,} test tiles has exactly one class, as label_mode asks"
+            f"none of the {len(everything.tile_ids):,} test tiles has exactly one class, as label_mode requires"
         )
     predicted = decide(test.probabilities, thresholds, label_mode)
     scores = score(test.labels, test.probabilities, predicted, thresholds, classes)
@@ -119,7 +119,7 @@ def _check(manifest: Manifest, receipt: TrainingReceipt) -> None:
 def _compare(
     incumbent: Incumbent, data_root: str, manifest: Manifest, label_mode: str, log: StepLog
 ) -> tuple[_Compared | None, str]:
-    """Returns the production model's part, or None and why not; its failure is not the evaluation's."""
+    """Returns the production model's results, or None and the reason; its failure does not fail the evaluation."""
     card = incumbent.card
     if incumbent.answer is None or card is None:
         if incumbent.note:
@@ -127,7 +127,7 @@ def _compare(
         return None, incumbent.note
     try:
         everything = predict_split(incumbent.answer, data_root, manifest, "test", log, "production")
-    except DataError as error:  # the same tiles were just read, so it is the model's fault
+    except DataError as error:  # the same tiles have just been read, so the model is at fault
         log.line(f"production is not compared: {error}")
         return None, f"version {incumbent.version}: {error}"
     test = everything.for_label_mode(label_mode)
@@ -139,7 +139,7 @@ def _compare(
 def _write_predictions(
     data_root: str, test: Predictions, predicted: NDArray[np.bool_], compared: _Compared | None
 ) -> str:
-    """Writes the predictions under the hash of their content; returns the path under `data_root`."""
+    """Writes the predictions under the hash of their content; returns their path under `data_root`."""
     arrays = {
         "tile_ids": test.tile_ids,
         "field_ids": test.field_ids,

@@ -1,4 +1,4 @@
-"""Tiles that show what a model gets right and wrong, chosen by its own confidence."""
+"""Chooses tiles that show what a model gets right and wrong, by the model's own confidence."""
 
 import dataclasses
 import io
@@ -34,7 +34,7 @@ class JudgedTile:
 def choose_judged_tiles(
     predictions: Predictions, predicted: NDArray[np.bool_], classes: Sequence[str]
 ) -> list[JudgedTile]:
-    """Chooses per class the surest tile found, the worst one missed and the surest false alarm, if any."""
+    """Chooses, for each class, the surest tile found, the worst one missed and the surest false alarm, if any."""
     examples = []
     for c, name in enumerate(classes):
         scores, true, guess = predictions.probabilities[:, c], predictions.labels[:, c], predicted[:, c]
@@ -52,9 +52,9 @@ def choose_judged_tiles(
 def read_thumbnails(
     data_root: str, manifest: Manifest, split: str, positions: Iterable[int]
 ) -> dict[int, NDArray[np.uint8]]:
-    """Reads the tiles at `positions` of a split again, and returns a small picture of each, uint8 [H, W, 3].
+    """Reads the tiles at `positions` of a split again, and returns a thumbnail of each, uint8 [H, W, 3].
 
-    RGB, and NIR below it where there is one; what is not valid is dimmed.
+    A thumbnail shows RGB and, if present, NIR below it; invalid pixels are dimmed.
     """
     wanted = set(positions)
     thumbnails: dict[int, NDArray[np.uint8]] = {}
@@ -85,7 +85,7 @@ def _thumbnail(rgb: bytes, nir: bytes, valid_mask: bytes) -> NDArray[np.uint8]:
 
 
 def _pixels(encoded: bytes, mode: str) -> NDArray[np.uint8]:
-    """Returns a small picture, uint8 [H, W, 3 or 1]."""
+    """Returns a thumbnail, uint8 [H, W, 3 or 1]."""
     from PIL import Image
 
     with Image.open(io.BytesIO(encoded)) as image:

@@ -1,4 +1,4 @@
-"""A model's answers on the records of a split, batch by batch."""
+"""Runs a model on the records of a split, batch by batch."""
 
 import bisect
 import dataclasses
@@ -23,18 +23,18 @@ from components.storage import whole_folder
 # (rgb, nir, valid_mask) encoded, string [N] each -> probabilities float32 [N, C]
 Answer: TypeAlias = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], Any]
 
-_BATCH_SIZE = 32  # tiles; decoded at 512 px with 4 bands, 34 MB
+_BATCH_SIZE = 32  # tiles; 34 MB when decoded at 512 px with 4 bands
 
 
 @dataclasses.dataclass(frozen=True)
 class Predictions:
-    """A split's tiles and the probabilities of a model for them.
+    """A split's tiles and a model's probabilities for them.
 
     Attributes:
       tile_ids, field_ids: [N].
       labels: [N, C].
       probabilities: In 0..1, finite, [N, C].
-      positions: Where the tile's record stands in the split, counted over its shards in order, [N].
+      positions: Position of the tile's record in the split, counted over its shards in order, [N].
     """
 
     tile_ids: NDArray[np.str_]
@@ -45,11 +45,11 @@ class Predictions:
 
     @property
     def unit_ids(self) -> NDArray[np.str_]:
-        """What errs together: the tile's field, or the tile itself where its field is not known."""
+        """The unit whose tiles err together: the tile's field, or the tile itself if its field is unknown."""
         return np.where(self.field_ids == "", self.tile_ids, self.field_ids)
 
     def for_label_mode(self, label_mode: str) -> "Predictions":
-        """Returns the tiles that count: in single-label mode, as in training, those with exactly one class."""
+        """Returns the tiles that count: in single-label mode, as in training, only those with exactly one class."""
         if label_mode != "single_label":
             return self
         counts = self.labels.sum(axis=1) == 1
@@ -60,7 +60,7 @@ def load_saved_model(uri: str) -> Any:
     """Loads a SavedModel from a folder or a bucket.
 
     Raises:
-      DataError: if there is none, or it is damaged.
+      DataError: if it is missing or damaged.
     """
     with tempfile.TemporaryDirectory() as temporary:
         if not storage.exists(storage.join(uri, "saved_model.pb")):
@@ -68,17 +68,17 @@ def load_saved_model(uri: str) -> Any:
         folder = whole_folder.download(uri, Path(temporary))
         try:
             return tf.saved_model.load(os.fspath(folder))
-        # What a damaged SavedModel raises depends on where the damage is: OSError, ValueError, KeyError, DecodeError,
-        # or one of TensorFlow's own.
+        # The error depends on where the damage is: OSError, ValueError, KeyError, DecodeError, or one of TensorFlow's
+        # own.
         except Exception as error:
             raise DataError(f"cannot load the SavedModel at {uri!r}: {_first_line(error)}") from error
 
 
 def trained_model(data_root: str, receipt: TrainingReceipt) -> Answer:
-    """Returns the function of a trained model that answers encoded tiles."""
+    """Returns the trained model as a function from encoded tiles to probabilities."""
     model = load_saved_model(storage.join(data_root, receipt.model_path))
 
-    # A closure, because a loaded function does not keep its model's variables alive.
+    # A closure, because a loaded function alone does not keep its model's variables alive.
     def answer(rgb: tf.Tensor, nir: tf.Tensor, valid_mask: tf.Tensor) -> Any:
         return model.predict_encoded(rgb, nir, valid_mask)
 
@@ -88,14 +88,14 @@ def trained_model(data_root: str, receipt: TrainingReceipt) -> Answer:
 def predict_split(
     answer: Answer, data_root: str, manifest: Manifest, split: str, log: StepLog, who: str
 ) -> Predictions:
-    """Answers every record of a split, in the order of its shards.
+    """Predicts every record of a split, in the order of its shards.
 
     Args:
-      who: whose answers these are, for the log and errors, e.g. "the candidate".
+      who: which model this is, for the log and errors, e.g. "the candidate".
 
     Raises:
-      DataError: if a shard is missing or not of the manifest's size, a record cannot be decoded, or a probability is
-        not finite.
+      DataError: if a shard is missing or its size is not the manifest's, a record cannot be decoded, or a probability
+        is not finite.
     """
     summary = manifest.splits[split]
     uris = [storage.join(data_root, shard.path) for shard in summary.shards]
@@ -144,7 +144,7 @@ def predict_split(
 
 
 def _failing_shard(uris: Sequence[str], num_tiles: Sequence[int], num_answered: int) -> str:
-    """Returns the shard that a batch failed on: one that cannot be read, or else the one that the batch begins in."""
+    """Returns the shard that a batch failed on: one that cannot be read, or else the one where the batch begins."""
     ends = list(itertools.accumulate(num_tiles))
     first = bisect.bisect_right(ends, num_answered)
     last = bisect.bisect_left(ends, num_answered + _BATCH_SIZE)

@@ -1,4 +1,4 @@
-"""The model in production, for comparison on the same tiles."""
+"""Loads the model in production, to compare it on the same tiles."""
 
 import dataclasses
 
@@ -6,18 +6,18 @@ from components import storage
 from components.contracts import Manifest, ModelCard, Production
 from components.errors import DataError
 from components.evaluate.predictions import Answer, load_saved_model
-from components.registry.versions import CARD, POINTER, card_uri, pointer_uri, version_uri
+from components.registry import CARD, POINTER, card_uri, pointer_uri, version_uri
 
 
 @dataclasses.dataclass(frozen=True)
 class Incumbent:
-    """What is in production.
+    """The model in production.
 
     Attributes:
-      version: None if nothing is, or the pointer cannot be read.
-      card, answer: None if it cannot be compared.
+      version: None if nothing is in production, or the pointer cannot be read.
+      card, answer: None if the model cannot be compared.
       training_id: Empty if unknown.
-      note: Why it cannot be compared; empty if it can, or if nothing is in production.
+      note: Why the model cannot be compared; empty if it can be, or if nothing is in production.
     """
 
     version: str | None = None
@@ -28,7 +28,7 @@ class Incumbent:
 
 
 def load_production(models_uri: str, manifest: Manifest) -> Incumbent:
-    """Loads the model in production; one that is absent, damaged or of another kind is noted, and no error."""
+    """Loads the model in production; if it is absent, damaged or of another kind, that is a note and not an error."""
     content, _ = storage.read_pointer(pointer_uri(models_uri))
     if content is None:
         return Incumbent()

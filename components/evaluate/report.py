@@ -1,4 +1,4 @@
-"""The evaluation's HTML report."""
+"""The HTML report of the evaluation."""
 
 import html
 from collections.abc import Sequence
@@ -31,13 +31,13 @@ def blocks(
     """Returns the report's blocks for `components.report.page`.
 
     Args:
-      predictions, predicted: the test split, and the classes predicted for it, bool [N, C].
-      thumbnails: pictures of the examples' tiles by their position in the split.
+      predictions, predicted: the test split, and the predicted classes, bool [N, C].
+      thumbnails: thumbnails of the examples' tiles by their position in the split.
     """
     result = _headline(manifest, receipt, evaluation)
     result += _class_table(evaluation, receipt.label_mode)
     result += [
-        report.heading("What is taken for what"),
+        report.heading("Confusion matrix"),
         report.figure(_confusion_figure(confusion), "Tiles by true class (rows) and predicted class (columns)."),
     ]
     if receipt.label_mode != "single_label":
@@ -45,12 +45,12 @@ def blocks(
             report.paragraph(
                 "A tile can have several classes. The diagonal counts classes that were found. A missed class counts "
                 "in the column of each class predicted in its place, or under background if there was none; a class "
-                "predicted on top of the right ones counts in background's row."
+                "predicted in addition to the right ones counts in background's row."
             )
         )
     result += [
-        report.heading("Ranking, whatever the threshold"),
-        report.figure(_curves_figure(predictions, roc, evaluation.candidate), "Precision over recall, and all as ROC."),
+        report.heading("Ranking, at any threshold"),
+        report.figure(_curves_figure(predictions, roc, evaluation.candidate), "Precision-recall by class, and ROC."),
     ]
     return result + _example_blocks(manifest, predictions, predicted, examples, thumbnails)
 
@@ -102,8 +102,8 @@ def _class_table(evaluation: Evaluation, label_mode: str) -> list[str]:
     if single:
         note += "The most probable class is predicted; there are no thresholds."
     else:
-        note += "thresh.: a class is predicted from this probability on, chosen on the val split for the highest F1."
-    # Seven columns side by side in 448 pixels.
+        note += "thresh.: the lowest probability at which the class is predicted, chosen on the val split for high F1."
+    # Seven columns must fit side by side in 448 pixels.
     small = f'<div style="font-size:.86em">{report.table(header, rows)}</div>'
     result = [report.heading("By class"), small, report.paragraph(note)]
     production = evaluation.production
@@ -114,7 +114,7 @@ def _class_table(evaluation: Evaluation, label_mode: str) -> list[str]:
             if scores.support
         ]
         result += [
-            report.heading(f"Against version {evaluation.production_version}, in production"),
+            report.heading(f"Compared with version {evaluation.production_version}, in production"),
             report.table(["F1 by class", "this model", "production", "difference"], changes),
         ]
     return result
@@ -128,7 +128,7 @@ def _confusion_figure(confusion: ConfusionMatrix) -> Any:
     size = max(3.2, 1.6 + 0.42 * num)
     plot = Figure(figsize=(size, size))
     axes = plot.add_subplot()
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # of the row, so that rare classes are seen
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # of the row, so that rare classes stand out
     axes.imshow(share, cmap="Greens", vmin=0, vmax=1)
     for row, column in np.argwhere(matrix > 0):
         color = "white" if share[row, column] > 0.6 else "black"
@@ -149,7 +149,7 @@ def _curves_figure(predictions: Predictions, roc: RocCurve, scores: Scores) -> A
     for c, (name, values) in enumerate(scores.per_class.items()):
         if values.support:
             precision, recall, _ = precision_recall_curve(predictions.labels[:, c], predictions.probabilities[:, c])
-            # Few enough points for a light SVG; the curve has one per tile.
+            # Few enough points for a small SVG; the curve has one per tile.
             points = np.unique(np.linspace(0, len(recall) - 1, min(len(recall), 200)).round().astype(int))
             style = ("-", "--")[c // 10 % 2]
             label = f"{name} ({values.average_precision:.2f})"
@@ -178,8 +178,8 @@ def _example_blocks(
     result = [
         report.heading("Right and wrong"),
         report.paragraph(
-            f"Of each class the surest tile found, the worst one missed and the surest false alarm. {bands}; "
-            "pixels that do not count are dark."
+            f"For each class, the surest tile found, the worst one missed and the surest false alarm. {bands}; "
+            "invalid pixels are dark."
         ),
     ]
     for name in manifest.classes:

@@ -1,16 +1,17 @@
-"""How good a model is on labelled tiles. Nothing here is ever NaN: KFP breaks on one."""
+"""Scores a model on labelled tiles. No result is ever NaN, because KFP fails on NaN."""
 
 import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_curve
+from sklearn.metrics import average_precision_score, roc_curve
 
 from components.contracts import ClassScores, Scores
+from components.f1_score import f1, macro
 
 BACKGROUND = "background"
-MAX_ROC_POINTS = 200  # more than this the KFP page does not draw
+MAX_ROC_POINTS = 200  # the KFP page does not draw more
 
 
 def score(
@@ -22,33 +23,26 @@ def score(
 ) -> Scores:
     """Scores the predictions `predicted` and the ranking by `probabilities` against `labels`, all [N, C].
 
-    Macro averages and mAP are over the classes that have support; all are 0 if none has.
+    Precision and recall are 0 where nothing is predicted, or true. Macro averages and mAP are over the classes that
+    have support; all are 0 if none has.
     """
-    precision, recall, f1, support = precision_recall_fscore_support(
-        labels.astype(int), predicted.astype(int), average=None, labels=range(len(classes)), zero_division=0
-    )
-    supported = support > 0
+    hits, positive, support = (each.sum(axis=0) for each in (labels & predicted, predicted, labels))  # each [C]
+    precision, recall = hits / np.maximum(positive, 1), hits / np.maximum(support, 1)
+    f1_scores = f1(hits, positive, support)
     average_precision = np.array(
-        [
-            average_precision_score(labels[:, c], probabilities[:, c]) if supported[c] else 0.0
-            for c in range(len(classes))
-        ]
+        [average_precision_score(labels[:, c], probabilities[:, c]) if support[c] else 0.0 for c in range(len(classes))]
     )
-
-    def macro(values: NDArray[np.float64]) -> float:
-        return float(values[supported].mean()) if supported.any() else 0.0
-
     return Scores(
-        macro_f1=macro(f1),
-        macro_precision=macro(precision),
-        macro_recall=macro(recall),
-        map=macro(average_precision),
+        macro_f1=macro(f1_scores, support),
+        macro_precision=macro(precision, support),
+        macro_recall=macro(recall, support),
+        map=macro(average_precision, support),
         per_class={
             name: ClassScores(
                 threshold=float(thresholds[c]),
                 precision=float(precision[c]),
                 recall=float(recall[c]),
-                f1=float(f1[c]),
+                f1=float(f1_scores[c]),
                 average_precision=float(average_precision[c]),
                 support=int(support[c]),
             )
@@ -70,11 +64,11 @@ def confusion_matrix(
 ) -> ConfusionMatrix:
     """Returns the confusion matrix; a plain one in single-label mode.
 
-    In multi-label mode the dataset's rule for overlapping labels, carried over from one predicted class per pixel to a
-    set per tile, with "background" standing for an empty set: every class that is both true and predicted counts on
-    the diagonal. Every missed class counts against every class predicted in its place, or against background if there
-    is none; a class predicted though nothing was missed counts in background's row. So the diagonal holds the true
-    positives, and what is off it was wrong.
+    In multi-label mode it follows the dataset's rule for overlapping labels, extended from one predicted class per
+    pixel to a set per tile, with "background" for an empty set. A class that is both true and predicted counts on the
+    diagonal. A missed class counts against every class predicted in its place, or against background if there is none;
+    a class predicted when nothing was missed counts in background's row. So the diagonal holds the true positives, and
+    everything off it is an error.
     """
     num_classes = len(classes)
     categories = list(classes) if label_mode == "single_label" else [*classes, BACKGROUND]
@@ -92,7 +86,7 @@ def confusion_matrix(
 
 @dataclasses.dataclass(frozen=True)
 class RocCurve:
-    """False and true positive rates and thresholds, finite and in 0..1; empty where all labels are equal."""
+    """False and true positive rates and thresholds, finite and in 0..1; empty if all labels are equal."""
 
     false_positive_rate: list[float]
     true_positive_rate: list[float]

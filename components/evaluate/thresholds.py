@@ -1,36 +1,38 @@
-"""From probabilities to decisions: one threshold per class, chosen on the val split."""
+"""Turns probabilities into decisions: one threshold per class, chosen on the val split."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from components.f1_score import f1
+
 UNDECIDED = 0.5
 LOWEST, HIGHEST = 0.01, 0.99
 
-# Tried on two small models over 200 splits of 18 fields in halves: macro F1 on the unseen half is 0.781 and 0.568, and
-# the bare optimum of the seen half gives 0.749 and 0.539. On simulated scores that are far from probabilities, where
-# always 0.5 finds next to nothing, they cost at most 0.05 F1 with 3 positives and 0.005 with 20.
+# Tested with two small models on 200 random halves of 18 fields: macro F1 on the unseen half is 0.781 and 0.568, while
+# the plain optimum of the seen half gives 0.749 and 0.539. On simulated scores that are far from probabilities, where a
+# fixed 0.5 finds almost nothing, they cost at most 0.05 F1 with 3 positives and 0.005 with 20.
 _PRIOR_FIELDS = 4.0  # how many val fields the prior is worth
 _KEPT_F1 = 0.8  # share of the best F1 on val that a threshold must keep
 
-# Rounding makes a threshold, and with it the model's version, deaf to the last bits of a probability.
+# Rounding keeps the last bits of a probability from changing a threshold, and with it the model's version.
 _DECIMALS = 5
 
 
 def choose_thresholds(
     probabilities: NDArray[np.float32], labels: NDArray[np.bool_], field_ids: NDArray[np.str_]
 ) -> tuple[float, ...]:
-    """Chooses the threshold of every class, so that F1 on unseen fields is high.
+    """Chooses the threshold of every class for a high F1 on unseen fields.
 
-    The one that maximises F1 on these tiles, midway between two neighbouring scores, drawn towards 0.5: the fewer
-    fields have the class, the further, because the best cut for a few fields is mostly luck; but only as far as F1
-    stays near its best, because the scores of a rare class may all be far below 0.5.
+    Starts from the threshold with the highest F1 on these tiles, midway between two neighbouring scores, and draws it
+    towards 0.5. The fewer fields have the class, the further it is drawn, because the best cut for a few fields is
+    mostly luck. But F1 must stay near its best, because the scores of a rare class may all be far below 0.5.
 
     Args:
       probabilities: in 0..1, [N, C], on the val split.
       labels: [N, C].
-      field_ids: [N]; tiles of one field are one witness.
+      field_ids: [N]; the tiles of a field count as one observation.
 
     Returns:
       Thresholds in 0.01..0.99, [C]; 0.5 for a class without positives.
@@ -42,7 +44,7 @@ def choose_thresholds(
 
 
 def fixed_thresholds(num_classes: int) -> tuple[float, ...]:
-    """Returns the thresholds of a single-label model, which only state that there is nothing to choose."""
+    """Returns the thresholds of a single-label model: placeholders, because there is nothing to choose."""
     return (UNDECIDED,) * num_classes
 
 
@@ -52,27 +54,23 @@ def _choose(scores: NDArray[np.float64], positive: NDArray[np.bool_], num_fields
     best, best_f1 = _best_cut(scores, positive)
     drawn = _PRIOR_FIELDS / (num_fields + _PRIOR_FIELDS)
     for share in (drawn, drawn / 2, drawn / 4):
-        # In log-odds, in which 0.5 is 0: the scores of a rare class crowd near 0, where a step of 0.1 is a world.
+        # In log-odds, where 0.5 is 0: the scores of a rare class crowd near 0, where a step of 0.1 is huge.
         threshold = _bounded(1 / (1 + np.exp(-(1 - share) * _logit(best))))
-        if _f1(scores >= threshold, positive) >= _KEPT_F1 * best_f1:
+        predicted = scores >= threshold
+        if f1((predicted & positive).sum(), predicted.sum(), positive.sum()) >= _KEPT_F1 * best_f1:
             return threshold
     return _bounded(best)
 
 
 def _best_cut(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> tuple[float, float]:
-    """Returns the cut of the highest F1, and that F1; of equal ones the highest cut."""
+    """Returns the cut with the highest F1, and that F1; among equals, the highest cut."""
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
-    num_predicted = np.arange(1, len(scores) + 1)
-    f1 = 2 * np.cumsum(positive[order]) / (num_predicted + positive.sum())
+    of_cut = f1(np.cumsum(positive[order]), np.arange(1, len(scores) + 1), positive.sum())
     below = np.append(ranked[1:], 0.0)
-    f1[:-1][ranked[:-1] == below[:-1]] = -1.0  # no cut can part equal scores
-    cut = int(np.argmax(f1))
-    return float(ranked[cut] + below[cut]) / 2, float(f1[cut])
-
-
-def _f1(predicted: NDArray[np.bool_], positive: NDArray[np.bool_]) -> float:
-    return 2 * float((predicted & positive).sum()) / float(predicted.sum() + positive.sum())
+    of_cut[:-1][ranked[:-1] == below[:-1]] = -1.0  # no cut can separate equal scores
+    cut = int(np.argmax(of_cut))
+    return float(ranked[cut] + below[cut]) / 2, float(of_cut[cut])
 
 
 def _bounded(threshold: float) -> float:
@@ -85,10 +83,10 @@ def _logit(probability: float) -> float:
 
 
 def decide(probabilities: NDArray[np.float32], thresholds: Sequence[float], label_mode: str) -> NDArray[np.bool_]:
-    """Returns which classes a model predicts, bool [N, C], for probabilities float32 [N, C].
+    """Returns the classes that a model predicts, bool [N, C], for probabilities float32 [N, C].
 
-    Multi-label: every class whose probability reaches its threshold, compared as float32 as the served model does.
-    Single-label: the most probable class, the first of equal ones.
+    Multi-label: every class whose probability reaches its threshold, compared as float32 like the served model.
+    Single-label: the most probable class, the first among equals.
     """
     if label_mode == "single_label":
         return np.asarray(np.eye(probabilities.shape[1], dtype=np.bool_)[probabilities.argmax(axis=1)])

@@ -1,4 +1,4 @@
-"""Whether a model may be pushed: good enough, and better than production by more than noise."""
+"""Decides whether a model is pushed: it must be good enough, and better than production by more than noise."""
 
 import io
 
@@ -8,26 +8,27 @@ from numpy.typing import NDArray
 from components import storage
 from components.contracts import Decision, Evaluation
 from components.errors import DataError, SettingsError
+from components.f1_score import f1, macro_of_each
 
 PUSH = "push"
 REFUSE = "refuse"
 
 _NUM_RESAMPLES = 1_000
 _SEED = 20_200_615
-# Fewer fields than this tell little about other fields: an interval over them is too narrow.
+# Fewer fields than this say little about other fields: an interval over them is too narrow.
 _MIN_FIELDS = 10
 
 
 def decide_push(data_root: str, min_macro_f1: float, evaluation: Evaluation) -> Decision:
     """Decides on a model by its scores on the test split.
 
-    A model is pushed if its macro F1 reaches `min_macro_f1` and, where production was compared, the 95 % interval of
-    the difference lies above 0. A production model that could not be compared (other classes, damaged) does not stand
-    in the way; the reason says so.
+    A model is pushed if its macro F1 reaches `min_macro_f1` and, if production was compared, the 95 % interval of the
+    difference lies above 0. A production model that could not be compared (other classes, damaged) does not block the
+    push; the reason mentions it.
 
     Raises:
       SettingsError: if `min_macro_f1` is not in [0, 1].
-      DataError: if the predictions of the evaluation are gone.
+      DataError: if the predictions of the evaluation are missing or unreadable.
     """
     if not 0 <= min_macro_f1 <= 1:
         raise SettingsError(f"gate_min_macro_f1 must be in [0, 1], got {min_macro_f1}")
@@ -49,7 +50,7 @@ def _decide(evaluation: Evaluation, floor: float, difference: tuple[float, float
     macro_f1 = evaluation.candidate.macro_f1
     version = evaluation.production_version
     if version and evaluation.production_training_id == evaluation.training_id:
-        return REFUSE, f"this very model (training {evaluation.training_id}) is in production already as {version}"
+        return REFUSE, f"this model (training {evaluation.training_id}) is already in production as {version}"
     if macro_f1 < floor:
         return REFUSE, f"macro F1 {macro_f1:.3f} is below the floor {floor:.3f}"
     reaches = f"macro F1 {macro_f1:.3f} reaches the floor {floor:.3f}"
@@ -85,11 +86,11 @@ def macro_f1_difference(
     tile_ids: NDArray[np.str_],
     field_ids: NDArray[np.str_],
 ) -> tuple[float, float, float]:
-    """Returns candidate's macro F1 minus production's on the same tiles, and the 95 % interval of it.
+    """Returns candidate's macro F1 minus production's on the same tiles, and its 95 % interval.
 
-    A paired bootstrap, seeded: fields are drawn with replacement, because tiles of one field overlap and err together.
-    Tiles of unknown field (empty id) stand for themselves. With fewer than 10 fields the interval is widened to cover
-    that over tiles, too; with a single unit nothing can be said, and it is [-1, 1].
+    This is a seeded paired bootstrap. It draws fields with replacement, because tiles of one field overlap and err
+    together. A tile of unknown field (empty id) is a unit of its own. With fewer than 10 fields, the interval is
+    widened to include the interval over tiles; with a single unit there is no estimate, and it is [-1, 1].
 
     Args:
       labels, candidate, production: bool [N, C].
@@ -110,7 +111,7 @@ def macro_f1_difference(
 
 
 def _counts(labels: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Returns, by tile, what was hit, what was predicted and what is true, [N, 3, C]."""
+    """Returns, for each tile, the classes that are hit, predicted and true, [N, 3, C]."""
     return np.stack([labels & predicted, predicted, labels], axis=1).astype(np.float64)
 
 
@@ -121,18 +122,16 @@ def _sum_by_unit(counts: NDArray[np.float64], unit_of_tile: NDArray[np.intp], nu
 
 
 def _macro_f1(weights: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the macro F1, [R], of R resamples that hold each unit `weights` times, [R, U]; counts are [U, 3, C]."""
+    """Returns the macro F1, [R], of R resamples with each unit `weights` times, [R, U]; `counts` are [U, 3, C]."""
     hit, predicted, true = np.moveaxis(np.tensordot(weights, counts, axes=1), 1, 0)  # each [R, C]
-    f1 = 2 * hit / np.maximum(predicted + true, 1)
-    supported = true > 0
-    return np.asarray((f1 * supported).sum(axis=1) / np.maximum(supported.sum(axis=1), 1))
+    return macro_of_each(f1(hit, predicted, true), true)
 
 
 def _interval(candidate: NDArray[np.float64], production: NDArray[np.float64]) -> tuple[float, float]:
     num_units = len(candidate)
     generator = np.random.default_rng(_SEED)
     differences = []
-    # In blocks, so that 20,000 tiles need 16 MB at a time and not 160.
+    # In blocks, so that 20,000 tiles need 16 MB at a time, not 160.
     for _ in range(0, _NUM_RESAMPLES, 100):
         weights = generator.multinomial(num_units, np.full(num_units, 1 / num_units), size=100).astype(np.float64)
         differences.append(_macro_f1(weights, candidate) - _macro_f1(weights, production))

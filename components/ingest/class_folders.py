@@ -11,12 +11,12 @@ from components.ingest.pairing import UNDECIDED, Paired
 
 
 class ClassFolderPairing:
-    """Makes the images of `[<split>/]<class>/` tiles of one class each; see pairing.Pairing.
+    """Turns each image of `[<split>/]<class>/` into a tile of one class; see pairing.Pairing.
 
-    Classes are sorted by name, unless the user gives `classes`; then images of others are left aside. A tile is named
-    by its file's name, with the folders in front where that is not unique. Images named like an Agriculture-Vision tile
-    belong to the field of that name; any other image is a field of its own. Images in a test folder, and in no class
-    folder of it, are unlabelled.
+    Classes are sorted by name, unless the user gives `classes`; images of other classes are then set aside. A tile is
+    named after its file, with folders in front if the name is not unique. Images named like an Agriculture-Vision tile
+    belong to the field in that name; any other image is its own field. Images in a test folder but in none of its class
+    folders are unlabelled.
 
     Raises:
       SettingsError: if `classes` names a class that has no image.
@@ -43,7 +43,7 @@ class ClassFolderPairing:
         return self._has_splits and SPLIT_FOLDERS.get(folder.lower()) == "test"
 
     def pair(self, group: Group) -> Iterator[Paired]:
-        """Yields the tiles of one name, and images in no class folder as rejected."""
+        """Yields the tiles of one name, and a rejection for each image outside a class folder."""
         placed: list[tuple[SourceFile, str]] = []
         for folder, _, file in group.files:
             if (class_name := self._class_of[folder]) is not None:
@@ -52,7 +52,7 @@ class ClassFolderPairing:
             elif not self._is_unlabelled(folder):
                 expected = "<split>/<class>/<image>" if self._has_splits else "<class>/<image>"
                 yield Rejection(file.path, f"in no class folder, expected {expected}")
-        # Files that could have the same name are all in this group.
+        # All files that could share a name are in this group.
         uses = collections.Counter(name for file, _ in placed for name in set(_names(file)))
         for file, class_name in placed:
             yield SourceTile(
@@ -70,7 +70,7 @@ def _path_stem(file: SourceFile) -> str:
 
 
 def _names(file: SourceFile) -> list[str]:
-    """Returns what the tile may be called, shortest first; the path alone is sure to be unique."""
+    """Returns the possible names of the tile, shortest first; only the last, the path, is sure to be unique."""
     parts = _path_stem(file).split("/")
     return ["/".join(parts[start:]) for start in range(len(parts) - 1, -1, -1)] + [file.path]
 

@@ -1,8 +1,7 @@
-"""What the paper release's `field_stats.json` says of the labels of each tile, beside the masks themselves.
+"""Reads the paper release's `field_stats.json`, which describes each tile's labels in addition to the masks.
 
-For a tile, named by the path of its boundary, `label_counts` has the number of annotated regions by class and
-`label_areas` the pixels of each. The tiles stand under their split, or by themselves; what has another form says
-nothing.
+A tile is named by the path of its boundary. `label_counts` has its number of annotated regions by class, `label_areas`
+the pixels of each region. Tiles are listed under their split or at the top level; entries of other forms are ignored.
 """
 
 from collections.abc import Iterator
@@ -12,14 +11,14 @@ from components.contracts import Annotation
 from components.ingest.layouts import SPLIT_FOLDERS
 from components.ingest.official_split import name_of
 
-_ABSURD = 10**12  # of regions, or of pixels in one: as many are in no picture, and more could not even be written down
+_ABSURD = 10**12  # regions, or pixels in one: no picture has as many, and still larger numbers could not be encoded
 
 
 def stated_annotations(content: Any) -> Iterator[tuple[str, dict[str, Annotation]]]:
-    """Yields tile names with the classes that have annotated regions; a tile that is not stated is left out.
+    """Yields the name of each listed tile with the classes that have annotated regions.
 
     Args:
-      content: What a JSON file holds.
+      content: The decoded content of a JSON file.
     """
     for name, stated in _tiles(content):
         areas = stated.get("label_areas")
@@ -41,7 +40,7 @@ def _tiles(content: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _annotation(count: Any, areas: Any) -> Annotation | None:
-    """Returns what is stated of one class; None if there is no region of it."""
+    """Returns the annotation of one class; None if it has no region."""
     if not isinstance(count, int) or not 1 <= count < _ABSURD:
         return None
     numbers = [area for area in areas if isinstance(area, int | float)] if isinstance(areas, list) else []

@@ -1,4 +1,4 @@
-"""From a source to its inventory and the plan of its shards."""
+"""Turns a source into its inventory and the plan of its shards."""
 
 import functools
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from components.ingest.temporary_database import CACHE_KB
 from components.progress import Progress, StepLog
 from components.source_digest import SourceDigest
 
-_SECONDS_PER_LINE = 10.0  # of the log
+_SECONDS_PER_LINE = 10.0  # between two lines of the log
 
 
 def build_inventory(source_uri: str, data_root: str, settings: IngestSettings, log: StepLog) -> Inventory:
@@ -37,7 +37,7 @@ def inventory_of(
     log: StepLog,
     cache_kb: int = CACHE_KB,
 ) -> Inventory:
-    """Does what build_inventory does, with files that are listed already; see survey.survey_source."""
+    """Does the work of build_inventory for files that are already listed; see survey.survey_source."""
     with survey_source(files, source_uri, settings, log, cache_kb) as survey:
         table, sizes = survey.table, sizes_of(survey.table, survey.split_of)
         counts = {
@@ -47,7 +47,7 @@ def inventory_of(
         if deal.num_partitions < settings.num_partitions:
             log.line(
                 f"{deal.num_partitions} partitions instead of {settings.num_partitions}, "
-                "as there are only as many shards"
+                "because there are no more shards"
             )
         bands = RGB_BANDS if survey.layout == CLASS_FOLDERS else BANDS
         new_digest = functools.partial(
@@ -73,7 +73,7 @@ def inventory_of(
             min_class_fraction=settings.min_class_fraction,
             max_bad_fraction=settings.max_bad_fraction,
             tile_size_px=settings.tile_size_px,
-            partitions=write_partitions(table, deal, new_digest, data_root, settings, progress),
+            partitions=write_partitions(table, deal, new_digest, data_root, progress),
             rejected=tuple(table.rejected()),
         )
         log.summary = _summary(inventory, survey, sizes, sum(counts.values()))
@@ -89,5 +89,5 @@ def _summary(inventory: Inventory, survey: Survey, sizes: dict[str, SplitSize], 
     if inventory.rejected:
         text += f", {len(inventory.rejected):,} rejected"
     if inventory.num_unlabelled:
-        text += f", {inventory.num_unlabelled:,} without labels left aside"
+        text += f", {inventory.num_unlabelled:,} without labels set aside"
     return f"{text}; planned {total:,} shards in {len(inventory.partitions)} partitions"

@@ -1,4 +1,4 @@
-"""Which layout a source has, told from the names of its folders alone."""
+"""Recognises the layout of a source from the names of its folders alone."""
 
 import dataclasses
 import functools
@@ -25,7 +25,7 @@ CLASSES = {
     CHALLENGE_2020: CHALLENGE_2020_CLASSES,
     SUPERVISED_2021: SUPERVISED_2021_CLASSES,
 }
-# Folders of label files that are known, and not used.
+# Known label folders that are not used.
 UNSCORED_CLASSES: dict[str, tuple[str, ...]] = {SUPERVISED_2021: ("storm_damage",)}
 EXPECTED = {
     PAPER_2020: "data<year>_miniscale/field_images/{rgb,nir}/",
@@ -44,7 +44,7 @@ _CHALLENGE_FOLDER = re.compile(
     r"(?:(?P<part>.+)/)?(?P<split>train|val|test)/"
     r"(?:images/(?P<image>rgb|nir)|(?P<map>boundaries|masks)|labels/(?P<label>[^/]+))"
 )
-_NUM_SHOWN = 5  # folders, in an error
+_NUM_SHOWN = 5  # folders listed in an error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,10 +52,10 @@ class Place:
     """What a folder of an Agriculture-Vision layout holds.
 
     Attributes:
-      part: The folder that the release starts in, e.g. one year's; the files of a tile have the same.
-      split: Official split; empty where the folder does not tell.
+      part: The release's top folder, e.g. one year's; all files of a tile share it.
+      split: Official split; empty if the folder does not give it.
       role: "rgb", "nir", "boundary", "mask" or "label".
-      class_name: For labels.
+      class_name: The class of a label; else empty.
     """
 
     part: str
@@ -66,10 +66,10 @@ class Place:
 
 @dataclasses.dataclass(slots=True)
 class FolderCount:
-    """How many files lie in a folder itself.
+    """The number of files directly in a folder.
 
     Attributes:
-      number: Of the folder, in the order in which they were first seen.
+      number: The folder's number, in order of first appearance.
       num_images: Files with one of IMAGE_SUFFIXES; `num_png` of them are PNG.
     """
 
@@ -81,7 +81,7 @@ class FolderCount:
 
 @functools.lru_cache(maxsize=4096)
 def place_of(folder: str, layout: str) -> Place | None:
-    """Returns what `folder`, relative to the source, holds in `layout`; None for a folder of no tiles."""
+    """Returns what `folder`, relative to the source, holds in `layout`; None if it holds no files of tiles."""
     match = (_PAPER_FOLDER if layout == PAPER_2020 else _CHALLENGE_FOLDER).fullmatch(folder)
     if match is None:
         return None
@@ -90,12 +90,12 @@ def place_of(folder: str, layout: str) -> Place | None:
 
 
 def has_split_folders(folders: Collection[str]) -> bool:
-    """Tells `<split>/<class>/` from `<class>/`."""
+    """Returns whether class folders are at `<split>/<class>/` rather than at `<class>/`."""
     return any(folder.count("/") == 1 and folder.partition("/")[0].lower() in SPLIT_FOLDERS for folder in folders)
 
 
 def class_of(folder: str, split_folders: bool) -> str | None:
-    """Returns the class that an image in `folder` is of, in the class-folders layout; None if it is of none."""
+    """Returns the class of the images in `folder`, in the class-folders layout; None if they have none."""
     top, _, rest = folder.partition("/")
     name = rest if split_folders and top.lower() in SPLIT_FOLDERS else folder if not split_folders else ""
     return name if name and "/" not in name and name.lower() not in SPLIT_FOLDERS else None
@@ -107,13 +107,13 @@ def recognise_layout(
     """Returns the layout of a source.
 
     Args:
-      counts: By folder, relative to the source.
-      requested: "auto", or the layout that it must have.
-      classes: The user's class list; empty for that of the layout.
+      counts: File counts by folder, relative to the source.
+      requested: "auto", or the layout that the source must have.
+      classes: The user's class list; empty for the layout's own.
 
     Raises:
-      DataError: for an empty source, or one of no known layout or of two.
-      SettingsError: if the source has another layout than the requested one, or cannot be told without a request.
+      DataError: if the source is empty, or has no known layout or two of them.
+      SettingsError: if the source does not have the requested layout, or is ambiguous and none was requested.
     """
     folders = {folder for folder, count in counts.items() if count.num_images}
     found = _fitting(folders)
@@ -129,12 +129,12 @@ def recognise_layout(
             f"expected {EXPECTED[requested]}, found {_seen(counts)}; auto would recognise it"
         )
     if tuple(found) == _CHALLENGE_LAYOUTS and classes:
-        return found[0]  # they differ in their class lists alone
+        return found[0]  # they differ only in their class lists
     if tuple(found) == _CHALLENGE_LAYOUTS:
         labels = ", ".join(_label_folders(folders)) or "none"
         raise SettingsError(
-            f"the label folders under {source_uri!r} ({labels}) do not tell {CHALLENGE_2020} from {SUPERVISED_2021}; "
-            "set ingest_layout to one of them, or ingest_classes to the label folders to use"
+            f"the label folders under {source_uri!r} ({labels}) do not distinguish {CHALLENGE_2020} from "
+            f"{SUPERVISED_2021}; set ingest_layout to one of them, or ingest_classes to the label folders to use"
         )
     if len(found) > 1:
         raise DataError(f"{source_uri!r} holds {' and '.join(found)}; source_uri must be the folder of one release")
@@ -142,20 +142,20 @@ def recognise_layout(
 
 
 def require_classes(wanted: Collection[str], found: Collection[str], source_uri: str) -> None:
-    """Refuses a user's class list that names what the source does not have.
+    """Refuses a user's class list that names a class the source does not have.
 
     Raises:
       SettingsError: for the first class without a folder.
     """
     if missing := [name for name in wanted if name not in found]:
         raise SettingsError(
-            f"ingest_classes names {missing[0]!r}, of which there is nothing under {source_uri!r}; "
+            f"ingest_classes names {missing[0]!r}, but there is no such class under {source_uri!r}; "
             f"it has {', '.join(sorted(found)) or 'no class'}"
         )
 
 
 def _fitting(folders: Collection[str]) -> list[str]:
-    """Returns the layouts that the folders with images fit; several if they cannot tell, or hold several."""
+    """Returns the layouts that the image folders fit; several if they are ambiguous, or hold several."""
     found = []
     if any(_is_image_folder(folder, PAPER_2020) for folder in folders):
         found.append(PAPER_2020)
@@ -181,10 +181,10 @@ def _label_folders(folders: Collection[str]) -> list[str]:
 
 
 def _seen(counts: Mapping[str, FolderCount]) -> str:
-    """Returns what a source has, in a few words."""
+    """Describes what a source has, in a few words."""
     if not counts:
         return "no file"
-    # Two levels, as many releases differ in the second only.
+    # Two levels, because many releases differ only in the second.
     folders = sorted({"/".join(folder.split("/")[:2]) + "/" for folder in counts if folder})
     if not folders:
         return f"{counts[''].num_files:,} files and no folder"

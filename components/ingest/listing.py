@@ -1,4 +1,4 @@
-"""The files of a source, on disk in a temporary database, with those of one tile beside each other."""
+"""Keeps the files of a source in a temporary database on disk, and reads them back grouped by tile."""
 
 import dataclasses
 import sqlite3
@@ -13,24 +13,24 @@ from components.ingest.layouts import IMAGE_SUFFIXES, FolderCount
 from components.ingest.official_split import is_split_file
 from components.progress import Progress
 
-MOST_FOLDERS = 250_000  # held in memory; a release has some dozens
+MOST_FOLDERS = 250_000  # held in memory; a release has a few dozen
 
 Found: TypeAlias = tuple[str, str, SourceFile]  # an image's folder, its name without the suffix, and the file
 
 _SUFFIXES = tuple(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES)
-# In the column of the folder's number: the row is no file but a statement about a tile or a field.
+# Stand in the column of the folder's number if the row is not a file but a statement about a tile or a field.
 _SPLIT, _ANNOTATIONS = -1, -2
 _INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?, ?)"
 
 
 class Group(NamedTuple):
-    """All that is known under one name.
+    """Everything known under one name.
 
     Attributes:
-      key: The images' names without their suffixes; of a field, its name and "_".
-      files: The images, in the order of their paths.
-      splits: What the split files say: split, and the file that says so, in the order of reading.
-      annotated: What the source's statistics say of the tile's labels, if anything.
+      key: The images' name without suffixes; for a field, its name and "_".
+      files: The images, sorted by path.
+      splits: What the split files state: a split and the file that states it, in reading order.
+      annotated: The tile's labels by the source's statistics; None if they do not list it.
     """
 
     key: str
@@ -41,13 +41,13 @@ class Group(NamedTuple):
 
 @dataclasses.dataclass
 class Listing:
-    """What was listed.
+    """The files and statements that were added.
 
     Attributes:
-      folders: How many files each folder has.
-      split_files: Files that may tell the official split.
-      num_images: Images of all folders.
-      has_splits: Whether the split files say anything of a split.
+      folders: File counts by folder.
+      split_files: Files that may state the official split.
+      num_images: Number of images in all folders.
+      has_splits: Whether the split files state any split.
     """
 
     _database: sqlite3.Connection
@@ -63,10 +63,10 @@ class Listing:
         )
 
     def add(self, files: Iterable[SourceFile], source_uri: str, progress: Progress) -> None:
-        """Takes the files in, in any order; images are kept, of others only how many there are.
+        """Adds files in any order; keeps images and split files, and only counts the others.
 
         Raises:
-          DataError: if they lie in more folders than any layout has.
+          DataError: if they are in more folders than any layout has.
         """
         self._database.executemany(_INSERT, self._image_rows(files, source_uri, progress))
         self.num_images = sum(count.num_images for count in self.folders.values())
@@ -95,14 +95,14 @@ class Listing:
                 continue
             count.num_images += 1
             count.num_png += suffix == "png"
-            # "a.jpg.png" is called "a.jpg", and beside it "a.jpg" is called "a": they may compete for a name.
+            # "a.jpg.png" is called "a.jpg", and "a.jpg" is called "a" or "a.jpg": both get the key "a".
             while (inner := key.rpartition("."))[1] and inner[2].lower() in _SUFFIXES:
                 key = inner[0]
             yield key, count.number, name[len(key) :], file.num_bytes, file.version
 
     def state_splits(self, splits: Iterable[tuple[str, str]], path: str) -> None:
-        """Notes what a split file says: tile or field names, each with its split."""
-        # A tile's name has a "_", a field's has none. "A_" stands before all tiles of the field A, and among them.
+        """Records what a split file states: tile or field names, each with its split."""
+        # Only a tile's name has a "_". "A_" sorts directly before the tiles of the field A.
         named = ((name if "_" in name else f"{name}_", split) for name, split in splits)
         before = self._num_statements
         rows = ((key, _SPLIT, split, self._next_number(), path) for key, split in named)
@@ -110,7 +110,7 @@ class Listing:
         self.has_splits = self.has_splits or self._num_statements > before
 
     def state_annotations(self, annotations: Iterable[tuple[str, dict[str, Annotation]]]) -> None:
-        """Notes what a statistics file says of tiles."""
+        """Records what a statistics file states about tiles."""
         encode = msgspec.json.encode
         rows = ((name, _ANNOTATIONS, encode(stated), self._next_number(), "") for name, stated in annotations)
         self._database.executemany(_INSERT, rows)
@@ -120,9 +120,9 @@ class Listing:
         return self._num_statements
 
     def groups(self) -> Iterator[Group]:
-        """Yields the files and statements of one name after the other, in the order of names.
+        """Yields the files and statements of each name, in the order of names.
 
-        The tiles of a field `<field_id>_<window>` come in a row, as their names begin alike.
+        The tiles of a field, `<field_id>_<window>`, are consecutive because their names start alike.
         """
         names = [f"{folder}/" if folder else "" for folder in self.folders]
         folders = list(self.folders)
@@ -151,7 +151,7 @@ def _group(key: str, files: list[Found], statements: list[tuple[int, int, str | 
     statements.sort(key=lambda statement: statement[0])
     splits = [(str(said), path) for _, kind, said, path in statements if kind == _SPLIT]
     annotations = [said for _, kind, said, _ in statements if kind == _ANNOTATIONS]
-    # Where two files state the same tile, the last one counts.
+    # If two files list the same tile, the last one counts.
     annotated = msgspec.json.decode(annotations[-1], type=dict[str, Annotation]) if annotations else None
     return Group(key, files, splits, annotated)
 

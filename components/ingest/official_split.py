@@ -1,9 +1,9 @@
-"""The official split of the paper release, from the JSON files beside its tiles.
+"""Reads the official split of the paper release from the JSON files beside its tiles.
 
-Two files of a year give it: `data<year>_splits.json` lists the field ids of each split, and
+Each year has two of them: `data<year>_splits.json` lists the field ids of each split, and
 `field_stats.json` the tiles of each split, by the path of their boundary, with their label counts.
-Copies in other forms are about, so both files are read by what they hold and not by their names:
-split to names, name to split, or name to an object with a "split"; a name is a tile or a field.
+Copies in other forms exist, so both files are interpreted by content, not by name: split to names,
+name to split, or name to an object with a "split". A name is a tile or a field.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,14 +20,15 @@ _FILE_SUFFIXES = ("field_stats.json", "splits.json", "split.json")
 
 
 def is_split_file(path: str) -> bool:
+    """Returns whether a file has the name of one that may state the official split."""
     return path.lower().endswith(_FILE_SUFFIXES)
 
 
 def read_split_file(source_uri: str, file: SourceFile) -> Any:
-    """Returns what a JSON file holds.
+    """Returns the decoded content of a JSON file.
 
     Raises:
-      DataError: if it is damaged.
+      DataError: if it is not valid JSON.
     """
     try:
         return msgspec.json.decode(storage.read_bytes(storage.join(source_uri, file.path)))
@@ -36,7 +37,7 @@ def read_split_file(source_uri: str, file: SourceFile) -> Any:
 
 
 def stated_splits(content: Any) -> Iterator[tuple[str, str]]:
-    """Yields tile or field names with their split, from what a JSON file holds."""
+    """Yields tile or field names with their split, from the decoded content of a JSON file."""
     if not isinstance(content, dict):
         return
     for key, value in content.items():
@@ -53,16 +54,16 @@ def agreed_split(name: str, splits: Sequence[tuple[str, str]], source_uri: str) 
     """Returns the split of a tile or field.
 
     Args:
-      splits: What was said of it, at least once: split, and the file that says so.
+      splits: At least one statement: a split, and the file that states it.
 
     Raises:
-      DataError: if they differ.
+      DataError: if the splits differ.
     """
     first = splits[0][0]
     for split, path in splits:
         if split != first:
             raise DataError(
-                f"{name!r} is in {first} and {split} by the split files under {source_uri!r} "
+                f"{name!r} is in both {first} and {split} according to the split files under {source_uri!r} "
                 f"(one is {path!r}); it must be in one split"
             )
     return first

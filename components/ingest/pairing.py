@@ -1,4 +1,4 @@
-"""Which files make up a tile of an Agriculture-Vision release."""
+"""Pairs the files of an Agriculture-Vision release into tiles."""
 
 import collections
 import dataclasses
@@ -12,7 +12,7 @@ from components.ingest.layouts import CLASSES, UNSCORED_CLASSES, FolderCount, Pl
 from components.ingest.listing import Group
 from components.ingest.official_split import agreed_split
 
-UNDECIDED = ""  # the split of a tile, as long as none is known
+UNDECIDED = ""  # the split of a tile until it is known
 
 _NEEDED = ("rgb", "nir", "boundary", "mask")
 _IMAGES = ("rgb", "nir")
@@ -21,12 +21,12 @@ Paired: TypeAlias = SourceTile | Rejection
 
 
 class Pairing(Protocol):
-    """Turns files into tiles, those of one name at a time.
+    """Turns files into tiles, one name at a time.
 
     Attributes:
       classes: The class list.
-      left_aside: Files of the classes that are not in the class list, by class.
-      num_unlabelled: Tiles left aside so far, as their official split has no labels.
+      left_aside: Number of files by class, for the classes that are not in the class list.
+      num_unlabelled: Tiles set aside so far because their official split has no labels.
     """
 
     classes: tuple[str, ...]
@@ -34,7 +34,7 @@ class Pairing(Protocol):
     num_unlabelled: int
 
     def pair(self, group: Group) -> Iterator[Paired]:
-        """Yields the tiles of one name, each with its official split or UNDECIDED, and what is rejected."""
+        """Yields the tiles of one name, each with its official split or UNDECIDED, and the rejections."""
         ...
 
 
@@ -49,17 +49,17 @@ class _Files:
 class ReleasePairing:
     """Pairs the files of a release by the name of their tile; see Pairing.
 
-    A label file may be missing, which means that the tile does not have the class. Rejected are tiles that lack a file,
-    have a bad name, are there twice, or are in no split.
+    A missing label file means that the tile does not have the class. A tile is rejected if it lacks any other file, has
+    a bad name, exists twice, or is in no split.
 
     Args:
-      folders: What there is to be paired.
-      has_splits: Whether files beside the tiles give their official split.
-      classes: The user's class list, other label folders than whose are left aside; empty for that of the layout.
+      folders: File counts of the folders to pair.
+      has_splits: Whether files beside the tiles state their official split.
+      classes: The user's class list; label folders of other classes are set aside. Empty for the layout's own list.
 
     Raises:
-      DataError: for label folders of unknown classes, or if all tiles lack the same band.
-      SettingsError: if the user's class list names a class that has no label.
+      DataError: if a label folder has an unknown class, or all tiles lack the same band.
+      SettingsError: if the user's class list names a class without labels.
     """
 
     def __init__(
@@ -102,12 +102,12 @@ class ReleasePairing:
             if there and not any(place.role == band for place in self._places.values()):
                 count = sum(folders[folder].num_images for folder in there)
                 raise DataError(
-                    f"no tile under {self._source_uri!r} has a {band} file, and {count:,} have {other}; "
+                    f"no tile under {self._source_uri!r} has a {band} file, but {count:,} have {other}; "
                     f"expected a folder {band} beside {there[0]!r}, with images of the same names"
                 )
 
     def pair(self, group: Group) -> Iterator[Paired]:
-        """Yields the tiles of one name, and what is rejected.
+        """Yields the tiles of one name, and the rejections.
 
         Raises:
           DataError: if the split files contradict each other.
@@ -133,7 +133,7 @@ class ReleasePairing:
         kept: dict[str, SourceTile] = {}
         for (_, split, stem), files in alike.items():
             if not ("rgb" in files.by_role or "nir" in files.by_role):
-                continue  # labels and maps of nothing
+                continue  # labels and maps without an image
             if split not in self._labelled_splits:
                 self.num_unlabelled += "rgb" in files.by_role
                 continue
@@ -183,7 +183,7 @@ def _is_scored(class_name: str, layout: str, folder: str, source_uri: str) -> bo
     unscored = UNSCORED_CLASSES.get(layout, ())
     if class_name in CLASSES[layout] or class_name in unscored:
         return class_name not in unscored
-    # Left out in silence, its tiles would count as showing nothing.
+    # If it were skipped silently, its tiles would count as showing nothing.
     known = ", ".join((*CLASSES[layout], *unscored))
     raise DataError(
         f"unknown class folder {folder!r} under {source_uri!r}; the classes of {layout} are {known}; "

@@ -1,6 +1,5 @@
-"""Writes what the shard tasks read: a file for each partition, with a line for each tile."""
+"""Writes what the shard tasks read: one file per partition, with one line per tile."""
 
-import dataclasses
 import hashlib
 import itertools
 import operator
@@ -15,7 +14,6 @@ from components import storage
 from components.contracts import Partition, PlannedShard
 from components.errors import SettingsError
 from components.ingest.planner import Deal, ShardPlace
-from components.ingest.settings import IngestSettings
 from components.ingest.tile_table import TileTable
 from components.progress import Progress
 from components.source_digest import SourceDigest
@@ -24,7 +22,7 @@ INVENTORIES_FOLDER = "inventories"
 
 _Row: TypeAlias = tuple[int, int, bytes]  # position of the shard, stored bytes, packed line
 
-# In a tile's line, as no text between quotes can look like it.
+# Part of every tile's line; quotes inside JSON text are escaped, so no name can look like it.
 _NO_PLACE = b'"shard":0,"split":"",'
 
 
@@ -33,15 +31,15 @@ def write_partitions(
     deal: Deal,
     new_digest: Callable[[], SourceDigest],
     data_root: str,
-    settings: IngestSettings,
     progress: Progress,
 ) -> tuple[Partition, ...]:
-    """Writes the partition files that are not there yet, and returns the partitions.
+    """Writes the partition files that do not exist yet, and returns the partitions.
 
-    The lines are written to the local disk first, as the files are named by all that is in them.
+    The lines go to the local disk first, because a file's name depends on all of the lines: on the source, and on the
+    plan, which has the digest of each shard's tiles. Settings count by what they change in the plan.
 
     Args:
-      new_digest: Makes the digest of a shard, which has no tile yet.
+      new_digest: Returns a new digest for a shard, without any tile.
 
     Raises:
       SettingsError: if nothing can be written to `data_root`, or to the temporary disk.
@@ -51,10 +49,10 @@ def write_partitions(
             files = list(_local_files(table, deal, new_digest, Path(folder), progress))
         except OSError as error:
             raise SettingsError(
-                f"cannot write {folder!r}: {error.strerror}; set TMPDIR to a folder with about 1.5 kB per tile"
+                f"cannot write {folder!r}: {error.strerror}; set TMPDIR to a folder with about 1.5 kB of space per tile"
             ) from error
-        plan = [shards for _, shards in files]
-        digest = hashlib.sha256(msgspec.json.encode([dataclasses.asdict(settings), plan], order="sorted")).hexdigest()
+        plan = msgspec.json.encode([shards for _, shards in files], order="sorted")
+        digest = hashlib.sha256(plan).hexdigest()
         place = f"{INVENTORIES_FOLDER}/{table.fingerprint[:16]}-{digest[:8]}"
         partitions = []
         for index, (local, shards) in enumerate(files):
@@ -109,7 +107,7 @@ def _write_shard(
 
 def _publish(local: Path, uri: str) -> None:
     try:
-        # The name follows from the content, so that an equal size is enough.
+        # The name depends on the content, so comparing sizes is enough.
         if storage.size(uri) != local.stat().st_size:
             storage.replace_file(local, uri)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The plan of the shards, explained: for every number, where it comes from."""
+"""Explains the plan of the shards: where every number comes from."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from components.ingest.stored_bytes import expected_bytes
 from components.ingest.survey import survey_source
 from components.progress import StepLog
 
-_STEADY = "so that most shards stay as they are when tiles are added"
+_STEADY = "so that most shards stay the same when tiles are added"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,8 +29,8 @@ class SplitPlan:
     """The shards of one split.
 
     Attributes:
-      num_bytes: Of the tiles as they are stored, about.
-      reason: Why there are as many shards as there are.
+      num_bytes: Approximate size of the tiles as stored.
+      reason: Why the split has this number of shards.
     """
 
     split: str
@@ -51,15 +51,15 @@ class SplitPlan:
 
 
 def explain_plan(source_uri: str, num_tiles: int, tile_kb: int, settings: IngestSettings, log: StepLog) -> list[str]:
-    """Returns the plan for a person, one text per split.
+    """Returns the plan as text for a person, one entry per split.
 
     Args:
-      source_uri: What to list; empty for a source that is known by its size only.
+      source_uri: The source to list; empty if only its size is known.
       num_tiles, tile_kb: That size; `num_tiles` is 0 if there is a source.
 
     Raises:
       DataError: if the source is not a usable dataset.
-      SettingsError: if there is no source and no size, or both; or if the settings do not fit it.
+      SettingsError: if there is neither a source nor a size, or both; or if the settings do not fit.
     """
     if bool(source_uri) == bool(num_tiles):
         raise SettingsError("plan needs either --source-uri or --num-tiles")
@@ -71,7 +71,7 @@ def explain_plan(source_uri: str, num_tiles: int, tile_kb: int, settings: Ingest
     else:
         sizes = expected_sizes(num_tiles, tile_kb, settings.val_percent, settings.test_percent, settings.tile_size_px)
     if settings.tile_size_px:
-        lines.append(f"larger tiles are scaled down to {settings.tile_size_px} px; what they take is an estimate")
+        lines.append(f"larger tiles are scaled down to {settings.tile_size_px} px; their stored size is an estimate")
     return lines + [str(split) for split in plan_splits(sizes, settings.shard_size_mb, settings.num_workers)]
 
 
@@ -92,7 +92,7 @@ def plan_splits(sizes: Mapping[str, SplitSize], shard_size_mb: int, num_workers:
 
 
 def explain_shards(split: str, num_tiles: int, num_bytes: int, shard_size_mb: int, num_workers: int) -> str:
-    """Returns why planner.num_shards answers as it does, with every number on the way."""
+    """Explains the result of planner.num_shards, with every number on the way."""
     filled, by_size = max(1, -(-num_bytes // (shard_size_mb * MB))), shards_by_size(num_bytes, shard_size_mb)
     enough, fitting = SHARDS_PER_WORKER * num_workers, num_bytes // (SMALLEST_SHARD_MB * MB)
     wanted = max(by_size, shards_for_workers(num_bytes, num_workers), num_workers) if split == "train" else by_size
@@ -100,33 +100,33 @@ def explain_shards(split: str, num_tiles: int, num_bytes: int, shard_size_mb: in
     if wanted == by_size != filled:
         reason += f"; rounded to {by_size:,}, {_STEADY}"
     if split != "train":
-        reason += "; only train is shared out among workers"
+        reason += "; only train is divided among workers"
     else:
-        too_small = f"because shards below {SMALLEST_SHARD_MB} MB read badly"
+        too_small = f"because shards below {SMALLEST_SHARD_MB} MB are slow to read"
         if wanted == by_size >= enough:
-            reason += f"; {_workers(num_workers)} could do with {enough:,}"
+            reason += f"; {_workers(num_workers)} would need only {enough:,}"
         elif wanted == by_size:
             reason += f"; not {enough:,}, {SHARDS_PER_WORKER} per worker, {too_small}"
         elif wanted > fitting:
             fit = f"only {fitting:,}" if fitting else "none"
             reason += (
                 f"; raised to {wanted:,}, so that each of {_workers(num_workers)} has one to read, "
-                f"though {fit} could have the {SMALLEST_SHARD_MB} MB that read well"
+                f"though {fit} would reach the {SMALLEST_SHARD_MB} MB that are fast to read"
             )
         elif wanted == enough:
             reason += (
-                f"; raised to {wanted:,}, so that {_workers(num_workers)} can shuffle and share out "
-                f"{SHARDS_PER_WORKER} each; more would gain nothing"
+                f"; raised to {wanted:,}, so that {_workers(num_workers)} have "
+                f"{SHARDS_PER_WORKER} each to shuffle and divide; more would gain nothing"
             )
         else:
             reason += (
-                f"; raised to {wanted:,}, so that {_workers(num_workers)} can shuffle and share them out; "
+                f"; raised to {wanted:,}, so that {_workers(num_workers)} can shuffle and divide them; "
                 f"not {enough:,}, {SHARDS_PER_WORKER} each, {too_small}"
             )
             if wanted < fitting:
                 reason += f", and not {fitting:,}, {_STEADY}"
     if num_tiles < wanted:
-        reason += f"; lowered to {num_tiles:,}, as there are no more tiles"
+        reason += f"; lowered to {num_tiles:,}, because there are no more tiles"
     return reason
 
 
@@ -141,10 +141,10 @@ def _workers(count: int) -> str:
 def expected_sizes(
     num_tiles: int, tile_kb: int, val_percent: int, test_percent: int, tile_size_px: int = 0
 ) -> dict[str, SplitSize]:
-    """Returns tiles and stored bytes by split, of a source that is known by its size only.
+    """Returns tiles and stored bytes by split, for a source of which only the size is known.
 
     Raises:
-      SettingsError: if there is not a tile for every split, or no size of one.
+      SettingsError: if there is not a tile for every split, or a tile has no size.
     """
     if tile_kb < 1:
         raise SettingsError(f"tile_kb must be at least 1, got {tile_kb}")

@@ -1,7 +1,7 @@
-"""Which tiles go to which shard, and which shards to which partition.
+"""Assigns tiles to shards, and shards to partitions.
 
-A shard's tiles, their order and so its bytes follow from the tiles, the seed and the number of
-shards; never from the number of partitions.
+A shard's tiles, their order and so its bytes depend on the tiles, the seed and the number of
+shards, never on the number of partitions.
 """
 
 import collections
@@ -14,27 +14,27 @@ from components.agrivision import SPLITS
 from components.errors import SettingsError
 from components.ingest.tile_table import TileTable
 
-SplitSize: TypeAlias = tuple[int, int]  # tiles, and about what they take in the shards, bytes
+SplitSize: TypeAlias = tuple[int, int]  # number of tiles, and their approximate bytes in the shards
 
 MB = 10**6
-SMALLEST_SHARD_MB = 10  # smaller ones spend their time on being opened, on a bucket above all
-SHARDS_PER_WORKER = 8  # enough to shuffle by shard, and to share out among another number of workers
+SMALLEST_SHARD_MB = 10  # reading smaller ones is mostly opening them, above all on a bucket
+SHARDS_PER_WORKER = 8  # enough to shuffle by shard, and to divide among another number of workers
 
 
 def num_shards(split: str, num_tiles: int, num_bytes: int, shard_size_mb: int, num_workers: int) -> int:
     """Returns how many shards a split gets.
 
-    What follows from its bytes is one of the steps 1, 2, 3, 4, 6, 8, 12, 16, 24, …: another number of shards deals all
-    tiles anew, so few more tiles must seldom bring one. Of a hundredth more, it stays in 97 of 100 cases.
+    The number that its bytes call for is one of the steps 1, 2, 3, 4, 6, 8, 12, 16, 24, …: another number deals all
+    tiles again, so a few more tiles must rarely lead to one. With 1 % more tiles, it stays the same in 97 of 100 cases.
 
-    1. As many as its bytes fill, to the nearest step: shards are 0.7 to 1.4 times as large as was asked for.
-    2. Train: SHARDS_PER_WORKER per worker; where they would be below SMALLEST_SHARD_MB, the largest step that is not.
-    3. Train: one per worker at least, however small, as a worker without a shard has nothing to read.
+    1. As many as its bytes fill, to the nearest step: shards are 0.7 to 1.4 times the requested size.
+    2. Train: SHARDS_PER_WORKER per worker, or the largest step that keeps shards from being below SMALLEST_SHARD_MB.
+    3. Train: at least one per worker, however small, because a worker without a shard has nothing to read.
     4. Never more than there are tiles.
 
     Args:
       num_tiles: At least 1, and for train at least `num_workers`.
-      num_bytes: Of the tiles as they are stored, about.
+      num_bytes: Approximate size of the tiles as stored.
 
     Raises:
       SettingsError: if train has fewer tiles than there are workers.
@@ -51,7 +51,7 @@ def num_shards(split: str, num_tiles: int, num_bytes: int, shard_size_mb: int, n
 
 
 def shards_by_size(num_bytes: int, shard_size_mb: int) -> int:
-    """Returns the step that brings the size of a shard closest to `shard_size_mb`, in proportion; at least 1."""
+    """Returns the step whose shard size is closest to `shard_size_mb`, as a ratio; at least 1."""
     size = shard_size_mb * MB
     below = max(1, step_below(num_bytes // size))
     above = below + max(1, (1 << below.bit_length()) // 4)
@@ -59,7 +59,7 @@ def shards_by_size(num_bytes: int, shard_size_mb: int) -> int:
 
 
 def shards_for_workers(num_bytes: int, num_workers: int) -> int:
-    """Returns SHARDS_PER_WORKER for each if all can have SMALLEST_SHARD_MB; else the largest step at which all have."""
+    """Returns SHARDS_PER_WORKER for each worker, or the largest step at which all shards have SMALLEST_SHARD_MB."""
     enough, fitting = SHARDS_PER_WORKER * num_workers, num_bytes // (SMALLEST_SHARD_MB * MB)
     return enough if enough <= fitting else step_below(fitting)
 
@@ -80,18 +80,18 @@ class ShardPlace:
 
 
 class Deal:
-    """Tells the shard of every tile: by a hash of its name, so that a tile more or less changes one shard.
+    """Assigns each tile to a shard by a hash of its name, so adding or removing a tile changes only one shard.
 
-    Shards are numbered through all splits and dealt to the partitions in turn.
+    Shards are numbered across all splits and dealt to the partitions in turn.
 
     Attributes:
-      places: Of the shards, by the number that position() returns: those of a partition stand together, by split and
-        index.
+      places: The shards' places, by the number that position() returns: those of a partition are consecutive, sorted
+        by split and index.
 
     Args:
-      split_of: By field, an index into SPLITS.
-      num_shards: By split, at most as many as it has tiles.
-      num_partitions: At most as many as there are shards will be used.
+      split_of: The split of each field, as an index into SPLITS.
+      num_shards: Number of shards by split, at most the number of its tiles.
+      num_partitions: At most this many partitions are used, and never more than there are shards.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Deal:
         self._fill_empty(table)
 
     def position(self, tile: int, field: int, shard_hash: int) -> int:
-        """Returns the position of a tile's shard among all shards in the order of partitions."""
+        """Returns the position of a tile's shard among all shards, in the order of the partitions."""
         if self._moved and tile in self._moved:
             return self._positions[self._moved[tile]]
         return self._positions[self._shard(field, shard_hash)]
@@ -124,7 +124,7 @@ class Deal:
         return self._firsts[split] + shard_hash % self._counts[split]
 
     def _fill_empty(self, table: TileTable) -> None:
-        """Moves a tile to each shard that the hash has missed, where there are only a few tiles to each."""
+        """Moves a tile to each shard that the hash left empty, which happens with only a few tiles per shard."""
         counts = array("Q", bytes(8 * len(self._positions)))
         for field, shard_hash in table.database.execute("SELECT field, shard_hash FROM tiles"):
             counts[self._shard(field, shard_hash)] += 1

@@ -1,7 +1,7 @@
-"""How many of a class's images each split gets, where every image is a field of its own.
+"""Decides how many of a class's images each split gets, where every image is its own field.
 
-Then nothing ties images together, and the split of one can be told from its class and its rank among the hashes of the
-class. So ten million of them need no more memory than a number for each class and split.
+Nothing then ties images together: an image's class and its rank among the hashes of that class determine its split. So
+even ten million images need only one number in memory per class and split.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,17 +13,17 @@ Counts = Sequence[int]  # by split
 def quotas(
     num_images: Mapping[str, int], decided: Mapping[str, Counts], shares: Sequence[Fraction], has_fields: Sequence[bool]
 ) -> dict[str, list[int]]:
-    """Returns the images of each class that each split gets.
+    """Returns how many images of each class each split gets.
 
-    A class comes to its shares, its images in larger fields counted in; what rounding leaves over is made good by the
-    next class, so that the splits come to theirs within one image. A class with an image for every split is in each of
+    Each class is divided by the shares, counting its images in larger fields. The next class makes up for rounding, so
+    that the splits as a whole are within one image of their shares. A class with an image for every split is in each of
     them, and no split stays empty.
 
     Args:
-      num_images: By class; those that are fields of their own.
-      decided: By class, the tiles of larger fields by split; a class of which there are none may be missing.
-      shares: By split, above 0, together 1.
-      has_fields: Whether a split has a larger field.
+      num_images: By class, the images that are their own field.
+      decided: By class, the tiles of larger fields by split; a class without any may be missing.
+      shares: By split, above 0, with sum 1.
+      has_fields: By split, whether it has a larger field.
     """
     owed = [Fraction(0) for _ in shares]
     found: dict[str, list[int]] = {}
@@ -42,14 +42,14 @@ def quotas(
 
 
 def _due(num_images: int, decided: Counts, shares: Sequence[Fraction]) -> list[Fraction]:
-    """Returns each split's part of the images, which need not be whole; together they are all."""
+    """Returns each split's part of the images, not rounded; the parts add up to `num_images`."""
     total = num_images + sum(decided)
     lacking = [max(Fraction(0), share * total - there) for share, there in zip(shares, decided, strict=True)]
-    return [num_images * part / sum(lacking) for part in lacking]  # some splits may have more than their share already
+    return [num_images * part / sum(lacking) for part in lacking]  # some splits may already have more than their share
 
 
 def _rounded(parts: Sequence[Fraction], total: int) -> list[int]:
-    """Returns whole numbers that are not negative, add up to `total`, and are the closest to `parts`."""
+    """Returns the whole, non-negative numbers closest to `parts` that add up to `total`."""
     counts = [max(0, int(part)) for part in parts]
     while (missing := total - sum(counts)) != 0:
         step = 1 if missing > 0 else -1
@@ -59,7 +59,7 @@ def _rounded(parts: Sequence[Fraction], total: int) -> list[int]:
 
 
 def _fill(counts: list[int], there: Counts) -> None:
-    """Gives every split one image that has none and no tile `there`, of the split that has the most."""
+    """Gives each split that has no image and no tile `there` one image of the split that has the most."""
     for split in range(len(counts)):
         if not counts[split] + there[split]:
             counts[max(range(len(counts)), key=counts.__getitem__)] -= 1
@@ -67,7 +67,7 @@ def _fill(counts: list[int], there: Counts) -> None:
 
 
 def _give(found: Mapping[str, list[int]], split: int, has_fields: Sequence[bool]) -> None:
-    """Gives an empty split one image, of the split that can spare it best."""
+    """Gives an empty split one image of the split that can best spare it."""
     totals = [sum(counts[other] for counts in found.values()) for other in range(len(has_fields))]
     source = max((other for other, total in enumerate(totals) if total), key=lambda o: totals[o] + has_fields[o])
     counts = max(found.values(), key=lambda counts: counts[source])

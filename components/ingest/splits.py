@@ -1,4 +1,4 @@
-"""Which split a field belongs to: the official one where there is one, else by field; never one field in two."""
+"""Assigns each field to a split: the official one if there is one, else by field; never one field to two splits."""
 
 import collections
 from array import array
@@ -20,10 +20,10 @@ def assign_splits(table: TileTable, val_percent: int, test_percent: int, source_
 
     Args:
       table: Tiles with their official split, or all UNDECIDED.
-      val_percent, test_percent: Share of the tiles; of the train tiles where val or test alone is missing.
+      val_percent, test_percent: Share of all tiles; of the train tiles if only val or only test is missing.
 
     Returns:
-      The split of each field, as an index into SPLITS, and how it came about, in a few words.
+      The split of each field, as an index into SPLITS, and how the splits were made, in a few words.
 
     Raises:
       DataError: if a field is in two official splits, or there are too few fields for three splits.
@@ -35,13 +35,13 @@ def assign_splits(table: TileTable, val_percent: int, test_percent: int, source_
     _require_whole_fields(table, source_uri)
     if "train" not in table.splits:
         there = " and ".join(sorted(table.splits))
-        raise DataError(f"the labelled tiles under {source_uri!r} are all {there}; expected train tiles")
+        raise DataError(f"the labelled tiles under {source_uri!r} are all in {there}; expected train tiles")
     split_of = bytearray(split for (split,) in table.database.execute("SELECT split FROM fields ORDER BY number"))
     if table.splits == {"train"}:
         _by_field(table, split_of, {_TEST: test_percent, _VAL: val_percent}, source_uri)
         return split_of, "by field, of the official train"
     if "test" not in table.splits:
-        # No labels of a test are to be had, so the official val is the only measure that is comparable.
+        # The official test labels are not available, so the official val is the only comparable measure.
         split_of = split_of.replace(bytes([_VAL]), bytes([_TEST]))
         origin = "official train and val; val is used as test, and val is taken from train by field"
     elif "val" not in table.splits:
@@ -61,16 +61,16 @@ def _require_whole_fields(table: TileTable, source_uri: str) -> None:
         )
 
 
-# Of fields that are still to be shared out: they are in no official split, or in train.
+# Selects the fields that are still to be divided: those in no official split, or in train.
 _OPEN = f"split <= {_TRAIN}"
 
 
 def _by_field(table: TileTable, split_of: bytearray, percents: Mapping[int, int], source_uri: str) -> None:
-    """Shares out the fields of train, or of no split: a part of the tiles for each of `percents`, the rest for train.
+    """Divides the fields of train, or of no split: each of `percents` gets its part of the tiles, train the rest.
 
-    Where the source tells the classes of its tiles before a pixel is read, the fields are shared out so that classes
-    are balanced. Else they stand in the order of a keyed hash, and each split is a run of them that comes closest to
-    its share: when fields are added, few of the others change their split.
+    If the source gives the classes of its tiles before a pixel is read, fields are divided so that classes are
+    balanced. Otherwise they are sorted by a keyed hash, and each split is the run of fields that comes closest to its
+    share: when fields are added, few of the others change their split.
 
     Raises:
       DataError: if there are fewer fields than splits.
@@ -95,7 +95,7 @@ def _by_field(table: TileTable, split_of: bytearray, percents: Mapping[int, int]
     start = 0
     for number, (split, percent) in enumerate(percents.items()):
         wanted = ends[start] + percent * num_tiles / 100
-        # At least one field for this split, and one for each that is still to come.
+        # At least one field for this split, and one for each split still to come.
         choices = range(start + 1, len(order) - (len(percents) - number) + 1)
         stop = min(choices, key=lambda count: abs(ends[count] - wanted))
         for field in order[start:stop]:
@@ -104,7 +104,7 @@ def _by_field(table: TileTable, split_of: bytearray, percents: Mapping[int, int]
 
 
 def _balanced(table: TileTable, split_of: bytearray, percents: Mapping[int, int]) -> None:
-    """Shares out fields by class: larger ones as a whole, then single tiles so that they make good what is left."""
+    """Divides fields by class: first the larger fields, as a whole, then single tiles to even out the rest."""
     splits = list(percents)
     larger, fields = array("Q"), FieldCounts()
     rows = table.database.execute(
@@ -134,7 +134,7 @@ def _balanced(table: TileTable, split_of: bytearray, percents: Mapping[int, int]
         if class_number != current:
             current, rank = class_number, 0
             counts_of = wanted[table.class_names[class_number]]
-            # Train last, so that of a growing source few images change between the other splits.
+            # Train comes last, so that few images move between the other splits when a source grows.
             ends = [sum(counts_of[1 : index + 1]) for index in range(1, len(splits))]
         index = next((index for index, end in enumerate(ends, start=1) if rank < end), 0)
         split_of[number] = splits[index]

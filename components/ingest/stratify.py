@@ -1,25 +1,25 @@
-"""Shares fields out among splits so that every class is in each of them in proportion, as far as whole fields allow."""
+"""Divides fields among splits so that each split has its share of every class, as far as whole fields allow."""
 
 import collections
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-_OPEN = 255  # in a byte for each field: its split is undecided
+_OPEN = 255  # in `split_of`: the field's split is undecided
 
 
 class FieldCounts:
-    """Fields in some 50 bytes each: a release of ten million tiles has 360,000.
+    """Counts of fields, in about 50 bytes each: a release of ten million tiles has 360,000 fields.
 
     Attributes:
-      num_tiles: By field.
-      hashes: By field; decides between fields that are much alike.
+      num_tiles: Number of tiles by field.
+      hashes: Hash by field; decides between similar fields.
     """
 
     def __init__(self) -> None:
         self.num_tiles = array("Q")
         self.hashes = array("Q")
         self._ends = array("Q", [0])
-        self._classes = array("Q")  # number of a class, tiles that show it, and so on
+        self._classes = array("Q")  # alternates between the number of a class and its tiles
 
     def __len__(self) -> int:
         return len(self.num_tiles)
@@ -37,25 +37,26 @@ class FieldCounts:
         self._ends.append(len(self._classes))
 
     def by_class(self, field: int) -> Iterator[tuple[int, int]]:
-        """Yields the number of each class of a field, and the tiles that show it."""
+        """Yields the number of each class of a field, and the count of tiles that show it."""
         values = self._classes[self._ends[field] : self._ends[field + 1]]
         return zip(values[::2], values[1::2], strict=True)
 
     def count_of(self, field: int, class_number: int) -> int:
+        """Returns how many tiles of a field show a class."""
         return next((count for number, count in self.by_class(field) if number == class_number), 0)
 
 
 def stratify(fields: FieldCounts, shares: Mapping[str, float], class_names: Sequence[str]) -> bytearray:
-    """Returns the split by field, as an index into `shares`.
+    """Returns the split of each field, as an index into `shares`.
 
-    Iterative stratification (Sechidis et al., 2011) with fields in place of examples: the rarest class is shared out
-    first, as it leaves the least choice, its large fields before its small ones, each to the split that lacks most of
-    the class. Sizes come before classes: where each split is due more than the largest field, each comes within one
-    such field of its share. No field is in two splits, as each is asked for once.
+    Iterative stratification (Sechidis et al., 2011) with fields in place of examples. The rarest class is divided
+    first, because it leaves the least choice: its large fields before its small ones, each to the split that lacks most
+    of the class. Sizes take precedence over classes: if each split is due more than the largest field, each ends within
+    one such field of its share. No field is in two splits, because each is assigned once.
 
     Args:
-      shares: By split, above 0, together 1.
-      class_names: By number; decides between classes that are equally rare.
+      shares: By split, above 0, with sum 1.
+      class_names: By number of the class; decide between equally rare classes.
     """
     deal = _Deal(fields, list(shares.values()))
     while deal.open_classes:
@@ -66,12 +67,12 @@ def stratify(fields: FieldCounts, shares: Mapping[str, float], class_names: Sequ
 
 
 class _Deal:
-    """Fields while they are shared out; splits and classes are numbers.
+    """Fields while they are being divided; splits and classes are numbers.
 
     Attributes:
-      split_of: What was decided so far, by field.
-      open_classes: Tiles of the undecided fields, by class that they have.
-      lacking: Tiles that a split is still due; below 0 if it has too many.
+      split_of: The split of each field, or _OPEN.
+      open_classes: Tiles of the undecided fields, by class.
+      lacking: By split, the tiles that it is still due; below 0 if it has too many.
     """
 
     def __init__(self, fields: FieldCounts, shares: Sequence[float]) -> None:
@@ -92,13 +93,13 @@ class _Deal:
         self._open_fields = {number: len(members) for number, members in self._of_class.items()}
 
     def share_out(self, class_number: int | None) -> None:
-        """Decides every undecided field that has the class; all that are left, if it is None."""
+        """Decides every undecided field that has the class, or all that are left if it is None."""
         fields, hashes = self._fields, self._fields.hashes
         members: Sequence[int] = range(len(fields)) if class_number is None else self._of_class[class_number]
 
         def rank(field: int) -> int:
             count = fields.num_tiles[field] if class_number is None else fields.count_of(field, class_number)
-            return hashes[field] - (count.bit_length() << 64)  # by size in steps of two, so that seeds differ
+            return hashes[field] - (count.bit_length() << 64)  # sizes by powers of two, so that seeds differ
 
         for field in sorted((field for field in members if self.split_of[field] == _OPEN), key=rank):
             self._decide(field, self._best_split(field, class_number))
@@ -107,8 +108,8 @@ class _Deal:
 
     def _best_split(self, field: int, class_number: int | None) -> int:
         num_tiles, lacking = self._fields.num_tiles[field], self.lacking
-        # At most half a field too many, where any split has that much room. So two of three splits are too large by no
-        # more than one field together while the third lacks one, and none is left to lack more.
+        # Allow at most half a field too many if any split has that much room. Then two of three splits exceed their
+        # shares by at most one field together while the third lacks one, and no split lacks more.
         splits = [split for split, lacks in enumerate(lacking) if 2 * lacks >= num_tiles]
         if not splits:
             return max(range(len(lacking)), key=lacking.__getitem__)
@@ -116,7 +117,7 @@ class _Deal:
             return max(splits, key=lacking.__getitem__)
         without = [split for split in splits if split not in self._splits_of_class[class_number]]
         if without and self._open_fields[class_number] <= len(without):
-            splits = without  # the last chance of a split to have the class at all
+            splits = without  # the last chance for a split to get the class at all
         lacks_class = self._lacking_of_class[class_number]
         return max(splits, key=lambda split: (lacks_class[split], lacking[split]))
 
@@ -131,7 +132,7 @@ class _Deal:
                 self.open_classes[number] -= count
 
     def fill_empty(self) -> None:
-        """Gives every split at least one field, of the split that has the most; as far as there are fields."""
+        """Gives each empty split a field of the split that has the most, as long as there are enough fields."""
         for split in range(len(self.lacking)):
             counts = [self.split_of.count(other) for other in range(len(self.lacking))]
             source = max(range(len(counts)), key=counts.__getitem__)
@@ -139,7 +140,7 @@ class _Deal:
                 self._move(source, target=split)
 
     def _move(self, source: int, target: int) -> None:
-        """Moves the field that leaves the classes of both splits the closest to their shares."""
+        """Moves the field that leaves the classes of both splits closest to their shares."""
 
         def cost(field: int) -> tuple[float, int]:
             worse = 0.0

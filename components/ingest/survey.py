@@ -1,9 +1,9 @@
 """Surveys a source: lists it, recognises its layout, pairs its files and splits it by field. Reads no pixels.
 
-However many tiles there are, they are never all in memory. Files go to a temporary database in the order of the listing
-and come back by name, so that those of a tile are together; its tiles go to a second one, with their fields. That takes
-about 1 kB of temporary disk for a tile, and 0.6 kB more while the partition files are written. In memory stay what a
-folder, a shard or a class has, one byte for a field, and 50 for one that is to be shared out by its classes.
+However many tiles there are, they are never all in memory. Files go to a temporary database in listing order and come
+back sorted by name, so that the files of a tile are together; tiles go to a second database, with their fields. That
+takes about 1 kB of temporary disk per tile, and 0.6 kB more while the partition files are written. Memory holds the
+data of folders, shards and classes, one byte per field, and 50 bytes per field that is divided by its classes.
 """
 
 import contextlib
@@ -25,8 +25,8 @@ from components.ingest.temporary_database import CACHE_KB, temporary_database
 from components.ingest.tile_table import TileTable
 from components.progress import Progress, StepLog
 
-_SECONDS_PER_LINE = 10.0  # of the log
-_NUM_REASONS = 3  # in an error
+_SECONDS_PER_LINE = 10.0  # between two lines of the log
+_NUM_REASONS = 3  # listed in an error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Survey:
 
     Attributes:
       classes: The class list.
-      num_unlabelled: Tiles left aside, as their official split has no labels.
-      split_of: By field, an index into SPLITS; `split_origin` says how it came about.
+      num_unlabelled: Tiles set aside because their official split has no labels.
+      split_of: The split of each field, as an index into SPLITS; `split_origin` says how it was made.
     """
 
     layout: str
@@ -51,11 +51,11 @@ class Survey:
 def survey_source(
     files: Iterable[SourceFile], source_uri: str, settings: IngestSettings, log: StepLog, cache_kb: int = CACHE_KB
 ) -> Iterator[Survey]:
-    """Yields what the source holds; its tiles are gone when the context ends.
+    """Yields what the source holds; its tiles are deleted when the context ends.
 
     Args:
-      files: All of the source, in any order, e.g. from storage.list_files. What is not among them is not looked for.
-      source_uri: For messages, and for the files that tell the official split.
+      files: All files of the source, in any order, e.g. from storage.list_files; no others are looked for.
+      source_uri: For messages, and for the files that state the official split.
       cache_kb: Memory of each of the two temporary databases.
 
     Raises:
@@ -70,7 +70,7 @@ def survey_source(
             layout, pairing = _pairing(listing, source_uri, settings, table)
             if pairing.left_aside:
                 counts = ", ".join(f"{count:,} of {name}" for name, count in pairing.left_aside.items())
-                log.line(f"left aside, as their class is not in the class list: {counts}")
+                log.line(f"set aside because their class is not in the class list: {counts}")
             progress = Progress(log, None, "tiles paired", _SECONDS_PER_LINE)
             for group in listing.groups():
                 before = table.num_tiles
@@ -83,7 +83,7 @@ def survey_source(
 
 
 def _pairing(listing: Listing, source_uri: str, settings: IngestSettings, table: TileTable) -> tuple[str, Pairing]:
-    """Returns the layout, and what pairs its files, after everything but the images was read."""
+    """Returns the layout, and what pairs its files, after reading everything but the images."""
     classes = class_list(settings.classes)
     layout = recognise_layout(listing.folders, settings.layout, source_uri, classes)
     if layout == CLASS_FOLDERS:
@@ -91,14 +91,14 @@ def _pairing(listing: Listing, source_uri: str, settings: IngestSettings, table:
     if layout == PAPER_2020:
         for file in sorted(listing.split_files, key=lambda file: file.path):
             table.add_to_fingerprint(file)
-            content = read_split_file(source_uri, file)  # one at a time: the largest there is must fit in memory
+            content = read_split_file(source_uri, file)  # one at a time, so only the largest must fit in memory
             listing.state_splits(stated_splits(content), file.path)
             listing.state_annotations(stated_annotations(content))
     return layout, ReleasePairing(listing.folders, layout, listing.has_splits, source_uri, classes)
 
 
 def _require_few_rejected(table: TileTable, num_unlabelled: int, source_uri: str, limit: float) -> None:
-    """Refuses a source that has too many bad tiles to be merely untidy, or no good one."""
+    """Refuses a source that has too many bad tiles, or no good one."""
     num_rejected, num_tiles = table.num_rejected, table.num_tiles + table.num_rejected
     if not num_tiles:
         raise DataError(f"no labelled tile under {source_uri!r}, but {num_unlabelled:,} without labels")

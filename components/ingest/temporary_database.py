@@ -1,4 +1,4 @@
-"""A temporary database: what grows with the source lies and is sorted there, on disk, in memory of a fixed size."""
+"""A temporary database on disk that stores and sorts what grows with the source, in a fixed amount of memory."""
 
 import contextlib
 import sqlite3
@@ -6,27 +6,27 @@ from collections.abc import Iterator
 
 from components.errors import SettingsError
 
-CACHE_KB = 65_536  # of pages, and of what is sorted at once; below it, nothing touches the disk
+CACHE_KB = 65_536  # for pages and for sorting; smaller data never touches the disk
 _PAGE_BYTES = 16_384  # rows are read and written in order, mostly
 _NO_SPACE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 
 
 @contextlib.contextmanager
 def temporary_database(cache_kb: int = CACHE_KB) -> Iterator[sqlite3.Connection]:
-    """Yields an empty database that is gone when the context ends, or the process, however it ends.
+    """Yields an empty database that disappears when the context or the process ends, even in a crash.
 
-    SQLite unlinks the file as soon as it has opened it. It lies in the folder that SQLITE_TMPDIR or TMPDIR names, else
-    in /var/tmp or /tmp.
+    SQLite unlinks the file as soon as it has opened it. The file is in the folder that SQLITE_TMPDIR or TMPDIR names,
+    else in /var/tmp or /tmp.
 
     Raises:
       SettingsError: if that folder has no space left.
     """
     with contextlib.closing(sqlite3.connect("", isolation_level=None)) as database:
-        # What is lost with the process needs no journal and no sync.
+        # Data that does not outlive the process needs no journal and no sync.
         for setting in ("journal_mode = OFF", "synchronous = OFF", "temp_store = FILE", f"page_size = {_PAGE_BYTES}"):
             database.execute(f"PRAGMA {setting}")
         database.execute(f"PRAGMA cache_size = {-cache_kb}")
-        database.execute("BEGIN")  # one transaction for all, as each costs time
+        database.execute("BEGIN")  # one transaction for everything, because each costs time
         try:
             yield database
         except sqlite3.OperationalError as error:

@@ -1,4 +1,4 @@
-"""The tiles that ingest found, on disk in a temporary database, with what is summed up by field beside them."""
+"""The tiles that ingest found, and their sums by field, in a temporary database on disk."""
 
 import collections
 import dataclasses
@@ -16,7 +16,7 @@ from components.ingest.pairing import UNDECIDED, Paired
 from components.ingest.stored_bytes import stored_bytes
 from components.source_digest import placeless_line
 
-MIXED = -2  # in the column of a field's split: its tiles have more than one
+MIXED = -2  # as a field's split: its tiles have more than one
 _UNKNOWN = -1
 
 _TABLES = """
@@ -33,7 +33,7 @@ _MOST_DICTIONARY_BYTES = 2_000
 
 @dataclasses.dataclass
 class _Field:
-    """A field whose tiles are still coming."""
+    """A field whose tiles are still being added."""
 
     number: int
     field_id: str
@@ -44,13 +44,13 @@ class _Field:
 
 
 class TileTable:
-    """Tiles by number, in the order in which they were added, and their fields by number.
+    """Tiles, numbered in the order they were added, and their fields, numbered too.
 
     Attributes:
       num_tiles, num_fields, num_rejected: How many were added.
       splits: The official splits of the tiles; UNDECIDED is one.
       has_classes: Whether the source gives the classes of any tile before its masks are read.
-      class_names: By the number that a class has in the table.
+      class_names: By the class's number in the table.
       num_mixed: Fields with tiles in two official splits; `mixed` is the first of them by name, with its splits.
     """
 
@@ -65,7 +65,7 @@ class TileTable:
         self._class_numbers: dict[str, int] = {}
         self._sum = 0
         self._dictionary = b""
-        self._open: _Field | None = None  # the last Agriculture-Vision field, whose next tile may come
+        self._open: _Field | None = None  # the last Agriculture-Vision field; more of its tiles may follow
         self._tile_rows: list[tuple[int, int, int, int]] = []
         self._line_rows: list[tuple[bytes]] = []
         self._field_rows: list[tuple[object, ...]] = []
@@ -73,7 +73,7 @@ class TileTable:
             database.execute(statement)
 
     def add(self, paired: Iterable[Paired]) -> None:
-        """Adds the tiles and rejections of one group. The tiles of an Agriculture-Vision field come in a row."""
+        """Adds the tiles and rejections of one group. The tiles of an Agriculture-Vision field must be consecutive."""
         local: dict[str, _Field] = {}
         for each in paired:
             if isinstance(each, Rejection):
@@ -89,7 +89,7 @@ class TileTable:
                 self.num_fields += 1
             self._add_tile(each, field)
         for field in local.values():
-            if "/" in field.field_id:  # an image that is a field of its own; no other group has a part of it
+            if "/" in field.field_id:  # an image that is its own field; no other group has a part of it
                 self._close(field)
             else:
                 self._close(self._open)
@@ -112,12 +112,12 @@ class TileTable:
         line = placeless_line(tile)
         self._note(line)
         chance = keyed_hash("shard", self._seed, tile.tile_id)
-        hashes = (int.from_bytes(chance[:8]) >> 1, int.from_bytes(chance[8:]) >> 1)  # SQLite's integers have a sign
+        hashes = (int.from_bytes(chance[:8]) >> 1, int.from_bytes(chance[8:]) >> 1)  # SQLite's integers are signed
         self._tile_rows.append((field.number, num_bytes, *hashes))
         self._line_rows.append((self._packed(line),))
 
     def add_to_fingerprint(self, file: SourceFile) -> None:
-        """Makes the fingerprint depend on a file that is no tile's."""
+        """Makes the fingerprint depend on a file that belongs to no tile."""
         self._note(msgspec.json.encode(file))
 
     def _note(self, text: bytes) -> None:
@@ -127,14 +127,14 @@ class TileTable:
     def fingerprint(self) -> str:
         """sha256 over all tiles with the path, size and version of their files.
 
-        A sum of hashes does not depend on the order of its parts, so that they need no sorting; and other than with an
-        exclusive or, parts that are there twice do not cancel out. It tells sources apart; it is no defence against
-        somebody who builds one to look like another.
+        A sum of hashes does not depend on their order, so they need no sorting; and unlike in an exclusive or, equal
+        parts do not cancel out. It tells sources apart; it is no defence against somebody who builds one to look like
+        another.
         """
         return hashlib.sha256(self._sum.to_bytes(48)).hexdigest()
 
     def _packed(self, line: bytes) -> bytes:
-        """Returns the line in a third of its size: lines are alike, so that the first serves all as a dictionary."""
+        """Returns the line compressed to a third: lines are alike, so the first serves as a dictionary for all."""
         self._dictionary = self._dictionary or line[:_MOST_DICTIONARY_BYTES]
         packer = zlib.compressobj(1, zlib.DEFLATED, -12, 5, zlib.Z_DEFAULT_STRATEGY, self._dictionary)
         return packer.compress(line) + packer.flush()
@@ -178,17 +178,17 @@ class TileTable:
         self._tile_rows, self._line_rows, self._field_rows = [], [], []
 
     def finish(self) -> None:
-        """Writes what is still held back; called once, after the last group."""
+        """Writes what is still buffered; called once, after the last group."""
         self._close(self._open)
         self._open = None
         self._flush()
 
     def rejected(self, limit: int = -1) -> Iterator[Rejection]:
-        """Yields what was rejected, in order; at most `limit`, if it is not negative."""
+        """Yields the rejections, sorted; at most `limit`, unless it is negative."""
         rows = self.database.execute("SELECT tile_id, reason FROM rejected ORDER BY tile_id, reason LIMIT ?", (limit,))
         return (Rejection(*row) for row in rows)
 
 
 def keyed_hash(purpose: str, seed: int, name: str) -> bytes:
-    """Returns 16 bytes that follow from the name, and differ by seed and by purpose (at most 16 characters)."""
+    """Returns a 16-byte hash of the name that depends on the seed and the purpose (at most 16 characters)."""
     return hashlib.blake2b(name.encode(), digest_size=16, key=str(seed).encode(), person=purpose.encode()).digest()

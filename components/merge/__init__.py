@@ -1,0 +1,1 @@
+"""Step: adds the receipts up to a dataset, and refuses what is unfit to train on."""

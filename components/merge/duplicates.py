@@ -1,4 +1,4 @@
-"""The same picture under two names, told by the bytes of its RGB file."""
+"""Finds the same picture under two names, by the bytes of its RGB file."""
 
 import collections
 import dataclasses
@@ -19,7 +19,7 @@ from components.errors import DataError
 
 @dataclasses.dataclass(frozen=True, order=True)
 class NamedTile:
-    """A tile, and the split that it is in."""
+    """A tile and its split."""
 
     tile_id: str
     split: str
@@ -27,23 +27,24 @@ class NamedTile:
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Duplicates:
-    """Tiles that are one picture, sorted; two at least, and where there are thousands, not all of them."""
+    """At least two tiles with the same picture, sorted; if there are thousands, not all of them."""
 
     tiles: tuple[NamedTile, ...]
 
     @property
     def splits(self) -> set[str]:
+        """The splits that have the picture."""
         return {tile.split for tile in self.tiles}
 
 
 @dataclasses.dataclass(frozen=True)
 class RepeatedPictures:
-    """The pictures that are there under two names or more.
+    """The pictures that occur under two or more names.
 
     Attributes:
-      num_tiles: Tiles that repeat a picture, the first of each picture not counted.
+      num_tiles: Tiles that repeat a picture, not counting the first of each picture.
       num_across: Pictures in two splits.
-      named: The pictures by the first of their names; of thousands not all, but those in two splits first.
+      named: The pictures, sorted by their first name; if there are thousands, not all, but those in two splits first.
     """
 
     num_tiles: int
@@ -57,12 +58,12 @@ def find_repeats(
     inventory: Inventory,
     data_root: str,
 ) -> RepeatedPictures:
-    """Finds the pictures that are there under two names or more, and their names.
+    """Finds the pictures that occur under two or more names, and their names.
 
     Args:
-      digests: Added by split and index of the shards, in the order of the records.
-      num_tiles: Good tiles by split and index, in that order; all that the inventory plans.
-      data_root: Where the partition files are, for the names.
+      digests: Added in the order of split, shard index and record.
+      num_tiles: Good tiles by split and index, in the same order, of every planned shard.
+      data_root: Where the partition files with the names are.
     """
     across, within, num_repeated = digests.repeats()
     within = within[~is_in(within, across)]
@@ -84,7 +85,7 @@ def find_repeats(
 def _shards_with(
     wanted: NDArray[np.uint64], digests: PictureDigests, num_tiles: Mapping[tuple[str, int], int]
 ) -> dict[tuple[str, int], NDArray[np.uint64]]:
-    """Returns the digests of each shard that has one of those wanted."""
+    """Returns the digests of every shard that has one of the wanted digests."""
     starts: dict[str, int] = collections.defaultdict(int)
     found = {}
     for (split, index), count in num_tiles.items():
@@ -96,7 +97,7 @@ def _shards_with(
 
 
 def _good(tile_ids: Sequence[str], planned: PlannedShard, num_good: int, data_root: str) -> Sequence[str]:
-    """Returns the names of the tiles that are records of the shard, in their order."""
+    """Returns the names of the tiles that are records of the shard, in the order of the records."""
     if num_good == planned.num_tiles:
         return tile_ids
     rejected = {bad.tile_id for bad in read_shard_receipt(data_root, planned).rejected}
@@ -104,20 +105,21 @@ def _good(tile_ids: Sequence[str], planned: PlannedShard, num_good: int, data_ro
 
 
 class _Names:
-    """The names of repeated pictures: of each the first in every split, and of all together the first few."""
+    """The names of repeated pictures: the first name of each in every split, and the first few of the others."""
 
     def __init__(self) -> None:
         self._first: dict[int, dict[str, str]] = collections.defaultdict(dict)  # by picture, then by split
-        # A picture is remarked on under all its names but the first: enough of them for as many remarks as are listed.
+        # Each name of a picture except the first gets a remark; this holds enough names for all listed remarks.
         self._others: FirstSorted[tuple[str, str, int]] = FirstSorted(2 * MAX_LISTED)
 
     def add(self, digest: int, tile: NamedTile) -> None:
+        """Adds one tile with this picture."""
         first = self._first[digest]
         first[tile.split] = min(tile.tile_id, first.get(tile.split, tile.tile_id))
         self._others.add([(tile.tile_id, tile.split, digest)])
 
     def groups(self) -> list[Duplicates]:
-        """Returns the pictures by the first of their names."""
+        """Returns the pictures, sorted by their first name."""
         tiles = {
             digest: {NamedTile(name, split) for split, name in first.items()} for digest, first in self._first.items()
         }
@@ -127,14 +129,14 @@ class _Names:
 
 
 def judge_repeats(found: RepeatedPictures, inventory: Inventory) -> tuple[list[Note], list[str]]:
-    """Returns the remarks on each second tile of a picture, and the warnings about the dataset.
+    """Returns a remark for each repetition of a picture, and the warnings about the dataset.
 
-    A picture in two splits is a leak, and stops the run: whoever has the source can remove one of the files. A release
-    with an official split is the exception, as it is not ours to change, and its scores are compared with others'.
-    There it is a warning, and `agrivision verify --leaks` still refuses the dataset.
+    A picture in two splits is a leak and stops the run, because the owner of the source can remove one of the files.
+    A release with an official split is the exception: we may not change it, and others compare scores on it. There a
+    leak is only a warning, although `agrivision verify --leaks` still refuses the dataset.
 
     Raises:
-      DataError: for a leak, naming two of the tiles.
+      DataError: for a leak; names two of the tiles.
     """
     leaks = [group for group in found.named if len(group.splits) > 1]
     notes = [
@@ -150,5 +152,5 @@ def judge_repeats(found: RepeatedPictures, inventory: Inventory) -> tuple[list[N
         f"and as {other.tile_id} in {other.split}"
     )
     if inventory.layout != CLASS_FOLDERS and inventory.split_origin.startswith("official"):
-        return notes, [f"{text}: scores flatter"]
-    raise DataError(f"{text}; scores on such splits flatter, so remove one of the two from the source and run again")
+        return notes, [f"{text}: this inflates scores"]
+    raise DataError(f"{text}; this inflates scores, so remove one of the two from the source and run again")

@@ -1,4 +1,4 @@
-"""Merges the receipts of all partitions into the dataset: checks, statistics, report, and the manifest last."""
+"""Merges the receipts of all partitions into a dataset: checks, statistics, report and, last, the manifest."""
 
 import contextlib
 import filecmp
@@ -14,10 +14,10 @@ from components.dataset.dataset_sums import DatasetSums
 from components.dataset.drift import compare as drift
 from components.dataset.drift.findings import Drift
 from components.dataset.field_arrays import FieldArrays
+from components.dataset.first_sorted import Rejections
 from components.dataset.receipts import checked_receipt
 from components.errors import DataError
 from components.merge import duplicates
-from components.merge.dataset_check import find_warnings, require_few_rejected
 from components.ordered_map import map_in_order, num_threads_for
 from components.progress import StepLog
 from components.records import record_table
@@ -38,35 +38,35 @@ def merge_shards(
 ) -> Manifest:
     """Publishes the dataset as `datasets/<id>/` under `data_root`, and copies manifest and report to the local paths.
 
-    The id is the start of the manifest's sha256, and the manifest is written last: without it, there is no dataset.
+    The id is the start of the manifest's sha256. The manifest is written last: without it, there is no dataset.
 
     Args:
       receipts_paths: Local files, each a list of receipts from a shard task.
-      reference_uri: Manifest of an earlier dataset that the report compares this one with; empty for none.
+      reference_uri: Manifest of an earlier dataset for the report to compare this one with; empty for none.
 
     Raises:
-      DataError: if a shard is missing, too many tiles are bad, a split has no tile, a picture is in two splits, or
-        there is no such reference.
+      DataError: if a shard is missing, too many tiles are bad, a split has no tile, a picture is in two splits, or the
+        reference does not exist.
     """
     reference = drift.read_dataset(reference_uri) if reference_uri else None
     inventory = Inventory.read(inventory_path)
     sums = _summed(inventory, _planned_shards(inventory, receipts_paths), data_root)
     num_tiles = sum(sums.num_tiles.values())
-    require_few_rejected(sums.rejections, num_tiles + len(sums.rejections), inventory.max_bad_fraction)
+    _require_few_rejected(sums.rejections, num_tiles + len(sums.rejections), inventory.max_bad_fraction)
     repeats = duplicates.find_repeats(sums.digests, sums.num_tiles, inventory, data_root)
-    sums.digests.clear()  # before plots and pictures are loaded for the report
+    sums.digests.clear()  # free the memory before the report loads plots and images
     remarks, leaks = duplicates.judge_repeats(repeats, inventory)
     sums.notes.add(remarks)
     num_notes = sums.notes.num_items - len(remarks) + repeats.num_tiles
 
     with field_file.field_file(sums.fields) as (fields_path, fields_sha256):
         manifest = build_manifest(inventory, sums, fields_sha256, num_notes)
-        warnings = [*leaks, *find_warnings(manifest, sums)]
+        warnings = [*leaks, *_find_warnings(manifest, sums)]
         for warning in warnings:
             log.line(f"warning: {warning}")
         shift = drift.compare(FieldArrays(manifest, sums.fields), reference) if reference else None
         if shift:
-            log.line(f"against {shift.earlier_id}: {shift.verdict}")
+            log.line(f"compared with {shift.earlier_id}: {shift.verdict}")
         html = _report(manifest, inventory, sums, data_root, warnings, shift)
         folder = storage.join(data_root, DATASETS_FOLDER, manifest.dataset_id)
         _publish(fields_path, storage.join(folder, field_file.NAME))
@@ -89,10 +89,10 @@ def merge_shards(
 
 
 def _planned_shards(inventory: Inventory, receipts_paths: Sequence[str]) -> list[PlannedShard]:
-    """Returns the plan by split and index.
+    """Returns the planned shards, sorted by split and index.
 
     Raises:
-      DataError: if a shard task did not hand in a receipt.
+      DataError: if a shard has no receipt.
     """
     handed = {digest for path in receipts_paths for digest in ShardReceipts.read(path).source_digests}
     planned = [shard for partition in inventory.partitions for shard in partition.shards]
@@ -100,24 +100,49 @@ def _planned_shards(inventory: Inventory, receipts_paths: Sequence[str]) -> list
     for shard in planned:
         if shard.source_digest not in handed:
             raise DataError(
-                f"{shard.split} shard {shard.index} has no receipt; did every shard task finish, and on this inventory?"
+                f"{shard.split} shard {shard.index} has no receipt; did every shard task finish, on this inventory?"
             )
     return planned
 
 
 def _summed(inventory: Inventory, planned: Sequence[PlannedShard], data_root: str) -> DatasetSums:
-    """Adds up the receipts in the order of the plan; a few at a time are in memory.
+    """Adds up the receipts in the order of the plan, with only a few in memory at a time.
 
     Raises:
-      DataError: if one is missing or does not fit the plan, or its shard is missing.
+      DataError: if a receipt is missing or does not fit the plan, or its shard is missing.
     """
     sums = DatasetSums(inventory)
-    num_threads = num_threads_for(storage.is_remote(data_root))  # a receipt that is read ahead takes half a megabyte
+    num_threads = num_threads_for(storage.is_remote(data_root))  # a receipt takes half a megabyte
     receipts = map_in_order(lambda shard: checked_receipt(data_root, shard, inventory), planned, num_threads)
     with contextlib.closing(receipts):
         for receipt in receipts:
             sums.add(receipt)
     return sums
+
+
+def _require_few_rejected(rejections: Rejections, num_tiles: int, limit: float) -> None:
+    """Refuses a source that has too many bad tiles to be merely untidy."""
+    if len(rejections) <= limit * num_tiles:
+        return
+    most = sorted(rejections.reasons(), key=lambda reason: (-reason.num_tiles, reason.examples[0]))[:3]
+    reasons = "; ".join(f"{reason.num_tiles:,} x {reason.text} (e.g. {reason.examples[0]})" for reason in most)
+    raise DataError(
+        f"{len(rejections):,} of {num_tiles:,} tiles are bad, {len(rejections) / num_tiles:.1%}, "
+        f"more than ingest_max_bad_fraction={limit:g} allows: {reasons}"
+    )
+
+
+def _find_warnings(manifest: Manifest, sums: DatasetSums) -> list[str]:
+    """Returns what a person should know before training, one line each; nothing that makes the dataset unusable."""
+    found = []
+    for split, summary in manifest.splits.items():
+        names = [n for n, count in zip(manifest.classes, summary.class_tiles, strict=True) if not count]
+        if names:
+            consequence = "cannot be learned" if split == "train" else f"cannot be judged on {split}"
+            found.append(f"no {split} tile has {', '.join(names)}: {consequence}")
+    if shared := sums.fields.in_two_splits():
+        found.append(f"{len(shared):,} fields have tiles in two splits (e.g. {shared[0]}): their scores will flatter")
+    return found
 
 
 def _report(
@@ -128,14 +153,14 @@ def _report(
     warnings: Sequence[str],
     shift: Drift | None,
 ) -> bytes:
-    # Imported here: plots and pictures take a second to load, and what can refuse the dataset has done so by now.
+    # Imported here because plotting takes a second to load, and by now nothing can refuse the dataset any more.
     from components.merge.report.data_report import data_report
 
     return data_report(manifest, inventory, sums, data_root, warnings, shift).encode()
 
 
 def _publish(local: Path, uri: str) -> None:
-    """Puts a file there that has this content in every run; one that differs from it is a damaged one."""
+    """Publishes a file whose content is the same in every run; an existing file that differs is damaged."""
     if storage.size(uri) == local.stat().st_size:
         with storage.local_copy(uri) as there:
             if filecmp.cmp(local, there, shallow=False):
@@ -144,11 +169,11 @@ def _publish(local: Path, uri: str) -> None:
 
 
 def build_manifest(inventory: Inventory, sums: DatasetSums, fields_sha256: str, num_notes: int) -> Manifest:
-    """Returns the dataset that the receipts amount to.
+    """Returns the manifest of the dataset that the receipts add up to.
 
     Args:
-      fields_sha256: Of the file of the sums by field.
-      num_notes: Remarks in all, of which the sums hold the first.
+      fields_sha256: Hash of the file with the sums by field.
+      num_notes: Number of all remarks; the sums hold only the first ones.
 
     Raises:
       DataError: if a split has no tile.
@@ -160,7 +185,7 @@ def build_manifest(inventory: Inventory, sums: DatasetSums, fields_sha256: str, 
                 shard.num_tiles for part in inventory.partitions for shard in part.shards if shard.split == split
             )
             raise DataError(
-                f"the {split} split has no good tile ({num_bad} rejected); train, val and test need at least one each"
+                f"the {split} split has no good tile ({num_bad} rejected); train, val and test each need at least one"
             )
         splits[split] = SplitSummary(
             records_sha256=hashlib.sha256(sums.records[split]).hexdigest(),

@@ -1,4 +1,4 @@
-"""Asks a pushed model about one tile."""
+"""Classifies one tile with a pushed model."""
 
 import dataclasses
 import io
@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from components import storage
 from components.contracts import ModelCard
 from components.errors import DataError, SettingsError
-from components.registry.pointer import read_production
-from components.registry.versions import CARD, POINTER, version_uri
+from components.registry import CARD, POINTER, read_production, version_uri
 from components.storage import whole_folder
 
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """A model's answer for one class; `predicted` is whether the probability passes the class's threshold."""
+    """A model's answer for one class; `predicted` is whether the probability reaches the class's threshold."""
 
     probability: float
     predicted: bool
@@ -31,12 +30,12 @@ def predict(
     boundary_path: Path | None = None,
     mask_path: Path | None = None,
 ) -> dict[str, Prediction]:
-    """Returns a pushed model's answer by class for one tile.
+    """Returns a pushed model's answer for one tile, by class.
 
     Args:
-      model_uri: a models URI, which stands for its production model, or one version's folder.
+      model_uri: a models URI, for its production model, or the folder of one version.
       rgb_path, nir_path: JPEG or PNG.
-      boundary_path, mask_path: PNG, 255 inside the field and where pixels are usable; both must be so to count.
+      boundary_path, mask_path: PNG, 255 inside the field and where pixels are usable; only pixels with both count.
 
     Raises:
       SettingsError: if there is no model, or it takes other bands.
@@ -45,7 +44,7 @@ def predict(
     uri, card = _find_model(model_uri)
     takes_nir = "nir" in card.bands
     if takes_nir != (nir_path is not None):
-        needs = "needs a NIR image beside the RGB" if takes_nir else "takes RGB only, and no NIR image"
+        needs = "needs a NIR image in addition to RGB" if takes_nir else "takes RGB only, without a NIR image"
         raise SettingsError(f"model {card.version} {needs}; its bands are {', '.join(card.bands)}")
     images = {"rgb": _read_image(rgb_path)} | ({"nir": _read_image(nir_path)} if nir_path else {})
     valid_mask = _valid_mask([path for path in (boundary_path, mask_path) if path is not None])
@@ -71,7 +70,7 @@ def _find_model(uri: str) -> tuple[str, ModelCard]:
     if not storage.exists(storage.join(uri, CARD)):
         production, _ = read_production(uri)
         if production is None:
-            raise SettingsError(f"no model at {uri!r}: neither {POINTER} nor {CARD} is there")
+            raise SettingsError(f"no model at {uri!r}: it has neither {POINTER} nor {CARD}")
         uri = version_uri(uri, production.version)
     card_uri = storage.join(uri, CARD)
     try:
@@ -88,14 +87,14 @@ def _read_image(path: Path) -> bytes:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
     except UnidentifiedImageError as error:
-        raise DataError(f"{str(path)!r} is no image; expected JPEG or PNG") from error
+        raise DataError(f"{str(path)!r} is not an image; expected JPEG or PNG") from error
     except OSError as error:
         raise DataError(f"cannot read image {str(path)!r}: {error.strerror or error}") from error
     return content
 
 
 def _valid_mask(paths: list[Path]) -> bytes:
-    """Returns a PNG that is 255 where all the masks are; empty bytes if there is none."""
+    """Returns a PNG that is 255 where all masks are; empty bytes if there are no masks."""
     from PIL import Image
 
     if not paths:
@@ -106,7 +105,7 @@ def _valid_mask(paths: list[Path]) -> bytes:
             masks.append(np.asarray(image.convert("L")) > 127)
     if len({mask.shape for mask in masks}) > 1:
         sizes = " and ".join(f"{mask.shape[1]}x{mask.shape[0]}" for mask in masks)
-        raise DataError(f"boundary and mask must be of one size, got {sizes} pixels")
+        raise DataError(f"boundary and mask must have the same size, got {sizes} pixels")
     buffer = io.BytesIO()
     Image.fromarray(np.where(np.logical_and.reduce(masks), 255, 0).astype(np.uint8)).save(buffer, "PNG")
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Pushes a model: build, verify in a fresh process, publish under its content version, point production at it."""
+"""Pushes a model: builds it, verifies it in a fresh process, publishes it, and points production at it."""
 
 import tempfile
 from pathlib import Path
@@ -9,8 +9,7 @@ from components.errors import DataError, SettingsError
 from components.progress import StepLog
 from components.push.serving import model_card, save_serving_model, weights_digest
 from components.push.verify import verify_in_fresh_process
-from components.registry.pointer import move_production, read_production, require_production
-from components.registry.versions import CARD, version_uri
+from components.registry import CARD, move_production, read_production, require_production, version_uri
 from components.storage import whole_folder
 
 
@@ -22,14 +21,14 @@ def push_model(
     evaluation: Evaluation,
     log: StepLog,
 ) -> PushReceipt:
-    """Pushes the model of `receipt`; doing so again changes nothing.
+    """Pushes the model of `receipt`; a second push changes nothing.
 
-    Nothing is visible before the verification has passed, and nothing serves before the version is whole: the pointer
-    moves last, and only if production is still what the model was evaluated against.
+    Nothing is visible before verification passes, and a version is not served before it is complete: the pointer moves
+    last, and only if production is still the version that the model was evaluated against.
 
     Raises:
       SettingsError: if receipt, evaluation and manifest do not belong together.
-      DataError: if the model is gone, or the serving model answers otherwise than the evaluated one.
+      DataError: if the model is gone, or the serving model's answers differ from the evaluated one's.
       AgrivisionError: if another push won.
     """
     _check(manifest, receipt, evaluation)
@@ -42,12 +41,12 @@ def push_model(
         if not serves_already:
             require_production(models_uri, evaluation.production_version, production)
         if storage.exists(storage.join(uri, CARD)):
-            log.line(f"version {card.version} is published already; verifying it")
+            log.line(f"version {card.version} is already published; verifying it")
             published_dir = whole_folder.download(uri, Path(temporary) / "published")
             try:
                 log.line(verify_in_fresh_process(published_dir, card, data_root, manifest, evaluation))
             except DataError as error:
-                raise DataError(f"{error}; it is published already, so remove {uri!r} and push again") from error
+                raise DataError(f"{error}; it is already published, so remove {uri!r} and push again") from error
         else:
             serving_dir = Path(temporary) / "serving"
             save_serving_model(exported_dir, card, serving_dir)
@@ -61,7 +60,7 @@ def push_model(
 
 
 def summary_line(receipt: PushReceipt) -> str:
-    """Returns the push in one line."""
+    """Returns a one-line summary of the push."""
     before = f"before it was {receipt.previous_version}" if receipt.previous_version else "the first"
     return f"production is version {receipt.model_version} at {receipt.model_uri}, {before}"
 

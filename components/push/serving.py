@@ -10,16 +10,16 @@ import tensorflow as tf
 
 from components.agrivision import RGB_BANDS
 from components.contracts import Evaluation, ModelCard, TrainingReceipt
-from components.registry.versions import CARD
+from components.registry import CARD
 
-# Bookkeeping of the checkpoint, which holds node numbers and no weights.
+# The checkpoint's bookkeeping, which holds node numbers, not weights.
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
 def weights_digest(exported_dir: Path) -> str:
-    """Returns the sha256 over the names, shapes, types and values of a SavedModel's variables.
+    """Returns the sha256 of the names, shapes, types and values of a SavedModel's variables.
 
-    Not over its files: their bytes differ from one export to the next.
+    It does not hash the files, because their bytes differ from one export to the next.
     """
     reader = tf.train.load_checkpoint(str(exported_dir / "variables" / "variables"))
     digest = hashlib.sha256()
@@ -32,7 +32,7 @@ def weights_digest(exported_dir: Path) -> str:
 
 
 def model_card(receipt: TrainingReceipt, evaluation: Evaluation, weights_sha256: str) -> ModelCard:
-    """Returns the card of a trained and evaluated model; its version follows from weights, settings and thresholds."""
+    """Returns the card of an evaluated model; its version is a hash of weights, settings and thresholds."""
     behaviour = {
         "weights": weights_sha256,
         "training_id": receipt.training_id,
@@ -71,9 +71,9 @@ def model_card(receipt: TrainingReceipt, evaluation: Evaluation, weights_sha256:
 
 
 def save_serving_model(exported_dir: Path, card: ModelCard, target: Path) -> None:
-    """Wraps an exported model into a SavedModel with the signatures that the card describes, and its card beside it.
+    """Wraps an exported model into a SavedModel with the signatures that its card describes, and adds the card.
 
-    Thresholds and class names are constants inside; preprocessing is inside the exported model already.
+    Thresholds and class names become constants in the model; the exported model already includes preprocessing.
     """
     exported = tf.saved_model.load(str(exported_dir))
     module = tf.Module()

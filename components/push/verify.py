@@ -1,7 +1,7 @@
-"""Verifies a serving model in a process of its own, as a server would load it: with TensorFlow and nothing of ours.
+"""Verifies a serving model in a fresh process that loads it like a model server: with TensorFlow and none of our code.
 
-`python -m components.push.verify` reads a Check as JSON, answers tiles from the test records with both signatures, and
-exits 0 if the answers are those that the model was scored by, else 42 with one line that says what differs.
+`python -m components.push.verify` reads a Check as JSON and answers tiles from the test records with both signatures.
+It exits 0 if the answers match those that were scored, else 42 with one line that names the difference.
 """
 
 import os
@@ -25,7 +25,7 @@ _LIMIT_SECONDS = 900
 
 
 class Check(Document, frozen=True, kw_only=True):
-    """What the fresh process is to do; paths and URIs as it can open them."""
+    """The task of the fresh process; it must be able to open all paths and URIs."""
 
     model_dir: str
     shard_uris: tuple[str, ...]
@@ -50,13 +50,13 @@ def check_of(model_dir: Path, card: ModelCard, data_root: str, manifest: Manifes
 def verify_in_fresh_process(
     model_dir: Path, card: ModelCard, data_root: str, manifest: Manifest, evaluation: Evaluation
 ) -> str:
-    """Has a fresh process answer some test tiles with the serving model; returns a line that says how it went.
+    """Answers some test tiles with the serving model in a fresh process; returns a line for the log.
 
     Raises:
-      DataError: if an answer is not the evaluation's, or the model cannot be loaded.
+      DataError: if an answer differs from the evaluation's, or the model cannot be loaded.
     """
     check = check_of(model_dir, card, data_root, manifest, evaluation)
-    # Without a GPU: this process may hold all of its memory.
+    # Without a GPU, because this process may hold all of its memory.
     overrides = {
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "CUDA_VISIBLE_DEVICES": "-1",
@@ -86,7 +86,7 @@ def verify_in_fresh_process(
 
 
 def compare_answers(check: Check) -> str:
-    """Compares the model's answers with the evaluation's; the fresh process's work.
+    """Compares the model's answers with the evaluation's; runs in the fresh process.
 
     Raises:
       DataError: at the first difference.
@@ -101,7 +101,7 @@ def compare_answers(check: Check) -> str:
     try:
         model = tf.saved_model.load(check.model_dir)
         masked, unmasked = model.signatures["masked"], model.signatures["serving_default"]
-    except Exception as error:  # a damaged SavedModel fails in as many ways as it has parts
+    except Exception as error:  # a damaged SavedModel can fail in many ways
         raise DataError(f"it cannot be loaded: {type(error).__name__}: {error}") from error
     takes_nir = "nir" in masked.structured_input_signature[1]
     num_tiles, largest = 0, 0.0
@@ -114,13 +114,13 @@ def compare_answers(check: Check) -> str:
         rows = [row_of_tile[name] for name in tile_ids]
         probabilities, predicted = answer["probabilities"].numpy(), answer["predicted"].numpy()
         difference = np.abs(probabilities - expected[rows])  # [n, C]
-        if not difference.max() <= TOLERANCE:  # true for NaN, too
+        if not difference.max() <= TOLERANCE:  # also true for NaN
             worst = tile_ids[int(difference.max(axis=1).argmax())]
-            raise DataError(f"tile {worst} is answered {difference.max():.2g} off, expected at most {TOLERANCE:.0e}")
+            raise DataError(f"it answers tile {worst} {difference.max():.2g} off, expected at most {TOLERANCE:.0e}")
         undecided = _undecided(expected[rows], check)
         wrong = (predicted != expected_predicted[rows]) & ~undecided
         if wrong.any():
-            raise DataError(f"tile {tile_ids[int(wrong.any(axis=1).argmax())]} is decided otherwise")
+            raise DataError(f"its decision for tile {tile_ids[int(wrong.any(axis=1).argmax())]} differs")
         whole = unmasked(**images)["probabilities"].numpy()
         by_mask = masked(**images, valid_mask=tf.fill(tf.shape(batch["rgb"]), ""))["probabilities"].numpy()
         if not np.abs(whole - by_mask).max() <= TOLERANCE:
@@ -133,7 +133,7 @@ def compare_answers(check: Check) -> str:
 
 
 def _sample(check: Check, known: set[str]) -> Iterator[dict[str, Any]]:
-    """Yields batches of the first evaluated tiles; shards are drawn by a hash, so the first are like any others."""
+    """Yields batches of the first evaluated tiles; a hash deals tiles to shards, so the first are like any others."""
     import tensorflow as tf
 
     from components.records import tfrecords
@@ -150,7 +150,7 @@ def _sample(check: Check, known: set[str]) -> Iterator[dict[str, Any]]:
 
 
 def _undecided(probabilities: NDArray[np.float32], check: Check) -> NDArray[np.bool_]:
-    """Returns where the tolerance alone can turn a decision, bool [n, C]."""
+    """Returns where a difference within the tolerance can change a decision, bool [n, C]."""
     if check.label_mode == "single_label":
         first_two = np.sort(probabilities, axis=1)[:, -2:]
         gap = first_two[:, -1:] - first_two[:, :1]
@@ -159,6 +159,7 @@ def _undecided(probabilities: NDArray[np.float32], check: Check) -> NDArray[np.b
 
 
 def main() -> None:
+    """Reads a Check from standard input and prints the result; exits 42 if the model fails it."""
     try:
         print(compare_answers(Check.from_json(sys.stdin.buffer.read(), "standard input")), flush=True)
     except DataError as error:

@@ -1,0 +1,1 @@
+"""A tile as a record of a shard: formats, decoders, and the table of a split's records."""

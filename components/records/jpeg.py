@@ -1,8 +1,8 @@
-"""JPEG files decoded by libjpeg-turbo: the very pixels that TensorFlow's decoder gives, a fifth faster, where they go.
+"""Decodes JPEG and PNG into the caller's array: exactly the pixels of TensorFlow's decoder, a fifth faster.
 
-TensorFlow's op makes an array of its own for every image, which then has to be copied into a batch. The few images that
-need it (JPEG in CMYK, PNG of 16 bits) still go to TensorFlow's decoder, so that a tile is the same to the
-shard step, to training and to the exported model, which decodes in its graph.
+TensorFlow's op allocates a new array for every image, which must then be copied into a batch. The few images that need
+it (JPEG in CMYK, PNG with 16 bits) still go to TensorFlow's decoder. So a tile has the same pixels in the shard step,
+in training and in the exported model, which decodes in its graph.
 """
 
 from typing import Any
@@ -17,9 +17,7 @@ from components.records.png import DamagedImage as DamagedImage
 _JPEG = b"\xff\xd8\xff"
 _COLOUR_SPACES = {3: "RGB", 1: "GRAY"}  # by number of bands
 _OF_TENSORFLOW = ("CMYK", "YCCK")
-_UNUSUAL = (
-    "subsampling level"  # in the error of an image whose colours are sampled as TurboJPEG cannot name, CMYK mostly
-)
+_UNUSUAL = "subsampling level"  # in the error for an image, mostly CMYK, with a subsampling TurboJPEG cannot name
 
 
 def decode(content: bytes, num_bands: int, ratio: int = 1, into: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
@@ -27,14 +25,14 @@ def decode(content: bytes, num_bands: int, ratio: int = 1, into: NDArray[np.uint
 
     Args:
       num_bands: 3 for RGB, 1 for grey.
-      ratio: 1, 2, 4 or 8; a JPEG's decoder scales its sides down by it, rounded up. A PNG is not scaled.
-      into: C-contiguous uint8 [h, w, num_bands] for the pixels, used if the image has just this size.
+      ratio: 1, 2, 4 or 8; the JPEG decoder divides the sides by it, rounding up. A PNG is not scaled.
+      into: C-contiguous uint8 [h, w, num_bands] for the pixels, used if the image has exactly this size.
 
     Returns:
-      uint8 [H, W, num_bands]; `into` itself where it was used.
+      uint8 [H, W, num_bands]; `into` itself if it was used.
 
     Raises:
-      DamagedImage: for anything that the decoder stumbles on, be it only a few wrong bytes that it could step over.
+      DamagedImage: for any damage, even a few wrong bytes that a decoder could skip.
     """
     if not content.startswith(_JPEG):
         decoded = png.decode(content, num_bands)
@@ -49,7 +47,7 @@ def decode(content: bytes, num_bands: int, ratio: int = 1, into: NDArray[np.uint
         return _by_tensorflow(content, num_bands, ratio)
     shape = (-(-height // ratio), -(-width // ratio), num_bands)
     buffer = into if into is not None and into.shape == shape else np.empty(shape, np.uint8)
-    # Of all scales at which the image is at least that large, the decoder takes the smallest: 1 / ratio.
+    # The decoder takes the smallest scale at which the image is at least this large: 1 / ratio.
     scaled = {"min_height": shape[0], "min_width": shape[1]} if ratio > 1 else {}
     try:
         decoded = simplejpeg.decode_jpeg(content, _COLOUR_SPACES[num_bands], buffer=buffer, **scaled)
@@ -61,7 +59,7 @@ def decode(content: bytes, num_bands: int, ratio: int = 1, into: NDArray[np.uint
 
 
 def _by_tensorflow(content: bytes, num_bands: int, ratio: int) -> NDArray[np.uint8]:
-    import tensorflow as tf  # takes seconds to load, and most images do without
+    import tensorflow as tf  # takes seconds to load, and most images do not need it
 
     try:
         with tf.device("CPU:0"):

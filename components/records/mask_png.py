@@ -1,4 +1,4 @@
-"""Valid masks as PNG files of the plainest kind: any reader opens them, and ours opens them in a third of the time."""
+"""Valid masks as the simplest kind of PNG, which any reader can open and ours opens in a third of the time."""
 
 import io
 import struct
@@ -13,21 +13,21 @@ from components.records.png import DamagedImage
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER = struct.Struct(">II5B")  # width, height, depth, colour type, compression, filter, interlace
-_PLAIN = (1, 0, 0, 0, 0)  # one bit of grey, not interlaced
-_FRAME = 12  # of a chunk: length, type and crc
+_PLAIN = (1, 0, 0, 0, 0)  # 1 bit, grey, not interlaced
+_FRAME = 12  # bytes around a chunk's content: length, type and crc
 _DATA_AT = len(_SIGNATURE) + _FRAME + _HEADER.size
 _SMALLEST = _DATA_AT + 2 * _FRAME
-_LARGEST_BUFFER = 2**20  # to begin with: a damaged header may claim any size
+_LARGEST_BUFFER = 2**20  # initial size; a damaged header may claim any size
 
 
 def encode_mask(mask: NDArray[np.bool_]) -> bytes:
-    """Returns a mask, bool [H, W], as a PNG of 1 bit, which readers expand to 0 and 255; equal masks, equal bytes.
+    """Returns a mask, bool [H, W], as a 1-bit PNG, which readers expand to 0 and 255; equal masks give equal bytes.
 
-    Its rows are not filtered and lie in one chunk, so that they can be read without a PNG decoder.
+    Its rows are unfiltered and in one chunk, so reading them takes no PNG decoder.
     """
     height, width = mask.shape
-    # Packed bits are compressed as an image with a palette, the one kind that Pillow does not filter: it brings its own
-    # zlib, the same on every machine, which Python does not.
+    # Compress the packed bits as a palette image, the only kind that Pillow does not filter. Pillow has its own zlib,
+    # the same on every machine, while Python's may differ.
     buffer = io.BytesIO()
     Image.fromarray(np.packbits(mask, axis=1)).convert("P").save(buffer, "PNG")
     header = _HEADER.pack(width, height, *_PLAIN)
@@ -38,18 +38,8 @@ def encode_mask(mask: NDArray[np.bool_]) -> bytes:
     )
 
 
-def decode_mask(content: bytes) -> NDArray[np.uint8]:
-    """Returns a mask, uint8 [H, W], 1 where it is more than half white.
-
-    Raises:
-      DamagedImage: if it is not a readable PNG.
-    """
-    packed, width = packed_mask(content)
-    return np.unpackbits(packed, axis=1, count=width)
-
-
 def packed_mask(content: bytes) -> tuple[NDArray[np.uint8], int]:
-    """Returns a mask's bits, uint8 [H, W / 8 rounded up], the first pixel's the highest, and its width W.
+    """Returns a mask's bits, uint8 [H, W / 8 rounded up] with the first pixel in the highest bit, and its width W.
 
     Raises:
       DamagedImage: if it is not a readable PNG.
@@ -62,14 +52,14 @@ def packed_mask(content: bytes) -> tuple[NDArray[np.uint8], int]:
 
 
 def _decode_plain(content: bytes) -> tuple[NDArray[np.uint8], int] | None:
-    """Returns the bits and width of what encode_mask was given; None if it did not write this file."""
+    """Returns the bits and width of a mask that encode_mask wrote; None for any other file."""
     is_plain = content.startswith(_SIGNATURE) and content[_DATA_AT + 4 : _DATA_AT + 8] == b"IDAT"
     if not is_plain or len(content) < _SMALLEST:
         return None
     width, height, *kind = _HEADER.unpack_from(content, len(_SIGNATURE) + 8)
     (length,) = struct.unpack_from(">I", content, _DATA_AT)
     if tuple(kind) != _PLAIN or length + _SMALLEST != len(content):
-        return None  # of another form, or in several chunks
+        return None  # another kind of PNG, or several chunks
     row_bytes = 1 + -(-width // 8)
     try:
         unpacked = zlib.decompress(
@@ -79,7 +69,7 @@ def _decode_plain(content: bytes) -> tuple[NDArray[np.uint8], int] | None:
         raise DamagedImage("its compressed rows are damaged") from error
     if len(unpacked) != height * row_bytes:
         raise DamagedImage("it has not the rows that it claims")
-    rows = np.frombuffer(unpacked, np.uint8).reshape(height, row_bytes)  # each begins with the number of its filter
+    rows = np.frombuffer(unpacked, np.uint8).reshape(height, row_bytes)  # each begins with its filter number
     return (rows[:, 1:], width) if not rows[:, 0].any() else None
 
 

@@ -1,4 +1,8 @@
-"""PNG files, checked by the letter of the standard and decoded by Pillow, which alone would make up missing rows."""
+"""Checks PNG files to the letter of the standard and decodes them with Pillow, which alone would make up missing rows.
+
+Why no library does it: of eight tried on 11,000 damaged files, libpng (imagecodecs) is twice as fast, but accepts 60
+with changed pixels and no longer has wheels for Python 3.11. The only one as strict, pypng, takes twenty times as long.
+"""
 
 import contextlib
 import io
@@ -15,27 +19,28 @@ _HEADER = struct.Struct(">II5B")  # width, height, depth, colour type, compressi
 _CHUNK = struct.Struct(">I4s")
 _CRC = struct.Struct(">I")
 _DEPTH_AT = len(_SIGNATURE) + 16  # in a file that begins with its header
-_GREY_8_BITS = bytes((8, 0, 0, 0, 0))  # of a header, what follows on width and height
+_GREY_8_BITS = bytes((8, 0, 0, 0, 0))  # the part of a header after width and height
 _NO_PIXEL = 1
+_MOST_UNPACKED = 1032  # the most bytes that deflate can unpack from one
 _GREY = (0, 4)  # colour types: grey, and grey with alpha
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type: grey, RGB, palette, grey with alpha, RGB with alpha
-# Of each pass of an interlaced image: first column and row, and the steps between them (PNG specification, 8.2).
+# First column, first row, and the steps between columns and rows, for each interlacing pass (PNG specification, 8.2).
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
 
-# What Pillow warns of here is that alpha is lost, as it is to be.
+# Pillow warns that alpha is lost, which is what we want.
 warnings.filterwarnings("ignore", message="Palette images with Transparency", category=UserWarning)
 
 
 class DamagedImage(Exception):
-    """Bytes that are no image, or not a whole and sound one; the message is the decoder's, or says what is wrong."""
+    """Bytes that are not an image, or not a complete and undamaged one; the message gives the reason."""
 
 
 def require_sound(content: bytes) -> None:
-    """Checks the checksum of every chunk, and that there are just the rows of pixels that the header claims.
+    """Checks every chunk's checksum, and that the file has exactly the rows of pixels that its header claims.
 
     Raises:
-      DamagedImage: if not.
+      DamagedImage: if a checksum or the rows are wrong.
     """
     chunks = _chunks(content)
     if chunks[0][0] != b"IHDR" or len(chunks[0][1]) != _HEADER.size:
@@ -43,7 +48,8 @@ def require_sound(content: bytes) -> None:
     claimed = _num_row_bytes(*_HEADER.unpack(chunks[0][1]))
     stream = zlib.decompressobj()
     try:
-        # One byte more than claimed would be too many; without a limit, a small file could fill the memory.
+        # One byte more than claimed is enough to see that there are too many; without a limit, a small file could fill
+        # the memory.
         num_bytes = len(stream.decompress(_packed_rows(chunks), claimed + 1))
     except zlib.error as error:
         raise DamagedImage("its compressed rows are damaged") from error
@@ -58,10 +64,10 @@ def decode(content: bytes, num_bands: int) -> NDArray[np.uint8] | None:
       num_bands: 3 for RGB, 1 for grey.
 
     Returns:
-      uint8 [H, W, num_bands]; None for what TensorFlow has its own way with: 16 bits, and colour for a grey band.
+      uint8 [H, W, num_bands]; None if only TensorFlow can decode it: 16 bits, or colour into a grey band.
 
     Raises:
-      DamagedImage: unless it is whole and sound.
+      DamagedImage: unless it is complete and undamaged.
     """
     require_sound(content)
     depth, colour_type = content[_DEPTH_AT], content[_DEPTH_AT + 1]
@@ -74,26 +80,32 @@ def decode(content: bytes, num_bands: int) -> NDArray[np.uint8] | None:
             pixels = np.asarray(image if image.mode == mode else image.convert(mode))
     except Exception as error:  # damaged bytes raise anything from struct.error to SyntaxError
         raise DamagedImage("not a readable PNG") from error
-    return pixels if not is_grey else np.repeat(pixels[..., np.newaxis], num_bands, axis=-1)
+    if not is_grey:
+        return pixels
+    # One band needs no copy.
+    return pixels[..., np.newaxis] if num_bands == 1 else np.repeat(pixels[..., np.newaxis], num_bands, axis=-1)
 
 
 def decode_black_and_white(content: bytes) -> NDArray[np.uint8]:
-    """Decodes a grey PNG of at most 8 bits as decode does, and faster where all its values are 0 and 255.
+    """Decodes a grey PNG of at most 8 bits like decode, but faster if all its values are 0 and 255.
 
     Returns:
       uint8 [H, W].
 
     Raises:
-      DamagedImage: unless it is whole and sound, or for another kind of PNG.
+      DamagedImage: unless it is complete and undamaged, or for another kind of PNG.
     """
     chunks = _chunks(content)
-    if chunks[0][0] == b"IHDR" and chunks[0][1][8:] == _GREY_8_BITS:
-        width, height = _HEADER.unpack(chunks[0][1])[:2]
-        # Unpacking the rows only to count them takes a third as long as decoding. Instead the decoder is given one row
-        # more, and all are pixels of neither value before: what is left of them must be that row, and no other pixel.
+    packed = _packed_rows(chunks)
+    is_plain = chunks[0][0] == b"IHDR" and chunks[0][1][8:] == _GREY_8_BITS
+    width, height = _HEADER.unpack(chunks[0][1])[:2] if is_plain else (0, 0)
+    # A header can claim far more than its few bytes hold; such a file is refused below, before memory is allocated.
+    if 0 < width * height <= _MOST_UNPACKED * len(packed):
+        # Unpacking the rows only to count them takes a third as long as decoding. Instead, the image gets one extra row
+        # and starts out with neither value: after decoding, exactly that row must still have its first value.
         image = Image.new("L", (width, height + 1), _NO_PIXEL)
-        with contextlib.suppress(ValueError):  # too few rows or damaged: what is wrong is said below
-            image.frombytes(_packed_rows(chunks), "zip", ("L", 0))
+        with contextlib.suppress(ValueError):  # too few rows or damaged: refused below, with the reason
+            image.frombytes(packed, "zip", ("L", 0))
             pixels: NDArray[np.uint8] = np.asarray(image)
             is_missing = pixels == _NO_PIXEL
             if np.count_nonzero(is_missing) == width and is_missing[height].all():
@@ -109,10 +121,10 @@ def _packed_rows(chunks: list[tuple[bytes, bytes]]) -> bytes:
 
 
 def _chunks(content: bytes) -> list[tuple[bytes, bytes]]:
-    """Returns type and content of each chunk up to the last, whose checksums are right."""
+    """Returns type and content of each chunk up to the last one, after checking their checksums."""
     if not content.startswith(_SIGNATURE):
         raise DamagedImage("not a readable PNG")
-    chunks = []
+    chunks: list[tuple[bytes, bytes]] = []
     at, kind = len(_SIGNATURE), b""
     while kind != b"IEND":
         if at + _CHUNK.size + _CRC.size > len(content):
@@ -124,6 +136,8 @@ def _chunks(content: bytes) -> list[tuple[bytes, bytes]]:
         body = content[start : start + length]
         if zlib.crc32(body, zlib.crc32(kind)) != _CRC.unpack_from(content, start + length)[0]:
             raise DamagedImage("a checksum is wrong")
+        if chunks and kind == b"IHDR":  # Pillow would take its size from this one
+            raise DamagedImage("it has two headers")
         chunks.append((kind, body))
     return chunks
 
@@ -131,8 +145,16 @@ def _chunks(content: bytes) -> list[tuple[bytes, bytes]]:
 def _num_row_bytes(
     width: int, height: int, depth: int, colour_type: int, compression: int, filtering: int, interlace: int
 ) -> int:
-    """Returns how many bytes all rows have before they are compressed, each with the number of its filter before it."""
-    if colour_type not in _SAMPLES or depth not in (1, 2, 4, 8, 16) or compression or filtering or interlace > 1:
+    """Returns the number of bytes of all rows before compression, including each row's filter number."""
+    if (
+        not width
+        or not height
+        or colour_type not in _SAMPLES
+        or depth not in (1, 2, 4, 8, 16)
+        or compression
+        or filtering
+        or interlace > 1
+    ):
         raise DamagedImage("its header claims what no PNG has")
     bits = depth * _SAMPLES[colour_type]
     passes = _PASSES if interlace else ((0, 0, 1, 1),)

@@ -1,7 +1,7 @@
-"""The form of a TFRecord file: each record between its length and its checksum, one after the other.
+"""Reads and writes TFRecord files: records one after the other, each between its length and its checksum.
 
-TensorFlow writes and reads such files too. Here they are written while their sha256 is taken, so that they need not be
-read again, and any record can be read by itself.
+TensorFlow also reads and writes such files. This writer computes the sha256 as it writes, so no file needs to be read
+again, and any single record can be read alone.
 """
 
 import concurrent.futures
@@ -17,32 +17,32 @@ from typing import Self
 
 import google_crc32c
 
-HEADER = struct.Struct("<QI")  # length of the record, masked crc of the eight bytes of the length
+HEADER = struct.Struct("<QI")  # length of the record, masked crc of the length's eight bytes
 FOOTER = struct.Struct("<I")  # masked crc of the record
 _LENGTH = struct.Struct("<Q")
-_BYTES_AT_ONCE = 1 << 20  # handed over to be written; a record has about 200 kB
-_HANDED_AHEAD = 2  # of the one that is being written
+_BYTES_AT_ONCE = 1 << 20  # per hand-over to the writing thread; a record has about 200 kB
+_HANDED_AHEAD = 2  # hand-overs waiting behind the one being written
 _PARTS_AT_ONCE = 1000  # the system takes no more than 1,024 in one call
 _BYTES_SYNCED_AT_ONCE = 8 << 20
 
 
 def masked_crc(content: bytes) -> int:
-    """Returns the checksum as TFRecord masks it, so that it can be stored beside what it is of."""
+    """Returns the checksum as TFRecord masks it, so that it can be stored next to its content."""
     crc = google_crc32c.value(content)
     return int(((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
 def header_of(length: int) -> bytes:
-    """Returns what stands before a record of this length."""
+    """Returns the header of a record of this length."""
     content = _LENGTH.pack(length)
     return content + FOOTER.pack(masked_crc(content))
 
 
 class DamagedFile(ValueError):
-    """The file is not as it was written.
+    """The file has changed since it was written.
 
     Attributes:
-      num_records: How many sound records come before the damage.
+      num_records: Number of intact records before the damage.
     """
 
     def __init__(self, num_records: int, what: str) -> None:
@@ -51,12 +51,12 @@ class DamagedFile(ValueError):
 
 
 def read_records(path: Path, digest: "hashlib._Hash | None" = None) -> Iterator[bytes]:
-    """Yields the records of a local file, one at a time, whose checksums are tested.
+    """Yields the records of a local file one at a time, checking their checksums.
 
-    A file that was cut off between two records is shorter, but sound; who must know counts.
+    A file cut off between two records passes as a shorter file; to detect that, count the records.
 
     Args:
-      digest: Is given all bytes that are read, so that a file read to its end need not be read again for its hash.
+      digest: Receives all bytes that are read, so a file read to its end need not be read again for its hash.
 
     Raises:
       FileNotFoundError: if there is no such file.
@@ -91,14 +91,14 @@ class RecordWriter:
     """Writes a local TFRecord file, which is complete when the context ends without an error.
 
     Attributes:
-      num_bytes: Written so far.
+      num_bytes: Bytes written so far.
     """
 
     def __init__(self, path: Path, stays: bool = False) -> None:
         """Creates the file.
 
         Args:
-          stays: The file will be synced where it is; what is written goes to disk while more is written.
+          stays: The file will be synced in this place, so its bytes start going to disk while more are written.
         """
         self.num_bytes = 0
         self._file = path.open("wb", buffering=0)
@@ -106,7 +106,7 @@ class RecordWriter:
         self._num_written = 0
         self._num_synced = 0
         self._sha256 = hashlib.sha256()
-        # Writing and hashing take most of the time that a record takes, and work without the interpreter's lock.
+        # Writing and hashing take most of the time of a record, and release the interpreter's lock.
         self._writer = concurrent.futures.ThreadPoolExecutor(1, "write")
         self._handed_over: deque[concurrent.futures.Future[None]] = deque()
         self._waiting: list[bytes] = []
@@ -116,7 +116,7 @@ class RecordWriter:
         """Appends one record.
 
         Raises:
-          OSError: if this one or one before it cannot be written.
+          OSError: if this record or an earlier one cannot be written.
           ValueError: if the file is closed.
         """
         if self._file.closed:
@@ -146,7 +146,7 @@ class RecordWriter:
             self._num_synced = self._num_written
 
     def sha256(self) -> str:
-        """Returns the hash of what was written so far."""
+        """Returns the hash of the bytes written so far."""
         self._finish()
         return self._sha256.hexdigest()
 
@@ -171,17 +171,17 @@ class RecordWriter:
 
 
 def _write_all(descriptor: int, parts: Sequence[bytes]) -> None:
-    # Each call gives up the interpreter's lock, and to get it back among busy threads takes longer than the writing.
+    # Each call releases the interpreter's lock, and getting it back from busy threads takes longer than writing.
     for start in range(0, len(parts), _PARTS_AT_ONCE):
         some = parts[start : start + _PARTS_AT_ONCE]
-        if left := sum(map(len, some)) - os.writev(descriptor, some):  # as when the disk is nearly full
+        if left := sum(map(len, some)) - os.writev(descriptor, some):  # e.g. when the disk is nearly full
             rest = memoryview(b"".join(some))[-left:]
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
 
 
 def _begin_sync(descriptor: int, offset: int, num_bytes: int) -> None:
-    """Has the system begin to bring what was just written to disk, so that a sync later waits for less of it."""
-    if hasattr(os, "posix_fadvise"):  # macOS has none
-        # The advice starts the writing. What is on its way to disk stays in memory all the same.
+    """Makes the system start writing the latest bytes to disk, so that a later sync waits for fewer of them."""
+    if hasattr(os, "posix_fadvise"):  # not on macOS
+        # The advice starts the writing; bytes on their way to disk stay in memory anyway.
         os.posix_fadvise(descriptor, offset, num_bytes, os.POSIX_FADV_DONTNEED)

@@ -1,8 +1,8 @@
-"""What is known of each record of a split without reading it: how long it is, and which classes its tile has.
+"""A table of a split's records: the length of each, and the classes of its tile.
 
-A file beside the shards, of some six bytes for each record, named by its content as they are. From it a worker knows
-where every record lies, which have one class only, and how rare each class is; to read the shards for that would be to
-read, or on a bucket to download, all of them.
+The table is a file next to the shards, named by its content like them, with about six bytes per record. It tells a
+worker where every record is, which tiles have only one class, and how rare each class is. Without it, the worker would
+have to read, or on a bucket download, all shards.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ class RecordTable:
 
     Attributes:
       lengths: Bytes of each record, int64 [N].
-      label_bits: Whether its tile has each class, a bit each, the first the highest, uint8 [N, C / 8 rounded up].
+      label_bits: One bit per class, set if the tile has it, the first class highest, uint8 [N, C / 8 rounded up].
     """
 
     lengths: NDArray[np.int64]
@@ -37,32 +37,32 @@ class RecordTable:
 
 
 def row_bytes(num_classes: int) -> int:
-    """Returns the length of a row."""
+    """Returns the length of a row in bytes."""
     return _LENGTH.size + -(-num_classes // 8)
 
 
 def row(num_bytes: int, labels: Sequence[float]) -> bytes:
-    """Returns the row of a record of this length, whose tile has the classes where `labels`, [C], is above 0."""
+    """Returns the row of a record of `num_bytes` bytes; its tile has the classes where `labels`, [C], is above 0."""
     return _LENGTH.pack(num_bytes) + np.packbits(np.asarray(labels) > 0).tobytes()
 
 
 def table_uri(data_root: str, sha256: str) -> str:
-    """Returns where the table with this hash is, or will be."""
+    """Returns the URI of the table with this hash, whether or not it exists yet."""
     return storage.join(data_root, "shards", f"{sha256}.records")
 
 
 def publish_table(data_root: str, rows: bytes) -> None:
-    """Writes a table unless it is there; what is there under its name and has another content is a damaged one."""
+    """Writes a table unless it exists; an existing file with its name and another content is damaged, and replaced."""
     uri = table_uri(data_root, hashlib.sha256(rows).hexdigest())
     if storage.size(uri) != len(rows) or storage.read_bytes(uri) != rows:
         storage.write_bytes(uri, rows)
 
 
 def read_table(data_root: str, split: SplitSummary, num_classes: int) -> RecordTable:
-    """Reads the table that the manifest names for a split.
+    """Reads the table of a split named in the manifest.
 
     Raises:
-      DataError: if it is missing, or not the table of these shards.
+      DataError: if it is missing, or does not match the shards.
     """
     uri, way_out = table_uri(data_root, split.records_sha256), "run the pipeline again on the same source"
     try:
@@ -83,5 +83,5 @@ def read_table(data_root: str, split: SplitSummary, num_classes: int) -> RecordT
     ends = list(itertools.accumulate((shard.num_tiles for shard in split.shards), initial=0))
     for shard, (start, end) in zip(split.shards, itertools.pairwise(ends), strict=True):
         if (num_bytes := int(lengths[start:end].sum()) + _FRAME_BYTES * (end - start)) != shard.num_bytes:
-            raise DataError(f"{uri!r} tells of {num_bytes:,} bytes in {shard.path!r}, expected {shard.num_bytes:,}")
+            raise DataError(f"{uri!r} lists {num_bytes:,} bytes in {shard.path!r}, expected {shard.num_bytes:,}")
     return RecordTable(lengths, rows["label_bits"].copy())

@@ -1,7 +1,7 @@
-"""The source's image files, checked before and while they are decoded.
+"""Checks and decodes the source's image files.
 
-Files are decoded to the very pixels that a model sees in training and serving, and more strictly: what a decoder could
-step over with a warning is refused here. Headers are Pillow's part: it reads one without touching the pixels.
+Files decode to exactly the pixels that a model sees in training and serving, but the checks are stricter: damage that a
+decoder could skip with a warning is refused here. Pillow reads the headers, because it does not touch the pixels.
 """
 
 import functools
@@ -18,7 +18,7 @@ from components.records import jpeg, png
 MAX_FILE_BYTES = 64 * 2**20  # a tile of the dataset has 0.1 MB
 MAX_SIDE_PX = 8192  # 200 MB as decoded RGB; a header can claim far more in a few bytes
 
-# Pillow's mode, and how a person calls it. Only these are decoded; what is missing (16 bits, float) is refused.
+# Pillow's modes, and their names for people. Only these are decoded; any other mode (16 bits, float) is refused.
 _MODE_NAMES = {
     "RGB": "RGB",
     "L": "1 band",
@@ -29,14 +29,14 @@ _MODE_NAMES = {
     "CMYK": "CMYK",
 }
 RGB_MODES = ("RGB",)
-# What a user's own pictures come in. The decoder turns each into RGB and drops alpha; EXIF rotation is not applied.
+# The modes of users' own pictures. The decoder turns each into RGB and drops alpha; EXIF rotation is not applied.
 ANY_COLOUR_MODES = tuple(_MODE_NAMES)
 NIR_MODES = ("L",)
 MASK_MODES = ("L", "1")
 
 _SMALL_MASK_BYTES = 4096
 
-# Pillow warns from 89 million pixels on; the limit here is lower and refuses.
+# Pillow warns above 89 million pixels; the limit here is lower and raises an error.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
@@ -45,7 +45,7 @@ class BadImage(Exception):
 
 
 def _open(content: bytes, formats: tuple[str, ...], modes: Sequence[str]) -> Image.Image:
-    """Reads the header and refuses what must not, or need not, be decoded."""
+    """Reads the header and refuses files that cannot be used, before they are decoded."""
     if not content:
         raise BadImage("empty file (0 bytes)")
     expected = " or ".join(formats)
@@ -65,13 +65,13 @@ def _open(content: bytes, formats: tuple[str, ...], modes: Sequence[str]) -> Ima
 
 
 def decode_bands(content: bytes, num_bands: int, modes: Sequence[str]) -> NDArray[np.uint8]:
-    """Decodes a JPEG or PNG whole.
+    """Decodes a whole JPEG or PNG.
 
     Returns:
       uint8 [H, W, num_bands].
 
     Raises:
-      BadImage: if it is too large, of another mode than one of `modes`, damaged or truncated.
+      BadImage: if it is too large, has a mode not in `modes`, or is damaged or truncated.
     """
     _open(content, ("JPEG", "PNG"), modes)
     try:
@@ -87,9 +87,9 @@ def decode_mask(content: bytes) -> NDArray[np.bool_]:
       bool [H, W], read-only; True where the file has 255.
 
     Raises:
-      BadImage: if it is no PNG of one band, too large, damaged, or has a value other than 0 and 255.
+      BadImage: if it is not a one-band PNG, is too large or damaged, or has a value other than 0 and 255.
     """
-    # Most masks of a dataset are one of a few blank files: no storm damage here, the whole tile inside the field.
+    # Most masks are one of a few blank files, such as "no storm damage" or "the whole tile is inside the field".
     return _decode_small_mask(content) if len(content) <= _SMALL_MASK_BYTES else _decode_mask(content)
 
 

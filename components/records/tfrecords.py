@@ -1,7 +1,6 @@
-"""Records of tiles in graphs: parsed and decoded by TensorFlow's ops, and shards as tf.data.
+"""Parses and decodes records with TensorFlow's ops, in graphs, and reads shards as tf.data.
 
-Decoding happens on the reader's side, by the very ops that the exported model uses, so that training, evaluation and
-serving see the same pixels.
+The exported model decodes with the same ops, so training, evaluation and serving see the same pixels.
 """
 
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from components.records.tile_record import BYTES_KEYS, FLOATS_KEYS
 
 Tensor: TypeAlias = tf.Tensor
 
-# The JPEG decoder can decode at 1/2, 1/4 and 1/8 of the size, several times faster than decoding whole.
+# The JPEG decoder can decode at 1/2, 1/4 and 1/8 of the size, several times faster than at full size.
 _DECODER_RATIOS = (8, 4, 2)
 
 
@@ -33,9 +32,9 @@ def parse(serialized: Tensor, num_classes: int) -> dict[str, Tensor]:
 
 
 def decoder_ratio(tile_sizes: Sequence[str], image_size_px: int) -> int:
-    """Returns how far the JPEG decoder may scale down, 1, 2, 4 or 8, for tiles of these sizes "<width>x<height>".
+    """Returns by how much the JPEG decoder may scale down, 1, 2, 4 or 8, for tiles of these sizes "<width>x<height>".
 
-    1 unless every tile is square, of one size, and still at least `image_size_px` after scaling.
+    It is 1 unless all tiles are square, of the same size, and still at least `image_size_px` after scaling.
     """
     if len(tile_sizes) != 1:
         return 1
@@ -48,12 +47,12 @@ def decoder_ratio(tile_sizes: Sequence[str], image_size_px: int) -> int:
 def decode_image(
     rgb: Tensor, nir: Tensor, valid_mask: Tensor, bands: Sequence[str], image_size_px: int, ratio: int
 ) -> tuple[Tensor, Tensor]:
-    """Decodes one tile, in a graph; components/tile_decoder.py gives the same without one.
+    """Decodes one tile, in a graph; components/records/tile_decoder.py gives the same result without a graph.
 
     Args:
       rgb, nir, valid_mask: encoded, string []; an empty mask means that every pixel is valid.
       bands: the dataset's bands, RGB or RGB and NIR.
-      image_size_px: side S of the result; the decoded image is resized if it has another size.
+      image_size_px: side S of the result; a decoded image of another size is resized.
       ratio: from decoder_ratio.
 
     Returns:
@@ -61,7 +60,7 @@ def decode_image(
       valid: uint8 [S, S, 1], 1 where the pixel counts, else 0.
 
     Raises:
-      tf.errors.InvalidArgumentError: when run, for damaged bytes.
+      tf.errors.InvalidArgumentError: at run time, for damaged bytes.
     """
     parts = [tf.io.decode_jpeg(rgb, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE")]  # [h, w, 3]
     if len(bands) > len(RGB_BANDS):
@@ -79,12 +78,12 @@ def decode_image(
 
 
 def join_bands(parts: Sequence[Tensor]) -> Tensor:
-    """Joins RGB and, where there is one, NIR, uint8 [..., S, S, 3] and [..., S, S, 1], to uint8 [..., S, S, B]."""
+    """Joins RGB and, if present, NIR, uint8 [..., S, S, 3] and [..., S, S, 1], into uint8 [..., S, S, B]."""
     return tf.concat(parts, axis=-1) if len(parts) > 1 else parts[0]
 
 
 def unpack_bits(bits: Tensor) -> Tensor:
-    """Returns uint8 [n, S, S, 1], 1 or 0, from a bit for each, uint8 [n, S, S / 8 rounded up], the highest first."""
+    """Returns uint8 [n, S, S, 1], 1 or 0, from packed bits, uint8 [n, S, S / 8 rounded up], highest bit first."""
     size = tf.shape(bits)[1]
     places = tf.range(7, -1, -1, tf.int32)
     spread = tf.bitwise.bitwise_and(
@@ -95,7 +94,7 @@ def unpack_bits(bits: Tensor) -> Tensor:
 
 
 def resize(pixels: Tensor, image_size_px: int) -> Tensor:
-    """Returns uint8 [S, S, b] from uint8 [h, w, b], resized with antialiasing unless it has the size."""
+    """Returns uint8 [S, S, b] from uint8 [h, w, b], resized with antialiasing unless it has that size already."""
     size = [image_size_px, image_size_px]
     resized = tf.cond(
         tf.reduce_all(tf.equal(tf.shape(pixels)[:2], size)),
@@ -111,7 +110,7 @@ def nearest_mask(mask: Tensor, image_size_px: int) -> Tensor:
     times = tf.maximum(tf.shape(mask)[0] // image_size_px, 1)
     resized = tf.cond(
         tf.reduce_all(tf.equal(tf.shape(mask)[:2], times * size)),
-        # The same pixels as by tf.image.resize, which takes as long as decoding RGB even if there is nothing to do.
+        # The same pixels as from tf.image.resize, which takes as long as decoding RGB even with nothing to do.
         lambda: mask[times // 2 :: times, times // 2 :: times],
         lambda: tf.image.resize(mask, size, method="nearest"),
     )

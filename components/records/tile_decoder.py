@@ -1,4 +1,4 @@
-"""Decodes a record without a graph, straight into a batch: the very pixels that tfrecords.decode_image gives."""
+"""Decodes a record without a graph, straight into a batch, to exactly the pixels of tfrecords.decode_image."""
 
 from collections.abc import Sequence
 
@@ -12,15 +12,15 @@ from components.records.tile_record import Record
 
 
 def decode_tile(record: Record, ratio: int, parts: Sequence[NDArray[np.uint8]], valid_bits: NDArray[np.uint8]) -> None:
-    """Decodes a tile's images into arrays of the side S, resizing what has another size.
+    """Decodes a tile's images into arrays with side S, resizing images of another size.
 
     Args:
       ratio: From tfrecords.decoder_ratio.
-      parts: For RGB, uint8 [S, S, 3], and where there is NIR, for that, uint8 [S, S, 1]; C-contiguous.
-      valid_bits: For the valid pixels, uint8 [S, S / 8 rounded up], a bit each, the first pixel's the highest.
+      parts: Receive RGB, uint8 [S, S, 3], and, if there is NIR, NIR, uint8 [S, S, 1]; C-contiguous.
+      valid_bits: Receives one bit per valid pixel, uint8 [S, S / 8 rounded up], the first pixel in the highest bit.
 
     Raises:
-      DamagedImage: if an image is damaged, or RGB and NIR are not of one size.
+      DamagedImage: if an image is damaged, or RGB and NIR differ in size.
     """
     sizes = {
         _decode_bands(content, ratio, part) for content, part in zip((record.rgb, record.nir), parts, strict=False)
@@ -34,7 +34,7 @@ def decode_tile(record: Record, ratio: int, parts: Sequence[NDArray[np.uint8]], 
 
 
 def _every_nth_bit(times: int) -> NDArray[np.uint8]:
-    """Returns for each byte its bits number times / 2, times / 2 + times, ... from the highest on, moved together."""
+    """Returns, for each byte, its bits times / 2, times / 2 + times, ... counted from the highest, packed together."""
     bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1)[:, times // 2 :: times]
     powers = 1 << np.arange(bits.shape[1])[::-1]
     table: NDArray[np.uint8] = (bits * powers).sum(axis=1).astype(np.uint8)
@@ -45,7 +45,7 @@ _THINNED = {times: _every_nth_bit(times) for times in (2, 4, 8)}
 
 
 def _decode_bands(content: bytes, ratio: int, part: NDArray[np.uint8]) -> tuple[int, ...]:
-    """Returns the sides that the image has before it is resized."""
+    """Returns the sides of the image before it is resized."""
     pixels = jpeg.decode(content, part.shape[-1], ratio, into=part)
     if pixels is not part:
         part[...] = pixels if pixels.shape == part.shape else _on_host("resize", pixels, len(part))
@@ -75,7 +75,7 @@ def _decode_mask(content: bytes, valid_bits: NDArray[np.uint8]) -> None:
 
 
 def _thin(packed: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
-    """Returns every `times`-th bit of each row of bytes, as bits; unpacking them all would take ten times as long."""
+    """Returns every `times`-th bit of each row of bytes, packed; unpacking all bits would take ten times as long."""
     bits = _THINNED[times][packed]
     thin = bits[:, 0::times] << np.uint8(8 - 8 // times)
     for place in range(1, times):
@@ -84,11 +84,11 @@ def _thin(packed: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
 
 
 def _on_host(function: str, pixels: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    """Calls one of the graph's own functions on the host's processor, whatever devices there are."""
+    """Calls one of tfrecords' functions on the host's CPU, even if there is a GPU."""
     import tensorflow as tf
 
     from components.records import (
-        tfrecords,  # only here, and only for tiles of another size, does decoding need TensorFlow
+        tfrecords,  # only here does decoding need TensorFlow, and only for tiles of another size
     )
 
     with tf.device("CPU:0"):

@@ -1,19 +1,21 @@
 """A tile as a record of a shard: a serialized `tf.train.Example`, made and read without TensorFlow.
 
-One record holds one tile: the source's own image bytes, so that nothing is lost by encoding twice, and its labels over
-the manifest's class list. The only file that knows the feature keys.
+One record holds one tile: the source's own image bytes, so nothing is lost by encoding twice, and its labels over the
+manifest's class list. Only this file knows the feature keys.
 
 TensorFlow takes seconds and hundreds of megabytes to load, and the steps that make and check shards need nothing else
-of it. So the message is built here after its definition (tensorflow/core/example/example.proto and feature.proto), with
-protobuf alone, in a pool of its own beside TensorFlow's.
+from it. So the message is our own, generated from example.proto beside this file; its bytes are TensorFlow's.
 """
 
 import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
+
+from components.records import example_pb2
+
+_Example: Any = example_pb2.Example  # type: ignore[attr-defined]  # the class is made on import
 
 BYTES_KEYS = ("tile_id", "field_id", "rgb", "nir", "valid_mask")  # one value each
 FLOATS_KEYS = ("labels", "class_fractions")  # one value per class each
@@ -38,51 +40,6 @@ class Record:
     valid_mask: bytes
     labels: Sequence[float]
     class_fractions: Sequence[float]
-
-
-def _example_type() -> Any:
-    """Returns the class of the message `Example`, with the field numbers and types of TensorFlow's."""
-    field = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(name="example.proto", package="agrivision", syntax="proto3")
-    kinds = {"BytesList": field.TYPE_BYTES, "FloatList": field.TYPE_FLOAT, "Int64List": field.TYPE_INT64}
-    for name, kind in kinds.items():
-        values = file.message_type.add(name=name).field
-        values.add(name="value", number=1, type=kind, label=field.LABEL_REPEATED)
-    feature = file.message_type.add(name="Feature")
-    feature.oneof_decl.add(name="kind")
-    for number, name in enumerate(("bytes_list", "float_list", "int64_list"), start=1):
-        feature.field.add(
-            name=name,
-            number=number,
-            type=field.TYPE_MESSAGE,
-            type_name=f".agrivision.{name.title().replace('_', '')}",
-            label=field.LABEL_OPTIONAL,
-            oneof_index=0,
-        )
-    features = file.message_type.add(name="Features")
-    entry = features.nested_type.add(name="FeatureEntry")
-    entry.options.map_entry = True
-    entry.field.add(name="key", number=1, type=field.TYPE_STRING, label=field.LABEL_OPTIONAL)
-    entry.field.add(
-        name="value", number=2, type=field.TYPE_MESSAGE, type_name=".agrivision.Feature", label=field.LABEL_OPTIONAL
-    )
-    features.field.add(
-        name="feature",
-        number=1,
-        type=field.TYPE_MESSAGE,
-        type_name=".agrivision.Features.FeatureEntry",
-        label=field.LABEL_REPEATED,
-    )
-    example = file.message_type.add(name="Example")
-    example.field.add(
-        name="features", number=1, type=field.TYPE_MESSAGE, type_name=".agrivision.Features", label=field.LABEL_OPTIONAL
-    )
-    pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(file.SerializeToString())
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("agrivision.Example"))
-
-
-_Example = _example_type()
 
 
 def serialize(record: Record) -> bytes:

@@ -1,0 +1,1 @@
+"""Step: checks every tile, and writes the shards of one partition."""

@@ -1,18 +1,18 @@
-"""Whether a tile's masks show what the source's own statistics say of it. Where not, that is a remark, not a fault."""
+"""Compares a tile's masks with the source's own statistics. A difference earns a remark; the tile stays."""
 
 from collections.abc import Iterable, Mapping
 
 from components.contracts import Annotation
 
-_TOLERANCE = 0.02  # of the area: outlines of regions may have been drawn into pixels by another rule
+_TOLERANCE = 0.02  # share of the area: the source may have rasterized region outlines by a different rule
 
 
 def disagreement(annotated: Mapping[str, Annotation] | None, classes: Iterable[str], pixels: Mapping[str, int]) -> str:
-    """Returns what does not agree, class by class; empty if nothing, or if nothing is stated.
+    """Returns the differences, class by class; empty if there are none, or nothing is annotated.
 
     Args:
-      annotated: What is stated, by class.
-      pixels: Of the mask as it is in the source, inside the field or not, by class; a class without a file is left out.
+      annotated: The source's statistics by class; None if it has none.
+      pixels: Pixels by class in the source's masks, inside the field or not; a class without a file is left out.
     """
     if annotated is None:
         return ""
@@ -31,7 +31,7 @@ def disagreement(annotated: Mapping[str, Annotation] | None, classes: Iterable[s
 
 
 def _fits(stated: Annotation, shown: int) -> bool:
-    """Regions may overlap, so that a mask has as many pixels as the largest at least, and as all together at most."""
+    """Returns whether a pixel count fits; regions may overlap, so from the largest to the sum of all regions."""
     if not stated.total_area:
         return True
     return stated.largest_area * (1 - _TOLERANCE) <= shown <= stated.total_area * (1 + _TOLERANCE)

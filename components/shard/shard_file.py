@@ -1,4 +1,4 @@
-"""Shards: checked tiles in, TFRecord files under their content's names and receipts out."""
+"""Writes shards: takes checked tiles, and writes TFRecord files named by their content, with receipts."""
 
 import concurrent.futures
 import contextlib
@@ -21,7 +21,7 @@ from components.shard.tile_check import CheckedTile
 
 FOLDER = "shards"
 _TEMPORARY_PREFIX, _TEMPORARY_SUFFIX = ".shard-", ".tmp"
-_NUM_PUBLISHED_AT_ONCE = 2  # beside the one that is filled, so that three shards at most lie about
+_NUM_PUBLISHED_AT_ONCE = 2  # in addition to the one being filled, so at most three local shards exist
 _DEAD_AFTER_SECONDS = 24 * 3600  # a shard takes minutes, so a file untouched for a day has no writer left
 
 
@@ -31,12 +31,13 @@ def write_shards(
     data_root: str,
     progress: Progress,
 ) -> Iterator[ShardReceipt]:
-    """Writes shards one after the other, each visible whole or not at all and then its receipt, which it yields.
+    """Writes shards one after the other, each followed by its receipt, and yields the receipts.
 
-    While a shard is synced or uploaded, the next one is filled. Without a good tile, only a receipt is written.
+    A shard becomes visible whole or not at all. While one is synced or uploaded, the next one is filled. Without a
+    good tile, only a receipt is written.
 
     Raises:
-      DataError: if a shard has not as many tiles as planned.
+      DataError: if the number of tiles of a shard is not the planned one.
     """
     pending: deque[tuple[concurrent.futures.Future[None], ShardReceipt]] = deque()
     with concurrent.futures.ThreadPoolExecutor(_NUM_PUBLISHED_AT_ONCE, "publish") as publisher:
@@ -61,7 +62,7 @@ def _filled(
     data_root: str,
     progress: Progress,
 ) -> tuple[Path, ShardReceipt]:
-    """Returns a hidden local file with the shard, and the receipt that it will have when it is published."""
+    """Returns a hidden local file with the shard, and the receipt to publish with it."""
     statistics = ShardStatistics(inventory)
     rejected: list[Rejection] = []
     notes: list[Note] = []
@@ -112,7 +113,7 @@ def _publish(local: Path, data_root: str, receipt: ShardReceipt) -> None:
             if there is None:
                 storage.upload_once(local, uri)
             elif there != receipt.num_bytes:
-                # Only a damaged file has this name and another size; a reader of it has failed already.
+                # Only a damaged file has this name and a different size; its readers have already failed.
                 storage.write_bytes(uri, local.read_bytes())
         write_shard_receipt(data_root, receipt)
     finally:
@@ -120,7 +121,7 @@ def _publish(local: Path, data_root: str, receipt: ShardReceipt) -> None:
 
 
 def _local_file(data_root: str) -> Path:
-    """Returns a new hidden file: beside the finished shards where these are local, so that moving it is a rename."""
+    """Returns a new hidden file: next to the finished shards if they are local, so that moving it is a rename."""
     folder = None
     if not storage.is_remote(data_root):
         folder = Path(storage.join(data_root, FOLDER))
@@ -131,7 +132,7 @@ def _local_file(data_root: str) -> Path:
 
 
 def remove_dead_files(data_root: str) -> None:
-    """Removes what killed writers left behind under a local data_root."""
+    """Removes the files that killed writers left under a local data_root."""
     if storage.is_remote(data_root):
         return
     for pattern in (f"{_TEMPORARY_PREFIX}*{_TEMPORARY_SUFFIX}", ".*.tfrecord.*.tmp"):  # ours, and storage's

@@ -1,4 +1,4 @@
-"""Sums over tiles. All are integers, so that they are exact, and the same in whatever order they are added."""
+"""Sums over tiles. All are integers, so they are exact and do not depend on the order of the tiles."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 from components.contracts import FieldSums, Inventory
 from components.shard.tile_check import CheckedTile
 
-_POWERS = np.stack([np.arange(256), np.arange(256) ** 2])  # the values that a pixel may have, and their squares
+_POWERS = np.stack([np.arange(256), np.arange(256) ** 2])  # the possible values of a pixel, and their squares
 
 
 class _FieldCounts:
@@ -53,6 +53,7 @@ class ShardStatistics:
         self._tile_sizes: dict[str, int] = {}
 
     def add(self, tile: CheckedTile) -> None:
+        """Adds one tile to the sums."""
         present = np.asarray(tile.record.labels, np.int64)  # [C]
         self.num_tiles += 1
         key = (tile.record.field_id, tile.year)

@@ -1,13 +1,13 @@
-"""Tiles stored smaller than the source has them, for those who train at a lower resolution (`shard_tile_size_px`).
+"""Scales tiles down before they are stored, for training at a lower resolution (`shard_tile_size_px`).
 
-A smaller tile takes less room and is read faster, but the source's own pixels are gone, so it is for experiments whose
-`image_size_px` stays at or below its size. Nothing is ever enlarged: a tile whose shorter side has that size or less is
-stored as it is, byte for byte. A source with tiles of several sizes can so give a dataset of several; then, as in any
-such dataset, the reader resizes what differs from `image_size_px`, smaller tiles up.
+A smaller tile takes less space and is faster to read, but the source's own pixels are lost. So it suits experiments
+whose `image_size_px` is at most that size. Nothing is ever enlarged: a tile whose shorter side is already small enough
+is stored unchanged, byte for byte. A source with several tile sizes can therefore give a dataset with several; as in
+any such dataset, the reader resizes tiles that differ from `image_size_px`, smaller tiles up.
 
 The filter is a triangle over two output pixels (Pillow's BILINEAR, in fixed-point arithmetic and so the same on every
-machine). It is the one that the reader and the served model use where they resize (tf.image.resize with antialiasing):
-on look-alike tiles no pixel differs by more than 1 from theirs, 0.2 on average, while averaging areas differs by 3.4.
+machine). The reader and the served model resize with the same filter (tf.image.resize with antialiasing): on synthetic
+tiles no pixel differs from theirs by more than 1, by 0.2 on average, while area averaging differs by 3.4.
 """
 
 import io
@@ -16,16 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-# Measured on look-alike tiles, 512 to 256 px, as the share of the source's bytes and the mean error in 0..255:
+# Measured on synthetic tiles, 512 to 256 px, as the share of the source's bytes and the mean error in 0..255:
 #   quality 85: 19 %, 3.3; 90: 24 %, 2.6; 92: 26 %, 2.2; 95: 34 %, 1.6, and for NIR 39 %, 1.4.
-# At 95, a quarter of the pixels takes a third of the bytes and its error is half of what the change of filter would be.
-# Colours at full resolution (4:4:4): halved, they save 15 % of the RGB and raise its error to 1.8; and where the source
-# has them halved already, scaling by 2 brings them to just the resolution of the pixels.
+# At 95, a quarter of the pixels takes a third of the bytes, with half the error that a different filter would cause.
+# Colour at full resolution (4:4:4): halving it saves 15 % of the RGB bytes but raises the error to 1.8; and if the
+# source's colour is already halved, scaling by 2 brings it exactly to the resolution of the pixels.
 _JPEG_OPTIONS = {"quality": 95, "subsampling": "4:4:4"}
 
 
 def stored_size(width_px: int, height_px: int, tile_size_px: int) -> tuple[int, int]:
-    """Returns width and height of the stored tile, pixels: the shorter side is `tile_size_px` unless it is less anyway.
+    """Returns width and height of the stored tile in pixels; the shorter side is at most `tile_size_px`.
 
     Args:
       tile_size_px: 0 for no scaling.
@@ -38,7 +38,7 @@ def stored_size(width_px: int, height_px: int, tile_size_px: int) -> tuple[int, 
 
 
 def scaled_jpeg(pixels: NDArray[np.uint8], size: tuple[int, int]) -> bytes:
-    """Returns an image scaled down, as a JPEG; equal pixels, equal bytes.
+    """Returns an image scaled down, as a JPEG; equal pixels give equal bytes.
 
     Args:
       pixels: uint8 [H, W, B], B 1 or 3.
@@ -51,7 +51,7 @@ def scaled_jpeg(pixels: NDArray[np.uint8], size: tuple[int, int]) -> bytes:
 
 
 def scaled_mask(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Returns a mask, bool [H, W], scaled down: True where more than half of the area is. Exact, in whole numbers.
+    """Returns a mask, bool [H, W], scaled down: True where more than half of the area is True. Exact, in integers.
 
     Args:
       size: Width and height, from stored_size.
@@ -64,23 +64,23 @@ def scaled_mask(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bo
 
 
 def _stretch_sums(values: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Divides the rows of `values`, [N, M], into `count` equal stretches and adds up each, cut rows in part.
+    """Divides the rows of `values`, [N, M], into `count` equal stretches and sums each; a cut row counts in part.
 
     Returns:
       int64 [count, M], in units of 1 / count of a row's values.
     """
     edge_row, edge_part = np.divmod(np.arange(count + 1) * len(values), count)
-    below = np.pad(values, ((0, 1), (0, 0)))  # the row that an edge cuts; nothing after the last
+    below = np.pad(values, ((0, 1), (0, 0)))  # the row that an edge cuts; zeros after the last
     before = np.pad(values.cumsum(axis=0), ((1, 0), (0, 0)))  # the sum of all rows above
     sums: NDArray[np.int64] = np.diff(before[edge_row] * count + below[edge_row] * edge_part[:, None], axis=0)
     return sums
 
 
 def scaled_counts(counts: NDArray[np.int64], total: int, stored_total: int) -> NDArray[np.int64]:
-    """Returns what as large a share of `stored_total` pixels comes to as `counts` are of `total`, int64; 1 at least.
+    """Returns `counts` scaled from `total` to `stored_total` pixels, int64 [C], rounded but at least 1.
 
     Args:
-      counts: int64 [C]; what is 0 stays 0.
+      counts: int64 [C]; a 0 stays 0.
     """
     shares = (2 * counts * stored_total + total) // (2 * total)
     return np.maximum(shares, np.minimum(counts, 1))

@@ -1,4 +1,4 @@
-"""One tile: read once, checked, and turned into a record."""
+"""Reads one tile once, checks it, and turns it into a record."""
 
 import contextlib
 import dataclasses
@@ -22,17 +22,17 @@ from components.shard.stored_size import scaled_counts, scaled_jpeg, scaled_mask
 class CheckedTile:
     """A good tile.
 
-    If the dataset stores its tiles smaller, so are the numbers: valid pixels and histogram are of the stored tile. What
-    it shows is told from the masks in full, before: a class's pixels are its share then, of the valid pixels now.
+    If the dataset stores smaller tiles, valid pixels and histogram are those of the stored tile. Its classes come from
+    the masks at full size: a class's pixels are its share there, applied to the valid pixels of the stored tile.
 
     Attributes:
-      serialized: The record as it stands in a shard, made where tiles are checked, which is done in threads.
-      year: In which it was flown; 0 where the layout does not tell.
+      serialized: The record as it is in a shard, serialized here because tiles are checked in threads.
+      year: The year of the flight; 0 if the layout does not have it.
       width_px, height_px: As stored.
-      class_pixels: Valid pixels by class, int64 [C]; for a class given by tile and not by pixel, all valid pixels.
+      class_pixels: Valid pixels by class, int64 [C]; all valid pixels for a class given for the whole tile.
       band_histogram: Valid pixels by value, int64 [B, 256].
       picture_digest: Equal for equal RGB files; see picture_digests.py.
-      remark: What a person should look at, though the tile is kept; empty if nothing.
+      remark: What a person should look at, although the tile is kept; empty if nothing.
     """
 
     record: Record
@@ -51,7 +51,7 @@ def check_tile(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFil
     """Reads a tile's files, each once, and checks them.
 
     Returns:
-      The tile, or why it is left out.
+      The tile, or the reason it is rejected.
     """
     try:
         return _check(tile, inventory, read)
@@ -102,7 +102,7 @@ def _check(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], 
     class_fractions = (class_pixels / valid_pixels).tolist()
     digest = picture_digest(rgb)
     stored = stored_size(shape[1], shape[0], inventory.tile_size_px)
-    if stored != (shape[1], shape[0]):  # from here on, pixels and their numbers are what a model sees
+    if stored != (shape[1], shape[0]):  # from here on, pixels and counts are those that a model sees
         rgb = scaled_jpeg(pixels, stored)
         pixels = source_image.decode_bands(rgb, len(RGB_BANDS), source_image.RGB_MODES)
         if nir_pixels is not None:
@@ -166,7 +166,7 @@ def _require_shape(shape: tuple[int, ...], expected: tuple[int, int]) -> None:
 
 @contextlib.contextmanager
 def _named(role: str) -> Iterator[None]:
-    """Puts the file's role before the reason."""
+    """Prefixes the reason with the file's role."""
     try:
         yield
     except BadImage as bad:

@@ -1,4 +1,4 @@
-"""Shards one partition: every source file is read once, every tile is checked, what exists already is kept."""
+"""Shards one partition: reads every source file once, checks every tile, keeps the shards that exist already."""
 
 import concurrent.futures
 import contextlib
@@ -25,18 +25,18 @@ def shard_partition(
     log: StepLog,
     num_threads: int | None = None,
 ) -> ShardReceipts:
-    """Writes the missing shards of one partition and their receipts to `data_root`; and which there are.
+    """Writes the missing shards of one partition and their receipts to `data_root`, and lists all its receipts.
 
-    The bytes follow from the tiles alone: not from partitions, threads, or what was there before.
+    The bytes depend only on the tiles: not on partitions, threads, or what was there before.
 
     Args:
       partition: Index into the inventory's partitions, as text.
-      receipts_path: Local file for the list of the receipts, which merge reads from data_root.
-      num_threads: Tiles that are read and checked at a time; by default one per processor, more for a bucket.
+      receipts_path: Local file for the list; merge reads the receipts themselves from data_root.
+      num_threads: How many tiles to read and check at a time; by default one per processor, more for a bucket.
 
     Raises:
       SettingsError: if there is no such partition.
-      DataError: if the source is no longer what ingest listed.
+      DataError: if the source has changed since ingest listed it.
     """
     inventory = Inventory.read(inventory_path)
     work = _partition(inventory, partition)
@@ -46,7 +46,7 @@ def shard_partition(
         (shard.split, shard.index): shard for shard, is_there in zip(work.shards, done, strict=True) if not is_there
     }
     if len(missing) < len(work.shards):
-        log.line(f"{len(work.shards) - len(missing)} of {len(work.shards)} shards are there already")
+        log.line(f"{len(work.shards) - len(missing)} of {len(work.shards)} shards exist already")
 
     written = _Written()
     if missing:
@@ -62,7 +62,7 @@ def shard_partition(
 
 @dataclasses.dataclass
 class _Written:
-    """What this run wrote, in numbers: the receipts themselves are on disk and need no memory."""
+    """Counts of what this run wrote; the receipts themselves are on disk and need no memory."""
 
     num_receipts: int = 0
     num_shards: int = 0
@@ -82,7 +82,7 @@ class _Written:
         if self.num_rejected:
             text += f", {self.num_rejected:,} rejected"
         if self.num_receipts < num_planned:
-            text += f", {num_planned - self.num_receipts} shards were there already"
+            text += f", {num_planned - self.num_receipts} shards existed already"
         return text
 
 
@@ -101,7 +101,7 @@ def _write_missing(
     progress: Progress,
     num_threads: int | None,
 ) -> Iterator[ShardReceipt]:
-    # Imported here: the decoders take a second to load, and a run that finds every shard needs none of them.
+    # Imported here because the decoders take a second to load, and a run that finds every shard needs none of them.
     from components.shard import shard_file, tile_check
 
     shard_file.remove_dead_files(data_root)
@@ -133,7 +133,7 @@ def _read_source(source_uri: str, file: SourceFile) -> bytes:
     except FileNotFoundError as error:
         raise DataError(f"{uri!r} is gone since ingest listed it; run again, with a new listing") from error
     except PermissionError as error:
-        raise DataError(f"{uri!r} may not be read by this process; its permissions must allow it") from error
+        raise DataError(f"this process may not read {uri!r}; its permissions must allow it") from error
     if len(content) != file.num_bytes:
         raise DataError(
             f"{uri!r} has changed since ingest listed it: expected {file.num_bytes:,} bytes, "

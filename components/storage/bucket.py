@@ -1,4 +1,4 @@
-"""The `gs://` side of storage.py; nothing else talks to google-cloud-storage.
+"""The `gs://` side of the storage package; nothing else uses google-cloud-storage.
 
 Its client retries on 408, 429, 5xx, resets and truncated answers, with exponential backoff and jitter, for two minutes;
 then the bucket counts as unreachable. A write that is repeated here has the same content each time, or a precondition,
@@ -17,8 +17,8 @@ from components.errors import DataError, SettingsError, UnreachableError
 
 GS = "gs://"
 _BINARY = "application/octet-stream"
-_CONNECTIONS = 64  # as many threads may read at once; the client's own 10 would be thrown away and opened anew
-_REASON_LENGTH = 200  # of an error; a connection that failed is told at length
+_CONNECTIONS = 64  # up to this many threads read at once; beyond the client's default of 10, connections are not reused
+_REASON_LENGTH = 200  # of an error; that of a failed connection is long
 _WRITER = "agrivision-writer"  # metadata key: which call wrote the object
 
 
@@ -40,10 +40,10 @@ def _parts(uri: str) -> tuple[str, str]:
     """Returns bucket and name.
 
     Raises:
-      SettingsError: if there is no bucket in it, or it is not of this kind.
+      SettingsError: if `uri` names no bucket, or is not a `gs://` URI.
     """
     if not uri.startswith(GS):
-        raise SettingsError(f"cannot write to {uri!r}; a source may be there; what is made goes to a folder or {GS}")
+        raise SettingsError(f"cannot write to {uri!r}, which can only hold a source; write to a folder or {GS}")
     bucket, _, name = uri.removeprefix(GS).partition("/")
     if not bucket:
         raise SettingsError(f"no bucket in {uri!r}; expected {GS}<bucket>/<folder>")
@@ -57,7 +57,7 @@ def _blob(uri: str) -> Any:
 
 @contextlib.contextmanager
 def _refusals(uri: str) -> Iterator[None]:
-    """Turns what goes wrong into one line: what trying again would not mend, and what may pass."""
+    """Turns the client's errors into ours, in one line: DataError if a retry would not help, else UnreachableError."""
     from google.api_core.exceptions import (
         BadRequest,
         Forbidden,
@@ -73,7 +73,7 @@ def _refusals(uri: str) -> Iterator[None]:
     try:
         yield
     except NotFound as error:
-        raise DataError(f"no such bucket: {_parts(uri)[0]!r}, of {uri!r}") from error
+        raise DataError(f"no such bucket: {_parts(uri)[0]!r}, in {uri!r}") from error
     except (BadRequest, Forbidden, Unauthorized) as error:
         raise DataError(f"no access to {uri!r}: {error.message}; does this account have rights to it?") from error
     except (RetryError, ServerError, TooManyRequests, TransportError, RequestException) as error:
@@ -86,7 +86,7 @@ def _unreachable(uri: str, error: Exception) -> str:
     reason = " ".join(str(getattr(error, "cause", None) or error).split())
     if len(reason) > _REASON_LENGTH:
         reason = f"{reason[:_REASON_LENGTH]}…"
-    return f"{uri!r} cannot be reached, after trying for minutes: {reason}; what is done stays done, so run again later"
+    return f"{uri!r} cannot be reached after minutes of retries: {reason}; finished work is kept, so run again later"
 
 
 def list_objects(root: str) -> Iterator[SourceFile]:
@@ -96,13 +96,13 @@ def list_objects(root: str) -> Iterator[SourceFile]:
     with _refusals(root):
         for blob in _client().list_blobs(bucket, prefix=prefix, fields="items(name,size,generation),nextPageToken"):
             path = blob.name[len(prefix) :]
-            # A name that ends in "/" is what a web console calls a folder.
+            # An object whose name ends in "/" is a folder made in a web console.
             if path and not path.endswith("/") and not any(part.startswith(".") for part in path.split("/")):
                 yield SourceFile(path, blob.size, str(blob.generation))
 
 
 def read(uri: str, start: int | None = None, end: int | None = None) -> bytes:
-    """Returns the content, or its bytes from `start` up to and without `end`.
+    """Returns the content, or its bytes from `start` up to, but not including, `end`.
 
     Raises:
       FileNotFoundError: if there is no such object.
@@ -120,6 +120,7 @@ def read(uri: str, start: int | None = None, end: int | None = None) -> bytes:
 
 
 def size(uri: str) -> int | None:
+    """Returns the size in bytes, or None if there is no such object."""
     bucket, name = _parts(uri)
     with _refusals(uri):
         blob = _client().bucket(bucket).get_blob(name)
@@ -127,6 +128,7 @@ def size(uri: str) -> int | None:
 
 
 def write(uri: str, content: bytes) -> None:
+    """Writes or replaces an object."""
     from google.cloud.storage.retry import DEFAULT_RETRY
 
     with _refusals(uri):
@@ -134,7 +136,7 @@ def write(uri: str, content: bytes) -> None:
 
 
 def write_if(uri: str, content: bytes, generation: int) -> bool:
-    """Writes if the object is still of this generation, 0 standing for none; returns whether it did."""
+    """Writes if the object still has this generation, where 0 means no object; returns whether it wrote."""
     from google.api_core.exceptions import PreconditionFailed
 
     writer = uuid.uuid4().hex
@@ -144,7 +146,7 @@ def write_if(uri: str, content: bytes, generation: int) -> bool:
         try:
             blob.upload_from_string(content, content_type=_BINARY, if_generation_match=generation)
         except PreconditionFailed:
-            # It may be our own write that was in the way: where its answer was lost, the client has written again.
+            # Our own write may be in the way: if its answer was lost, the client has written again.
             bucket, name = _parts(uri)
             there = _client().bucket(bucket).get_blob(name)
             return there is not None and (there.metadata or {}).get(_WRITER) == writer
@@ -152,7 +154,7 @@ def write_if(uri: str, content: bytes, generation: int) -> bool:
 
 
 def upload(path: Path, uri: str, *, once: bool) -> None:
-    """Writes a local file's content; with `once`, leaves an object that is there already as it is."""
+    """Uploads a local file; with `once`, keeps an object that already exists."""
     from google.api_core.exceptions import PreconditionFailed
     from google.cloud.storage.retry import DEFAULT_RETRY
 
@@ -161,7 +163,7 @@ def upload(path: Path, uri: str, *, once: bool) -> None:
 
 
 def delete(uri: str) -> None:
-    """Deletes an object; it is no error if there is none."""
+    """Deletes an object, if it exists."""
     from google.api_core.exceptions import NotFound
     from google.cloud.storage.retry import DEFAULT_RETRY
 
@@ -170,7 +172,7 @@ def delete(uri: str) -> None:
 
 
 def read_with_generation(uri: str) -> tuple[bytes, int] | None:
-    """Returns the content and the generation that it is of; None if there is no such object."""
+    """Returns the content and its generation; None if there is no such object."""
     from google.api_core.exceptions import NotFound, PreconditionFailed
 
     with _refusals(uri):

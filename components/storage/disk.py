@@ -1,4 +1,4 @@
-"""The local side of storage.py: what is written is synced and renamed, and what lies half done has a hidden name."""
+"""The local side of the storage package: files are written under a hidden name, synced and renamed."""
 
 import contextlib
 import errno
@@ -28,7 +28,7 @@ def _list_folder(root: str, below: str, above: frozenset[tuple[int, int]]) -> It
     folder = os.path.join(root, below)
     status = os.stat(folder)
     if (identity := (status.st_dev, status.st_ino)) in above:
-        return  # a link to a folder above it would never end
+        return  # a link to a folder above it would loop forever
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):
@@ -51,19 +51,19 @@ def _as_text(path: str, root: str) -> str:
 
 def read_bytes(path: str) -> bytes:
     """Returns the whole content, as storage.read_bytes does."""
-    # In as few calls as can be, of which a file object takes seven: each gives up the interpreter's lock, and to get it
-    # back among busy threads takes longer than the reading.
+    # With as few system calls as possible; a file object makes seven. Each call gives up the interpreter's lock, and
+    # getting it back among busy threads takes longer than the read.
     descriptor = os.open(path, os.O_RDONLY)
     try:
         content = os.read(descriptor, size := os.fstat(descriptor).st_size)
         if len(content) == size > 0:
             return content
-        # A pipe and the like tell no size, and one call reads 2 GB at most.
+        # Pipes and the like report no size, and one call reads at most 2 GB.
         parts = [content]
         while part := os.read(descriptor, 1 << 20):
             parts.append(part)
         return b"".join(parts)
-    except OSError as error:  # of a folder, or a broken disk; what reads names nothing of itself
+    except OSError as error:  # a folder, or a broken disk; os.read does not name the file
         error.filename = path
         raise
     finally:
@@ -71,7 +71,7 @@ def read_bytes(path: str) -> bytes:
 
 
 def read_parts(path: str, offset: int, lengths: Sequence[int]) -> list[bytes]:
-    """Returns what follows each other from `offset` on, as storage.read_parts does."""
+    """Returns consecutive parts from `offset` on, as storage.read_parts does."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         ends = list(itertools.accumulate(lengths, initial=offset))
@@ -83,13 +83,13 @@ def read_parts(path: str, offset: int, lengths: Sequence[int]) -> list[bytes]:
 def _read_at(descriptor: int, offset: int, length: int) -> bytes:
     content = os.pread(descriptor, length, offset)
     while len(content) < length and (more := os.pread(descriptor, length - len(content), offset + len(content))):
-        content += more  # one call reads 2 GB at most
+        content += more  # one call reads at most 2 GB
     return content
 
 
 @contextlib.contextmanager
 def temporary_file(path: str) -> Iterator[Path]:
-    """Yields a temporary path in the folder of local `path`; on success it is synced and renamed to it."""
+    """Yields a temporary path in the folder of local `path`; on success, syncs it and renames it to `path`."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     with naming_place(target):
@@ -107,7 +107,7 @@ def temporary_file(path: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def naming_place(path: str | Path) -> Iterator[None]:
-    """Makes the error of a full disk name what was to be written; a write that fails names nothing of itself."""
+    """Adds `path` to the error of a full disk, because a failed write does not name its file."""
     try:
         yield
     except OSError as error:
@@ -117,6 +117,7 @@ def naming_place(path: str | Path) -> Iterator[None]:
 
 
 def sync(path: Path) -> None:
+    """Makes sure that a file or folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -126,17 +127,17 @@ def sync(path: Path) -> None:
 
 @contextlib.contextmanager
 def lock(path: str) -> Iterator[None]:
-    """Holds the lock of a local path, against other processes and threads; it dies with its holder."""
+    """Holds the lock of a local path against other processes and threads; the lock ends with its holder."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # The lock file stays: removing it would let a second holder in, who has opened it before.
+    # The lock file stays: removing it would let in a second holder that had already opened it.
     with open(target.parent / f".{target.name}.lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def rename_over_remains(staging: Path, target: Path) -> None:
-    """Renames a folder to `target`, where at most the remains of a removal are that was cut short."""
+    """Renames a folder to `target`, replacing at most the remains of an interrupted removal."""
     try:
         os.rename(staging, target)
     except OSError as error:

@@ -1,8 +1,8 @@
-"""The `s3://` side of storage.py, for reading a source; the only file that knows tensorflow-io.
+"""The `s3://` side of the storage package, for reading a source; nothing else uses tensorflow-io.
 
-tensorflow-io gives TensorFlow's file API the scheme `s3://`. Its last release loads in TensorFlow 2.16 only, so it
-lives in an environment of its own (requirements/ingest.txt). Its client retries on 5xx, resets and silence, ten times
-with exponential backoff, 25 seconds in all. Requests are signed where credentials are found, and anonymous where not.
+tensorflow-io adds the scheme `s3://` to TensorFlow's file API. Its last release loads only in TensorFlow 2.16, so it
+has its own environment (requirements/ingest.txt). Its client retries on 5xx, resets and timeouts, ten times with
+exponential backoff, 25 seconds in all. Requests are signed if credentials are found, and anonymous otherwise.
 """
 
 import concurrent.futures
@@ -18,10 +18,10 @@ from components.contracts import SourceFile
 from components.errors import DataError, SettingsError, UnreachableError
 
 S3 = "s3://"
-_THREADS = 32  # requests that wait at the same time; each file of a listing costs one or two
+_THREADS = 32  # requests in flight at once; each file of a listing takes one or two
 _BATCH = 1024
 _READ_BYTES = 16 * 2**20
-# "Not found" is the library's answer to everything. After its retries, though, it comes late; a real one comes at once.
+# The library answers "not found" to every failure. After its retries that comes late; a real one comes at once.
 _OUTAGE_SECONDS = 15.0
 
 
@@ -35,7 +35,7 @@ def _files() -> Any:
     if (endpoint := environment.prepare_s3()) and not endpoint.startswith(("http://", "https://")):
         raise SettingsError(f"S3_ENDPOINT must begin with http:// or https://, got {endpoint!r}")
     try:
-        import tensorflow_io  # noqa: F401  (registers the scheme; where it is missing, nothing is loaded)
+        import tensorflow_io  # noqa: F401  (registers the scheme; if it is missing, nothing is loaded)
         from tensorflow.io import gfile
     except (ImportError, NotImplementedError) as error:
         raise SettingsError(
@@ -48,16 +48,16 @@ def _files() -> Any:
 
 
 def _end_at_exit() -> None:
-    """Makes the process end where the library would abort it ("pure virtual method called"), with its exit code.
+    """Ends the process with its exit code before the library aborts it ("pure virtual method called").
 
-    The abort happens in C++ destructors, long after Python's own end. A handler of the C library that is registered
-    last runs first, and takes the exit code: with `_exit` as the handler, no destructor follows.
+    The abort happens in C++ destructors, long after Python has ended. The C library runs the handler that was
+    registered last first, and passes it the exit code: with `_exit` as the handler, no destructor runs.
     """
     libc = ctypes.CDLL(None)
     if hasattr(libc, "on_exit"):  # glibc
         libc.on_exit(ctypes.cast(libc._exit, ctypes.c_void_p), None)
     else:
-        print("warning: without glibc, tensorflow-io aborts the process at its end", file=sys.stderr)
+        print("warning: without glibc, tensorflow-io aborts the process at exit", file=sys.stderr)
 
 
 def _checked(uri: str) -> str:
@@ -67,12 +67,12 @@ def _checked(uri: str) -> str:
 
 
 def _ask(uri: str, request: Callable[[], Any]) -> Any:
-    """Returns the answer.
+    """Returns the answer to a request.
 
     Raises:
-      FileNotFoundError: if it is not there, or may not be read: the library does not tell one from the other.
-      UnreachableError: if the server gave no answer that could be used, for as long as the client tries.
-      DataError: for what trying again would not mend.
+      FileNotFoundError: if it does not exist or may not be read; the library does not distinguish these.
+      UnreachableError: if the server gave no usable answer within the client's retries.
+      DataError: if a retry would not help.
     """
     import tensorflow as tf
 
@@ -91,7 +91,7 @@ def _ask(uri: str, request: Callable[[], Any]) -> Any:
 
 
 def list_objects(root: str) -> Iterator[SourceFile]:
-    """Yields every object under `root`, as storage.list_files does. Its version is its time of modification."""
+    """Yields every object under `root`, as storage.list_files does. An object's version is its modification time."""
     files = _files()
     root = _checked(root).rstrip("/")
     folders = [""]
@@ -103,7 +103,7 @@ def list_objects(root: str) -> Iterator[SourceFile]:
                 names = _ask(uri, lambda uri=uri: files.listdir(uri))  # type: ignore[misc]
             except FileNotFoundError as error:
                 raise DataError(
-                    f"cannot list {uri!r}: no such bucket or folder, or no right to read it; "
+                    f"cannot list {uri!r}: no such bucket or folder, or no permission to read it; "
                     f"are AWS_REGION, S3_ENDPOINT and the credentials right?"
                 ) from error
             paths = sorted({f"{folder}{name.strip('/')}" for name in names if name.strip("/") and name[0] != "."})
@@ -122,11 +122,11 @@ def _status(files: Any, uri: str) -> Any:
     try:
         return _ask(uri, lambda: files.stat(uri))
     except FileNotFoundError as error:
-        raise DataError(f"{uri!r} was listed but is not there, or may not be read") from error
+        raise DataError(f"{uri!r} was listed but does not exist, or may not be read") from error
 
 
 def read(uri: str, start: int = 0, end: int | None = None) -> bytes:
-    """Returns the content, or its bytes from `start` up to and without `end`.
+    """Returns the content, or its bytes from `start` up to, but not including, `end`.
 
     Raises:
       FileNotFoundError: if there is no such object.

@@ -1,4 +1,4 @@
-"""Folders that are there whole or not at all, such as a version of a model: published, removed and fetched as one."""
+"""Publishes, removes and downloads folders that exist whole or not at all, such as a version of a model."""
 
 import os
 import shutil
@@ -10,13 +10,13 @@ from components.storage import bucket, disk
 
 
 def publish(local: Path, uri: str, last: str, *, move: bool = False) -> bool:
-    """Publishes a finished local folder under a content version; returns False if it is there already.
+    """Publishes a finished local folder under a content version; returns False if it already exists.
 
     Locally the folder appears by one rename. On a bucket the file `last` is written after all others and with a
     precondition: a version without it does not exist, and readers look for it first.
 
     Args:
-      move: `local` lies beside a local `uri` and is renamed itself; it may be gone afterwards.
+      move: Renames `local` itself, which must be beside a local `uri`; it may be gone afterwards.
     """
     if storage.exists(storage.join(uri, last)):
         return False
@@ -44,7 +44,7 @@ def publish(local: Path, uri: str, last: str, *, move: bool = False) -> bool:
 
 
 def _copy(folder: Path, target: Path) -> None:
-    # Not by shutil.copytree, whose error does not say that the disk is full.
+    # Not with shutil.copytree, whose error hides that the disk is full.
     for path in sorted(folder.rglob("*")):
         copied = target / path.relative_to(folder)
         if path.is_dir():
@@ -54,7 +54,7 @@ def _copy(folder: Path, target: Path) -> None:
 
 
 def remove(uri: str, last: str) -> None:
-    """Removes a folder that publish made; `last` goes first, so that it is never seen incomplete."""
+    """Removes a folder that publish made; `last` goes first, so no reader sees an incomplete folder."""
     if storage.is_remote(uri):
         for path in sorted((file.path for file in storage.list_files(uri)), key=lambda path: path != last):
             bucket.delete(storage.join(uri, path))
@@ -65,7 +65,7 @@ def remove(uri: str, last: str) -> None:
 
 
 def download(uri: str, local: Path) -> Path:
-    """Copies a folder of small depth, such as a SavedModel, to the local disk; a local folder is returned as it is."""
+    """Copies a shallow folder, such as a SavedModel, to the local disk; returns a local folder unchanged."""
     if not storage.is_remote(uri):
         return Path(uri)
     for file in storage.list_files(uri):

@@ -1,0 +1,1 @@
+"""Look-alike datasets for tests, CI and the demo."""

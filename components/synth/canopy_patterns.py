@@ -1,6 +1,6 @@
 """Patterns of the canopy: deficiency, early ripeness, storm damage, weeds.
 
-As in row_patterns, each is drawn around an anchor (u, v), in px, and returns its label [S, S].
+As in row_patterns, each function draws around an anchor (u, v), in px, and returns the label [S, S].
 Colours are reflectances in 0..1 of red, green, blue and NIR.
 """
 
@@ -19,7 +19,7 @@ _SOLID = np.ones((), np.float32)
 
 
 def draw_nutrient_deficiency(scene: Scene, anchor: tuple[float, float]) -> BoolArray:
-    """Too little nitrogen: yellow-green leaves and a low NDVI, in streaks along the rows."""
+    """Draws a lack of nitrogen: yellow-green leaves and a low NDVI, in streaks along the rows."""
     rng = scene.rng
     box, u, v = scene.around(anchor, 1.1 * scene.tile_px)
     radius_u, radius_v = rng.uniform(0.28, 0.40) * scene.tile_px, rng.uniform(0.5, 0.7) * scene.tile_px
@@ -33,7 +33,7 @@ def draw_nutrient_deficiency(scene: Scene, anchor: tuple[float, float]) -> BoolA
 
 
 def draw_drydown(scene: Scene, anchor: tuple[float, float]) -> BoolArray:
-    """Crop that ripens early: straw colours and little NIR, mottled, over large areas."""
+    """Draws crop that ripens early: straw colours and little NIR, mottled, over large areas."""
     rng = scene.rng
     box, u, v = scene.around(anchor, 1.1 * scene.tile_px)
     radius = rng.uniform(0.42, 0.58) * scene.tile_px
@@ -45,12 +45,12 @@ def draw_drydown(scene: Scene, anchor: tuple[float, float]) -> BoolArray:
 
 
 def draw_storm_damage(scene: Scene, anchor: tuple[float, float]) -> BoolArray:
-    """Lodged crop: flattened stalks in swirls, light and dark, where no row can be made out."""
+    """Draws lodged crop: flattened stalks in light and dark swirls that hide the rows."""
     rng = scene.rng
     box, u, v = scene.around(anchor, 1.0 * scene.tile_px)
     radius = rng.uniform(0.38, 0.52) * scene.tile_px
     inside = blob(rng, u, v, radius, radius * rng.uniform(0.7, 1.1), 0.35)
-    # Level lines of smooth noise are the swirls; finer noise tears them into tufts.
+    # Contour lines of smooth noise form the swirls; finer noise tears them into tufts.
     level = smooth_noise(rng, box.shape, 0.24 * scene.tile_px) * np.float32(2.6)
     level += np.float32(0.30) * smooth_noise(rng, box.shape, 0.05 * scene.tile_px)
     wave = np.abs(level - np.floor(level) - np.float32(0.5)) * np.float32(2.0)
@@ -61,7 +61,7 @@ def draw_storm_damage(scene: Scene, anchor: tuple[float, float]) -> BoolArray:
 
 
 def draw_weed_cluster(scene: Scene, anchor: tuple[float, float]) -> BoolArray:
-    """Weeds: blotches that ignore the rows, deep green, and brighter in NIR than anything else."""
+    """Draws weeds: deep green blotches that ignore the rows and are brighter in NIR than anything else."""
     rng = scene.rng
     box, u, v = scene.around(anchor, 0.95 * scene.tile_px)
     radius = rng.uniform(0.30, 0.46) * scene.tile_px

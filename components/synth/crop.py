@@ -1,4 +1,4 @@
-"""The healthy field: rows of a crop on soil, its boundary, and what lies around it."""
+"""Draws the healthy field: rows of a crop on soil, its boundary, and its surroundings."""
 
 import math
 
@@ -23,8 +23,8 @@ _LEAVES = (
 _GRASS = (0.42, 0.49, 0.34, 0.52)
 _GRAVEL = (0.68, 0.65, 0.60, 0.50)
 
-_ROW_PX = (22.0, 29.0)  # distance of rows, at 512 px tiles
-_SIDE_TILES = (2.15, 2.5)  # side of a field's raster
+_ROW_PX = (22.0, 29.0)  # distance between rows, for 512 px tiles
+_SIDE_TILES = (2.15, 2.5)  # side of a field's raster, in tiles
 
 
 def new_scene(rng: np.random.Generator, tile_px: int) -> Scene:
@@ -123,5 +123,5 @@ def _draw_surroundings(scene: Scene) -> None:
         alpha = road.astype(np.float32)
         gravel = np.array(_GRAVEL, np.float32)
         scene.paint(scene.whole(), alpha, gravel, np.float32(0.93) * gravel, tufts)
-    # Last, as patterns stay inside the boundary and what lies around does not.
+    # Set last, because everything painted from now on stays inside the boundary, unlike the surroundings.
     scene.boundary[...] = outside < 0.0

@@ -27,7 +27,7 @@ from components.synth.windows import choose_windows
 
 MIN_TILE_SIZE_PX = 64  # below this, rows are thinner than a pixel
 
-# How often a window is sought that shows a second class. In the paper release 6.2 % of the tiles do.
+# How often to look for a window that shows a second class. In the paper release 6.2 % of the tiles do.
 _MULTI_LABEL_SHARE = {"mild": 0.15, "real": 0.062}
 _MAX_ORIGIN_PX = 9_000  # fields of the dataset are images of up to about 10,000 px
 
@@ -40,7 +40,7 @@ class SynthSummary:
       num_tiles: Tiles, over all splits.
       num_fields: Fields that they were cut from.
       num_bytes: Size of all files.
-      class_counts: Tiles of each class as labelled on disk; tiles whose labels are kept back count for none.
+      class_counts: Tiles of each class as labelled on disk; tiles whose labels are withheld do not count.
     """
 
     num_tiles: int
@@ -60,7 +60,7 @@ def write_dataset(
     progress: Callable[[int], None] | None = None,
     num_processes: int | None = None,
 ) -> SynthSummary:
-    """Writes a dataset, the same to the byte for the same settings, however many processes do it.
+    """Writes a dataset. Equal settings give equal bytes, whatever the number of processes.
 
     The folder appears under its name only when it is complete. Processes are spawned, so a script
     that calls this needs the usual `if __name__ == "__main__":`, unless `num_processes` is 1.
@@ -72,13 +72,13 @@ def write_dataset(
       seed: At least 0.
       tile_size_px: Side of a tile, in px.
       imbalance: "mild" gives every class a fair number of tiles; "real" the paper release's 55 : 1.
-      progress: Called with the number of tiles of each field that is done.
+      progress: Called with the number of tiles of each finished field.
       num_processes: At least 1; by default, one per processor that this process may use.
 
     Raises:
-      SettingsError: if a setting is out of its range, or `out_dir` is not empty.
+      SettingsError: if a setting is out of range, or `out_dir` is not empty.
     """
-    out_dir = out_dir.resolve()  # the dataset takes the place of an empty folder, not of a link to one
+    out_dir = out_dir.resolve()  # the dataset replaces an empty folder, not a link to one
     _check(out_dir, layout, num_tiles, seed, tile_size_px, imbalance, num_processes)
     plans = plan_fields(layout, num_tiles, seed, imbalance)
     out_dir.parent.mkdir(parents=True, exist_ok=True)
@@ -161,7 +161,7 @@ def _num_processors() -> int:
 
 
 def _end_with_parent() -> None:
-    """Ends this worker when its parent is killed: it would wait for work for ever."""
+    """Ends this worker when its parent is killed; otherwise it would wait for work forever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_wait_and_exit, args=(parent,), daemon=True).start()
@@ -175,7 +175,7 @@ def _wait_and_exit(parent: multiprocessing.process.BaseProcess) -> None:
 def _write_field(
     plan: FieldPlan, *, root: Path, layout: str, seed: int, tile_px: int, multi_label_share: float
 ) -> list[TileRecord]:
-    # A field's random numbers depend on the seed and its index alone, not on who draws it or when.
+    # A field's random numbers depend only on the seed and its index, not on which process draws it or when.
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(plan.index,)))
     origin = (int(rng.integers(_MAX_ORIGIN_PX)), int(rng.integers(_MAX_ORIGIN_PX)))
     field = draw_field(plan, rng, tile_px)
@@ -184,10 +184,10 @@ def _write_field(
 
 
 def _remove_leftovers(out_dir: Path) -> None:
-    """Removes what runs that were killed left behind; the folder of a run that is alive stays."""
+    """Removes the folders that killed runs left behind; keeps those of live runs."""
     for leftover in out_dir.parent.glob(f".{out_dir.name}.tmp-*"):
         pid = leftover.name.rpartition("-")[2]
-        # In a container every run may have the same process id, so a folder of this one's is a leftover too.
+        # In a container every run may have the same process id, so a folder with this one's id is a leftover too.
         if pid.isdecimal() and (int(pid) == os.getpid() or not _is_running(int(pid))):
             shutil.rmtree(leftover, ignore_errors=True)
 

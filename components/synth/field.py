@@ -1,4 +1,4 @@
-"""One whole field, from its plan to 8-bit bands, boundary, valid mask and labels."""
+"""Draws one whole field, from its plan to 8-bit bands, boundary, valid mask and labels."""
 
 import dataclasses
 import math
@@ -15,7 +15,7 @@ from components.synth.shapes import BoolArray, FloatArray, smooth_noise
 
 _SHARE_WITHOUT_DATA = 0.4  # of the fields have a corner that the flight missed
 _GRAIN = 0.06  # standard deviation of the fine texture in reflectance; sets the size of the JPEGs
-_CHROMA_GRAIN = 0.016  # what of it differs from band to band
+_CHROMA_GRAIN = 0.016  # the part of it that differs from band to band
 _NIR_GRAIN = 0.045
 
 
@@ -40,7 +40,7 @@ def draw_field(plan: FieldPlan, rng: np.random.Generator, tile_px: int) -> Field
     """Draws the field with each of the plan's patterns once.
 
     Args:
-      plan: Says which patterns; windows are chosen later.
+      plan: Names the patterns; windows are chosen later.
       rng: The field's own random numbers.
       tile_px: Side of a tile, in px; the field is two to three tiles wide.
     """
@@ -60,7 +60,7 @@ def _drawing_order(named_anchor: tuple[str, tuple[float, float]]) -> int:
 
 
 def _anchors(scene: Scene, count: int) -> list[tuple[float, float]]:
-    """Returns positions (u, v) spread around the field's centre, so that patterns meet in few windows only."""
+    """Returns positions (u, v) spread around the field's centre, so that few windows show two patterns."""
     first = scene.rng.uniform(0.0, 2.0 * math.pi)
     anchors = []
     for number in range(count):
@@ -71,7 +71,7 @@ def _anchors(scene: Scene, count: int) -> list[tuple[float, float]]:
 
 
 def _flown(scene: Scene) -> BoolArray:
-    """Returns where the flight has data: everywhere, or all but a corner that it cuts off."""
+    """Returns where the flight has data: everywhere, or everywhere but a corner."""
     mask = np.ones((scene.size_px, scene.size_px), np.bool_)
     if scene.rng.random() >= _SHARE_WITHOUT_DATA:
         return mask

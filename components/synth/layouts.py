@@ -23,13 +23,13 @@ _NIR_QUALITY = 83
 
 @dataclasses.dataclass(frozen=True)
 class TileRecord:
-    """What was written of one tile.
+    """What was written for one tile.
 
     Attributes:
       tile_id: The tile.
-      split, year: Of its field.
-      label_areas: Per class, the pixels of each annotated region, as labelled on disk: empty where
-        labels are kept back.
+      split, year: Split and year of its field.
+      label_areas: Per class, the pixels of each annotated region, as labelled on disk; empty if
+        labels are withheld.
       num_bytes: Size of all its files.
     """
 
@@ -42,7 +42,7 @@ class TileRecord:
 
 @dataclasses.dataclass(frozen=True)
 class _Folders:
-    """Where the files of a tile go, relative to the dataset; `labels` is None where they are kept back."""
+    """Where the files of a tile go, relative to the dataset; `labels` is None if they are withheld."""
 
     rgb: str
     nir: str
@@ -84,10 +84,10 @@ def write_tiles(
     Args:
       root: The dataset's folder.
       layout: One of components.agrivision.LAYOUTS.
-      plan: Whose tiles these are; its demands name the windows' classes, in order.
-      field: What the windows are cut from.
-      windows: Where.
-      origin: (x, y) of the field's raster in the names of the tiles, in px.
+      plan: The field's plan; its demands name the windows' classes, in order.
+      field: The field that the windows are cut from.
+      windows: Where to cut the tiles.
+      origin: Position (x, y) of the field's raster that the tiles' names start from, in px.
       tile_px: Side of a tile, in px.
     """
     demanded = [name for name, count in plan.demands for _ in range(count)]
@@ -126,8 +126,8 @@ def write_field_stats(root: Path, records: list[TileRecord], tile_px: int) -> in
     """Writes the paper release's two JSON files per year and returns their size in bytes.
 
     `data<year>_miniscale/field_stats.json` holds, per split and per path of a tile's boundary, how
-    many regions of each class were annotated (`label_counts`) and the pixels of each (`label_areas`);
-    `data<year>_splits.json`, beside the folder, the field ids of each split.
+    many regions of each class were annotated (`label_counts`) and the pixels of each (`label_areas`).
+    `data<year>_splits.json`, beside that folder, holds the field ids of each split.
     """
     num_bytes = 0
     for year in YEARS:

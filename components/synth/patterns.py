@@ -1,4 +1,4 @@
-"""The look of each class of the dataset, in the order of drawing."""
+"""The function that draws each class of the dataset, in drawing order."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from components.synth import canopy_patterns, row_patterns, water_patterns
 from components.synth.scene import Scene
 from components.synth.shapes import BoolArray
 
-# In the order of drawing: what lies on the crop hides what is wrong with the crop.
+# In drawing order: what covers the crop hides what is wrong with it.
 PATTERNS: dict[str, Callable[[Scene, tuple[float, float]], BoolArray]] = {
     "double_plant": row_patterns.draw_double_plant,
     "planter_skip": row_patterns.draw_planter_skip,

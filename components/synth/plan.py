@@ -1,7 +1,7 @@
-"""Which fields a look-alike dataset has, and which patterns each field shows.
+"""Plans the fields of a look-alike dataset, and the patterns that each field shows.
 
 The plan decides everything that concerns the dataset as a whole (splits, class balance, names), so
-that each field can then be drawn by itself, in any process and in any order.
+that each field can then be drawn on its own, in any process and in any order.
 """
 
 import dataclasses
@@ -29,14 +29,14 @@ LAYOUT_CLASSES = {
     SUPERVISED_2021: PAPER_2020_CLASSES,
     CLASS_FOLDERS: PAPER_2020_CLASSES,
 }
-# Layouts whose releases hold tiles without any class, and keep back the labels of the test split.
+# Layouts whose releases hold tiles without any class, and withhold the labels of the test split.
 CHALLENGE_LAYOUTS = (CHALLENGE_2020, SUPERVISED_2021)
 
 _SPLIT_WEIGHTS = {"train": 6.0, "val": 2.0, "test": 2.0}  # as in the paper release
 _BACKGROUND_SHARE = 0.2  # of the tiles, where a layout has background
 _TILES_PER_FIELD = 7
-# (patterns of a field at most, windows that one pattern serves); a tile of a class folder shows one
-# class only, so its field has one only.
+# (most patterns per field, windows per pattern); a tile of a class folder shows only one class, so its
+# field has only one pattern.
 _PATTERNS = (3, 3.5)
 _PATTERNS_OF_CLASS_FOLDERS = (1, 6.0)
 _MILD_EXPONENT = 0.1  # turns 55 : 1 into 1.5 : 1
@@ -64,6 +64,7 @@ class FieldPlan:
 
     @property
     def num_tiles(self) -> int:
+        """The number of tiles to cut from the field."""
         return sum(count for _, count in self.demands)
 
 
@@ -84,7 +85,7 @@ def plan_fields(layout: str, num_tiles: int, seed: int, imbalance: str) -> list[
 
 
 def _class_weights(layout: str, imbalance: str) -> dict[str, float]:
-    """The share of tiles of each class, up to a factor."""
+    """Returns the share of tiles of each class, up to a factor."""
     exponent = 1.0 if imbalance == "real" else _MILD_EXPONENT
     # Counts are published for the paper release's classes only. standing_water is water by another
     # name, and cloud_shadow, about as rare in the challenge, is given the same count.
@@ -122,7 +123,7 @@ def _deal(
 ) -> list[tuple[tuple[str, int], ...]]:
     """Deals patterns to fields like cards, so that no field gets one class twice while others have none."""
     num_fields = min(num_fields, len(patterns))
-    # Shuffled by class, so that other classes meet in a field in another split or dataset.
+    # Classes are shuffled, so that different classes meet in a field in each split or dataset.
     names = sorted({name for name, _ in patterns})
     place = {names[old]: new for new, old in enumerate(rng.permutation(len(names)))}
     hands: list[list[tuple[str, int]]] = [[] for _ in range(num_fields)]

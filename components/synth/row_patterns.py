@@ -1,7 +1,7 @@
 """Patterns that machines make: rows sown twice, not at all, or across the others.
 
-A pattern is drawn onto a `Scene` around an anchor, a position (u, v) in the field in px, and returns
-its label [S, S]: which pixels an annotator would mark.
+Each function draws a pattern onto a `Scene` around an anchor, a position (u, v) in the field in px,
+and returns its label [S, S]: the pixels that an annotator would mark.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from components.synth.shapes import BoolArray, smooth_noise, soft_step, strip
 
 
 def draw_double_plant(scene: Scene, anchor: tuple[float, float]) -> BoolArray:
-    """Planter passes that overlap: rows between the rows, so twice as many, and a denser, darker canopy."""
+    """Draws overlapping planter passes: rows between the rows, so twice as many, and a denser, darker canopy."""
     rng = scene.rng
     box, _, v = scene.around(anchor, 0.95 * scene.tile_px)
     table = row_cover(rng, scene.profile, scene.row_px / 2, 0.70, 0.30)
@@ -32,11 +32,11 @@ def draw_double_plant(scene: Scene, anchor: tuple[float, float]) -> BoolArray:
 
 
 def draw_planter_skip(scene: Scene, anchor: tuple[float, float]) -> BoolArray:
-    """Rows that were never sown: straight, bare strips along the rows."""
+    """Draws rows that were never sown: straight, bare strips along the rows."""
     rng = scene.rng
     box, _, v = scene.around(anchor, 0.9 * scene.tile_px)
     ground = scene.soil * np.array((1.04, 1.03, 1.02, 0.92), np.float32)
-    # A few plants come up by themselves.
+    # A few plants come up on their own.
     volunteers = np.clip(smooth_noise(rng, box.shape, 0.012 * scene.tile_px) - np.float32(0.8), 0.0, 0.6)
     label = np.zeros(box.shape, np.bool_)
     for place in (-1.0, 0.0, 1.0):
@@ -52,7 +52,7 @@ def draw_planter_skip(scene: Scene, anchor: tuple[float, float]) -> BoolArray:
 
 
 def draw_endrow(scene: Scene, anchor: tuple[float, float]) -> BoolArray:
-    """The headland, where the tractor turns: rows across the others, along the field's edge."""
+    """Draws the headland, where the tractor turns: rows across the others, along the field's edge."""
     rng = scene.rng
     side = 1.0 if anchor[1] > 0 else -1.0
     width = rng.uniform(0.30, 0.42) * scene.tile_px

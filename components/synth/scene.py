@@ -1,4 +1,4 @@
-"""A field while it is drawn: its geometry, and the layers that patterns are painted on.
+"""A field while it is being drawn: its geometry, and the layers that patterns are painted on.
 
 Lengths are given in tile sides ("0.3 of a tile") or in px at 512 px tiles, and scale with the tile
 size, so that a 128 px tile looks like a 512 px tile seen from higher up.
@@ -14,15 +14,15 @@ from components.synth.shapes import BoolArray, Box, FloatArray, Profile, box_aro
 
 @dataclasses.dataclass
 class Scene:
-    """A field while it is drawn; patterns change `bands`, `grain` and `shade`.
+    """A field while it is being drawn; patterns change `bands`, `grain` and `shade`.
 
     Attributes:
       rng: The field's own random numbers.
       tile_px: Side of a tile, in px.
       size_px: Side of the field's square raster S, in px.
-      row_px: Distance of two rows, in px.
+      row_px: Distance between two rows, in px.
       half_u, half_v: Half the field's extent across and along its rows, in px.
-      cos, sin: Of the angle from the raster's x axis to the direction across the rows.
+      cos, sin: Cosine and sine of the angle from the raster's x axis to the direction across the rows.
       u, v: Position across and along the rows, from the field's centre, in px, [S, S].
       profile: Tabulates functions of u or v.
       row_table: Canopy cover in 0..1 across the rows, a table of `profile`.
@@ -63,6 +63,7 @@ class Scene:
         return box, self.u[box.slices] - np.float32(anchor[0]), self.v[box.slices] - np.float32(anchor[1])
 
     def whole(self) -> Box:
+        """Returns the box of the whole raster."""
         return Box(0, 0, self.size_px, self.size_px)
 
     def rows(self, box: Box) -> FloatArray:
@@ -81,17 +82,17 @@ class Scene:
         return label
 
     def paint(self, box: Box, alpha: FloatArray, ground: FloatArray, leaf: FloatArray, cover: FloatArray) -> FloatArray:
-        """Covers the box by a canopy of `leaf` [4] on `ground` [4], where `alpha` is not 0 and inside the boundary.
+        """Covers the box with a canopy of `leaf` [4] on `ground` [4], where `alpha` is not 0 and inside the boundary.
 
         Args:
-          box: Where.
+          box: Where to paint.
           alpha: How much of what was there is hidden, 0..1, [H, W].
           ground: Reflectance between the plants.
           leaf: Reflectance of the plants.
           cover: How much of the ground the plants cover, 0..1, [H, W] or [].
 
         Returns:
-          `alpha`, 0 outside the boundary.
+          `alpha`, with 0 outside the boundary.
         """
         alpha = alpha * self.boundary[box.slices]
         for band in range(len(BANDS)):

@@ -1,7 +1,7 @@
 """Random shapes on a field: smooth noise, blobs, strips along rows, winding bands.
 
-Large arrays meet only + - * and table look-ups here, never sin or exp: these round differently from
-one processor to the next, and a dataset should be the same everywhere.
+Large arrays are computed with + - * and table look-ups alone, never sin or exp, which round differently
+from one processor to the next: a dataset should be the same everywhere.
 """
 
 import dataclasses
@@ -27,10 +27,12 @@ class Box:
 
     @property
     def shape(self) -> tuple[int, int]:
+        """Height and width, in px."""
         return self.bottom - self.top, self.right - self.left
 
     @property
     def slices(self) -> tuple[slice, slice]:
+        """The slices that cut the box out of an array [S, S]."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
 
@@ -50,7 +52,7 @@ def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], cell_px: floa
 
 
 class Profile:
-    """A function of one coordinate, tabulated, so that a whole raster is evaluated by one look-up.
+    """Tabulates functions of one coordinate, so that one look-up evaluates them on a whole raster.
 
     Attributes:
       positions: Where the table has its entries, in px from the field's centre, float64 [N].

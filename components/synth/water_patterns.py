@@ -1,6 +1,6 @@
 """Patterns of water and light: waterways, standing water, shadows of clouds.
 
-As in row_patterns, each is drawn around an anchor (u, v), in px, and returns its label [S, S].
+As in row_patterns, each function draws around an anchor (u, v), in px, and returns the label [S, S].
 Colours are reflectances in 0..1 of red, green, blue and NIR.
 """
 
@@ -16,9 +16,9 @@ _SOLID = np.ones((), np.float32)
 
 
 def draw_waterway(scene: Scene, anchor: tuple[float, float]) -> BoolArray:
-    """A grassed channel that winds across the rows, with a thread of silt in its bed."""
+    """Draws a grassed channel that winds across the rows, with a thread of silt in its bed."""
     rng = scene.rng
-    # It runs square to the line from the field's centre, so that it leaves the rest of the field alone.
+    # It runs at a right angle to the line from the field's centre, so that it leaves the rest of the field alone.
     length = max(1.0, float(np.hypot(*anchor)))
     normal = (anchor[0] / length, anchor[1] / length)
     along = scene.v * np.float32(normal[0]) - scene.u * np.float32(normal[1])
@@ -40,7 +40,7 @@ def draw_waterway(scene: Scene, anchor: tuple[float, float]) -> BoolArray:
 
 
 def draw_water(scene: Scene, anchor: tuple[float, float]) -> BoolArray:
-    """Standing water in a hollow: smooth, and almost black in NIR, with a rim of wet soil."""
+    """Draws standing water in a hollow: smooth, and almost black in NIR, with a rim of wet soil."""
     rng = scene.rng
     box, u, v = scene.around(anchor, 0.8 * scene.tile_px)
     radius = rng.uniform(0.22, 0.36) * scene.tile_px
@@ -54,7 +54,7 @@ def draw_water(scene: Scene, anchor: tuple[float, float]) -> BoolArray:
 
 
 def draw_cloud_shadow(scene: Scene, anchor: tuple[float, float]) -> BoolArray:
-    """A cloud's shadow: all bands darker alike, rows still to be seen, soft edges."""
+    """Draws a cloud's shadow: all bands equally darker, rows still visible, soft edges."""
     rng = scene.rng
     box, u, v = scene.around(anchor, 1.1 * scene.tile_px)
     radius = rng.uniform(0.42, 0.6) * scene.tile_px

@@ -1,4 +1,4 @@
-"""Which windows of a field become its tiles."""
+"""Chooses the windows of a field that become its tiles."""
 
 import dataclasses
 
@@ -9,8 +9,8 @@ from components.synth.field import Field
 from components.synth.plan import BACKGROUND, FieldPlan
 from components.synth.shapes import BoolArray
 
-MIN_CLASS_SHARE = 0.03  # of a tile's valid pixels; less would be a sliver that nobody could learn from
-_AMPLE_CLASS_SHARE = 0.07  # what a window should rather have of the class that it is cut for
+MIN_CLASS_SHARE = 0.03  # of a tile's valid pixels; a smaller sliver would teach nothing
+_AMPLE_CLASS_SHARE = 0.07  # preferred share of the class that a window is cut for
 _MIN_VALID_SHARE = 0.6  # of a tile's pixels
 _GRID = 14  # candidates per side
 
@@ -75,7 +75,7 @@ def _candidates(field: Field, names: list[str], rng: np.random.Generator, tile_p
     grid = np.stack(np.meshgrid(np.arange(_GRID), np.arange(_GRID)), axis=-1).reshape(-1, 2)  # [N, 2]
     offsets = ((grid + rng.random(grid.shape)) * cell).astype(np.int64)
     valid = _mean_in_windows(field.boundary & field.mask, offsets, tile_px)
-    # Annotated twice is annotated once: patterns of one class are joined before counting.
+    # A pixel annotated twice counts once: patterns of one class are joined before counting.
     layers = [np.logical_or.reduce([label for other, label in field.labels if other == name]) for name in names]
     shares = [_mean_in_windows(layer, offsets, tile_px) / np.maximum(valid, 1e-6) for layer in layers]
     return _Candidates(offsets, valid, np.array(shares).reshape(len(names), len(offsets)))
@@ -93,7 +93,7 @@ def _mean_in_windows(layer: BoolArray, offsets: npt.NDArray[np.int64], tile_px: 
 
 
 def _pick(wishes: list[BoolArray], offsets: npt.NDArray[np.int64], chosen: list[int], rng: np.random.Generator) -> int:
-    """Returns the index of a window that fulfils the first wish that any window can, far from those chosen."""
+    """Returns the index of a window that fulfils the first wish that any free window can, far from those chosen."""
     free = np.ones(len(offsets), np.bool_)
     free[chosen] = False
     eligible = next((wish & free for wish in wishes if (wish & free).any()), free)

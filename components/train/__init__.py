@@ -1,0 +1,1 @@
+"""Step: check, reuse or train, and write the receipt last; its two wings share only settings/."""

@@ -74,7 +74,7 @@ def in_short(bottleneck: Bottleneck) -> str:
     return f"{degree}{bottleneck.bound_by}-bound, with {share:.1%} of its time spent waiting for input"
 
 
-def verdict(bottleneck: Bottleneck) -> str:
+def speed_verdict(bottleneck: Bottleneck) -> str:
     """Returns one sentence with the verdict and its numbers, and one with advice."""
     share, rate = bottleneck.input_wait_share, bottleneck.tiles_per_second
     numbers = f"{rate:,.0f} tiles/s"

@@ -84,7 +84,7 @@ def write_report(receipt: TrainingReceipt, path: str) -> None:
             _curves(receipt, _LEARNING), "Loss, macro F1 and learning rate by epoch; the line marks the best epoch."
         ),
         report.heading("Speed"),
-        report.paragraph(f"T{bottleneck.verdict(receipt.bottleneck)[1:]}"),
+        report.paragraph(f"T{bottleneck.speed_verdict(receipt.bottleneck)[1:]}"),
         report.figure(
             _curves(receipt, _SPEED),
             "Tiles per second, and the share of the training's time spent waiting for a batch, by epoch. Above the "

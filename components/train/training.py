@@ -13,7 +13,7 @@ from typing import Protocol
 from components import storage
 from components.contracts import Manifest, TrainingReceipt
 from components.progress import StepLog
-from components.train.bottleneck import verdict
+from components.train.bottleneck import speed_verdict
 from components.train.launch.launch_dir import LaunchDir, launch_dir
 from components.train.launch.lease import hold
 from components.train.launch.local.launcher import LocalProcesses
@@ -66,26 +66,26 @@ def run_training(
     pool: PoolSettings | None = None,
     task: TaskConfig | None = None,
 ) -> TrainingReceipt:
-    """Trains with processes on this machine, or with pods if Kubeflow runs the step in one; see train.
+    """Trains with processes on this machine, or with pods if Kubeflow runs the step in one; see train_once.
 
     Args:
       settings: The run's training settings.
-      data_root: See train.
-      manifest_path: See train.
+      data_root: See train_once.
+      manifest_path: See train_once.
       log: The step's log.
       pool: The run's settings for the workers' pods; unused outside a cluster.
       task: Kubeflow's configuration of the step; None outside a cluster.
     """
     if task is None or not is_on_cluster(task):
-        return train(settings, data_root, manifest_path, LocalProcesses(settings.num_workers), log)
+        return train_once(settings, data_root, manifest_path, LocalProcesses(settings.num_workers), log)
     # Imported here because it takes a second and a laptop never needs it.
     from components.train.launch.pods.step_pod import worker_pods
 
     pods = worker_pods(task_settings(task, pool or PoolSettings()), settings.num_workers, data_root)
-    return train(settings, data_root, manifest_path, pods, log)
+    return train_once(settings, data_root, manifest_path, pods, log)
 
 
-def train(
+def train_once(
     settings: TrainSettings, data_root: str, manifest_path: str, launcher: Launcher, log: StepLog
 ) -> TrainingReceipt:
     """Trains, or returns the receipt of an equal training.
@@ -146,7 +146,7 @@ def train(
         with launch_dir(storage.join(folder, "logs")) as directory:
             num_restarts = launcher.launch(spec, directory, log, check)
         receipt = make_receipt(spec, manifest, folder, num_restarts, time.monotonic() - started)
-        log.line(verdict(receipt.bottleneck))
+        log.line(speed_verdict(receipt.bottleneck))
         write_training_receipt(receipt, folder)
         return receipt
 

@@ -1,4 +1,4 @@
-"""The commands that make, copy, plan, check and compare data. What is heavy is imported inside each."""
+"""The commands that make, copy, plan, check and compare data. Each imports its heavy libraries itself."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,14 +12,14 @@ from pipeline.commands.options import with_parameters
 
 
 def synth(
-    out: Annotated[Path, typer.Argument(help="Folder to make; must not exist, or be empty.")],
+    out: Annotated[Path, typer.Argument(help="Folder to create; must be empty if it exists.")],
     layout: Annotated[str, typer.Option(help=f"One of {', '.join(LAYOUTS)}.")] = PAPER_2020,
-    num_tiles: Annotated[int, typer.Option(help="How many tiles.")] = 600,
-    seed: Annotated[int, typer.Option(help="Equal seeds give equal bytes.")] = 0,
-    tile_size_px: Annotated[int, typer.Option(help="Side of a tile, pixels.")] = TILE_SIZE_PX,
-    imbalance: Annotated[str, typer.Option(help="mild, or real: 55 to 1 as in the paper's release.")] = "mild",
+    num_tiles: Annotated[int, typer.Option(help="Number of tiles.")] = 600,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    tile_size_px: Annotated[int, typer.Option(help="Side of a tile, in pixels.")] = TILE_SIZE_PX,
+    imbalance: Annotated[str, typer.Option(help="mild, or real for 55 to 1 as in the paper's release.")] = "mild",
 ) -> None:
-    """Make look-alike Agriculture-Vision tiles: every layout, every class, reproducible to the byte."""
+    """Generate synthetic Agriculture-Vision tiles: every layout, every class, reproducible to the byte."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from components.synth.dataset import write_dataset
@@ -45,9 +45,9 @@ def mirror(
     source_uri: Annotated[str, typer.Argument(help="Where the tiles are: a folder, or a gs:// or s3:// URI.")],
     target_uri: Annotated[str, typer.Argument(help="Where to copy them: a folder or gs:// URI.")],
 ) -> None:
-    """Copy tiles, above all from s3://, to where every environment can read them. Run again, it goes on.
+    """Copy tiles, usually from s3://, to where every environment can read them. Run it again to resume.
 
-    Reading s3:// needs the ingest environment: `make mirror SOURCE=s3://bucket/tiles TO=tiles` makes it and uses it.
+    Reading s3:// needs the ingest environment; `make mirror SOURCE=s3://bucket/tiles TO=tiles` builds and uses it.
     """
     from components.mirror import mirror as copy
     from components.progress import StepLog
@@ -56,7 +56,7 @@ def mirror(
 
 
 def verify(
-    manifest: Annotated[str, typer.Argument(help="A dataset's manifest.json, a file or gs:// URI.")],
+    manifest: Annotated[str, typer.Argument(help="The dataset's manifest.json: a file or a gs:// URI.")],
     data_root: Annotated[str | None, typer.Option(help="Where its shards are, if the manifest was moved.")] = None,
     leaks: Annotated[
         bool,
@@ -87,10 +87,10 @@ def plan(
     settings: IngestSettings,
     *,
     source_uri: Annotated[str, typer.Option(help="Where the tiles are: a folder, or gs://<bucket>/<folder>.")] = "",
-    num_tiles: Annotated[int, typer.Option(help="How many tiles, where there is no source yet.")] = 0,
-    tile_kb: Annotated[int, typer.Option(help="Images of one tile, kB; Agriculture-Vision's have about 200.")] = 200,
+    num_tiles: Annotated[int, typer.Option(help="Number of tiles, if there is no source yet.")] = 0,
+    tile_kb: Annotated[int, typer.Option(help="Image data per tile, in kB; about 200 in Agriculture-Vision.")] = 200,
 ) -> None:
-    """Tell how many shards a source would become, and why; writes nothing."""
+    """Show how many shards a source would become, and why; write nothing."""
     from components.ingest.plan_explained import explain_plan
     from components.progress import StepLog
 
@@ -98,12 +98,12 @@ def plan(
 
 
 def drift(
-    manifest: Annotated[str, typer.Argument(help="A dataset's manifest.json, a file or gs:// URI.")],
-    earlier: Annotated[str, typer.Argument(help="The manifest of the dataset to compare it with.")],
+    manifest: Annotated[str, typer.Argument(help="The dataset's manifest.json: a file or a gs:// URI.")],
+    earlier: Annotated[str, typer.Argument(help="Manifest of the earlier dataset to compare with.")],
 ) -> None:
-    """Tell whether a dataset has shifted against an earlier one: its classes, and the brightness of its bands.
+    """Report whether a dataset has shifted from an earlier one, in its classes or the brightness of its bands.
 
-    The first line is the verdict. A shift is a result, not an error: the exit code is 0.
+    The first line is the verdict. A shift is a result, not an error: the exit code is still 0.
     """
     from components.dataset.drift.compare import compare_manifests
     from components.dataset.drift.show import drift_text

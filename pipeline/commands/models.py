@@ -1,4 +1,4 @@
-"""The commands about models that were pushed. TensorFlow is imported inside the one that needs it."""
+"""The commands for pushed models. Only the command that needs TensorFlow imports it."""
 
 import os
 from pathlib import Path
@@ -8,13 +8,13 @@ import typer
 
 
 def predict(
-    model: Annotated[str, typer.Argument(help="A models URI (its production model) or one version's folder.")],
-    rgb: Annotated[Path, typer.Option(help="RGB image of the tile, JPEG or PNG.")],
-    nir: Annotated[Path | None, typer.Option(help="NIR image, where the model takes one.")] = None,
+    model: Annotated[str, typer.Argument(help="A models URI, for its production model, or the folder of one version.")],
+    rgb: Annotated[Path, typer.Option(help="RGB image of the tile: JPEG or PNG.")],
+    nir: Annotated[Path | None, typer.Option(help="NIR image, if the model takes one.")] = None,
     boundary: Annotated[Path | None, typer.Option(help="PNG, 255 inside the field.")] = None,
     mask: Annotated[Path | None, typer.Option(help="PNG, 255 where pixels are usable.")] = None,
 ) -> None:
-    """Ask a pushed model about one tile: the probability of every class, and whether it passes its threshold."""
+    """Classify one tile with a pushed model: each class's probability, and whether it reaches its threshold."""
     _import_tensorflow_quietly()
     from components.push.predict import predict as ask
 
@@ -24,13 +24,13 @@ def predict(
 
 def rollback(models_uri: Annotated[str, typer.Argument(help="Where model versions are kept.")]) -> None:
     """Put the previous model version back into production."""
-    from components.registry.pointer import rollback as roll_back
+    from components.registry import rollback as roll_back
 
     typer.echo(roll_back(models_uri))
 
 
 def _import_tensorflow_quietly() -> None:
-    """Imports TensorFlow with file descriptor 2 closed to it; Python's own errors still come through as exceptions."""
+    """Imports TensorFlow with file descriptor 2 redirected; Python's own errors still surface as exceptions."""
     stderr = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:

@@ -1,4 +1,4 @@
-"""The pipeline's parameters as options of a command: one each, with its help text and its default."""
+"""The pipeline's parameters as command-line options: one per parameter, with its help text and default."""
 
 import inspect
 import json
@@ -23,20 +23,20 @@ Command = Callable[..., None]
 _FILE = "params"
 _FILE_OPTION = Annotated[
     Path | None,
-    typer.Option(help="YAML or JSON file of parameters; options of this command line win over it."),
+    typer.Option(help="YAML or JSON file of parameters; options on the command line override it."),
 ]
 
 
 def with_parameters(
     *, file: bool = False, settings_type: type | None = None, only: Sequence[str] = (), **defaults: Any
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Gives a command one option per pipeline parameter, in addition to its own; it gets them as one Parameters.
+    """Adds one option per pipeline parameter to a command, which receives them as one Parameters object.
 
     Args:
-      file: Whether the command takes `--params FILE` too.
-      settings_type: Gives the command the settings of this one step instead.
-      only: The parameters that it has options for, all of them by default; the others have their defaults.
-      defaults: Defaults other than the pipeline's; `...` makes an option required.
+      file: Whether the command also takes `--params FILE`.
+      settings_type: Passes the settings of this step to the command instead of Parameters.
+      only: The parameters that get an option, by default all; the others keep their defaults.
+      defaults: Defaults that differ from the pipeline's; `...` makes an option required.
     """
 
     def decorate(command: Command) -> Command:
@@ -86,7 +86,7 @@ def _option(parameter: Parameter, defaults: dict[str, Any]) -> inspect.Parameter
 
 
 def _is_json(parameter: Parameter) -> bool:
-    """Tells whether a parameter is an object or a list, which an option gives as JSON text."""
+    """Returns whether a parameter is an object or a list, which an option takes as JSON text."""
     return kind_of(parameter.kind) in (dict, list)
 
 

@@ -1,4 +1,4 @@
-"""The commands that run the pipeline, here or on Kubeflow Pipelines. What is heavy is imported inside each."""
+"""The commands that run the pipeline, here or on Kubeflow Pipelines. Each imports its heavy libraries itself."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,14 +16,14 @@ from pipeline.parameters import Parameters
 def run(
     parameters: Parameters,
     *,
-    runs_dir: Annotated[Path, typer.Option(help="Where the run's log, reports and summary.json are kept.")] = Path(
+    runs_dir: Annotated[Path, typer.Option(help="Where to keep each run's log, reports and summary.json.")] = Path(
         "runs"
     ),
 ) -> None:
-    """Run the whole pipeline on this machine, no cluster needed: ingest, shard, merge, train, evaluate, gate, push.
+    """Run the whole pipeline on this machine, without a cluster: ingest, shard, merge, train, evaluate, gate, push.
 
-    The run's log, reports and summary.json are in runs/latest. Running it again, after a crash too, redoes only what
-    is missing. A model that the gate refuses is a result, not an error: the exit code is 0.
+    The run's log, reports and summary.json are in runs/latest. A second run, even after a crash, redoes only what is
+    missing. A model that the gate refuses is a result, not an error: the exit code is still 0.
     """
     from pipeline.local.watch import run_and_watch
 
@@ -31,11 +31,11 @@ def run(
 
 
 def compile_pipeline(
-    out: Annotated[Path | None, typer.Option(help="The YAML file; by default the two committed ones.")] = None,
-    volume: Annotated[bool, typer.Option("--volume", help="With --out: the one whose steps mount a volume.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a file is not current.")] = False,
+    out: Annotated[Path | None, typer.Option(help="YAML file to write; by default the two committed files.")] = None,
+    volume: Annotated[bool, typer.Option("--volume", help="With --out: the variant that mounts a volume.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a file is out of date.")] = False,
 ) -> None:
-    """Compile the pipeline to the YAML that Kubeflow Pipelines runs. AGRIVISION_IMAGE names the image of its steps."""
+    """Compile the pipeline to the YAML that Kubeflow Pipelines runs. AGRIVISION_IMAGE sets the image of its steps."""
     from pipeline.compile import COMPILED, COMPILED_VOLUME, compile_to, is_current
 
     for target, mounts in [(out, volume)] if out else [(COMPILED, False), (COMPILED_VOLUME, True)]:
@@ -43,42 +43,48 @@ def compile_pipeline(
             compile_to(target, mounts)
             typer.echo(f"compiled to {target}")
         elif not is_current(target, mounts):
-            raise AgrivisionError(f"{target} is not what the code compiles to; run agrivision compile and commit it")
+            raise AgrivisionError(f"{target} is not what the code compiles to; run agrivision compile and commit")
 
 
 @with_parameters(file=True)
 def submit(
     parameters: Parameters,
     *,
-    host: Annotated[str, typer.Option(help="Kubeflow Pipelines, e.g. http://localhost:8888; or KFP_ENDPOINT.")] = "",
-    token: Annotated[str, typer.Option(help="Bearer token, where it asks for one; or KFP_EXISTING_TOKEN.")] = "",
-    namespace: Annotated[str, typer.Option(help="Of the user, where Kubeflow has several.")] = "",
-    experiment: Annotated[str, typer.Option(help="The experiment that the run belongs to.")] = "agrivision",
-    image: Annotated[str, typer.Option(help="Image of the steps, instead of the compiled one.")] = "",
-    ingest_image: Annotated[str, typer.Option(help="Image of ingest, shard and merge, for an s3:// source.")] = "",
-    version: Annotated[str, typer.Option(help="Name of the pipeline's version; by default commit and content.")] = "",
-    volume_claim: Annotated[str, typer.Option(help="Volume claim that all steps mount at /mnt/agrivision.")] = "",
-    cron: Annotated[str, typer.Option(help='Start it again and again: "0 0 3 * * *" is 3:00:00 every day, UTC.')] = "",
-    wait: Annotated[bool, typer.Option(help="Follow the run to its end; otherwise print its id only.")] = True,
-    timeout_minutes: Annotated[float, typer.Option(help="How long to wait for the run's end.")] = 1440,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what came of the run as a last line of JSON.")] = False,
+    host: Annotated[
+        str, typer.Option(help="URL of Kubeflow Pipelines, e.g. http://localhost:8888; or KFP_ENDPOINT.")
+    ] = "",
+    token: Annotated[str, typer.Option(help="Bearer token, if the server needs one; or KFP_EXISTING_TOKEN.")] = "",
+    namespace: Annotated[str, typer.Option(help="Your namespace, if Kubeflow has several users.")] = "",
+    experiment: Annotated[str, typer.Option(help="Experiment that the run belongs to.")] = "agrivision",
+    image: Annotated[str, typer.Option(help="Image of the steps; replaces the compiled one.")] = "",
+    ingest_image: Annotated[str, typer.Option(help="Image of ingest, shard and merge for an s3:// source.")] = "",
+    version: Annotated[str, typer.Option(help="Name of the pipeline version; default: commit and content.")] = "",
+    volume_claim: Annotated[str, typer.Option(help="Volume claim that every step mounts at /mnt/agrivision.")] = "",
+    cron: Annotated[str, typer.Option(help='Run on a schedule: "0 0 3 * * *" is 3:00:00 UTC every day.')] = "",
+    wait: Annotated[bool, typer.Option(help="Follow the run to its end; otherwise only print its id.")] = True,
+    timeout_minutes: Annotated[float, typer.Option(help="How long to wait for the run to end.")] = 1440,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as a last line of JSON.")] = False,
 ) -> None:
-    """Upload the compiled pipeline as a version, start a run on Kubeflow Pipelines, follow it to its end.
+    """Upload the compiled pipeline as a version, start a run on Kubeflow Pipelines, and follow it to its end.
 
-    Exit codes: 0 pushed; 3 refused by the gate; 1 failed; 2 bad settings; 124 still running when the time was up; 75
-    Kubeflow stayed away; 130 and 143 interrupted, which terminates the run.
+    Exit codes: 0 pushed; 3 refused by the gate; 1 failed; 2 bad settings; 124 still running at the timeout;
+    75 Kubeflow stopped answering; 130 or 143 interrupted, which also terminates the run.
     """
     from pipeline.kubeflow.client import Kubeflow
     from pipeline.kubeflow.package import make_package
     from pipeline.kubeflow.submit import EndedError, check_shared_places, check_source, run_and_follow, start
 
     if timeout_minutes <= 0:
-        raise SettingsError(f"--timeout-minutes must be above 0, got {timeout_minutes:g}; --no-wait does not wait")
+        raise SettingsError(
+            f"--timeout-minutes must be above 0, got {timeout_minutes:g}; use --no-wait to return at once"
+        )
     check_shared_places(parameters, volume_claim)
     package = make_package(bool(volume_claim), image, version, ingest_image)
     check_source(parameters, package)
     if not (url := host or environment.kfp_endpoint()):
-        raise SettingsError("where is Kubeflow Pipelines? Give --host, e.g. http://localhost:8888, or set KFP_ENDPOINT")
+        raise SettingsError(
+            "no Kubeflow Pipelines to run on; give --host, e.g. http://localhost:8888, or set KFP_ENDPOINT"
+        )
     kubeflow = Kubeflow(url, token or environment.kfp_token(), namespace)
     if cron or not wait:
         identity, page = start(kubeflow, package, parameters, volume_claim, experiment, cron)

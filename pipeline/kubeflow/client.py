@@ -1,10 +1,9 @@
-"""Talks to the API of Kubeflow Pipelines: how it is reached, how long it may be away, what its errors mean."""
+"""The connection to the Kubeflow Pipelines API: how to reach it, how long to retry, what its errors mean."""
 
 import contextlib
 import io
 import json
 import logging
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -13,10 +12,11 @@ import kfp
 from kfp_server_api import ApiException
 from urllib3.exceptions import HTTPError
 
-from components.errors import AgrivisionError, SettingsError, UnreachableError
+from components.errors import AgrivisionError, SettingsError
+from components.retrying import NoAnswer, ask_patiently, may_pass, retry_after
 
-REQUEST_SECONDS = 60  # for one request; the client itself would wait for ever
-# How long the API may be away while something is asked, or sent that may be sent again.
+REQUEST_SECONDS = 60  # for one request; the client itself would wait forever
+# How long to retry a request that is safe to repeat while the API is away.
 PATIENCE_SECONDS = 60
 _UNAUTHORIZED = 401
 _Result = TypeVar("_Result")
@@ -27,18 +27,18 @@ class UnauthorizedError(SettingsError):
 
 
 class ConflictError(SettingsError):
-    """What should be made is there already."""
+    """The thing to create exists already."""
 
 
 class Kubeflow:
-    """One Kubeflow Pipelines.
+    """One Kubeflow Pipelines server.
 
     Attributes:
-      url: Of its web page and of its API.
-      namespace: Of the user, where there are several; empty where there is one.
+      url: The address of its web page and API.
+      namespace: The user's, if the server has several users; otherwise empty.
 
     Raises:
-      SettingsError: if none answers at `url`.
+      SettingsError: if no server answers at `url`.
     """
 
     def __init__(self, url: str, token: str = "", namespace: str = "") -> None:
@@ -54,38 +54,37 @@ class Kubeflow:
         """Returns what a request returns.
 
         Args:
-          request: Gets the kfp.Client; must be safe to repeat if there is patience.
-          patience_seconds: How long to go on trying if the API does not answer, or is overloaded.
+          request: Takes the kfp.Client; must be safe to repeat if `patience_seconds` is above 0.
+          patience_seconds: How long to keep trying while the API does not answer or is overloaded.
 
         Raises:
-          SettingsError: if the API refuses the request; ConflictError, UnauthorizedError for these two reasons.
-          UnreachableError: if it did not answer.
+          SettingsError: if the API refuses the request; ConflictError or UnauthorizedError for these two reasons.
+          UnreachableError: if the API did not answer.
         """
-        deadline = time.monotonic() + patience_seconds
-        pause = 0.5
         renewed = False
-        while True:
+
+        def ask() -> _Result:
+            nonlocal renewed
             try:
                 with _quiet():
                     return request(self._client)
             except (ApiException, HTTPError, OSError) as error:
                 meaning = _meaning(error)
-                if isinstance(meaning, UnauthorizedError) and patience_seconds and not renewed:
-                    # A token may have expired meanwhile; the client gets a new one, where it knows how.
-                    renewed = True
-                    with contextlib.suppress(AgrivisionError):
-                        self._client = self._connect()
-                    continue
-                if not isinstance(meaning, UnreachableError) or time.monotonic() + pause > deadline:
+                if not (isinstance(meaning, UnauthorizedError) and patience_seconds and not renewed):
                     raise meaning from error
-            time.sleep(pause)
-            pause = min(2 * pause, 10)
+            # A token may have expired meanwhile; the client gets a new one, where it knows how.
+            renewed = True
+            with contextlib.suppress(AgrivisionError):
+                self._client = self._connect()
+            return ask()
+
+        return ask_patiently(ask, patience_seconds)
 
     def get(self, path: str, run_id: str, **parts: str) -> Any:
-        """Returns the response to a request that kfp.Client has no method for; it is to be read as a stream.
+        """Returns the response, to be read as a stream, to a request that kfp.Client has no method for.
 
         Args:
-          path: With `{run_id}` and the names of `parts` in braces.
+          path: Has `{run_id}` and the names of `parts` in braces.
         """
         return self.call(
             lambda client: client.runs.api_client.call_api(
@@ -113,7 +112,7 @@ class Kubeflow:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps the client's own links, its warning about servers of 2022 and its tracebacks off the terminal."""
+    """Keeps the client's links, its warning about servers of 2022 and its tracebacks off the terminal."""
     logging.disable(logging.CRITICAL)
     try:
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
@@ -126,19 +125,19 @@ def _quiet() -> Iterator[None]:
 def _meaning(error: Exception) -> AgrivisionError:
     if not isinstance(error, ApiException):
         reason = getattr(error, "reason", None) or error
-        return UnreachableError(f"no answer: {_one_line(str(reason))}")
+        return NoAnswer(f"no answer: {_one_line(str(reason))}")
     text = f"{error.status} {_message(error)}"
     if error.status in (_UNAUTHORIZED, 403):
-        return UnauthorizedError(f"{text}; give a token that may do this, as --token or in KFP_EXISTING_TOKEN")
+        return UnauthorizedError(f"{text}; give a token that may do this, with --token or in KFP_EXISTING_TOKEN")
     if error.status == 409:
         return ConflictError(text)
-    if error.status == 429 or (error.status or 0) >= 500:
-        return UnreachableError(text)
+    if may_pass(error.status):
+        return NoAnswer(text, retry_after(error.headers))
     return SettingsError(text)
 
 
 def _message(error: ApiException) -> str:
-    """Returns what the API says of an error, without the places in its code that it says it with."""
+    """Returns the API's error message, without the places in its code."""
     body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else error.body or ""
     with contextlib.suppress(ValueError, TypeError, AttributeError):
         answer = json.loads(body)

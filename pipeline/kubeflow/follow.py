@@ -1,4 +1,4 @@
-"""Follows a run on Kubeflow Pipelines to its end: shows its steps, and tells what came of it."""
+"""Follows a run on Kubeflow Pipelines to its end: shows its steps and returns its result."""
 
 import contextlib
 import dataclasses
@@ -15,25 +15,25 @@ from pipeline.kubeflow.client import REQUEST_SECONDS, Kubeflow
 from pipeline.kubeflow.run_status import ENDED, FAILED, Pod, Step, is_cached, outcome, pods_of, steps_of
 
 TIMEOUT = "timeout"
-# How long the API may be away before nobody waits for it any more; the run does not need it.
+# How long the API may be away before we stop waiting; the run itself does not need it.
 OUTAGE_SECONDS = 600
-# From one look into the logs of the steps that are at work to the next.
+# Between two looks at the logs of the running steps.
 LOOK_SECONDS = 15
-# Polling begins so, for runs that fail at once, and becomes less frequent.
+# Polling starts fast, for runs that fail at once, and slows down.
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
-# From a run's end until the API knows the end of its last task, too.
+# How long after a run's end the API may take to learn of the end of its last task.
 _SETTLE_SECONDS = 20
 
 
 @dataclasses.dataclass(frozen=True)
 class RunResult:
-    """How a run ended, or how waiting for it did.
+    """How a run ended, or how the wait for it did.
 
     Attributes:
       outcome: "pushed", "refused", "failed", or "timeout".
-      message: One line for a person: why.
-      steps: By name: state, seconds, and whether its result came from the cache.
+      message: The reason, one line for people to read.
+      steps: By name: state, seconds, and whether the result came from the cache.
     """
 
     outcome: str
@@ -42,10 +42,10 @@ class RunResult:
 
 
 def follow(kubeflow: Kubeflow, run_id: str, timeout_seconds: float, echo: Callable[[str], None]) -> RunResult:
-    """Waits for a run's end; shows each step as it begins and ends, and what it says of its progress.
+    """Waits for a run to end; shows each step's start, progress and end.
 
     Raises:
-      AgrivisionError: if the API is away for longer than it may be, or lets nobody in any more.
+      AgrivisionError: if the API is away for longer than OUTAGE_SECONDS, or no longer accepts the token.
     """
     began = looked_at = time.monotonic()
     shown: dict[str, str] = {}
@@ -80,27 +80,27 @@ def follow(kubeflow: Kubeflow, run_id: str, timeout_seconds: float, echo: Callab
             if result is not None or time.monotonic() - ended_at > _SETTLE_SECONDS:
                 return _ending(kubeflow, run_id, run.state, result or FAILED, steps)
         elif time.monotonic() - began > timeout_seconds:
-            message = f"run {run_id} is still {run.state} after {timeout_seconds / 60:g} minutes, and goes on"
+            message = f"run {run_id} is still {run.state} after {timeout_seconds / 60:g} minutes, and continues"
             return RunResult(TIMEOUT, message, _as_dict(steps, pods))
         time.sleep(max(0.2, min(pause, began + timeout_seconds - time.monotonic())))
         pause = min(1.3 * pause, _LONGEST_PAUSE_SECONDS)
 
 
 def _describe(kubeflow: Kubeflow, run_id: str, name: str, step: Step, pods: list[Pod]) -> str:
-    """Returns how a step ended, with what the last line of its log says."""
+    """Returns how a step ended, with the last line of its log."""
     if is_cached(pods, name):
         return "from the cache"
     text = f"{step.state} in {step.seconds:.0f} s"
     lines = [line for pod in pods if pod.step == name and not pod.cached if (line := _last_line(kubeflow, run_id, pod))]
     if len(lines) == 1 and lines[0].kind == "done":
-        return f"{text}, {lines[0].seconds:.0f} s of them in the step: {lines[0].text}"
+        return f"{text}, {lines[0].seconds:.0f} s of it in the step: {lines[0].text}"
     if lines and all(line.kind == "done" for line in lines):
-        return f"{text}, up to {max(line.seconds for line in lines):.0f} s of them in one of {len(lines)} tasks"
+        return f"{text}, up to {max(line.seconds for line in lines):.0f} s of it in one of {len(lines)} tasks"
     return text
 
 
 def _progress(kubeflow: Kubeflow, run_id: str, steps: dict[str, Step], pods: list[Pod]) -> list[Line]:
-    """Returns the newest lines of the steps that are at work."""
+    """Returns the latest lines of the running steps."""
     at_work = [pod for pod in pods if pod.step in steps and steps[pod.step].state == "running" and not pod.cached]
     lines = [_last_line(kubeflow, run_id, pod) for pod in at_work]
     return [line for line in lines if line and line.kind == "progress"]
@@ -112,8 +112,8 @@ def _ending(kubeflow: Kubeflow, run_id: str, state: str, result: str, steps: dic
         return RunResult(result, _failure(kubeflow, run_id, state, steps, pods), _as_dict(steps, pods))
     gates = [pod for pod in pods if pod.step == "gate"]
     line = _last_line(kubeflow, run_id, gates[-1]) if gates else None
-    reason = line.text if line and line.kind == "done" else "the log of the gate, which says why, cannot be had"
-    # It begins with the gate's own word, "push" or "refuse".
+    reason = line.text if line and line.kind == "done" else "the gate's log, which has the reason, is unavailable"
+    # The line begins with the gate's decision, "push" or "refuse".
     message = reason.removeprefix("push: ").removeprefix("refuse: ")
     return RunResult(result, message, _as_dict(steps, pods))
 
@@ -123,15 +123,15 @@ def _failure(kubeflow: Kubeflow, run_id: str, state: str, steps: dict[str, Step]
     if not failed:
         if state == "SUCCEEDED":
             return f"run {run_id} succeeded, but neither gate nor push did; is it a run of this pipeline?"
-        return f"run {run_id} ended as {state}, and no step of it failed: it was terminated, or never started"
+        return f"run {run_id} ended as {state}, but none of its steps failed: it was terminated, or never started"
     own = [pod for pod in pods if pod.step == failed[0] and pod.failed]
     if not own:
-        return f"run {run_id} failed: {failed[0]} did not get as far as its pod; the page of the run says why"
+        return f"run {run_id} failed: {failed[0]} never got a pod; see the run's page for the reason"
     line = _last_line(kubeflow, run_id, own[-1])
     reason = f"(exit {line.exit_code}): {line.text}" if line and line.kind == "failed" else own[-1].message
     return (
         f"run {run_id} failed: {failed[0]} {reason}; its log: "
-        f"kubectl -n {own[-1].namespace} logs {own[-1].name} -c main, or the page of the run"
+        f"kubectl -n {own[-1].namespace} logs {own[-1].name} -c main, or see the run's page"
     )
 
 
@@ -143,16 +143,16 @@ def _as_dict(steps: dict[str, Step], pods: list[Pod]) -> dict[str, dict[str, Any
 
 
 def _pods(kubeflow: Kubeflow, run_id: str) -> list[Pod]:
-    """Returns the pods of a run; none where this server does not tell them, which nothing depends on."""
+    """Returns the pods of a run; empty if this server does not list them, as nothing depends on them."""
     with contextlib.suppress(AgrivisionError, HTTPError, ValueError, KeyError, TypeError):
-        # The API that tells the states of tasks does not tell their pods.
+        # The API that has the states of tasks does not have their pods.
         response = kubeflow.get("/apis/v1beta1/runs/{run_id}", run_id)
         return pods_of(json.loads(json.loads(response.data)["pipeline_runtime"]["workflow_manifest"]))
     return []
 
 
 def _last_line(kubeflow: Kubeflow, run_id: str, pod: Pod) -> Line | None:
-    """Returns the last line that a step wrote to its log in our form; None where the log cannot be had."""
+    """Returns the last line in our format in a step's log; None if the log is unavailable."""
     last = None
     with contextlib.suppress(AgrivisionError, HTTPError):
         response = kubeflow.get("/apis/v1alpha1/runs/{run_id}/nodes/{pod}/log", run_id, pod=pod.name)

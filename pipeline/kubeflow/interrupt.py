@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, for a process that has something to put in order before it ends."""
+"""Handles Ctrl-C and SIGTERM in a process that must clean up before it ends."""
 
 import contextlib
 import signal
@@ -20,12 +20,12 @@ class Interrupted(BaseException):
 
     @property
     def exit_code(self) -> int:
-        """As a shell has it for a process that a signal ended."""
+        """The shell's exit code for a process ended by a signal."""
         return 128 + self.signal
 
 
 class InterruptSignals:
-    """While it is entered, both signals raise Interrupted, but not in the middle of what is held together."""
+    """A context in which both signals raise Interrupted, except inside a `held` block."""
 
     def __init__(self) -> None:
         self._held = False
@@ -43,9 +43,9 @@ class InterruptSignals:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Lets the block end before the first signal is heard; a second one is heard at once.
+        """Delays the first signal until the block ends; a second signal takes effect at once.
 
-        What the block makes is then known to whoever has to take it back.
+        So whoever must undo the block knows what it made.
         """
         self._held = True
         try:
@@ -54,7 +54,7 @@ class InterruptSignals:
             self._held = False
 
     def heed(self) -> None:
-        """Raises Interrupted if a signal came while they were held."""
+        """Raises Interrupted if a signal arrived inside the `held` block."""
         if self._waiting is not None:
             raise Interrupted(self._waiting)
 

@@ -1,23 +1,32 @@
-"""What is uploaded to Kubeflow Pipelines: a compiled pipeline, with other images if asked, and its version's name."""
+"""What we upload to Kubeflow Pipelines: a compiled pipeline, with other images if requested, and a version name."""
 
 import dataclasses
 import hashlib
+import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pipeline.kubeflow.images import with_images
+from components.errors import SettingsError
 
-PIPELINE_NAME = "agrivision-training"  # as in dag.py, which would bring in the compiler
+PIPELINE_NAME = "agrivision-training"  # as in dag.py, which would import the compiler
 _HERE = Path(__file__).parents[1]
 _ROOT = _HERE.parent
+# They read the source, which where it is on s3:// takes an image that the other steps could not run in.
+SOURCE_STEPS = ("ingest", "shard", "merge")
+_EXECUTOR_LINE = re.compile(r"    exec-([\w-]+):\n")
+_IMAGE_LINE = re.compile(r"( +image: )(\S+)\n")
+# <registry>[:<port>]/<name>, then :<tag>, @<algorithm>:<digest> or both; as the distribution specification has it.
+_NAME = re.compile(r"[a-z0-9.\-]+(:\d+)?(/[a-z0-9]+([._\-]+[a-z0-9]+)*)*")
+_REFERENCE = re.compile(rf"{_NAME.pattern}(:\w[\w.\-]*)?(@[a-z0-9]+:[0-9a-f]{{64}})?")
 
 
 @dataclasses.dataclass(frozen=True)
 class Package:
-    """A compiled pipeline as it is uploaded.
+    """A compiled pipeline, ready to upload.
 
     Attributes:
       text: YAML.
@@ -29,12 +38,12 @@ class Package:
 
     @property
     def documents(self) -> list[Any]:
-        """The pipeline's specification, and what Kubernetes is told about it."""
-        return list(yaml.load_all(self.text, yaml.CSafeLoader))  # the reader in C is ten times as fast
+        """The pipeline's specification, and its Kubernetes settings if it has any."""
+        return list(yaml.load_all(self.text, yaml.CSafeLoader))  # the C parser is ten times as fast
 
 
 def make_package(volume: bool, image: str = "", version: str = "", ingest_image: str = "") -> Package:
-    """Returns the committed pipeline, unchanged but for the images of its steps.
+    """Returns the committed pipeline, unchanged except for the images of its steps.
 
     Args:
       volume: Whether its steps mount a volume claim.
@@ -42,7 +51,7 @@ def make_package(volume: bool, image: str = "", version: str = "", ingest_image:
       version: Name of the version; by default the commit, if the checkout is clean, and a hash of the content.
 
     Raises:
-      SettingsError: if one of the images is none.
+      SettingsError: if `image` or `ingest_image` is not the name of an image.
     """
     text = (_HERE / ("training_pipeline_volume.yaml" if volume else "training_pipeline.yaml")).read_text()
     text = with_images(text, image, ingest_image)
@@ -56,7 +65,7 @@ def _version(text: str) -> str:
 
 
 def _commit() -> str:
-    """Returns the commit that this project is checked out at; empty if it is changed, or not a checkout."""
+    """Returns the checked-out commit of this project; empty if there are changes, or no checkout."""
 
     def git(*arguments: str) -> str | None:
         try:
@@ -65,7 +74,46 @@ def _commit() -> str:
             return None
         return result.stdout.strip() if result.returncode == 0 else None
 
-    # An installed package may lie in an environment within somebody else's checkout.
+    # An installed package may be in an environment inside another project's checkout.
     if git("ls-files", "--error-unmatch", "pipeline/training_pipeline.yaml") is None:
         return ""
     return "" if git("status", "--porcelain", "--untracked-files=no") else git("rev-parse", "HEAD") or ""
+
+
+def images_of(specification: Any) -> dict[str, str]:
+    """Returns the image of each step of a pipeline's specification, which is the first document of its YAML."""
+    executors = specification["deploymentSpec"]["executors"]
+    return {name.removeprefix("exec-"): each["container"]["image"] for name, each in executors.items()}
+
+
+def with_images(text: str, image: str, ingest_image: str) -> str:
+    """Returns a compiled pipeline with other images; nothing else in it changes.
+
+    Args:
+      text: YAML.
+      image: Takes the place of the image of train and of all steps that have the same; empty leaves it as it is.
+      ingest_image: Takes the place of the image of SOURCE_STEPS; empty leaves them to `image`.
+
+    Raises:
+      SettingsError: if one of them names none.
+    """
+    for option, given in (("--image", image), ("--ingest-image", ingest_image)):
+        if given and not _REFERENCE.fullmatch(given):
+            raise SettingsError(f"{option} must be <registry>/<name>:<tag> or <name>@sha256:<digest>, got {given!r}")
+    if not image and not ingest_image:
+        return text
+    compiled = images_of(next(yaml.load_all(text, yaml.CSafeLoader)))["train"]
+    return "".join(_replaced(text, compiled, image, ingest_image))
+
+
+def _replaced(text: str, compiled: str, image: str, ingest_image: str) -> Iterator[str]:
+    step = ""
+    for line in text.splitlines(keepends=True):
+        if header := _EXECUTOR_LINE.fullmatch(line):
+            step = header[1]
+        if not (found := _IMAGE_LINE.fullmatch(line)):
+            yield line
+        elif ingest_image and step in SOURCE_STEPS:
+            yield f"{found[1]}{ingest_image}\n"
+        else:
+            yield f"{found[1]}{image}\n" if image and found[2] == compiled else line

@@ -1,4 +1,4 @@
-"""What Kubeflow Pipelines' API says of a run, as the pipeline's steps and as what came of it. Pure functions."""
+"""Turns the Kubeflow Pipelines API's view of a run into the pipeline's steps and an outcome. Pure functions."""
 
 import dataclasses
 import re
@@ -11,16 +11,16 @@ ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 PUSHED, REFUSED, FAILED = "pushed", "refused", "failed"
 _DRIVER = "-driver"
 # The name of a step's pod in the workflow: "<workflow>(0).root(0).for-loop-1(0).….shard(0).executor(1)". The numbers
-# are those of attempts, and are not there where there can be one only.
+# count attempts, and are absent where there can be only one.
 _POD = re.compile(r".*\.(?P<step>[a-z]+)(\(\d+\))?\.executor(\(\d+\))?")
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A step of a run; the tasks that work side by side are one.
+    """A step of a run; its parallel tasks count as one step.
 
     Attributes:
-      state: "running", "succeeded", "failed", or another of the API's, in small letters.
+      state: "running", "succeeded", "failed", or another of the API's states, in lower case.
       seconds: From the first start to the last end, pods included; None while it runs.
     """
 
@@ -30,12 +30,12 @@ class Step:
 
 @dataclasses.dataclass(frozen=True)
 class Pod:
-    """The pod of a step, or the place of one that was not needed.
+    """The pod of a step, or a placeholder for one that was not needed.
 
     Attributes:
-      cached: There was none, because Kubeflow had the result of an equal task.
-      message: What Kubernetes or Argo says of its end.
-      failed: It ended badly; another attempt may have followed.
+      cached: No pod ran, because Kubeflow had the result of an equal task.
+      failed: The pod failed; another attempt may have followed.
+      message: How the pod ended, as reported by Kubernetes or Argo.
     """
 
     step: str
@@ -48,16 +48,16 @@ class Pod:
 
 
 def steps_of(run: Any) -> dict[str, Step]:
-    """Returns the steps of a run that have begun, in order.
+    """Returns the steps of a run that have started, in order.
 
     Args:
-      run: A V2beta1Run. Beside our steps its tasks are drivers, iterations and pods.
+      run: A V2beta1Run. Its tasks also include drivers, iterations and pods.
     """
     tasks = list(_tasks(run))
     steps = {}
     for name in STEPS:
         own = [task for task in tasks if task.display_name == name and task.state]
-        # A driver that fails leaves no task behind it.
+        # A driver that fails creates no task for its step.
         own += [task for task in tasks if task.display_name == name + _DRIVER and task.state == "FAILED"]
         if own:
             state = _joint_state([task.state for task in own])
@@ -69,9 +69,9 @@ def steps_of(run: Any) -> dict[str, Step]:
 
 
 def outcome(run: Any) -> str | None:
-    """Returns what came of a run that has ended; None if that cannot be told from what the API says so far.
+    """Returns the outcome of a run that has ended; None if the API does not show it yet.
 
-    A run that pushes nothing has succeeded all the same, so its state does not tell.
+    The run's state is not enough, because a run that pushes nothing has also succeeded.
     """
     if run.state != "SUCCEEDED":
         return FAILED
@@ -84,23 +84,23 @@ def outcome(run: Any) -> str | None:
 
 
 def pods_of(workflow: Mapping[str, Any]) -> list[Pod]:
-    """Returns the pods of the steps, in the order of their start.
+    """Returns the pods of the steps, in the order in which they started.
 
     Args:
-      workflow: Of Argo, which Kubeflow runs a pipeline as.
+      workflow: The Argo workflow as which Kubeflow runs the pipeline.
     """
     name = workflow["metadata"]["name"]
     namespace = workflow["metadata"].get("namespace", "")
     pods = []
     for node in workflow.get("status", {}).get("nodes", {}).values():
         match = _POD.fullmatch(node["name"])
-        # The attempts of a step are beneath a node that stands for all of them.
+        # The attempts of a step are under one parent node.
         if match is None or match["step"] not in STEPS or node.get("type") not in ("Pod", "Skipped"):
             continue
         pods.append(
             Pod(
                 step=match["step"],
-                # As Argo names pods since 3.4.
+                # Argo has named pods this way since 3.4.
                 name=f"{name}-{node.get('templateName', '')}-{node['id'].rpartition('-')[2]}",
                 namespace=namespace,
                 started_at=node.get("startedAt") or "",
@@ -113,7 +113,7 @@ def pods_of(workflow: Mapping[str, Any]) -> list[Pod]:
 
 
 def is_cached(pods: list[Pod], step: str) -> bool:
-    """Tells whether all tasks of a step had their results taken from the cache."""
+    """Returns whether all tasks of a step took their results from the cache."""
     own = [pod.cached for pod in pods if pod.step == step]
     return bool(own) and all(own)
 

@@ -1,4 +1,4 @@
-"""Submits the compiled pipeline to Kubeflow Pipelines: upload as a version, start a run, follow it to its end."""
+"""Submits the compiled pipeline to Kubeflow Pipelines: uploads a version, starts a run, follows it to its end."""
 
 import dataclasses
 import json
@@ -9,21 +9,20 @@ from typing import Any
 from components.errors import EXIT_TRY_AGAIN, AgrivisionError, SettingsError
 from pipeline.kubeflow.client import PATIENCE_SECONDS, Kubeflow
 from pipeline.kubeflow.follow import TIMEOUT, RunResult, follow
-from pipeline.kubeflow.images import SOURCE_STEPS, images_of
 from pipeline.kubeflow.interrupt import Interrupted, InterruptSignals
-from pipeline.kubeflow.package import PIPELINE_NAME, Package
+from pipeline.kubeflow.package import PIPELINE_NAME, SOURCE_STEPS, Package, images_of
 from pipeline.kubeflow.run_status import FAILED, PUSHED, REFUSED
 from pipeline.kubeflow.upload import upload_pipeline
 from pipeline.parameters import VOLUME_PATH, Parameters
 
 INTERRUPTED, LOST = "interrupted", "lost"
-# What a script is told; 124 as the command `timeout` has it.
+# For scripts; 124 as in the command `timeout`.
 EXIT_CODES = {PUSHED: 0, REFUSED: 3, FAILED: 1, TIMEOUT: 124, LOST: EXIT_TRY_AGAIN}
 _PLACES = ("source_uri", "data_root", "models_uri", "shard_reference_manifest")
 
 
 class EndedError(AgrivisionError):
-    """Ends the command with an exit code of its own."""
+    """Ends the command with a given exit code."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -36,10 +35,10 @@ class Submission:
 
     Attributes:
       outcome: "pushed", "refused", "failed", "timeout"; "interrupted"; "lost" if the API stayed away.
-      exit_code: What a script is told.
-      message: One line for a person: why.
-      url: The page of the run.
-      steps: By name: state, seconds, and whether its result came from the cache.
+      exit_code: The exit code of the command.
+      message: The reason, one line for people to read.
+      url: The run's page.
+      steps: By name: state, seconds, and whether the result came from the cache.
     """
 
     outcome: str
@@ -56,7 +55,7 @@ class Submission:
 
 
 def check_shared_places(parameters: Parameters, volume_claim: str) -> None:
-    """Refuses folders that not every step of a run would see.
+    """Refuses folders that the steps of a run would not all see.
 
     Raises:
       SettingsError: names the parameter and the way out.
@@ -72,12 +71,12 @@ def check_shared_places(parameters: Parameters, volume_claim: str) -> None:
             )
         if not f"{place}/".startswith(f"{VOLUME_PATH}/"):
             raise SettingsError(
-                f"{name} must be a gs:// URI, or beneath {VOLUME_PATH}, where the volume is, got {place!r}"
+                f"{name} must be a gs:// URI, or under {VOLUME_PATH}, where the volume is mounted, got {place!r}"
             )
 
 
 def check_source(parameters: Parameters, package: Package) -> None:
-    """Refuses an s3:// source if the steps that read it have the image of the others, in which they could not.
+    """Refuses an s3:// source if the steps that read it have the image of train, which cannot read s3://.
 
     Raises:
       SettingsError: names the way out.
@@ -93,7 +92,7 @@ def check_source(parameters: Parameters, package: Package) -> None:
 def start(
     kubeflow: Kubeflow, package: Package, parameters: Parameters, volume_claim: str, experiment: str, cron: str = ""
 ) -> tuple[str, str]:
-    """Starts a run, or with `cron` a recurring run; returns its id and the address of its page."""
+    """Starts a run, or with `cron` a recurring run; returns its id and the URL of its page."""
     pipeline_id, version_id = upload_pipeline(kubeflow, package)
     experiment_id = kubeflow.call(
         lambda client: client.create_experiment(experiment, namespace=kubeflow.namespace or None).experiment_id,
@@ -106,7 +105,7 @@ def start(
         "params": parameters.values | ({"volume_claim": volume_claim} if volume_claim else {}),
     }
     name = f"{PIPELINE_NAME} {package.version}"
-    # Never tried again: if only the answer was lost, there would be two of them.
+    # Never retried: if only the answer was lost, there would be two runs.
     if cron:
         recurring = kubeflow.call(
             lambda client: client.create_recurring_run(
@@ -131,8 +130,8 @@ def run_and_follow(
     """Starts a run and follows it to its end; terminates it if this process is interrupted.
 
     Raises:
-      AgrivisionError: if the run could not be started. What becomes of one that was is never an error.
-      EndedError: at a second interruption, without knowing what becomes of the run.
+      AgrivisionError: if the run could not be started. How a started run ends is never an error.
+      EndedError: at a second interruption; whether the run continues is then unknown.
     """
     try:
         with InterruptSignals() as signals:
@@ -145,14 +144,14 @@ def run_and_follow(
                 ending = follow(kubeflow, run_id, timeout_seconds, echo)
                 code = EXIT_CODES[ending.outcome]
             except AgrivisionError as error:
-                ending = RunResult(LOST, f"{error}; run {run_id} goes on: {url}", {})
+                ending = RunResult(LOST, f"{error}; run {run_id} continues: {url}", {})
                 code = EXIT_CODES[LOST]
             except Interrupted as interrupted:
                 echo(f"{interrupted.signal.name}: terminating the run")
                 ending = RunResult(INTERRUPTED, _terminate(kubeflow, run_id, url), {})
                 code = interrupted.exit_code
     except Interrupted as again:
-        message = f"interrupted twice; look at {kubeflow.url}/#/runs whether the run goes on"
+        message = f"interrupted twice; see {kubeflow.url}/#/runs for whether the run continues"
         raise EndedError(message, again.exit_code) from None
     return Submission(ending.outcome, code, ending.message, run_id, url, package.version, ending.steps)
 
@@ -161,5 +160,5 @@ def _terminate(kubeflow: Kubeflow, run_id: str, url: str) -> str:
     try:
         kubeflow.call(lambda client: client.terminate_run(run_id), PATIENCE_SECONDS)
     except AgrivisionError as error:
-        return f"interrupted, but run {run_id} could not be terminated and goes on ({error}); terminate it at {url}"
+        return f"interrupted, but run {run_id} could not be terminated and continues ({error}); terminate it at {url}"
     return f"interrupted; run {run_id} is terminated"

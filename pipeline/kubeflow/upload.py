@@ -1,4 +1,4 @@
-"""Uploads the compiled pipeline to Kubeflow Pipelines as a version, once."""
+"""Uploads the compiled pipeline to Kubeflow Pipelines as a version, only once."""
 
 import json
 import tempfile
@@ -13,20 +13,20 @@ from pipeline.kubeflow.package import PIPELINE_NAME, Package
 
 
 def upload_pipeline(kubeflow: Kubeflow, package: Package) -> tuple[str, str]:
-    """Uploads a package unless this version is there already; returns (pipeline id, version id).
+    """Uploads a package unless its version exists already; returns (pipeline id, version id).
 
     Raises:
-      SettingsError: if a version of this name is there, and is another pipeline.
+      SettingsError: if a version of this name exists with another content.
     """
     pipeline_id = _find_pipeline(kubeflow) or _make_pipeline(kubeflow)
     version = _find_version(kubeflow, pipeline_id, package.version)
     if version is None:
         version = _upload_version(kubeflow, pipeline_id, package)
-    # The API joins the documents of a version.
+    # The API merges the documents of a version.
     spec, *platform = package.documents
     if version.pipeline_spec != ({"pipeline_spec": spec, "platform_spec": platform[0]} if platform else spec):
         raise SettingsError(
-            f"version {package.version!r} of {PIPELINE_NAME} at {kubeflow.url} is another pipeline than the one here; "
+            f"version {package.version!r} of {PIPELINE_NAME} at {kubeflow.url} is not the pipeline compiled here; "
             "give another --version, or none"
         )
     return pipeline_id, version.pipeline_version_id
@@ -43,7 +43,7 @@ def _upload_version(kubeflow: Kubeflow, pipeline_id: str, package: Package) -> A
                 )
             )
         except (ConflictError, UnreachableError):
-            # Somebody else was faster, or the answer was lost on the way.
+            # Somebody else was faster, or the answer was lost.
             if (version := _find_version(kubeflow, pipeline_id, package.version)) is None:
                 raise
             return version
@@ -60,7 +60,7 @@ def _find_pipeline(kubeflow: Kubeflow) -> str | None:
 
 
 def _make_pipeline(kubeflow: Kubeflow) -> str:
-    """Makes the pipeline without a version; uploading it would make one that is named like the pipeline."""
+    """Creates the pipeline without a version; uploading it would add a version named like the pipeline."""
     new = V2beta1Pipeline(name=PIPELINE_NAME, display_name=PIPELINE_NAME, **_in_namespace(kubeflow))
     try:
         made = kubeflow.call(

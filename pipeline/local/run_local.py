@@ -1,8 +1,8 @@
-"""Runs the DAG on this machine with `kfp.local`: a process of its own, started by `agrivision run`.
+"""Runs the DAG on this machine with `kfp.local`, in a separate process that `agrivision run` starts.
 
-`python -m pipeline.run_local RUN_DIR` reads RUN_DIR/parameters.json and leaves the steps' artifacts under
-RUN_DIR/artifacts. It ends, with every process it has started, when its standard input is closed: whoever watches the
-run holds the other end, so a run never outlives its watcher, however that ends.
+`python -m pipeline.local.run_local RUN_DIR` reads RUN_DIR/parameters.json and leaves the steps' artifacts under
+RUN_DIR/artifacts. When its standard input closes, it ends with every process it has started. The watching process holds
+the other end, so a run never outlives its watcher, however the watcher ends.
 """
 
 import json
@@ -17,9 +17,9 @@ ARTIFACTS_DIR = "artifacts"
 
 
 def end_with_stdin() -> None:
-    """Kills this process group once standard input is closed; the steps get an empty input of their own.
+    """Kills this process group once standard input closes; the steps get an empty input of their own.
 
-    Killing is enough: whatever a step had not finished is under a temporary name.
+    Killing is safe: whatever a step had not finished still has a temporary name.
     """
     watched = os.dup(0)
     with open(os.devnull) as empty:
@@ -34,7 +34,7 @@ def end_with_stdin() -> None:
 
 
 def run(run_dir: Path) -> None:
-    """Runs the whole pipeline; its lines go to standard output.
+    """Runs the whole pipeline, with its log on standard output.
 
     Raises:
       RuntimeError: if a step failed; its log says why.

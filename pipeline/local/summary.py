@@ -1,4 +1,4 @@
-"""What a local run came to: `summary.json` for scripts, a table for a person."""
+"""The result of a local run: `summary.json` for scripts, a table for people."""
 
 import json
 import shutil
@@ -12,12 +12,12 @@ from components.contracts import Decision, Evaluation, Manifest, PushReceipt
 from pipeline.local.run_local import ARTIFACTS_DIR
 
 SUMMARY_FILE = "summary.json"
-# The report's file name in the run's folder, by the task that writes it.
+# The name of each report in the run's folder, by the task that writes it.
 _REPORTS = {"merge": "data", "train": "training", "evaluate": "evaluation"}
 
 
 class Metrics(msgspec.Struct, frozen=True):
-    """On the test split; all in 0..1, `per_class` by class name."""
+    """Scores on the test split, all in 0..1; `per_class` by class name."""
 
     macro_f1: float
     map: float
@@ -28,8 +28,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """The content of summary.json.
 
     Attributes:
-      decision: "push" or "refuse"; reason says why.
-      model_version, model_uri: What was pushed; None if nothing was.
+      decision: "push" or "refuse"; `reason` explains it.
+      model_version, model_uri: The pushed model; None if none was pushed.
       reports: HTML files by name: data, training, evaluation.
       step_seconds: Wall time by step.
     """
@@ -61,7 +61,7 @@ def _required(run_dir: Path, task: str, name: str) -> Path:
 
 
 def summarize(run_dir: Path, step_seconds: dict[str, float], total_seconds: float) -> Summary:
-    """Gathers the summary of a finished run from its artifacts, and copies the reports to `run_dir`."""
+    """Builds the summary of a finished run from its artifacts, and copies the reports to `run_dir`."""
     manifest = Manifest.read(_required(run_dir, "merge", "manifest"))
     evaluation = Evaluation.read(_required(run_dir, "evaluate", "evaluation"))
     decision = Decision.read(_required(run_dir, "gate", "decision"))
@@ -94,7 +94,7 @@ def summarize(run_dir: Path, step_seconds: dict[str, float], total_seconds: floa
 
 
 def write_summary(run_dir: Path, summary: Summary) -> None:
-    """Writes summary.json and points `latest`, beside the run's folder, at the run."""
+    """Writes summary.json and points the link `latest`, next to the run's folder, at the run."""
     text = json.dumps(msgspec.to_builtins(summary), indent=2) + "\n"
     temporary = run_dir / f".{SUMMARY_FILE}.tmp"
     temporary.write_text(text)
@@ -105,8 +105,8 @@ def write_summary(run_dir: Path, summary: Summary) -> None:
 
 
 def print_summary(console: Console, summary: Summary) -> None:
-    """Prints the summary for a person."""
-    table = Table(title="On test fields that training never saw", title_justify="left", title_style="bold")
+    """Prints the summary for people to read."""
+    table = Table(title="On test fields not seen in training", title_justify="left", title_style="bold")
     for name in ("class", "precision", "recall", "F1", "AP", "tiles"):
         table.add_column(name, justify="left" if name == "class" else "right")
     columns = ("precision", "recall", "f1", "average_precision")

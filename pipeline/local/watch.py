@@ -1,4 +1,4 @@
-"""Starts a local run as a child process, shows it, and gathers what it came to."""
+"""Starts a local run as a child process, shows its progress, and collects its result."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from pipeline.local.summary import Summary, print_summary, summarize, write_summ
 from pipeline.parameters import Parameters
 
 LOG_FILE = "log.txt"
-EXIT_INTERRUPTED = 130  # as a shell has it for SIGINT
+EXIT_INTERRUPTED = 130  # the shell's code for SIGINT
 
 
 class RunFailed(AgrivisionError):
@@ -40,7 +40,7 @@ def run_and_watch(parameters: Parameters, runs_dir: Path, console: Console) -> S
     run_dir.mkdir(parents=True)
     (run_dir / PARAMETERS_FILE).write_text(json.dumps(parameters.values, indent=2) + "\n")
     began = time.monotonic()
-    # A session of its own: a Ctrl-C reaches this process alone, and closing the pipe ends the whole group.
+    # In its own session, so Ctrl-C reaches only this process, and closing the pipe ends the whole group.
     child = subprocess.Popen(
         [sys.executable, "-m", "pipeline.local.run_local", str(run_dir)],
         stdin=subprocess.PIPE,
@@ -62,7 +62,7 @@ def run_and_watch(parameters: Parameters, runs_dir: Path, console: Console) -> S
                     display.show(line)
         exit_code = child.wait()
     except KeyboardInterrupt:
-        raise RunFailed("stopped; the same command goes on where this run was", EXIT_INTERRUPTED) from None
+        raise RunFailed("stopped; run the same command again to resume", EXIT_INTERRUPTED) from None
     finally:
         child.stdin.close()
         child.wait()
@@ -70,7 +70,7 @@ def run_and_watch(parameters: Parameters, runs_dir: Path, console: Console) -> S
         raise RunFailed(f"{display.failure.step} failed: {display.failure.text}", display.failure.exit_code)
     if exit_code:
         tail = "".join((run_dir / LOG_FILE).read_text().splitlines(keepends=True)[-20:])
-        raise RunFailed(f"the run ended with exit code {exit_code}; the end of its log:\n{tail}", 1)
+        raise RunFailed(f"the run ended with exit code {exit_code}; its log ends with:\n{tail}", 1)
     summary = summarize(run_dir, display.step_seconds, time.monotonic() - began)
     write_summary(run_dir, summary)
     print_summary(console, summary)

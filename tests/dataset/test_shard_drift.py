@@ -106,11 +106,11 @@ def summary(rows: Sequence[FieldSums], histograms: np.ndarray) -> SplitSummary:
         ({"weeds": 0.45, "nir": 80, "contrast": 15}, (
             "shift: weed_cluster 20 % → 43 %; nir mean -0.08, deviation 0.12 → 0.06")),
         ({"two_peaks": True}, "shift: nir histogram 0.59 apart"),
-        ({"two_peaks": True, "num_fields": 9}, "no shift; too few fields to tell: 9 against 60, at least 10 each"),
+        ({"two_peaks": True, "num_fields": 9}, "no shift; too few fields to tell: 9 against 60, need at least 10 each"),
         ({"tile_size_px": 128}, (
             "no shift; tiles are stored at 128 px, earlier ones at full size, and smaller ones have less contrast")),
         # The same shares among few fields, or among fields that are all weeds or none, prove nothing.
-        ({"weeds": 0.45, "num_fields": 9}, "no shift; too few fields to tell: 9 against 60, at least 10 each"),
+        ({"weeds": 0.45, "num_fields": 9}, "no shift; too few fields to tell: 9 against 60, need at least 10 each"),
         ({"weeds": 0.5, "num_fields": 10, "alike": True}, "no shift"),
         ({"classes": ("drydown", "water")}, "no shift; only here: water; only in the earlier one: weed_cluster"),
     ],
@@ -176,5 +176,5 @@ def test_what_cannot_be_compared_says_so(tmp_path: Path) -> None:
     ):
         compare_manifests(path, path)
     msgspec.structs.replace(dataset().manifest, fields_sha256="").write(tmp_path / "bare.json")
-    with pytest.raises(DataError, match="has no sums by field, as it was made by an earlier version"):
+    with pytest.raises(DataError, match="has no sums by field, because an earlier version made it"):
         compare_manifests(str(tmp_path / "bare.json"), path)

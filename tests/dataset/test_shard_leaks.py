@@ -1,5 +1,6 @@
 """No field, overlapping windows or picture in two splits, on any manifest: read from the records, named, one line."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -78,9 +79,8 @@ def test_what_is_in_two_splits_is_refused_and_named(tmp_path: Path, split: str, 
     splits = apart()
     splits[split].append(added)
     path, _ = write(tmp_path, splits)
-    with pytest.raises(DataError) as raised:
+    with pytest.raises(DataError, match=re.escape(message)) as raised:
         check_leaks(path)
-    assert message in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
@@ -129,9 +129,8 @@ def test_the_command_exits_with_42_and_one_line(
     splits["val"].append(record(7, "A_100-0-116-16"))
     path, _ = write(tmp_path, splits)
     monkeypatch.setattr("sys.argv", ["agrivision", "verify", "--leaks", path])
-    with pytest.raises(SystemExit) as left:
+    with pytest.raises(SystemExit, match=r"^42$"):
         main()
-    assert left.value.code == 42
     error = capsys.readouterr().err
     assert "e.g. A in train (A_0-0-16-16) and val (A_100-0-116-16)" in error
     assert len(error.splitlines()) == 1

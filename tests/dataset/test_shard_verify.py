@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from mutations import flip_a_bit
 from sharded import shard_and_merge
 from small_source import plan, write_source
 
@@ -36,12 +37,6 @@ def test_a_whole_dataset_passes_wherever_it_lies(data_root: Path, tmp_path: Path
     assert report.num_bytes == sum(path.stat().st_size for path in (data_root / "shards").glob("*.tfrecord"))
     copy = shutil.copy(manifest_of(data_root), tmp_path / "artifact")
     assert verify_manifest(str(copy), str(data_root)) == report
-
-
-def flip_a_bit(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
 
 
 def swap_with_zeros(path: Path) -> None:

@@ -34,6 +34,12 @@ def test_scores_are_those_worked_by_hand():
     assert scores.map == pytest.approx((11 / 12 + 5 / 6) / 2)
 
 
+def test_a_single_class_is_scored_like_one_of_several():
+    scores = score(LABELS[:, :1], PROBABILITIES[:, :1], PREDICTED[:, :1], THRESHOLDS[:1], ["a"])
+    assert scores.per_class["a"] == score(LABELS, PROBABILITIES, PREDICTED, THRESHOLDS, ["a", "b", "c"]).per_class["a"]
+    assert scores.macro_f1 == pytest.approx(2 / 3)
+
+
 @pytest.mark.parametrize("labels", [np.zeros((4, 3), bool), np.ones((4, 3), bool)])
 @pytest.mark.parametrize("predicted", [np.zeros((4, 3), bool), np.ones((4, 3), bool)])
 def test_nothing_is_ever_nan_or_infinite(labels, predicted):

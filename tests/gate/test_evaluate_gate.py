@@ -118,7 +118,7 @@ def test_a_better_model_below_the_floor_is_refused(tmp_path):
 def test_the_model_in_production_is_not_pushed_again(tmp_path):
     result = evaluation(0.9, production_version="3f2a", production_training_id="new")
     decision = decide_push(str(tmp_path), 0.5, result)
-    assert decision.reason == "refuse: this very model (training new) is in production already as 3f2a"
+    assert decision.reason == "refuse: this model (training new) is already in production as 3f2a"
 
 
 def test_production_that_cannot_be_compared_does_not_stand_in_the_way(tmp_path):

@@ -1,4 +1,4 @@
-"""Class lists of the user's own: in which order, which are left aside, and what is refused."""
+"""Class lists of the user's own: in which order, which are set aside, and what is refused."""
 
 import pytest
 from tile_listing import folders_of, pair, release_files, tile_name, write_files
@@ -24,7 +24,7 @@ def test_a_class_list_keeps_its_order(text, expected):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("a,,b", "with a comma between two, got 'a,,b'"), ("a,", "got 'a,'"), ("a,b,a", "once, got 'a' twice")],
+    [("a,,b", "separated by commas, got 'a,,b'"), ("a,", "got 'a,'"), ("a,b,a", "once, got 'a' twice")],
 )
 def test_a_class_list_with_a_gap_or_a_repetition_is_refused(text, message):
     with pytest.raises(SettingsError, match=message):
@@ -40,7 +40,7 @@ def test_class_folders_are_selected_and_ordered():
     assert len({tile.tile_id for tile in pairing.tiles}) == 6
     assert (pairing.left_aside, pairing.rejected) == ({"soil": 3}, [])
     with pytest.raises(
-        SettingsError, match="names 'mud', of which there is nothing under '/s'; it has rust, soil, weed"
+        SettingsError, match="names 'mud', but there is no such class under '/s'; it has rust, soil, weed"
     ):
         pair(files, CLASS_FOLDERS, None, ("weed", "mud"), "/s")
 
@@ -81,4 +81,4 @@ def test_what_is_left_aside_is_said(tmp_path, capsys):
         files, source_uri, IngestSettings(num_workers=2, classes="weed,rust"), StepLog("ingest")
     ) as survey:
         assert (survey.classes, survey.table.num_tiles) == (("weed", "rust"), 8)
-    assert "left aside, as their class is not in the class list: 4 of soil" in capsys.readouterr().out
+    assert "set aside because their class is not in the class list: 4 of soil" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -106,6 +107,24 @@ def test_shards_do_not_depend_on_partitions_but_their_files_have_another_place(t
     assert {p.path for p in one.partitions}.isdisjoint(p.path for p in three.partitions)
 
 
+@pytest.mark.parametrize(
+    ("settings", "has_another_place"),
+    [
+        ({"max_bad_fraction": 0.5}, False),  # for this source, nothing follows from it
+        ({"shard_size_mb": 32}, False),  # all of it is in the fewest shards either way
+        ({"layout": CHALLENGE_2020}, False),  # as it was recognised
+        ({"num_workers": 3}, True),
+        ({"seed": 1}, True),
+        ({"tile_size_px": 64}, True),
+        ({"min_class_fraction": 0.1}, True),
+    ],
+)
+def test_partition_files_are_named_by_what_is_in_them(tmp_path, settings, has_another_place):
+    source_uri = write_files(tmp_path / "tiles", challenge_paths())
+    one, other = (build(source_uri, tmp_path / "data", **each) for each in ({}, settings))
+    assert (one.partitions != other.partitions) == has_another_place
+
+
 def test_the_fingerprint_changes_with_the_tiles_and_with_nothing_else(tmp_path):
     source_uri = write_paper(tmp_path / "tiles")
     first = build(source_uri, tmp_path / "data")
@@ -123,7 +142,7 @@ def test_fewer_shards_than_partitions_make_fewer_partitions(tmp_path, capsys):
     source_uri = write_files(tmp_path / "tiles", challenge_paths())
     inventory = build(source_uri, tmp_path / "data", num_partitions=50, num_workers=1)
     assert [partition.index for partition in inventory.partitions] == [0, 1, 2]
-    assert "ingest | 3 partitions instead of 50, as there are only as many shards" in capsys.readouterr().out
+    assert "ingest | 3 partitions instead of 50, because there are no more shards" in capsys.readouterr().out
 
 
 def test_a_few_bad_tiles_are_left_out_and_reported(tmp_path):
@@ -133,12 +152,12 @@ def test_a_few_bad_tiles_are_left_out_and_reported(tmp_path):
     inventory = build(source_uri, tmp_path / "data", max_bad_fraction=1 / 52)  # just
     assert [(rejection.tile_id, rejection.reason) for rejection in inventory.rejected] == [(bad, "nir: no such file")]
     assert inventory.num_tiles == 51
-    with pytest.raises(DataError) as error:
-        build(source_uri, tmp_path / "data", max_bad_fraction=0.019)
-    assert str(error.value) == (
+    message = (
         f"1 of 52 tiles under {source_uri!r} are bad, 1.9%, more than ingest_max_bad_fraction=0.019 allows: "
         f"{bad}: nir: no such file"
     )
+    with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
+        build(source_uri, tmp_path / "data", max_bad_fraction=0.019)
 
 
 def _nothing(paths: list[str]) -> list[str]:
@@ -159,7 +178,7 @@ def _nothing(paths: list[str]) -> list[str]:
             lambda paths: [p for p in paths if "/nir/" not in p],
             {},
             DataError,
-            "no tile under .* has a nir file, and 60",
+            "no tile under .* has a nir file, but 60",
         ),
         (
             lambda paths: [p for p in paths if "/boundaries/" not in p],
@@ -173,7 +192,7 @@ def _nothing(paths: list[str]) -> list[str]:
             DataError,
             "no labelled tile",
         ),
-        (lambda paths: [p for p in paths if not p.startswith("train")], {}, DataError, "are all val; expected train"),
+        (lambda paths: [p for p in paths if not p.startswith("train")], {}, DataError, "are all in val; expected"),
         (
             lambda paths: paths,
             {"num_workers": 33},

@@ -82,7 +82,7 @@ def test_challenge_releases_that_only_a_setting_can_tell_apart(labels, named):
         *release_files(CHALLENGE_2020, "train", [NAME], labelled=False),
         *(f"train/labels/{label}/{NAME}.png" for label in labels),
     ]
-    with pytest.raises(SettingsError, match=rf"\({named}\) do not tell challenge-2020 from supervised-2021; set"):
+    with pytest.raises(SettingsError, match=rf"\({named}\) do not distinguish challenge-2020 from supervised-2021"):
         recognise_layout(paths, "auto", "/source")
     assert [recognise_layout(paths, name, "/source") for name in LAYOUTS[1:3]] == [CHALLENGE_2020, SUPERVISED_2021]
 

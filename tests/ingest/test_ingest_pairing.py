@@ -94,7 +94,7 @@ def test_tiles_of_a_split_without_labels_are_counted_and_left_aside():
 @pytest.mark.parametrize(("band", "other"), [("nir", "rgb"), ("rgb", "nir")])
 def test_a_band_that_is_missing_altogether_is_told_as_a_missing_folder(band, other):
     paths = [path for path in TRAIN if f"/{band}/" not in path]
-    message = f"no tile under '/source' has a {band} file, and 2 have {other}; expected a folder {band} beside 'train/"
+    message = f"no tile under '/source' has a {band} file, but 2 have {other}; expected a folder {band} beside 'train/"
     with pytest.raises(DataError, match=message):
         pair(paths)
 

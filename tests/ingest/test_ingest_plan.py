@@ -1,12 +1,10 @@
 """The plan says where its numbers come from, and says what the planner does."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import hypothesis
 import pytest
+from command_here import agrivision_here
 from hypothesis import strategies
 from tile_listing import release_files, tile_name, write_files
 
@@ -18,44 +16,45 @@ from components.ingest.planner import MB, num_shards
 from components.ingest.settings import IngestSettings
 from components.progress import StepLog
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.mark.parametrize(
     ("split", "num_tiles", "megabytes", "num_workers", "reason"),
     [
         (
             "train", 360, 72, 2,
-            "64 MB each would give 2; raised to 6, so that 2 workers can shuffle and share them out; "
-            "not 16, 8 each, because shards below 10 MB read badly, and not 7, "
-            "so that most shards stay as they are when tiles are added",
+            "64 MB each would give 2; raised to 6, so that 2 workers can shuffle and divide them; "
+            "not 16, 8 each, because shards below 10 MB are slow to read, and not 7, "
+            "so that most shards stay the same when tiles are added",
         ),
         (
             "train", 5_000, 500, 2,
-            "64 MB each would give 8; raised to 16, so that 2 workers can shuffle and share out 8 each; "
+            "64 MB each would give 8; raised to 16, so that 2 workers have 8 each to shuffle and divide; "
             "more would gain nothing",
         ),
         (
             "train", 57_000, 11_400, 2,
-            "64 MB each would give 179; rounded to 192, so that most shards stay as they are when tiles are added; "
-            "2 workers could do with 16",
+            "64 MB each would give 179; rounded to 192, so that most shards stay the same when tiles are added; "
+            "2 workers would need only 16",
         ),
-        ("train", 100, 15, 1, "64 MB each would give 1; not 8, 8 per worker, because shards below 10 MB read badly"),
+        (
+            "train", 100, 15, 1,
+            "64 MB each would give 1; not 8, 8 per worker, because shards below 10 MB are slow to read",
+        ),
         (
             "train", 100, 20, 3,
             "64 MB each would give 1; raised to 3, so that each of 3 workers has one to read, "
-            "though only 2 could have the 10 MB that read well",
+            "though only 2 would reach the 10 MB that are fast to read",
         ),
         (
             "val", 100, 65, 4,
-            "64 MB each would give 2; rounded to 1, so that most shards stay as they are when tiles are added; "
-            "only train is shared out among workers",
+            "64 MB each would give 2; rounded to 1, so that most shards stay the same when tiles are added; "
+            "only train is divided among workers",
         ),
         (
             "test", 3, 600, 1,
-            "64 MB each would give 10; rounded to 8, so that most shards stay as they are when tiles are added; "
-            "only train is shared out among workers; lowered to 3, "
-            "as there are no more tiles",
+            "64 MB each would give 10; rounded to 8, so that most shards stay the same when tiles are added; "
+            "only train is divided among workers; lowered to 3, "
+            "because there are no more tiles",
         ),
     ],
 )  # fmt: skip
@@ -90,15 +89,10 @@ def test_a_source_known_by_its_size_is_split_by_percent():
         expected_sizes(10, 0, 20, 20)
 
 
-def agrivision(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from pipeline.cli import main; main()", "plan", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-
-
 def test_the_plan_of_a_source_is_what_ingest_does_and_writes_nothing(tmp_path):
     names = [tile_name(f"F{number // 4}", number % 4) for number in range(80)]
     source_uri = write_files(tmp_path / "tiles", release_files(PAPER_2020, "data2017_miniscale", names))
-    result = agrivision("--source-uri", source_uri, "--train-num-workers", "3")
+    result = agrivision_here("plan", "--source-uri", source_uri, "--train-num-workers", "3")
     lines = result.stdout.splitlines()
     assert lines[0] == "80 tiles in layout paper-2020, split by field"
     assert re.fullmatch(r"train: 48 tiles, 0\.0 MB in 3 shards of 0\.0 MB on average, 1 per worker", lines[1])
@@ -109,22 +103,22 @@ def test_the_plan_of_a_source_is_what_ingest_does_and_writes_nothing(tmp_path):
 
 
 def test_the_plan_of_the_paper_release_from_its_size_alone():
-    result = agrivision("--num-tiles", "94986", "--train-num-workers", "64")
+    result = agrivision_here("plan", "--num-tiles", "94986", "--train-num-workers", "64")
     assert result.stdout.splitlines()[:2] == [
         "train: 56,992 tiles, 11,398.4 MB in 512 shards of 22.3 MB on average, 8 per worker",
-        "  64 MB each would give 179; raised to 512, so that 64 workers can shuffle and share out 8 each; "
+        "  64 MB each would give 179; raised to 512, so that 64 workers have 8 each to shuffle and divide; "
         "more would gain nothing",
     ]
     assert len(result.stdout.splitlines()) == 6
 
 
 def test_smaller_tiles_need_fewer_shards():
-    result = agrivision("--num-tiles", "94986", "--shard-tile-size-px", "256", "--train-num-workers", "1")
+    result = agrivision_here("plan", "--num-tiles", "94986", "--shard-tile-size-px", "256", "--train-num-workers", "1")
     assert result.stdout.splitlines()[:3] == [
-        "larger tiles are scaled down to 256 px; what they take is an estimate",
+        "larger tiles are scaled down to 256 px; their stored size is an estimate",
         "train: 56,992 tiles, 3,921.7 MB in 64 shards of 61.3 MB on average, 64 per worker",
-        "  64 MB each would give 62; rounded to 64, so that most shards stay as they are when tiles are added; "
-        "1 worker could do with 8",
+        "  64 MB each would give 62; rounded to 64, so that most shards stay the same when tiles are added; "
+        "1 worker would need only 8",
     ]
 
 
@@ -137,7 +131,7 @@ def test_smaller_tiles_need_fewer_shards():
     ],
 )
 def test_a_plan_that_cannot_be_made_is_one_line(arguments, message):
-    result = agrivision(*arguments)
+    result = agrivision_here("plan", *arguments)
     assert result.returncode == 2
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1

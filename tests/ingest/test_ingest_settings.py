@@ -21,7 +21,7 @@ from components.ingest.settings import IngestSettings
         ("num_partitions", 0, "ingest_num_partitions must be at least 1, got 0"),
         ("num_workers", 0, "train_num_workers must be at least 1, got 0"),
         ("shard_size_mb", 0, "shard_size_mb must be at least 1, got 0"),
-        ("tile_size_px", -1, "shard_tile_size_px must be 0, which keeps the tiles as they are, or 32 to 8192, got -1"),
+        ("tile_size_px", -1, "shard_tile_size_px must be 0, which scales no tile, or 32 to 8192, got -1"),
         ("tile_size_px", 31, "shard_tile_size_px must be 0, .* or 32 to 8192, got 31"),
         ("tile_size_px", 8193, "shard_tile_size_px must be 0, .* or 32 to 8192, got 8193"),
         ("min_class_fraction", 1.5, "shard_min_class_fraction must be between 0 and 1, got 1.5"),

@@ -109,7 +109,7 @@ def test_a_field_in_two_official_splits_is_refused():
 
 
 def test_a_source_without_train_is_refused():
-    with pytest.raises(DataError, match="are all test and val; expected train tiles"):
+    with pytest.raises(DataError, match="are all in test and val; expected train tiles"):
         with_splits([*fields({"A": 2}, "val"), *fields({"B": 2}, "test")], 0, 20, 20)
 
 
@@ -138,7 +138,7 @@ def test_split_files_that_contradict_each_other_are_refused():
             found.state_splits([("B", "train"), (said, "train")], "data2017_splits.json")
             found.state_splits([(said, "train"), (said, "test")], "data2018_splits.json")
             pairing = ReleasePairing(found.folders, PAPER_2020, found.has_splits, "/source")
-            with pytest.raises(DataError, match=rf"'{said}' is in train and test .* \(one is 'data2018_splits.json'\)"):
+            with pytest.raises(DataError, match=rf"'{said}' is in both train and test .* 'data2018_splits.json'"):
                 [tile for group in found.groups() for tile in pairing.pair(group)]
 
 

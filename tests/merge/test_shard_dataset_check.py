@@ -18,7 +18,7 @@ def test_too_many_bad_tiles_stop_the_run_with_the_reasons(tmp_path: Path) -> Non
         tiles[index] = msgspec.structs.replace(tiles[index], rgb=broken)
     unpaired = (Rejection("TRAIN9_0-0-64-64", "nir: no such file"),)
     path = plan(tmp_path / "source", tmp_path, tiles, max_bad_fraction=0.1, rejected=unpaired)
-    with pytest.raises(DataError) as raised:
+    with pytest.raises(DataError, match="4 of 21 tiles") as raised:
         shard_and_merge(path, tmp_path, tmp_path)
     assert str(raised.value) == (
         "4 of 21 tiles are bad, 19.0%, more than ingest_max_bad_fraction=0.1 allows: "
@@ -59,7 +59,7 @@ def test_what_cannot_be_learned_or_judged_is_said(tmp_path: Path, capsys: pytest
     assert warnings == [
         "no train tile has weed_cluster: cannot be learned",
         "no test tile has weed_cluster: cannot be judged on test",
-        "1 fields have tiles in two splits (e.g. TRAIN0): their scores will flatter",
+        "1 fields have tiles in two splits (e.g. TRAIN0): this inflates scores",
     ]
     report = (tmp_path / "report.html").read_text()
     assert all(warning in report for warning in warnings)

@@ -51,14 +51,14 @@ MESSAGE = "1 pictures are in two splits, e.g. as A in train and as C in val"
     [(PAPER_2020, "by field"), (PAPER_2020, "by field, of the official train"), (CLASS_FOLDERS, "official")],
 )
 def test_a_picture_in_two_splits_stops_the_run_where_the_split_or_the_source_is_the_users(layout, split_origin):
-    with pytest.raises(DataError, match=f"{MESSAGE}; scores on such splits flatter, so remove one of the two"):
+    with pytest.raises(DataError, match=f"{MESSAGE}; this inflates scores, so remove one of the two"):
         judge_repeats(ACROSS, inventory_of(layout, split_origin))
 
 
 def test_in_an_official_split_of_a_release_it_is_a_warning():
     notes, warnings = judge_repeats(ACROSS, inventory_of(PAPER_2020, "official"))
     assert notes == [Note("B", "the same picture as A"), Note("C", "the same picture as A")]
-    assert warnings == [f"{MESSAGE}: scores flatter"]
+    assert warnings == [f"{MESSAGE}: this inflates scores"]
 
 
 def same_picture(tiles: list[SourceTile], index: int, like: int, root: Path) -> None:

@@ -111,13 +111,13 @@ def lose_class(data_root: Path) -> None:
     ("damage", "message"),
     [
         (lose_handed, "train shard 1 has no receipt"),
-        (lose_receipt, "train shard 1: its receipt, receipts/.*.json under .*, is gone; run the shard tasks again"),
+        (lose_receipt, "train shard 1: its receipt, receipts/.*.json under .*, is missing; run the shard tasks again"),
         (lose_shard, "train shard 1, 'shards/.*: expected .* bytes, there is no such file"),
         (cut_shard, "train shard 1, 'shards/.*: expected .* bytes, got "),
-        (miscount, "train shard 1: planned with 4 tiles, but its receipt is of 3 tiles"),
-        (lose_digest, "train shard 1: its receipt counts 4 tiles and has 3 digests"),
-        (lose_record, "train shard 1: its receipt counts 4 tiles and has 3 records"),
-        (lose_class, "train shard 1: expected 2 classes and 4 bands, its receipt has 1 and 4"),
+        (miscount, "train shard 1: planned with 4 tiles, but its receipt has 3"),
+        (lose_digest, "train shard 1: its receipt counts 4 tiles but has 3 digests"),
+        (lose_record, "train shard 1: its receipt counts 4 tiles but has 3 records"),
+        (lose_class, "train shard 1: expected 2 classes and 4 bands, but its receipt has 1 and 4"),
     ],
 )
 def test_a_shard_that_is_not_there_is_named_and_nothing_is_published(
@@ -168,7 +168,7 @@ def test_a_shard_that_was_damaged_since_is_named_by_merge_which_shows_its_tiles(
         content = bytearray(shard.read_bytes())
         content[len(content) // 2] ^= 1
         shard.write_bytes(content)
-    with pytest.raises(DataError, match=r"shard '.*\.tfrecord' is gone or damaged, after record \d: the checksum"):
+    with pytest.raises(DataError, match=r"shard '.*\.tfrecord' is gone or damaged \(after record \d: the checksum"):
         merge_again(path, tmp_path)
     assert not published(tmp_path)
 

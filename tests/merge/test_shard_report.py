@@ -104,6 +104,6 @@ def test_the_comparison_is_in_the_report_and_not_in_the_manifest(tmp_path: Path)
     assert shard_and_merge(path, tmp_path, tmp_path, log, reference) == alone
     page = (tmp_path / "report.html").read_text()
     # Eight fields against eight are too few, and the report says so rather than that all is well.
-    assert "<p>No shift; too few fields to tell: 8 against 8, at least 10 each.</p>" in page
+    assert "<p>No shift; too few fields to tell: 8 against 8, need at least 10 each.</p>" in page
     with pytest.raises(DataError, match=r"no manifest at '.*/nowhere.json'; expected <data_root>/datasets/"):
         shard_and_merge(path, tmp_path, tmp_path, log, str(tmp_path / "nowhere.json"))

@@ -1,4 +1,4 @@
-"""The console command as a user meets it: a real process, its exit code and what it prints."""
+"""The console command as a user meets it: its exit code and what it prints, from a real process where that matters."""
 
 import os
 import subprocess
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command_here import agrivision_here
 
 from pipeline.parameters import PARAMETERS
 
@@ -79,7 +80,7 @@ def test_help_imports_nothing_heavy(command):
     ],
 )
 def test_bad_settings_are_refused_in_one_line_before_anything_starts(tmp_path, options, message):
-    result = agrivision("run", "--source-uri", tmp_path, "--runs-dir", tmp_path / "runs", *options)
+    result = agrivision_here("run", "--source-uri", tmp_path, "--runs-dir", tmp_path / "runs", *options)
 
     assert result.returncode == 2
     assert message in result.stderr

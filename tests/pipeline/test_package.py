@@ -7,8 +7,7 @@ import pytest
 
 from components.errors import SettingsError
 from pipeline.kubeflow import package
-from pipeline.kubeflow.images import images_of
-from pipeline.kubeflow.package import make_package
+from pipeline.kubeflow.package import images_of, make_package
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import yaml
 
 from components import environment
 from components.errors import SettingsError
-from pipeline.kubeflow.images import SOURCE_STEPS
+from pipeline.kubeflow.package import SOURCE_STEPS
 from pipeline.parameters import BUCKET_PLACES, PARAMETERS, VOLUME_CLAIM, Parameters
 
 ROOT = Path(__file__).parents[2]
@@ -97,7 +97,7 @@ def test_the_run_form_shows_every_parameter_with_its_default(spec):
 
 def test_a_place_that_the_run_form_leaves_open_is_refused():
     for name, place in BUCKET_PLACES.items():
-        with pytest.raises(SettingsError, match=f"{name} is still '{place}'; put the name of your bucket in"):
+        with pytest.raises(SettingsError, match=f"{name} is still '{place}'; replace <"):
             Parameters(**{name: place})
 
 

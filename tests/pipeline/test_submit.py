@@ -18,26 +18,13 @@ from kubeflow_server import (
     STARTING,
     TRAINING,
     WORKFLOW,
-    ScriptedKubeflow,
     node,
-    submitter,
 )
 
 from pipeline.kubeflow import client as kubeflow
 from pipeline.kubeflow import follow
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def server():
-    with ScriptedKubeflow() as running:
-        yield running
-
-
-@pytest.fixture
-def submit(server, monkeypatch, capsys):
-    return submitter(server, monkeypatch, capsys)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +57,7 @@ def test_waiting_ends_when_its_time_is_up_and_the_run_goes_on(server, submit):
     exit_code, output, errors = submit("--timeout-minutes=0.01", "--json")
 
     assert exit_code == 124
-    assert "run run-1 is still RUNNING after 0.01 minutes, and goes on" in errors
+    assert "run run-1 is still RUNNING after 0.01 minutes, and continues" in errors
     assert json.loads(output.splitlines()[-1])["outcome"] == "timeout"
     assert not server.terminated
 
@@ -100,12 +87,12 @@ def test_each_step_is_shown_with_its_time_and_what_it_says_of_itself(server, sub
     lines = [line.partition("] ")[2] for line in output.splitlines() if line.startswith("[")]
     assert lines == [
         "ingest    from the cache",
-        "shard     succeeded in 3 s, up to 2 s of them in one of 2 tasks",
+        "shard     succeeded in 3 s, up to 2 s of it in one of 2 tasks",
         "merge     from the cache",
         "train     running",
-        "train     succeeded in 30 s, 21 s of them in the step: macro F1 0.700",
+        "train     succeeded in 30 s, 21 s of it in the step: macro F1 0.700",
         "evaluate  succeeded in 30 s",
-        "gate      succeeded in 30 s, 0 s of them in the step: push: 0.700 is better than 0.500",
+        "gate      succeeded in 30 s, 0 s of it in the step: push: 0.700 is better than 0.500",
         "push      succeeded in 30 s",
     ]
     assert "pushed: 0.700 is better than 0.500" in output
@@ -123,7 +110,7 @@ def test_a_failed_run_names_the_step_its_reason_and_its_log(server, submit):
 
     assert errors == (
         "agrivision: run run-1 failed: train (exit 42): the loss is NaN; its log: "
-        f"kubectl -n kubeflow logs {pod} -c main, or the page of the run\n"
+        f"kubectl -n kubeflow logs {pod} -c main, or see the run's page\n"
     )
 
 
@@ -151,7 +138,7 @@ def test_an_api_that_stays_away_is_given_up_and_the_run_goes_on(server, submit, 
     exit_code, _, errors = submit()
 
     assert exit_code == 75
-    assert f"503 on request; run run-1 goes on: {server.url}/#/runs/details/run-1" in errors
+    assert f"503 on request; run run-1 continues: {server.url}/#/runs/details/run-1" in errors
     assert not server.terminated
 
 
@@ -182,7 +169,7 @@ def test_another_pipeline_under_the_same_name_is_refused(server, submit):
 
     assert exit_code == 2
     assert "version 'v1' of agrivision-training" in errors
-    assert "is another pipeline than the one here" in errors
+    assert "is not the pipeline compiled here" in errors
     assert len(server.runs) == 1
 
 

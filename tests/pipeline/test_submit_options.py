@@ -3,18 +3,6 @@
 import json
 
 import pytest
-from kubeflow_server import ScriptedKubeflow, submitter
-
-
-@pytest.fixture
-def server():
-    with ScriptedKubeflow() as running:
-        yield running
-
-
-@pytest.fixture
-def submit(server, monkeypatch, capsys):
-    return submitter(server, monkeypatch, capsys)
 
 
 def test_parameters_come_from_a_file_and_the_command_line_wins(server, submit, tmp_path):
@@ -48,9 +36,9 @@ def test_parameters_come_from_a_file_and_the_command_line_wins(server, submit, t
         ("train_strategy: 2", "train_strategy must be text, got 2"),
         ("train_tolerations: {}", "train_tolerations must be a list such as [], got {{}}"),
         ("train_config: [1]", "train_config must be text, got [1]"),
-        ("ingest_seed: 1\ningest_seed: 2", "{path} gives ingest_seed more than once"),
-        ("- ingest_seed", "{path} must name parameters, such as 'train_num_workers: 2', got ['ingest_seed']"),
-        ("", "{path} must name parameters, such as 'train_num_workers: 2', got None"),
+        ("ingest_seed: 1\ningest_seed: 2", "{path} sets ingest_seed more than once"),
+        ("- ingest_seed", "{path} must set parameters, such as 'train_num_workers: 2', got ['ingest_seed']"),
+        ("", "{path} must set parameters, such as 'train_num_workers: 2', got None"),
         ("a: [", "{path} is neither YAML nor JSON: "),
         ("train_profile: gpu", "unknown train_profile 'gpu'; expected one of cpu, "),
         ("train_accelerator_count: '2'", "train_accelerator_count is 2, but train_profile cpu has no accelerator"),
@@ -73,8 +61,8 @@ def test_a_bad_file_is_refused_before_anything_is_sent(server, submit, tmp_path,
     ("options", "message"),
     [
         (["--data-root=/mnt/agrivision/data"], "data_root is a folder, '/mnt/agrivision/data', which the steps"),
-        (["--data-root=/data", "--volume-claim=c"], "data_root must be a gs:// URI, or beneath /mnt/agrivision, where"),
-        (["--models-uri=gs://<bucket>/models"], "models_uri is still 'gs://<bucket>/models'; put the name of"),
+        (["--data-root=/data", "--volume-claim=c"], "data_root must be a gs:// URI, or under /mnt/agrivision, where"),
+        (["--models-uri=gs://<bucket>/models"], "models_uri is still 'gs://<bucket>/models'; replace <bucket>"),
         (["--train-node-selector=fast"], "train_node_selector must be JSON, got 'fast'"),
         (["--image=Example"], "--image must be <registry>/<name>:<tag> or <name>@sha256:<digest>, got 'Example'"),
         (["--ingest-image=a b"], "--ingest-image must be <registry>/<name>:<tag> or <name>@sha256:<digest>, got 'a b'"),
@@ -82,7 +70,7 @@ def test_a_bad_file_is_refused_before_anything_is_sent(server, submit, tmp_path,
             ["--source-uri=s3://b/t", "--image=e/python:1"],
             "which the image 'e/python:1' cannot read; give --ingest-image",
         ),
-        (["--timeout-minutes=0"], "--timeout-minutes must be above 0, got 0; --no-wait does not wait"),
+        (["--timeout-minutes=0"], "--timeout-minutes must be above 0, got 0; use --no-wait to return at once"),
         (["--params=/nowhere/params.yaml"], "cannot read the parameters in '/nowhere/params.yaml'"),
     ],
 )
@@ -100,7 +88,7 @@ def test_nobody_at_the_address_is_a_bad_setting(submit):
 
     assert exit_code == 2
     assert "no Kubeflow Pipelines answers at 'http://127.0.0.1:9'" in errors
-    assert submit(host="")[2].startswith("agrivision: where is Kubeflow Pipelines? Give --host")
+    assert submit(host="")[2].startswith("agrivision: no Kubeflow Pipelines to run on; give --host")
 
 
 def test_the_token_of_the_environment_is_sent_and_a_bad_one_is_a_bad_setting(server, submit, monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 
 CHILD = """
 import subprocess, sys, time
-from pipeline.run_local import end_with_stdin
+from pipeline.local.run_local import end_with_stdin
 end_with_stdin()
 grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 print(grandchild.pid, sys.stdin.read() == "", flush=True)
@@ -36,14 +36,14 @@ def _is_running(pid):
 
 @pytest.mark.parametrize("signal_", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_however_the_watcher_ends_no_process_of_the_run_stays(signal_):
-    watcher = subprocess.Popen([sys.executable, "-c", WATCHER], stdout=subprocess.PIPE, text=True)
-    child, grandchild, empty_input = watcher.stdout.readline().split()
-    assert empty_input == "True"  # a step must not take the watcher's pipe for its own input
-    pids = [int(child), int(grandchild)]
-    assert all(map(_is_running, pids))
+    with subprocess.Popen([sys.executable, "-c", WATCHER], stdout=subprocess.PIPE, text=True) as watcher:
+        child, grandchild, empty_input = watcher.stdout.readline().split()
+        assert empty_input == "True"  # a step must not take the watcher's pipe for its own input
+        pids = [int(child), int(grandchild)]
+        assert all(map(_is_running, pids))
 
-    os.kill(watcher.pid, signal_)
-    watcher.wait(timeout=10)
+        os.kill(watcher.pid, signal_)
+        watcher.wait(timeout=10)
 
     deadline = time.monotonic() + 10
     while any(map(_is_running, pids)) and time.monotonic() < deadline:

@@ -17,7 +17,7 @@ from components.gate.decision import decide_push
 from components.progress import StepLog
 from components.push.predict import predict
 from components.push.publish import push_model
-from components.registry.pointer import read_production, rollback
+from components.registry import read_production, rollback
 
 pytestmark = [
     pytest.mark.gcs,

@@ -9,8 +9,7 @@ import pytest
 from components import storage
 from components.contracts import Production
 from components.errors import AgrivisionError, DataError, SettingsError
-from components.registry.pointer import move_production, read_production, require_production, rollback
-from components.registry.versions import version_uri
+from components.registry import move_production, read_production, require_production, rollback, version_uri
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,7 +52,7 @@ def test_rollback_of_nothing_is_refused(models_uri):
 def test_rollback_to_a_version_that_was_removed_leaves_production_alone(models_uri):
     publish(models_uri, "a", "b")
     Path(version_uri(models_uri, "a"), "card.json").unlink()
-    with pytest.raises(DataError, match=r"version a is not in .* any more, production stays at b"):
+    with pytest.raises(DataError, match=r"version a is no longer in .*; production stays at b"):
         rollback(models_uri)
     assert read_production(models_uri)[0].version == "b"
 
@@ -100,7 +99,7 @@ def test_an_evaluation_against_another_production_model_is_stale(models_uri, eva
 RACER = """
 import sys
 from components.errors import AgrivisionError
-from components.registry.pointer import move_production, read_production
+from components.registry import move_production, read_production
 models_uri, name = sys.argv[1:]
 for number in range(50):
     print("ready", flush=True)

@@ -18,9 +18,11 @@ from components.contracts import ModelCard, Production
 from components.errors import AgrivisionError, DataError, SettingsError
 from components.evaluate.evaluation import evaluate_training
 from components.progress import StepLog
+from components.push import publish
 from components.push.publish import push_model
 from components.push.serving import model_card, weights_digest
-from components.registry.pointer import read_production, rollback
+from components.push.verify import check_of, compare_answers
+from components.registry import read_production, rollback
 
 LOG = StepLog("push")
 ROOT = Path(__file__).parents[2]
@@ -53,6 +55,12 @@ def pushed(data, tmp_path_factory):
 def push(data, models_uri, pair, **changes):
     root, manifest = data[:2]
     return push_model(str(root), str(models_uri), manifest, pair[0], msgspec.structs.replace(pair[1], **changes), LOG)
+
+
+@pytest.fixture
+def verified_here(monkeypatch):
+    """Has this process verify what is pushed, which has loaded TensorFlow already."""
+    monkeypatch.setattr(publish, "verify_in_fresh_process", lambda *what: compare_answers(check_of(*what)))
 
 
 def visible(models_uri):
@@ -114,7 +122,7 @@ def test_the_version_follows_from_the_training_and_not_from_the_files(data):
 
 
 @pytest.mark.slow
-def test_pushing_again_changes_nothing(data, pushed):
+def test_pushing_again_changes_nothing(data, pushed, verified_here):
     models_uri, receipt = pushed
     before = {path: (models_uri / path).read_bytes() for path in visible(models_uri)}
     assert push(data, models_uri, data[3]) == receipt
@@ -122,7 +130,7 @@ def test_pushing_again_changes_nothing(data, pushed):
 
 
 @pytest.mark.slow
-def test_a_better_model_follows_and_can_be_rolled_back(data, tmp_path):
+def test_a_better_model_follows_and_can_be_rolled_back(data, tmp_path, verified_here):
     root, manifest, first, (receipt, _) = data
     models_uri = tmp_path / "models"
     old = push(data, models_uri, first)
@@ -145,7 +153,7 @@ def test_an_evaluation_older_than_production_is_not_pushed(data, pushed):
 
 def test_a_model_that_does_not_answer_as_evaluated_stays_invisible(data, tmp_path):
     receipt = msgspec.structs.replace(data[3][0], model_path=data[2][0].model_path)
-    with pytest.raises(DataError, match=r"is not the evaluated one, nothing was pushed: tile \S+ is answered 0.98 off"):
+    with pytest.raises(DataError, match=r"is not the evaluated one, nothing was pushed: it answers tile \S+ 0.98 off"):
         push(data, tmp_path / "models", (receipt, data[3][1]))
     assert visible(tmp_path / "models") == []
 
@@ -169,13 +177,14 @@ def test_documents_that_do_not_belong_together_are_refused(data, tmp_path):
 
 
 # A push in a process of its own, which ends itself with SIGKILL when it comes to the named function of `os` or storage.
+# It verifies nothing: that takes another process, and is tested above.
 PUSHER = """
 import os, signal, sys
 from pathlib import Path
 from components import storage
 from components.contracts import Evaluation, Manifest, TrainingReceipt
 from components.progress import step_log
-from components.push.publish import push_model
+from components.push import publish
 folder, data_root, models_uri, training, killed_at = sys.argv[1:]
 def killed(*arguments, **names):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -183,10 +192,11 @@ if killed_at == "rename":
     storage.os.rename = killed
 elif killed_at == "pointer":
     storage.compare_and_swap = killed
+publish.verify_in_fresh_process = lambda *what: "not verified"
 documents = [kind.read(Path(folder) / f"{training}.{kind.__name__}") for kind in (TrainingReceipt, Evaluation)]
 with step_log("push") as log:
     manifest = Manifest.read(Path(folder) / "manifest")
-    log.summary = push_model(data_root, models_uri, manifest, *documents, log).model_version
+    log.summary = publish.push_model(data_root, models_uri, manifest, *documents, log).model_version
 """
 
 
@@ -202,7 +212,7 @@ def start_push(data, folder, models_uri, training, killed_at="never"):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("killed_at", ["rename", "pointer"])
-def test_a_killed_push_leaves_nothing_in_production_and_can_be_repeated(data, tmp_path, killed_at):
+def test_a_killed_push_leaves_nothing_in_production_and_can_be_repeated(data, tmp_path, verified_here, killed_at):
     models_uri = tmp_path / "models"
     process = start_push(data, tmp_path, models_uri, "second", killed_at)
     process.communicate(timeout=240)

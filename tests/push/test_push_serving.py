@@ -53,8 +53,8 @@ def no_tile_known(arrays):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (one_probability_off, r"tile \S+ is answered 0.0001 off, expected at most 1e-05"),
-        (one_decision_off, r"tile \S+ is decided otherwise"),
+        (one_probability_off, r"it answers tile \S+ 0.0001 off, expected at most 1e-05"),
+        (one_decision_off, r"its decision for tile \S+ differs"),
         (no_tile_known, "none of the evaluated tiles is in the test shards"),
     ],
 )
@@ -116,11 +116,11 @@ def test_predict_says_what_is_wrong_in_one_line(data, tile, tmp_path):
     models_uri, rgb, nir = str(data[3]), paths["rgb"], paths["nir"]
     with pytest.raises(SettingsError, match="needs a NIR image"):
         predict(models_uri, rgb)
-    with pytest.raises(SettingsError, match=r"no model at .*: neither production.json nor card.json is there"):
+    with pytest.raises(SettingsError, match=r"no model at .*: it has neither production.json nor card.json"):
         predict(str(tmp_path), rgb, nir)
-    with pytest.raises(DataError, match=r"text.jpg' is no image"):
+    with pytest.raises(DataError, match=r"text.jpg' is not an image"):
         predict(models_uri, paths["text"], nir)
     with pytest.raises(DataError, match=r"cannot read image .*gone.jpg': No such file"):
         predict(models_uri, tmp_path / "gone.jpg", nir)
-    with pytest.raises(DataError, match="boundary and mask must be of one size, got 48x48 and 48x24 pixels"):
+    with pytest.raises(DataError, match="boundary and mask must have the same size, got 48x48 and 48x24 pixels"):
         predict(models_uri, rgb, nir, paths["boundary"], paths["small"])

@@ -64,17 +64,17 @@ WHOLE = encoded(picture(64, 64, "RGB"), quality=90)
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("content", "message"),
     [
-        b"",
-        b"no image",
-        WHOLE[:20],
-        WHOLE[:-40],
-        WHOLE[:-2],
+        (b"", "not a readable PNG"),
+        (b"no image", "not a readable PNG"),
+        (WHOLE[:20], "Invalid JPEG data"),
+        (WHOLE[:-40], "Premature end of JPEG file"),
+        (WHOLE[:-2], "Premature end of JPEG file"),
         # TensorFlow's decoder steps over these with a warning that nobody sees.
-        WHOLE[:900] + bytes([0xFF, 0xD9]) + WHOLE[902:],
+        (WHOLE[:900] + bytes([0xFF, 0xD9]) + WHOLE[902:], "premature end of data segment"),
     ],
 )
-def test_damage_is_refused_and_not_stepped_over(content: bytes) -> None:
-    with pytest.raises(DamagedImage):
+def test_damage_is_refused_and_not_stepped_over(content: bytes, message: str) -> None:
+    with pytest.raises(DamagedImage, match=message):
         jpeg.decode(content, 3)

@@ -8,6 +8,13 @@ from PIL import Image
 from components.records import mask_png
 from components.records.jpeg import DamagedImage
 
+
+def unpacked(content: bytes) -> np.ndarray:
+    """Returns a mask, 1 where it is white, [H, W]."""
+    packed, width = mask_png.packed_mask(content)
+    return np.unpackbits(packed, axis=1, count=width)
+
+
 ROWS, COLUMNS = np.indices((48, 37))
 MASKS = {
     "empty": np.zeros((48, 37), np.bool_),
@@ -28,7 +35,7 @@ def test_a_mask_comes_back_whoever_reads_it(name: str, monkeypatch: pytest.Monke
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(content))), mask)
     # Its own files are read without a PNG decoder.
     monkeypatch.setattr(mask_png.Image, "open", None)
-    np.testing.assert_array_equal(mask_png.decode_mask(content), mask)
+    np.testing.assert_array_equal(unpacked(content), mask)
 
 
 @pytest.mark.parametrize("options", [{}, {"optimize": True}, {"compress_level": 0}])
@@ -36,16 +43,23 @@ def test_a_mask_comes_back_whoever_reads_it(name: str, monkeypatch: pytest.Monke
 def test_masks_of_others_are_read_too(mode: str, options: dict[str, object]) -> None:
     buffer = io.BytesIO()
     Image.fromarray(MASKS["corner"]).convert(mode).save(buffer, "PNG", **options)
-    np.testing.assert_array_equal(mask_png.decode_mask(buffer.getvalue()), MASKS["corner"])
+    np.testing.assert_array_equal(unpacked(buffer.getvalue()), MASKS["corner"])
 
 
 CONTENT = mask_png.encode_mask(MASKS["noise"])
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"", b"no image", CONTENT[:30], CONTENT[:90], CONTENT[:70] + b"\xff\xff" + CONTENT[72:], b"\0" + CONTENT[1:]],
+    ("content", "message"),
+    [
+        (b"", "not a readable PNG"),
+        (b"no image", "not a readable PNG"),
+        (CONTENT[:30], "it is cut off"),
+        (CONTENT[:90], "it is cut off"),
+        (CONTENT[:70] + b"\xff\xff" + CONTENT[72:], "its compressed rows are damaged"),
+        (b"\0" + CONTENT[1:], "not a readable PNG"),
+    ],
 )
-def test_what_is_no_mask_is_refused(content: bytes) -> None:
-    with pytest.raises(DamagedImage):
-        mask_png.decode_mask(content)
+def test_what_is_no_mask_is_refused(content: bytes, message: str) -> None:
+    with pytest.raises(DamagedImage, match=message):
+        mask_png.packed_mask(content)

@@ -1,5 +1,7 @@
+import functools
 import io
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Callable
 
@@ -157,3 +159,41 @@ def test_damage_never_changes_a_pixel_unseen() -> None:
         except DamagedImage:
             num_refused += 1
     assert num_refused > 300
+
+
+def header_of(width: int, height: int) -> bytes:
+    return chunk(b"IHDR", struct.pack(">II5B", width, height, 8, 0, 0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (  # Pillow takes its size from the second one, and would make up the last row
+            SIGNATURE
+            + header_of(4, 19)
+            + header_of(4, 20)
+            + chunk(b"IDAT", zlib.compress(bytes(5 * 19)))
+            + chunk(b"IEND", b""),
+            "it has two headers",
+        ),
+        (  # 3.4 GB, if memory were taken by the header
+            SIGNATURE + header_of(60_000, 60_000) + chunk(b"IDAT", zlib.compress(bytes(10))) + chunk(b"IEND", b""),
+            "it has not the rows that it claims",
+        ),
+        (
+            SIGNATURE + header_of(5, 0) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b""),
+            "its header claims what no PNG has",
+        ),
+    ],
+    ids=["two headers", "far too large", "no rows"],
+)
+@pytest.mark.parametrize(
+    "read", [png.decode_black_and_white, png.require_sound, functools.partial(png.decode, num_bands=1)]
+)
+def test_a_header_is_not_believed(content: bytes, message: str, read: Callable[[bytes], object]) -> None:
+    tracemalloc.start()
+    with pytest.raises(DamagedImage, match=message):
+        read(content)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**20

@@ -1,12 +1,14 @@
 import dataclasses
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tensorflow as tf
 
-from components.records import tfrecords, tile_record
+from components.records import example_pb2, tfrecords, tile_record
 from components.records.tile_record import Record
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +43,35 @@ def test_a_record_is_the_example_that_tensorflow_would_write(record: Record) -> 
     assert tile_record.tile_names(content) == (record.tile_id, record.field_id, record.rgb)
 
 
+def fields(message: Any) -> dict[str, tuple[int, int, bool, str, str]]:
+    """Returns the fields of a message and of those in it: number, type, whether repeated, oneof, message."""
+    found = {}
+    for field in message.fields:
+        oneof = field.containing_oneof.name if field.containing_oneof else ""
+        inner = field.message_type
+        key = f"{message.name}.{field.name}"
+        found[key] = (field.number, field.type, field.is_repeated, oneof, inner.name if inner else "")
+        found |= fields(inner) if inner else {}
+    return found
+
+
+def test_the_generated_messages_are_those_of_tensorflow() -> None:
+    generated = fields(example_pb2.Example.DESCRIPTOR)
+    assert generated == fields(tf.train.Example.DESCRIPTOR)
+    assert len(generated) == 10
+
+
+def test_the_generated_messages_are_those_of_the_proto_file() -> None:
+    text = (ROOT / "components/records/example.proto").read_text()
+    declared = {
+        f"{message}.{name}": int(number)
+        for message, body in re.findall(r"^message (\w+) \{(.+?)^\}", text, re.DOTALL | re.MULTILINE)
+        for name, number in re.findall(r"(\w+) = (\d+)[ ;]", body)
+    }
+    generated = fields(example_pb2.Example.DESCRIPTOR)
+    assert declared == {key: field[0] for key, field in generated.items() if not key.startswith("FeatureEntry.")}
+
+
 def test_a_graph_parses_what_was_serialized() -> None:
     parsed = tfrecords.parse(tf.constant([tile_record.serialize(TILE)] * 2), 3)
     assert parsed["tile_id"].numpy().tolist() == [TILE.tile_id.encode()] * 2
@@ -60,7 +91,7 @@ def test_a_graph_parses_what_was_serialized() -> None:
 )
 def test_what_is_no_tile_is_refused(content: bytes) -> None:
     for read in (lambda: tile_record.deserialize(content, 3), lambda: tile_record.tile_names(content)):
-        with pytest.raises(ValueError):  # noqa: PT011  (a decoding error of text says what it is)
+        with pytest.raises(ValueError, match=r"it is not a tile|can't decode byte"):
             read()
 
 
@@ -69,11 +100,13 @@ def test_another_number_of_classes_is_refused() -> None:
         tile_record.deserialize(tile_record.serialize(TILE), 4)
 
 
-@pytest.mark.parametrize("imports", ["tensorflow, components.tile_record", "components.tile_record, tensorflow"])
+@pytest.mark.parametrize(
+    "imports", ["tensorflow, components.records.tile_record", "components.records.tile_record, tensorflow"]
+)
 def test_it_lives_beside_tensorflow_whichever_is_imported_first(imports: str) -> None:
     code = (
         f"import {imports}\n"
-        "from components.tile_record import Record, serialize\n"
+        "from components.records.tile_record import Record, serialize\n"
         "record = serialize(Record('a', 'b', b'c', b'', b'', [1.0], [0.5]))\n"
         "example = tensorflow.train.Example.FromString(record)\n"
         "assert example.SerializeToString(deterministic=True) == record\n"

@@ -11,10 +11,10 @@ from sharded import shard_and_merge
 from small_source import plan, write_file, write_source
 
 from components.contracts import FieldSums
+from components.dataset.dataset_sums import mean_and_std
 from components.dataset.drift.findings import percent
 from components.dataset.field_file import read_fields
 from components.dataset.field_table import FieldTable
-from components.dataset.split_statistics import mean_and_std
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_the_sums_by_field_are_those_of_the_split(tmp_path: Path) -> None:
             values = np.arange(256)
             assert sum(field.band_sums[index] for field in fields) == int(values @ counts)
             assert sum(field.band_squares[index] for field in fields) == int(values**2 @ counts)
-    section = (tmp_path / "report.html").read_text().partition("valid pixels that show the class")[2]
+    section = (tmp_path / "report.html").read_text().partition("valid pixels with the class")[2]
     for label in manifest.classes:
         shares = []
         for year in (2017, 2018):

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 from sharded import shard_and_merge
-from small_source import CLASSES, encoded, plan, rectangle, write_file, write_source, write_tile
+from small_source import CLASSES, encoded, plan, rectangle, write_file, write_tile
 
 from components.contracts import Inventory, Manifest, Rejection, SourceTile
 from components.dataset.audit.verify import verify_manifest
@@ -172,12 +172,6 @@ def test_a_tile_without_a_valid_pixel_left_is_rejected(tmp_path):
     speck = write_file(tmp_path, "speck.png", encoded(rectangle(9, 9, 10, 10), "PNG"))
     bad = check(tmp_path, msgspec.structs.replace(tile, mask=speck), 32)
     assert bad == Rejection(tile.tile_id, "no valid pixel is left at 32x32 px")
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[SourceTile]]:
-    root = tmp_path_factory.mktemp("source")
-    return root, write_source(root)
 
 
 def test_shards_are_the_same_bytes_whatever_threads_and_partitions(tmp_path, source):

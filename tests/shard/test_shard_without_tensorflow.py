@@ -17,8 +17,8 @@ from pathlib import Path
 from components.contracts import Inventory
 from components.ingest.inventory import build_inventory
 from components.ingest.settings import IngestSettings
+from components.merge.merge import merge_shards
 from components.progress import StepLog, step_log
-from components.shard.manifest import merge_shards
 from components.shard.writer import shard_partition
 
 

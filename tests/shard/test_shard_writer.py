@@ -47,12 +47,6 @@ def contents(data_root: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[SourceTile]]:
-    root = tmp_path_factory.mktemp("source")
-    return root, write_source(root)
-
-
-@pytest.fixture(scope="module")
 def expected(source: tuple[Path, list[SourceTile]], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What one partition and one thread write."""
     data_root = tmp_path_factory.mktemp("expected")
@@ -128,7 +122,7 @@ def test_a_run_that_finds_all_reads_no_source_and_loads_no_decoder(
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
-    assert "5 of 5 shards are there already" in run.stdout
+    assert "5 of 5 shards exist already" in run.stdout
     assert (tmp_path / "again").read_bytes() == (tmp_path / "out-0").read_bytes()
 
 
@@ -170,9 +164,9 @@ def test_a_source_that_changed_since_ingest_stops_the_step(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda lines: lines[:-1], "test shard 0: the inventory plans 4 tiles, .*partition-00000.jsonl' has 3"),
+        (lambda lines: lines[:-1], "test shard 0: the inventory plans 4 tiles, but .*partition-00000.jsonl' has 3"),
         (lambda lines: lines[:-4], "4 of the 5 shards planned"),
-        (lambda lines: [lines[1], lines[0], *lines[2:]], "train shard 0: its lines in .* are not those"),
+        (lambda lines: [lines[1], lines[0], *lines[2:]], "its lines in .* are not those in the inventory's plan"),
         (lambda lines: [*lines[:9], lines[9].replace(b"TRAIN3", b"TRAIN4"), *lines[10:]], "train shard 2: its lines"),
         (lambda lines: [*lines[:-1], lines[-1].replace(b"masks", b"labels/drydown")], "test shard 0: its lines in"),
         (

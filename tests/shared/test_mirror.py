@@ -23,7 +23,7 @@ def test_only_files_that_are_missing_or_of_another_size_are_copied(tmp_path):
 
     text = mirror.mirror(source, target, LOG)
 
-    assert text == f"copied 2 files (0.0 MB) to {target}; 1 were there already"
+    assert text == f"copied 2 files (0.0 MB) to {target}; 1 already there"
     found = {path.name: path.read_bytes() for path in (tmp_path / "target/a").iterdir()}
     assert found == {"new": b"new", "cut": b"whole", "there": b"HERE", "other": b"kept"}
 
@@ -32,7 +32,7 @@ def test_only_files_that_are_missing_or_of_another_size_are_copied(tmp_path):
     ("listed", "message"),
     [
         (SourceFile("a/tile.jpg", 9, "1"), r"has changed since it was listed: expected 9 bytes, got 4; run again"),
-        (SourceFile("a/gone.jpg", 4, "1"), r"gone\.jpg' is gone since it was listed; run again"),
+        (SourceFile("a/gone.jpg", 4, "1"), r"gone\.jpg' has disappeared since it was listed; run again"),
     ],
 )
 def test_a_file_that_changes_or_vanishes_meanwhile_is_not_copied(tmp_path, monkeypatch, listed, message):

@@ -1,6 +1,7 @@
 """The local side of storage: what it reads."""
 
 import os
+import re
 import threading
 from pathlib import Path
 
@@ -34,6 +35,6 @@ def test_a_read_that_gives_less_than_there_is_goes_on(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(("name", "error"), [("", IsADirectoryError), ("nothing", FileNotFoundError)])
 def test_the_error_names_what_cannot_be_read(tmp_path: Path, name: str, error: type[OSError]) -> None:
     path = str(tmp_path / name)
-    with pytest.raises(error) as raised:
+    with pytest.raises(error, match=re.escape(path)) as raised:
         disk.read_bytes(path)
     assert raised.value.filename == path

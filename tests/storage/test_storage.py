@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -110,7 +111,7 @@ def test_what_is_missing_is_told_from_what_is_empty(tmp_path):
     assert not storage.exists(f"{tmp_path}/deep")  # a folder is no file
     assert storage.read_pointer(f"{tmp_path}/none") == (None, None)
     for read in (storage.read_bytes, lambda uri: storage.read_range(uri, 0, 1)):
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(FileNotFoundError, match="none"):
             read(f"{tmp_path}/none")
 
 
@@ -176,7 +177,7 @@ def test_a_pointer_moves_only_for_who_has_seen_its_last_value(tmp_path):
     assert content == b"one"
     storage.compare_and_swap(uri, token, b"two")
     for stale in (token, None):
-        with pytest.raises(storage.Conflict):
+        with pytest.raises(storage.Conflict, match=re.escape(uri)):
             storage.compare_and_swap(uri, stale, b"three")
     assert storage.read_bytes(uri) == b"two"
 
@@ -223,7 +224,7 @@ def test_the_remains_of_a_removal_that_was_cut_short_do_not_bar_the_version(tmp_
 def test_a_publication_that_fails_leaves_nothing(tmp_path):
     write_model(tmp_path / "model", "card")
     shutil.copy(tmp_path / "model" / "card.json", tmp_path / "blocked")
-    with pytest.raises(NotADirectoryError):
+    with pytest.raises(NotADirectoryError, match="blocked"):
         whole_folder.publish(tmp_path / "model", f"{tmp_path}/blocked", "card.json")
     assert sorted(path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")) == ["blocked", "model"]
 

@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import logging
 import os
+import re
 import urllib.parse
 import urllib.request
 import uuid
@@ -85,7 +86,7 @@ def test_what_is_missing_is_told_from_what_is_empty(root):
     assert storage.read_pointer(f"{root}/none") == (None, None)
     assert list(storage.list_files(f"{root}/none")) == []
     for read in (storage.read_bytes, lambda uri: storage.read_range(uri, 0, 1)):
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(FileNotFoundError, match="none"):
             read(f"{root}/none")
 
 
@@ -122,7 +123,7 @@ def test_a_pointer_moves_only_for_who_has_seen_its_last_value(root):
     assert content == b"one"
     storage.compare_and_swap(uri, token, b"two")
     for stale in (token, None):
-        with pytest.raises(storage.Conflict):
+        with pytest.raises(storage.Conflict, match=re.escape(uri)):
             storage.compare_and_swap(uri, stale, b"three")
     assert storage.read_bytes(uri) == b"two"
 

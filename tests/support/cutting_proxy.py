@@ -39,16 +39,16 @@ class CuttingProxy:
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        try:
+        with client, contextlib.suppress(OSError, IndexError, ValueError):  # it has gone again
             request = b""
             while b"\r\n\r\n" not in request:
                 request += client.recv(4096) or b"\r\n\r\n"
             host, _, port = request.split()[1].decode().partition(":")
-            server = socket.create_connection((host, int(port)))
-            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        except (OSError, IndexError, ValueError):
-            client.close()  # it has gone again
-            return
+            with socket.create_connection((host, int(port))) as server:
+                client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                self._pass_on(client, server)
+
+    def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
         with self._lock:
             self._num_connections += 1
             is_doomed = self._left > 0 and self._num_connections % 2 == 1
@@ -60,8 +60,6 @@ class CuttingProxy:
             pump.start()
         for pump in pumps:
             pump.join()
-        client.close()
-        server.close()
         with self._lock:
             self.num_cuts += connection.is_cut
 

@@ -10,8 +10,9 @@ import keras
 import numpy as np
 
 from components.train.peers.agreement import make_agreement_check
-from components.train.peers.cluster import LostPeer, barrier, task_of
+from components.train.peers.cluster import barrier, task_of
 from components.train.peers.distribution import make_strategy
+from components.train.peers.rendezvous import LostPeer
 
 tf_config = os.environ.get("TF_CONFIG", "")
 _, index = task_of(tf_config)

@@ -32,13 +32,12 @@ class Runs:
     """The process that forks the runs."""
 
     def __init__(self) -> None:
-        path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
         self._process = subprocess.Popen(
             [sys.executable, __file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
         )
 
     def run(self, *requests: dict) -> list[tuple[int, int]]:
@@ -52,8 +51,8 @@ class Runs:
         return [tuple(ended) for ended in json.loads(self._process.stdout.readline())]
 
     def close(self) -> None:
-        self._process.stdin.close()
-        self._process.wait()
+        with self._process:
+            self._process.stdin.close()
 
 
 @contextlib.contextmanager

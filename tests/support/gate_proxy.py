@@ -35,16 +35,21 @@ class GateProxy:
         with contextlib.suppress(OSError):  # shut
             while True:
                 client, _ = listener.accept()
-                server = socket.create_connection(self._target)
-                for ends in ((client, server), (server, client)):
-                    threading.Thread(target=self._pump, args=ends, daemon=True).start()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError), socket.create_connection(self._target) as server:
+            self._ends |= {client, server}
+            answers = threading.Thread(target=self._pump, args=(server, client), daemon=True)
+            answers.start()
+            self._pump(client, server)
+            answers.join()
+            self._ends -= {client, server}
 
     def _pump(self, source: socket.socket, target: socket.socket) -> None:
-        self._ends.add(source)
         with contextlib.suppress(OSError):
             while content := source.recv(65536):
                 target.sendall(content)
         for end in (source, target):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-        self._ends.discard(source)

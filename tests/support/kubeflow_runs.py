@@ -81,8 +81,8 @@ def run_here(source: str, root: Path) -> None:
 LOOK = """
 import contextlib, sys
 from components import storage
-from components.registry.pointer import read_production
-from components.registry.versions import version_uri
+from components.registry import read_production
+from components.registry import version_uri
 from components.push.predict import predict
 models_uri, *images = sys.argv[1:]
 production, _ = read_production(models_uri)

@@ -202,7 +202,7 @@ def submitter(server: ScriptedKubeflow, monkeypatch: pytest.MonkeyPatch, capsys:
     def run(*options: object, places: Sequence[str] = PLACES, host: str = server.url) -> tuple[int, str, str]:
         argv = ["agrivision", "submit", *([f"--host={host}"] if host else []), *places, *map(str, options)]
         monkeypatch.setattr(sys, "argv", argv)
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit, match=r"^(\d+|None)?$") as ended:
             cli.main()
         output = capsys.readouterr()
         return int(ended.value.code or 0), output.out, output.err

@@ -2,11 +2,19 @@
 
 import random
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 # For how often a test multiplies its mutations.
 SCALES = [pytest.param(1, id="quick"), pytest.param(20, id="thorough", marks=pytest.mark.slow)]
+
+
+def flip_a_bit(path: Path) -> None:
+    """Changes the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
 
 
 def _flip(content: bytes, rng: random.Random) -> bytes:

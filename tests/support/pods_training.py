@@ -22,7 +22,7 @@ from components.train.launch.pods.task_config import TaskSettings
 from components.train.settings.config import TrainConfig
 from components.train.settings.node_pools import Pool, PoolSettings
 from components.train.settings.train_settings import TrainSettings
-from components.train.training import train
+from components.train.training import train_once
 
 
 class Training(msgspec.Struct):
@@ -36,7 +36,7 @@ class Training(msgspec.Struct):
 def train_in_pods(what: Training, task: TaskSettings, log: StepLog, limits: Limits | None = None) -> TrainingReceipt:
     """Trains with worker pods on the cluster that KUBECONFIG names."""
     pods = worker_pods(task, what.settings.num_workers, what.data_root, limits)
-    return train(what.settings, what.data_root, what.manifest_path, pods, log)
+    return train_once(what.settings, what.data_root, what.manifest_path, pods, log)
 
 
 TUNING = {"image_size_px": 32, "global_batch_size": 8, "learning_rate": 1.5e-4, "reference_batch_size": 4}

@@ -16,7 +16,6 @@ from components.ingest.listing import Listing
 from components.ingest.pairing import Pairing, ReleasePairing
 from components.ingest.partition_files import write_partitions
 from components.ingest.planner import Deal, num_shards, sizes_of
-from components.ingest.settings import IngestSettings
 from components.ingest.splits import assign_splits
 from components.ingest.temporary_database import temporary_database
 from components.ingest.tile_table import TileTable
@@ -153,16 +152,13 @@ def filled_shards(
     **recipe: object,
 ) -> list[list[tuple[PlannedShard, list[SourceTile]]]]:
     """Returns the shards of each partition, with their tiles as the partition files have them."""
-    settings = IngestSettings(num_workers=2, seed=seed, shard_size_mb=shard_size_mb, num_partitions=num_partitions)
     with tile_table(tiles, seed, recipe["tile_size_px"]) as table:
         split_of, _ = assign_splits(table, 20, 20, "/source")
         sizes = sizes_of(table, split_of)
         counts = {split: num_shards(split, *sizes[split], shard_size_mb, num_workers) for split in SPLITS}
         deal = Deal(table, split_of, counts, num_partitions)
         progress = Progress(StepLog("ingest"), None)
-        partitions = write_partitions(
-            table, deal, functools.partial(SourceDigest, **recipe), str(folder), settings, progress
-        )
+        partitions = write_partitions(table, deal, functools.partial(SourceDigest, **recipe), str(folder), progress)
     shares = []
     for partition in partitions:
         lines = iter((folder / partition.path).read_bytes().splitlines())

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import socket
 import subprocess
 import threading
 import time
@@ -96,6 +97,12 @@ def in_background(function: Callable[[], object]) -> tuple[threading.Thread, lis
     thread = threading.Thread(target=run)
     thread.start()
     return thread, results
+
+
+def free_address() -> str:
+    """Returns "<host>:<port>" where nobody listens yet."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"127.0.0.1:{server.getsockname()[1]}"
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:

@@ -112,7 +112,8 @@ def test_class_folders_hold_rgb_tiles_and_nothing_else(written: _Written) -> Non
         (split, name) for split in SPLITS for name in PAPER_2020_CLASSES
     }
     assert {path.suffix for path in paths} == {".jpg"}
-    assert Image.open(paths[0]).mode == "RGB"
+    with Image.open(paths[0]) as image:
+        assert image.mode == "RGB"
     assert summary.class_counts == collections.Counter(path.parent.name for path in paths)
 
 

@@ -31,9 +31,9 @@ def test_a_run_that_fails_leaves_nothing_and_one_that_was_killed_is_cleared_away
         (folder / "train").mkdir(parents=True)
 
     def stop(num_tiles: int) -> None:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("by hand")
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="by hand"):
         write_dataset(tmp_path / "tiles", progress=stop, **settings)
     assert list(tmp_path.iterdir()) == [alive]
     done: list[int] = []

@@ -1,7 +1,7 @@
 import pytest
 
 from components.contracts import Bottleneck, EpochMetrics
-from components.train.bottleneck import Circumstances, find_bottleneck, verdict
+from components.train.bottleneck import Circumstances, find_bottleneck, speed_verdict
 from components.train.settings.config import TrainConfig
 
 
@@ -40,7 +40,7 @@ def found(*history: EpochMetrics, device="CPU", stored_size_px=128, is_remote=Fa
 def test_the_verdict_goes_by_the_share_of_time_spent_waiting(shares, bound_by, said):
     bottleneck = found(*(epoch(64.0, share) for share in shares))
     assert bottleneck.bound_by == bound_by
-    assert verdict(bottleneck).startswith(f"training was {said}")
+    assert speed_verdict(bottleneck).startswith(f"training was {said}")
 
 
 def test_an_epoch_counts_by_its_time():
@@ -48,7 +48,7 @@ def test_an_epoch_counts_by_its_time():
     assert bottleneck.input_wait_share == pytest.approx(0.3)
     assert bottleneck.tiles_per_second == pytest.approx(15.0)
     assert bottleneck.step_seconds == pytest.approx(32 / 15)
-    assert "15 tiles/s, of 21 that the steps could process" in verdict(bottleneck)
+    assert "15 tiles/s, of 21 that the steps could process" in speed_verdict(bottleneck)
 
 
 INPUT, COMPUTE = epoch(1000.0, 0.3), epoch(1000.0, 0.01)  # 32 ms a step
@@ -80,10 +80,10 @@ def test_what_to_change_follows_from_the_circumstances(row, circumstances, advis
 def test_nothing_is_claimed_where_the_loop_does_not_wait_itself():
     bottleneck = found(epoch(1000.0, 0.0), waits_in_loop=False)
     assert bottleneck.bound_by == "unknown"
-    assert "unknown factor" in verdict(bottleneck)
-    assert "another train_strategy" in verdict(bottleneck)
+    assert "unknown factor" in speed_verdict(bottleneck)
+    assert "another train_strategy" in speed_verdict(bottleneck)
 
 
 def test_a_receipt_of_nothing_has_finite_numbers():
     assert Bottleneck() == Bottleneck(bound_by="compute", input_wait_share=0.0, tiles_per_second=0.0)
-    assert verdict(Bottleneck()).startswith("training was compute-bound, with 0.0% of")
+    assert speed_verdict(Bottleneck()).startswith("training was compute-bound, with 0.0% of")

@@ -72,7 +72,7 @@ def test_an_image_has_one_build_of_tensorflow(target, package, version):
 
 
 def test_every_image_runs_steps_with_the_kfp_that_compiles_them():
-    """kfp 2.13, for one, fails on the lists of artifacts that Kubeflow Pipelines 2.17 sends."""
+    """One that is too old, such as kfp 2.13, fails on the lists of artifacts that Kubeflow Pipelines 2.17 sends."""
     assert {locked(target)["kfp"] for target in TARGETS} == {locked("dev")["kfp"]}
 
 

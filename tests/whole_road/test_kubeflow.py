@@ -78,7 +78,7 @@ def test_a_pushed_model_is_0_and_a_refused_one_is_3_with_the_data_steps_from_the
     code, run, errors = finish(submit(root, "--gate-min-macro-f1=1.0"))
     assert code == 3, errors
     assert run["outcome"] == "refused"
-    assert "is in production already" in run["message"]
+    assert "is already in production" in run["message"]
     cached = {name for name, step in run["steps"].items() if step["cached"]}
     assert cached == {"ingest", "shard", "merge"}
     assert "push" not in run["steps"]
@@ -151,7 +151,7 @@ def test_a_version_of_the_same_name_with_another_content_is_2(root):
         assert process.returncode == expected, errors
         if expected == 0:
             _forget_recurring(output.strip())
-    assert "is another pipeline than the one here" in errors
+    assert "is not the pipeline compiled here" in errors
 
 
 def _forget_recurring(recurring_run_id):

@@ -213,7 +213,7 @@ def test_every_profile_that_the_gke_page_names_has_the_labels_that_it_gives():
 
 
 def test_the_served_version_is_where_push_publishes_it():
-    from components.registry.versions import version_uri
+    from components.registry import version_uri
 
     predictor = find("overlays/serving", "InferenceService")["spec"]["predictor"]
 

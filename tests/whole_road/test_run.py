@@ -140,11 +140,11 @@ def test_the_same_seed_gives_the_same_hashes_and_metrics_elsewhere_and_after_bei
     shutil.copytree(tiles, source)  # other paths, other modification times
     pause = random.Random(0)
 
-    for _ in range(3):
-        process = run(tmp_path, source)
-        time.sleep(pause.uniform(5, 25))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    for line in ("shard 1 | started", "train | epoch 1/2 done"):
+        with run(tmp_path, source) as process:
+            _wait_for_line(tmp_path, line)
+            time.sleep(pause.uniform(0, 1))
+            process.kill()
         _assert_nothing_half_visible(tmp_path)
     result = finish(run(tmp_path, source))
 
@@ -155,6 +155,14 @@ def test_the_same_seed_gives_the_same_hashes_and_metrics_elsewhere_and_after_bei
     # Whichever of the runs it was that pushed: one that was killed right after it may have.
     production = json.loads((tmp_path / "models/production.json").read_text())
     assert production["version"] == reference["model_version"]
+
+
+def _wait_for_line(place, line):
+    """Waits until a step of the newest run has written it."""
+    deadline = time.monotonic() + 120
+    while not any(line in log.read_text() for log in sorted((place / "runs").glob("2*/log.txt"))[-1:]):
+        assert time.monotonic() < deadline, f"waited for {line!r} in vain"
+        time.sleep(0.1)
 
 
 def _assert_nothing_half_visible(place):
@@ -199,7 +207,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path, tiles):
     result = finish(process, timeout=30)
 
     assert result.returncode == 130
-    assert result.stderr == "agrivision: stopped; the same command goes on where this run was\n"
+    assert result.stderr == "agrivision: stopped; run the same command again to resume\n"
 
 
 def _empty(source):

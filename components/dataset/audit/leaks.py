@@ -1,7 +1,7 @@
-"""Whether a dataset's splits are apart: no field, no window of a field and no picture in two of them.
+"""Checks that no two splits of a dataset share a field, overlapping windows of a field or a picture.
 
-Works on any manifest, ours or not, from the records alone: nothing is taken on trust from ingest. Records are streamed
-and nothing is decoded; what is held is one small number per field and eight bytes per tile.
+Works on any manifest, ours or not, from the records alone, without trusting ingest. Records are streamed and not
+decoded; memory holds one small number per field and eight bytes per tile.
 """
 
 import collections
@@ -27,7 +27,7 @@ Place: TypeAlias = tuple[str, TileId]  # split, window
 
 @dataclasses.dataclass(frozen=True)
 class LeakReport:
-    """What was read and found to be apart."""
+    """What was read of a dataset without leaks."""
 
     dataset_id: str
     num_tiles: int
@@ -37,13 +37,13 @@ class LeakReport:
     def __str__(self) -> str:
         return (
             f"dataset {self.dataset_id}: no leak between {', '.join(self.splits)}: each of {self.num_fields:,} fields "
-            f"is in one split, and no picture of {self.num_tiles:,} tiles is in two"
+            f"is in one split, and no picture among {self.num_tiles:,} tiles is in two"
         )
 
 
 @dataclasses.dataclass(frozen=True)
 class _Name:
-    """What a record says of itself; `digest` is of its picture's bytes."""
+    """The names in a record; `digest` is that of its picture's bytes."""
 
     split: str
     tile_id: str
@@ -52,7 +52,7 @@ class _Name:
 
     @property
     def fields(self) -> set[str]:
-        """The field that the record names, and the one in the tile's name, should they differ."""
+        """The field that the record names, and the one in the tile's name if that differs."""
         window = window_of(self.tile_id)
         return {self.field_id} if window is None else {self.field_id, window.field_id}
 
@@ -62,7 +62,7 @@ def check_leaks(manifest_uri: str, data_root: str | None = None) -> LeakReport:
 
     Args:
       manifest_uri: Local file or `gs://` object.
-      data_root: What the shards' paths are relative to; by default the folder that holds `datasets/<id>/manifest.json`.
+      data_root: Folder that the shards' paths are relative to; defaults to the one above `datasets/<id>/manifest.json`.
 
     Raises:
       DataError: if a field, overlapping windows or the same picture are in two splits, naming them; or if a shard
@@ -86,7 +86,7 @@ def check_leaks(manifest_uri: str, data_root: str | None = None) -> LeakReport:
 
 
 def window_of(tile_id: str) -> TileId | None:
-    """Returns the field and window in a tile's name, with or without folders before it; None if there is none."""
+    """Returns the field and window in a tile's name, ignoring folders before it; None if the name has none."""
     try:
         return parse_tile_id(tile_id.rpartition("/")[2])
     except ValueError:
@@ -94,13 +94,13 @@ def window_of(tile_id: str) -> TileId | None:
 
 
 def overlapping(places: Sequence[Place]) -> list[tuple[Place, Place]]:
-    """Returns the pairs of windows of one field that overlap and are in two splits, by their left edges."""
+    """Returns the pairs of windows of one field that overlap and are in two splits, sorted by left edge."""
     ordered = sorted(places, key=lambda place: (place[1].x1, place[1].y1, str(place[1]), place[0]))
     pairs = []
     for number, (split, window) in enumerate(ordered):
         for other_split, other in ordered[number + 1 :]:
             if other.x1 >= window.x2:
-                break  # all that follow begin farther right still
+                break  # all that follow start even farther right
             if other_split != split and other.y1 < window.y2 and window.y1 < other.y2:
                 pairs.append(((split, window), (other_split, other)))
     return pairs
@@ -119,7 +119,7 @@ def _names(manifest: Manifest, data_root: str) -> Iterator[_Name]:
                         num_read += 1
             except (OSError, ValueError) as error:
                 raise DataError(
-                    f"{where} cannot be read after record {num_read:,}; agrivision verify says more"
+                    f"{where} cannot be read after record {num_read:,}; run agrivision verify for details"
                 ) from error
             if num_read != shard.num_tiles:
                 raise DataError(f"{where} has {num_read:,} records, expected {shard.num_tiles:,}")
@@ -133,10 +133,10 @@ def _described(
     num_fields: int,
     twice: NDArray[np.uint64],
 ) -> str:
-    """Returns the error; reads the names again, and keeps those that leak."""
+    """Returns the error message; reads the names again, and keeps those that leak."""
     wanted = set(shared)
     leaking = {digest.tobytes() for digest in twice[:MAX_LISTED]}
-    tiles: dict[str, dict[str, str]] = collections.defaultdict(dict)  # by field and split: a tile, the first by name
+    tiles: dict[str, dict[str, str]] = collections.defaultdict(dict)  # by field and split: the first tile by name
     places: dict[str, list[Place]] = collections.defaultdict(list)
     pictures: dict[bytes, dict[str, str]] = collections.defaultdict(dict)  # by digest and split, likewise
     for name in _names(manifest, data_root):
@@ -163,8 +163,8 @@ def _described(
         example = min(pictures.values(), key=_both)
         parts.append(f"{len(twice):,} pictures are in two splits, e.g. {_both(example)}")
     return (
-        f"dataset {dataset_id} leaks: {'; '.join(parts)}; scores on such splits flatter, so split the source by field "
-        "and make the dataset again"
+        f"dataset {dataset_id} leaks: {'; '.join(parts)}; scores on such splits are too high, so split the source by "
+        "field and make the dataset again"
     )
 
 

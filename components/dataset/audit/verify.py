@@ -15,7 +15,7 @@ from components.records.record_table import read_table
 
 @dataclasses.dataclass(frozen=True)
 class VerifyReport:
-    """What was read and found to be as the manifest says."""
+    """What was read of a dataset that matches its manifest."""
 
     dataset_id: str
     num_tiles: int
@@ -25,19 +25,19 @@ class VerifyReport:
     def __str__(self) -> str:
         return (
             f"dataset {self.dataset_id}: {self.num_tiles:,} tiles in {self.num_shards:,} shards "
-            f"({self.num_bytes / 1e9:.2f} GB) are as the manifest says"
+            f"({self.num_bytes / 1e9:.2f} GB) match the manifest"
         )
 
 
 def verify_manifest(manifest_uri: str, data_root: str | None = None) -> VerifyReport:
-    """Reads every shard and compares size, sha256 and number of records with the manifest; and the tables beside them.
+    """Compares size, sha256 and number of records of every shard with the manifest, and checks the tables too.
 
     Args:
       manifest_uri: Local file or `gs://` object.
-      data_root: What the shards' paths are relative to; by default the folder that holds `datasets/<id>/manifest.json`.
+      data_root: Folder that the shards' paths are relative to; defaults to the one above `datasets/<id>/manifest.json`.
 
     Raises:
-      DataError: if there is no such manifest, or a shard or a table differs; names the first that does.
+      DataError: if there is no such manifest, or a shard or a table differs; names the first one.
     """
     manifest, dataset_id, data_root = open_manifest(manifest_uri, data_root)
     shards = [(split, shard) for split, summary in manifest.splits.items() for shard in summary.shards]
@@ -49,7 +49,7 @@ def verify_manifest(manifest_uri: str, data_root: str | None = None) -> VerifyRe
             )
     for split, summary in manifest.splits.items():
         if (num_tiles := sum(shard.num_tiles for shard in summary.shards)) != summary.num_tiles:
-            raise DataError(f"{manifest_uri!r}: {split} has {summary.num_tiles} tiles, its shards have {num_tiles}")
+            raise DataError(f"{manifest_uri!r}: {split} has {summary.num_tiles} tiles, but its shards have {num_tiles}")
     check_fields(storage.join(data_root, "datasets", dataset_id, FIELDS_NAME), manifest)
     for summary in manifest.splits.values():
         read_table(data_root, summary, len(manifest.classes))
@@ -65,7 +65,7 @@ def open_manifest(manifest_uri: str, data_root: str | None = None) -> tuple[Mani
     """Returns a manifest, the id of its dataset, and the data_root that its shards' paths are relative to.
 
     Raises:
-      DataError: if there is no such manifest, or it does not tell where its shards are.
+      DataError: if there is no such manifest, or its path does not tell where its shards are.
     """
     try:
         content = storage.read_bytes(manifest_uri)

@@ -1,0 +1,1 @@
+"""Has a dataset shifted against an earlier one?"""

@@ -1,8 +1,8 @@
-"""Whether a dataset has shifted against an earlier one: its classes, and the brightness of its bands.
+"""Compares a dataset with an earlier one, to tell whether its classes or the brightness of its bands have shifted.
 
-Tiles of one field are alike, so fields are the witnesses: a difference counts only if it is larger than what other
-fields from the same population would bring, and large enough to matter to a model. Where one dataset contains the
-other, their difference is smaller than the test expects, so that it errs on the quiet side.
+Tiles of one field are alike, so fields are what counts as evidence: a difference counts only if it is larger than other
+fields from the same population would cause, and large enough to matter to a model. If one dataset contains the other,
+their difference is smaller than the test expects, so the test misses shifts rather than raising false alarms.
 """
 
 import itertools
@@ -11,44 +11,44 @@ from collections.abc import Mapping, Sequence
 
 from components import storage
 from components.contracts import Manifest
+from components.dataset.dataset_sums import mean_and_std
 from components.dataset.drift.distances import holm, jensen_shannon, ratio_test, stability_index, wasserstein
 from components.dataset.drift.findings import BandShift, ClassShift, Drift
 from components.dataset.field_arrays import FieldArrays
 from components.dataset.field_file import read_fields
-from components.dataset.split_statistics import mean_and_std
 from components.errors import DataError
 
-# How often two datasets of one population may be called shifted, over all tests of a comparison together.
+# How often a comparison of two datasets of one population may report a shift, over all its tests together.
 FALSE_ALARM_RATE = 0.01
-# With fewer, a mean over fields is not near enough to a normal distribution for so small a rate.
+# With fewer, a mean over fields is not close enough to a normal distribution for so small a rate.
 MIN_FIELDS = 10
-# Where those who brought the index into use begin to look closer; 0.25 is where they build a new model (Siddiqi 2006).
+# The usual threshold for a closer look; at 0.25, the usual advice is to build a new model (Siddiqi 2006).
 MIN_STABILITY_INDEX = 0.1
-# The index hardly sees a rare class; but half or double its tiles is half or double of what it is learned from.
+# The index hardly reacts to a rare class, but half or twice its tiles are half or twice its training data.
 MIN_CLASS_RATIO = 2.0
-# A fifth of a deviation, a "small" effect (Cohen 1988): below, the distributions overlap by more than nine tenths.
+# A fifth of a deviation, a "small" effect (Cohen 1988): below that, the distributions overlap by more than nine tenths.
 MIN_MEAN_SHIFT_STDS = 0.2
 # Contrast a quarter up, or a fifth down.
 MIN_STD_RATIO = 1.25
-# As of normal distributions a third of a deviation apart, or with a quarter more contrast. It counts where mean and
-# deviation see nothing (a clipped band, or one of two peaks), and only beyond what splits of one dataset differ by.
+# The distance of normal distributions a third of a deviation apart, or with a quarter more contrast. It counts if mean
+# and deviation show nothing (a clipped band, or one of two peaks), and only beyond the distance of a dataset's splits.
 MIN_JENSEN_SHANNON = 0.15
 
 _WHITE = 255
-_VALUES_PER_STEP = 8  # so that a comb of values, as stretched contrast leaves it, is no difference
+_VALUES_PER_STEP = 8  # so that the comb of values left by stretched contrast is no difference
 
 
 def compare_manifests(manifest_uri: str, earlier_uri: str) -> Drift:
     """Compares two manifests, each a local file or a `gs://` object.
 
     Raises:
-      DataError: if one of them is not there, is not a manifest or has no sums by field beside it; or as of compare.
+      DataError: if one of them is missing, is not a manifest or has no sums by field beside it; and as compare does.
     """
     return compare(read_dataset(manifest_uri), read_dataset(earlier_uri))
 
 
 def read_dataset(uri: str) -> FieldArrays:
-    """Reads a manifest, wherever its dataset lies, and the sums by field beside it.
+    """Reads a manifest, wherever its dataset is, and the sums by field beside it.
 
     Raises:
       DataError: if there is no such file or object, it is not a manifest, or there are no sums by field.
@@ -61,7 +61,7 @@ def read_dataset(uri: str) -> FieldArrays:
 
 
 def compare(new: FieldArrays, old: FieldArrays) -> Drift:
-    """Compares all tiles of a dataset with all of an earlier one. Classes and bands are matched by name.
+    """Compares all tiles of a dataset with all tiles of an earlier one. Classes and bands are matched by name.
 
     Raises:
       DataError: if no class or no band is in both.
@@ -74,13 +74,15 @@ def compare(new: FieldArrays, old: FieldArrays) -> Drift:
         **{f"{name} mean": ratio_test(new.sums(name), new.pixels, old.sums(name), old.pixels) for name in bands},
     }
     for name in bands:
-        # About the mean of both, so that a difference of the means alone is none of the deviations.
+        # Each around its own mean, so that a difference of the means alone is no difference of the deviations.
         centres = new.mean(name), old.mean(name)
         spreads = [sample.spread(name, centre) for sample, centre in zip((new, old), centres, strict=True)]
         p_values[f"{name} std"] = ratio_test(spreads[0], new.pixels, spreads[1], old.pixels)
     remarks = _remarks(manifest, earlier)
     if min(new.num_fields, old.num_fields) < MIN_FIELDS:
-        remarks.append(f"too few fields to tell: {new.num_fields} against {old.num_fields}, at least {MIN_FIELDS} each")
+        remarks.append(
+            f"too few fields to tell: {new.num_fields} against {old.num_fields}, need at least {MIN_FIELDS} each"
+        )
         p_values = dict.fromkeys(p_values, 1.0)
     p_values = holm(p_values)
     has_fields = min(new.num_fields, old.num_fields) >= MIN_FIELDS
@@ -145,7 +147,7 @@ def _band_shift(
     name: str, new: FieldArrays, old: FieldArrays, p_values: Mapping[str, float], has_fields: bool
 ) -> BandShift:
     (mean, std), (earlier_mean, earlier_std) = (mean_and_std(sample.histogram(name)) for sample in (new, old))
-    # A band of one value has no deviation to measure in.
+    # A band with a single value has no deviation to divide by.
     shift_stds = (mean - earlier_mean) / max(earlier_std, 1 / _WHITE)
     shape = jensen_shannon(*(_steps(sample.histogram(name)) for sample in (new, old)))
     noise = max((distance for sample in (new, old) for distance in _between_splits(sample, name)), default=None)
@@ -173,13 +175,13 @@ def _band_shift(
 
 
 def _steps(histogram: Sequence[int]) -> list[int]:
-    """Returns a histogram, [256], in wider steps."""
+    """Returns a histogram, [256], with wider steps."""
     starts = range(0, len(histogram), _VALUES_PER_STEP)
     return [sum(histogram[start : start + _VALUES_PER_STEP]) for start in starts]
 
 
 def _between_splits(sample: FieldArrays, band: str) -> list[float]:
-    """Returns the Jensen-Shannon distances of a band between any two splits, which have no field in common."""
+    """Returns the Jensen-Shannon distances of a band between each two splits, which share no field."""
     index = sample.manifest.bands.index(band)
     histograms = [_steps(split.band_histogram[index]) for split in sample.manifest.splits.values()]
     return [jensen_shannon(*pair) for pair in itertools.combinations(filter(any, histograms), 2)]

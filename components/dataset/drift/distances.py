@@ -1,4 +1,4 @@
-"""How far two samples are apart, and whether by more than chance. Pure functions of counts."""
+"""Measures how far two samples are apart, and whether by more than chance. Pure functions of counts."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,16 @@ _MAX_VALUE = 255
 
 
 def ratio_test(counts: Counts, sizes: Counts, earlier_counts: Counts, earlier_sizes: Counts) -> float:
-    """Returns the p-value, two-sided, of two ratios sum(counts) / sum(sizes) being of one population of fields.
+    """Returns the two-sided p-value for two ratios sum(counts) / sum(sizes) being from one population of fields.
 
     The score test for clustered data of Rao & Scott (1992, Biometrics 48:577), on the linearised ratio estimator
     (Cochran 1977, "Sampling Techniques", ch. 6): the residuals of the fields from the common ratio give the variance
-    of the difference, so that many tiles of few fields prove little. Pooled, it also holds where a class has no tile
-    in one dataset; where a small dataset scatters more than a large one, it would be too small, and the sum of both
-    datasets' own variances (Welch 1947) is taken.
+    of the difference, so many tiles of few fields prove little. The pooled variance also holds if a class has no tile
+    in one dataset. It would be too small if a small dataset scatters more than a large one; then the sum of both
+    datasets' own variances (Welch 1947) is used.
 
     Args:
-      counts, sizes: By field, [F], and for the earlier dataset [F']; both non-empty, sizes positive in sum.
+      counts, sizes: By field, [F], and for the earlier dataset [F']; both non-empty, with a positive sum of sizes.
     """
     ratio = (counts.sum() + earlier_counts.sum()) / (sizes.sum() + earlier_sizes.sum())
     new, old = (
@@ -46,8 +46,8 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 def stability_index(share: float, earlier_share: float, num_tiles: int, earlier_num_tiles: int) -> float:
     """Returns the population stability index of having a class or not: 0 for equal shares, 0.1 is noticeable.
 
-    The sum of (p - q) ln(p / q) over both outcomes (Siddiqi 2006, "Credit Risk Scorecards"), that is Jeffreys'
-    divergence; half a tile is added to each outcome, as shares of 0 have no logarithm.
+    The sum of (p - q) ln(p / q) over both outcomes (Siddiqi 2006, "Credit Risk Scorecards"), which is
+    Jeffreys' divergence. Half a tile is added to each outcome, because a share of 0 has no logarithm.
     """
     new, old = (
         (part * count + 0.5) / (count + 1) for part, count in ((share, num_tiles), (earlier_share, earlier_num_tiles))
@@ -59,7 +59,7 @@ def jensen_shannon(counts: Sequence[float], earlier: Sequence[float]) -> float:
     """Returns the Jensen-Shannon distance of two distributions: 0 for equal ones, 1 for nothing in common.
 
     The square root, which is a metric (Endres & Schindelin 2003, IEEE Transactions on Information Theory 49:1858), of
-    the divergence in bits (Lin 1991, the same 37:145). Unlike a mean and a deviation, it sees any change of shape.
+    the divergence in bits (Lin 1991, ibid. 37:145). Unlike a mean and a deviation, it shows any change of shape.
 
     Args:
       counts, earlier: By value, [V]; neither is all 0.

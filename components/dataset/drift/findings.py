@@ -1,17 +1,17 @@
-"""What the comparison with an earlier dataset found, and its verdict in one line."""
+"""The findings of a comparison with an earlier dataset, and its verdict in one line."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClassShift:
-    """A class that both datasets know.
+    """A class that both datasets have.
 
     Attributes:
-      share, earlier_share: Tiles that have the class, 0..1.
-      stability_index: As of stability_index, at least 0.
-      p_value: Of fields of one population differing as much, adjusted for the number of tests; 1 for too few fields.
-      is_shift: The difference is both real and large.
+      share, earlier_share: Share of tiles that have the class, 0..1.
+      stability_index: From distances.stability_index, at least 0.
+      p_value: For fields of one population differing this much, adjusted for the number of tests; 1 if fields are few.
+      is_shift: Whether the difference is both real and large.
     """
 
     name: str
@@ -31,12 +31,12 @@ class BandShift:
 
     Attributes:
       shift_stds: Difference of the means in units of the earlier deviation.
-      distance: As of wasserstein.
-      jensen_shannon: Between the histograms in steps of 8 values, as of divergence.jensen_shannon.
-      split_jensen_shannon: The largest between two splits of one of the datasets, which is what other fields of one
-        population bring; None if neither has two splits.
+      distance: From distances.wasserstein.
+      jensen_shannon: Between the histograms in steps of 8 values, from distances.jensen_shannon.
+      split_jensen_shannon: The largest between two splits of one dataset, which different fields of one population
+        cause; None if neither dataset has two splits.
       mean_p_value, std_p_value: As for classes.
-      is_shape_shift: The histograms are further apart than splits are, for a reason other than mean and deviation.
+      is_shape_shift: Whether histograms are farther apart than splits are, for a reason other than mean and deviation.
     """
 
     name: str
@@ -56,6 +56,7 @@ class BandShift:
 
     @property
     def is_shift(self) -> bool:
+        """Whether the band has shifted in any way."""
         return self.is_mean_shift or self.is_std_shift or self.is_shape_shift
 
     def __str__(self) -> str:
@@ -69,12 +70,12 @@ class BandShift:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Drift:
-    """What compare found.
+    """The result of compare.
 
     Attributes:
       size, earlier_size: How much was compared, e.g. "600 tiles of 40 fields".
       jensen_shannon, total_variation: Between the classes' shares of all labels, 0 (alike) to 1 (nothing in common).
-      remarks: What limits the comparison, one each.
+      remarks: What limits the comparison, one remark each.
     """
 
     dataset_id: str
@@ -89,11 +90,12 @@ class Drift:
 
     @property
     def is_shift(self) -> bool:
+        """Whether any class or band has shifted."""
         return any(each.is_shift for each in self.classes) or any(band.is_shift for band in self.bands)
 
     @property
     def verdict(self) -> str:
-        """Returns one line: "no shift", or "shift: weed_cluster 12 % → 31 %; nir mean +0.08", and what limits it."""
+        """One line: "no shift", or "shift: weed_cluster 12 % → 31 %; nir mean +0.08", and what limits it."""
         classes = sorted((each for each in self.classes if each.is_shift), key=lambda each: -each.stability_index)
         bands = [band for band in self.bands if band.is_shift]
         found = "; ".join(map(str, (*classes, *bands)))
@@ -101,5 +103,5 @@ class Drift:
 
 
 def percent(share: float) -> str:
-    """Returns a share, 0..1, for people: without decimals, but not rounded to nothing."""
+    """Returns a share, 0..1, as a percentage without decimals, but with one below 1 %."""
     return f"{100 * share:.1f} %" if 0 < share < 0.01 else f"{100 * share:.0f} %"

@@ -1,4 +1,4 @@
-"""The comparison with an earlier dataset, for a terminal and for the data report."""
+"""Shows the comparison with an earlier dataset on a terminal and in the data report."""
 
 from components import report
 from components.dataset.drift.compare import FALSE_ALARM_RATE
@@ -7,16 +7,17 @@ from components.dataset.drift.findings import BandShift, ClassShift, Drift, perc
 _CLASS_HEADER = ("class", "earlier", "now", "index", "chance", "shift")
 _BAND_HEADER = ("band", "earlier", "now", "in stds", "distance", "JS", "JS splits", "shift")
 _EXPLANATION = (
-    "Shares of the tiles that have the class; means of the valid pixels, 0 to 1. Index: population stability index. "
-    "Chance: of fields from one population differing as much, adjusted for the number of tests. Distance: how far "
-    "the average pixel moves between the histograms, 0 to 1. JS: Jensen-Shannon distance of the histograms, 0 to 1, "
-    "and the largest between two splits of one dataset, which other fields alone bring. A shift has a chance below "
-    f"{FALSE_ALARM_RATE:g}, or a histogram further apart than splits are, and is large enough to matter."
+    "Classes: shares of the tiles that have the class. Bands: means of the valid pixels, 0 to 1. Index: population "
+    "stability index. Chance: probability that fields from one population differ this much, adjusted for the number "
+    "of tests. Distance: how far the average pixel moves between the histograms, 0 to 1. JS: Jensen-Shannon distance "
+    "of the histograms, 0 to 1. JS splits: the largest such distance between two splits of one dataset, which "
+    "different fields alone cause. A shift has a chance below "
+    f"{FALSE_ALARM_RATE:g}, or histograms farther apart than splits are, and is large enough to matter."
 )
 
 
 def drift_text(drift: Drift) -> str:
-    """Returns the verdict on the first line, what was compared, and a table of classes and one of bands."""
+    """Returns the verdict on the first line, then what was compared, a table of classes and a table of bands."""
     lines = [drift.verdict, f"{drift.dataset_id}: {drift.size}", f"{drift.earlier_id}: {drift.earlier_size}"]
     tables = (
         (_CLASS_HEADER, [_class_row(each) for each in drift.classes]),
@@ -33,7 +34,7 @@ def drift_blocks(drift: Drift) -> list[str]:
     """Returns the section of the data report."""
     verdict = drift.verdict
     return [
-        report.heading("Against the earlier dataset"),
+        report.heading("Compared with the earlier dataset"),
         report.paragraph(f"{verdict[0].upper()}{verdict[1:]}."),
         report.paragraph(
             f"{drift.size} here, {drift.earlier_size} in {drift.earlier_id}. "

@@ -1,0 +1,1 @@
+"""The data report that merge writes: bands, classes, maps of fields, tiles to look at."""

@@ -1,4 +1,4 @@
-"""The bands in the data report: mean, deviation and histogram, by split and by year."""
+"""The section of the data report on bands: mean, deviation and histogram, by split and by year."""
 
 import math
 
@@ -16,7 +16,7 @@ _MAX_VALUE = 255
 
 
 def band_blocks(manifest: Manifest, fields: FieldTable) -> list[str]:
-    """Returns the section."""
+    """Returns the blocks of the section."""
     splits = manifest.splits
     rows = [
         (band, *(_moments(split.band_mean[index], split.band_std[index]) for split in splits.values()))
@@ -26,8 +26,8 @@ def band_blocks(manifest: Manifest, fields: FieldTable) -> list[str]:
         report.heading("Bands"),
         report.table(("band", *splits), rows),
         *_by_year(manifest, fields),
-        report.paragraph("Mean ± deviation of the valid pixels, 0 to 1."),
-        report.figure(_histograms(manifest), "Valid pixels of train by value; thin, those of test."),
+        report.paragraph("Mean ± standard deviation of the valid pixels, on a scale of 0 to 1."),
+        report.figure(_histograms(manifest), "Valid pixels by value: train (thick) and test (thin)."),
     ]
 
 
@@ -61,7 +61,7 @@ def _by_year(manifest: Manifest, fields: FieldTable) -> list[str]:
 
 
 def _field_moments(fields: FieldTable, rows: NDArray[np.bool_], num_bands: int) -> list[str]:
-    """Returns mean and deviation of each band; Python's integers, as the products are beyond 64 bits."""
+    """Returns mean and deviation of each band; in Python's integers, because the products exceed 64 bits."""
     count = int(fields.valid_pixels[rows].sum())
     moments = []
     for band in range(num_bands):

@@ -1,4 +1,4 @@
-"""The classes in the data report: how many tiles have each, how much they cover, where, when, and with which others."""
+"""The section of the data report on classes: how many tiles have each, its area, place, year and co-occurrence."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -8,15 +8,14 @@ from matplotlib.figure import Figure
 from components import report
 from components.agrivision import CLASS_FOLDERS
 from components.contracts import Manifest
-from components.dataset.class_counts import Counts
 from components.dataset.drift.findings import percent
-from components.dataset.field_table import FieldTable
+from components.dataset.field_table import Counts, FieldTable
 
 SPLIT_COLOURS = ("#2e6b4a", "#8fbf9f", "#c9a24b")  # train, val, test
 
 
 def class_blocks(manifest: Manifest, fields: FieldTable) -> list[str]:
-    """Returns the section: a table and bars by split, imbalance, fields, co-occurrence, and shares by year."""
+    """Returns the blocks: a table and bars by split, imbalance, co-occurrence, shares by year, and fields."""
     return [
         report.heading("Classes"),
         *_by_split(manifest),
@@ -40,7 +39,7 @@ def _by_split(manifest: Manifest) -> list[str]:
         for i, name in enumerate(manifest.classes)
     ]
     header = ("class", *manifest.splits, "all", *(["train pixels"] if has_pixels else []))
-    blocks = [report.table(header, rows), report.figure(_bars(manifest), "Tiles that have the class, by split.")]
+    blocks = [report.table(header, rows), report.figure(_bars(manifest), "Tiles with the class, by split.")]
     counts = dict(zip(manifest.classes, train.class_tiles, strict=True))
     most = max(counts, key=lambda name: counts[name])
     fewest = min((name for name in counts if counts[name]), key=lambda name: counts[name], default=most)
@@ -102,13 +101,13 @@ def _by_year(manifest: Manifest, fields: FieldTable) -> list[str]:
         for year in years
     )
     blocks = [
-        report.subheading("Share of a year's tiles that have the class"),
+        report.subheading("Share of each year's tiles with the class"),
         _shares_by_year(manifest.classes, rows, fields.class_tiles, fields.num_tiles),
         report.paragraph(f"{sizes}."),
     ]
     if manifest.layout != CLASS_FOLDERS:
         blocks += [
-            report.subheading("Share of a year's valid pixels that show the class"),
+            report.subheading("Share of each year's valid pixels with the class"),
             _shares_by_year(manifest.classes, rows, fields.class_pixels, fields.valid_pixels),
         ]
     return blocks
@@ -117,7 +116,7 @@ def _by_year(manifest: Manifest, fields: FieldTable) -> list[str]:
 def _shares_by_year(
     classes: Sequence[str], rows: Mapping[int, Counts], count_of: Callable[[str], Counts], totals: Counts
 ) -> str:
-    """Returns a table of each class's shares of what the rows of a year have in all."""
+    """Returns a table of each class's share of the year's total."""
     total_of = {year: int(totals[of_year].sum()) for year, of_year in rows.items()}
     shares: dict[str, list[float]] = {}
     for name in classes:
@@ -132,18 +131,18 @@ def _shares_by_year(
 
 def _by_field(manifest: Manifest, fields: FieldTable) -> list[str]:
     if len(fields) == manifest.num_tiles:
-        return []  # any images, each a field of its own
+        return []  # images of any kind, each its own field
     rows = []
     for name in manifest.classes:
         tiles = fields.class_tiles(name)
         with_class = [fields.num_names(np.flatnonzero(fields.is_in(split) & (tiles > 0))) for split in manifest.splits]
         rows.append((name, *with_class, _largest_share(tiles), _largest_share(fields.class_pixels(name))))
     return [
-        report.subheading("Fields that have the class"),
+        report.subheading("Fields with the class"),
         report.table(("class", *manifest.splits, "of tiles", "of pixels"), rows),
         report.paragraph(
-            "Of tiles, of pixels: the largest share of a class's that one field has. Tiles of one field are alike, "
-            "so a class is known, and judged, from as many examples as it has fields."
+            "Of tiles, of pixels: the largest share of the class's tiles and pixels in one field. Tiles of a field are "
+            "alike, so the number of fields is the number of examples that a class is learned and judged from."
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""The contact sheet of the data report: for each class, tiles that show it, band by band and mask by mask."""
+"""The contact sheet of the data report: example tiles of each class, with every band and mask."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,14 +19,14 @@ from components.records.tile_record import deserialize
 
 _TILES_PER_CLASS = 2
 _THUMBNAIL_PX = 160  # six in a row on a wide page; 10 kB each
-_THIS_CLASS, _OTHER_CLASSES = (255, 140, 0), (0, 170, 255)  # orange and blue, told apart by the colour-blind
-_NDVI_LIMIT = 0.5  # the tiles are camera brightness, not reflectance, so little lies beyond
+_THIS_CLASS, _OTHER_CLASSES = (255, 140, 0), (0, 170, 255)  # orange and blue, distinct for colour-blind readers
+_NDVI_LIMIT = 0.5  # the tiles hold camera brightness, not reflectance, so few values lie beyond
 
 Pixels = NDArray[np.uint8]
 
 
 class ClassExample(msgspec.Struct, frozen=True, kw_only=True):
-    """A tile chosen to show a class; `fractions` by class name, in 0..1, for those that it has."""
+    """A tile chosen to show a class; `fractions` has the share of each of its classes, in 0..1."""
 
     tile_id: str
     field_id: str
@@ -38,11 +38,11 @@ class ClassExample(msgspec.Struct, frozen=True, kw_only=True):
 def contact_sheet(
     inventory: Inventory, examples: Mapping[str, Sequence[ClassExample]], sources: Mapping[str, SourceTile]
 ) -> list[str]:
-    """Returns the blocks.
+    """Returns the blocks of the section.
 
     Args:
       examples: By class, from choose_class_examples.
-      sources: The examples' tiles by id, for labels and masks, which are shown where the source still has them.
+      sources: The examples' tiles by id, for labels and masks, which appear if the source still has them.
     """
     blocks = [report.heading("Contact sheet")]
     if len(inventory.bands) == len(RGB_BANDS):
@@ -54,9 +54,9 @@ def contact_sheet(
         return [*blocks, report.gallery(pictures)]
     blocks.append(
         report.paragraph(
-            "From the first shard that has the class, the tiles with most of it. "
+            "The tiles with the most of a class, from the first shard that has it. "
             f"NDVI runs from {-_NDVI_LIMIT} (red) to {_NDVI_LIMIT} (green). Labels: the class in orange, others in "
-            "blue. Boundary and mask: white pixels count."
+            "blue. Boundary and mask: white pixels are valid."
         )
     )
     for name, chosen in examples.items():
@@ -72,10 +72,10 @@ def contact_sheet(
 def choose_class_examples(
     classes: Sequence[str], first_shard: Mapping[str, str], data_root: str
 ) -> dict[str, list[ClassExample]]:
-    """Returns, by class, the tiles with most of it in the first shard that has it, each of another field.
+    """Returns, by class, the tiles with the most of it in the first shard that has it, each from a different field.
 
     Args:
-      first_shard: The path of that shard under data_root, by class; a class that no tile has is left out.
+      first_shard: The path of that shard under data_root, by class; a class without tiles is left out.
     """
     classes_by_shard: dict[str, list[str]] = {}
     for name in classes:
@@ -114,7 +114,7 @@ def _read_shard(uri: str, classes: Sequence[str]) -> Iterator[ClassExample]:
                     },
                 )
     except (FileNotFoundError, ValueError) as error:
-        raise DataError(f"shard {uri!r} is gone or damaged, {error}; delete it and run the pipeline again") from error
+        raise DataError(f"shard {uri!r} is gone or damaged ({error}); delete it and run the pipeline again") from error
 
 
 def _pictures(name: str, example: ClassExample, source: SourceTile, source_uri: str) -> list[tuple[Pixels, str]]:
@@ -122,7 +122,7 @@ def _pictures(name: str, example: ClassExample, source: SourceTile, source_uri: 
     rgb = _thumbnail(source_image.decode_bands(example.rgb, 3, source_image.RGB_MODES))
     nir = _thumbnail(source_image.decode_bands(example.nir, 1, source_image.NIR_MODES))
     size = (rgb.shape[0], rgb.shape[1])
-    # Dimmed, so that the colours of the labels stand out.
+    # Dimmed, to make the colours of the labels stand out.
     overlay = (0.55 * rgb.mean(axis=-1, keepdims=True) + 0.25 * rgb).astype(np.uint8)
     for label in sorted(example.fractions, key=lambda each: each == name):  # the class itself last, on top
         mask = _mask(source.labels.get(label), source_uri, size)
@@ -137,7 +137,7 @@ def _pictures(name: str, example: ClassExample, source: SourceTile, source_uri: 
 
 
 def ndvi(rgb: Pixels, nir: Pixels) -> Pixels:
-    """Returns the normalized difference vegetation index in colour.
+    """Returns the normalized difference vegetation index as a colour image.
 
     Args:
       rgb: uint8 [H, W, 3].
@@ -153,7 +153,7 @@ def ndvi(rgb: Pixels, nir: Pixels) -> Pixels:
 
 
 def _mask(file: SourceFile | None, source_uri: str, size: tuple[int, int]) -> Pixels | None:
-    """Returns a thumbnail, 0 or 255 by pixel; None if there is no such file, or no longer."""
+    """Returns a thumbnail, 0 or 255 per pixel; None if there is no such file, or it is gone."""
     if file is None:
         return None
     try:
@@ -165,7 +165,7 @@ def _mask(file: SourceFile | None, source_uri: str, size: tuple[int, int]) -> Pi
 
 
 def _thumbnail(pixels: Pixels) -> Pixels:
-    """Returns uint8 [H, W, 3], or [H, W] for one band, at most _THUMBNAIL_PX a side."""
+    """Returns uint8 [H, W, 3], or [H, W] for one band, at most _THUMBNAIL_PX on each side."""
     image = Image.fromarray(pixels if pixels.shape[-1] > 1 else pixels[..., 0])
     image.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX))
     return np.asarray(image)

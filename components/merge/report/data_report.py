@@ -34,10 +34,10 @@ def data_report(
     """Returns the whole HTML page; equal data gives an equal page.
 
     Args:
-      sums: What the manifest was made from.
-      data_root: Where the shards, the receipts and the partition files are, for what is shown of single tiles.
+      sums: The sums that the manifest was made from.
+      data_root: Where the shards, receipts and partition files are, which the page shows single tiles from.
       warnings: One line each, shown first.
-      shift: What the comparison with an earlier dataset found, if there is one.
+      shift: The comparison with an earlier dataset, if there is one.
     """
     examples = choose_class_examples(inventory.classes, sums.first_shard, data_root)
     shown_fields = choose_fields(sums.fields)
@@ -65,7 +65,7 @@ def data_report(
 def _sources(
     inventory: Inventory, shown_ids: set[str], fields: Sequence[ShownField], data_root: str
 ) -> tuple[dict[str, SourceTile], dict[str, list[SourceTile]]]:
-    """Returns the tiles shown by id, and the good tiles of the fields shown; all partitions are read for them."""
+    """Reads all partitions; returns the tiles to show, by id, and the good tiles of the fields to show."""
     tiles_of_field: dict[str, list[SourceTile]] = {field.field_id: [] for field in fields}
     sources: dict[str, SourceTile] = {}
     for partition in inventory.partitions:
@@ -104,7 +104,7 @@ def _overview(manifest: Manifest, inventory: Inventory) -> list[str]:
     if manifest.tile_size_px:
         rows.append(("Scaled", f"down to {manifest.tile_size_px} px where larger (shard_tile_size_px)"))
     if inventory.num_unlabelled:
-        rows.append(("Unlabelled", f"{inventory.num_unlabelled:,} tiles left aside"))
+        rows.append(("Unlabelled", f"{inventory.num_unlabelled:,} tiles left out"))
     return [report.table(("Dataset", manifest.sha256[:16]), rows)]
 
 
@@ -132,11 +132,12 @@ def _rejected(rejections: Rejections, inventory: Inventory) -> list[str]:
         for reason in rejections.reasons()[:_MAX_REASONS_SHOWN]
     ]
     listed = len(rejections.first())
-    where = "them all" if listed == len(rejections) else f"the first {listed:,}, the shards' receipts them all"
+    where = "all of them" if listed == len(rejections) else f"the first {listed:,}, the shards' receipts all of them"
     return [
         title,
         report.table(("tiles", "reason", "for example"), rows),
         report.paragraph(
-            f"The manifest lists {where}. The step fails above {inventory.max_bad_fraction:.1%} (max_bad_fraction)."
+            f"The manifest lists {where}. "
+            f"The step fails above {inventory.max_bad_fraction:.1%} (ingest_max_bad_fraction)."
         ),
     ]

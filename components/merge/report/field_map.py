@@ -1,4 +1,4 @@
-"""Maps of fields in the data report: the windows that a field's tiles were cut from, with the tiles in their place."""
+"""Maps of fields in the data report: each tile of a field in its place, in the window it was cut from."""
 
 import concurrent.futures
 import dataclasses
@@ -14,19 +14,19 @@ from components.dataset.field_table import FieldTable
 from components.records import source_image
 from components.records.source_image import BadImage
 
-_SPLITS_SHOWN = ("train", "test")  # a field of each
-_MAX_TILES = 48  # of a field; each is read from the source again, and more would be too small to see
+_SPLITS_SHOWN = ("train", "test")  # one field from each
+_MAX_TILES = 48  # per field; each is read again from the source, and more would be too small to see
 _SIDE_PX = 640
 _GROUND, _EDGE, _LINE = (236, 240, 237), (30, 40, 34), (255, 255, 255)
 _OPACITY = np.uint8(160)
 _NUM_THREADS = 16  # each waits for a file of the source
-# Told apart by the colour-blind, on grey (after Okabe & Ito 2008 and Tol 2021); a field has few classes.
+# Distinct on grey for colour-blind readers (after Okabe & Ito 2008 and Tol 2021); a field has few classes.
 _COLOURS = ("#e69f00", "#56b4e9", "#cc79a7", "#f0e442", "#0072b2", "#d55e00", "#009e73", "#6a51e6", "#bbcc33")
 
 
 @dataclasses.dataclass(frozen=True)
 class ShownField:
-    """A field to be shown; `classes` are those that its tiles have."""
+    """A field to show; `classes` are the classes of its tiles."""
 
     field_id: str
     split: str
@@ -34,7 +34,7 @@ class ShownField:
 
 
 def choose_fields(fields: FieldTable) -> list[ShownField]:
-    """Returns a field of each split shown: the one with most classes, and of these with most tiles."""
+    """Returns one field from each split shown: the one with the most classes, then the most tiles."""
     chosen = []
     num_tiles, num_classes = fields.num_tiles, fields.num_classes()
     for split in _SPLITS_SHOWN:
@@ -50,11 +50,11 @@ def choose_fields(fields: FieldTable) -> list[ShownField]:
 def field_map_blocks(
     chosen: Sequence[ShownField], tiles: Mapping[str, Sequence[SourceTile]], inventory: Inventory
 ) -> list[str]:
-    """Returns the section; nothing if there is no field to show.
+    """Returns the blocks of the section; empty if there is no field to show.
 
     Args:
-      chosen: As choose_fields returns it.
-      tiles: By field, its good tiles; where the source no longer has one, its window is left empty.
+      chosen: From choose_fields.
+      tiles: The good tiles by field; if the source no longer has a tile, its window stays empty.
     """
     blocks = []
     for field in chosen:
@@ -65,7 +65,7 @@ def field_map_blocks(
     if not blocks:
         return []
     text = (
-        "One field each of train and test, with its tiles in their place. Windows overlap, so a field is in one split."
+        "One field each from train and test, with every tile in its place. Windows overlap, so a field is in one split."
     )
     return [report.heading("Fields and their windows"), report.paragraph(text), *blocks]
 
@@ -99,11 +99,11 @@ def _map(field: ShownField, windows: Sequence[tuple[TileId, SourceTile]], invent
             labels.paste(_labelled(rgb, areas, inventory.classes), (x1, y1))
     for picture in (bands, labels):
         draw = ImageDraw.Draw(picture)
-        for x1, y1, x2, y2 in boxes:  # a light line with dark edges is seen on any ground
+        for x1, y1, x2, y2 in boxes:  # a light line with dark edges shows on any ground
             draw.rectangle((x1, y1, x2, y2), outline=_EDGE, width=3)
             draw.rectangle((x1 + 1, y1 + 1, max(x2 - 1, x1 + 1), max(y2 - 1, y1 + 1)), outline=_LINE)
     pictures, names = [(np.asarray(bands), "RGB")], []
-    if any(tile.labels for _, tile in windows):  # else the classes are of the whole tile
+    if any(tile.labels for _, tile in windows):  # otherwise a class is given for the whole tile
         pictures.append((np.asarray(labels), "labels"))
         names.append(report.legend([(_colour(name, inventory.classes), name) for name in field.classes]))
     return [
@@ -114,7 +114,7 @@ def _map(field: ShownField, windows: Sequence[tuple[TileId, SourceTile]], invent
 
 
 def _contents(tiles: Sequence[SourceTile], classes: Sequence[str], source_uri: str) -> dict[SourceFile, bytes]:
-    """Returns the RGB and label files of the tiles; those that are gone are left out."""
+    """Returns the content of the tiles' RGB and label files, without the files that are gone."""
     files = [tile.rgb for tile in tiles]
     files += [tile.labels[name] for tile in tiles for name in classes if name in tile.labels]
 
@@ -141,7 +141,7 @@ def _rgb(content: bytes | None, modes: Sequence[str], size: tuple[int, int]) -> 
 
 
 def _labelled(rgb: Image.Image, areas: Mapping[str, bytes], classes: Sequence[str]) -> Image.Image:
-    """Returns the tile in grey, with its classes in colour; `areas` are their masks, as PNG."""
+    """Returns the tile in grey with its classes in colour; `areas` has their masks as PNG."""
     picture = rgb.convert("L").convert("RGB")
     for name, content in sorted(areas.items()):
         try:

@@ -1,4 +1,4 @@
-"""What is wrong with tiles, for the data report: pictures of those left out, remarks on those kept."""
+"""Problem tiles in the data report: images of rejected tiles, and remarks on tiles that were kept."""
 
 import io
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ Pixels = NDArray[np.uint8]
 
 
 def shown_rejections(rejections: Rejections) -> list[Rejection]:
-    """Returns those that are shown: a few of each reason, the most frequent reason first."""
+    """Returns the rejections to show: a few for each reason, the most frequent reason first."""
     return [
         Rejection(tile_id, reason.text)
         for reason in rejections.reasons()
@@ -29,10 +29,10 @@ def shown_rejections(rejections: Rejections) -> list[Rejection]:
 
 
 def quarantine_blocks(rejections: Rejections, inventory: Inventory, sources: Mapping[str, SourceTile]) -> list[str]:
-    """Returns pictures of tiles that were left out, as far as their files can be decoded; no block if none can.
+    """Returns images of the rejected tiles whose files can be decoded; empty if there are none.
 
     Args:
-      sources: The tiles of shown_rejections by id; one that ingest could not pair has none.
+      sources: The tiles of shown_rejections by id; a tile that ingest could not pair is absent.
     """
     pictures = []
     for bad in shown_rejections(rejections):
@@ -42,13 +42,13 @@ def quarantine_blocks(rejections: Rejections, inventory: Inventory, sources: Map
     if not pictures:
         return []
     return [
-        report.paragraph("What can be seen of some; the rows that a damaged file lacks are grey or black."),
+        report.paragraph("What is readable of some of them; rows missing from a damaged file are grey or black."),
         report.gallery(pictures),
     ]
 
 
 def note_blocks(manifest: Manifest) -> list[str]:
-    """Returns the remarks on tiles that were kept; no block if there are none."""
+    """Returns the remarks on tiles that were kept; empty if there are none."""
     if not manifest.num_notes:
         return []
     shown = manifest.notes[:_MAX_NOTES_SHOWN]
@@ -61,7 +61,7 @@ def note_blocks(manifest: Manifest) -> list[str]:
 
 
 def _telling_files(bad: Rejection, source: SourceTile | None) -> Iterator[tuple[str, SourceFile]]:
-    """Yields the RGB file, and the file that the reason begins with if that is another."""
+    """Yields the RGB file and, if it is a different one, the file that the reason begins with."""
     if source is None:
         return
     yield "rgb", source.rgb
@@ -73,11 +73,11 @@ def _telling_files(bad: Rejection, source: SourceTile | None) -> Iterator[tuple[
 
 
 def _decoded(file: SourceFile, source_uri: str) -> Pixels | None:
-    """Returns a thumbnail, uint8 [H, W, 3]; None if nothing of the picture can be had."""
+    """Returns a thumbnail, uint8 [H, W, 3]; None if no part of the image is readable."""
     if not 0 < file.num_bytes <= MAX_FILE_BYTES:
         return None
     lenient = ImageFile.LOAD_TRUNCATED_IMAGES
-    ImageFile.LOAD_TRUNCATED_IMAGES = True  # to look at only: nothing else of this stage decodes with Pillow
+    ImageFile.LOAD_TRUNCATED_IMAGES = True  # only for display; nothing else in this stage decodes with Pillow
     try:
         content = storage.read_bytes(storage.join(source_uri, file.path))
         image = Image.open(io.BytesIO(content), formats=("JPEG", "PNG"))

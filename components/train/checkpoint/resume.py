@@ -9,6 +9,7 @@ from components.train.checkpoint import checkpoints
 from components.train.checkpoint.checkpoints import TrainingState
 from components.train.checkpoint.snapshot import copy_to_device
 from components.train.peers import cluster
+from components.train.peers.rendezvous import LostPeer
 
 
 def resume(strategy: Any, root: str, variables: Mapping[str, Any], worker: int, num_workers: int) -> TrainingState:
@@ -33,7 +34,7 @@ def resume(strategy: Any, root: str, variables: Mapping[str, Any], worker: int, 
             try:
                 state, arrays = checkpoints.read_checkpoint(root, name)
             except DataError as error:
-                raise cluster.LostPeer(
+                raise LostPeer(
                     f"worker {worker} cannot resume from worker 0's checkpoint {name}: {error}; is data_root the "
                     "same folder for all workers?"
                 ) from error

@@ -1,0 +1,1 @@
+"""Which tiles a worker reads when, and their way into a batch."""

@@ -1,0 +1,1 @@
+"""Launcher's wing: one launch at a time, and where it writes."""

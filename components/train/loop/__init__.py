@@ -1,0 +1,1 @@
+"""Epochs: train, validate, save, stop; and what watches them."""

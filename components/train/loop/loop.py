@@ -1,8 +1,10 @@
 """The training loop of one worker. All workers run it in lockstep and get the same results."""
 
 import contextlib
+import itertools
 import math
 import time
+from collections.abc import Iterator
 
 import msgspec
 import numpy as np
@@ -11,9 +13,10 @@ from components.contracts import EpochMetrics
 from components.errors import DataError
 from components.train.checkpoint.checkpoints import TrainingState
 from components.train.input import order
+from components.train.input.reader import Batch
 from components.train.loop import unfreezing
 from components.train.loop.observers import Observers
-from components.train.loop.step_clock import LoopTime
+from components.train.loop.step_clock import LoopTime, StepClock
 from components.train.loop.trainee import Trainee
 from components.train.loop.when_to_end import is_better, should_stop
 from components.train.peers import cluster
@@ -74,7 +77,7 @@ def _train_epoch(trainee: Trainee, state: TrainingState, observers: Observers) -
         return state, True
     batches = trainee.train_reader.batches(plan, state.step)
     observers.epoch_begins(compiles=unfreezing.begins_stage(config, state.epoch))
-    while group := [batch for _, batch in observers.clock.take(batches, trainee.steps_per_call)]:
+    while group := _next_group(trainee, batches, observers.clock):
         losses, wishes = trainee.train_steps(group, state.global_step, trainee.wishes())
         trainee.pat()
         trainee.writer.check()
@@ -96,6 +99,12 @@ def _train_epoch(trainee: Trainee, state: TrainingState, observers: Observers) -
         if wishes.save and state.step < len(plan):  # the epoch's end is saved anyway
             _save(trainee, state)
     return state, True
+
+
+def _next_group(trainee: Trainee, batches: Iterator[tuple[int, Batch]], clock: StepClock) -> list[Batch]:
+    """Returns the batches of the next call, as many as are left of them."""
+    with clock.waiting():
+        return [batch for _, batch in itertools.islice(batches, trainee.steps_per_call)]
 
 
 def _finish_within_epoch(

@@ -1,12 +1,9 @@
 """Measures where the training loop spends its time: waiting for input, or taking steps."""
 
+import contextlib
 import dataclasses
-import itertools
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
-
-_T = TypeVar("_T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,12 +74,12 @@ class StepClock:
         self._compiles = self._compiles or compiles
         self._mark = self._now()
 
-    def take(self, batches: Iterator[_T], count: int) -> list[_T]:
-        """Returns the next `count` batches, or fewer at the end, and counts the time as waiting."""
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Counts the time within as waiting; once before each call."""
         began = self._now()
-        group = list(itertools.islice(batches, count))
+        yield
         self._waited = self._now() - began
-        return group
 
     def stepped(self, num_steps: int) -> None:
         """Counts the time since the last call or the epoch's start, minus the waiting, as that of `num_steps` steps."""

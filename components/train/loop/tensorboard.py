@@ -7,9 +7,11 @@ a minute and at the end of each epoch. If the file cannot be written, one log li
 """
 
 import os
+import shutil
 import socket
 import tempfile
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +44,12 @@ class EventFile:
         """
         name = f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}"
         self._uri = storage.join(folder_uri, name)
-        self._temporary = tempfile.TemporaryDirectory() if storage.is_remote(folder_uri) else None
-        self._path = Path(self._temporary.name if self._temporary else folder_uri, name)
+        self._is_remote = storage.is_remote(folder_uri)
+        if self._is_remote:
+            folder_uri = tempfile.mkdtemp()
+            # A training ends in many ways, and nobody waits for its curves: the copy goes with this object.
+            weakref.finalize(self, shutil.rmtree, folder_uri, ignore_errors=True)
+        self._path = Path(folder_uri, name)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._writer = tf.io.TFRecordWriter(str(self._path))
         self._flushed = self._uploaded = time.monotonic()
@@ -62,7 +68,7 @@ class EventFile:
         """Makes the appended points visible to readers; in a bucket, only with `upload`."""
         self._writer.flush()
         self._flushed = time.monotonic()
-        if self._temporary and upload:
+        if self._is_remote and upload:
             storage.write_bytes(self._uri, self._path.read_bytes())
             self._uploaded = time.monotonic()
 

@@ -1,0 +1,1 @@
+"""Backbone, preprocessing inside the model, published weights, export."""

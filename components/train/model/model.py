@@ -1,5 +1,6 @@
 """Builds the models: preprocessing, a backbone, and one logit per class."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,7 +62,12 @@ def _build_backbone(name: str, image_size_px: int, num_bands: int, is_pretrained
     shape = (image_size_px, image_size_px, len(RGB_BANDS) if is_pretrained else num_bands)
     if backbone.application:
         application = getattr(keras.applications, backbone.application)
-        network = application(include_top=False, weights=None, input_shape=shape, pooling="avg", **backbone.arguments)
+        with warnings.catch_warnings():
+            # Keras doubts that any network takes more bands than three; ours has a stem for them.
+            warnings.filterwarnings("ignore", "This model usually expects 1 or 3 input channels")
+            network = application(
+                include_top=False, weights=None, input_shape=shape, pooling="avg", **backbone.arguments
+            )
     else:
         network = _small(shape)
     if shape[-1] < num_bands:

@@ -1,0 +1,1 @@
+"""How workers meet, share a batch, agree, and end together."""

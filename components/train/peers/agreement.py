@@ -9,8 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.train.peers.cluster import LostPeer
-from components.train.peers.replicas import num_local_replicas
+from components.train.peers.distribution import num_local_replicas
+from components.train.peers.rendezvous import LostPeer
 
 # Odd numbers without a pattern, the first from the golden ratio, below 2^63.
 _PLACE, _VARIABLE = 0x1E3779B97F4A7C15, 0x2545F4914F6CDD1D

@@ -1,21 +1,16 @@
 """What a worker does together with its peers: meet them, exchange numbers, and finish at the same time."""
 
+import contextlib
 import json
-import socket
 import time
 from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from components.errors import AgrivisionError
-from components.train.settings.worker_spec import EXIT_TRY_AGAIN
+from components.train.peers.rendezvous import LostPeer, Meeting, joined, wait_for_release
 
-
-class LostPeer(AgrivisionError):
-    """A peer never came, went away, or has a different state."""
-
-    exit_code = EXIT_TRY_AGAIN
+_RETRY_SECONDS = 0.2
 
 
 def task_of(tf_config: str) -> tuple[str, int]:
@@ -24,64 +19,38 @@ def task_of(tf_config: str) -> tuple[str, int]:
     return str(task["type"]), int(task["index"])
 
 
-def meet_peers(rendezvous: str, worker: int, num_workers: int, wait_seconds: float) -> None:
+def meet_peers(rendezvous: str, nonce: str, worker: int, num_workers: int, wait_seconds: float) -> None:
     """Waits until all workers are present. TensorFlow itself would wait forever for a missing one.
 
     Args:
       rendezvous: "<host>:<port>" where worker 0 listens.
+      nonce: Of the training's spec.
       worker: Number of this worker.
       num_workers: Number of workers.
       wait_seconds: How long to wait.
 
     Raises:
-      LostPeer: If a worker is missing after `wait_seconds`.
+      LostPeer: If a worker is missing after `wait_seconds`, or worker 0 goes away meanwhile.
     """
-    deadline = time.monotonic() + wait_seconds
-    host, _, port = rendezvous.rpartition(":")
+    me, deadline = f"worker {worker}", time.monotonic() + wait_seconds
     try:
         if worker == 0:
-            _gather(host, int(port), num_workers, deadline)
-        else:
-            _report(host, int(port), worker, deadline)
-    except OSError as error:
-        what = f"worker {worker} of {num_workers} gave up waiting for its peers after {wait_seconds:.0f} s"
-        raise LostPeer(f"{what}: {error}") from error
-
-
-def _gather(host: str, port: int, num_workers: int, deadline: float) -> None:
-    with socket.create_server((host, port), reuse_port=False) as server:
-        present: dict[int, socket.socket] = {}
-        try:
-            while len(present) < num_workers - 1:
-                server.settimeout(max(deadline - time.monotonic(), 0.001))
-                try:
-                    connection, _ = server.accept()
-                except TimeoutError as error:
-                    missing = ", ".join(str(worker) for worker in range(1, num_workers) if worker not in present)
-                    raise TimeoutError(f"worker {missing} never came") from error
-                connection.settimeout(max(deadline - time.monotonic(), 0.001))
-                present[int(connection.recv(16) or b"0")] = connection
-            for connection in present.values():
-                connection.sendall(b"go")
-        finally:
-            for connection in present.values():
-                connection.close()
-
-
-def _report(host: str, port: int, worker: int, deadline: float) -> None:
-    while True:
-        try:
-            with socket.create_connection((host, port), timeout=max(deadline - time.monotonic(), 0.001)) as connection:
-                connection.settimeout(max(deadline - time.monotonic(), 0.001))
-                connection.sendall(str(worker).encode())
-                if connection.recv(2):
+            with contextlib.closing(
+                Meeting(rendezvous, nonce, [f"worker {i}" for i in range(1, num_workers)])
+            ) as meeting:
+                meeting.wait(wait_seconds)
+                meeting.release()
+            return
+        # Again if the connection breaks: worker 0 may have been restarted, or somebody else may have had its port.
+        while (left := deadline - time.monotonic()) > 0:
+            with joined(rendezvous, nonce, me, left) as connection:
+                if wait_for_release(connection, nonce, me, left):
                     return
-                raise ConnectionResetError("worker 0 went away")
-        except (ConnectionError, socket.gaierror) as error:
-            # Worker 0 does not listen yet, or, on a cluster, has no DNS name yet.
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"worker 0 never came to {host}:{port}: {error}") from error
-            time.sleep(0.2)
+            time.sleep(_RETRY_SECONDS)
+        raise LostPeer("worker 0 went away")
+    except (LostPeer, OSError) as error:
+        what = f"{me} of {num_workers} gave up waiting for its peers after {wait_seconds:.0f} s"
+        raise LostPeer(f"{what}: {error}") from error
 
 
 def barrier(strategy: Any) -> None:

@@ -1,0 +1,1 @@
+"""What launcher and workers both know, as data; the name of a training."""

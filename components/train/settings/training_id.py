@@ -3,19 +3,15 @@
 import hashlib
 import importlib.metadata
 import json
-from pathlib import Path
 
 from components.contracts import Manifest
+from components.train.settings.code_digest import code_digest
 from components.train.settings.config import TrainConfig
+from components.train.settings.preflight import resolve_bands, resolve_label_mode
 
 _LENGTH = 16
-_WORKER_ROOMS = ("input", "peers", "step", "model", "checkpoint", "loop", "worker")
-_WEIGHTS_DEPEND_ON = (
-    "agrivision.py",
-    "records/*.py",
-    "train/settings/config.py",
-    *(f"train/{room}/*.py" for room in _WORKER_ROOMS),
-)
+# Of the libraries that compute: NumPy draws the order of the tiles, and simplejpeg decodes them.
+_LIBRARIES = (("tensorflow", "tensorflow-cpu"), ("keras",), ("numpy",), ("simplejpeg",))
 
 
 def training_id(
@@ -35,24 +31,20 @@ def training_id(
     """
     parts = {
         "manifest": manifest.sha256,
-        "config": {**config.to_builtins(), "weights": weights_sha256},
+        "config": {
+            **config.to_builtins(),
+            # What "auto" stands for, and the file's content instead of its name: how they are written changes nothing.
+            "label_mode": resolve_label_mode(config, manifest),
+            "bands": resolve_bands(config, manifest),
+            "weights": weights_sha256,
+        },
         "num_workers": num_workers,
         "max_seconds": max_seconds,
         "strategy": strategy,
         "code": code_digest(),
-        "versions": [_version("tensorflow", "tensorflow-cpu"), _version("keras")],
+        "versions": [_version(*names) for names in _LIBRARIES],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:_LENGTH]
-
-
-def code_digest() -> str:
-    """Returns the sha256 of the source files that weights depend on."""
-    components = Path(__file__).parents[2]
-    files = [path for place in _WEIGHTS_DEPEND_ON for path in sorted(components.glob(place))]
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(str(path.relative_to(components)).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
 
 
 def _version(*names: str) -> str:

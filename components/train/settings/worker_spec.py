@@ -40,6 +40,7 @@ class WorkerSpec(Document, frozen=True, kw_only=True):
       num_replicas: Replicas of the model in each worker; 0 if only the worker can tell.
       shares_gpus: There are more workers on this machine than GPUs.
       rendezvous: "<host>:<port>" where worker 0 waits for the others; empty for a single worker.
+      nonce: By which processes that meet there know each other; of one attempt, and known to nobody else.
       peer_wait_seconds: How long to wait there.
       stall_seconds: A worker whose first step takes longer gives up; for later steps see lifeline.Watchdog.
       num_threads: CPU cores of this worker.
@@ -63,6 +64,7 @@ class WorkerSpec(Document, frozen=True, kw_only=True):
     num_threads: int
     follows_launcher: bool
     addresses: tuple[str, ...] = ()
+    nonce: str = ""
 
 
 class TrainingOutcome(Document, frozen=True, kw_only=True):

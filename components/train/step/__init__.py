@@ -1,0 +1,1 @@
+"""One step: augment, loss, gradient, learning rate."""

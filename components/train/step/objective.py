@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from components.f1_score import f1, macro
 from components.train.input.sampling import effective_number
 from components.train.settings.config import TrainConfig
 
@@ -140,9 +141,6 @@ def confusion_counts(labels: Any, logits: Any, tile_weights: Any, single_label: 
 
 def macro_f1(counts: NDArray[np.float64]) -> float:
     """Returns the mean F1 over the classes with tiles, from confusion counts [3, C]; 0 if no class has any."""
-    true_positives, false_positives, false_negatives = counts
-    supported = true_positives + false_negatives > 0
-    if not supported.any():
-        return 0.0
-    f1 = 2 * true_positives / np.maximum(2 * true_positives + false_positives + false_negatives, 1.0)
-    return float(f1[supported].mean())
+    hits, false_positives, false_negatives = counts
+    true = hits + false_negatives
+    return macro(f1(hits, hits + false_positives, true), true)

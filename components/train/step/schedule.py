@@ -24,13 +24,19 @@ def learning_rate(config: TrainConfig, step: int, num_steps: int) -> float:
       step: Step over all epochs, from 0.
       num_steps: Steps of the whole training, over all epochs.
     """
-    peak = config.peak_rate(config.global_batch_size)
+    peak = peak_rate(config)
     num_warmup = round(num_steps * config.warmup_fraction)
     if step < num_warmup:
         share = (step + 1) / num_warmup
         return peak * (_half_cosine(_ONE_CYCLE_START, 1.0, share) if config.schedule == "one_cycle" else share)
     progress = min((step - num_warmup) / max(num_steps - num_warmup, 1), 1.0)
     return peak * _after_warmup(config, progress)
+
+
+def peak_rate(config: TrainConfig) -> float:
+    """Returns the learning rate after warm-up, scaled with the global batch (Goyal et al. 2017)."""
+    scale = config.global_batch_size / config.reference_batch_size if config.reference_batch_size else 1.0
+    return config.learning_rate * scale
 
 
 def _after_warmup(config: TrainConfig, progress: float) -> float:

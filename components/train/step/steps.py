@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.train.input.reader import Batch
-from components.train.peers.replicas import num_local_replicas, share_out
+from components.train.peers.distribution import num_local_replicas, share_out
 from components.train.settings.config import TrainConfig
 from components.train.step import objective
 from components.train.step.augment import Augmentation, augment

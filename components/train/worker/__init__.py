@@ -1,0 +1,1 @@
+"""Worker's wing, its top: from a spec to an exported model."""

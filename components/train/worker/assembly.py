@@ -24,11 +24,13 @@ from components.train.model.weight_file import load_weights
 from components.train.peers import agreement
 from components.train.settings.config import TrainConfig
 from components.train.settings.published_weights import verified_weights
-from components.train.settings.tuning.network import PRECISIONS
 from components.train.settings.worker_spec import WorkerSpec
 from components.train.step import objective, steps
 from components.train.step.optimizer import Optimizer
 from components.train.step.weight_average import WeightAverage
+
+# Keras' names of the precisions. Weights, logits, loss and optimizer are float32 in all of them.
+_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
 
 def make_reader(spec: WorkerSpec, manifest: Manifest, split: str) -> Reader:
@@ -46,8 +48,8 @@ def make_reader(spec: WorkerSpec, manifest: Manifest, split: str) -> Reader:
 
 
 def build(spec: WorkerSpec, manifest: Manifest, precision: str) -> Any:
-    """Returns the model with random weights; `precision` is one of PRECISIONS."""
-    keras.config.set_dtype_policy(PRECISIONS[precision])
+    """Returns the model with random weights; `precision` is one of network.PRECISIONS."""
+    keras.config.set_dtype_policy(_POLICIES[precision])
     train = manifest.splits["train"]
     config = spec.settings.config
     num_bands = len(spec.bands)

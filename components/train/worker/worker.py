@@ -15,10 +15,9 @@ from components.train.loop import loop
 from components.train.loop.when_to_end import TimeBudget
 from components.train.model.export import Classifier, export
 from components.train.peers import cluster
-from components.train.peers.distribution import make_strategy
+from components.train.peers.distribution import make_strategy, num_local_replicas
 from components.train.peers.lifeline import Watchdog
-from components.train.peers.replicas import num_local_replicas
-from components.train.peers.server_processes import Roll
+from components.train.peers.server_processes import gather_servers
 from components.train.settings.roles import CHIEF, tasks
 from components.train.settings.strategies import PARAMETER_SERVER, check_replicas
 from components.train.settings.worker_spec import TrainingOutcome, WorkerSpec
@@ -46,19 +45,18 @@ def run_worker(spec: WorkerSpec, worker: int) -> None:
     readers = {split: make_reader(spec, manifest, split) for split in ("train", "val")}
     # Starts here, because creating the strategy waits forever for a peer that has died.
     watchdog = Watchdog(spec.stall_seconds)
-    roll = None
+    servers = None
     if settings.strategy == PARAMETER_SERVER:
-        roll = Roll(spec.rendezvous)
         others = [f"{job} {index}" for job, index in tasks(settings.strategy, settings.num_workers) if job != CHIEF]
-        roll.wait_for(others, spec.peer_wait_seconds)
+        servers = gather_servers(spec, others)
     elif settings.num_workers > 1:
-        cluster.meet_peers(spec.rendezvous, worker, settings.num_workers, spec.peer_wait_seconds)
+        cluster.meet_peers(spec.rendezvous, spec.nonce, worker, settings.num_workers, spec.peer_wait_seconds)
     strategy = make_strategy(
         settings.strategy, worker, settings.num_workers, spec.num_replicas, spec.num_threads, spec.shares_gpus
     )
     # Not earlier: TensorFlow sets its own handler when it creates the strategy. Before this, SIGTERM ends the worker.
     wants_to_stop = _listen_for_sigterm()
-    if roll is None:
+    if servers is None:
         check_replicas(config, settings.num_workers, num_local_replicas(strategy, settings.num_workers))
         tf.config.experimental.enable_op_determinism()
         trainee = lockstep_trainee(spec, manifest, worker, strategy, readers, budget, wants_to_stop, watchdog.pat)
@@ -95,8 +93,8 @@ def run_worker(spec: WorkerSpec, worker: int) -> None:
         )
         storage.write_bytes(storage.join(folder, "outcome.json"), outcome.to_json())
     cluster.barrier(strategy)
-    if roll is not None:
-        roll.dismiss()
+    if servers is not None:
+        servers.release()
 
 
 def _listen_for_sigterm() -> Callable[[], bool]:

@@ -38,7 +38,7 @@ def slow_disk(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
         released.wait(10.0)
         write(*args)
 
-    monkeypatch.setattr(checkpoints, "write", write_slowly)
+    monkeypatch.setattr(checkpoints, "write_checkpoint", write_slowly)
     return released
 
 
@@ -116,7 +116,7 @@ except DataError as error:
 
 
 def test_a_disk_that_is_full_is_said_in_one_line_and_leaves_the_checkpoint_before_whole(tmp_path: Path) -> None:
-    path = [str(ROOT), str(ROOT / "tests")]
+    path = [str(ROOT), str(Path(__file__).parent)]
     output = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}\n{_FILLS_THE_DISK}", str(tmp_path)],
         capture_output=True,

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from mutations import flip_a_bit
 
 from components.errors import DataError
 from components.train.checkpoint import checkpoints
@@ -84,13 +85,7 @@ def cut_short(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
 
 
-def change_a_bit(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-@pytest.mark.parametrize("damage", [cut_short, change_a_bit, Path.unlink])
+@pytest.mark.parametrize("damage", [cut_short, flip_a_bit, Path.unlink])
 @pytest.mark.parametrize("file", ["variables.npz", "state.json"])
 def test_a_damaged_checkpoint_is_never_restored_but_the_one_before_it(tmp_path: Path, damage, file: str) -> None:
     write(tmp_path, 1)
@@ -107,7 +102,7 @@ def test_a_damaged_checkpoint_is_never_restored_but_the_one_before_it(tmp_path: 
 
 def test_where_all_are_damaged_training_starts_anew_and_says_so(tmp_path: Path) -> None:
     for epoch in (1, 2):
-        change_a_bit(tmp_path / write(tmp_path, epoch).checkpoint / "variables.npz")
+        flip_a_bit(tmp_path / write(tmp_path, epoch).checkpoint / "variables.npz")
     state, _, said = newest(tmp_path)
     assert state is None
     assert len(said) == 2
@@ -115,7 +110,7 @@ def test_where_all_are_damaged_training_starts_anew_and_says_so(tmp_path: Path) 
 
 def test_the_best_checkpoint_is_refused_if_it_is_damaged(tmp_path: Path) -> None:
     state = write(tmp_path, 1)
-    change_a_bit(tmp_path / state.checkpoint / "variables.npz")
+    flip_a_bit(tmp_path / state.checkpoint / "variables.npz")
     with pytest.raises(DataError, match=r"variables.npz has changed since it was written: its sha256 differs"):
         checkpoints.read_checkpoint(str(tmp_path), state.checkpoint)
 
@@ -137,18 +132,17 @@ def test_a_process_that_is_killed_while_it_writes_leaves_the_last_checkpoint_who
     random = np.random.default_rng(5)
     written = -1
     for _ in range(12):
-        child = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-c", _WRITES_FOR_EVER, str(tmp_path), str(written + 1)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
-        )
-        assert child.stdout is not None
-        written = int(child.stdout.readline())
-        time.sleep(random.uniform(0.0, 0.1))
-        child.send_signal(signal.SIGKILL)
-        written = max([written, *map(int, child.stdout.read().split())])
-        child.wait()
+        ) as child:
+            assert child.stdout is not None
+            written = int(child.stdout.readline())
+            time.sleep(random.uniform(0.0, 0.1))
+            child.send_signal(signal.SIGKILL)
+            written = max([written, *map(int, child.stdout.read().split())])
         found = checkpoints.read_newest(str(tmp_path), lambda text: pytest.fail(text))
         assert found is not None
         state, restored = found

@@ -77,7 +77,7 @@ def test_labels_are_told_in_the_order_of_the_index_and_no_shard_is_read_for_them
 
 def test_a_table_of_other_shards_is_refused(tmp_path: Path, split: SplitSummary) -> None:
     other = msgspec.structs.replace(split, shards=split.shards[::-1])
-    with pytest.raises(DataError, match=r"\.records' tells of [\d,]+ bytes in 'shards/.*', expected [\d,]+"):
+    with pytest.raises(DataError, match=r"\.records' lists [\d,]+ bytes in 'shards/.*', expected [\d,]+"):
         index_split(str(tmp_path), other, 3, single_label=False)
     with pytest.raises(DataError, match=r"\.records' has 35 bytes, expected 6 for each of 7 tiles"):
         index_split(str(tmp_path), split, 9, single_label=False)

@@ -2,14 +2,13 @@
 
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from gate_proxy import GateProxy
-from pods_on_cluster import BUCKET_MARKS, Workplace, dataset_in_bucket, kubectl, workplace
+from pods_on_cluster import BUCKET_MARKS, Workplace, kubectl
 from pods_training import FOREVER, SMALL, BackgroundTraining, kill_process_of, launcher_process, settings, train_in_pods
 from train_fixtures import wait_for
 
@@ -22,29 +21,13 @@ from components.train.launch.pods.task_config import TaskSettings
 from components.train.settings.node_pools import PoolSettings
 from components.train.settings.worker_spec import WorkersFailed
 
-pytestmark = BUCKET_MARKS
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
-    with workplace(tmp_path_factory.mktemp("kube")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    return dataset_in_bucket(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(autouse=True)
-def use_the_workplace(monkeypatch: pytest.MonkeyPatch, place: Workplace) -> None:
-    place.use(monkeypatch)
+pytestmark = [*BUCKET_MARKS, pytest.mark.usefixtures("use_the_workplace")]
 
 
 def test_pods_train_and_a_deleted_or_killed_one_does_not_stop_them(
-    data: tuple[str, Path], place: Workplace, capfd: pytest.CaptureFixture[str]
+    bucket_data: tuple[str, Path], place: Workplace, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    training = BackgroundTraining(settings(data, 1, 30, max_restarts=1), capfd)
+    training = BackgroundTraining(settings(bucket_data, 1, 30, max_restarts=1), capfd)
     training.wait_until(lambda: place.is_training(1))
     kubectl("delete", "pod", "-n", place.namespace, place.pods()["1-1"]["metadata"]["name"], "--wait=false")
     training.wait_until(lambda: place.is_training(2))
@@ -61,7 +44,7 @@ def test_pods_train_and_a_deleted_or_killed_one_does_not_stop_them(
 
 
 def test_workers_outlive_an_absent_api_server_but_not_their_launcher(
-    data: tuple[str, Path], place: Workplace, tmp_path: Path
+    bucket_data: tuple[str, Path], place: Workplace, tmp_path: Path
 ) -> None:
     config = yaml.safe_load(place.kubeconfig.read_text())
     server = config["clusters"][0]["cluster"]
@@ -72,7 +55,7 @@ def test_workers_outlive_an_absent_api_server_but_not_their_launcher(
     server["server"], server["tls-server-name"] = f"https://127.0.0.1:{proxy.port}", match[1]
     (tmp_path / "config").write_text(yaml.safe_dump(config))
     said = tmp_path / "output"
-    with launcher_process(settings(data, 2, FOREVER), said, KUBECONFIG=str(tmp_path / "config")) as launcher:
+    with launcher_process(settings(bucket_data, 2, FOREVER), said, KUBECONFIG=str(tmp_path / "config")) as launcher:
         wait_for(lambda: place.is_training(1) or launcher.poll() is not None)
         proxy.shut()
         time.sleep(30.0)
@@ -85,8 +68,9 @@ def test_workers_outlive_an_absent_api_server_but_not_their_launcher(
     lines = said.read_text().splitlines()
     epochs = [int(found[1]) for line in lines if (found := re.match(r"train \| epoch (\d+)/\d+ done", line))]
     assert epochs == list(range(1, len(epochs) + 1)), "no line was lost or said twice when the connection broke"
-    folder = next(file.path for file in storage.list_files(data[0]) if "/checkpoints/" in file.path).split("/check")[0]
-    assert names_under(storage.join(data[0], folder, "checkpoints")), "the next launch has something to begin with"
+    uri, _ = bucket_data
+    folder = next(file.path for file in storage.list_files(uri) if "/checkpoints/" in file.path).split("/check")[0]
+    assert names_under(storage.join(uri, folder, "checkpoints")), "the next launch has something to begin with"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +87,7 @@ def test_workers_outlive_an_absent_api_server_but_not_their_launcher(
     ],
 )
 def test_pods_that_cannot_start_end_the_launch_with_the_reason(
-    data: tuple[str, Path],
+    bucket_data: tuple[str, Path],
     place: Workplace,
     monkeypatch: pytest.MonkeyPatch,
     image: str | None,
@@ -115,14 +99,14 @@ def test_pods_that_cannot_start_end_the_launch_with_the_reason(
     pool = PoolSettings(**changes).pool()
     limits = Limits(scheduled=2.0, faulty=2.0)
     with pytest.raises(WorkersFailed, match=message):
-        train_in_pods(settings(data, 3, 1, num_workers=1), TaskSettings(pool), StepLog("train"), limits)
+        train_in_pods(settings(bucket_data, 3, 1, num_workers=1), TaskSettings(pool), StepLog("train"), limits)
     assert place.pods() == {}
 
 
 def test_a_loss_that_is_no_number_is_final_and_said_in_the_worker_s_own_words(
-    data: tuple[str, Path], place: Workplace, capfd: pytest.CaptureFixture[str]
+    bucket_data: tuple[str, Path], place: Workplace, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    diverging = settings(data, 4, 3, num_workers=1, max_restarts=3, learning_rate=1e30, warmup_fraction=0.0)
+    diverging = settings(bucket_data, 4, 3, num_workers=1, max_restarts=3, learning_rate=1e30, warmup_fraction=0.0)
     with pytest.raises(DataError, match=r"the loss is (nan|inf) at epoch 1, step \d; lower learning_rate"):
         train_in_pods(diverging, TaskSettings(SMALL), StepLog("train"))
     assert "restart" not in capfd.readouterr().out

@@ -10,6 +10,7 @@ import pytest
 from gate_proxy import GateProxy
 from kubernetes_server import ScriptedKubernetes
 
+from components import retrying
 from components.errors import SettingsError, UnreachableError
 from components.train.launch.pods import api as launch
 from components.train.launch.pods.api import Kubernetes
@@ -20,7 +21,7 @@ JOB: dict[str, Any] = {"metadata": {"name": "job", "namespace": "agrivision"}, "
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedKubernetes]:
-    monkeypatch.setattr(launch, "_FIRST_DELAY_SECONDS", 0.02)
+    monkeypatch.setattr(retrying, "_FIRST_PAUSE_SECONDS", 0.02)
     monkeypatch.setattr(launch, "_TIMEOUT_SECONDS", (1, 1))
     with ScriptedKubernetes() as scripted:
         monkeypatch.setenv("KUBECONFIG", str(scripted.write_kubeconfig(tmp_path)))
@@ -90,7 +91,7 @@ def test_a_token_that_is_never_accepted_is_final(server: ScriptedKubernetes) -> 
 
 def test_an_object_that_was_created_though_the_answer_was_lost_is_found(server: ScriptedKubernetes) -> None:
     server.faults = ["cut after"]
-    with pytest.raises(Refused) as error:
+    with pytest.raises(Refused, match='jobs "another" already exists') as error:
         Kubernetes().create("job", {**JOB, "metadata": {**JOB["metadata"], "name": "another"}})
     assert error.value.status == CONFLICT
     assert ("jobs", "another") in server.objects

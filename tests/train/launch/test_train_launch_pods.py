@@ -121,7 +121,7 @@ def test_an_equal_job_is_taken_over_and_another_one_is_not(
             raise LostLease("lost the lease")
 
     server.frames = [[RUNNING, RUNNING, DONE]]
-    with pytest.raises(LostLease):
+    with pytest.raises(LostLease, match="lost the lease"):
         run(tmp_path, check=lose_the_lease)
     (job,) = [name for kind, name in server.objects if kind == "jobs"]
     with pytest.raises(SettingsError, match=rf"job '{job}' .* runs this training with other pod settings; it"):
@@ -168,7 +168,7 @@ def test_remains_of_an_earlier_launch_are_removed_and_counted_on(server: Scripte
         if server.created("services"):
             raise LostLease("lost the lease")
 
-    with pytest.raises(LostLease):
+    with pytest.raises(LostLease, match="lost the lease"):
         run(tmp_path, check=leave)
     (job,) = [name for kind, name in server.objects if kind == "jobs"]
     server.objects["jobs", job]["status"] = {"conditions": [FAILED]}

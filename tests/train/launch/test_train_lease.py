@@ -14,7 +14,7 @@ from components.train.launch.lease import LostLease, hold
 ROOT = Path(__file__).parents[3]
 _HOLDS = """
 import sys, time
-from components.train.lease import hold
+from components.train.launch.lease import hold
 with hold(sys.argv[1], print):
     print("held", flush=True)
     time.sleep(600)
@@ -42,7 +42,7 @@ def test_a_second_launch_waits_and_a_killed_one_waits_for_nobody(tmp_path: Path)
         assert said[0].endswith("is already running this training; waiting for it to end")
     finally:
         holder.send_signal(signal.SIGKILL)
-        holder.wait()
+        holder.communicate()
     assert entered.wait(5.0)
     thread.join()
 

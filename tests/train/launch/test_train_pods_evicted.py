@@ -7,31 +7,15 @@ from typing import Any
 
 import pytest
 from pods_nodes import nodes, pretended_gpus
-from pods_on_cluster import BUCKET_MARKS, Workplace, dataset_in_bucket, kubectl, workplace
+from pods_on_cluster import BUCKET_MARKS, Workplace, kubectl
 from pods_training import SMALL, BackgroundTraining, settings
 
 from components import environment
 from components.train.launch.pods.job import TRAINING
 from components.train.settings.node_pools import GPU, Pool, PoolSettings
 
-pytestmark = BUCKET_MARKS
+pytestmark = [*BUCKET_MARKS, pytest.mark.usefixtures("use_the_workplace")]
 NUM_EPOCHS = 20
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
-    with workplace(tmp_path_factory.mktemp("kube")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    return dataset_in_bucket(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(autouse=True)
-def use_the_workplace(monkeypatch: pytest.MonkeyPatch, place: Workplace) -> None:
-    place.use(monkeypatch)
 
 
 def assert_resumed_once(training: BackgroundTraining) -> None:
@@ -43,9 +27,9 @@ def assert_resumed_once(training: BackgroundTraining) -> None:
 
 
 def test_workers_of_a_drained_node_wait_for_another_and_go_on(
-    data: tuple[str, Path], place: Workplace, capfd: pytest.CaptureFixture[str]
+    bucket_data: tuple[str, Path], place: Workplace, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    training = BackgroundTraining(settings(data, 1, NUM_EPOCHS), capfd)
+    training = BackgroundTraining(settings(bucket_data, 1, NUM_EPOCHS), capfd)
     training.wait_until(lambda: place.is_training(1))
     names = [node["metadata"]["name"] for node in nodes()]
     label = place.pods()["1-0"]["metadata"]["labels"][TRAINING]
@@ -100,9 +84,13 @@ def rival(place: Workplace, two_gpus: Pool) -> Iterator[dict[str, Any]]:
 
 
 def test_a_worker_that_is_preempted_waits_for_room_and_goes_on(
-    data: tuple[str, Path], place: Workplace, two_gpus: Pool, rival: dict[str, Any], capfd: pytest.CaptureFixture[str]
+    bucket_data: tuple[str, Path],
+    place: Workplace,
+    two_gpus: Pool,
+    rival: dict[str, Any],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    training = BackgroundTraining(settings(data, 2, NUM_EPOCHS), capfd, two_gpus)
+    training = BackgroundTraining(settings(bucket_data, 2, NUM_EPOCHS), capfd, two_gpus)
     training.wait_until(lambda: place.is_training(1))
     kubectl("create", "-f", "-", documents=[rival])
     training.wait_until(lambda: training.says(rf"worker [01] waits for a node: .*Insufficient {GPU}"))

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import yaml
-from pods_on_cluster import BUCKET_MARKS, MANIFESTS, Workplace, dataset_in_bucket, is_installed, kubectl, workplace
+from pods_on_cluster import BUCKET_MARKS, MANIFESTS, Workplace, is_installed, kubectl, workplace
 from pods_training import FOREVER, BackgroundTraining, kill_process_of, launcher_process, settings
 from train_fixtures import wait_for
 
-pytestmark = BUCKET_MARKS
+pytestmark = [*BUCKET_MARKS, pytest.mark.usefixtures("use_the_workplace")]
 
 
 def more_rights() -> list[dict[str, Any]]:
@@ -28,21 +28,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory, place: Workplace) -> tuple[str, Path]:
-    return dataset_in_bucket(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(autouse=True)
-def use_the_workplace(monkeypatch: pytest.MonkeyPatch, place: Workplace) -> None:
-    place.use(monkeypatch)
+@pytest.fixture
+def use_the_workplace(monkeypatch: pytest.MonkeyPatch, use_the_workplace: None) -> None:
     monkeypatch.setenv("AGRIVISION_WORKER_API", "jobset")
 
 
 def test_a_killed_worker_restarts_the_jobset_which_trains_to_its_end(
-    data: tuple[str, Path], place: Workplace, capfd: pytest.CaptureFixture[str]
+    bucket_data: tuple[str, Path], place: Workplace, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    training = BackgroundTraining(settings(data, 1, 30, max_restarts=1), capfd)
+    training = BackgroundTraining(settings(bucket_data, 1, 30, max_restarts=1), capfd)
     training.wait_until(lambda: training.says("epoch 2/30 done"))  # the checkpoint of the first is there
     assert "jobset" in kubectl("get", "jobsets", "-n", place.namespace, "-o", "name")
     worker = place.pods()["1-1"]["metadata"]
@@ -60,9 +54,9 @@ def test_a_killed_worker_restarts_the_jobset_which_trains_to_its_end(
 
 
 def test_the_workers_of_a_jobset_do_not_outlive_their_launcher(
-    data: tuple[str, Path], place: Workplace, tmp_path: Path
+    bucket_data: tuple[str, Path], place: Workplace, tmp_path: Path
 ) -> None:
-    with launcher_process(settings(data, 2, FOREVER), tmp_path / "output") as launcher:
+    with launcher_process(settings(bucket_data, 2, FOREVER), tmp_path / "output") as launcher:
         wait_for(lambda: place.is_training(1) or launcher.poll() is not None)
         assert place.is_running("1-1"), (tmp_path / "output").read_text()
     assert launcher.returncode < 0

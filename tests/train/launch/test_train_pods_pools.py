@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from pods_nodes import pretended_gpus
-from pods_on_cluster import BUCKET_MARKS, Workplace, dataset_in_bucket, workplace
+from pods_on_cluster import BUCKET_MARKS, Workplace
 from pods_training import SMALL, BackgroundTraining, settings, train_in_pods
 
 from components.progress import StepLog
@@ -14,24 +14,8 @@ from components.train.launch.pods.task_config import TaskSettings
 from components.train.settings.node_pools import GPU, PoolSettings
 from components.train.settings.worker_spec import WorkersFailed
 
-pytestmark = BUCKET_MARKS
+pytestmark = [*BUCKET_MARKS, pytest.mark.usefixtures("use_the_workplace")]
 L4 = {"cloud.google.com/gke-accelerator": "nvidia-l4"}
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
-    with workplace(tmp_path_factory.mktemp("kube")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    return dataset_in_bucket(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(autouse=True)
-def use_the_workplace(monkeypatch: pytest.MonkeyPatch, place: Workplace) -> None:
-    place.use(monkeypatch)
 
 
 @pytest.fixture
@@ -42,10 +26,10 @@ def gpu_node() -> Iterator[str]:
 
 
 def test_workers_of_a_gpu_profile_land_on_its_labelled_and_tainted_node_with_a_gpu_each(
-    data: tuple[str, Path], place: Workplace, gpu_node: str, capfd: pytest.CaptureFixture[str]
+    bucket_data: tuple[str, Path], place: Workplace, gpu_node: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     pool = PoolSettings(profile="gke-gpu-l4", cpu=SMALL.cpu, memory=SMALL.memory, shared_memory="64Mi").pool()
-    training = BackgroundTraining(settings(data, 1, 10), capfd, pool)
+    training = BackgroundTraining(settings(bucket_data, 1, 10), capfd, pool)
     training.wait_until(lambda: place.is_training(1))
     pods = place.pods()
     assert {key: pod["spec"]["nodeName"] for key, pod in pods.items()} == {"1-0": gpu_node, "1-1": gpu_node}
@@ -55,7 +39,7 @@ def test_workers_of_a_gpu_profile_land_on_its_labelled_and_tainted_node_with_a_g
 
 
 def test_who_wants_more_gpus_than_there_are_or_none_is_kept_off_that_node(
-    data: tuple[str, Path], place: Workplace, gpu_node: str
+    bucket_data: tuple[str, Path], place: Workplace, gpu_node: str
 ) -> None:
     pool = PoolSettings(
         profile="gke-gpu-l4", cpu=SMALL.cpu, memory=SMALL.memory, shared_memory="64Mi", accelerator_count="4"
@@ -64,6 +48,6 @@ def test_who_wants_more_gpus_than_there_are_or_none_is_kept_off_that_node(
     for each, message in ((pool, f"Insufficient {GPU}"), (stranger, "untolerated taint")):
         with pytest.raises(WorkersFailed, match=f"worker 0 waited 2 s for a node: .*{message}"):
             train_in_pods(
-                settings(data, 2, 1, num_workers=1), TaskSettings(each), StepLog("train"), Limits(scheduled=2.0)
+                settings(bucket_data, 2, 1, num_workers=1), TaskSettings(each), StepLog("train"), Limits(scheduled=2.0)
             )
     assert place.pods() == {}

@@ -123,7 +123,7 @@ def test_workers_do_not_outlive_their_launcher(data: Path, tmp_path: Path) -> No
 def lone_worker(data: Path, training_id: str, tmp_path: Path, output: Path, **changes: object) -> subprocess.Popen:
     """Starts worker 1 of 2, whose peer never comes."""
     spec = WorkerSpec.read(data / "training" / training_id / "logs/launch-1/attempt-1-spec.json")
-    changes = {"num_workers": 2, "rendezvous": "127.0.0.1:1", **changes}
+    changes = {"num_workers": 2, "strategy": "multi_worker_mirrored", "rendezvous": "127.0.0.1:1", **changes}
     changed(spec, **changes).write(tmp_path / "spec.json")
     task = {"cluster": {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}, "task": {"type": "worker", "index": 1}}
     with output.open("w") as file:
@@ -139,8 +139,8 @@ def lone_worker(data: Path, training_id: str, tmp_path: Path, output: Path, **ch
 def test_a_worker_that_cannot_find_its_peers_says_try_again(
     data: Path, undisturbed: TrainingReceipt, tmp_path: Path
 ) -> None:
-    worker = lone_worker(data, undisturbed.training_id, tmp_path, tmp_path / "output", peer_wait_seconds=1.0)
-    assert worker.wait(timeout=60.0) == EXIT_TRY_AGAIN
+    with lone_worker(data, undisturbed.training_id, tmp_path, tmp_path / "output", peer_wait_seconds=1.0) as worker:
+        assert worker.wait(timeout=60.0) == EXIT_TRY_AGAIN
     assert "error: worker 1 of 2 gave up waiting for its peers after 1 s" in (tmp_path / "output").read_text()
 
 
@@ -154,4 +154,5 @@ def test_a_worker_that_has_nothing_to_say_still_sees_its_launcher_go(
         assert worker.wait(timeout=30.0) == EXIT_TRY_AGAIN
     finally:
         worker.kill()
+        worker.wait()
     assert "gave up" not in (tmp_path / "output").read_text()

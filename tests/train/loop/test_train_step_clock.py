@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 
 from components.train.loop.step_clock import LoopTime, StepClock
@@ -20,7 +22,11 @@ def run(clock: StepClock, hands: Hands, waits: list[float], step_seconds: float,
             yield wait
 
     stream = batches()
-    while group := clock.take(stream, count):
+    while True:
+        with clock.waiting():
+            group = list(itertools.islice(stream, count))
+        if not group:
+            break
         hands.now += step_seconds
         clock.stepped(len(group))
         hands.now += 0.25  # a line is written

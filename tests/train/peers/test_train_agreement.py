@@ -1,11 +1,11 @@
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from train_fixtures import free_address
 
 from components.train.peers.agreement import describe_difference
 
@@ -41,11 +41,6 @@ def test_the_replica_that_differs_is_named(rows: list, num_local: int, expected:
     assert expected in difference
     assert bool(expected) == bool(difference)
     assert "\n" not in difference
-
-
-def free_address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"127.0.0.1:{server.getsockname()[1]}"
 
 
 def test_a_planted_divergence_is_found_by_all_workers_which_name_the_one() -> None:

@@ -1,15 +1,13 @@
 import concurrent.futures
-import socket
 import time
 
 import pytest
+from train_fixtures import free_address
 
-from components.train.peers.cluster import LostPeer, meet_peers, task_of
+from components.train.peers.cluster import meet_peers, task_of
+from components.train.peers.rendezvous import LostPeer
 
-
-def free_address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"127.0.0.1:{server.getsockname()[1]}"
+NONCE = "0123456789abcdef"
 
 
 def test_workers_leave_together_whoever_comes_first() -> None:
@@ -17,7 +15,7 @@ def test_workers_leave_together_whoever_comes_first() -> None:
 
     def work(worker: int) -> None:
         time.sleep(delays[worker])
-        meet_peers(address, worker, 3, wait_seconds=20.0)
+        meet_peers(address, NONCE, worker, 3, wait_seconds=20.0)
         left.append(time.monotonic())
 
     started = time.monotonic()
@@ -31,7 +29,7 @@ def test_workers_leave_together_whoever_comes_first() -> None:
 def test_a_worker_does_not_wait_for_ever(present: list[int]) -> None:
     address = free_address()
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        futures = [pool.submit(meet_peers, address, worker, 3, 1.0) for worker in present]
+        futures = [pool.submit(meet_peers, address, NONCE, worker, 3, 1.0) for worker in present]
         for future in futures:
             with pytest.raises(LostPeer, match="of 3 gave up waiting for its peers after 1 s"):
                 future.result(timeout=10.0)

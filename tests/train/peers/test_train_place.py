@@ -69,13 +69,13 @@ def test_the_first_process_of_a_container_heeds_sigterm(tmp_path: Path) -> None:
         "import time; from components.train.peers.lifeline import heed_sigterm; heed_sigterm(); print('on', flush=True)"
     )
     script += "; time.sleep(30)"
-    process = subprocess.Popen(
+    with subprocess.Popen(
         ["unshare", "--pid", "--fork", "--kill-child", sys.executable, "-c", script],
         cwd=Path(__file__).parents[3],
         stdout=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"on\n"
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    os.kill(int(children[0]), 15)
-    assert process.wait(timeout=10.0) == EXIT_STOPPED
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"on\n"
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(children[0]), 15)
+        assert process.wait(timeout=10.0) == EXIT_STOPPED

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from components.train.settings.config import TrainConfig
-from components.train.step.schedule import learning_rate
+from components.train.step.schedule import learning_rate, peak_rate
 
 
 def rates(num_steps: int = 10, **tuning: object) -> list[float]:
@@ -49,4 +49,4 @@ def test_one_cycle_rises_from_a_25th_and_falls_to_almost_nothing() -> None:
 @pytest.mark.parametrize(("batch", "reference", "expected"), [(64, 0, 0.1), (64, 32, 0.2), (8, 32, 0.025)])
 def test_the_rate_is_scaled_with_the_global_batch(batch: int, reference: int, expected: float) -> None:
     config = TrainConfig(learning_rate=0.1, global_batch_size=batch, reference_batch_size=reference)
-    assert config.peak_rate(batch) == pytest.approx(expected)
+    assert peak_rate(config) == pytest.approx(expected)

@@ -107,10 +107,11 @@ class WorkerProcess:
 
     def _follow(self, log_path: Path) -> None:
         assert self.process.stdout is not None
-        # Unbuffered: closing a buffered file on a full disk would fail.
-        with contextlib.suppress(OSError), open(log_path, "wb", buffering=0) as log_file:
-            for line in self.process.stdout:
+        with self.process.stdout as lines:
+            # Unbuffered: closing a buffered file on a full disk would fail.
+            with contextlib.suppress(OSError), open(log_path, "wb", buffering=0) as log_file:
+                for line in lines:
+                    self.output.add(line)
+                    log_file.write(line.encode())
+            for line in lines:  # after a full disk: the worker reports it and must not block on its output
                 self.output.add(line)
-                log_file.write(line.encode())
-        for line in self.process.stdout:  # after a full disk: the worker reports it and must not block on its output
-            self.output.add(line)

@@ -2,9 +2,12 @@
 
 import contextlib
 import dataclasses
+import secrets
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import msgspec
 
 from components.train.launch.local.process import WorkerProcess
 from components.train.settings.roles import make_tf_config, task_name
@@ -41,7 +44,9 @@ class ProcessGang:
         """Writes the processes' spec, but starts none of them."""
         *addresses, rendezvous = _free_addresses(len(tasks) + 1)
         spec_path = work_dir / f"attempt-{attempt}-spec.json"
-        make_spec(rendezvous if len(tasks) > 1 else "").write(spec_path)
+        spec = make_spec(rendezvous if len(tasks) > 1 else "")
+        msgspec.structs.replace(spec, nonce=secrets.token_hex()).write(spec_path)
+        spec_path.chmod(0o600)  # who knows the nonce may pass for a worker
         return cls(tasks, addresses, spec_path, str(work_dir / f"attempt-{attempt}"), temporary)
 
     def start(self) -> list[WorkerProcess]:

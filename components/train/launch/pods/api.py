@@ -1,7 +1,5 @@
 """The only place that talks to the Kubernetes API; what is done about its answers stands in api_answers.py."""
 
-import random
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,21 +8,12 @@ import urllib3.exceptions
 from kubernetes import client, config
 
 from components import environment
-from components.errors import SettingsError, UnreachableError
-from components.train.launch.pods.api_answers import (
-    NOT_FOUND,
-    UNAUTHORIZED,
-    Answer,
-    Refused,
-    may_pass,
-    reason_of,
-    retry_after,
-    server_time,
-)
+from components.errors import SettingsError
+from components.retrying import NoAnswer, ask_patiently, may_pass, retry_after
+from components.train.launch.pods.api_answers import NOT_FOUND, UNAUTHORIZED, Answer, Refused, reason_of, server_time
 
 _TOKEN_TRIES = 5
 _PATIENCE_SECONDS = 180.0
-_FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 0.5, 8.0
 _TIMEOUT_SECONDS = (5, 20)  # to connect, to answer
 _LOG_TIMEOUT_SECONDS = (5, 60)  # to connect, from one line to the next
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -119,15 +108,15 @@ class Kubernetes:
     ) -> Answer:
         what = f"{what} in namespace {namespace!r}"
         path = _COLLECTIONS[kind].format(namespace) + path
-        deadline = time.monotonic() + (self._patience if patience is None else patience)
-        delay, tokens_left = _FIRST_DELAY_SECONDS, _TOKEN_TRIES
-        while True:
-            wait = delay
+        tokens_left = _TOKEN_TRIES
+
+        def no_answer(reason: str, seconds: float = 0.0) -> NoAnswer:
+            return NoAnswer(f"cannot {what}: the API server does not answer, {reason[:200]}; run again", seconds)
+
+        def ask() -> Answer:
+            nonlocal tokens_left
             try:
                 content, _, headers = self._call(method, path, query or {}, body, _TIMEOUT_SECONDS)
-                if isinstance(content, dict):
-                    return Answer(content, server_time(headers))
-                reason = "the answer is no JSON object"
             except client.ApiException as error:
                 reason = reason_of(error.status, error.body, error.reason)
                 if error.status == UNAUTHORIZED and tokens_left:
@@ -135,13 +124,14 @@ class Kubernetes:
                     self._load()
                 elif not may_pass(error.status):
                     raise Refused(what, error.status, reason) from error
-                wait = max(delay, retry_after(error.headers))
+                raise no_answer(reason, retry_after(error.headers)) from error
             except urllib3.exceptions.HTTPError as error:
-                reason = str(error)
-            if time.monotonic() + wait > deadline:
-                raise UnreachableError(f"cannot {what}: the API server does not answer, {reason[:200]}; run again")
-            time.sleep(wait * random.uniform(1.0, 1.3))  # never before the server wants it
-            delay = min(2 * delay, _LONGEST_DELAY_SECONDS)
+                raise no_answer(str(error)) from error
+            if not isinstance(content, dict):
+                raise no_answer("the answer is no JSON object")
+            return Answer(content, server_time(headers))
+
+        return ask_patiently(ask, self._patience if patience is None else patience)
 
     def _call(
         self,

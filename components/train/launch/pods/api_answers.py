@@ -1,11 +1,10 @@
 """What the answers of the Kubernetes API mean, and what is done about each.
 
-| answer                                           | what is done                                                      |
-|--------------------------------------------------|-------------------------------------------------------------------|
-| none (refused, reset, no name, too late)         | asked again after a while that doubles, with jitter               |
-| 408, 429, 500, 502, 503, 504                     | the same; after as long as Retry-After says, where it says so     |
-| 401                                              | the token is read anew, as Kubernetes renews it; asked again      |
-| 400, 403, 404, 409, 422 and all others           | final: one line names the object, the reason and the way out      |
+| answer                                 | what is done                                                                |
+|----------------------------------------|-----------------------------------------------------------------------------|
+| none, or one that may pass             | asked again, see components/retrying.py                                     |
+| 401                                    | the token is read anew, as Kubernetes renews it; asked again, a few times   |
+| 400, 403, 404, 409, 422 and all others | final: one line names the object, the reason and the way out                |
 
 What is asked again may have been done the first time: whoever creates an object must expect to find it.
 """
@@ -22,7 +21,6 @@ import msgspec
 from components.errors import EXIT_SETTINGS, AgrivisionError
 
 UNAUTHORIZED, NOT_FOUND, CONFLICT = 401, 404, 409
-_PASSING = frozenset({408, 429, 500, 502, 503, 504})
 _WAYS_OUT = {
     UNAUTHORIZED: "the account's token is not accepted, even when it is read anew",
     403: "the account of the train step needs the launcher's Role in that namespace, see manifests/base",
@@ -64,23 +62,12 @@ class Answer:
     server_time: float
 
 
-def may_pass(status: int) -> bool:
-    """Tells whether the same request may succeed later; 0 is the status of a connection that broke."""
-    return status == 0 or status in _PASSING
-
-
 def reason_of(status: int, body: str | bytes | None, reason: str | None) -> str:
     """Returns, in one line, why a request failed: from the Status object that Kubernetes answers with, if it did."""
     try:
         return " ".join(str(msgspec.json.decode(body or b"")["message"]).split())
     except (msgspec.DecodeError, TypeError, KeyError):
         return f"HTTP {status} {' '.join((reason or '').split())}".strip()
-
-
-def retry_after(headers: Mapping[str, str] | None) -> float:
-    """Returns the seconds that the server wants to be left alone for."""
-    given = (headers or {}).get("Retry-After", "")
-    return float(given) if given.isdecimal() else 0.0
 
 
 def server_time(headers: Mapping[str, str]) -> float:

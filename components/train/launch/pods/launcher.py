@@ -7,6 +7,7 @@ running pods of its training and takes them over.
 import contextlib
 import dataclasses
 import hashlib
+import secrets
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -162,7 +163,9 @@ class WorkerPods:
         """Writes the pods' spec, and returns the attempt, which is not created yet."""
         gang = dataclasses.replace(training, attempt=number)
         uri = storage.join(directory.uri, f"attempt-{number}-spec.json")
-        told = msgspec.structs.replace(spec, addresses=gang.addresses, rendezvous=gang.rendezvous)
+        told = msgspec.structs.replace(
+            spec, addresses=gang.addresses, rendezvous=gang.rendezvous, nonce=secrets.token_hex()
+        )
         storage.write_bytes(uri, told.to_json())
         gang = dataclasses.replace(gang, pod=dataclasses.replace(gang.pod, spec_uri=uri))
         return Attempt(self._api, gang, log, self._limits)

@@ -1,0 +1,1 @@
+"""The keys of TRAIN_CONFIG, in parts: network, loss, optimizer, schedule, …."""

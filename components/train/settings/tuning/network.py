@@ -11,8 +11,7 @@ BANDS = ("auto", "rgb", "rgb_nir", "rgb_nir_ndvi")
 IMAGENET_WEIGHTS = "imagenet"
 # Keras 3 weights, Keras 3 models, and Keras 2 files, the format of the published weights.
 WEIGHTS_SUFFIXES = (".weights.h5", ".keras", ".h5")
-# Our names, and Keras' names for the policies. Weights, logits, loss and optimizer are float32 in all of them.
-PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

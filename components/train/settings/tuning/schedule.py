@@ -33,8 +33,3 @@ class ScheduleSettings:
         at_most=1,
     )
     step_decay_factor: float = setting(0.1, 'Factor that "step" multiplies the rate by.', above=0, at_most=1)
-
-    def peak_rate(self, global_batch_size: int) -> float:
-        """Returns the learning rate after warm-up."""
-        scale = global_batch_size / self.reference_batch_size if self.reference_batch_size else 1.0
-        return self.learning_rate * scale

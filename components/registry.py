@@ -1,13 +1,33 @@
-"""The pointer to the version in production: `production.json` under models_uri, moved by compare-and-swap."""
+"""The models under models_uri: a folder for each version that was pushed, and the pointer to the one in production.
+
+The pointer is `production.json`, and is moved by compare-and-swap.
+"""
 
 from components import storage
 from components.contracts import Production
 from components.errors import AgrivisionError, DataError, SettingsError
-from components.registry.versions import card_uri, pointer_uri
+
+CARD = "card.json"
+POINTER = "production.json"
+
+
+def version_uri(models_uri: str, version: str) -> str:
+    """Returns the folder of a version."""
+    return storage.join(models_uri, "versions", version)
+
+
+def card_uri(models_uri: str, version: str) -> str:
+    """Returns the card of a version, which is written last: a version without one does not exist."""
+    return storage.join(version_uri(models_uri, version), CARD)
+
+
+def pointer_uri(models_uri: str) -> str:
+    """Returns the pointer to the version in production."""
+    return storage.join(models_uri, POINTER)
 
 
 def read_production(models_uri: str) -> tuple[Production | None, str | None]:
-    """Returns what is in production, None if nothing is, and the token that move_production takes.
+    """Returns what is in production, or None, and the token that move_production takes.
 
     Raises:
       DataError: if the pointer cannot be read.
@@ -20,7 +40,7 @@ def read_production(models_uri: str) -> tuple[Production | None, str | None]:
 
 
 def require_production(models_uri: str, version: str | None, production: Production | None) -> None:
-    """Refuses to go on if production is not the version that the model was evaluated against.
+    """Checks that production is still the version that the model was evaluated against.
 
     Raises:
       AgrivisionError: if another push won.
@@ -34,10 +54,10 @@ def require_production(models_uri: str, version: str | None, production: Product
 
 
 def move_production(models_uri: str, version: str, before: Production | None, token: str | None) -> None:
-    """Points production at `version`, which must be published already, if it is still what `token` stands for.
+    """Points production at `version`, which must already be published, if `token` is still current.
 
     Raises:
-      AgrivisionError: if it is not: another push won.
+      AgrivisionError: if it is not current: another push won.
     """
     after = Production(version=version)
     if before is not None:
@@ -47,11 +67,11 @@ def move_production(models_uri: str, version: str, before: Production | None, to
 
 
 def rollback(models_uri: str) -> str:
-    """Points production at the version before, and returns a line that says so. Repeated, it goes back further.
+    """Points production at the previous version and returns a line for the log; each further call goes back by one.
 
     Raises:
-      SettingsError: if nothing is in production, or nothing was before.
-      DataError: if the version before is gone.
+      SettingsError: if nothing is in production, or there is no previous version.
+      DataError: if the previous version is gone.
       AgrivisionError: if somebody else moved production meanwhile.
     """
     production, token = read_production(models_uri)
@@ -63,7 +83,7 @@ def rollback(models_uri: str) -> str:
     if target is None:
         raise SettingsError(f"no version was in production in {models_uri!r} before {production.version}")
     if not storage.exists(card_uri(models_uri, target)):
-        raise DataError(f"version {target} is not in {models_uri!r} any more, production stays at {production.version}")
+        raise DataError(f"version {target} is no longer in {models_uri!r}; production stays at {production.version}")
     earlier = production.earlier
     after = Production(version=target, previous=earlier[-1] if earlier else None, earlier=earlier[:-1])
     _swap(models_uri, after, production, token)
