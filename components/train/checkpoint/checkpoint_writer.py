@@ -1,4 +1,4 @@
-"""Writes checkpoints in a thread of its own, while training goes on."""
+"""Writes checkpoints in a background thread while training continues."""
 
 import concurrent.futures
 import errno
@@ -14,27 +14,28 @@ from components.train.checkpoint import checkpoints
 from components.train.checkpoint.checkpoints import TrainingState
 from components.train.checkpoint.snapshot import WEIGHTS, copy_to_host
 
-# Another attempt would find the same.
+# Another attempt would fail in the same way.
 _HOPELESS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class CheckpointWriter:
-    """Takes a copy of the variables, which is all that a step waits for, and writes it meanwhile; one at a time.
+    """Copies the variables and writes the copy in the background, one at a time; training only waits for the copy.
 
     Attributes:
       root: Folder of the checkpoints.
-      variables: What they hold, by name.
-      stalls: Seconds that the calling thread stood still, for each checkpoint.
+      variables: The variables to save, by name.
+      stalls: Seconds that the calling thread was paused, for each checkpoint.
     """
 
     def __init__(self, root: str, variables: Mapping[str, Any], keep: int, every_seconds: float, writes: bool) -> None:
-        """Makes a writer to the folder `root`.
+        """Creates a writer to the folder `root`.
 
         Args:
-          variables: by name, from snapshot.named_variables.
-          keep: How many checkpoints are kept, as in checkpoints.write_checkpoint.
-          every_seconds: From one checkpoint to when the next is due; 0 for never.
-          writes: Whether this worker writes; one does, the others only keep step.
+          root: Folder of the checkpoints.
+          variables: By name, from snapshot.named_variables.
+          keep: How many checkpoints to keep, as in checkpoints.write_checkpoint.
+          every_seconds: Time after a checkpoint when the next one is due; 0 for never.
+          writes: Whether this worker writes; only one does, the others ignore calls.
         """
         self.stalls: list[float] = []
         self.root, self.variables = root, variables
@@ -45,18 +46,19 @@ class CheckpointWriter:
         self._pending: concurrent.futures.Future[None] | None = None
 
     def is_due(self) -> bool:
-        """Tells whether it is time for a checkpoint within the epoch; not while the one before is on its way."""
+        """Returns whether a checkpoint within the epoch is due; never while the previous one is being written."""
         is_idle = self._pending is None or self._pending.done()
         return self._writes and 0 < self._every_seconds <= time.monotonic() - self._last and is_idle
 
     def save(self, state: TrainingState, started: float | None = None) -> None:
-        """Begins to write a checkpoint, once the one before is written.
+        """Starts writing a checkpoint, after waiting for the previous one.
 
         Args:
-          started: time.monotonic() when training came to stand still for it; None for now.
+          state: The state to save.
+          started: time.monotonic() when training paused for it; None for now.
 
         Raises:
-          DataError: if the one before could not be written.
+          DataError: If the previous one could not be written.
         """
         if not self._writes:
             return
@@ -67,27 +69,27 @@ class CheckpointWriter:
         self.stalls.append(self._last - started)
 
     def wait(self) -> None:
-        """Returns when all that was begun is written.
+        """Waits until the last checkpoint is written.
 
         Raises:
-          DataError: if it could not be written.
+          DataError: If it could not be written.
         """
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.result()
 
     def check(self) -> None:
-        """Raises what went wrong since, as wait does, without waiting."""
+        """Raises the error of the last checkpoint, if it failed, without waiting for it."""
         if self._pending is not None and self._pending.done():
             self.wait()
 
     def _write(self, arrays: dict[str, NDArray[Any]], state: TrainingState) -> None:
         for name, array in arrays.items():
-            # A step can have a loss that is a number and a gradient that is none.
+            # A step can have a finite loss, but a gradient that is not finite.
             if name.startswith(WEIGHTS) and array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise DataError(
-                    f"weights are no longer numbers at epoch {state.epoch + 1}, after step {state.step}; lower "
-                    "learning_rate; the checkpoint before is kept"
+                    f"weights are no longer finite at epoch {state.epoch + 1}, after step {state.step}; lower "
+                    "learning_rate; the previous checkpoint is kept"
                 )
         try:
             checkpoints.write_checkpoint(self.root, arrays, state, self._keep)
@@ -95,6 +97,6 @@ class CheckpointWriter:
             if error.errno not in _HOPELESS:
                 raise
             raise DataError(
-                f"cannot write checkpoint {state.checkpoint} under {self.root!r}: {error.strerror}; the one before it "
-                "is whole: make room, and run again to go on from there"
+                f"cannot write checkpoint {state.checkpoint} under {self.root!r}: {error.strerror}; the previous one "
+                "is intact: make room, and run again to continue from there"
             ) from error

@@ -1,8 +1,8 @@
-"""Checkpoints: `checkpoints/epoch-<epoch>-step-<step>/` in the training's folder, whole or not there.
+"""Checkpoints: `checkpoints/epoch-<epoch>-step-<step>/` in the training's folder, either complete or absent.
 
-Each has its variables in `variables.npz`, and in `state.json`, which comes last, where training stands and the sha256
-of the former. One whose bytes are not those that were written is never restored: the one before it is. Imports no
-TensorFlow.
+Each has its variables in `variables.npz`, and the state of training with the sha256 of that file in `state.json`, which
+is written last. A checkpoint whose bytes have changed is never restored; the one before it is restored instead. Imports
+no TensorFlow.
 """
 
 import contextlib
@@ -28,15 +28,16 @@ _VARIABLES = "variables.npz"
 
 
 class TrainingState(Document, frozen=True, kw_only=True):
-    """Where a training stands.
+    """How far a training has come.
 
     Attributes:
       epoch, step: The next step to take; `step` counts within the epoch.
       global_step: Steps taken since the first epoch.
       loss_sum: Sum of the losses of this epoch's steps so far.
-      best_epoch, best_checkpoint: The best epoch so far and the checkpoint at its end; -1 and "" before the first end.
+      best_epoch, best_checkpoint: The best epoch so far and the checkpoint at its end; -1 and "" during the first
+        epoch.
       history: One entry per finished epoch.
-      seconds: Spent so far, over all restarts.
+      seconds: Seconds spent so far, over all restarts.
       files: sha256 of each of the checkpoint's other files, by name; empty until it is written.
     """
 
@@ -52,20 +53,23 @@ class TrainingState(Document, frozen=True, kw_only=True):
 
     @property
     def best(self) -> EpochMetrics | None:
-        """The best epoch so far."""
+        """The best epoch so far; None before the first one ends."""
         return self.history[self.best_epoch] if self.history else None
 
     @property
     def checkpoint(self) -> str:
-        """The name of the checkpoint in this state; sorts by age."""
+        """The name of a checkpoint of this state; names sort by age."""
         return f"epoch-{self.epoch:05d}-step-{self.step:09d}"
 
 
 def write_checkpoint(root: str, arrays: Mapping[str, NDArray[Any]], state: TrainingState, keep: int) -> None:
-    """Writes a checkpoint under `root`, and then removes those that nobody needs any more.
+    """Writes a checkpoint under `root`, and then removes those that are no longer needed.
 
     Args:
-      keep: How many are kept, the last ones; and besides, for each of them, that of its best epoch.
+      root: Folder of the checkpoints.
+      arrays: The variables, by name.
+      state: The state of training.
+      keep: How many of the latest checkpoints to keep. The checkpoint of each one's best epoch is kept too.
     """
     with _staging(root) as folder:
         with open(folder / _VARIABLES, "wb") as file:
@@ -84,17 +88,17 @@ def write_checkpoint(root: str, arrays: Mapping[str, NDArray[Any]], state: Train
 
 
 def read_checkpoint(root: str, name: str) -> tuple[TrainingState, dict[str, NDArray[Any]]]:
-    """Returns the checkpoint of that name.
+    """Returns the state and the variables of a checkpoint.
 
     Raises:
-      DataError: if it is not there, or not what was written.
+      DataError: If the checkpoint is missing, or has changed since it was written.
     """
     state = _read_state(root, name)
     uri = storage.join(root, name, _VARIABLES)
     try:
         with storage.local_copy(uri) as path:
             if _sha256(path) != state.files.get(_VARIABLES):
-                raise DataError(f"{uri} is not what was written: its sha256 is another")
+                raise DataError(f"{uri} has changed since it was written: its sha256 differs")
             with np.load(path, allow_pickle=False) as arrays:
                 return state, dict(arrays)
     except FileNotFoundError as error:
@@ -104,19 +108,21 @@ def read_checkpoint(root: str, name: str) -> tuple[TrainingState, dict[str, NDAr
 
 
 def read_newest(root: str, say: Callable[[str], None]) -> tuple[TrainingState, dict[str, NDArray[Any]]] | None:
-    """Returns the newest checkpoint that is what was written, or None if there is none.
+    """Returns the newest intact checkpoint, or None if there is none.
 
-    What is damaged or half is removed, so that training can write it anew; for the one process that writes here.
+    Removes damaged and incomplete checkpoints, so that training can write them again. Call this only in the process
+    that writes checkpoints.
 
     Args:
-      say: is told of each that is damaged.
+      root: Folder of the checkpoints.
+      say: Called with a message for each damaged checkpoint.
     """
     _remove_remains(root)
     for name in reversed(names_under(root)):
         try:
             return read_checkpoint(root, name)
         except DataError as error:
-            say(f"checkpoint {name} is damaged and left out, going back to the one before it: {error}")
+            say(f"checkpoint {name} is damaged, falling back to the one before it: {error}")
             whole_folder.remove(storage.join(root, name), last=STATE)
     return None
 
@@ -144,7 +150,7 @@ def _folders(root: str) -> dict[str, set[str]]:
 
 
 def _remove_remains(root: str) -> None:
-    """Removes what is left of checkpoints whose writing or removal was cut short."""
+    """Removes the remains of checkpoints whose writing or removal was interrupted."""
     for name, files in _folders(root).items():
         if STATE not in files:
             whole_folder.remove(storage.join(root, name), last=STATE)
@@ -155,7 +161,7 @@ def _remove_remains(root: str) -> None:
 
 @contextlib.contextmanager
 def _staging(root: str) -> Iterator[Path]:
-    """Yields a folder to write a checkpoint to; beside the others where it can, so that a rename publishes it."""
+    """Yields a folder to write a checkpoint to, next to the others if local, so that a rename publishes it."""
     if storage.is_remote(root):
         with tempfile.TemporaryDirectory() as temporary:
             yield Path(temporary)

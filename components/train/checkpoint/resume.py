@@ -1,4 +1,4 @@
-"""Where a training goes on: at the newest whole checkpoint, the same for all workers."""
+"""Resumes a training from the newest intact checkpoint, the same one on all workers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,13 +13,13 @@ from components.train.peers.rendezvous import LostPeer
 
 
 def resume(strategy: Any, root: str, variables: Mapping[str, Any], worker: int, num_workers: int) -> TrainingState:
-    """Gives the variables what they had at the newest checkpoint under `root`, if there is one, and returns the state.
+    """Restores the variables from the newest checkpoint under `root`, if there is one, and returns its state.
 
-    The chief looks for it and the others take the same, whatever they see: one that a file system shows to some of them
-    later is no reason to go apart.
+    The chief chooses the checkpoint and the others load the same one, because a file system may show new files to some
+    machines later than to others.
 
     Raises:
-      LostPeer: if a worker does not find the chief's checkpoint.
+      LostPeer: If a worker cannot read the chief's checkpoint.
     """
     state, arrays = TrainingState(), None
     if worker == 0:
@@ -35,8 +35,8 @@ def resume(strategy: Any, root: str, variables: Mapping[str, Any], worker: int, 
                 state, arrays = checkpoints.read_checkpoint(root, name)
             except DataError as error:
                 raise LostPeer(
-                    f"worker {worker} cannot go on from checkpoint {name} as worker 0 does: {error}; is data_root the "
-                    "same folder for all of them?"
+                    f"worker {worker} cannot resume from worker 0's checkpoint {name}: {error}; is data_root the "
+                    "same folder for all workers?"
                 ) from error
     if arrays is not None:
         copy_to_device(arrays, variables)
@@ -44,10 +44,10 @@ def resume(strategy: Any, root: str, variables: Mapping[str, Any], worker: int, 
 
 
 def restore_best(root: str, name: str, variables: Mapping[str, Any]) -> None:
-    """Gives the variables of a model, without its optimizer, what they had at the checkpoint of that name.
+    """Restores the variables of a model, without its optimizer, from the checkpoint with that name.
 
     Raises:
-      DataError: if it is not there, or not what was written.
+      DataError: If the checkpoint is missing, or has changed since it was written.
     """
     _, arrays = checkpoints.read_checkpoint(root, name)
     copy_to_device(arrays, variables, partial=True)

@@ -1,4 +1,4 @@
-"""The variables of a training as arrays on the host, and back: what a checkpoint holds. Imports no TensorFlow."""
+"""Copies a training's variables to arrays on the host, for a checkpoint, and back. Imports no TensorFlow."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-WEIGHTS = "model/"  # how the names of the model's own variables begin
+WEIGHTS = "model/"  # prefix of the names of the model's own variables
 
 
 def named_variables(model: Any, average: Any = None, optimizer: Any = None) -> dict[str, Any]:
-    """Returns the tf.Variables of these by names that are the same in every process that builds the same.
+    """Returns the tf.Variables of these objects, by names that are the same in every process that builds the same.
 
-    Keras numbers layers by process, so a variable's place counts, and the last part of its name.
+    Keras numbers layers per process, so a name consists of the variable's place and the last part of its Keras name.
 
     Args:
       model: keras.Model.
-      average, optimizer: have variables as public attributes, or in lists of lists of such; None if there is none.
+      average, optimizer: Objects with variables, or nested lists of variables, as public attributes; None for none.
     """
     named = {f"{WEIGHTS}{place:05d}/{each.name}": each.value for place, each in enumerate(model.variables)}
     for name, module in (("average", average), ("optimizer", optimizer)):
@@ -38,18 +38,20 @@ def _flattened(path: str, value: Any) -> dict[str, Any]:
 
 
 def copy_to_host(variables: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-    """Returns copies that no later step changes."""
+    """Returns copies of the variables that later steps do not change."""
     return {name: np.asarray(variable.numpy()) for name, variable in variables.items()}
 
 
 def copy_to_device(arrays: Mapping[str, NDArray[Any]], variables: Mapping[str, Any], partial: bool = False) -> None:
-    """Gives each of the variables its array.
+    """Assigns each variable its array.
 
     Args:
-      partial: There may be arrays for which there is no variable, e.g. of the optimizer where only the model is wanted.
+      arrays: Values by name.
+      variables: Variables by name.
+      partial: Ignore arrays without a variable, e.g. the optimizer's when only the model is restored.
 
     Raises:
-      ValueError: if they are those of another model.
+      ValueError: If the arrays belong to another model.
     """
     unused = [] if partial else sorted(set(arrays) - set(variables))
     for name in [*sorted(set(variables) - set(arrays)), *unused]:

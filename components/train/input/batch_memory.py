@@ -1,6 +1,6 @@
-"""Memory for batches, used again as soon as nobody looks at a batch any more.
+"""Memory for batches, reused as soon as a batch is no longer referenced.
 
-New memory has to be cleared by the system page by page, which takes a twentieth of the time of decoding a tile into it.
+The system must clear new memory page by page, which takes a twentieth of the time of decoding a tile into it.
 """
 
 from collections import defaultdict, deque
@@ -10,18 +10,18 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-_ALIGNMENT = 64  # bytes; at which TensorFlow uses an array as it is, where it would copy another
+_ALIGNMENT = 64  # bytes; TensorFlow copies arrays with a smaller alignment
 
 
 class BatchMemory:
-    """Gives out arrays, and takes their memory back when the last array or tensor that looks into it is gone."""
+    """Hands out arrays, and takes their memory back when the last array or tensor that uses it is gone."""
 
     def __init__(self) -> None:
-        # A deque is safe among threads; by size, of which a reader has one for each part of a batch.
+        # Free memory by size in bytes; a reader needs one size per part of a batch. A deque is thread-safe.
         self._free: defaultdict[int, deque[NDArray[np.uint8]]] = defaultdict(deque)
 
     def array(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-        """Returns an array with any content, uint8, C-contiguous, that as_tensor can share."""
+        """Returns a C-contiguous uint8 array with arbitrary content, whose memory as_tensor can share."""
         num_bytes = int(np.prod(shape))
         free = self._free[num_bytes]
         try:
@@ -32,7 +32,7 @@ class BatchMemory:
 
 
 class _Loan:
-    """What an array stands on: lives as long as any view of it, and then returns the memory."""
+    """Owner of an array's memory: lives as long as any view of it, and then returns the memory."""
 
     def __init__(
         self, memory: NDArray[np.uint8], start: int, shape: tuple[int, ...], free: deque[NDArray[np.uint8]]
@@ -50,5 +50,5 @@ class _Loan:
 
 
 def as_tensor(array: NDArray[np.uint8] | NDArray[np.float32]) -> tf.Tensor:
-    """Returns a tensor on the host in the memory of an array of BatchMemory, which must not be written any more."""
+    """Returns a host tensor that shares the memory of an array of BatchMemory; do not write to the array afterwards."""
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())

@@ -1,4 +1,4 @@
-"""Reads tiles within a graph, which runs in another process than it was made in: in a worker of parameter servers."""
+"""Reads tiles within a graph, which the chief builds and a worker of the parameter server strategy runs."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -15,11 +15,11 @@ from components.train.input.reader import Reader
 
 @dataclasses.dataclass(frozen=True)
 class Places:
-    """Where tiles lie: all that a worker is told of them.
+    """Locations of tiles: all that a worker needs to read them.
 
     Attributes:
       uris: Their shards, string [n].
-      offsets: Where their records begin, header included, bytes, int64 [n].
+      offsets: Start of each record in its shard, at its header, in bytes, int64 [n].
     """
 
     uris: NDArray[np.str_]
@@ -27,7 +27,7 @@ class Places:
 
 
 class PlaceReader(Reader):
-    """A reader whose batches are Places of whole global batches; whoever gets them reads and decodes."""
+    """A reader whose batches are the Places of whole global batches; the receiver reads and decodes the tiles."""
 
     def batches(self, plan: NDArray[np.int64], first_step: int = 0) -> Iterator[tuple[int, Any]]:
         """Yields (step, Places) for the rows of `plan`, int64 [steps, n], from `first_step` on."""
@@ -40,11 +40,12 @@ class PlaceReader(Reader):
 def read_tiles(
     uris: Any, offsets: Any, num_tiles: int, bands: Sequence[str], num_classes: int, image_size_px: int, ratio: int
 ) -> tuple[Any, Any, Any]:
-    """Reads and decodes tiles, the very pixels that a Reader gives.
+    """Reads and decodes tiles, with exactly the same pixels as Reader.
 
     Args:
-      uris, offsets: as in Places, [num_tiles].
-      bands, num_classes, image_size_px, ratio: as of a Reader.
+      uris, offsets: As in Places, [num_tiles].
+      num_tiles: Number of tiles n.
+      bands, num_classes, image_size_px, ratio: As in Reader.
 
     Returns:
       image: uint8 [n, S, S, B].
@@ -52,11 +53,11 @@ def read_tiles(
       labels: float32 [n, C].
 
     Raises:
-      tf.errors.DataLossError, tf.errors.InvalidArgumentError: when run, for damaged records.
+      tf.errors.DataLossError, tf.errors.InvalidArgumentError: When run, if a record is damaged.
     """
 
     def record_at(uri: Any, offset: Any) -> Any:
-        # No TFRecordDataset can begin within a file; the operation behind it can.
+        # TFRecordDataset cannot start in the middle of a file; the operation behind it can.
         rest = tf.raw_ops.TFRecordDatasetV2(
             filenames=uri[tf.newaxis], compression_type="", buffer_size=0, byte_offsets=offset[tf.newaxis]
         )

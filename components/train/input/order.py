@@ -1,7 +1,7 @@
-"""Which records are read at which step: pure functions of (seed, epoch), whatever the number of workers.
+"""Decides which records are read at which step, with pure functions of (seed, epoch), for any number of workers.
 
-A global batch is cut into equal, contiguous slices, one per worker, so that N workers together see
-what one worker would see. Everything is random access: to start at some step is to start at some row.
+A global batch is cut into equal, contiguous slices, one per worker, so that N workers together see what one worker
+would see. Plans allow random access: starting at a step means starting at a row.
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from components.train.input.sampling import balanced_order
 
-NO_RECORD = -1  # fills the last global batch of an evaluation
+NO_RECORD = -1  # pads the last global batch of an evaluation
 
 
 def epoch_order(num_records: int, seed: int, epoch: int) -> NDArray[np.int64]:
@@ -27,12 +27,18 @@ def train_plan(
     epoch: int,
     sampling_weights: NDArray[np.float64] | None = None,
 ) -> NDArray[np.int64]:
-    """Returns the records of this worker, int64 [steps, global_batch_size / num_workers].
+    """Returns this worker's records for training, int64 [steps, global_batch_size / num_workers].
 
-    The last global batch is left out unless it is full; another epoch has other records in it.
+    An incomplete last global batch is left out; each epoch leaves out different records.
 
     Args:
-      sampling_weights: How often a record is read, [N], from sampling.sampling_weights; None reads each once.
+      num_records: Number of records N.
+      global_batch_size: Over all workers.
+      worker: Number of this worker.
+      num_workers: Number of workers.
+      seed: Seed of the training.
+      epoch: The epoch, from 0.
+      sampling_weights: How often to read each record, [N], from sampling.sampling_weights; None reads each once.
     """
     num_steps = num_records // global_batch_size
     if sampling_weights is None:
@@ -43,9 +49,9 @@ def train_plan(
 
 
 def evaluation_plan(num_records: int, global_batch_size: int, worker: int, num_workers: int) -> NDArray[np.int64]:
-    """Returns the records of this worker, in order, int64 [steps, global_batch_size / num_workers].
+    """Returns this worker's records for evaluation, in order, int64 [steps, global_batch_size / num_workers].
 
-    Every record occurs once, over all workers; the last global batch is filled up with NO_RECORD.
+    Over all workers, every record occurs once; the last global batch is padded with NO_RECORD.
     """
     num_steps = -(-num_records // global_batch_size)
     order = np.full(num_steps * global_batch_size, NO_RECORD, np.int64)
@@ -54,7 +60,7 @@ def evaluation_plan(num_records: int, global_batch_size: int, worker: int, num_w
 
 
 def batch_positions(global_batch_size: int, worker: int, num_workers: int) -> NDArray[np.int32]:
-    """Returns the place of this worker's tiles in the global batch, int32 [global_batch_size / num_workers]."""
+    """Returns the positions of this worker's tiles in the global batch, int32 [global_batch_size / num_workers]."""
     local = global_batch_size // num_workers
     return np.arange(worker * local, (worker + 1) * local, dtype=np.int32)
 

@@ -1,7 +1,7 @@
-"""The input of one worker: records by plan, decoded as late as possible, straight into batches, uint8 to the device.
+"""The input of one worker: reads records by plan and decodes them straight into batches, as uint8 for the device.
 
-Threads instead of tf.data: each decodes a whole tile into its place in the batch, so that pixels are written once. The
-decoder works without the interpreter's lock, and what is left under it takes a twentieth of the time.
+It uses threads instead of tf.data: each decodes whole tiles into their places in the batch, so pixels are written once.
+The decoder releases Python's global lock; the work under the lock takes a twentieth of the time.
 """
 
 import concurrent.futures
@@ -25,9 +25,9 @@ from components.train.input.order import NO_RECORD
 from components.train.input.shard_index import ShardIndex
 from components.train.input.xla import compiled
 
-_BATCHES_AHEAD = 1  # of the one that is waited for; more of them leave the processor's cache before they are used
-_MOST_TILES_PER_TASK = 8  # enough to be worth handing over; fewer where a batch has fewer for each thread
-_REMOTE_THREADS = 32  # a bucket answers in tens of milliseconds, whatever the processor does meanwhile
+_BATCHES_AHEAD = 1  # prefetched batches; more would leave the CPU cache before they are used
+_MOST_TILES_PER_TASK = 8  # enough to pay for the handover; fewer if a batch has fewer tiles per thread
+_REMOTE_THREADS = 32  # a bucket answers in tens of milliseconds, during which the CPU is free
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,10 +35,10 @@ class Batch:
     """This worker's part of a global batch.
 
     Attributes:
-      parts: RGB, uint8 [n, S, S, 3], and where there is NIR, uint8 [n, S, S, 1].
-      valid_bits: uint8 [n, S, S / 8 rounded up], a bit a pixel, 1 where it counts, the highest first.
+      parts: RGB, uint8 [n, S, S, 3], and NIR if there is one, uint8 [n, S, S, 1].
+      valid_bits: uint8 [n, S, S / 8 rounded up], one bit per pixel, highest bit first, 1 if the pixel counts.
       labels: float32 [n, C].
-      weights: float32 [n], 0 for a place that holds no tile.
+      weights: float32 [n], 0 for a place without a tile.
     """
 
     parts: tuple[tf.Tensor, ...]
@@ -48,26 +48,26 @@ class Batch:
 
     @property
     def image(self) -> tf.Tensor:
-        """The bands in one, uint8 [n, S, S, B], joined on the device: a GPU does at once what costs the reader time."""
+        """All bands in one tensor, uint8 [n, S, S, B], joined on the device, because it would cost the reader time."""
         return compiled(_joined)(*self.parts) if len(self.parts) > 1 else self.parts[0]
 
     @property
     def valid(self) -> tf.Tensor:
-        """Where pixels count, uint8 [n, S, S, 1], 1 or 0, unpacked on the device."""
+        """Mask of the pixels that count, uint8 [n, S, S, 1], 1 or 0, unpacked on the device."""
         return compiled(tfrecords.unpack_bits)(self.valid_bits)
 
 
 def _joined(rgb: tf.Tensor, nir: tf.Tensor) -> tf.Tensor:
     if tf.config.list_physical_devices("GPU"):
         return tfrecords.join_bands([rgb, nir])
-    # On a processor, joining moves one byte after the other; a sum takes many at once, and an eighth of the time.
+    # On a CPU, joining moves one byte at a time; a sum processes many at once, in an eighth of the time.
     unchanged = [[0, 0]] * 3
     return tf.pad(rgb, [*unchanged, [0, nir.shape[-1]]]) + tf.pad(nir, [*unchanged, [rgb.shape[-1], 0]])
 
 
 @dataclasses.dataclass(frozen=True)
 class _Arrays:
-    """A batch while it is filled."""
+    """A batch while it is being filled."""
 
     parts: tuple[NDArray[np.uint8], ...]
     valid_bits: NDArray[np.uint8]
@@ -79,9 +79,9 @@ class Reader:
     """Reads one split.
 
     Attributes:
-      index: Where its records are.
-      bands: The dataset's bands.
-      num_classes: C.
+      index: Locations of the split's records.
+      bands: The dataset's bands that the model reads.
+      num_classes: Number of classes C.
       image_size_px: Side S of the decoded tiles.
       ratio: From tfrecords.decoder_ratio.
       num_threads: Threads that read and decode.
@@ -100,7 +100,7 @@ class Reader:
         Nothing before `first_step` is read or decoded.
 
         Raises:
-          DataError: for a damaged record; names the shard.
+          DataError: If a record is damaged or its shard is gone; names the shard.
         """
         steps = iter(range(first_step, len(plan)))
         memory = BatchMemory()
@@ -128,8 +128,8 @@ class Reader:
         """Decodes one serialized record to image uint8 [S, S, B], valid uint8 [S, S, 1], labels float32 [C].
 
         Raises:
-          DamagedImage: if an image is damaged.
-          ValueError: if it is no record of a tile.
+          DamagedImage: If an image is damaged.
+          ValueError: If it is not a tile's record.
         """
         arrays = self._empty(1, BatchMemory())
         self._decode_into(serialized, arrays, 0)
@@ -137,10 +137,10 @@ class Reader:
         return np.concatenate([part[0] for part in arrays.parts], axis=-1), valid, arrays.labels[0]
 
     def tile_ids(self, records: NDArray[np.int64]) -> list[str]:
-        """Returns the names of the tiles of these records.
+        """Returns the tile names of these records.
 
         Raises:
-          DataError: for a damaged record; names the shard.
+          DataError: If a record is damaged; names the shard.
         """
         return [deserialize(self.index.read(int(record)), self.num_classes).tile_id for record in records]
 
@@ -151,9 +151,9 @@ class Reader:
         decoders: concurrent.futures.Executor,
         fetchers: concurrent.futures.Executor | None,
     ) -> tuple[_Arrays, list[concurrent.futures.Future[None]]]:
-        """Begins to fill a batch, whose arrays are complete when all of the tasks are."""
+        """Starts filling a batch; its arrays are complete when all tasks are done."""
         arrays = self._empty(len(records), memory)
-        # A place without a tile shows the first one; its weight is 0.
+        # A place without a tile holds record 0, with weight 0.
         numbers = [max(int(record), 0) for record in records]
         reads: list[Callable[[], bytes]] = [lambda number=number: self.index.read(number) for number in numbers]  # type: ignore[misc]
         if fetchers is not None:
@@ -166,7 +166,9 @@ class Reader:
                 try:
                     self._decode_into(reads[place](), arrays, place)
                 except FileNotFoundError as error:
-                    raise DataError(f"shard {self.index.uri(numbers[place])!r} is gone; run the shard step") from error
+                    raise DataError(
+                        f"shard {self.index.uri(numbers[place])!r} is gone; run the shard step again"
+                    ) from error
                 except (DamagedImage, ValueError) as error:
                     where = f"record {numbers[place]} of the split, in shard {self.index.uri(numbers[place])!r}"
                     reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -1,6 +1,6 @@
 """Balanced sampling: how often an epoch reads each record, so that rare classes are seen as often as frequent ones.
 
-Pure functions of the labels and of (seed, epoch); every worker computes the same plan and takes its slices of it.
+Pure functions of the labels and of (seed, epoch): all workers compute the same plan, and each takes its slices of it.
 """
 
 import numpy as np
@@ -8,20 +8,20 @@ from numpy.typing import NDArray
 
 
 def effective_number(counts: NDArray[np.float64], beta: float) -> NDArray[np.float64]:
-    """Returns (1 - beta ** n) / (1 - beta), how many tiles n tiles are worth (Cui et al. 2019, equation 2)."""
+    """Returns the effective number of n tiles, (1 - beta ** n) / (1 - beta) (Cui et al. 2019, equation 2)."""
     return np.asarray((1.0 - beta**counts) / (1.0 - beta), np.float64)
 
 
 def sampling_weights(labels: NDArray[np.bool_], sampling: str, beta: float) -> NDArray[np.float64]:
-    """Returns how much oftener a record is read than the average one, float64 [N], mean 1.
+    """Returns how often each record is read, relative to the average, float64 [N], mean 1.
 
-    A class weighs the inverse of its number of tiles, or of its effective number; a tile weighs as much as its rarest
-    class. Tiles without any class count as a class of their own.
+    A class's weight is the inverse of its number of tiles, or of its effective number; a tile has the weight of its
+    rarest class. Tiles without any class form a class of their own.
 
     Args:
       labels: Whether the tile has the class, [N, C].
       sampling: "inverse_frequency" or "effective_number".
-      beta: of effective_number.
+      beta: The beta of effective_number.
     """
     columns = [*labels.T, ~labels.any(axis=1)]  # [C + 1][N]
     counts = np.maximum([float(np.count_nonzero(column)) for column in columns], 1.0)
@@ -33,14 +33,17 @@ def sampling_weights(labels: NDArray[np.bool_], sampling: str, beta: float) -> N
 
 
 def balanced_order(weights: NDArray[np.float64], seed: int, epoch: int) -> NDArray[np.int64]:
-    """Returns the records of an epoch in order, int64 [N]; a record occurs `weights` times, rounded up or down.
+    """Returns the records of an epoch in order, int64 [N]; each occurs `weights` times, rounded up or down.
 
-    Systematic sampling: points at equal distances on the line of all weights, from a random start. Over the epochs each
-    record comes as often as its weight says, and in none of them much more or less. Which records share a point
-    depends on their order on the line, so that is drawn anew each epoch.
+    Uses systematic sampling: the weights are laid end to end on a line, and points at equal distances, from a random
+    start, select records. Over many epochs, each record occurs as often as its weight says, and in no epoch much more
+    or less often. The order of the records on the line decides which of them compete for a point, so each epoch draws a
+    new order.
 
     Args:
-      weights: from sampling_weights, [N].
+      weights: From sampling_weights, [N].
+      seed: Seed of the training.
+      epoch: The epoch, from 0.
     """
     generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, epoch])))
     num_records = len(weights)

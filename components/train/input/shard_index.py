@@ -1,7 +1,7 @@
-"""Where each record of a split lies, so that any of them can be read by itself.
+"""Index of the records of a split, for random access to each of them.
 
-Told by the split's table of records, so that no shard is read for it. It gives a true permutation of the whole split at
-every epoch without a shuffle buffer: nothing but the batch at hand is in memory.
+It is built from the split's record table, without reading a shard. It allows a true permutation of the whole split in
+every epoch without a shuffle buffer: only the current batch is in memory.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from components.records.record_table import read_table
 
 _NUM_THREADS = 32  # a bucket answers in tens of milliseconds
 
-Places = NDArray[np.integer[Any]]  # unsigned, of 32 bits where they suffice: twelve bytes a record
+Places = NDArray[np.integer[Any]]  # unsigned, with 32 bits if they suffice: twelve bytes per record in total
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,9 +30,9 @@ class ShardIndex:
     Attributes:
       uris: The shards.
       shard: Index into `uris`, [N].
-      offset: Where the record's bytes begin in its shard, [N].
-      length: How many bytes it has, [N].
-      label_bits: As of a RecordTable, [N, C / 8 rounded up].
+      offset: Start of the record's content in its shard, after the header, in bytes, [N].
+      length: Length of the record's content in bytes, [N].
+      label_bits: As in RecordTable, [N, C / 8 rounded up].
     """
 
     uris: tuple[str, ...]
@@ -52,7 +52,7 @@ class ShardIndex:
         """Returns the serialized record.
 
         Raises:
-          DataError: if its bytes are not those that were written; names the shard.
+          DataError: If its bytes have changed since they were written; names the shard.
         """
         uri, offset, length = self.uri(record), int(self.offset[record]), int(self.length[record])
         start = offset - HEADER.size
@@ -69,10 +69,10 @@ class ShardIndex:
 
 
 def index_split(data_root: str, split: SplitSummary, num_classes: int, single_label: bool) -> ShardIndex:
-    """Indexes the shards of a split, all records or only those with exactly one class.
+    """Indexes the records of a split; with `single_label`, only those with exactly one class.
 
     Raises:
-      DataError: if a shard is missing or of another size than the manifest says, or the table of records is.
+      DataError: If a shard or the record table is missing, or its size differs from the manifest's.
     """
     table = read_table(data_root, split, num_classes)
     uris = tuple(storage.join(data_root, shard.path) for shard in split.shards)

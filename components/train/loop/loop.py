@@ -1,4 +1,4 @@
-"""The training loop of one worker. All workers run it in lockstep and come to the same results."""
+"""The training loop of one worker. All workers run it in lockstep and get the same results."""
 
 import contextlib
 import itertools
@@ -24,7 +24,7 @@ from components.train.settings.worker_spec import ENDED_EARLY, ENDED_OUT_OF_TIME
 from components.train.step import objective
 from components.train.step.schedule import learning_rate
 
-_MAX_NAMES = 64  # of tiles, in one line
+_MAX_NAMES = 64  # tile names per message
 
 
 class Stopped(Exception):
@@ -32,11 +32,11 @@ class Stopped(Exception):
 
 
 def run_epochs(trainee: Trainee, state: TrainingState) -> tuple[TrainingState, str]:
-    """Trains from `state` to the end, and returns the last state and what ended it, one of spec.ENDED_*.
+    """Trains from `state` to the end; returns the last state and why training ended, one of worker_spec.ENDED_*.
 
     Raises:
-      DataError: if the loss is no longer a number, or a record is damaged.
-      Stopped: if a worker was asked to stop.
+      DataError: If the loss is no longer finite, or a record is damaged.
+      Stopped: If a worker was asked to stop.
     """
     config = trainee.config
     observers = Observers(trainee, state)
@@ -46,7 +46,7 @@ def run_epochs(trainee: Trainee, state: TrainingState) -> tuple[TrainingState, s
         wishes = trainee.wishes_of_all()
         if wishes.stop:
             raise _stop(trainee, state)
-        # A budget that was spent before the first step still gets one, or there would be no model.
+        # Even if time was up before the first step, that step is taken, or there would be no model.
         if wishes.finish and state.global_step:
             return _finish_within_epoch(trainee, state, observers, LoopTime()), ENDED_OUT_OF_TIME
         started = time.monotonic()
@@ -62,7 +62,7 @@ def run_epochs(trainee: Trainee, state: TrainingState) -> tuple[TrainingState, s
 
 
 def _train_epoch(trainee: Trainee, state: TrainingState, observers: Observers) -> tuple[TrainingState, bool]:
-    """Trains to the epoch's end, or until time is up; returns whether it got to the end."""
+    """Trains to the epoch's end, or until time is up; returns the state and whether the epoch is complete."""
     config = trainee.config
     plan = order.train_plan(
         len(trainee.train_reader.index),
@@ -73,7 +73,7 @@ def _train_epoch(trainee: Trainee, state: TrainingState, observers: Observers) -
         state.epoch,
         trainee.sampling_weights,
     )
-    if state.step == len(plan):  # it was stopped while it was validated
+    if state.step == len(plan):  # training was stopped during the epoch's validation
         return state, True
     batches = trainee.train_reader.batches(plan, state.step)
     observers.epoch_begins(compiles=unfreezing.begins_stage(config, state.epoch))
@@ -91,12 +91,12 @@ def _train_epoch(trainee: Trainee, state: TrainingState, observers: Observers) -
                 state, step=state.step + 1, global_step=state.global_step + 1, loss_sum=state.loss_sum + loss
             )
         observers.steps_done(state, losses)
-        # Added up over all workers, so that all of them stop after the same step, whoever was asked.
+        # Wishes are summed over all workers, so that all stop after the same step, whichever was asked.
         if wishes.stop:
             raise _stop(trainee, state)
         if wishes.finish and state.step < len(plan):
             return state, False
-        if wishes.save and state.step < len(plan):  # at the epoch's end there is one anyway
+        if wishes.save and state.step < len(plan):  # the epoch's end is saved anyway
             _save(trainee, state)
     return state, True
 
@@ -110,7 +110,7 @@ def _next_group(trainee: Trainee, batches: Iterator[tuple[int, Batch]], clock: S
 def _finish_within_epoch(
     trainee: Trainee, state: TrainingState, observers: Observers, epoch_time: LoopTime
 ) -> TrainingState:
-    """Returns the state to export from, where time is up: what was learned of this epoch counts if it is better."""
+    """Returns the state to export when time is up: this epoch's weights count if they are the best so far."""
     if state.step == 0:
         return state
     observers.out_of_time(state)
@@ -125,10 +125,10 @@ def _finish_within_epoch(
 
 
 def _measure(trainee: Trainee, state: TrainingState, started: float, epoch_time: LoopTime) -> EpochMetrics:
-    """Validates, and returns the point of the learning curve.
+    """Validates, and returns the epoch's metrics.
 
     Raises:
-      Stopped: if a worker was asked to stop.
+      Stopped: If a worker was asked to stop.
     """
     validation_started = time.monotonic()
     with trainee.average.in_model() if trainee.average else contextlib.nullcontext():
@@ -145,7 +145,7 @@ def _measure(trainee: Trainee, state: TrainingState, started: float, epoch_time:
         learning_rate=learning_rate(trainee.config, state.global_step, trainee.num_steps),
         seconds=time.monotonic() - started,
         tiles_per_second=epoch_time.steps_per_second * trainee.config.global_batch_size,
-        # In lockstep all wait for the slowest.
+        # In lockstep, all wait for the slowest.
         input_wait_share=max(cluster.gather(trainee.strategy, epoch_time.input_wait_share)),
     )
 
@@ -159,7 +159,7 @@ def _save(trainee: Trainee, state: TrainingState) -> TrainingState:
 
 
 def _stop(trainee: Trainee, state: TrainingState) -> Stopped:
-    """Writes a checkpoint, if there is none of this state, and returns what ends training at all workers."""
+    """Writes a checkpoint, and returns the exception that ends training on all workers."""
     state = _save(trainee, state)
     trainee.writer.wait()
     cluster.barrier(trainee.strategy)
@@ -188,7 +188,7 @@ def _validate(trainee: Trainee) -> tuple[float, float] | None:
     for number, batch in reader.batches(plan):
         losses, weights, batch_counts, stops = trainee.validation_step(batch, float(trainee.wants_to_stop()))
         trainee.pat()
-        if stops and number + 1 < len(plan):  # by the last batch there is nothing left to save
+        if stops and number + 1 < len(plan):  # after the last batch, validation is done anyway
             return None
         loss_sum, weight_sum, counts = loss_sum + losses, weight_sum + weights, counts + batch_counts
     loss = loss_sum / weight_sum

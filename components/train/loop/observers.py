@@ -1,4 +1,4 @@
-"""All by which a training is watched while it works: its clock, its lines, its curves."""
+"""Reports on a training while it runs: its clock, its log lines and its curves."""
 
 import datetime
 import time
@@ -12,7 +12,7 @@ from components.train.loop.trainee import Trainee
 
 
 class Observers:
-    """Tells the chief's readers how the training goes, and every worker where its time went."""
+    """Writes the chief's log lines and curves, and measures on every worker where its time goes."""
 
     def __init__(self, trainee: Trainee, state: TrainingState) -> None:
         self.clock = StepClock()
@@ -21,29 +21,29 @@ class Observers:
         self._before = LoopTime(), LoopTime()
 
     def epoch_begins(self, *, compiles: bool) -> None:
-        """Notes that an epoch begins, or goes on; whether its first call compiles anew."""
+        """Records the start or continuation of an epoch; `compiles` says whether its first call compiles."""
         self._before = self.clock.total, self.clock.compiling
         self.clock.start(compiles=compiles)
 
     @property
     def epoch_time(self) -> LoopTime:
-        """Of this epoch, as far as this process took it: of the calls that did not compile, if there was one."""
+        """This process's time in this epoch, without calls that compiled, unless there were no others."""
         total, compiling = self._before
         time = self.clock.total - total
         return time if time.num_steps else self.clock.compiling - compiling
 
     def steps_done(self, state: TrainingState, losses: list[float]) -> None:
-        """Notes a call of the device, whose last step led to `state`."""
+        """Records a call of the device, whose last step led to `state`."""
         self.clock.stepped(len(losses))
         self._lines.steps_done(state, losses[-1], self.clock)
         self._curves.steps_done(state, losses, self.clock)
 
     def out_of_time(self, state: TrainingState) -> None:
-        """Notes that training ends within an epoch."""
+        """Records that training ends within an epoch."""
         self._lines.out_of_time(state)
 
     def epoch_done(self, metrics: EpochMetrics, is_best: bool) -> None:
-        """Notes the end of an epoch, validated and saved."""
+        """Records the end of an epoch, after validation and checkpoint."""
         self._lines.epoch_done(metrics, is_best)
         self._curves.epoch_done(metrics)
 
@@ -52,18 +52,18 @@ _SECONDS = 2.0
 
 
 class ProgressLines:
-    """Writes the chief's lines."""
+    """Writes the chief's progress lines."""
 
     def __init__(self, trainee: Trainee) -> None:
         self._trainee = trainee
         self._is_chief = trainee.worker == 0
         self._said = time.monotonic()
-        self._last = LoopTime()  # of the clock, at the last line
+        self._last = LoopTime()  # the clock's total at the last line
         self._stepped = time.monotonic()
-        self._between_epochs = 0.0  # seconds of the last validation and checkpoint
+        self._between_epochs = 0.0  # seconds that the last validation and checkpoint took
 
     def steps_done(self, state: TrainingState, loss: float, clock: StepClock) -> None:
-        """Notes that steps were taken, up to `state`, the last of them with this loss."""
+        """Writes a line about the steps up to `state`, at most every few seconds; `loss` is the last step's."""
         self._stepped = time.monotonic()
         stretch = clock.total - self._last
         if not self._is_chief or not stretch.num_steps or self._stepped - self._said < _SECONDS:
@@ -78,7 +78,7 @@ class ProgressLines:
         )
 
     def _eta(self, state: TrainingState, clock: StepClock) -> datetime.timedelta:
-        """Returns how long it will take, at the rate so far, unless it ends earlier by itself."""
+        """Returns the expected remaining time at the rate so far; early stopping may shorten it."""
         steps_left = self._trainee.num_steps - state.global_step
         validations_left = self._trainee.config.epochs - state.epoch
         seconds = steps_left / clock.total.steps_per_second + validations_left * self._between_epochs
@@ -88,7 +88,7 @@ class ProgressLines:
         return datetime.timedelta(seconds=round(seconds))
 
     def out_of_time(self, state: TrainingState) -> None:
-        """Writes that training ends within an epoch."""
+        """Writes a line that time is up within an epoch."""
         if self._is_chief:
             where = f"epoch {state.epoch + 1}, step {state.step} of {self._trainee.steps_per_epoch}"
             log("train", f"train_max_seconds is up at {where}; validating what was learned so far")

@@ -1,4 +1,4 @@
-"""Where the time of the training loop goes: into waiting for input, or into steps."""
+"""Measures where the training loop spends its time: waiting for input, or taking steps."""
 
 import contextlib
 import dataclasses
@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 
 @dataclasses.dataclass(frozen=True)
 class LoopTime:
-    """A stretch of the loop.
+    """The time of a stretch of the loop.
 
     Attributes:
       waiting: Seconds in which the loop waited for a batch, and the device for the loop.
-      stepping: The other seconds: the device took steps and the loop waited for it. What the loop does between two
-        calls, such as writing a line of progress, is in here too.
+      stepping: All other seconds, in which the device took steps while the loop waited for it. Includes the loop's work
+        between two calls, such as writing a progress line.
       num_steps: Steps taken.
     """
 
@@ -23,17 +23,17 @@ class LoopTime:
 
     @property
     def seconds(self) -> float:
-        """Seconds in all."""
+        """Waiting and stepping together."""
         return self.waiting + self.stepping
 
     @property
     def input_wait_share(self) -> float:
-        """Share of the time in which the loop waited for input, in 0..1; 0 of no time at all."""
+        """Share of the time spent waiting for input, in 0..1; 0 if no time has passed."""
         return self.waiting / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def steps_per_second(self) -> float:
-        """0 of no time at all."""
+        """Steps per second; 0 if no time has passed."""
         return self.num_steps / self.seconds if self.seconds > 0 else 0.0
 
     def __add__(self, other: "LoopTime") -> "LoopTime":
@@ -46,15 +46,15 @@ class LoopTime:
 
 
 class StepClock:
-    """Divides the loop's time between the two places where it stands still: the next batch, and the call of the device.
+    """Divides the loop's time between the two places where it blocks: the next batch, and the call of the device.
 
-    A call returns with the losses of its steps, so that the device has nothing to do while the loop waits for a batch:
-    what is counted as waiting is time that faster input would save. On a processor that decodes and trains, decoding
-    also slows the steps down; that is counted as stepping, and only a comparison with training on one batch shows it.
+    A call returns the losses of its steps, so the device is idle while the loop waits for a batch: time counted as
+    waiting is time that faster input would save. On a CPU that both decodes and trains, decoding also slows down the
+    steps; that counts as stepping, and only a comparison with training on a single batch reveals it.
 
     Attributes:
-      total: Of all calls but those that compile: they take seconds to minutes, and say nothing of the others.
-      compiling: Of the calls that compile.
+      total: Time of all calls except those that compile, which take seconds to minutes and are not typical.
+      compiling: Time of the calls that compile.
     """
 
     def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
@@ -66,10 +66,10 @@ class StepClock:
         self._waited = 0.0
 
     def start(self, *, compiles: bool = False) -> None:
-        """Begins to count, at the first step of an epoch.
+        """Starts counting, at the first step of an epoch.
 
         Args:
-          compiles: The next call compiles anew; the very first one does in any case.
+          compiles: Whether the next call compiles; the very first one always does.
         """
         self._compiles = self._compiles or compiles
         self._mark = self._now()
@@ -82,7 +82,7 @@ class StepClock:
         self._waited = self._now() - began
 
     def stepped(self, num_steps: int) -> None:
-        """Counts the time since the last call, or the epoch's start, that was not waiting as that of so many steps."""
+        """Counts the time since the last call or the epoch's start, minus the waiting, as that of `num_steps` steps."""
         now = self._now()
         call = LoopTime(self._waited, now - self._mark - self._waited, num_steps)
         self._waited, self._mark = 0.0, now

@@ -1,9 +1,9 @@
-"""The curves of a training as TensorBoard reads them: `events/` in its folder, written by the chief while it trains.
+"""Writes a training's curves for TensorBoard, to `events/` in the training's folder; the chief writes while it trains.
 
     tensorboard --logdir <data_root>/training
 
-In a local folder the file grows as training goes on. In a bucket nothing grows, so it is written anew at each epoch's
-end and once a minute. Watching is not worth a training: if the file cannot be written, one line says so.
+In a local folder, the file grows during training. Objects in a bucket cannot grow, so there the file is rewritten once
+a minute and at the end of each epoch. If the file cannot be written, one log line says so and training continues.
 """
 
 import os
@@ -25,20 +25,22 @@ from components.train.loop.step_clock import LoopTime, StepClock
 from components.train.loop.trainee import Trainee
 from components.train.step.schedule import learning_rate
 
-_POINTS_PER_EPOCH = 500  # a point is 100 bytes, and a screen some 2,000 pixels wide
+_POINTS_PER_EPOCH = 500  # a point is 100 bytes, and a screen about 2,000 pixels wide
 _FLUSH_SECONDS = 2.0
 _UPLOAD_SECONDS = 60.0
-_VERSION = "brain.Event:2"  # what TensorFlow's own writer begins a file with
+_VERSION = "brain.Event:2"  # TensorFlow's own writer starts a file with this
 
 
 class EventFile:
-    """Appends scalars to a new event file of TensorBoard's form, a TFRecord file of `tf.Event` messages."""
+    """Appends scalars to a new event file in TensorBoard's format, a TFRecord file of `tf.Event` messages."""
 
     def __init__(self, folder_uri: str, first_step: int) -> None:
-        """Begins a file in the folder.
+        """Starts a file in the folder.
 
         Args:
-          first_step: Points at or after it in older files were of steps that are taken again: TensorBoard drops them.
+          folder_uri: The folder.
+          first_step: First step of this file. TensorBoard drops points of older files from this step on, because these
+            steps are repeated.
         """
         name = f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}"
         self._uri = storage.join(folder_uri, name)
@@ -56,14 +58,14 @@ class EventFile:
         self._write(step=first_step, session_log=start)
 
     def add(self, step: int, scalars: dict[str, float]) -> None:
-        """Appends a point to each of these curves."""
+        """Appends one point to each curve in `scalars`."""
         value = [tf.compat.v1.Summary.Value(tag=tag, simple_value=number) for tag, number in scalars.items()]
         self._write(step=step, summary=tf.compat.v1.Summary(value=value))
         if time.monotonic() - self._flushed >= _FLUSH_SECONDS:
             self.flush(upload=time.monotonic() - self._uploaded >= _UPLOAD_SECONDS)
 
     def flush(self, upload: bool = True) -> None:
-        """Makes what was appended visible to readers; in a bucket only with `upload`."""
+        """Makes the appended points visible to readers; in a bucket, only with `upload`."""
         self._writer.flush()
         self._flushed = time.monotonic()
         if self._is_remote and upload:
@@ -75,7 +77,7 @@ class EventFile:
 
 
 class Curves:
-    """Writes the chief's curves: those under `step/` by step, those under `epoch/` by epoch, both counted from 1."""
+    """Writes the chief's curves: `step/` curves by step and `epoch/` curves by epoch, both counted from 1."""
 
     def __init__(self, trainee: Trainee, state: TrainingState) -> None:
         self._trainee = trainee
@@ -89,7 +91,7 @@ class Curves:
         self._file = EventFile(self._trainee.events_uri, first_step)
 
     def steps_done(self, state: TrainingState, losses: list[float], clock: StepClock) -> None:
-        """Adds the points of steps that were taken, up to `state`."""
+        """Adds points for the steps up to `state`."""
         first = state.global_step - len(losses)
         chosen = [n for n in range(len(losses)) if (first + n + 1) % self._every == 0]
         if self._file is None or not chosen:
@@ -141,4 +143,4 @@ class Curves:
         except Exception as error:
             self._file = None
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-            log("train", f"curves for TensorBoard are written no longer: {reason}; training goes on")
+            log("train", f"cannot write the curves for TensorBoard any more: {reason}; training continues")

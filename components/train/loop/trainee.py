@@ -21,16 +21,16 @@ class Trainee:
     """What one worker trains, and with what.
 
     Attributes:
-      average: Of the weights, if validation and export are to use it.
-      writer: Writes the checkpoints of all of these.
-      sampling_weights: How often an epoch reads each record, [N]; None if once.
-      steps_per_call: Steps between two looks at what is wished.
+      average: Average of the weights, if validation and export use it; else None.
+      writer: Writes the checkpoints.
+      sampling_weights: How often an epoch reads each record, [N]; None if once each.
+      steps_per_call: Steps between two checks of the workers' wishes.
       events_uri: Folder of the curves for TensorBoard.
-      budget: The chief's says when time is up.
-      wants_to_stop: Tells whether this worker was asked to stop.
-      settle: Called before the weights are looked at, at the end of an epoch.
-      check_agreement: Called with the global step before a checkpoint; raises LostPeer if replicas have gone apart.
-      pat: Called after every step, for the watchdog.
+      budget: The time budget; the chief's decides when time is up.
+      wants_to_stop: Returns whether this worker was asked to stop.
+      settle: Called at the end of an epoch, before the weights are used.
+      check_agreement: Called with the global step before a checkpoint; raises LostPeer if replicas have diverged.
+      pat: Called after every call of the device, for the watchdog.
     """
 
     strategy: Any
@@ -55,16 +55,16 @@ class Trainee:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Whole global batches in the train split."""
+        """Number of full global batches in the train split."""
         return len(self.train_reader.index) // self.config.global_batch_size
 
     @property
     def num_steps(self) -> int:
-        """Over all epochs."""
+        """Number of steps over all epochs."""
         return self.config.epochs * self.steps_per_epoch
 
     def wishes(self) -> Wishes:
-        """Returns what this worker wants; the time is kept by the chief alone."""
+        """Returns what this worker wants; only the chief watches the time."""
         return Wishes(
             stop=float(self.wants_to_stop()),
             finish=float(self.worker == 0 and self.budget.is_spent()),
@@ -72,5 +72,5 @@ class Trainee:
         )
 
     def wishes_of_all(self) -> Wishes:
-        """Returns what any worker wants, the same at all of them, who call this at the same time."""
+        """Returns the wishes of all workers, the same on each of them; all workers must call this together."""
         return Wishes(*cluster.add_up(self.strategy, dataclasses.astuple(self.wishes())))

@@ -1,7 +1,7 @@
-"""Which part of a pretrained backbone learns in which epoch, and how fast.
+"""Decides which part of a pretrained backbone learns in which epoch, and how fast.
 
-Everything follows from the configuration and the epoch, so that a resumed training needs no state
-for it, and all workers come to the same.
+Everything depends only on the configuration and the epoch, so a resumed training needs no state for it, and all workers
+get the same result.
 """
 
 import re
@@ -17,7 +17,7 @@ from components.train.step.steps import TrainSteps, Wishes
 
 
 def num_unfrozen(config: TrainConfig, epoch: int) -> int:
-    """Returns how many of the backbone's blocks learn in the epoch, counted from the last one: the training's stage."""
+    """Returns the stage of an epoch: how many of the backbone's blocks learn, counted from the last one."""
     num_blocks = len(BACKBONES[config.backbone].blocks)
     if epoch < config.freeze_epochs:
         return 0
@@ -27,15 +27,15 @@ def num_unfrozen(config: TrainConfig, epoch: int) -> int:
 
 
 def begins_stage(config: TrainConfig, epoch: int) -> bool:
-    """Tells whether other blocks learn in the epoch than in the one before."""
+    """Returns whether an epoch trains different blocks than the epoch before."""
     return epoch == 0 or num_unfrozen(config, epoch) != num_unfrozen(config, epoch - 1)
 
 
 def block_of(layer_name: str, blocks: Sequence[str]) -> int:
-    """Returns the place of the first block that the layer's name matches.
+    """Returns the index of the first block that matches the layer's name.
 
     Raises:
-      ValueError: if it matches none.
+      ValueError: If no block matches.
     """
     for number, pattern in enumerate(blocks):
         if re.search(pattern, layer_name):
@@ -44,13 +44,15 @@ def block_of(layer_name: str, blocks: Sequence[str]) -> int:
 
 
 def enter_stage(model: Any, config: TrainConfig, unfrozen: int) -> None:
-    """Makes `model.trainable_variables` those that learn while `unfrozen` blocks do, see num_unfrozen.
+    """Sets `model.trainable_variables` for a stage in which `unfrozen` blocks learn, see num_unfrozen.
 
-    Batch normalisation that does not learn works as in inference, in training too: its moving statistics belong to the
-    weights that it was trained with. A function that was traced in another stage does not notice; trace one for each.
+    Frozen batch normalisation works as in inference, even in training: its moving statistics belong to the published
+    weights. A function that was traced in another stage does not see the change; trace one for each stage.
 
     Args:
-      model: from build_model.
+      model: From build_model.
+      config: The model's tuning.
+      unfrozen: Number of blocks that learn.
     """
     blocks = BACKBONES[config.backbone].blocks
     for layer in backbone_of(model).layers:
@@ -58,7 +60,7 @@ def enter_stage(model: Any, config: TrainConfig, unfrozen: int) -> None:
             continue
         learns = block_of(layer.name, blocks) >= len(blocks) - unfrozen
         if isinstance(layer, WidenedConv2D):
-            # New bands know nothing yet: they learn with the classifier, from the first epoch on.
+            # The kernels of new bands are untrained: they learn with the classifier, from the first epoch on.
             for variable in layer.weights:
                 variable.trainable = learns or variable is layer.new_bands
         else:
@@ -66,10 +68,10 @@ def enter_stage(model: Any, config: TrainConfig, unfrozen: int) -> None:
 
 
 def make_rate_factor(model: Any, config: TrainConfig) -> Callable[[Any], float]:
-    """Returns a function from a variable of the model to its multiple of the learning rate.
+    """Returns a function from a variable of the model to its factor on the learning rate.
 
-    What starts from published weights has `backbone_learning_rate_factor`; the classifier and the kernels of new bands,
-    which start from nothing, have 1.
+    Variables with published weights have `backbone_learning_rate_factor`; the classifier and the kernels of new bands,
+    which start untrained, have 1.
     """
     network = backbone_of(model)
     new = [layer.new_bands for layer in network.layers if isinstance(layer, WidenedConv2D)]
@@ -80,13 +82,16 @@ def make_rate_factor(model: Any, config: TrainConfig) -> Callable[[Any], float]:
 def make_staged_steps(
     model: Any, config: TrainConfig, steps_per_epoch: int, make_train_steps: Callable[[], TrainSteps]
 ) -> TrainSteps:
-    """Returns training steps that enter the stage of their epoch first, whichever step they start from.
+    """Returns training steps that first enter the stage of their epoch, whichever step they start from.
 
     Args:
-      make_train_steps: makes steps for the variables that are trainable when it is called; called once for each stage,
-        and so is the tracing of what it makes.
+      model: From build_model.
+      config: The model's tuning.
+      steps_per_epoch: Number of steps in an epoch.
+      make_train_steps: Creates steps for the variables that are trainable when it is called; called, and its result
+        traced, once per stage.
     """
-    made: dict[int, TrainSteps] = {}  # of the present stage alone: those before do not come back
+    made: dict[int, TrainSteps] = {}  # only of the current stage: earlier ones do not come back
 
     def take_steps(batches: Sequence[Batch], global_step: int, wishes: Wishes) -> tuple[list[float], Wishes]:
         stage = num_unfrozen(config, global_step // steps_per_epoch)

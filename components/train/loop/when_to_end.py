@@ -1,4 +1,4 @@
-"""When a training ends: which epoch is the best, when to stop waiting for a better one, and when time is up."""
+"""Decides when a training ends: which epoch is best, when to stop waiting for a better one, and when time is up."""
 
 import time
 from collections.abc import Sequence
@@ -7,14 +7,14 @@ from components.contracts import EpochMetrics
 
 
 def is_better(metrics: EpochMetrics, best: EpochMetrics | None) -> bool:
-    """Tells whether an epoch is to be the new best; ties in F1 go to the lower loss, then to the earlier epoch."""
+    """Returns whether an epoch is the new best; ties in F1 go to the lower loss, then to the earlier epoch."""
     return best is None or (metrics.val_macro_f1, -metrics.val_loss) > (best.val_macro_f1, -best.val_loss)
 
 
 def should_stop(history: Sequence[EpochMetrics], patience: int, min_delta: float) -> bool:
-    """Tells whether the last `patience` epochs brought no validation macro F1 that is better by more than `min_delta`.
+    """Returns whether none of the last `patience` epochs improved validation macro F1 by more than `min_delta`.
 
-    All workers have the same curve, and so come to the same answer; so does one that resumes.
+    All workers, resumed or not, have the same history and so get the same answer.
 
     Args:
       history: One entry per finished epoch.
@@ -34,15 +34,16 @@ class TimeBudget:
     """Counts the seconds of a training.
 
     Attributes:
-      max_seconds: 0 is without limit.
-      reserve: Seconds that the end will take, for a last validation; they are kept back.
+      max_seconds: Time limit; 0 means no limit.
+      reserve: Seconds to keep for the last validation.
     """
 
     def __init__(self, max_seconds: float, started: float) -> None:
-        """Begins to count.
+        """Starts counting.
 
         Args:
-          started: time.monotonic() when this process began to work.
+          max_seconds: Time limit; 0 means no limit.
+          started: time.monotonic() when this process started.
         """
         self.max_seconds = max_seconds
         self._started = started
@@ -50,7 +51,7 @@ class TimeBudget:
         self.reserve = 0.0
 
     def resume(self, seconds: float) -> None:
-        """Adds the seconds that were spent before the checkpoint that training resumes from."""
+        """Adds the seconds that were spent before the checkpoint from which training resumes."""
         self._before = seconds
 
     def spent(self) -> float:
@@ -58,5 +59,5 @@ class TimeBudget:
         return self._before + time.monotonic() - self._started
 
     def is_spent(self) -> bool:
-        """Tells whether it is time to finish."""
+        """Returns whether it is time to finish."""
         return self.max_seconds > 0 and self.spent() + self.reserve >= self.max_seconds

@@ -1,7 +1,7 @@
-"""Batch normalisation over the global batch, so that N workers compute what one does, in one exchange per layer.
+"""Batch normalisation over the global batch, so that N workers compute what one does, with one exchange per layer.
 
-Keras has `synchronized=True` for it, which exchanges sum, sum of squares and count of each layer one after the other:
-five waits for the network in a training step where two do, and a ResNet50 has 53 such layers.
+Keras' `synchronized=True` exchanges each layer's sum, sum of squares and count one after the other: a training step
+waits for the network five times per layer where two suffice, and a ResNet50 has 53 such layers.
 """
 
 import functools
@@ -11,13 +11,14 @@ import tensorflow as tf
 
 
 def normalize_over_replicas(layer: Any, momentum: float) -> None:
-    """Makes a keras BatchNormalization take its moments over all replicas, which have equal parts of a batch.
+    """Makes a keras BatchNormalization compute its moments over all replicas, which have equal parts of a batch.
 
     Args:
-      momentum: of its moving statistics.
+      layer: The layer.
+      momentum: Momentum of its moving statistics.
     """
     layer.momentum = momentum
-    # Keras' own models make their layers themselves, so that a class of ours would find no way in.
+    # Patched, not subclassed, because the models of keras.applications create their own layers.
     layer._moments = functools.partial(_moments, layer)
 
 

@@ -5,9 +5,9 @@ After `model = tf.saved_model.load(folder)`:
     model.predict_batch(image uint8 [N, S, S, B], valid uint8 [N, S, S, 1]) -> float32 [N, C]
     model.predict_encoded(rgb string [N], nir string [N], valid_mask string [N]) -> float32 [N, C]
 
-Both return probabilities in class-list order. `predict_encoded` takes image files as a shard holds
-them and decodes them as training did; an empty valid_mask means that every pixel counts, and nir is
-not looked at if the dataset has no such band. Same tile, same answer, whichever is called.
+Both return probabilities in class-list order. `predict_encoded` takes image files as stored in a
+shard and decodes them as training did; an empty valid_mask means that every pixel counts, and nir is
+ignored if the dataset has no such band. Both return the same answer for the same tile.
 """
 
 import tempfile
@@ -23,11 +23,11 @@ from components.train.step.objective import probabilities
 
 
 class Classifier(tf.Module):  # type: ignore[misc]
-    """A model with its decoding and its output function; see the module's text for what it offers."""
+    """A model with its decoding and its output function; see the module's docstring for its signatures."""
 
     def __init__(self, model: Any, bands: Sequence[str], image_size_px: int, ratio: int, single_label: bool) -> None:
         super().__init__(name="classifier")
-        # Only the variables: as an attribute, the Keras model would be saved with all its own functions.
+        # Holds only the variables: a Keras model in an attribute would be saved with all its own functions.
         self.weights = [variable.value for variable in model.variables]
         size, num_bands = image_size_px, len(bands)
 
@@ -56,7 +56,7 @@ class Classifier(tf.Module):  # type: ignore[misc]
 
 
 def export(classifier: Classifier, uri: str, is_chief: bool) -> None:
-    """Saves the classifier to the folder `uri`, whole or not at all; only the chief's copy is kept."""
+    """Saves the classifier to the folder `uri`, atomically; only the chief's copy is kept."""
     with tempfile.TemporaryDirectory() as temporary:
         tf.saved_model.save(classifier, temporary)
         if is_chief:

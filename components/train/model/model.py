@@ -1,4 +1,4 @@
-"""The models: preprocessing, a backbone, one logit per class."""
+"""Builds the models: preprocessing, a backbone, and one logit per class."""
 
 import warnings
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from components.train.model.stem import widen
 from components.train.settings.backbones import BACKBONES
 
 _SMALL_WIDTHS = (24, 48, 96, 128)
-# Of batch normalisation's moving statistics. A short run has some hundred steps, after which the 0.99 to 0.9997 of the
-# published backbones would still hold mostly the initial values, and inference would have little to do with training.
+# For batch normalisation's moving statistics. A short run has a few hundred steps, after which the published backbones'
+# 0.99 to 0.9997 would still hold mostly initial values, and inference would differ widely from training.
 _BATCH_NORM_MOMENTUM = 0.9
 
 
@@ -30,27 +30,29 @@ def build_model(
 ) -> Any:
     """Returns a keras.Model from (image uint8 [N, S, S, B], valid uint8 [N, S, S, 1]) to logits float32 [N, C].
 
-    Its weights are random, whatever the arguments; weight_file.py loads others.
+    Its weights are always random; weight_file.py loads others.
 
     Args:
       backbone: One of BACKBONES.
-      band_mean, band_std: of the train split, in 0..1, [B].
-      ndvi: Whether the backbone sees NDVI too; needs NIR.
-      is_pretrained: Whether weights for three bands are to be loaded, so that the bands after them get a place beside
-        theirs, see stem.py.
+      image_size_px: Side S of the input, pixels.
+      num_classes: Number of classes C.
+      band_mean, band_std: Mean and standard deviation of each band in the train split, in 0..1, [B].
+      ndvi: Whether the backbone also sees NDVI; needs NIR.
+      is_pretrained: Whether weights for three bands will be loaded; the kernels of additional bands are then separate,
+        see stem.py.
     """
     num_bands = len(band_mean)
     image = keras.Input((image_size_px, image_size_px, num_bands), dtype="uint8", name="image")
     valid = keras.Input((image_size_px, image_size_px, 1), dtype="uint8", name="valid")
     pixels = Preprocess(BACKBONES[backbone].pixel_range, band_mean, band_std, ndvi)(image, valid)
     features = _build_backbone(backbone, image_size_px, num_bands + ndvi, is_pretrained)(pixels)
-    # float32 whatever the backbone's precision: sigmoid and softmax saturate early in half precision.
+    # Always float32: sigmoid and softmax saturate early in half precision.
     logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(features)
     return keras.Model([image, valid], logits, name=backbone)
 
 
 def backbone_of(model: Any) -> Any:
-    """Returns the keras.Model from pixels to features inside a model of build_model."""
+    """Returns the keras.Model from pixels to features inside a model from build_model."""
     return next(layer for layer in model.layers if isinstance(layer, keras.Model))
 
 
@@ -77,7 +79,7 @@ def _build_backbone(name: str, image_size_px: int, num_bands: int, is_pretrained
 
 
 def _small(shape: tuple[int, int, int]) -> Any:
-    """Returns a network for the demo and CI, which learns in two minutes on two cores."""
+    """Returns a network for the demo and CI that learns in two minutes on two cores."""
     layers = keras.layers
     x = pixels = keras.Input(shape, name="pixels")
     for level, width in enumerate(_SMALL_WIDTHS):
@@ -87,6 +89,6 @@ def _small(shape: tuple[int, int, int]) -> Any:
         x = layers.BatchNormalization(name=f"{name}_bn")(x)
         x = layers.Activation("relu")(x)
         x = layers.MaxPooling2D(2)(x)
-    # A pattern fills some part of a tile: its strongest response says that it is there, the mean how much of it.
+    # A pattern fills part of a tile: the strongest response shows that it is present, the mean how much of it there is.
     features = layers.Concatenate()([layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)])
     return keras.Model(pixels, features, name="features")

@@ -1,7 +1,7 @@
-"""From stored bytes to what a backbone expects; part of the model, so that nobody can forget it.
+"""Converts stored bytes to what a backbone expects; part of the model, so that no caller can forget it.
 
-A pixel outside the field boundary or the mask is replaced by the train split's mean of its band,
-which tells the model nothing, in any range.
+Pixels outside the field boundary or the mask are replaced by the train split's mean of their band, which carries no
+information for the model in any range.
 """
 
 from collections.abc import Sequence
@@ -14,25 +14,25 @@ from numpy.typing import NDArray
 from components.agrivision import RGB_BANDS
 from components.train.settings.backbones import CAFFE, CENTRED, IMAGENET, STANDARDIZED, SYMMETRIC
 
-# ImageNet's, in red, green, blue, as keras.applications has them.
+# ImageNet statistics for red, green and blue, as in keras.applications.
 _CAFFE_MEAN = (123.68, 116.779, 103.939)
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _NUM_RGB = len(RGB_BANDS)
 _RED, _NIR = 0, _NUM_RGB
-_NDVI_UNIT = 127.5  # NDVI of -1..1 counts as bytes of -127.5..127.5: as wide as the other bands
+_NDVI_UNIT = 127.5  # scales NDVI from -1..1 to -127.5..127.5, as wide a range as the bytes of the other bands
 
 
 def scale_and_offset(
     name: str, band_mean: Sequence[float], band_std: Sequence[float]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], list[int]]:
-    """Returns what turns bands in 0..255 into the range `name`: `x[order] * scale + offset`.
+    """Returns the constants that convert bands in 0..255 to the range `name`: `x[order] * scale + offset`.
 
-    RGB comes as the backbone's authors had it. A further band, of which they knew nothing, comes less its own mean, so
-    that a blank pixel is 0, and in the unit of RGB.
+    RGB is scaled as the backbone's authors did. An additional band, which they did not have, is centred on its own
+    mean, so that a blank pixel is 0, and scaled to the unit of RGB.
 
     Args:
       name: One of the ranges of backbones.py.
-      band_mean, band_std: of the train split, in 0..1, [B].
+      band_mean, band_std: Mean and standard deviation of each band in the train split, in 0..1, [B].
 
     Returns:
       scale, offset: float32 [B]; the order of bands, [B].
@@ -59,10 +59,11 @@ def scale_and_offset(
 
 
 class Preprocess(keras.layers.Layer):  # type: ignore[misc]
-    """image uint8 [N, S, S, B], valid uint8 [N, S, S, 1] -> float32 [N, S, S, B or B + 1] in the backbone's range.
+    """Converts stored pixels to the backbone's range.
 
-    With `ndvi`, the last band is (NIR - red) / (NIR + red) of the bytes: not of reflectances, which the tiles do not
-    hold. It comes less its value for a blank pixel, in NIR's unit.
+    From image uint8 [N, S, S, B] and valid uint8 [N, S, S, 1] to float32 [N, S, S, B or B + 1]. With `ndvi`, the last
+    band is (NIR - red) / (NIR + red), computed from bytes, because tiles hold no reflectances. Its value for a blank
+    pixel is subtracted, and it has NIR's unit.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Preprocess(keras.layers.Layer):  # type: ignore[misc]
         self._ndvi = ndvi
 
     def call(self, image: Any, valid: Any) -> Any:
-        """Returns the scaled bands, float32 [N, H, W, bands], with the mean in place of invalid pixels."""
+        """Returns the bands in the backbone's range; see the class."""
         pixels = keras.ops.cast(image, "float32")
         blanked = keras.ops.where(keras.ops.cast(valid, "bool"), pixels, self._mean)
         bands = blanked
@@ -87,11 +88,11 @@ class Preprocess(keras.layers.Layer):  # type: ignore[misc]
         return keras.ops.concatenate([scaled, index * float(self._scale[_NIR] * _NDVI_UNIT)], axis=-1)
 
     def compute_output_shape(self, image_shape: Any, valid_shape: Any) -> Any:
-        """Returns the shape of the scaled bands, with one band more for NDVI."""
+        """Returns the image's shape, with one more band for NDVI."""
         return (*image_shape[:-1], image_shape[-1] + self._ndvi)
 
 
 def _ndvi(pixels: Any) -> Any:
-    """Returns [..., 1] in -1..1; 0 where both bands are black."""
+    """Returns the NDVI of pixels, [..., 1] in -1..1; 0 where both bands are black."""
     red, nir = pixels[..., _RED : _RED + 1], pixels[..., _NIR : _NIR + 1]
     return (nir - red) / keras.ops.maximum(nir + red, 1.0)

@@ -1,4 +1,4 @@
-"""Reads the weights of a published backbone from a file, and says what does not fit."""
+"""Loads a published backbone's weights from a file, and reports the first layer that does not fit."""
 
 import contextlib
 import io
@@ -14,21 +14,21 @@ from components.errors import DataError
 from components.train.model.stem import WidenedConv2D
 
 _INSIDE_KERAS = "model.weights.h5"
-# A layer's arrays in the file, by the layer's place among those of the network; None if it is not there.
+# Returns a layer's arrays in the file, given its index in the network and the layer; None if the file lacks it.
 _Find: TypeAlias = Callable[[int, Any], Sequence[Any] | None]
 
 
 def load_weights(network: Any, backbone: str, path: Path, source: str) -> None:
-    """Loads a backbone's weights, of a file with or without the classifier on top.
+    """Loads a backbone's weights from a file with or without the classifier on top.
 
     Args:
-      network: keras.Model as model.py builds it; new bands of a widened stem are left as they are.
+      network: keras.Model as model.py builds it; the new bands of a widened stem keep their weights.
       backbone: Its name.
-      path: `.weights.h5`, `.keras`, or the `.h5` of Keras 2, which is the form of the published files.
-      source: What the error calls the file.
+      path: `.weights.h5`, `.keras`, or a Keras 2 `.h5`, the format of the published files.
+      source: Name of the file in error messages.
 
     Raises:
-      DataError: if the file is damaged, or is of another network; names the first layer that does not fit.
+      DataError: If the file is damaged or for another network; names the first layer that does not fit.
     """
     try:
         with _open(path) as file:
@@ -47,7 +47,7 @@ def load_weights(network: Any, backbone: str, path: Path, source: str) -> None:
 @contextlib.contextmanager
 def _open(path: Path) -> Iterator[Any]:
     if zipfile.is_zipfile(path):
-        # Only the arrays: the configuration of a model may name code, and nothing here runs it.
+        # Reads only the arrays: a model's configuration may name code, which must not run here.
         with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read(_INSIDE_KERAS)), "r") as file:
             yield file
     else:
@@ -61,7 +61,7 @@ def _published(layer: Any) -> list[Any]:
 
 
 def _by_class(file: Any, network: Any) -> _Find:
-    """Keras 3 calls a layer by its class and the number of layers of that class before it."""
+    """Finds layers in a Keras 3 file, which names a layer by its class and the number of such layers before it."""
     counts: dict[str, int] = {}
     names = []
     for layer in network.layers:
@@ -77,8 +77,8 @@ def _by_class(file: Any, network: Any) -> _Find:
 
 
 def _by_order(file: Any, network: Any) -> _Find:
-    """Keras 2 wrote layers in order, by names that its later versions changed; the classifier comes last."""
-    root = file.get("model_weights", file)  # of a whole model, or of weights alone
+    """Finds layers in a Keras 2 file by their order, since later versions changed names; the classifier comes last."""
+    root = file.get("model_weights", file)  # a whole model has a group for its weights; a weight file does not
     groups = [root[_text(name)] for name in root.attrs["layer_names"] if not _text(name).startswith("normalization")]
     groups = [group for group in groups if len(group.attrs["weight_names"])]
     place = {layer.name: number for number, layer in enumerate(one for one in network.layers if _published(one))}
@@ -93,13 +93,13 @@ def _by_order(file: Any, network: Any) -> _Find:
 
 
 def _check(backbone: str, layer: Any, variables: Sequence[Any], arrays: Sequence[Any] | None, source: str) -> None:
-    what = f"weights {source!r} are not of {backbone} for three bands: layer {layer.name!r}"
+    what = f"weights {source!r} are not for {backbone} with three bands: layer {layer.name!r}"
     expected = {variable.name: list(variable.shape) for variable in variables}
     if arrays is None:
         raise DataError(f"{what}, with {_shapes(expected.values())}, is not in the file")
     if [list(array.shape) for array in arrays] != list(expected.values()):
         found = _shapes(list(array.shape) for array in arrays)
-        raise DataError(f"{what} has {_shapes(expected.values())}, the file {found}")
+        raise DataError(f"{what} has {_shapes(expected.values())}, but the file has {found}")
 
 
 def _shapes(shapes: Any) -> str:

@@ -1,8 +1,8 @@
-"""Random changes of tiles on the device, the same for a tile whoever computes it.
+"""Augments tiles on the device; the result for a tile does not depend on which replica computes it.
 
-Flips, quarter turns, zoom, shear and brightness. All bands and the valid mask move alike, in one resampling: bilinear
-for the bands, the nearest pixel for the mask. What comes from outside of the tile is no longer valid, so the model sees
-there what it sees outside of a field; it repeats the nearest pixel, in case somebody looks.
+Flips, quarter turns, zoom, shear and brightness. All bands and the valid mask move together, in one resampling:
+bilinear for the bands, nearest pixel for the mask. Pixels from outside the tile are marked invalid, so the model treats
+them like pixels outside a field; their bytes repeat the nearest pixel.
 """
 
 import dataclasses
@@ -17,14 +17,14 @@ from components.train.settings.config import TrainConfig
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """What may happen to a tile.
+    """The random changes that a tile may undergo.
 
     Attributes:
-      flips: In x, in y, both, or none, alike probable.
-      quarter_turns: With the flips, all eight orientations.
-      zoom_range: Zoom by 1 - range to 1 + range, in x and y apart, about the centre.
-      shear_degrees: Shear by up to so many degrees, either way.
-      brightness_range: Each band times 1 - range to 1 + range.
+      flips: Flip in x, in y, in both or not at all, with equal probability.
+      quarter_turns: With the flips, gives all eight orientations.
+      zoom_range: Zoom about the centre by 1 - range to 1 + range, in x and y independently.
+      shear_degrees: Shear by up to this many degrees, either way.
+      brightness_range: Multiply each band by 1 - range to 1 + range.
     """
 
     flips: bool = False
@@ -35,22 +35,23 @@ class Augmentation:
 
     @classmethod
     def of(cls, config: TrainConfig) -> "Augmentation":
-        """Returns what the configuration asks for."""
+        """Returns the augmentation that the configuration asks for."""
         return cls(config.augment, config.augment, config.zoom_range, config.shear_degrees, config.brightness_range)
 
 
 def augment(
     image: Any, valid: Any, how: Augmentation, seed: int, step: Any, positions: Any, global_batch_size: int
 ) -> tuple[Any, Any]:
-    """Returns the tiles, each changed in its own way, uint8 like those given.
+    """Returns the tiles, each changed independently, as uint8 like the arguments.
 
     Args:
       image: uint8 [n, S, S, B].
       valid: uint8 [n, S, S, 1].
-      seed: of the training run.
-      step: over all epochs, int64 [].
-      positions: places in the global batch, int32 [n]; all follows from (seed, step, position) alone.
-      global_batch_size: over all workers.
+      how: The changes to make.
+      seed: Seed of the training.
+      step: Step over all epochs, int64 [].
+      positions: Positions in the global batch, int32 [n]; a tile's changes depend only on (seed, step, position).
+      global_batch_size: Over all workers.
     """
     key = tf.stack([tf.constant(seed, tf.int64), tf.cast(step, tf.int64)])
     draws = tf.gather(tf.random.stateless_uniform([global_batch_size, 3], key), positions)  # [n, 3]
@@ -65,7 +66,7 @@ def augment(
         return image, valid
     num_bands = image.shape[-1]
     key = tf.random.experimental.stateless_fold_in(key, 1)
-    # Drawn for the whole global batch, band after band, so that a tile's draws do not depend on who computes it.
+    # Drawn for the whole global batch, so that a tile's draws do not depend on which replica computes it.
     more = tf.random.stateless_uniform([global_batch_size, 3 + num_bands], key, -1.0, 1.0)
     more = tf.gather(more, positions)  # [n, 3 + B]
     gain = 1.0 + how.brightness_range * more[:, 3:]  # [n, B]
@@ -74,7 +75,7 @@ def augment(
     flip = 1.0 - 2.0 * tf.cast(chosen, tf.float32) if how.flips else tf.ones_like(draws)
     zoom = 1.0 + how.zoom_range * more[:, :2]
     shear = math.radians(how.shear_degrees) * more[:, 2]
-    # As the reference study's ImageDataGenerator has it: the rows are sheared along x.
+    # As in the reference study's ImageDataGenerator: rows are sheared along x.
     return warp(
         image,
         valid,
@@ -88,17 +89,21 @@ def augment(
 def warp(image: Any, valid: Any, x_per_x: Any, x_per_y: Any, y_per_y: Any, gain: Any) -> tuple[Any, Any]:
     """Resamples tiles about their centres, and multiplies their bands.
 
-    With x and y from the centre, the pixel at (x, y) comes from (x_per_x x + x_per_y y, y_per_y y). Rows stay rows, so
-    that two passes do: whole rows first, then along them. `ImageProjectiveTransformV3` works out the place of each
-    value anew, and takes eight times as long on a processor.
+    With x and y measured from the centre, the pixel at (x, y) comes from (x_per_x x + x_per_y y, y_per_y y). Rows stay
+    rows, so two passes suffice: first whole rows, then pixels within them. `ImageProjectiveTransformV3` computes the
+    source of every value separately, and takes eight times as long on a CPU.
 
     Args:
       image: uint8 [n, S, S, B].
       valid: uint8 [n, S, S, 1].
-      x_per_x, x_per_y, y_per_y: float32 [n].
-      gain: of each band, float32 [n, B].
+      x_per_x, x_per_y, y_per_y: Coefficients of the formula above, float32 [n].
+      gain: Factor of each band, float32 [n, B].
+
+    Returns:
+      image: uint8 [n, S, S, B].
+      valid: uint8 [n, S, S, 1].
     """
-    # Apart: fused into one, they take twice as long.
+    # Compiled separately: fused into one, they take twice as long.
     return (
         compiled(_warp_bands)(image, x_per_x, x_per_y, y_per_y, gain),
         compiled(_warp_mask)(valid, x_per_x, x_per_y, y_per_y),
@@ -108,7 +113,7 @@ def warp(image: Any, valid: Any, x_per_x: Any, x_per_y: Any, y_per_y: Any, gain:
 def _warp_bands(image: Any, x_per_x: Any, x_per_y: Any, y_per_y: Any, gain: Any) -> Any:
     size, num_bands = image.shape[1], image.shape[3]
     y, x = _places(size, x_per_x, x_per_y, y_per_y)
-    # Band after band within a row: then a processor takes many pixels at once, where it would take one pixel's bands.
+    # Each row stores band after band, so that a CPU processes many pixels at once, not just one pixel's bands.
     by_band = tf.transpose(image, [0, 1, 3, 2])  # [n, S, B, S]
     first, share = _neighbours(y, size - 1)  # [n, S]
     upper, lower = (
@@ -129,7 +134,7 @@ def _warp_bands(image: Any, x_per_x: Any, x_per_y: Any, y_per_y: Any, gain: Any)
 
 def _warp_mask(valid: Any, x_per_x: Any, x_per_y: Any, y_per_y: Any) -> Any:
     last = valid.shape[1] - 1
-    # Up from the middle, where tf.round would go to the even one.
+    # Rounds halves up; tf.round would round them to the even number.
     row, column = (tf.cast(tf.floor(p + 0.5), tf.int32) for p in _places(last + 1, x_per_x, x_per_y, y_per_y))
     inside = ((row >= 0) & (row <= last))[:, :, tf.newaxis] & (column >= 0) & (column <= last)  # [n, S, S]
     rows = tf.gather(valid[..., 0], tf.clip_by_value(row, 0, last), batch_dims=1)
@@ -138,7 +143,7 @@ def _warp_mask(valid: Any, x_per_x: Any, x_per_y: Any, y_per_y: Any) -> Any:
 
 
 def _places(size: int, x_per_x: Any, x_per_y: Any, y_per_y: Any) -> tuple[Any, Any]:
-    """Returns where each row comes from, y float32 [n, S], and each pixel within it, x [n, S, S]; see warp."""
+    """Returns the source of each row, y float32 [n, S], and of each pixel within it, x float32 [n, S, S]; see warp."""
     centre = (size - 1) / 2
     offset = tf.range(size, dtype=tf.float32) - centre  # [S]
     row_start = x_per_y[:, tf.newaxis] * offset + centre  # [n, S]
@@ -147,14 +152,14 @@ def _places(size: int, x_per_x: Any, x_per_y: Any, y_per_y: Any) -> tuple[Any, A
 
 
 def _neighbours(place: Any, last: int) -> tuple[Any, Any]:
-    """Returns the pixel at or before each place, int32, and the share of the one after it, float32 in [0, 1)."""
+    """Returns the pixel at or before each place, int32, and the weight of the pixel after it, float32 in [0, 1)."""
     clipped = tf.clip_by_value(place, 0.0, float(last))
     first = tf.floor(clipped)
     return tf.cast(first, tf.int32), clipped - first
 
 
 def _to_bytes(pixels: Any) -> Any:
-    """Rounds float32 that is not negative to uint8."""
+    """Rounds non-negative float32 to uint8."""
     return tf.cast(tf.minimum(pixels + 0.5, 255.0), tf.uint8)
 
 

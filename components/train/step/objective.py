@@ -1,4 +1,4 @@
-"""What training minimises and what validation counts."""
+"""The loss that training minimises, and the counts behind the F1 of validation."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from components.train.settings.config import TrainConfig
 # (labels, logits), float32 [n, C] -> losses, float32 [n]
 Loss = Callable[[Any, Any], Any]
 
-THRESHOLD = 0.5  # of a class's probability, while training; evaluation chooses thresholds on val
+THRESHOLD = 0.5  # on a class's probability during training; evaluation chooses its own thresholds on val
 _MAX_CLASS_WEIGHT = 5.0
 _LEAST_PROBABILITY = 1e-7
 
@@ -23,18 +23,20 @@ _LEAST_PROBABILITY = 1e-7
 def class_weights(
     class_tiles: Sequence[int], num_tiles: int, single_label: bool, weighting: str = "square_root", beta: float = 0.999
 ) -> NDArray[np.float32]:
-    """Returns the weight of each class's tiles in the loss, float32 [C]; rare classes weigh more.
+    """Returns the weight of each class in the loss, float32 [C]; rare classes weigh more.
 
-    multi-label weighs the term of a class that is present, single-label the tile.
-      square_root: mild. multi-label: the square root of negatives to positives, in 1..5; single-label: the square root
-        of the mean count to the class's, in 0.2..5.
+    In multi-label mode it weights the loss term of a class that is present; in single-label mode, the whole tile.
+      square_root: A mild weighting. Multi-label: the square root of negatives / positives, in 1..5. Single-label: the
+        square root of the mean count / the class's count, in 0.2..5.
       effective_number: 1 / effective_number, with mean 1 over the classes (Cui et al. 2019, equation 3).
       none: 1.
 
     Args:
-      class_tiles: of the train split, [C].
-      weighting: one of config.CLASS_WEIGHTINGS.
-      beta: of effective_number.
+      class_tiles: Tiles of each class in the train split, [C].
+      num_tiles: All tiles in the train split.
+      single_label: Whether training is in single-label mode.
+      weighting: One of loss.CLASS_WEIGHTINGS.
+      beta: The beta of effective_number.
     """
     counts = np.maximum(np.array(class_tiles, np.float64), 1.0)
     if weighting == "none":
@@ -50,10 +52,12 @@ def class_weights(
 
 
 def make_loss(config: TrainConfig, weights: NDArray[np.float32], single_label: bool) -> Loss:
-    """Returns the loss of the configuration: (labels, logits), both float32 [n, C], to the loss of each tile [n].
+    """Returns the configured loss, from (labels, logits), both float32 [n, C], to the loss of each tile, float32 [n].
 
     Args:
-      weights: from class_weights, [C].
+      config: The model's tuning.
+      weights: From class_weights, [C].
+      single_label: Whether training is in single-label mode.
     """
     focal = config.loss == "focal"
     return functools.partial(
@@ -77,13 +81,18 @@ def tile_losses(
 ) -> Any:
     """Returns the loss of each tile, float32 [n], from labels and logits [n, C].
 
-    With p the probability of what is true, each term of the cross entropy is multiplied by (1 - p) ** gamma (focal
-    loss, Lin et al. 2017), in multi-label mode also by alpha where the class is present and 1 - alpha where not.
-    Smoothed labels are (1 - s) y + s / 2 in multi-label mode, (1 - s) y + s / C in single-label mode.
+    With p the predicted probability of the truth, each term of the cross entropy is multiplied by (1 - p) ** gamma
+    (focal loss, Lin et al. 2017). In multi-label mode it is also multiplied by alpha if the class is present, else by
+    1 - alpha. Smoothed labels are (1 - s) y + s / 2 in multi-label mode and (1 - s) y + s / C in single-label mode.
 
     Args:
-      gamma: 0 is the plain cross entropy.
-      alpha: None leaves it out.
+      labels: 1 where the tile has the class, else 0.
+      logits: Outputs of the model.
+      weights: From class_weights, [C].
+      single_label: Whether training is in single-label mode.
+      gamma: 0 gives the plain cross entropy.
+      alpha: None leaves alpha out.
+      label_smoothing: The s above.
     """
     present, absent = (alpha, 1.0 - alpha) if alpha is not None else (1.0, 1.0)
     if single_label:
@@ -92,11 +101,11 @@ def tile_losses(
         log_p = tf.nn.log_softmax(logits)
         terms = -smooth * log_p
         if gamma:
-            # Kept above 0, where a power below 1 has no derivative.
+            # Kept above 0, where powers below 1 have no finite derivative.
             terms *= tf.maximum(1.0 - tf.exp(log_p), _LEAST_PROBABILITY) ** gamma
         return weight_of_tile * tf.reduce_sum(terms, axis=-1)
     smooth = labels * (1.0 - label_smoothing) + label_smoothing / 2
-    # softplus keeps what log(sigmoid) would lose for large logits.
+    # softplus stays accurate for large logits, where log(sigmoid) does not.
     minus_log_p, minus_log_not_p = tf.nn.softplus(-logits), tf.nn.softplus(logits)
     of_present = present * weights * smooth * minus_log_p
     of_absent = absent * (1.0 - smooth) * minus_log_not_p
@@ -107,14 +116,14 @@ def tile_losses(
 
 
 def probabilities(logits: Any, single_label: bool) -> Any:
-    """Returns float32 [n, C]: independent for each class, or adding up to 1 in single-label mode."""
+    """Returns probabilities, float32 [n, C]: independent per class, or with sum 1 in single-label mode."""
     return tf.nn.softmax(logits) if single_label else tf.sigmoid(logits)
 
 
 def confusion_counts(labels: Any, logits: Any, tile_weights: Any, single_label: bool) -> Any:
     """Returns true positives, false positives and false negatives by class, float32 [3, C].
 
-    A class is predicted from THRESHOLD on; in single-label mode the most probable one is.
+    A class is predicted if its probability is at least THRESHOLD; in single-label mode, the most probable class is.
     """
     if single_label:
         predicted = tf.one_hot(tf.argmax(logits, axis=-1), logits.shape[-1])
@@ -131,7 +140,7 @@ def confusion_counts(labels: Any, logits: Any, tile_weights: Any, single_label: 
 
 
 def macro_f1(counts: NDArray[np.float64]) -> float:
-    """Returns the mean F1 over the classes that have tiles, from confusion counts [3, C]; 0 if none has."""
+    """Returns the mean F1 over the classes with tiles, from confusion counts [3, C]; 0 if no class has any."""
     hits, false_positives, false_negatives = counts
     true = hits + false_negatives
     return macro(f1(hits, hits + false_positives, true), true)

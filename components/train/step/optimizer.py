@@ -1,7 +1,7 @@
-"""AdamW and SGD for workers in lockstep: gradients are added up over all workers first, then clipped, then applied.
+"""AdamW and SGD for workers in lockstep: gradients are summed over all workers, then clipped, then applied.
 
-Of our own, because Keras clips each worker's gradient by itself, after which N workers no longer compute what one does.
-All state is in variables, and comes back with a checkpoint to the bit.
+Keras clips each worker's gradient separately, after which N workers no longer compute what one does. All state is in
+variables, so a checkpoint restores it bit for bit.
 """
 
 from collections.abc import Sequence
@@ -11,34 +11,35 @@ import tensorflow as tf
 
 from components.train.settings.config import TrainConfig
 
-_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7  # of Adam, as in Keras
+_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7  # Adam's, as in Keras
 _FIRST_LOSS_SCALE = 2.0**15
-_STEPS_TO_GROW = 2000  # without an overflow, after which the loss scale is doubled
+_STEPS_TO_GROW = 2000  # the loss scale doubles after this many steps without an overflow
 
 
 class Optimizer(tf.Module):  # type: ignore[misc]
     """Updates weights in place.
 
     AdamW (Loshchilov and Hutter 2019): rate * (m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + e) + weight_decay * w).
-    SGD: momentum * u + g for u, then rate * (u + weight_decay * w), or with Nesterov g + momentum * u in place of u.
-    Only weights of two dimensions or more decay: a norm's scale or a bias has no reason to be near zero.
+    SGD: u becomes momentum * u + g, then rate * (u + weight_decay * w); Nesterov uses g + momentum * u in place of u.
+    Only weights with two or more dimensions decay: a norm's scale or a bias has no reason to be near zero.
 
-    With precision float16 the loss must be multiplied by `loss_scale` before gradients are taken. A step whose gradient
-    is not finite changes nothing but the scale, which it halves.
+    With precision float16, the loss must be multiplied by `loss_scale` before taking gradients. A step with a gradient
+    that is not finite only halves the scale and changes nothing else.
     """
 
     def __init__(self, config: TrainConfig, variables: Sequence[Any]) -> None:
-        """To be called in the strategy's scope.
+        """Creates the state. Call this in the strategy's scope.
 
         Args:
-          variables: float32, all that will ever be trained, in an order that does not change.
+          config: The model's tuning.
+          variables: All variables that will ever be trained, float32, always in the same order.
         """
         super().__init__(name="optimizer")
         self._config = config
         self._place = {id(variable): place for place, variable in enumerate(variables)}
         num_slots = 2 if config.optimizer == "AdamW" else 1
         self.slots = [[_zeros(variable.shape) for variable in variables] for _ in range(num_slots)]
-        # Updates of each variable, [V]: one that is unfrozen late has young moments.
+        # Number of updates of each variable, [V]: the moments of a variable unfrozen late are still young.
         self.num_updates = _zeros([len(variables)])
         self.loss_scale: Any = None
         self.num_finite: Any = None
@@ -47,20 +48,20 @@ class Optimizer(tf.Module):  # type: ignore[misc]
             self.num_finite = tf.Variable(0.0, trainable=False, name="num_finite")
 
     def scaled(self, loss: Any) -> Any:
-        """Returns the loss that gradients are to be taken of."""
+        """Returns the scaled loss, whose gradients `apply` expects."""
         return loss if self.loss_scale is None else loss * self.loss_scale
 
     def apply(
         self, gradients: Sequence[Any], variables: Sequence[Any], rate: Any, factors: Sequence[float] | None = None
     ) -> None:
-        """Applies this replica's part of the gradient; to be called on every replica.
+        """Applies this replica's part of the gradient. Call this on every replica.
 
         Args:
-          gradients: of `scaled(loss)`, where the losses of all replicas add up to the loss; None for a variable that
-            the loss does not depend on.
-          variables: those to update, of those given at first; all others stay as they are.
-          rate: float32 [].
-          factors: of the rate, by variable.
+          gradients: Gradients of `scaled(loss)`, where the losses of all replicas add up to the total loss; None for a
+            variable that the loss does not depend on.
+          variables: The variables to update, a subset of those passed to the constructor; others stay unchanged.
+          rate: Learning rate, float32 [].
+          factors: Factor on the learning rate, by variable; None for 1.
         """
         known = [
             (gradient, variable, 1.0 if factors is None else factors[number])
@@ -83,7 +84,7 @@ class Optimizer(tf.Module):  # type: ignore[misc]
         rates = [rate * factor for _, _, factor in known]
         next_scale = None if self.loss_scale is None else self._next_scale(accept)
 
-        # Called once for all replicas of a worker, so whatever is of one replica must be an argument.
+        # Called once for all replicas of a worker, so every per-replica value must be an argument.
         def update_all(
             strategy: Any, totals: Any, rates: Any, counts: Any, all_counts: Any, accept: Any, next_scale: Any
         ) -> None:

@@ -1,27 +1,28 @@
-"""The learning rate of each step: pure functions of the step's number, so that resuming needs no state."""
+"""The learning rate of each step, as pure functions of the step's number, so that resuming needs no state."""
 
 import math
 
 from components.train.settings.config import TrainConfig
 
-# Of "one_cycle", as in Smith and Topin 2018 and in fastai: where the cycle begins and ends, as shares of the peak.
+# Start and end of "one_cycle", as fractions of the peak, as in Smith and Topin 2018 and in fastai.
 _ONE_CYCLE_START = 1 / 25
 _ONE_CYCLE_END = 1e-4
 
 
 def learning_rate(config: TrainConfig, step: int, num_steps: int) -> float:
-    """Returns the rate of a step, before any factor that a variable has of its own.
+    """Returns the rate of a step, without the factor of a variable.
 
-    Warm-up rises linearly to the peak, which its last step reaches. After it:
+    During warm-up, the rate rises linearly and reaches the peak in the last warm-up step. After that:
       cosine: half a cosine down to `final_rate_fraction` of the peak.
-      polynomial: (1 - progress) ** `schedule_power` down to there.
+      polynomial: (1 - progress) ** `schedule_power` down to the same rate.
       constant: the peak.
-      step: times `step_decay_factor` after each `step_decay_fraction` of the steps.
-      one_cycle: its warm-up is half a cosine up from a 25th of the peak, then half a cosine down to a 10,000th.
+      step: multiplied by `step_decay_factor` after each `step_decay_fraction` of the steps after warm-up.
+      one_cycle: half a cosine down to a 10,000th of the peak; its warm-up is half a cosine up from a 25th of the peak.
 
     Args:
-      step: over all epochs, from 0.
-      num_steps: of the whole training, over all epochs.
+      config: The model's tuning.
+      step: Step over all epochs, from 0.
+      num_steps: Steps of the whole training, over all epochs.
     """
     peak = peak_rate(config)
     num_warmup = round(num_steps * config.warmup_fraction)
@@ -39,14 +40,14 @@ def peak_rate(config: TrainConfig) -> float:
 
 
 def _after_warmup(config: TrainConfig, progress: float) -> float:
-    """Returns the share of the peak at `progress` in [0, 1] through what follows the warm-up."""
+    """Returns the fraction of the peak at `progress` in [0, 1] through the steps after warm-up."""
     last = config.final_rate_fraction
     if config.schedule == "cosine":
         return _half_cosine(1.0, last, progress)
     if config.schedule == "polynomial":
         return last + (1.0 - last) * math.pow(1.0 - progress, config.schedule_power)
     if config.schedule == "step":
-        # 0.3 / 0.1 is a hair below 3.
+        # In floating point, 0.3 / 0.1 is slightly below 3.
         return math.pow(config.step_decay_factor, math.floor(progress / config.step_decay_fraction + 1e-9))
     if config.schedule == "one_cycle":
         return _half_cosine(1.0, _ONE_CYCLE_END, progress)

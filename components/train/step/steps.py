@@ -1,4 +1,4 @@
-"""The two functions that run on every replica, in lockstep: training steps and a validation step."""
+"""The two functions that run on every replica in lockstep: training steps and a validation step."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from components.train.step.weight_average import WeightAverage
 
 @dataclasses.dataclass(frozen=True)
 class Wishes:
-    """What workers want to happen after a call; added up over all of them, so that all do the same, whoever wished."""
+    """What a worker wants to happen after a call; summed over all workers, so that all of them act on any wish."""
 
     stop: float = 0.0  # asked to stop by SIGTERM
     finish: float = 0.0  # time is up
@@ -45,11 +45,16 @@ def make_replica_step(
     num_tiles: int,
     rate_factor: Callable[[Any], float] = lambda variable: 1.0,
 ) -> ReplicaStep:
-    """Returns the part of a training step that one replica takes; to be called in its context, in a graph.
+    """Returns one replica's part of a training step. Call it in the replica's context, in a graph.
 
     Args:
-      num_tiles: over all replicas whose gradients are added up.
-      rate_factor: of a trainable variable, on the learning rate; one with 0 is not trained.
+      model: keras.Model of build_model.
+      optimizer: Updates the model's weights.
+      average: Average of the weights to update; None for none.
+      config: The model's tuning.
+      loss: The loss.
+      num_tiles: Tiles over all replicas whose gradients are summed.
+      rate_factor: Returns a trainable variable's factor on the learning rate; a variable with 0 is not trained.
     """
     how = Augmentation.of(config)
     factors = {id(variable): rate_factor(variable) for variable in model.trainable_variables}
@@ -59,7 +64,7 @@ def make_replica_step(
         image, valid = augment(image, valid, how, config.seed, global_step, positions, config.global_batch_size)
         with tf.GradientTape() as tape:
             logits = model([image, valid], training=True)
-            # A share of the mean: the optimizer adds the replicas' gradients up.
+            # This replica's share of the mean, since the optimizer sums the replicas' gradients.
             share = tf.reduce_sum(loss(labels, logits)) / num_tiles
             scaled = optimizer.scaled(share)
         gradients = tape.gradient(scaled, [variable.value for variable in variables])
@@ -82,12 +87,18 @@ def make_train_steps(
     num_steps: int,
     rate_factor: Callable[[Any], float] = lambda variable: 1.0,
 ) -> TrainSteps:
-    """Returns a function that takes as many training steps as it is given batches, in one call of the device.
+    """Returns a function that takes one training step per batch, all in one call of the device.
 
     Args:
-      positions: places of this worker's tiles in the global batch, [n].
-      num_steps: of the whole training, for the learning rate's schedule.
-      rate_factor: of a trainable variable, on the learning rate; one with 0 is not trained.
+      strategy: The tf.distribute strategy.
+      model: keras.Model of build_model.
+      optimizer: Updates the model's weights.
+      average: Average of the weights to update; None for none.
+      config: The model's tuning.
+      loss: The loss.
+      positions: Positions of this worker's tiles in the global batch, [n].
+      num_steps: Steps of the whole training, for the learning rate's schedule.
+      rate_factor: Returns a trainable variable's factor on the learning rate; a variable with 0 is not trained.
     """
     take_step = make_replica_step(model, optimizer, average, config, loss, config.global_batch_size, rate_factor)
     num_local = num_local_replicas(strategy, config.global_batch_size // len(positions))
@@ -115,7 +126,7 @@ def make_train_steps(
         _, results = tf.while_loop(lambda number, results: number < num_steps, take, start)
         return results.stack()  # [k, 4]
 
-    # A loop around single steps would only take longer to compile.
+    # For single steps, a loop would only take longer to compile.
     compiled = _for_any_length(one_step if config.steps_per_call == 1 else many_steps)
 
     def take_steps(batches: Sequence[Batch], global_step: int, wishes: Wishes) -> tuple[list[float], Wishes]:
@@ -130,7 +141,7 @@ def make_train_steps(
 
 
 def _for_any_length(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns the function compiled once, for the shapes of its first call, whatever their first dimension is later."""
+    """Returns the function, compiled once for the shapes of its first call; their first dimension may vary later."""
     compiled: list[Any] = []
 
     def call(*tensors: Any) -> Any:
@@ -139,8 +150,8 @@ def _for_any_length(function: Callable[..., Any]) -> Callable[..., Any]:
                 tf.TensorSpec([None, *tensor.shape[1:]] if tensor.shape.rank else [], tensor.dtype)
                 for tensor in tensors
             ]
-            # AutoGraph would rewrite all Python beneath, at twice the time that all else of tracing takes; nothing here
-            # branches or loops by the value of a tensor.
+            # AutoGraph would rewrite all Python code called here, which takes twice as long as the rest of tracing; no
+            # code here branches or loops on the value of a tensor.
             compiled.append(tf.function(function, input_signature=specs, autograph=False))
         return compiled[0](*tensors)
 
@@ -148,14 +159,14 @@ def _for_any_length(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _stacked(tensors: Sequence[Any]) -> Any:
-    """Returns [k, ...]; a single tensor is not copied."""
+    """Stacks k tensors to [k, ...], without copying a single one."""
     return tensors[0][tf.newaxis] if len(tensors) == 1 else tf.stack(tensors)
 
 
 def make_validation_step(
     strategy: Any, model: Any, loss: Loss, num_classes: int, single_label: bool, num_workers: int = 1
 ) -> ValidationStep:
-    """Returns the validation step."""
+    """Returns a function that validates one batch on all replicas."""
     num_local = num_local_replicas(strategy, num_workers)
 
     def on_replica(image: Any, valid: Any, labels: Any, weights: Any, stop: Any) -> Any:

@@ -10,15 +10,16 @@ import tensorflow as tf
 class WeightAverage(tf.Module):  # type: ignore[misc]
     """average = d * average + (1 - d) * weight after each step, with d = min(decay, (1 + t) / (10 + t)) after t steps.
 
-    The young average forgets faster, as in tf.train.ExponentialMovingAverage: after a short run it would otherwise
-    still be full of the first weights. Statistics of batch normalisation are averages already, and not averaged again.
+    As in tf.train.ExponentialMovingAverage, a young average forgets faster: otherwise, after a short run, it would
+    still consist mostly of the first weights. Statistics of batch normalisation are already averages, and are left out.
     """
 
     def __init__(self, decay: float, variables: Sequence[Any]) -> None:
-        """To be called in the strategy's scope.
+        """Starts the average at the current weights. Call this in the strategy's scope.
 
         Args:
-          variables: the model's trainable weights.
+          decay: Largest decay d.
+          variables: The model's trainable weights.
         """
         super().__init__(name="weight_average")
         self._decay = decay
@@ -27,7 +28,7 @@ class WeightAverage(tf.Module):  # type: ignore[misc]
         self.num_steps = tf.Variable(0.0, trainable=False)
 
     def update(self) -> None:
-        """Takes the weights in after a step; to be called on every replica."""
+        """Adds the weights after a step to the average. Call this on every replica."""
         decay = tf.minimum(self._decay, (1.0 + self.num_steps) / (10.0 + self.num_steps))
 
         def update_all(strategy: Any) -> None:
@@ -38,13 +39,13 @@ class WeightAverage(tf.Module):  # type: ignore[misc]
         tf.__internal__.distribute.interim.maybe_merge_call(update_all, tf.distribute.get_strategy())
 
     def copy_to_model(self) -> None:
-        """Makes the average the model's weights."""
+        """Copies the average to the model's weights."""
         for variable, average in zip(self._variables, self.averages, strict=True):
             variable.value.assign(average.numpy())
 
     @contextlib.contextmanager
     def in_model(self) -> Iterator[None]:
-        """Lends the average to the model; afterwards it has its own weights again, to the bit."""
+        """Puts the average into the model; on exit, restores the model's own weights bit for bit."""
         own = [variable.value.numpy() for variable in self._variables]
         self.copy_to_model()
         try:

@@ -89,7 +89,7 @@ def test_weights_that_are_no_numbers_are_not_kept(tmp_path: Path) -> None:
     mine.wait()
     weight.array[3] = np.nan
     mine.save(TrainingState(step=2))
-    with pytest.raises(DataError, match="weights are no longer numbers at epoch 1, after step 2; lower learning_rate"):
+    with pytest.raises(DataError, match="weights are no longer finite at epoch 1, after step 2; lower learning_rate"):
         mine.wait()
     assert checkpoints.names_under(str(tmp_path)) == [TrainingState(step=1).checkpoint]
 
@@ -125,7 +125,7 @@ def test_a_disk_that_is_full_is_said_in_one_line_and_leaves_the_checkpoint_befor
         check=True,
     ).stdout
     assert f"cannot write checkpoint {TrainingState(step=2).checkpoint} under" in output
-    assert "File too large; the one before it is whole: make room, and run again" in output
+    assert "File too large; the previous one is intact: make room, and run again" in output
     found = checkpoints.read_newest(str(tmp_path), lambda text: pytest.fail(text))
     assert found is not None
     assert found[0].step == 1

@@ -95,7 +95,7 @@ def test_a_damaged_checkpoint_is_never_restored_but_the_one_before_it(tmp_path: 
     assert state is not None
     assert (state.epoch, number) == (1, 1.0)
     if (file, damage) != ("state.json", Path.unlink):  # that is how a removal begins
-        assert f"checkpoint {last.checkpoint} is damaged and left out, going back to the one before it" in said[0]
+        assert f"checkpoint {last.checkpoint} is damaged, falling back to the one before it" in said[0]
     write(tmp_path, 2)
     assert newest(tmp_path)[1] == 2.0, "it can be written anew"
 
@@ -111,7 +111,7 @@ def test_where_all_are_damaged_training_starts_anew_and_says_so(tmp_path: Path) 
 def test_the_best_checkpoint_is_refused_if_it_is_damaged(tmp_path: Path) -> None:
     state = write(tmp_path, 1)
     flip_a_bit(tmp_path / state.checkpoint / "variables.npz")
-    with pytest.raises(DataError, match=r"variables.npz is not what was written: its sha256 is another"):
+    with pytest.raises(DataError, match=r"variables.npz has changed since it was written: its sha256 differs"):
         checkpoints.read_checkpoint(str(tmp_path), state.checkpoint)
 
 

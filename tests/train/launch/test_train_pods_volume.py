@@ -120,8 +120,8 @@ def test_a_full_volume_is_said_in_one_line_and_the_next_launch_goes_on_when_ther
     output = capfd.readouterr().out
     assert re.fullmatch(
         r"train \| failed \(exit 42\): cannot write checkpoint epoch-\S+ under "
-        rf"'{small_disk}/training/\S+/checkpoints': No space left on device; the one before it is whole: make room, "
-        "and run again to go on from there",
+        rf"'{small_disk}/training/\S+/checkpoints': No space left on device; the previous one is intact: make room, "
+        "and run again to continue from there",
         output.splitlines()[-1],
     ), output
     assert "restart" not in output

@@ -25,8 +25,6 @@ server = socket.create_server(("", 0))
 print(server.getsockname()[1], flush=True)
 sys.stdin.read()
 """
-    "import socket, sys; s = socket.create_server(('', 0)); print(s.getsockname()[1], flush=True); sys.stdin.read()"
-)
 
 
 @pytest.fixture

@@ -85,8 +85,8 @@ def test_a_file_that_cannot_be_written_is_one_line_and_no_end(tmp_path: Path, ca
     written.steps_done(TrainingState(step=1, global_step=1), [1.0], clock_at(0.0, 1.0, 1))
     written.epoch_done(EPOCH)
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith("train | curves for TensorBoard are written no longer: ")
-    assert "training goes on" in line
+    assert line.startswith("train | cannot write the curves for TensorBoard any more: ")
+    assert "training continues" in line
 
 
 def test_points_are_seen_while_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,9 @@ def test_two_workers_equal_one_through_all_stages(data: Path, undisturbed: Train
 
 @pytest.mark.slow
 def test_weights_of_another_backbone_end_the_training_with_the_layer(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"small\.weights\.h5' are not of mobilenet for three bands: layer 'conv1' has"):
+    with pytest.raises(
+        DataError, match=r"small\.weights\.h5' are not for mobilenet with three bands: layer 'conv1' has"
+    ):
         train(data, tmp_path, num_workers=1, max_restarts=2, backbone="mobilenet")
 
 

@@ -47,9 +47,9 @@ def test_every_kind_of_file_gives_the_same_weights_with_and_without_a_classifier
 @pytest.mark.parametrize(
     ("builder", "num_bands", "message"),
     [
-        ("MobileNetV3Small", 4, r"'conv' has \[3, 3, 3, 16\], the file \[3, 3, 4, 16\]"),
-        ("MobileNet", 3, r"'conv' has \[3, 3, 3, 16\], the file \[3, 3, 3, 32\]"),
-        ("MobileNetV3Large", 3, r"'expanded_conv_squeeze_excite_conv' has .* the file \[1"),
+        ("MobileNetV3Small", 4, r"'conv' has \[3, 3, 3, 16\], but the file has \[3, 3, 4, 16\]"),
+        ("MobileNet", 3, r"'conv' has \[3, 3, 3, 16\], but the file has \[3, 3, 3, 32\]"),
+        ("MobileNetV3Large", 3, r"'expanded_conv_squeeze_excite_conv' has .* but the file has \[1"),
     ],
 )
 def test_another_network_is_refused_by_its_first_layer_that_does_not_fit(
@@ -59,7 +59,7 @@ def test_another_network_is_refused_by_its_first_layer_that_does_not_fit(
     other = getattr(keras.applications, builder)(weights=None, include_top=False, input_shape=(32, 32, num_bands))
     other.save_weights(path)
     before = [variable.numpy() for variable in mine.weights]
-    with pytest.raises(DataError, match=f"'other.h5' are not of mobilenet_v3_small for three bands: layer {message}"):
+    with pytest.raises(DataError, match=f"'other.h5' are not for mobilenet_v3_small with three bands: layer {message}"):
         load_weights(mine, NAME, path, "other.h5")
     for variable, weights in zip(mine.weights, before, strict=True):
         np.testing.assert_array_equal(variable.numpy(), weights)
