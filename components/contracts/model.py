@@ -1,6 +1,6 @@
 """train → evaluate → gate → push: a model, its scores, the decision about it, and where it went."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar, get_type_hints
 
 import msgspec
 
@@ -93,13 +93,23 @@ class ClassScores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scores(msgspec.Struct, frozen=True, kw_only=True):
-    """A model's scores on the test split. Macro averages are over the classes that have support."""
+    """A model's scores on the test split. Macro averages are over the classes that have support.
 
-    macro_f1: float
-    macro_precision: float
-    macro_recall: float
-    map: float
+    A field with a title is a total: the evaluation report and the metrics of the run show it under that title and name.
+    """
+
+    macro_f1: Annotated[float, msgspec.Meta(title="macro F1")]
+    macro_precision: Annotated[float, msgspec.Meta(title="macro precision")]
+    macro_recall: Annotated[float, msgspec.Meta(title="macro recall")]
+    map: Annotated[float, msgspec.Meta(title="mAP")]
     per_class: dict[str, ClassScores]
+
+    @classmethod
+    def titles(cls) -> dict[str, str]:
+        """Returns the titles of all totals, by name."""
+        hints = get_type_hints(cls, include_extras=True)
+        metas = {name: getattr(hint, "__metadata__", ()) for name, hint in hints.items()}
+        return {name: meta[0].title for name, meta in metas.items() if meta}
 
 
 class Evaluation(Document, frozen=True, kw_only=True):

@@ -71,12 +71,7 @@ def _headline(manifest: Manifest, receipt: TrainingReceipt, evaluation: Evaluati
     )
     rows = [
         (name, getattr(scores, field), *([getattr(production, field)] if production else []))
-        for name, field in (
-            ("macro F1", "macro_f1"),
-            ("macro precision", "macro_precision"),
-            ("macro recall", "macro_recall"),
-            ("mAP", "map"),
-        )
+        for field, name in Scores.titles().items()
     ]
     return [
         f'<div style="{_ROW}">{big}</div>',
