@@ -38,7 +38,7 @@ mirror: $(INGEST_VENV)/.ingest ## Copy tiles from s3://, or from anywhere, to a 
 	@$(if $(TO),,echo "give SOURCE=s3://<bucket>/<folder> and TO=<folder or gs:// URI>" >&2; exit 2;) $(INGEST_VENV)/bin/agrivision mirror '$(SOURCE)' '$(TO)'
 
 test: $(VENV)/.dev ## Run the tests, but for those that take minutes or need a cluster
-	$(BIN)/pytest -n 2 --dist loadfile -m "not long and not cluster and not kfp"
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long and not cluster and not kfp"
 
 test-long: $(VENV)/.dev ## Run the tests that take minutes
 	$(BIN)/pytest -n 2 -m long

@@ -28,6 +28,8 @@ Submitting a run, under the names that kfp's own command uses:
 Starting a training:
   CUDA_VISIBLE_DEVICES: the GPUs it may use, as CUDA defines it.
   TPU_WORKER_HOSTNAMES: the hosts of the TPU slice, as GKE sets it.
+  AGRIVISION_TRUSTED_NETWORK: "true" if nobody but the user can reach this machine; workers may then listen on all of
+    its interfaces, as TensorFlow's servers do.
 In a pod:
   KFP_POD_NAME, KFP_POD_UID: set by Kubeflow Pipelines.
 """
@@ -127,6 +129,11 @@ def kfp_pod() -> tuple[str, str]:
 def cuda_visible_devices() -> str | None:
     """Returns the GPUs that may be used, comma-separated; None for all of them."""
     return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def trusts_network() -> bool:
+    """Returns whether the user says that nobody else can reach this machine."""
+    return os.environ.get("AGRIVISION_TRUSTED_NETWORK", "").lower() == "true"
 
 
 def tpu_hosts() -> list[str]:

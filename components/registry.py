@@ -1,6 +1,6 @@
-"""The models under models_uri: a folder for each version that was pushed, and the pointer to the one in production.
+"""The layout of models_uri: a folder for each pushed version, and the pointer to the version in production.
 
-The pointer is `production.json`, and is moved by compare-and-swap.
+The pointer is `production.json` and moves by compare-and-swap.
 """
 
 from components import storage
@@ -12,17 +12,17 @@ POINTER = "production.json"
 
 
 def version_uri(models_uri: str, version: str) -> str:
-    """Returns the folder of a version."""
+    """Returns the URI of a version's folder."""
     return storage.join(models_uri, "versions", version)
 
 
 def card_uri(models_uri: str, version: str) -> str:
-    """Returns the card of a version, which is written last: a version without one does not exist."""
+    """Returns the URI of a version's card, which is written last: a version without a card does not exist."""
     return storage.join(version_uri(models_uri, version), CARD)
 
 
 def pointer_uri(models_uri: str) -> str:
-    """Returns the pointer to the version in production."""
+    """Returns the URI of the pointer to the version in production."""
     return storage.join(models_uri, POINTER)
 
 

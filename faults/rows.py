@@ -8,7 +8,7 @@ from faults.training import Ending
 # (ending, ending of the undisturbed run) -> a short description of the result, and whether it is right
 Judge = Callable[[Ending, Ending], tuple[str, bool]]
 HEADER = (
-    f"{'moment':>8}  {'what':<9} {'process':<18} {'exit codes':<14} {'restarts':>8} {'left':>7} {'lost':>7}  came to"
+    f"{'moment':>8}  {'what':<9} {'process':<18} {'exit codes':<14} {'restarts':>8} {'left':>7} {'lost':>7}  result"
 )
 
 

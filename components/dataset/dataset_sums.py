@@ -101,6 +101,7 @@ class SplitStatistics:
         self._band_histogram = np.zeros((num_bands, 256), np.int64)
 
     def add(self, receipt: ShardReceipt) -> None:
+        """Adds the sums of one shard."""
         self.num_tiles += receipt.num_tiles
         self._num_single_label += receipt.num_single_label
         self._valid_pixels += receipt.valid_pixels

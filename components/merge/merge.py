@@ -121,7 +121,7 @@ def _summed(inventory: Inventory, planned: Sequence[PlannedShard], data_root: st
 
 
 def _require_few_rejected(rejections: Rejections, num_tiles: int, limit: float) -> None:
-    """Refuses a source that has too many bad tiles to be merely untidy."""
+    """Refuses a source in which more than the share `limit` of the tiles is bad."""
     if len(rejections) <= limit * num_tiles:
         return
     most = sorted(rejections.reasons(), key=lambda reason: (-reason.num_tiles, reason.examples[0]))[:3]
@@ -133,7 +133,7 @@ def _require_few_rejected(rejections: Rejections, num_tiles: int, limit: float) 
 
 
 def _find_warnings(manifest: Manifest, sums: DatasetSums) -> list[str]:
-    """Returns what a person should know before training, one line each; nothing that makes the dataset unusable."""
+    """Returns warnings to read before training, one line each; none of them makes the dataset unusable."""
     found = []
     for split, summary in manifest.splits.items():
         names = [n for n, count in zip(manifest.classes, summary.class_tiles, strict=True) if not count]
@@ -141,7 +141,7 @@ def _find_warnings(manifest: Manifest, sums: DatasetSums) -> list[str]:
             consequence = "cannot be learned" if split == "train" else f"cannot be judged on {split}"
             found.append(f"no {split} tile has {', '.join(names)}: {consequence}")
     if shared := sums.fields.in_two_splits():
-        found.append(f"{len(shared):,} fields have tiles in two splits (e.g. {shared[0]}): their scores will flatter")
+        found.append(f"{len(shared):,} fields have tiles in two splits (e.g. {shared[0]}): this inflates scores")
     return found
 
 

@@ -1,4 +1,4 @@
-"""The model as it is served: encoded images in; probabilities, decisions and class names out."""
+"""The model as served: encoded images in; probabilities, decisions and class names out."""
 
 import hashlib
 import json

@@ -4,7 +4,7 @@ One record holds one tile: the source's own image bytes, so nothing is lost by e
 manifest's class list. Only this file knows the feature keys.
 
 TensorFlow takes seconds and hundreds of megabytes to load, and the steps that make and check shards need nothing else
-from it. So the message is our own, generated from example.proto beside this file; its bytes are TensorFlow's.
+from it. So the message is our own, generated from example.proto next to this file; its bytes are TensorFlow's.
 """
 
 import dataclasses

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from components import storage
 from components.contracts import Manifest, TrainingReceipt
+from components.errors import SettingsError
 from components.progress import StepLog
 from components.train.bottleneck import speed_verdict
 from components.train.launch.launch_dir import LaunchDir, launch_dir
@@ -23,7 +24,7 @@ from components.train.settings.devices import Devices
 from components.train.settings.node_pools import PoolSettings
 from components.train.settings.preflight import check_training, resolve_bands, resolve_label_mode
 from components.train.settings.published_weights import publish_weights, sha256_of
-from components.train.settings.strategies import resolve_strategy
+from components.train.settings.strategies import AUTO, check_replicas, resolve_strategy
 from components.train.settings.train_settings import TrainSettings
 from components.train.settings.training_id import training_id
 from components.train.settings.worker_spec import EXIT_STOPPED, WorkerSpec
@@ -42,6 +43,9 @@ class Launcher(Protocol):
 
     devices: Devices
     num_threads: int
+
+    def exposure(self, data_root: str) -> str:
+        """Says why strangers could reach several workers; empty if they cannot, or if the user trusts the network."""
 
     def launch(self, spec: WorkerSpec, directory: LaunchDir, log: StepLog, check: Callable[[], None]) -> int:
         """Runs the workers to their end, and returns how many times they were restarted.
@@ -105,8 +109,8 @@ def train_once(
     config, num_workers = settings.config, settings.num_workers
     manifest = Manifest.read(manifest_path)
     check_training(config, manifest, num_workers)
-    strategy, num_replicas = resolve_strategy(settings.strategy, config, num_workers, launcher.devices)
-    settings = dataclasses.replace(settings, strategy=strategy)
+    settings, num_replicas = _placed(settings, data_root, launcher, log)
+    num_workers, strategy = settings.num_workers, settings.strategy
     if not storage.is_remote(data_root):
         data_root = str(Path(data_root).resolve())
     weights_path = publish_weights(config, data_root, log)
@@ -149,6 +153,32 @@ def train_once(
         log.line(speed_verdict(receipt.bottleneck))
         write_training_receipt(receipt, folder)
         return receipt
+
+
+def _placed(settings: TrainSettings, data_root: str, launcher: Launcher, log: StepLog) -> tuple[TrainSettings, int]:
+    """Returns the settings with a strategy that is not "auto", and the replicas of each worker, 0 if only it can tell.
+
+    Where strangers could reach TensorFlow's servers, which do for anyone what a worker asks of them, one process takes
+    the place of several workers: the weights do not depend on where the replicas are.
+
+    Raises:
+      SettingsError: If the strategy needs several processes there, or cannot work on this machine.
+    """
+    config, num_workers, devices = settings.config, settings.num_workers, launcher.devices
+    if num_workers > 1 and (exposure := launcher.exposure(data_root)):
+        trust = f"{exposure}; if nobody else can reach this machine, set AGRIVISION_TRUSTED_NETWORK=true"
+        if settings.strategy != AUTO:
+            raise SettingsError(
+                f"train_strategy {settings.strategy} with {num_workers} workers would open servers to the network, "
+                f"since {trust}, or use train_strategy auto"
+            )
+        log.line(f"one process trains {num_workers} replicas instead of {num_workers} workers: {trust}")
+        settings = dataclasses.replace(settings, num_workers=1)
+        if not devices.num_gpus and not devices.has_tpu:
+            check_replicas(config, 1, num_workers)
+            return dataclasses.replace(settings, strategy="mirrored"), num_workers
+    strategy, num_replicas = resolve_strategy(settings.strategy, config, settings.num_workers, devices)
+    return dataclasses.replace(settings, strategy=strategy), num_replicas
 
 
 @contextlib.contextmanager

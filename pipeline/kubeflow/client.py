@@ -72,7 +72,7 @@ class Kubeflow:
                 meaning = _meaning(error)
                 if not (isinstance(meaning, UnauthorizedError) and patience_seconds and not renewed):
                     raise meaning from error
-            # A token may have expired meanwhile; the client gets a new one, where it knows how.
+            # A token may have expired meanwhile; the client gets a new one if it knows how.
             renewed = True
             with contextlib.suppress(AgrivisionError):
                 self._client = self._connect()

@@ -15,11 +15,11 @@ from components.errors import SettingsError
 PIPELINE_NAME = "agrivision-training"  # as in dag.py, which would import the compiler
 _HERE = Path(__file__).parents[1]
 _ROOT = _HERE.parent
-# They read the source, which where it is on s3:// takes an image that the other steps could not run in.
+# They read the source; if it is on s3://, they need an image that the other steps could not run in.
 SOURCE_STEPS = ("ingest", "shard", "merge")
 _EXECUTOR_LINE = re.compile(r"    exec-([\w-]+):\n")
 _IMAGE_LINE = re.compile(r"( +image: )(\S+)\n")
-# <registry>[:<port>]/<name>, then :<tag>, @<algorithm>:<digest> or both; as the distribution specification has it.
+# <registry>[:<port>]/<name>, then :<tag>, @<algorithm>:<digest> or both; as in the distribution specification.
 _NAME = re.compile(r"[a-z0-9.\-]+(:\d+)?(/[a-z0-9]+([._\-]+[a-z0-9]+)*)*")
 _REFERENCE = re.compile(rf"{_NAME.pattern}(:\w[\w.\-]*)?(@[a-z0-9]+:[0-9a-f]{{64}})?")
 
@@ -81,21 +81,21 @@ def _commit() -> str:
 
 
 def images_of(specification: Any) -> dict[str, str]:
-    """Returns the image of each step of a pipeline's specification, which is the first document of its YAML."""
+    """Returns the image of each step in a pipeline's specification, the first document of its YAML."""
     executors = specification["deploymentSpec"]["executors"]
     return {name.removeprefix("exec-"): each["container"]["image"] for name, each in executors.items()}
 
 
 def with_images(text: str, image: str, ingest_image: str) -> str:
-    """Returns a compiled pipeline with other images; nothing else in it changes.
+    """Returns a compiled pipeline with other images and nothing else changed.
 
     Args:
       text: YAML.
-      image: Takes the place of the image of train and of all steps that have the same; empty leaves it as it is.
-      ingest_image: Takes the place of the image of SOURCE_STEPS; empty leaves them to `image`.
+      image: Replaces the image of train and of every step with the same image; empty to keep it.
+      ingest_image: Replaces the image of SOURCE_STEPS; if empty, `image` applies to them too.
 
     Raises:
-      SettingsError: if one of them names none.
+      SettingsError: if one of them is not the name of an image.
     """
     for option, given in (("--image", image), ("--ingest-image", ingest_image)):
         if given and not _REFERENCE.fullmatch(given):

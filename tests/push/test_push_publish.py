@@ -72,6 +72,7 @@ def encoded(record, *names):
     return {name: tf.constant([getattr(record, name)]) for name in names}
 
 
+@pytest.mark.slow
 def test_the_served_model_answers_as_it_was_evaluated(data, pushed):
     root, manifest, _, (_, evaluation) = data
     model = tf.saved_model.load(pushed[1].model_uri)
@@ -121,7 +122,6 @@ def test_the_version_follows_from_the_training_and_not_from_the_files(data):
     assert model_card(second, moved, weights_digest(same)).version != version
 
 
-@pytest.mark.slow
 def test_pushing_again_changes_nothing(data, pushed, verified_here):
     models_uri, receipt = pushed
     before = {path: (models_uri / path).read_bytes() for path in visible(models_uri)}
@@ -129,7 +129,6 @@ def test_pushing_again_changes_nothing(data, pushed, verified_here):
     assert {path: (models_uri / path).read_bytes() for path in visible(models_uri)} == before
 
 
-@pytest.mark.slow
 def test_a_better_model_follows_and_can_be_rolled_back(data, tmp_path, verified_here):
     root, manifest, first, (receipt, _) = data
     models_uri = tmp_path / "models"
@@ -158,7 +157,6 @@ def test_a_model_that_does_not_answer_as_evaluated_stays_invisible(data, tmp_pat
     assert visible(tmp_path / "models") == []
 
 
-@pytest.mark.slow
 def test_a_published_version_that_was_damaged_is_found_out(data, pushed, tmp_path):
     models_uri = tmp_path / "models"
     shutil.copytree(pushed[0], models_uri)

@@ -150,6 +150,7 @@ def test_a_lost_parameter_server_restarts_all_from_the_checkpoint_and_so_does_si
     assert f"chief ended with exit code {EXIT_STOPPED}: stopped by SIGTERM, after checkpoint epoch-" in str(error)
 
 
+@pytest.mark.slow
 def test_a_damaged_tile_ends_parameter_servers_for_good(data: Path, root: Path) -> None:
     manifest = Manifest.read(root / "manifest.json")
     copy_shards(data, root)

@@ -9,13 +9,12 @@ import pytest
 from kubernetes_server import COMPLETE, FAILED, ScriptedKubernetes, pod
 from worker_specs import changed, spec_in
 
-from components import storage
+from components import retrying, storage
 from components.environment import WorkerSettings
 from components.errors import AgrivisionError, DataError, SettingsError
 from components.progress import StepLog
 from components.train.launch.launch_dir import launch_dir
 from components.train.launch.lease import LostLease
-from components.train.launch.pods import api as launch
 from components.train.launch.pods import attempt
 from components.train.launch.pods.api import Kubernetes
 from components.train.launch.pods.launcher import WorkerPods
@@ -34,7 +33,7 @@ GONE = ([FAILED], [])
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedKubernetes]:
-    monkeypatch.setattr(launch, "_FIRST_DELAY_SECONDS", 0.02)
+    monkeypatch.setattr(retrying, "_FIRST_PAUSE_SECONDS", 0.02)
     monkeypatch.setattr(attempt, "_POLL_SECONDS", 0.02)
     monkeypatch.setattr(attempt, "_SETTLE_SECONDS", 0.1)
     with ScriptedKubernetes() as scripted:

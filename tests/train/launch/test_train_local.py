@@ -34,6 +34,7 @@ def undisturbed(data: Path) -> TrainingReceipt:
     return train(data, 1, TUNING)
 
 
+@pytest.mark.slow
 def test_a_training_learns_and_says_what_it_did(
     data: Path, undisturbed: TrainingReceipt, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -67,6 +68,7 @@ def test_a_training_learns_and_says_what_it_did(
     assert f"training {undisturbed.training_id} is already complete" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_two_workers_equal_one(
     data: Path, undisturbed: TrainingReceipt, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -53,8 +53,8 @@ def test_workers_stop_after_the_same_step_whoever_gets_sigterm(data: Path, tmp_p
 
 @pytest.mark.slow
 def test_workers_stop_at_the_same_batch_of_a_long_validation(tmp_path: Path) -> None:
-    write_data(tmp_path, num_train=8, num_val=8, repeat_val=300)
-    # One step, and then 300 batches, of which each takes some ten milliseconds.
+    write_data(tmp_path, num_train=8, num_val=8, repeat_val=120)
+    # One step, and then 120 batches, of which each takes some ten milliseconds.
     thread, results = in_background(lambda: train(tmp_path, 2, {**TUNING, "epochs": 500}))
     wait_for(lambda: checkpointed(tmp_path))
     os.kill(workers_of(os.getpid())[1], signal.SIGTERM)

@@ -54,6 +54,7 @@ def train(data: Path, root: Path, **changes: Any) -> TrainingReceipt:
     return run_training(settings(data, **changes), str(root), str(data / "manifest.json"), StepLog("train"))
 
 
+@pytest.mark.slow
 def test_two_workers_equal_one_through_all_stages(data: Path, undisturbed: TrainingReceipt, tmp_path: Path) -> None:
     assert undisturbed.bands == ("red", "green", "blue", "nir")
     receipt = train(data, tmp_path, num_workers=2)

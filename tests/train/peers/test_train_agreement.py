@@ -43,6 +43,7 @@ def test_the_replica_that_differs_is_named(rows: list, num_local: int, expected:
     assert "\n" not in difference
 
 
+@pytest.mark.slow
 def test_a_planted_divergence_is_found_by_all_workers_which_name_the_one() -> None:
     addresses = [free_address(), free_address()]
     processes = []

@@ -113,9 +113,7 @@ def test_who_is_missing_is_said_and_nobody_trains_without_them() -> None:
     address = free_address()
     with concurrent.futures.ThreadPoolExecutor() as pool:
         present = [pool.submit(meet_peers, address, NONCE, worker, 3, 1.0) for worker in (0, 1)]
-        with pytest.raises(
-            LostPeer, match="worker 0 of 3 gave up waiting .* after 1 s: worker 2 never came"
-        ):
+        with pytest.raises(LostPeer, match=r"worker 0 of 3 gave up waiting .* after 1 s: worker 2 never came"):
             present[0].result(timeout=10.0)
         with pytest.raises(LostPeer, match="worker 1 of 3 gave up waiting for its peers after 1 s: "):
             present[1].result(timeout=10.0)

@@ -16,6 +16,7 @@ import msgspec
 
 from components.errors import EXIT_DATA, EXIT_SETTINGS, AgrivisionError, DataError, SettingsError
 from components.progress import StepLog
+from components.train.launch.local.private_network import PrivateNetwork
 from components.train.launch.local.process import WorkerProcess
 from components.train.launch.local.spawn import ProcessGang
 from components.train.settings.roles import tasks
@@ -38,6 +39,7 @@ def run_gang(
     work_dir: Path,
     log: StepLog,
     check: Callable[[], None] = lambda: None,
+    network: PrivateNetwork | None = None,
 ) -> int:
     """Runs the workers to their end, restarting them from their checkpoint, and returns the number of restarts.
 
@@ -51,6 +53,7 @@ def run_gang(
         `attempt-<a>-ended.json` with the workers' exit codes.
       log: The step's log.
       check: Called continually; an AgrivisionError that it raises kills the workers.
+      network: The network that the workers run in; None for this machine's.
 
     Raises:
       SettingsError, DataError: If a worker ended with this error; another attempt would end the same way.
@@ -71,7 +74,7 @@ def run_gang(
 
     for attempt in range(1, max_restarts + 2):
         with tempfile.TemporaryDirectory(prefix="agrivision-train-") as temporary:
-            gang = ProcessGang.prepare(make_spec, processes, work_dir, attempt, Path(temporary))
+            gang = ProcessGang.prepare(make_spec, processes, work_dir, attempt, Path(temporary), network)
             workers = gang.start()
             try:
                 can_replace = settings.strategy == PARAMETER_SERVER

@@ -1,13 +1,16 @@
 """The train stage on one machine, with one process per worker."""
 
+import contextlib
 import os
 from collections.abc import Callable
 
 import msgspec
 
+from components import environment, storage
 from components.progress import StepLog
 from components.train.launch.launch_dir import LaunchDir
 from components.train.launch.local.gang import run_gang
+from components.train.launch.local.private_network import NoPrivateNetwork, private_network
 from components.train.settings.devices import find_devices
 from components.train.settings.worker_spec import WorkerSpec
 
@@ -25,7 +28,23 @@ class LocalProcesses:
         def make_spec(rendezvous: str) -> WorkerSpec:
             return msgspec.structs.replace(spec, rendezvous=rendezvous, follows_launcher=True)
 
-        return run_gang(make_spec, spec.settings, directory.path, log, check)
+        with contextlib.ExitStack() as stack:
+            network = None
+            if spec.settings.num_workers > 1 and not environment.trusts_network():
+                network = stack.enter_context(private_network())
+            return run_gang(make_spec, spec.settings, directory.path, log, check, network)
+
+    def exposure(self, data_root: str) -> str:
+        """See training.Launcher."""
+        if environment.trusts_network():
+            return ""
+        if storage.is_remote(data_root):
+            return "workers that read a bucket need the network of this machine"
+        try:
+            with private_network():
+                return ""
+        except NoPrivateNetwork as error:
+            return f"this system gives them no network of their own ({error})"
 
 
 def _num_threads(num_workers: int) -> int:

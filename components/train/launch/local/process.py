@@ -10,6 +10,7 @@ from pathlib import Path
 
 import components
 from components import environment
+from components.train.launch.local.private_network import PrivateNetwork
 from components.train.launch.worker_output import WorkerOutput
 
 _READ_SECONDS = 1.0  # for the last lines of a worker that has ended
@@ -27,7 +28,14 @@ class WorkerProcess:
     """
 
     def __init__(
-        self, index: int, name: str, spec_path: Path, overrides: dict[str, str | None], log_path: Path, heartbeat: Path
+        self,
+        index: int,
+        name: str,
+        spec_path: Path,
+        overrides: dict[str, str | None],
+        log_path: Path,
+        heartbeat: Path,
+        network: PrivateNetwork | None = None,
     ) -> None:
         """Starts the process.
 
@@ -38,14 +46,17 @@ class WorkerProcess:
           overrides: Environment variables to set; None removes one.
           log_path: File for all of its output.
           heartbeat: File that it touches every second.
+          network: The network that it runs in; None for this machine's.
         """
         self.index, self.name = index, name
         self.output = WorkerOutput(is_chief=index == 0)
         self.froze = False
         self._heartbeat, self._stamp, self._seen = heartbeat, 0, time.monotonic()
-        arguments = ["--spec", str(spec_path.resolve()), "--heartbeat", str(heartbeat)]
+        command = [sys.executable, "-m", "components.train", "--spec", str(spec_path.resolve())]
+        command += ["--heartbeat", str(heartbeat)]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "components.train", *arguments],
+            network.entering(command) if network else command,
+            pass_fds=network.descriptors if network else (),
             env=environment.child_environment(overrides),
             cwd=Path(components.__path__[0]).parent,
             stdin=subprocess.PIPE,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from components.train.launch.local.private_network import PrivateNetwork
 from components.train.launch.local.process import WorkerProcess
 from components.train.settings.roles import make_tf_config, task_name
 from components.train.settings.worker_spec import WorkerSpec
@@ -24,6 +25,7 @@ class ProcessGang:
       spec_path: File with the WorkerSpec, the same for all.
       log_stem: Start of the paths of their logs.
       temporary: Folder for their temporary files.
+      network: The network that they run in; None for this machine's.
     """
 
     tasks: Sequence[tuple[str, int]]
@@ -31,6 +33,7 @@ class ProcessGang:
     spec_path: Path
     log_stem: str
     temporary: Path
+    network: PrivateNetwork | None = None
 
     @classmethod
     def prepare(
@@ -40,6 +43,7 @@ class ProcessGang:
         work_dir: Path,
         attempt: int,
         temporary: Path,
+        network: PrivateNetwork | None,
     ) -> "ProcessGang":
         """Writes the processes' spec, but starts none of them."""
         *addresses, rendezvous = _free_addresses(len(tasks) + 1)
@@ -47,7 +51,7 @@ class ProcessGang:
         spec = make_spec(rendezvous if len(tasks) > 1 else "")
         msgspec.structs.replace(spec, nonce=secrets.token_hex()).write(spec_path)
         spec_path.chmod(0o600)  # anyone who knows the nonce can pass for a worker
-        return cls(tasks, addresses, spec_path, str(work_dir / f"attempt-{attempt}"), temporary)
+        return cls(tasks, addresses, spec_path, str(work_dir / f"attempt-{attempt}"), temporary, network)
 
     def start(self) -> list[WorkerProcess]:
         """Starts all processes, or none."""
@@ -72,7 +76,7 @@ class ProcessGang:
         }
         log_path = Path(f"{self.log_stem}-{job}-{index}{f'-again-{number}' if number else ''}.log")
         heartbeat = self.temporary / f"heartbeat-{place}-{number}"
-        return WorkerProcess(place, task_name(job, index), self.spec_path, overrides, log_path, heartbeat)
+        return WorkerProcess(place, task_name(job, index), self.spec_path, overrides, log_path, heartbeat, self.network)
 
 
 def _free_addresses(count: int) -> list[str]:

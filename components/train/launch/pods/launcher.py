@@ -101,6 +101,10 @@ class WorkerPods:
                 num_restarts += 1
                 log.line(f"{what}; restart {num_restarts} of {max_restarts}, from the last checkpoint")
 
+    def exposure(self, data_root: str) -> str:
+        """See training.Launcher; network policies keep strangers from pods."""
+        return ""
+
     def _with_shared_manifest(self, spec: WorkerSpec) -> WorkerSpec:
         dataset_id = Manifest.read(spec.manifest_uri).dataset_id
         uri = storage.join(spec.data_root, "datasets", dataset_id, "manifest.json")
