@@ -29,8 +29,8 @@ from components.train import training
 from components.train.input.graph_reader import PlaceReader, read_tiles
 from components.train.input.reader import Reader
 from components.train.input.shard_index import index_split
-from components.train.launch.local import gang as launch_local
 from components.train.launch.local.process import WorkerProcess
+from components.train.launch.local.spawn import ProcessGang
 from components.train.settings.worker_spec import EXIT_STOPPED, WorkersFailed
 
 TUNING = {
@@ -95,14 +95,14 @@ def test_a_worker_of_parameter_servers_reads_the_very_tiles_of_the_plan(data: Pa
 def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, WorkerProcess]]:
     """The processes that were started last, by name."""
     started: dict[str, WorkerProcess] = {}
-    spawn = launch_local.Gang.spawn
+    spawn = ProcessGang.spawn
 
-    def remember(gang: launch_local.Gang, place: int, number: int = 0) -> WorkerProcess:
+    def remember(gang: ProcessGang, place: int, number: int = 0) -> WorkerProcess:
         process = spawn(gang, place, number)
         started[process.name] = process
         return process
 
-    monkeypatch.setattr(launch_local.Gang, "spawn", remember)
+    monkeypatch.setattr(ProcessGang, "spawn", remember)
     yield started
     for process in started.values():
         assert not process.is_running, "no process is left behind"
