@@ -1,6 +1,6 @@
 """Self-contained HTML reports: no network, no script, readable in a frame 480 pixels wide and on a phone.
 
-A stage builds a list of blocks (`heading`, `subheading`, `paragraph`, `table`, `heat_table`, `legend`, `figure`,
+A step builds a list of blocks (`heading`, `subheading`, `paragraph`, `table`, `heat_table`, `legend`, `figure`,
 `image`, `gallery`) and writes them with `write_page`.
 """
 

@@ -77,7 +77,7 @@ def _decoded(file: SourceFile, source_uri: str) -> Pixels | None:
     if not 0 < file.num_bytes <= MAX_FILE_BYTES:
         return None
     lenient = ImageFile.LOAD_TRUNCATED_IMAGES
-    ImageFile.LOAD_TRUNCATED_IMAGES = True  # only for display; nothing else in this stage decodes with Pillow
+    ImageFile.LOAD_TRUNCATED_IMAGES = True  # only for display; nothing else in this step decodes with Pillow
     try:
         content = storage.read_bytes(storage.join(source_uri, file.path))
         image = Image.open(io.BytesIO(content), formats=("JPEG", "PNG"))

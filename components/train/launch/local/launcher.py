@@ -1,4 +1,4 @@
-"""The train stage on one machine, with one process per worker."""
+"""The train step on one machine, with one process per worker."""
 
 import contextlib
 import os
