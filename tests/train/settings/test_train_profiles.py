@@ -85,7 +85,7 @@ def test_what_is_no_pool_is_refused_by_name(changes: dict[str, Any], message: st
     ("changes", "num_workers", "message"),
     [
         ({"profile": "gke-tpu-v5e"}, 2, "supports one TPU host, got train_num_workers=2; set it to 1, or use GPUs"),
-        ({"profile": "gke-tpu-v5e", "accelerator_count": "8"}, 1, "must be 4, the chips of TPU topology 2x2 .* got 8"),
+        ({"profile": "gke-tpu-v5e", "accelerator_count": "8"}, 1, "must be 4, the number of chips in TPU topology 2x2 .* got 8"),
         (
             {"profile": "gke-tpu-v5e", "node_selector": {"cloud.google.com/gke-tpu-topology": "two"}},
             1,
