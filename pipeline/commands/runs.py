@@ -10,6 +10,7 @@ from components import environment
 from components.errors import AgrivisionError, SettingsError
 from pipeline.commands.options import with_parameters
 from pipeline.parameters import Parameters
+from pipeline.terminal import say
 
 
 @with_parameters(source_uri=..., data_root="data", models_uri="models")
@@ -41,7 +42,7 @@ def compile_pipeline(
     for target, mounts in [(out, volume)] if out else [(COMPILED, False), (COMPILED_VOLUME, True)]:
         if not check:
             compile_to(target, mounts)
-            typer.echo(f"compiled to {target}")
+            say(f"compiled to {target}")
         elif not is_current(target, mounts):
             raise AgrivisionError(f"{target} is not what the code compiles to; run agrivision compile and commit")
 
@@ -88,14 +89,12 @@ def submit(
     kubeflow = Kubeflow(url, token or environment.kfp_token(), namespace)
     if cron or not wait:
         identity, page = start(kubeflow, package, parameters, volume_claim, experiment, cron)
-        typer.echo(identity)
-        typer.echo(page, err=True)
+        say(identity)
+        say(page, error=True)
         return
-    submission = run_and_follow(
-        kubeflow, package, parameters, volume_claim, experiment, 60 * timeout_minutes, typer.echo
-    )
+    submission = run_and_follow(kubeflow, package, parameters, volume_claim, experiment, 60 * timeout_minutes, say)
     if submission.outcome in ("pushed", "refused"):
-        typer.echo(f"{submission.outcome}: {submission.message}")
+        say(f"{submission.outcome}: {submission.message}")
     if as_json:
         typer.echo(submission.to_json())
     if submission.outcome == "refused":
