@@ -55,6 +55,9 @@ def submit(
         str, typer.Option(help="URL of Kubeflow Pipelines, e.g. http://localhost:8888; or KFP_ENDPOINT.")
     ] = "",
     token: Annotated[str, typer.Option(help="Bearer token, if the server needs one; or KFP_EXISTING_TOKEN.")] = "",
+    insecure_token: Annotated[
+        bool, typer.Option("--insecure-token", help="Send the token even unencrypted, to an http:// address elsewhere.")
+    ] = False,
     namespace: Annotated[str, typer.Option(help="Your namespace, if Kubeflow has several users.")] = "",
     experiment: Annotated[str, typer.Option(help="Experiment that the run belongs to.")] = "agrivision",
     image: Annotated[str, typer.Option(help="Image of the steps; replaces the compiled one.")] = "",
@@ -73,7 +76,7 @@ def submit(
     """
     from pipeline.kubeflow.client import Kubeflow
     from pipeline.kubeflow.package import make_package
-    from pipeline.kubeflow.submit import EndedError, check_shared_places, check_source, run_and_follow, start
+    from pipeline.kubeflow.submit import EndedError, check_shared_places, check_source, prepare, run_and_follow, start
 
     if timeout_minutes <= 0:
         raise SettingsError(
@@ -86,9 +89,9 @@ def submit(
         raise SettingsError(
             "no Kubeflow Pipelines to run on; give --host, e.g. http://localhost:8888, or set KFP_ENDPOINT"
         )
-    kubeflow = Kubeflow(url, token or environment.kfp_token(), namespace)
+    kubeflow = Kubeflow(url, token or environment.kfp_token(), namespace, insecure_token=insecure_token)
     if cron or not wait:
-        identity, page = start(kubeflow, package, parameters, volume_claim, experiment, cron)
+        identity, page = start(kubeflow, prepare(kubeflow, package, parameters, volume_claim, experiment), cron)
         say(identity)
         say(page, error=True)
         return
