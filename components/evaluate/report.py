@@ -1,6 +1,5 @@
 """The HTML report of the evaluation."""
 
-import html
 from collections.abc import Sequence
 from typing import Any
 
@@ -189,6 +188,6 @@ def _example_blocks(
                 picture = report.image(thumbnails[int(predictions.positions[example.row])], caption)
                 cards.append(f'<div style="width:140px">{picture}</div>')
         if cards:
-            result.append(f"<h3 style='font-size:1em;margin:1em 0 0'>{html.escape(name)}</h3>")
+            result.append(f"<h3 style='font-size:1em;margin:1em 0 0'>{report.escaped(name)}</h3>")
             result.append(f'<div style="{_ROW}">{"".join(cards)}</div>')
     return result
