@@ -11,21 +11,33 @@ from components.errors import DataError
 _MOST_BYTES = 1024  # of a name in a bucket
 _MOST_PART_BYTES = 255  # of a name on a disk
 _MOST_SHOWN = 200  # characters of a name in a message
-# Control characters, marks that reorder or break a line, halves of a character (not UTF-8), and the backslash, which
-# separates folders on a Windows share.
-_REFUSED = r"\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\\"
-_PART = rf"(?!\.\.?(?:/|\Z))[^/{_REFUSED}]{{1,{_MOST_PART_BYTES}}}+"
+# All but the slash, control characters, marks that reorder or break a line, halves of a character (not UTF-8), and the
+# backslash, which separates folders on a Windows share. The ranges that most names are made of come first.
+_PLAIN = r"]-~0-\[ -."
+_CHARACTERS = rf"[{_PLAIN}\xa0-\u200d\u2010-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\U0010ffff]"
 
-SAFE_PATH_PATTERN = rf"\A(?![A-Za-z]:(?:/|\Z))(?:{_PART}(?:/(?!\Z)|\Z))++\Z"
-SAFE_NAME_PATTERN = rf"\A{_PART}\Z"
 
-_is_safe = re.compile(SAFE_PATH_PATTERN).match
-_refused_in = re.compile(f"[{_REFUSED}]").search
+def _part_of(characters: str) -> str:
+    return rf"(?!\.\.?(?:/|\Z)){characters}{{1,{_MOST_PART_BYTES}}}+"
+
+
+def _path_of(characters: str) -> str:
+    return rf"\A(?![A-Za-z]:(?:/|\Z))(?:{_part_of(characters)}(?:/(?!\Z)|\Z))++\Z"
+
+
+SAFE_PATH_PATTERN = _path_of(_CHARACTERS)
+SAFE_NAME_PATTERN = rf"\A{_part_of(_CHARACTERS)}\Z"
+
+_is_plain = re.compile(_path_of(f"[{_PLAIN}]")).match  # safe, in ASCII; twice as fast as with all characters
+# Tells that one part of a path is safe, given that it is a name on a disk, which has no slash. Listing a folder takes
+# a few microseconds a file, and the whole check would take a tenth of that.
+is_plain_name = re.compile(rf"[{_PLAIN}]+").fullmatch
+_refused_in = re.compile(f"(?!{_CHARACTERS})[^/]").search
 
 
 def path_fault(path: str) -> str:
     """Returns why a relative path may not be used, as the end of a sentence about it; empty if it may."""
-    if _is_safe(path) and len(path) <= _MOST_BYTES and path.isascii():
+    if _is_plain(path) and len(path) <= _MOST_BYTES:
         return ""
     if not path:
         return "is empty"

@@ -101,13 +101,17 @@ def sync(path: Path) -> None:
 def make_folder(folder: str | Path) -> None:
     """Makes a folder and those above it, and makes sure that each new one is on the disk."""
     path = Path(folder)
-    missing: list[Path] = []
-    while not path.is_dir() and path != path.parent:
-        missing.append(path)
-        path = path.parent
-    for made in reversed(missing):
-        made.mkdir(exist_ok=True)
-        sync(made.parent)
+    if path.is_dir():
+        return
+    try:
+        path.mkdir()
+    except FileNotFoundError:
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+    except FileExistsError:
+        if not path.is_dir():  # else another process has just made it
+            raise
+    sync(path.parent)
 
 
 def place_below(folder: Path, path: str) -> Path:
@@ -155,7 +159,7 @@ def take_lock(file: IO[Any], operation: int) -> None:
         if error.errno not in _NO_LOCKS:
             raise
         folder = os.path.dirname(file.name)
-        kind = mounts.kind_of(folder)
+        kind = mounts.file_system_of(folder)
         raise DataError(
             f"cannot lock {file.name!r}: the file system there{f', {kind},' if kind else ''} has no locks "
             f"({error.strerror}); choose a folder on a disk, or a gs:// URI"

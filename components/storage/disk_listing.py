@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from components import environment
 from components.contracts import SourceFile
 from components.errors import DataError
-from components.safe_path import require_safe_path, shown
+from components.safe_path import is_plain_name, require_safe_path, shown
 
+_LONG = 255  # characters; a longer path has its bytes counted
 _WAY_OUT = "put the files there, or set AGRIVISION_FOLLOW_LINKS=true to follow such links"
 
 
@@ -92,28 +93,28 @@ class _Listing:
             with os.scandir(folder) as entries:
                 for entry in entries:
                     name = entry.name
-                    if name.startswith("."):
+                    if name[0] == ".":
                         continue
-                    path = require_safe_path(start + name, self._where)
-                    if entry.is_symlink():
-                        if not self._follow(path):
-                            continue
-                    elif entry.is_dir():
-                        folders.append(path)
+                    path = start + name
+                    if not is_plain_name(name) or len(path) > _LONG:
+                        require_safe_path(path, self._where)
+                    if entry.is_symlink() and not self._follow(path):
                         continue
                     if entry.is_file():
                         status = entry.stat()
                         yield SourceFile(path, status.st_size, str(status.st_mtime_ns))
+                    elif entry.is_dir():
+                        folders.append(path)
 
     def _follow(self, path: str) -> bool:
-        """Checks a link; returns whether it may lead to a file, and notes it if it leads to a folder.
+        """Checks a link; returns whether it leads to a file, and notes it if it leads to a folder.
 
         Raises:
           DataError: if it leads to itself, or out of the root.
         """
         link = os.path.join(self._root, path)
         try:
-            leads_to_folder = stat.S_ISDIR(os.stat(link).st_mode)
+            mode = os.stat(link).st_mode
         except FileNotFoundError:
             return False  # to nothing
         except OSError as error:
@@ -126,6 +127,6 @@ class _Listing:
             raise DataError(
                 f"the link {shown(path)} under {self._root!r} leads out of that folder, to {real!r}; {_WAY_OUT}"
             )
-        if leads_to_folder:
+        if stat.S_ISDIR(mode):
             self._links.append(path)
-        return not leads_to_folder
+        return stat.S_ISREG(mode)

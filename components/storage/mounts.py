@@ -11,7 +11,7 @@ _MOUNTS = "/proc/self/mountinfo"
 _LIKE_A_DISK = ("ceph", "fuse-overlayfs", "glusterfs", "juicefs", "lxcfs", "ntfs-3g", "unionfs-fuse", "virtiofs")
 
 
-def kind_of(folder: str, mounts: str | None = None) -> str:
+def file_system_of(folder: str, mounts: str | None = None) -> str:
     """Returns the type of the file system of a folder that may not exist yet, e.g. "ext4"; empty if unknown.
 
     Args:
@@ -43,7 +43,7 @@ def bucket_note(name: str, folder: str, mounts: str | None = None) -> str:
     Args:
       name: The setting that names the folder, e.g. "data_root".
     """
-    kind = kind_of(folder, mounts)
+    kind = file_system_of(folder, mounts)
     program = kind.removeprefix("fuse.")
     if program == kind or program in _LIKE_A_DISK:
         return ""
