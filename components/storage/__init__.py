@@ -135,6 +135,13 @@ def size(uri: str) -> int | None:
     return os.stat(uri).st_size if os.path.isfile(uri) else None
 
 
+def delete_it(root: str, uri: str) -> str:
+    """Returns the advice to delete a damaged file; for one that a link puts outside `root`, other advice."""
+    if is_remote(uri) or (real := Path(uri).resolve()).is_relative_to(Path(root).resolve()):
+        return "delete it"
+    return f"a link puts it outside {root!r}, at {str(real)!r}: restore it there or remove the link,"
+
+
 def write_bytes(uri: str, content: bytes) -> None:
     """Writes or replaces, whole or not at all."""
     if is_remote(uri):
