@@ -71,7 +71,8 @@ def read_table(data_root: str, split: SplitSummary, num_classes: int) -> RecordT
         raise DataError(f"the table of records {uri!r} is gone; {way_out}") from error
     if (found := hashlib.sha256(content).hexdigest()) != split.records_sha256:
         raise DataError(
-            f"{uri!r} has sha256 {found[:16]}…, expected {split.records_sha256[:16]}…; delete it and {way_out}"
+            f"{uri!r} has sha256 {found[:16]}…, expected {split.records_sha256[:16]}…; "
+            f"{storage.delete_it(data_root, uri)} and {way_out}"
         )
     form = np.dtype([("length", "<u4"), ("label_bits", "u1", (row_bytes(num_classes) - _LENGTH.size,))])
     if len(content) != split.num_tiles * form.itemsize:

@@ -34,6 +34,7 @@ NOT_COUNTED: Mapping[str, str] = {
     "progress.py": "writes lines to the log",
     "setting.py": "refuses values, and changes none",
     "storage": "brings bytes; shards, tables and weights are checked against their digests",
+    "safe_path.py": "refuses names, and changes none",
     "records/source_image.py": "reads the images of a source, which training never sees",
     "train/__main__.py": "starts worker/main.py",
     "train/settings/config.py": "what it holds counts by its values",
