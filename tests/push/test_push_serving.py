@@ -118,7 +118,7 @@ def test_predict_says_what_is_wrong_in_one_line(data, tile, tmp_path):
         predict(models_uri, rgb)
     with pytest.raises(SettingsError, match=r"no model at .*: it has neither production.json nor card.json"):
         predict(str(tmp_path), rgb, nir)
-    with pytest.raises(DataError, match=r"text.jpg' is not an image"):
+    with pytest.raises(DataError, match=r"text.jpg': neither a JPEG nor a PNG; expected"):
         predict(models_uri, paths["text"], nir)
     with pytest.raises(DataError, match=r"cannot read image .*gone.jpg': No such file"):
         predict(models_uri, tmp_path / "gone.jpg", nir)
