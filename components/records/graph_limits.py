@@ -1,8 +1,8 @@
 """The limits of image_header.py within a graph, for TensorFlow's decoders, which allocate what a header claims.
 
 The exported model decodes in its graph, and so does whatever serves it. Everything that image_header.py accepts is
-accepted here. Second headers and floods of chunks need no check: TensorFlow's own libraries refuse the former, and pass
-over the latter in a fraction of a second.
+accepted here. Second headers and floods of empty chunks need no check: TensorFlow's libraries refuse the former, and
+pass over the latter in a fraction of a second.
 """
 
 from typing import TypeAlias
@@ -10,12 +10,14 @@ from typing import TypeAlias
 import tensorflow as tf
 
 from components.records.image_header import (
+    COMPRESSED_TEXTS,
     JPEG_START,
     MAX_FILE_BYTES,
     MAX_PIXELS,
     MAX_SCANNED_PIXELS,
     MAX_SCANS,
     MAX_SIDE_PX,
+    MAX_TEXTS,
     PNG_HEADER,
     PNG_START,
     START_OF_SCAN,
@@ -55,17 +57,24 @@ def within_limits(content: Tensor) -> Tensor:
 
 def _jpeg_size(content: Tensor) -> Tensor:
     shape = tf.image.extract_jpeg_shape(content)
-    # One part more than there are scans; `maxsplit` keeps a flood of markers from becoming a flood of parts.
-    parts = tf.raw_ops.StringSplitV2(input=content[tf.newaxis], sep=START_OF_SCAN, maxsplit=MAX_SCANS + 1)
-    return tf.stack([shape[0], shape[1], tf.size(parts.values) - 1])
+    return tf.stack([shape[0], shape[1], _count(content, START_OF_SCAN, MAX_SCANS)])
 
 
 def _png_size(content: Tensor) -> Tensor:
     begins_as_png = tf.equal(tf.strings.substr(content, 0, len(PNG_START)), PNG_START)
     is_png = begins_as_png & (tf.strings.length(content) >= _SMALLEST_PNG_BYTES)
     content = _checked(content, is_png, ["expected a JPEG or PNG"])
+    num_texts = tf.add_n([_count(content, name, MAX_TEXTS) for name in COMPRESSED_TEXTS])
+    content = _checked(content, num_texts <= MAX_TEXTS, [f"a PNG has more than {MAX_TEXTS} compressed texts"])
     sides = tf.io.decode_raw(tf.strings.substr(content, len(PNG_START), _PNG_SIZE_BYTES), tf.int32, little_endian=False)
     return tf.stack([sides[1], sides[0], 0])
+
+
+def _count(content: Tensor, wanted: bytes, most: int) -> Tensor:
+    """Returns how often `wanted` is in `content`, int32 []; at most one more than `most`."""
+    # A string is split into one part more than it has separators.
+    parts = tf.raw_ops.StringSplitV2(input=content[tf.newaxis], sep=wanted, maxsplit=most + 1)
+    return tf.size(parts.values) - 1
 
 
 def _checked(content: Tensor, condition: Tensor, data: list[Tensor | str]) -> Tensor:

@@ -14,6 +14,7 @@ MAX_FILE_BYTES = 64 * 2**20  # a tile of the dataset has 0.1 MB
 MAX_SIDE_PX = 8192
 MAX_PIXELS = 25_000_000  # a camera's 24 megapixels; 75 MB as decoded RGB
 MAX_CHUNKS = 2**14  # of a PNG; libpng writes one for every 8 KiB, and hardly any encoder writes smaller ones
+MAX_TEXTS = 16  # compressed texts of a PNG, counted wherever their names are; libpng unpacks each, to as many as 8 MB
 MAX_SEGMENTS = 1000  # of a JPEG, before its first scan; a colour profile may take 255
 # Each scan of a JPEG makes the decoder pass over the whole image. Encoders write about ten. The marker of a scan counts
 # wherever its two bytes are, so 64 MiB of anything else may hold 1,024 by chance.
@@ -24,6 +25,7 @@ JPEG_START = b"\xff\xd8\xff"
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_HEADER = struct.Struct(">II5B")  # width, height, depth, colour type, compression, filter, interlace
 START_OF_SCAN = b"\xff\xda"
+COMPRESSED_TEXTS = (b"zTXt", b"iTXt")
 _CHUNK = struct.Struct(">I4s")  # length and type; a checksum follows the content
 _CRC_BYTES = 4
 PNG_START = PNG_SIGNATURE + _CHUNK.pack(PNG_HEADER.size, b"IHDR")  # up to the header's content
@@ -98,6 +100,8 @@ def png_header(content: bytes) -> Header:
     if mode is None or not width or not height or compression or filtering or interlace > 1:
         raise DamagedImage("its header claims what no PNG has")
     _require_size(width, height)
+    if (num_texts := sum(map(content.count, COMPRESSED_TEXTS))) > MAX_TEXTS:
+        raise BeyondLimits(f"{num_texts:,} compressed texts, at most {MAX_TEXTS} are read")
     _require_chunks(content, start + PNG_HEADER.size + _CRC_BYTES)
     return Header("PNG", width, height, mode)
 

@@ -30,6 +30,7 @@ _UNPACKED_AT_ONCE = 2**23  # bytes of rows that are unpacked only to be counted
 # The chunks that make up the pixels. Pillow gets no others: it would unpack texts and profiles, and return another
 # picture of an animation than TensorFlow's decoder does.
 _OF_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+_PALETTE = 3  # a colour type
 _GREY = (0, 4)  # colour types: grey, and grey with alpha
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type: grey, RGB, palette, grey with alpha, RGB with alpha
 # First column, first row, and the steps between columns and rows, for each interlacing pass (PNG specification, 8.2).
@@ -79,6 +80,8 @@ def decode(content: bytes, num_bands: int) -> NDArray[np.uint8] | None:
     chunks = _chunks(content)
     _require_rows(chunks)
     depth, colour_type = content[_DEPTH_AT], content[_DEPTH_AT + 1]
+    if colour_type == _PALETTE:
+        _require_palette(chunks, depth)
     is_grey = colour_type in _GREY
     if depth > 8 or (num_bands == 1 and not is_grey):
         return None
@@ -128,6 +131,15 @@ def _packed_rows(chunks: list[_Chunk]) -> bytes:
     return b"".join(body for kind, body in chunks if kind == b"IDAT")
 
 
+def _require_palette(chunks: list[_Chunk], depth: int) -> None:
+    """Checks that there is one that fits, before the rows; Pillow would do with less."""
+    at, palette = next(((at, body) for at, (kind, body) in enumerate(chunks) if kind == b"PLTE"), (0, b""))
+    comes_first = at < next((at for at, (kind, _) in enumerate(chunks) if kind == b"IDAT"), 0)
+    num_colours, rest = divmod(len(palette), 3)
+    if not comes_first or rest or not 0 < num_colours <= 1 << depth:
+        raise DamagedImage("it has not the palette that it needs")
+
+
 def _with_pixels_only(content: bytes, chunks: list[_Chunk]) -> bytes:
     """Returns the file without the chunks that change no pixel."""
     if all(kind in _OF_PIXELS for kind, _ in chunks):
@@ -155,7 +167,8 @@ def _chunks(content: bytes) -> list[_Chunk]:
         body = content[start : start + length]
         if zlib.crc32(body, zlib.crc32(kind)) != _CRC.unpack_from(content, start + length)[0]:
             raise DamagedImage("a checksum is wrong")
-        if kind in _OF_PIXELS and kind != before and any(kind == known for known, _ in chunks):
+        follows_its_like = kind == before == b"IDAT"
+        if kind in _OF_PIXELS and not follows_its_like and any(kind == known for known, _ in chunks):
             raise DamagedImage(f"it has {kind.decode()} in two places")
         chunks.append((kind, body))
     return chunks
