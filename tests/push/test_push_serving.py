@@ -84,7 +84,7 @@ def test_a_single_label_rgb_model_takes_no_nir_and_predicts_one_class(data, tmp_
 
 
 def test_a_server_refuses_a_picture_that_claims_too_much_in_one_line(data):
-    root, _, _, models_dir, card = data
+    _, _, _, models_dir, card = data
     model = tf.saved_model.load(str(models_dir / "versions" / card.version))
     good = fake_record(2002)
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"an image exceeds a limit: 8192 px a side") as raised:
