@@ -21,7 +21,7 @@ settings = $(foreach v,$(given),$(call flag,$(v)))
 SOURCE := $(DEMO)/tiles-$(NUM_TILES)
 
 .DEFAULT_GOAL := help
-.PHONY: help mirror run demo test test-long test-cluster bench faults check lint scan audit docs compile proto lock image images kind-up kind-run kind-down clean
+.PHONY: help mirror run demo test test-long hostile test-cluster bench faults check lint scan audit docs compile proto lock image images kind-up kind-run kind-down clean
 .DELETE_ON_ERROR:
 
 help: ## List every target
@@ -38,11 +38,16 @@ $(DEMO)/tiles-%: | $(VENV)/.run
 mirror: $(INGEST_VENV)/.ingest ## Copy tiles from s3://, or from anywhere, to a folder or gs:// URI: SOURCE=s3://bucket/tiles TO=tiles
 	@$(if $(TO),,echo "give SOURCE=s3://<bucket>/<folder> and TO=<folder or gs:// URI>" >&2; exit 2;) $(INGEST_VENV)/bin/agrivision mirror '$(SOURCE)' '$(TO)'
 
-test: $(VENV)/.dev ## Run the tests, but for those that take minutes or need a cluster
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long and not cluster and not kfp"
+test: $(VENV)/.dev ## Run the tests, but for those that take minutes, attack, or need a cluster
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long and not hostile and not cluster and not kfp"
 
 test-long: $(VENV)/.dev ## Run the tests that take minutes
-	$(BIN)/pytest -n 2 -m long
+	$(BIN)/pytest -n 2 -m "long and not hostile"
+
+# The system bounds the whole: no process may take more than 4 GB of data, nor all of them 20 minutes. What is attacked
+# without TensorFlow runs in processes that are bounded to 512 MB (tests/support/bounded.py).
+hostile: $(VENV)/.dev ## Attack it with hostile images, documents and names, bounded in memory and time
+	ulimit -d 4194304 && timeout 1200 $(BIN)/pytest -m "hostile and not cluster and not kfp"
 
 # One after the other: they share the nodes of a cluster.
 test-cluster: $(VENV)/.dev ## Run the tests that change a cluster: KUBECONFIG and KFP_ENDPOINT name it (CONTRIBUTING.md)
@@ -54,7 +59,7 @@ bench: $(BENCH_VENV)/.bench ## Measure speed and memory against the peers, and w
 faults: $(VENV)/.run ## Kill, freeze and end training processes at random moments, and look what they come to (FAULTS='--help' lists the options)
 	$(BIN)/python -m faults $(FAULTS)
 
-check: lint test ## ruff, mypy --strict, import-linter, golden files, tests
+check: lint test hostile ## ruff, mypy --strict, import-linter, golden files, tests, attacks
 
 lint: $(VENV)/.dev ## Everything of check but the tests
 	$(BIN)/ruff check .

@@ -25,6 +25,9 @@ Starting workers on a cluster, from the ConfigMap `agrivision`:
 Submitting a run, under the names that kfp's own command uses:
   KFP_ENDPOINT: the address of Kubeflow Pipelines, like `--host`.
   KFP_EXISTING_TOKEN: its bearer token, like `--token`, but kept off the command line.
+Listing a folder:
+  AGRIVISION_FOLLOW_LINKS: "true" to follow links that lead out of the folder, e.g. of a source that is made of links to
+    another disk.
 Starting a training:
   CUDA_VISIBLE_DEVICES: the GPUs it may use, as CUDA defines it.
   TPU_WORKER_HOSTNAMES: the hosts of the TPU slice, as GKE sets it.
@@ -129,6 +132,11 @@ def kfp_pod() -> tuple[str, str]:
 def cuda_visible_devices() -> str | None:
     """Returns the GPUs that may be used, comma-separated; None for all of them."""
     return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def follows_links() -> bool:
+    """Returns whether the user lets links lead out of the folder that they are in."""
+    return os.environ.get("AGRIVISION_FOLLOW_LINKS", "").lower() == "true"
 
 
 def trusts_network() -> bool:

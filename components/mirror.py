@@ -2,11 +2,13 @@
 
 import concurrent.futures
 import itertools
+from pathlib import Path
 
 from components import storage
 from components.contracts import SourceFile
 from components.errors import DataError
 from components.progress import StepLog
+from components.storage import disk
 
 _THREADS = 16
 _BATCH = 4096  # file names held in memory at a time
@@ -19,10 +21,10 @@ def mirror(source_uri: str, target_uri: str, log: StepLog) -> str:
       A summary in one line.
 
     Raises:
-      DataError: if a file changes or disappears during the copy.
+      DataError: if a file changes or disappears during the copy, or would end outside `target_uri`.
     """
     num_files = num_copied = num_bytes = 0
-    files = storage.list_files(source_uri)
+    files = storage.list_files(source_uri, log.line)
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
         while batch := list(itertools.islice(files, _BATCH)):
             for copied in pool.map(lambda file: _copy(source_uri, target_uri, file), batch):
@@ -37,6 +39,8 @@ def mirror(source_uri: str, target_uri: str, log: StepLog) -> str:
 def _copy(source_uri: str, target_uri: str, file: SourceFile) -> int | None:
     """Returns the number of bytes copied; None if the file was already there."""
     target = storage.join(target_uri, file.path)
+    if not storage.is_remote(target_uri):
+        disk.place_below(Path(target_uri), file.path)
     if storage.size(target) == file.num_bytes:
         return None
     source = storage.join(source_uri, file.path)

@@ -8,6 +8,7 @@ from kfp import dsl
 
 from components.evaluate.component import evaluate
 from components.gate.component import gate
+from components.gate.settings import GateSettings
 from components.ingest.component import ingest
 from components.ingest.settings import IngestSettings
 from components.merge.component import merge
@@ -66,9 +67,9 @@ def training_pipeline(train: Callable[..., Any], volume: bool = False) -> Any:
             data_root=data_root, models_uri=models_uri, manifest=manifest, receipt=receipt
         ).set_caching_options(False)
         scores = evaluation.outputs["evaluation"]
-        decision = gate(
-            data_root=data_root, min_macro_f1=run["gate_min_macro_f1"], evaluation=scores
-        ).set_caching_options(False)
+        decision = gate(data_root=data_root, **arguments(GateSettings, run), evaluation=scores).set_caching_options(
+            False
+        )
         with dsl.If(decision.outputs["Output"] == "push", name="good-enough"):
             pushed = push(
                 data_root=data_root, models_uri=models_uri, manifest=manifest, receipt=receipt, evaluation=scores

@@ -3,6 +3,7 @@
 import msgspec
 
 from components.contracts.document import FORMAT_VERSION, Document
+from components.contracts.names import RelativePath, RelativePathOrEmpty, Sha256, Sha256OrEmpty
 from components.contracts.source import Rejection
 
 
@@ -53,11 +54,11 @@ class ShardReceipt(Document, frozen=True, kw_only=True):
       notes: Sorted.
     """
 
-    source_digest: str
+    source_digest: Sha256
     split: str
     index: int
-    path: str
-    sha256: str
+    path: RelativePathOrEmpty
+    sha256: Sha256OrEmpty
     num_bytes: int
     num_tiles: int
     fields: tuple[FieldSums, ...]
@@ -88,14 +89,14 @@ class ShardReceipts(Document, frozen=True, kw_only=True):
     """
 
     partition: int
-    source_digests: tuple[str, ...]
+    source_digests: tuple[Sha256, ...]
 
 
 class Shard(msgspec.Struct, frozen=True, kw_only=True):
     """One TFRecord file of the dataset; `path` is relative to data_root."""
 
-    path: str
-    sha256: str
+    path: RelativePath
+    sha256: Sha256
     num_bytes: int
     num_tiles: int
     num_single_label: int
@@ -120,7 +121,7 @@ class SplitSummary(msgspec.Struct, frozen=True, kw_only=True):
     band_mean: tuple[float, ...]
     band_std: tuple[float, ...]
     band_histogram: tuple[tuple[int, ...], ...]
-    records_sha256: str
+    records_sha256: Sha256
     shards: tuple[Shard, ...]
 
 
@@ -148,7 +149,7 @@ class Manifest(Document, frozen=True, kw_only=True):
     tile_size_px: int = 0
     tile_sizes: dict[str, int]
     splits: dict[str, SplitSummary]
-    fields_sha256: str = ""
+    fields_sha256: Sha256OrEmpty = ""
     num_rejected: int = 0
     rejected: tuple[Rejection, ...] = ()
     num_notes: int = 0

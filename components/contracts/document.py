@@ -11,6 +11,7 @@ from typing import ClassVar, Self
 
 import msgspec
 
+from components.contracts.names import decoding_fault
 from components.errors import DataError
 
 FORMAT_VERSION = 1
@@ -55,9 +56,8 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         try:
             return msgspec.json.decode(text, type=cls)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise DataError(
-                f"{origin} is not a {cls.__name__.lower()} that this version can read: {error}; {cls.way_out}"
-            ) from error
+            kind, fault = cls.__name__.lower(), decoding_fault(error)
+            raise DataError(f"{origin} is not a {kind} that this version can read: {fault}; {cls.way_out}") from error
 
     def write(self, path: str | Path) -> None:
         """Writes the document to a local file, e.g. a KFP artifact."""

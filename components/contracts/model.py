@@ -1,10 +1,11 @@
 """train → evaluate → gate → push: a model, its scores, the decision about it, and where it went."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar, get_type_hints
 
 import msgspec
 
 from components.contracts.document import FORMAT_VERSION, Document
+from components.contracts.names import PathPart, PathPartOrEmpty, RelativePath, Sha256
 
 
 class EpochMetrics(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,9 +60,9 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
       bottleneck: Whether input or compute limited its speed, and what would make it faster.
     """
 
-    training_id: str
-    manifest_sha256: str
-    model_path: str
+    training_id: PathPart
+    manifest_sha256: Sha256
+    model_path: RelativePath
     classes: tuple[str, ...]
     bands: tuple[str, ...]
     label_mode: str
@@ -93,13 +94,23 @@ class ClassScores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scores(msgspec.Struct, frozen=True, kw_only=True):
-    """A model's scores on the test split. Macro averages are over the classes that have support."""
+    """A model's scores on the test split. Macro averages are over the classes that have support.
 
-    macro_f1: float
-    macro_precision: float
-    macro_recall: float
-    map: float
+    A field with a title is a total: the evaluation report and the metrics of the run show it under that title and name.
+    """
+
+    macro_f1: Annotated[float, msgspec.Meta(title="macro F1")]
+    macro_precision: Annotated[float, msgspec.Meta(title="macro precision")]
+    macro_recall: Annotated[float, msgspec.Meta(title="macro recall")]
+    map: Annotated[float, msgspec.Meta(title="mAP")]
     per_class: dict[str, ClassScores]
+
+    @classmethod
+    def titles(cls) -> dict[str, str]:
+        """Returns the titles of all totals, by name."""
+        hints = get_type_hints(cls, include_extras=True)
+        metas = {name: getattr(hint, "__metadata__", ()) for name, hint in hints.items()}
+        return {name: meta[0].title for name, meta in metas.items() if meta}
 
 
 class Evaluation(Document, frozen=True, kw_only=True):
@@ -116,14 +127,14 @@ class Evaluation(Document, frozen=True, kw_only=True):
       production_note: Why the model in production was not compared; empty if it was, or if there is none.
     """
 
-    training_id: str
-    manifest_sha256: str
+    training_id: PathPart
+    manifest_sha256: Sha256
     num_test_tiles: int
     thresholds: tuple[float, ...]
     candidate: Scores
-    predictions_path: str
-    production_version: str | None = None
-    production_training_id: str = ""
+    predictions_path: RelativePath
+    production_version: PathPart | None = None
+    production_training_id: PathPartOrEmpty = ""
     production: Scores | None = None
     production_note: str = ""
 
@@ -147,9 +158,9 @@ class Decision(Document, frozen=True, kw_only=True):
 class PushReceipt(Document, frozen=True, kw_only=True):
     """What push published. `previous_version` is the version that the pointer named before."""
 
-    model_version: str
+    model_version: PathPart
     model_uri: str
-    previous_version: str | None
+    previous_version: PathPart | None
 
 
 class ModelCard(Document, frozen=True, kw_only=True):
@@ -164,9 +175,9 @@ class ModelCard(Document, frozen=True, kw_only=True):
     """
 
     format_version: int = FORMAT_VERSION
-    version: str
-    training_id: str
-    manifest_sha256: str
+    version: PathPart
+    training_id: PathPart
+    manifest_sha256: Sha256
     backbone: str
     label_mode: str
     classes: tuple[str, ...]
@@ -191,6 +202,6 @@ class Production(Document, frozen=True, kw_only=True):
     way_out: ClassVar[str] = "restore it, or remove it to start over without a production model"
 
     format_version: int = FORMAT_VERSION
-    version: str
-    previous: str | None = None
-    earlier: tuple[str, ...] = ()
+    version: PathPart
+    previous: PathPart | None = None
+    earlier: tuple[PathPart, ...] = ()

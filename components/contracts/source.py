@@ -3,6 +3,7 @@
 import msgspec
 
 from components.contracts.document import FORMAT_VERSION, Document
+from components.contracts.names import RelativePath, Sha256
 
 
 class SourceFile(msgspec.Struct, frozen=True, array_like=True):
@@ -14,7 +15,7 @@ class SourceFile(msgspec.Struct, frozen=True, array_like=True):
       version: Changes whenever the content may have: modification time in ns, or a bucket's generation.
     """
 
-    path: str
+    path: RelativePath
     num_bytes: int
     version: str
 
@@ -78,14 +79,14 @@ class PlannedShard(msgspec.Struct, frozen=True, kw_only=True):
     index: int
     num_tiles: int
     num_bytes: int
-    source_digest: str
+    source_digest: Sha256
 
 
 class Partition(msgspec.Struct, frozen=True, kw_only=True):
     """The work of one shard task: the lines of `path` (under data_root), sorted by split, shard, order in the shard."""
 
     index: int
-    path: str
+    path: RelativePath
     num_tiles: int
     shards: tuple[PlannedShard, ...]
 
@@ -109,7 +110,7 @@ class Inventory(Document, frozen=True, kw_only=True):
     bands: tuple[str, ...]
     seed: int
     split_origin: str
-    fingerprint: str
+    fingerprint: Sha256
     num_tiles: int
     num_fields: int
     num_unlabelled: int

@@ -87,8 +87,9 @@ def _checked_copy(uri: str, dataset: str, sha256: str) -> Iterator[Path]:
                 "<data_root>/datasets/<id>/, so give the path of the manifest there"
             ) from error
         if found != sha256:
+            root = uri.rpartition("/datasets/")[0] or uri.rpartition("/")[0]
             raise DataError(
                 f"{uri!r} has sha256 {found[:16]}…, expected {sha256[:16]}…; "
-                "delete it and run the pipeline again on the same source"
+                f"{storage.delete_it(root, uri)} and run the pipeline again on the same source"
             )
         yield local

@@ -7,6 +7,7 @@ import msgspec
 
 from components import storage
 from components.contracts import Partition, SourceTile
+from components.contracts.names import decoding_fault
 from components.errors import DataError
 
 _CHUNK_BYTES = 8 * 2**20  # per request to a bucket: large enough for few requests, small enough for memory
@@ -53,7 +54,7 @@ def _decoded(decoder: msgspec.json.Decoder[Tile], line: bytes, number: int, part
     try:
         return decoder.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise DataError(f"line {number} of {partition.path!r} is not a tile: {error}") from error
+        raise DataError(f"line {number} of {partition.path!r} is not a tile: {decoding_fault(error)}") from error
 
 
 def _partition_lines(data_root: str, partition: Partition) -> Iterator[bytes]:

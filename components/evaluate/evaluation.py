@@ -162,7 +162,7 @@ def _write_predictions(
 
 
 def _metrics(scores: Scores) -> dict[str, float]:
-    totals = {name: getattr(scores, name) for name in ("macro_f1", "map", "macro_precision", "macro_recall")}
+    totals = {name: getattr(scores, name) for name in Scores.titles()}
     return totals | {f"f1_{name}": values.f1 for name, values in scores.per_class.items() if values.support}
 
 

@@ -17,7 +17,7 @@ from components import storage
 from components.contracts import Manifest, TrainingReceipt
 from components.errors import DataError
 from components.progress import Progress, StepLog
-from components.records import tfrecords
+from components.records import jpeg, mask_png, tfrecords, tile_record
 from components.storage import whole_folder
 
 # (rgb, nir, valid_mask) encoded, string [N] each -> probabilities float32 [N, C]
@@ -120,9 +120,9 @@ def predict_split(
             field_ids += [name.decode() for name in batch["field_id"].numpy()]
             progress.advance(len(labels[-1]))
     except tf.errors.OpError as error:
-        where = _failing_shard(uris, [shard.num_tiles for shard in summary.shards], len(tile_ids))
+        where, why = _failing_place(uris, [shard.num_tiles for shard in summary.shards], len(tile_ids), num_classes)
         raise DataError(
-            f"{who} cannot answer the {split} tiles of shard {where!r}: {_first_line(error)}; "
+            f"{who} cannot answer the {split} tiles of {where}: {why or _first_line(error)}; "
             "if `agrivision verify` finds it damaged, delete it and run the shard step again"
         ) from error
     if len(tile_ids) != summary.num_tiles:
@@ -143,18 +143,40 @@ def predict_split(
     return predictions
 
 
-def _failing_shard(uris: Sequence[str], num_tiles: Sequence[int], num_answered: int) -> str:
-    """Returns the shard that a batch failed on: one that cannot be read, or else the one where the batch begins."""
+def _failing_place(
+    uris: Sequence[str], num_tiles: Sequence[int], num_answered: int, num_classes: int
+) -> tuple[str, str]:
+    """Returns what a batch failed on, and the reason, empty if unknown.
+
+    That is a shard that cannot be read, the first record of the batch that cannot be decoded, or else the shard where
+    the batch begins.
+    """
     ends = list(itertools.accumulate(num_tiles))
     first = bisect.bisect_right(ends, num_answered)
     last = bisect.bisect_left(ends, num_answered + _BATCH_SIZE)
-    for uri in uris[first : last + 1]:
+    for uri, end, count in list(zip(uris, ends, num_tiles, strict=True))[first : last + 1]:
+        before = max(num_answered - (end - count), 0)
         try:
-            for _ in tfrecords.serialized_records([uri]):
-                pass
+            for index, serialized in enumerate(tfrecords.serialized_records([uri])):
+                if index >= before and (why := _why_not(serialized.numpy(), num_classes)):
+                    return f"shard {uri!r}, record {index}", why
         except tf.errors.OpError:
-            return uri
-    return uris[min(first, len(uris) - 1)]
+            return f"shard {uri!r}", ""
+    return f"shard {uris[min(first, len(uris) - 1)]!r}", ""
+
+
+def _why_not(serialized: bytes, num_classes: int) -> str:
+    """Returns why a record cannot be decoded; empty if it can."""
+    try:
+        record = tile_record.deserialize(serialized, num_classes)
+        jpeg.decode(record.rgb, 3)
+        if record.nir:
+            jpeg.decode(record.nir, 1)
+        if record.valid_mask:
+            mask_png.packed_mask(record.valid_mask)
+    except (jpeg.DamagedImage, ValueError) as error:
+        return str(error)
+    return ""
 
 
 def _first_line(error: Exception) -> str:

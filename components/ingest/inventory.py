@@ -13,6 +13,7 @@ from components.ingest.survey import Survey, survey_source
 from components.ingest.temporary_database import CACHE_KB
 from components.progress import Progress, StepLog
 from components.source_digest import SourceDigest
+from components.storage.mounts import bucket_note
 
 _SECONDS_PER_LINE = 10.0  # between two lines of the log
 
@@ -26,7 +27,9 @@ def build_inventory(source_uri: str, data_root: str, settings: IngestSettings, l
       DataError: if the source is not a usable dataset.
       SettingsError: if the settings do not fit the source, or nothing can be written to `data_root`.
     """
-    return inventory_of(storage.list_files(source_uri), source_uri, data_root, settings, log)
+    if not storage.is_remote(data_root) and (note := bucket_note("data_root", data_root)):
+        log.line(note)
+    return inventory_of(storage.list_files(source_uri, log.line), source_uri, data_root, settings, log)
 
 
 def inventory_of(

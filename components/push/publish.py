@@ -11,6 +11,7 @@ from components.push.serving import model_card, save_serving_model, weights_dige
 from components.push.verify import verify_in_fresh_process
 from components.registry import CARD, move_production, read_production, require_production, version_uri
 from components.storage import whole_folder
+from components.storage.mounts import bucket_note
 
 
 def push_model(
@@ -32,6 +33,8 @@ def push_model(
       AgrivisionError: if another push won.
     """
     _check(manifest, receipt, evaluation)
+    if not storage.is_remote(models_uri) and (note := bucket_note("models_uri", models_uri)):
+        log.line(note)
     production, token = read_production(models_uri)
     with tempfile.TemporaryDirectory() as temporary:
         exported_dir = _exported(data_root, receipt, Path(temporary) / "exported")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from components import storage
 from components.contracts import SplitSummary
 from components.errors import DataError
-from components.records.record_file import FOOTER, HEADER
+from components.records.record_file import FOOTER, HEADER, MAX_RECORD_BYTES
 
 _LENGTH = struct.Struct("<I")
 _FRAME_BYTES = HEADER.size + FOOTER.size
@@ -71,7 +71,8 @@ def read_table(data_root: str, split: SplitSummary, num_classes: int) -> RecordT
         raise DataError(f"the table of records {uri!r} is gone; {way_out}") from error
     if (found := hashlib.sha256(content).hexdigest()) != split.records_sha256:
         raise DataError(
-            f"{uri!r} has sha256 {found[:16]}…, expected {split.records_sha256[:16]}…; delete it and {way_out}"
+            f"{uri!r} has sha256 {found[:16]}…, expected {split.records_sha256[:16]}…; "
+            f"{storage.delete_it(data_root, uri)} and {way_out}"
         )
     form = np.dtype([("length", "<u4"), ("label_bits", "u1", (row_bytes(num_classes) - _LENGTH.size,))])
     if len(content) != split.num_tiles * form.itemsize:
@@ -80,6 +81,8 @@ def read_table(data_root: str, split: SplitSummary, num_classes: int) -> RecordT
         )
     rows = np.frombuffer(content, form)
     lengths = rows["length"].astype(np.int64)
+    if (longest := int(lengths.max(initial=0))) > MAX_RECORD_BYTES:
+        raise DataError(f"{uri!r} lists a record of {longest:,} bytes, at most {MAX_RECORD_BYTES:,} are read")
     ends = list(itertools.accumulate((shard.num_tiles for shard in split.shards), initial=0))
     for shard, (start, end) in zip(split.shards, itertools.pairwise(ends), strict=True):
         if (num_bytes := int(lengths[start:end].sum()) + _FRAME_BYTES * (end - start)) != shard.num_bytes:

@@ -18,6 +18,7 @@ from components.records import record_table
 from components.records.record_file import RecordWriter
 from components.shard.shard_statistics import ShardStatistics
 from components.shard.tile_check import CheckedTile
+from components.storage import disk
 
 FOLDER = "shards"
 _TEMPORARY_PREFIX, _TEMPORARY_SUFFIX = ".shard-", ".tmp"
@@ -125,7 +126,7 @@ def _local_file(data_root: str) -> Path:
     folder = None
     if not storage.is_remote(data_root):
         folder = Path(storage.join(data_root, FOLDER))
-        folder.mkdir(parents=True, exist_ok=True)
+        disk.make_folder(folder)
     descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, suffix=_TEMPORARY_SUFFIX, dir=folder)
     os.close(descriptor)
     return Path(name)

@@ -10,12 +10,14 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from components.contracts import SourceFile
-from components.errors import SettingsError
-from components.storage import bucket, disk, s3
+from components.errors import DataError, SettingsError
+from components.safe_path import path_fault, shown
+from components.storage import bucket, disk, disk_listing, s3
+from components.storage.disk_listing import NoSuchFolder as NoSuchFolder
 
 
 class Conflict(Exception):
@@ -23,8 +25,15 @@ class Conflict(Exception):
 
 
 def join(root: str, *parts: str) -> str:
-    """Returns `root` with `parts` below it, for a local folder or a URI."""
-    return "/".join([root.rstrip("/"), *(part.strip("/") for part in parts)]) or "/"
+    """Returns `root` with `parts` below it, for a local folder or a URI.
+
+    Raises:
+      DataError: if a part would lead out of `root`, or is no path.
+    """
+    for part in parts:
+        if fault := path_fault(part):
+            raise DataError(f"{shown(part)} is not a path below {root!r}: it {fault}")
+    return "/".join([root.rstrip("/"), *parts]) or "/"
 
 
 def is_remote(uri: str) -> bool:
@@ -42,18 +51,23 @@ def is_remote(uri: str) -> bool:
     return False
 
 
-def list_files(root: str) -> Iterator[SourceFile]:
+def list_files(root: str, say: Callable[[str], None] | None = None) -> Iterator[SourceFile]:
     """Yields every file under `root`, with paths relative to it, in no particular order.
 
-    Hidden files and folders are left out. Links are followed. A bucket is listed in pages.
+    Hidden files and folders are left out. A bucket is listed in pages. In a folder, links are followed, but not out of
+    `root` unless AGRIVISION_FOLLOW_LINKS allows it, and each folder is listed once however many links lead to it.
+
+    Args:
+      say: Called with a line if links are left out because they lead to what is listed anyway.
 
     Raises:
-      DataError: if there is no such folder or bucket, or a part of it cannot be read.
+      DataError: if there is no such folder or bucket, a part of it cannot be read, a link leads out of it or to itself,
+        or a name could lead out of the folder that it is later joined to.
     """
     if is_remote(root):
         yield from (s3 if root.startswith(s3.S3) else bucket).list_objects(root)
         return
-    yield from disk.list_files(root)
+    yield from disk_listing.list_files(root, say)
 
 
 def read_bytes(uri: str) -> bytes:
@@ -104,7 +118,7 @@ def local_copy(uri: str) -> Iterator[Path]:
         yield Path(uri)
         return
     with tempfile.TemporaryDirectory() as folder:
-        local = Path(folder) / uri.rpartition("/")[2]
+        local = disk.place_below(Path(folder), uri.rpartition("/")[2])
         local.write_bytes(read_bytes(uri))
         yield local
 
@@ -119,6 +133,13 @@ def size(uri: str) -> int | None:
     if is_remote(uri):
         return s3.size(uri) if uri.startswith(s3.S3) else bucket.size(uri)
     return os.stat(uri).st_size if os.path.isfile(uri) else None
+
+
+def delete_it(root: str, uri: str) -> str:
+    """Returns the advice to delete a damaged file; for one that a link puts outside `root`, other advice."""
+    if is_remote(uri) or (real := Path(uri).resolve()).is_relative_to(Path(root).resolve()):
+        return "delete it"
+    return f"a link puts it outside {root!r}, at {str(real)!r}: restore it there or remove the link,"
 
 
 def write_bytes(uri: str, content: bytes) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from components.contracts import SourceFile
 from components.errors import DataError, SettingsError, UnreachableError
+from components.safe_path import require_safe_path
 
 GS = "gs://"
 _BINARY = "application/octet-stream"
@@ -95,9 +96,11 @@ def list_objects(root: str) -> Iterator[SourceFile]:
     prefix = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
     with _refusals(root):
         for blob in _client().list_blobs(bucket, prefix=prefix, fields="items(name,size,generation),nextPageToken"):
-            path = blob.name[len(prefix) :]
             # An object whose name ends in "/" is a folder made in a web console.
-            if path and not path.endswith("/") and not any(part.startswith(".") for part in path.split("/")):
+            if blob.name.endswith("/"):
+                continue
+            path = require_safe_path(blob.name.removeprefix(prefix), f"an object in {root!r}")
+            if not path.startswith(".") and "/." not in path:
                 yield SourceFile(path, blob.size, str(blob.generation))
 
 

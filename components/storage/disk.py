@@ -9,44 +9,15 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO, Any
 
-from components.contracts import SourceFile
+from components import environment
 from components.errors import NO_ROOM, DataError
+from components.safe_path import require_safe_path
+from components.storage import mounts
 
-
-def list_files(root: str) -> Iterator[SourceFile]:
-    """Yields every file under `root`, as storage.list_files does."""
-    if not os.path.isdir(root):
-        raise DataError(f"no such folder: {root!r}")
-    try:
-        yield from _list_folder(root, "", frozenset())
-    except PermissionError as error:
-        raise DataError(f"cannot list {error.filename!r}: no permission to read it") from error
-
-
-def _list_folder(root: str, below: str, above: frozenset[tuple[int, int]]) -> Iterator[SourceFile]:
-    folder = os.path.join(root, below)
-    status = os.stat(folder)
-    if (identity := (status.st_dev, status.st_ino)) in above:
-        return  # a link to a folder above it would loop forever
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            path = f"{below}/{entry.name}" if below else entry.name
-            if entry.is_dir():
-                yield from _list_folder(root, path, above | {identity})
-            elif entry.is_file():
-                status = entry.stat()
-                yield SourceFile(_as_text(path, root), status.st_size, str(status.st_mtime_ns))
-
-
-def _as_text(path: str, root: str) -> str:
-    try:
-        path.encode()
-    except UnicodeEncodeError as error:
-        raise DataError(f"file name {path!r} under {root!r} is not UTF-8; rename or remove it") from error
-    return path
+_MOST_NAME_BYTES = 240  # of a file whose temporary name begins with its own
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL)
 
 
 def read_bytes(path: str) -> bytes:
@@ -91,9 +62,11 @@ def _read_at(descriptor: int, offset: int, length: int) -> bytes:
 def temporary_file(path: str) -> Iterator[Path]:
     """Yields a temporary path in the folder of local `path`; on success, syncs it and renames it to `path`."""
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     with naming_place(target):
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+        # A long name leaves no room for what is added to it.
+        prefix = f".{target.name}." if len(target.name.encode()) <= _MOST_NAME_BYTES else "."
+        descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=".tmp", dir=target.parent)
         os.close(descriptor)
         try:
             yield Path(name)
@@ -125,15 +98,72 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def make_folder(folder: str | Path) -> None:
+    """Makes a folder and those above it, and makes sure that each new one is on the disk."""
+    path = Path(folder)
+    if path.is_dir():
+        return
+    try:
+        path.mkdir()
+    except FileNotFoundError:
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+    except FileExistsError:
+        if not path.is_dir():  # else another process has just made it
+            raise
+    sync(path.parent)
+
+
+def place_below(folder: Path, path: str) -> Path:
+    """Returns where `path` ends below `folder`, which what is written there cannot leave.
+
+    Raises:
+      DataError: if `path` is not safe, or a link below `folder` leads out of it and AGRIVISION_FOLLOW_LINKS does not
+        allow that.
+    """
+    target = folder / require_safe_path(path, f"what is to be written below {str(folder)!r}")
+    real = target.parent.resolve() / target.name
+    if not real.is_relative_to(folder.resolve()) and not environment.follows_links():
+        raise DataError(
+            f"{str(target)!r} would be written to {str(real)!r}, because of a link; expected a place below "
+            f"{str(folder)!r}; remove the link, or set AGRIVISION_FOLLOW_LINKS=true"
+        )
+    return target
+
+
 @contextlib.contextmanager
 def lock(path: str) -> Iterator[None]:
-    """Holds the lock of a local path against other processes and threads; the lock ends with its holder."""
+    """Holds the lock of a local path against other processes and threads; the lock ends with its holder.
+
+    Raises:
+      DataError: if the file system has no locks.
+    """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     # The lock file stays: removing it would let in a second holder that had already opened it.
     with open(target.parent / f".{target.name}.lock", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        take_lock(file, fcntl.LOCK_EX)
         yield
+
+
+def take_lock(file: IO[Any], operation: int) -> None:
+    """Locks an open file as fcntl.flock does.
+
+    Raises:
+      BlockingIOError: if another process holds the lock, and `operation` has LOCK_NB.
+      DataError: if the file system has no locks.
+    """
+    try:
+        fcntl.flock(file, operation)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        folder = os.path.dirname(file.name)
+        kind = mounts.file_system_of(folder)
+        raise DataError(
+            f"cannot lock {file.name!r}: the file system there{f', {kind},' if kind else ''} has no locks "
+            f"({error.strerror}); choose a folder on a disk, or a gs:// URI"
+        ) from error
 
 
 def rename_over_remains(staging: Path, target: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from components import environment
 from components.contracts import SourceFile
 from components.errors import DataError, SettingsError, UnreachableError
+from components.safe_path import require_safe_path
 
 S3 = "s3://"
 _THREADS = 32  # requests in flight at once; each file of a listing takes one or two
@@ -106,7 +107,13 @@ def list_objects(root: str) -> Iterator[SourceFile]:
                     f"cannot list {uri!r}: no such bucket or folder, or no permission to read it; "
                     f"are AWS_REGION, S3_ENDPOINT and the credentials right?"
                 ) from error
-            paths = sorted({f"{folder}{name.strip('/')}" for name in names if name.strip("/") and name[0] != "."})
+            # An empty name is the folder's own object, as a web console makes it.
+            found = {f"{folder}{name.removesuffix('/')}" for name in names if name}
+            paths = sorted(
+                path
+                for path in found
+                if not require_safe_path(path, f"an object in {root!r}").startswith(".") and "/." not in path
+            )
             for start in range(0, len(paths), _BATCH):
                 batch = paths[start : start + _BATCH]
                 for path, status in zip(

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from components import storage
+from components.errors import DataError
 from components.storage import bucket, disk
 
 
@@ -25,7 +26,7 @@ def publish(local: Path, uri: str, last: str, *, move: bool = False) -> bool:
             bucket.upload(path, storage.join(uri, path.relative_to(local).as_posix()), once=False)
         return storage.write_once(storage.join(uri, last), (local / last).read_bytes())
     target = Path(uri)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    disk.make_folder(target.parent)
     staging = local if move else Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
     try:
         if not move:
@@ -60,16 +61,30 @@ def remove(uri: str, last: str) -> None:
             bucket.delete(storage.join(uri, path))
         return
     with disk.lock(uri):
-        Path(uri, last).unlink(missing_ok=True)
+        if Path(uri, last).is_file():
+            Path(uri, last).unlink()
+            disk.sync(Path(uri))  # or a power failure could bring it back, and not the others
         shutil.rmtree(uri, ignore_errors=True)
 
 
 def download(uri: str, local: Path) -> Path:
-    """Copies a shallow folder, such as a SavedModel, to the local disk; returns a local folder unchanged."""
+    """Copies a shallow folder, such as a SavedModel, to the new folder `local`; returns a local folder unchanged.
+
+    Raises:
+      DataError: if an object's name could lead out of `local`, or two of them cannot both be files of one folder.
+    """
     if not storage.is_remote(uri):
         return Path(uri)
     for file in storage.list_files(uri):
-        target = local / file.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(storage.read_bytes(storage.join(uri, file.path)))
+        target = disk.place_below(local, file.path)
+        content = storage.read_bytes(storage.join(uri, file.path))
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with open(target, "xb") as copy:
+                copy.write(content)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise DataError(
+                f"{storage.join(uri, file.path)!r} cannot be a file beside the other objects there, as one is named "
+                "like its folder or like itself in other letters; remove what does not belong there"
+            ) from error
     return local

@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+from components.printable import printable
+from pipeline.terminal import say
+
 
 def predict(
     model: Annotated[str, typer.Argument(help="A models URI, for its production model, or the folder of one version.")],
@@ -19,14 +22,14 @@ def predict(
     from components.push.predict import predict as ask
 
     for name, answer in ask(model, rgb, nir, boundary, mask).items():
-        typer.echo(f"{name:<22} {answer.probability:.3f}  {'yes' if answer.predicted else 'no'}")
+        say(f"{printable(name):<22} {answer.probability:.3f}  {'yes' if answer.predicted else 'no'}")
 
 
 def rollback(models_uri: Annotated[str, typer.Argument(help="Where model versions are kept.")]) -> None:
     """Put the previous model version back into production."""
     from components.registry import rollback as roll_back
 
-    typer.echo(roll_back(models_uri))
+    say(roll_back(models_uri))
 
 
 def _import_tensorflow_quietly() -> None:

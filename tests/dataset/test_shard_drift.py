@@ -88,7 +88,7 @@ def summary(rows: Sequence[FieldSums], histograms: np.ndarray) -> SplitSummary:
     return SplitSummary(
         num_tiles=sum(row.num_tiles for row in rows), num_fields=len(rows), num_single_label=0,
         class_tiles=(0, 0), class_pixels=(0, 0), cooccurrence=((0, 0), (0, 0)), valid_pixels=0,
-        band_mean=(0.0, 0.0), band_std=(0.0, 0.0), records_sha256="",
+        band_mean=(0.0, 0.0), band_std=(0.0, 0.0), records_sha256="0" * 64,
         band_histogram=tuple(tuple(row) for row in histograms.tolist()), shards=(),
     )  # fmt: skip
 

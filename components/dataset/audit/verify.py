@@ -42,10 +42,11 @@ def verify_manifest(manifest_uri: str, data_root: str | None = None) -> VerifyRe
     manifest, dataset_id, data_root = open_manifest(manifest_uri, data_root)
     shards = [(split, shard) for split, summary in manifest.splits.items() for shard in summary.shards]
     for split, shard in shards:
-        if difference := _difference(shard, storage.join(data_root, shard.path)):
+        uri = storage.join(data_root, shard.path)
+        if difference := _difference(shard, uri):
             raise DataError(
                 f"{split} shard {shard.path!r} under {data_root!r} {difference}; "
-                "delete it and run the pipeline again on the same source"
+                f"{storage.delete_it(data_root, uri)} and run the pipeline again on the same source"
             )
     for split, summary in manifest.splits.items():
         if (num_tiles := sum(shard.num_tiles for shard in summary.shards)) != summary.num_tiles:

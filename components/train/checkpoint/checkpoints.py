@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from components import storage
 from components.contracts import Document, EpochMetrics
+from components.contracts.names import PathPart, PathPartOrEmpty, Sha256
 from components.errors import DataError
-from components.storage import whole_folder
+from components.storage import disk, whole_folder
 
 STATE = "state.json"
 _VARIABLES = "variables.npz"
@@ -46,10 +47,10 @@ class TrainingState(Document, frozen=True, kw_only=True):
     global_step: int = 0
     loss_sum: float = 0.0
     best_epoch: int = -1
-    best_checkpoint: str = ""
+    best_checkpoint: PathPartOrEmpty = ""
     history: tuple[EpochMetrics, ...] = ()
     seconds: float = 0.0
-    files: dict[str, str] = msgspec.field(default_factory=dict)
+    files: dict[PathPart, Sha256] = msgspec.field(default_factory=dict)
 
     @property
     def best(self) -> EpochMetrics | None:
@@ -142,7 +143,7 @@ def _read_state(root: str, name: str) -> TrainingState:
 
 def _folders(root: str) -> dict[str, set[str]]:
     folders: dict[str, set[str]] = {}
-    with contextlib.suppress(DataError):  # no such folder: no checkpoint yet
+    with contextlib.suppress(storage.NoSuchFolder):  # no checkpoint yet
         for file in storage.list_files(root):
             name, _, path = file.path.partition("/")
             folders.setdefault(name, set()).add(path)
@@ -166,7 +167,7 @@ def _staging(root: str) -> Iterator[Path]:
         with tempfile.TemporaryDirectory() as temporary:
             yield Path(temporary)
         return
-    Path(root).mkdir(parents=True, exist_ok=True)
+    disk.make_folder(root)
     folder = Path(tempfile.mkdtemp(prefix=".checkpoint-", suffix=".tmp", dir=root))
     try:
         yield folder

@@ -1,6 +1,7 @@
 """The protocol between a launcher and its workers: spec, outcome and exit codes. Imports no TensorFlow."""
 
 from components.contracts import Document, EpochMetrics
+from components.contracts.names import PathPart, RelativePathOrEmpty
 from components.errors import EXIT_DATA, EXIT_SETTINGS, AgrivisionError
 from components.errors import EXIT_TRY_AGAIN as EXIT_TRY_AGAIN
 from components.train.settings.train_settings import TrainSettings
@@ -50,12 +51,12 @@ class WorkerSpec(Document, frozen=True, kw_only=True):
     """
 
     data_root: str
-    training_id: str
+    training_id: PathPart
     manifest_uri: str
     settings: TrainSettings
     label_mode: str
     bands: tuple[str, ...]
-    weights_path: str
+    weights_path: RelativePathOrEmpty
     num_replicas: int
     shares_gpus: bool
     rendezvous: str

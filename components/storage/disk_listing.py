@@ -1,0 +1,132 @@
+"""Lists a local folder: each real folder once, whatever links there are, and none that nobody asked for.
+
+Links could make a small folder endless, or have a run read what its user never meant to give. So the folders that are
+really below the root come first, without following a link; then come the links, in the order of their paths, and none
+of them leads to a folder that was listed before. What is listed thus does not depend on the order in which the disk
+names its files.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+
+from components import environment
+from components.contracts import SourceFile
+from components.errors import DataError
+from components.safe_path import is_plain_name, require_safe_path, shown
+
+_LONG = 255  # characters; a longer path has its bytes counted
+_WAY_OUT = "put the files there, or set AGRIVISION_FOLLOW_LINKS=true to follow such links"
+
+
+class NoSuchFolder(DataError):
+    """There is no folder of this name."""
+
+
+def list_files(root: str, say: Callable[[str], None] | None = None) -> Iterator[SourceFile]:
+    """Yields every file under `root`, as storage.list_files does."""
+    if not os.path.isdir(root):
+        raise NoSuchFolder(f"no such folder: {root!r}")
+    try:
+        yield from _Listing(root).files(say)
+    except PermissionError as error:
+        raise DataError(f"cannot list {error.filename!r}: no permission to read it") from error
+    except FileNotFoundError as error:
+        raise DataError(f"{error.filename!r} has disappeared since it was listed; run again") from error
+    except OSError as error:
+        raise DataError(f"cannot list {error.filename or root!r}: {error.strerror}") from error
+
+
+class _Listing:
+    """One listing of `root`; remembers the folders it has seen by device and inode."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._real_start = f"{os.path.realpath(root).rstrip('/')}/"
+        self._where = f"a file under {root!r}"
+        self._may_leave = environment.follows_links()
+        self._seen: set[tuple[int, int]] = set()
+        self._links: list[str] = []  # to folders, found but not yet followed
+        self._num_left_out = 0
+        self._left_out = ""
+
+    def files(self, say: Callable[[str], None] | None) -> Iterator[SourceFile]:
+        yield from self._below("")
+        while self._links:
+            links, self._links = sorted(self._links), []
+            for path in links:
+                if self._is_new(path):
+                    yield from self._below(path)
+                else:
+                    self._num_left_out += 1
+                    self._left_out = self._left_out or path
+        if say and self._num_left_out:
+            say(
+                f"left out {self._num_left_out:,} links under {self._root!r} to folders that are listed anyway, "
+                f"e.g. {shown(self._left_out)}"
+            )
+
+    def _is_new(self, path: str) -> bool:
+        status = os.stat(os.path.join(self._root, path))
+        return (status.st_dev, status.st_ino) not in self._seen
+
+    def _below(self, path: str) -> Iterator[SourceFile]:
+        """Yields the files of a folder and of the real folders below it, and notes the links to others.
+
+        Args:
+          path: Relative to the root; empty for the root itself. A path that leads through a link has that link's path
+            as its start.
+        """
+        is_linked = bool(path)
+        folders = [path]
+        while folders:
+            below = folders.pop()
+            folder = os.path.join(self._root, below) if below else self._root
+            status = os.stat(folder)
+            # What a link led to may hold a folder that another link led to before; real folders alone repeat nothing.
+            identity = (status.st_dev, status.st_ino)
+            if is_linked and identity in self._seen:
+                continue
+            self._seen.add(identity)
+            start = f"{below}/" if below else ""
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    name = entry.name
+                    if name[0] == ".":
+                        continue
+                    path = start + name
+                    if not is_plain_name(name) or len(path) > _LONG:
+                        require_safe_path(path, self._where)
+                    if entry.is_symlink() and not self._follow(path):
+                        continue
+                    if entry.is_file():
+                        status = entry.stat()
+                        yield SourceFile(path, status.st_size, str(status.st_mtime_ns))
+                    elif entry.is_dir():
+                        folders.append(path)
+
+    def _follow(self, path: str) -> bool:
+        """Checks a link; returns whether it leads to a file, and notes it if it leads to a folder.
+
+        Raises:
+          DataError: if it leads to itself, or out of the root.
+        """
+        link = os.path.join(self._root, path)
+        try:
+            mode = os.stat(link).st_mode
+        except FileNotFoundError:
+            return False  # to nothing
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise DataError(
+                f"the link {shown(path)} under {self._root!r} leads to itself; remove it, or have it lead to a file"
+            ) from error
+        if not self._may_leave and not f"{(real := os.path.realpath(link))}/".startswith(self._real_start):
+            raise DataError(
+                f"the link {shown(path)} under {self._root!r} leads out of that folder, to {real!r}; {_WAY_OUT}"
+            )
+        if stat.S_ISDIR(mode):
+            self._links.append(path)
+        return stat.S_ISREG(mode)

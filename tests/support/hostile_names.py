@@ -1,0 +1,45 @@
+"""Names that lead out of a folder, or into a terminal; for each, why it is refused."""
+
+HOSTILE = {
+    "": "is empty",
+    "/etc/owned.py": "is absolute",
+    "//elsewhere/owned.py": "is absolute",
+    "C:/owned.py": "is absolute",
+    "..": "has the part '..'",
+    "../owned.py": "has the part '..'",
+    "a/../../owned.py": "has the part '..'",
+    "a/..": "has the part '..'",
+    ".": "has the part '.'",
+    "./a": "has the part '.'",
+    "a/./b": "has the part '.'",
+    "a//b": "has an empty part",
+    "a/": "has an empty part",
+    "a\0.jpg": "has the control character U+0000",
+    "a\n.jpg": "has the control character U+000A",
+    "\x1b[2J.jpg": "has the control character U+001B",
+    "a\x7f.jpg": "has the control character U+007F",
+    "a\x9b31m.jpg": "has the control character U+009B",
+    "a\u202egpj.exe": "has the control character U+202E",  # shows as aexe.jpg
+    "a\u2028b": "has the control character U+2028",
+    "..\\..\\owned.py": "has a backslash",
+    "a\udcfc.jpg": "is not UTF-8",
+    "a" * 256: "has a part of 256 bytes, more than 255",
+    "ü" * 128: "has a part of 256 bytes, more than 255",
+    "a/" * 512 + "b": "is 1,025 bytes long, more than 1,024",
+}
+
+HARMLESS = (
+    "a",
+    "train/images/rgb/ABC_0-0-512-512.jpg",
+    ".hidden/x",
+    "...",
+    "a..b/..c",
+    "a b/c+d=e&f,g;h@i!(1)[2]{3}~#$%'",
+    "Feld-ü/ß.jpg",
+    "圃場/タイル.png",
+    "CD:/x",
+    "x:y",
+    "a" * 255,
+    "ü" * 127,
+    "a/" * 511 + "b",
+)
