@@ -4,6 +4,7 @@ from components import storage
 from components.contracts import Manifest, TrainingReceipt
 from components.progress import StepLog
 from components.train.bottleneck import Circumstances, find_bottleneck
+from components.train.launch.lease import Lease, LostLease
 from components.train.settings.strategies import PARAMETER_SERVER
 from components.train.settings.worker_spec import TrainingOutcome, WorkerSpec
 
@@ -50,9 +51,36 @@ def make_receipt(
     )
 
 
-def write_training_receipt(receipt: TrainingReceipt, folder: str) -> None:
-    """Writes the receipt to the training's folder."""
-    storage.write_bytes(storage.join(folder, _RECEIPT), receipt.to_json())
+def receipt_token(folder: str) -> str | None:
+    """Returns what stands for the receipt in `folder`, or for there being none; for write_training_receipt."""
+    return storage.read_pointer(storage.join(folder, _RECEIPT))[1]
+
+
+def write_training_receipt(
+    receipt: TrainingReceipt, folder: str, token: str | None, lease: Lease, log: StepLog
+) -> TrainingReceipt:
+    """Writes the receipt to the training's folder; returns it, or the one that another launch wrote meanwhile.
+
+    Args:
+      receipt: Of a training that is complete.
+      folder: The training's folder.
+      token: From receipt_token, when the training was already held.
+      lease: The right to train.
+      log: The step's log.
+
+    Raises:
+      LostLease: If this launch no longer holds the training.
+    """
+    lease.confirm()
+    uri = storage.join(folder, _RECEIPT)
+    try:
+        storage.compare_and_swap(uri, token, receipt.to_json())
+    except storage.Conflict as error:
+        # A former holder that woke up late was faster.
+        if (theirs := finished(folder, receipt.training_id, log)) is None:
+            raise LostLease(f"{uri} was written by another launch, which is not done; run again") from error
+        return theirs
+    return receipt
 
 
 def finished(folder: str, training_id: str, log: StepLog) -> TrainingReceipt | None:

@@ -22,7 +22,7 @@ class LocalProcesses:
         self.devices = find_devices()
         self.num_threads = _num_threads(num_workers)
 
-    def launch(self, spec: WorkerSpec, directory: LaunchDir, log: StepLog, check: Callable[[], None]) -> int:
+    def launch(self, spec: WorkerSpec, directory: LaunchDir, log: StepLog, check: Callable[[], float]) -> int:
         """See training.Launcher."""
 
         def make_spec(rendezvous: str) -> WorkerSpec:

@@ -59,7 +59,7 @@ class Attempt:
                 raise
             return self._api.get(kind, self.gang.namespace, self.gang.name).body
 
-    def wait(self, check: Callable[[], None]) -> Ending | None:
+    def wait(self, check: Callable[[], object]) -> Ending | None:
         """Waits for the pods; returns None when all are done, or the root cause when one has failed.
 
         Args:
@@ -126,7 +126,7 @@ class Attempt:
             pod_status.phase(pod) == "Failed" for pod in self._seen.values()
         )
 
-    def _settle(self, job: pod_status.Object, check: Callable[[], None]) -> pod_status.Object:
+    def _settle(self, job: pod_status.Object, check: Callable[[], object]) -> pod_status.Object:
         """Waits a little for the other pods to end too, and returns the Job's state after that."""
         deadline = time.monotonic() + _SETTLE_SECONDS
         while time.monotonic() < deadline and not all(pod_status.has_ended(pod) for pod in self._seen.values()):

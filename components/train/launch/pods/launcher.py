@@ -71,7 +71,7 @@ class WorkerPods:
         )
         self.num_threads = max(1, int(in_cores(pool.cpu)))
 
-    def launch(self, spec: WorkerSpec, directory: LaunchDir, log: StepLog, check: Callable[[], None]) -> int:
+    def launch(self, spec: WorkerSpec, directory: LaunchDir, log: StepLog, check: Callable[[], object]) -> int:
         """See training.Launcher."""
         spec = self._with_shared_manifest(spec)
         training = self._gang_of(spec)
