@@ -53,11 +53,11 @@ def test_one_launch_at_a_time_holds_a_training(root: str) -> None:
         with hold(root, said.append, seconds=2.0):
             order.append("second")
 
-    with hold(root, pytest.fail, seconds=2.0) as check:
+    with hold(root, pytest.fail, seconds=2.0) as lease:
         thread = threading.Thread(target=second)
         thread.start()
         time.sleep(3.0)  # longer than a lease that nobody renews
-        check()
+        lease.check()
         order.append("first")
     thread.join()
     assert order == ["first", "second"]
