@@ -7,10 +7,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from components import storage
 from components.contracts import Manifest
 from components.evaluate.predictions import Predictions
-from components.records import tfrecords
+from components.records.shard_records import records_of
 
 _THUMBNAIL_PX = 128
 _GAP_PX = 4
@@ -62,13 +61,11 @@ def read_thumbnails(
     for shard in manifest.splits[split].shards:
         here = sorted(position - first for position in wanted if first <= position < first + shard.num_tiles)
         if here:
-            records = tfrecords.serialized_records([storage.join(data_root, shard.path)]).take(here[-1] + 1)
-            for index, serialized in enumerate(records):
+            for index, record in enumerate(records_of(data_root, shard, len(manifest.classes))):
                 if index in here:
-                    record = tfrecords.parse(serialized, len(manifest.classes))
-                    thumbnails[first + index] = _thumbnail(
-                        *(record[name].numpy() for name in ("rgb", "nir", "valid_mask"))
-                    )
+                    thumbnails[first + index] = _thumbnail(record.rgb, record.nir, record.valid_mask)
+                if index == here[-1]:
+                    break
         first += shard.num_tiles
     return thumbnails
 
