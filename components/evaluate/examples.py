@@ -10,7 +10,9 @@ from components import storage
 from components.contracts import Manifest
 from components.errors import DataError
 from components.evaluate.predictions import Predictions
-from components.records import jpeg, tfrecords
+from components.records import jpeg
+from components.records.image_header import DamagedImage
+from components.records.shard_records import records_of
 
 _THUMBNAIL_PX = 128
 _GAP_PX = 4
@@ -65,20 +67,17 @@ def read_thumbnails(
     for shard in manifest.splits[split].shards:
         here = sorted(position - first for position in wanted if first <= position < first + shard.num_tiles)
         if here:
-            uri = storage.join(data_root, shard.path)
-            records = tfrecords.serialized_records([uri]).take(here[-1] + 1)
-            for index, serialized in enumerate(records):
+            for index, record in enumerate(records_of(data_root, shard, len(manifest.classes))):
                 if index in here:
-                    record = tfrecords.parse(serialized, len(manifest.classes))
                     try:
-                        thumbnails[first + index] = _thumbnail(
-                            *(record[name].numpy() for name in ("rgb", "nir", "valid_mask"))
-                        )
-                    except jpeg.DamagedImage as error:
+                        thumbnails[first + index] = _thumbnail(record.rgb, record.nir, record.valid_mask)
+                    except DamagedImage as error:
+                        where = f"record {index} of shard {storage.join(data_root, shard.path)!r}"
                         raise DataError(
-                            f"record {index} of shard {uri!r} cannot be decoded: {error}; "
-                            "delete the shard and run the shard step again"
+                            f"{where} cannot be decoded: {error}; delete the shard and run the shard step again"
                         ) from error
+                if index == here[-1]:
+                    break
         first += shard.num_tiles
     return thumbnails
 

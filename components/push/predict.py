@@ -1,7 +1,6 @@
 """Classifies one tile with a pushed model."""
 
 import dataclasses
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from components.records import jpeg
 from components.records.image_header import MAX_FILE_BYTES, DamagedImage
 from components.records.mask_png import encode_mask
 from components.registry import CARD, POINTER, read_production, version_uri
-from components.storage import whole_folder
+from components.saved_model.asking import CannotAnswer, as_probabilities, asked_model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +40,7 @@ def predict(
 
     Raises:
       SettingsError: if there is no model, or it takes other bands.
-      DataError: if a file cannot be read.
+      DataError: if a file cannot be read, or the model is not the one that was pushed.
     """
     uri, card = _find_model(model_uri)
     takes_nir = "nir" in card.bands
@@ -50,20 +49,19 @@ def predict(
         raise SettingsError(f"model {card.version} {needs}; its bands are {', '.join(card.bands)}")
     images = {"rgb": _read_image(rgb_path, 3)[0]} | ({"nir": _read_image(nir_path, 1)[0]} if nir_path else {})
     valid_mask = _valid_mask([path for path in (boundary_path, mask_path) if path is not None])
-    import tensorflow as tf
-
-    with tempfile.TemporaryDirectory() as temporary:
-        model = tf.saved_model.load(str(whole_folder.download(uri, Path(temporary))))
-        inputs = {name: tf.constant([content]) for name, content in (images | {"valid_mask": valid_mask}).items()}
+    inputs = {name: [content] for name, content in (images | {"valid_mask": valid_mask}).items()}
+    with asked_model(uri, card.files, beside=CARD) as model:
         try:
-            answer = model.signatures["masked"](**inputs)
-        except tf.errors.OpError as error:
-            reason = (error.message.strip().splitlines() or [type(error).__name__])[0]
-            raise DataError(f"model {card.version} cannot answer {str(rgb_path)!r}: {reason}") from error
-    probabilities, predicted = answer["probabilities"].numpy()[0], answer["predicted"].numpy()[0]
+            answer = model.ask("masked", inputs)
+        except CannotAnswer as error:
+            raise DataError(f"model {card.version} cannot decode {str(rgb_path)!r} or its NIR: {error}") from error
+    probabilities = as_probabilities(answer, 1, len(card.classes), uri)[0]
+    predicted = answer.get("predicted")
+    if predicted is None or predicted.shape != (1, len(card.classes)):
+        raise DataError(f"model {card.version} must decide on {len(card.classes)} classes for one tile")
     return {
         name: Prediction(float(probability), bool(decided))
-        for name, probability, decided in zip(card.classes, probabilities, predicted, strict=True)
+        for name, probability, decided in zip(card.classes, probabilities, predicted[0], strict=True)
     }
 
 

@@ -3,18 +3,24 @@
 from components import storage
 from components.contracts import Manifest, TrainingReceipt
 from components.progress import StepLog
+from components.saved_model.files import GRAPH, digests
 from components.train.bottleneck import Circumstances, find_bottleneck
 from components.train.launch.lease import Lease, LostLease
 from components.train.settings.strategies import PARAMETER_SERVER
 from components.train.settings.worker_spec import TrainingOutcome, WorkerSpec
 
 _RECEIPT = "receipt.json"
+_MODEL = "export"
 
 
 def make_receipt(
     spec: WorkerSpec, manifest: Manifest, folder: str, num_restarts: int, seconds: float
 ) -> TrainingReceipt:
-    """Returns the receipt of a training whose workers are done and left their outcome in `folder`."""
+    """Returns the receipt of a training whose workers are done and left their outcome and model in `folder`.
+
+    Raises:
+      DataError: If the model is missing, or a file is with it that no model has.
+    """
     outcome_uri = storage.join(folder, "outcome.json")
     outcome = TrainingOutcome.from_json(storage.read_bytes(outcome_uri), outcome_uri)
     config = spec.settings.config
@@ -30,7 +36,8 @@ def make_receipt(
     return TrainingReceipt(
         training_id=spec.training_id,
         manifest_sha256=manifest.sha256,
-        model_path=f"training/{spec.training_id}/export",
+        model_path=f"training/{spec.training_id}/{_MODEL}",
+        files=digests(storage.join(folder, _MODEL)),
         classes=manifest.classes,
         bands=spec.bands,
         label_mode=spec.label_mode,
@@ -86,7 +93,7 @@ def write_training_receipt(
 def finished(folder: str, training_id: str, log: StepLog) -> TrainingReceipt | None:
     """Returns the receipt of the training in `folder`, or None if it is not complete."""
     uri = storage.join(folder, _RECEIPT)
-    if not storage.exists(uri) or not storage.exists(storage.join(folder, "export/saved_model.pb")):
+    if not storage.exists(uri) or not storage.exists(storage.join(folder, _MODEL, GRAPH)):
         return None
     log.line(f"training {training_id} is already complete, with equal data, settings and code; reusing its model")
     return TrainingReceipt.from_json(storage.read_bytes(uri), uri)

@@ -1,6 +1,5 @@
-"""The commands for pushed models. Only the command that needs TensorFlow imports it."""
+"""The commands for pushed models. None loads TensorFlow here: a model runs in a process of its own."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +17,6 @@ def predict(
     mask: Annotated[Path | None, typer.Option(help="PNG, 255 where pixels are usable.")] = None,
 ) -> None:
     """Classify one tile with a pushed model: each class's probability, and whether it reaches its threshold."""
-    _import_tensorflow_quietly()
     from components.push.predict import predict as ask
 
     for name, answer in ask(model, rgb, nir, boundary, mask).items():
@@ -30,16 +28,3 @@ def rollback(models_uri: Annotated[str, typer.Argument(help="Where model version
     from components.registry import rollback as roll_back
 
     say(roll_back(models_uri))
-
-
-def _import_tensorflow_quietly() -> None:
-    """Imports TensorFlow with file descriptor 2 redirected; Python's own errors still surface as exceptions."""
-    stderr = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        import tensorflow  # noqa: F401
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(nowhere)

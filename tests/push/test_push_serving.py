@@ -8,14 +8,18 @@ import pytest
 import tensorflow as tf
 from colour_model import BANDS, CLASSES, colour_dataset, colour_training, put_in_production
 from hostile_images import header, of_zeros, png
+from models_here import run_models_here
 from tile_shards import encode, fake_record
 
 from components.errors import DataError, SettingsError
 from components.evaluate.evaluation import evaluate_training
 from components.progress import StepLog
+from components.push.card import model_card
 from components.push.predict import predict
-from components.push.serving import model_card, save_serving_model
-from components.push.verify import check_of, compare_answers
+from components.push.serving import save_serving_model
+from components.push.verify import verify_serving_model
+
+pytestmark = pytest.mark.usefixtures("models_here")
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +28,11 @@ def data(tmp_path_factory):
     root = tmp_path_factory.mktemp("data")
     manifest = colour_dataset(root)
     receipt = colour_training(root, manifest)
-    outcome = evaluate_training(str(root), str(root / "none"), manifest, receipt, root / "report.html", StepLog("push"))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        run_models_here(monkeypatch)
+        outcome = evaluate_training(
+            str(root), str(root / "n"), manifest, receipt, root / "report.html", StepLog("push")
+        )
     card = put_in_production(root, receipt, outcome.evaluation, str(root / "models"))
     return root, manifest, outcome.evaluation, root / "models", card
 
@@ -61,12 +69,12 @@ def no_tile_known(arrays):
 )
 def test_the_verification_sees_the_smallest_difference(data, change, message):
     root, manifest, evaluation, models_dir, card = data
-    folder = models_dir / "versions" / card.version
-    assert "answered 48 test tiles" in compare_answers(check_of(folder, card, str(root), manifest, evaluation))
+    uri = str(models_dir / "versions" / card.version)
+    assert "answered 48 test tiles" in verify_serving_model(uri, card, str(root), manifest, evaluation)
     path = tampered_predictions(root, evaluation, change)
     tampered = msgspec.structs.replace(evaluation, predictions_path=path)
     with pytest.raises(DataError, match=message):
-        compare_answers(check_of(folder, card, str(root), manifest, tampered))
+        verify_serving_model(uri, card, str(root), manifest, tampered)
 
 
 def test_a_single_label_rgb_model_takes_no_nir_and_predicts_one_class(data, tmp_path):

@@ -25,8 +25,8 @@ from train_fixtures import (
 
 from components.contracts import TrainingReceipt
 from components.errors import SettingsError
+from components.private_network import NoPrivateNetwork, private_network
 from components.train.launch.local import launcher
-from components.train.launch.local.private_network import NoPrivateNetwork, private_network
 
 SMALL = {**TUNING, "epochs": 2}
 LISTEN = "0A"  # a state in /proc/net/tcp

@@ -17,8 +17,8 @@ from pathlib import Path
 import msgspec
 
 from components.errors import EXIT_DATA, EXIT_SETTINGS, AgrivisionError, DataError, SettingsError
+from components.private_network import PrivateNetwork
 from components.progress import StepLog
-from components.train.launch.local.private_network import PrivateNetwork
 from components.train.launch.local.process import WorkerProcess
 from components.train.launch.local.spawn import ProcessGang
 from components.train.settings.roles import tasks

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import msgspec
 
 from components import environment, storage
+from components.private_network import NoPrivateNetwork, private_network
 from components.progress import StepLog
 from components.train.launch.launch_dir import LaunchDir
 from components.train.launch.local.gang import run_gang
-from components.train.launch.local.private_network import NoPrivateNetwork, private_network
 from components.train.settings.devices import find_devices
 from components.train.settings.worker_spec import WorkerSpec
 

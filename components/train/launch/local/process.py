@@ -11,7 +11,7 @@ from pathlib import Path
 
 import components
 from components import environment
-from components.train.launch.local.private_network import PrivateNetwork
+from components.private_network import PrivateNetwork
 from components.train.launch.worker_output import WorkerOutput
 
 _READ_SECONDS = 1.0  # for the last lines of a worker that has ended

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from components.train.launch.local.private_network import PrivateNetwork
+from components.private_network import PrivateNetwork
 from components.train.launch.local.process import WorkerProcess
 from components.train.settings.roles import make_tf_config, task_name
 from components.train.settings.worker_spec import WorkerSpec
