@@ -28,14 +28,14 @@ def answer_requests(folder: Path, requests: IO[bytes], replies: IO[bytes]) -> No
         functions = _load(folder / MODEL)
     # Whatever a damaged model does to TensorFlow: OSError, ValueError, KeyError, DecodeError, or one of its own.
     except Exception as error:
-        send(replies, Reply(error=one_line(error)))
+        send(replies, Reply(error=error_line(error)))
         return
     send(replies, Reply(arguments={name: arguments for name, (_, arguments) in functions.items()}))
     while (request := receive(requests, Request, LARGEST_REQUEST_BYTES)) is not None:
         try:
             send(replies, Reply(results=_answer(functions, request)))
         except Exception as error:
-            send(replies, Reply(error=one_line(error)))
+            send(replies, Reply(error=error_line(error)))
 
 
 def load_checked(folder: Path) -> Any:
@@ -81,7 +81,7 @@ def _array(tensor: Any) -> Array:
     return Array(values.shape, values.dtype.name, values.tobytes())
 
 
-def one_line(error: Exception) -> str:
+def error_line(error: Exception) -> str:
     """Returns what an error says in one line of printable text."""
     text = str(error) if isinstance(error, DataError) else f"{type(error).__name__}: {error}"
     # Text of the model's own is in here; the one who asked shows it.
