@@ -5,6 +5,7 @@ VENV := .venv
 BENCH_VENV := .venv-bench
 INGEST_VENV := .venv-ingest
 SCAN_VENV := .venv-scan
+AUDIT_VENV := .venv-audit
 DOCS_VENV := .venv-docs
 BIN := $(VENV)/bin
 DEMO := demo
@@ -20,7 +21,7 @@ settings = $(foreach v,$(given),$(call flag,$(v)))
 SOURCE := $(DEMO)/tiles-$(NUM_TILES)
 
 .DEFAULT_GOAL := help
-.PHONY: help mirror run demo test test-long test-cluster bench faults check lint scan docs compile proto lock image images kind-up kind-run kind-down clean
+.PHONY: help mirror run demo test test-long hostile test-cluster bench faults check lint scan audit docs compile proto lock image images kind-up kind-run kind-down clean
 .DELETE_ON_ERROR:
 
 help: ## List every target
@@ -37,11 +38,16 @@ $(DEMO)/tiles-%: | $(VENV)/.run
 mirror: $(INGEST_VENV)/.ingest ## Copy tiles from s3://, or from anywhere, to a folder or gs:// URI: SOURCE=s3://bucket/tiles TO=tiles
 	@$(if $(TO),,echo "give SOURCE=s3://<bucket>/<folder> and TO=<folder or gs:// URI>" >&2; exit 2;) $(INGEST_VENV)/bin/agrivision mirror '$(SOURCE)' '$(TO)'
 
-test: $(VENV)/.dev ## Run the tests, but for those that take minutes or need a cluster
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long and not cluster and not kfp"
+test: $(VENV)/.dev ## Run the tests, but for those that take minutes, attack, or need a cluster
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long and not hostile and not cluster and not kfp"
 
 test-long: $(VENV)/.dev ## Run the tests that take minutes
-	$(BIN)/pytest -n 2 -m long
+	$(BIN)/pytest -n 2 -m "long and not hostile"
+
+# The system bounds the whole: no process may take more than 4 GB of data, nor all of them 20 minutes. What is attacked
+# without TensorFlow runs in processes that are bounded to 512 MB (tests/support/bounded.py).
+hostile: $(VENV)/.dev ## Attack it with hostile images, documents and names, bounded in memory and time
+	ulimit -d 4194304 && timeout 1200 $(BIN)/pytest -m "hostile and not cluster and not kfp"
 
 # One after the other: they share the nodes of a cluster.
 test-cluster: $(VENV)/.dev ## Run the tests that change a cluster: KUBECONFIG and KFP_ENDPOINT name it (CONTRIBUTING.md)
@@ -53,7 +59,7 @@ bench: $(BENCH_VENV)/.bench ## Measure speed and memory against the peers, and w
 faults: $(VENV)/.run ## Kill, freeze and end training processes at random moments, and look what they come to (FAULTS='--help' lists the options)
 	$(BIN)/python -m faults $(FAULTS)
 
-check: lint test ## ruff, mypy --strict, import-linter, golden files, tests
+check: lint test hostile ## ruff, mypy --strict, import-linter, golden files, tests, attacks
 
 lint: $(VENV)/.dev ## Everything of check but the tests
 	$(BIN)/ruff check .
@@ -61,9 +67,10 @@ lint: $(VENV)/.dev ## Everything of check but the tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/agrivision compile --check
-	$(BIN)/hadolint docker/Dockerfile
+	$(BIN)/hadolint docker/Dockerfile docker/base/Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	$(BIN)/zizmor --offline --quiet .github/workflows
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --offline --quiet .github
 
 scan: needs-kubectl $(SCAN_VENV)/.scan ## Look for weak settings in manifests, Dockerfile and workflows with checkov
 	rm -rf $(SCAN_VENV)/rendered && mkdir $(SCAN_VENV)/rendered
@@ -72,6 +79,9 @@ scan: needs-kubectl $(SCAN_VENV)/.scan ## Look for weak settings in manifests, D
 	$(SCAN_VENV)/bin/checkov --config-file .checkov.yaml --framework kubernetes -d $(SCAN_VENV)/rendered
 	$(SCAN_VENV)/bin/checkov --config-file .checkov.yaml --framework dockerfile -f docker/Dockerfile
 	$(SCAN_VENV)/bin/checkov --config-file .checkov.yaml --framework github_actions -d .github
+
+audit: $(AUDIT_VENV)/.audit ## Look for known vulnerabilities in the locks; skipped where their database cannot be reached
+	.ci/audit $(AUDIT_VENV)/bin/pip-audit
 
 docs: $(DOCS_VENV)/.docs ## Build the site of docs/: then open site/index.html
 	$(DOCS_VENV)/bin/mkdocs build --strict
@@ -95,6 +105,7 @@ lock: $(VENV)/.dev ## Resolve the hash-locked requirements anew
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) requirements/s3-server.in -o requirements/s3-server.txt
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) requirements/sbom.in -o requirements/sbom.txt
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) requirements/scan.in -o requirements/scan.txt
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) requirements/audit.in -o requirements/audit.txt
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) requirements/docs.in -c requirements/cpu.txt -o requirements/docs.txt
 	$(BIN)/uv pip compile $(LINUX_LOCK_OPTIONS) pyproject.toml requirements/gpu.in -c requirements/cpu.txt -o requirements/gpu.txt
 	$(BIN)/uv pip compile $(LINUX_LOCK_OPTIONS) pyproject.toml requirements/tpu.in -o requirements/tpu.txt
@@ -106,7 +117,8 @@ LINUX_LOCK_OPTIONS := $(LOCK) --python-platform x86_64-manylinux_2_31 --override
 
 IMAGE := localhost/agrivision-python:dev
 TARGET := cpu
-BASE := python:3.11-slim-bookworm
+# By digest; BASE=python:3.11-slim-bookworm takes the newest there is.
+BASE = $(shell sed -n 's/^FROM //p' docker/base/Dockerfile)
 build = docker build -t $(1) -f docker/Dockerfile --target $(2) --build-arg BASE=$(BASE) --build-arg REVISION=$(or $(shell git rev-parse HEAD 2>&-),unknown) .
 
 image: needs-docker ## Build the image of one target: IMAGE=name:tag TARGET=cpu, gpu, tpu or ingest
@@ -158,7 +170,7 @@ kind-down: needs-docker needs-kind ## Remove that cluster; its data and models s
 	kind delete cluster --name agrivision
 
 clean: ## Remove the environments, the site, demo data and runs (never data/ or models/)
-	rm -rf $(VENV) $(INGEST_VENV) $(SCAN_VENV) $(DOCS_VENV) $(DEMO) runs site
+	rm -rf $(VENV) $(INGEST_VENV) $(SCAN_VENV) $(AUDIT_VENV) $(DOCS_VENV) $(DEMO) runs site
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Python 3.11 is needed, but $(PYTHON) is $$($(PYTHON) --version); give it as PYTHON=/path/to/python3.11" >&2; exit 2; }
@@ -191,6 +203,12 @@ $(INGEST_VENV)/.ingest: requirements/ingest.txt pyproject.toml | $(VENV)/bin/pyt
 $(SCAN_VENV)/.scan: requirements/scan.txt | $(VENV)/bin/python
 	$(VENV)/bin/python -m venv $(SCAN_VENV)
 	$(SCAN_VENV)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/scan.txt
+	@touch $@
+
+# An environment of its own: whoever audits nothing needs none of it.
+$(AUDIT_VENV)/.audit: requirements/audit.txt | $(VENV)/bin/python
+	$(VENV)/bin/python -m venv $(AUDIT_VENV)
+	$(AUDIT_VENV)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/audit.txt
 	@touch $@
 
 # An environment of its own: whoever does not build the site needs none of it.

@@ -154,6 +154,24 @@ def child_environment(overrides: Mapping[str, str | None]) -> dict[str, str]:
     return {name: value for name, value in {**os.environ, **overrides}.items() if value is not None}
 
 
+# What a process needs that runs models: where its libraries are, its language, and its processors. No credential.
+_HARMLESS = (
+    *("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"),
+    *("NVIDIA_DRIVER_CAPABILITIES", "OMP_NUM_THREADS", "TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTEROP_THREADS"),
+    "TF_NUM_INTRAOP_THREADS",
+)
+
+
+def environment_without_secrets(overrides: Mapping[str, str]) -> dict[str, str]:
+    """Returns an environment for a process that must hold no credentials, with `overrides`.
+
+    It lists what may stay, since nobody knows all names that credentials can have.
+    """
+    kept = {name: os.environ[name] for name in _HARMLESS if name in os.environ}
+    # Several such processes can share a GPU only if none takes all of its memory.
+    return kept | {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_FORCE_GPU_ALLOW_GROWTH": "true"} | dict(overrides)
+
+
 def quiet_tensorflow() -> None:
     """Keeps TensorFlow's start-up messages off the terminal, unless the user has asked for them.
 

@@ -8,6 +8,8 @@ One format serves three readers: a person at a terminal, a person reading a pod'
     shard 1 | 120/150 tiles, 85 tiles/s, ETA 0:00:01
     shard 1 | done in 3.2 s: wrote 150 tiles to 2 shards (31.8 MB)
     ingest | failed (exit 42): no tiles under '/data'; is source_uri the folder above images/?
+
+What is not printable is escaped, here when a line is written and again when one is read: a pod's log may hold anything.
 """
 
 import contextlib
@@ -19,10 +21,11 @@ import time
 from collections.abc import Iterator
 
 from components.errors import as_user_error
+from components.printable import printable
 
-_LINE = re.compile(r"(?P<step>[a-z]+(?: \d+)?) \| (?P<text>.*)")
-_DONE = re.compile(r"done in (?P<seconds>[\d.]+) s(?:: (?P<summary>.*))?")
-_FAILED = re.compile(r"failed \(exit (?P<code>\d+)\): (?P<message>.*)")
+_LINE = re.compile(r"(?P<step>[a-z]{1,20}(?: [0-9]{1,9})?) \| (?P<text>.*)")
+_DONE = re.compile(r"done in (?P<seconds>[0-9]{1,9}(?:\.[0-9]{1,9})?) s(?:: (?P<summary>.*))?")
+_FAILED = re.compile(r"failed \(exit (?P<code>[1-9][0-9]{0,2})\): (?P<message>.*)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +52,7 @@ def parse_line(line: str) -> Line | None:
     match = _LINE.fullmatch(line.strip())  # kfp.local indents what a step prints
     if match is None:
         return None
-    step, text = match["step"], match["text"]
+    step, text = match["step"], printable(match["text"])
     if text == "started":
         return Line(step, "started", text)
     if done := _DONE.fullmatch(text):
@@ -61,7 +64,7 @@ def parse_line(line: str) -> Line | None:
 
 def log(step: str, text: str) -> None:
     """Writes one line and flushes it; otherwise a pod's log or a pipe would be buffered."""
-    print(f"{step} | {' '.join(text.split())}", flush=True)
+    print(f"{step} | {printable(' '.join(text.split()))}", flush=True)
 
 
 class StepLog:

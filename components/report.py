@@ -1,7 +1,8 @@
 """Self-contained HTML reports: no network, no script, readable in a frame 480 pixels wide and on a phone.
 
-A stage builds a list of blocks (`heading`, `subheading`, `paragraph`, `table`, `heat_table`, `legend`, `figure`,
-`image`, `gallery`) and writes them with `write_page`.
+A step builds a list of blocks (`heading`, `subheading`, `paragraph`, `table`, `heat_table`, `legend`, `figure`,
+`image`, `gallery`) and writes them with `write_page`. All of them take text as it comes from the data: none of it can
+become markup, mathematics, or what steers the text around it.
 """
 
 import base64
@@ -13,6 +14,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from components.printable import printable
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -49,19 +52,24 @@ figcaption { font-size: .85em; color: #5a665f; margin-top: .3em; }
 """
 
 
+def escaped(text: str) -> str:
+    """Returns a text as HTML that shows it, with escapes for what is not printable."""
+    return html.escape(printable(text))
+
+
 def heading(text: str) -> str:
     """Returns the heading of a section."""
-    return f"<h2>{html.escape(text)}</h2>"
+    return f"<h2>{escaped(text)}</h2>"
 
 
 def subheading(text: str, note: str = "") -> str:
     """Returns a small heading, followed by a remark in smaller type."""
-    return f"<h3>{html.escape(text)}" + (f" <small>{html.escape(note)}</small>" if note else "") + "</h3>"
+    return f"<h3>{escaped(text)}" + (f" <small>{escaped(note)}</small>" if note else "") + "</h3>"
 
 
 def paragraph(text: str) -> str:
     """Returns a paragraph of plain text."""
-    return f"<p>{html.escape(text)}</p>"
+    return f"<p>{escaped(text)}</p>"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -73,13 +81,13 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         if isinstance(value, int):
             return f"<td>{value:,}</td>"
         kind = "" if first else ' class="text"'
-        return f"<td{kind}>{html.escape(str(value))}</td>"
+        return f"<td{kind}>{escaped(str(value))}</td>"
 
     rows = [list(row) for row in rows]
     # A heading is aligned like its column: left for text, right for numbers.
     kind = {True: ' class="text"', False: ""}
     is_text = [bool(rows) and not isinstance(value, int | float) for value in (rows[0] if rows else header)]
-    heads = [f"<th{kind[text]}>{html.escape(name)}</th>" for name, text in zip(header, is_text, strict=True)]
+    heads = [f"<th{kind[text]}>{escaped(name)}</th>" for name, text in zip(header, is_text, strict=True)]
     body = "".join("<tr>" + "".join(cell(v, i == 0) for i, v in enumerate(row)) + "</tr>" for row in rows)
     return f'<div class="scroll"><table><thead><tr>{"".join(heads)}</tr></thead><tbody>{body}</tbody></table></div>'
 
@@ -96,21 +104,19 @@ def heat_table(header: Sequence[str], rows: Iterable[tuple[str, Sequence[tuple[s
         share = min(max(strength, 0.0), 1.0)
         ground = [round(255 + share * (full - 255)) for full in (46, 107, 74)]
         ink = "#fff" if share > 0.75 else "#1c2420"
-        return f'<td style="background:rgb({",".join(map(str, ground))});color:{ink}">{html.escape(text)}</td>'
+        return f'<td style="background:rgb({",".join(map(str, ground))});color:{ink}">{escaped(text)}</td>'
 
-    heads = "".join(f"<th><span>{html.escape(name)}</span></th>" for name in header[1:])
-    body = "".join(
-        f"<tr><td>{html.escape(name)}</td>{''.join(cell(*each) for each in cells)}</tr>" for name, cells in rows
-    )
+    heads = "".join(f"<th><span>{escaped(name)}</span></th>" for name in header[1:])
+    body = "".join(f"<tr><td>{escaped(name)}</td>{''.join(cell(*each) for each in cells)}</tr>" for name, cells in rows)
     return (
-        f'<div class="scroll"><table class="heat"><thead><tr><th>{html.escape(header[0])}</th>{heads}</tr></thead>'
+        f'<div class="scroll"><table class="heat"><thead><tr><th>{escaped(header[0])}</th>{heads}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
 
 def legend(entries: Iterable[tuple[str, str]]) -> str:
     """Returns a line of names, each after a square of its colour; an entry is (colour as "#rrggbb", name)."""
-    items = (f'<span><i style="background:{colour}"></i>{html.escape(name)}</span>' for colour, name in entries)
+    items = (f'<span><i style="background:{colour}"></i>{escaped(name)}</span>' for colour, name in entries)
     return f'<p class="legend">{" ".join(items)}</p>'
 
 
@@ -123,9 +129,25 @@ def figure(plot: Any, caption: str) -> str:
 
     buffer = io.BytesIO()
     # The ids inside an SVG are random unless salted; equal data must give equal bytes.
-    with matplotlib.rc_context({"svg.hashsalt": "agrivision"}):
+    # Between two "$", matplotlib reads mathematics, and fails where it is none; names may hold that sign, too.
+    with matplotlib.rc_context({"svg.hashsalt": "agrivision", "text.parse_math": False}):
+        _make_literal(plot)
         plot.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
     return _picture("svg+xml", buffer.getvalue(), caption)
+
+
+def _make_literal(plot: Any) -> None:
+    """Makes a figure show its texts and the names of its ticks as they are, with escapes for what is not printable."""
+    from matplotlib.text import Text
+    from matplotlib.ticker import FuncFormatter
+
+    for text in plot.findobj(Text):
+        text.set_parse_math(False)
+        text.set_text(printable(text.get_text()))
+    for axis in (axis for axes in plot.axes for axis in (axes.xaxis, axes.yaxis)):
+        formatter = axis.get_major_formatter()
+        if isinstance(formatter, FuncFormatter):  # ticks that were given names
+            axis.set_major_formatter(FuncFormatter(lambda *place, named=formatter: printable(named(*place))))
 
 
 def image(pixels: NDArray[np.uint8], caption: str, quality: int = 85) -> str:
@@ -145,13 +167,13 @@ def gallery(images: Iterable[tuple[NDArray[np.uint8], str]], quality: int = 85, 
 
 def _picture(kind: str, content: bytes, caption: str) -> str:
     data = base64.b64encode(content).decode()
-    text = html.escape(caption)
+    text = escaped(caption)
     return f'<figure><img alt="{text}" src="data:image/{kind};base64,{data}"><figcaption>{text}</figcaption></figure>'
 
 
 def page(title: str, blocks: Iterable[str]) -> str:
     """Returns the whole page."""
-    name = html.escape(title)
+    name = escaped(title)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

@@ -6,7 +6,9 @@ import typer
 
 from components import environment
 from components.errors import AgrivisionError
+from components.printable import printable
 from pipeline.commands import datasets, models, runs
+from pipeline.terminal import say
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,7 +42,7 @@ def main() -> None:
     try:
         app()
     except AgrivisionError as error:
-        typer.echo(f"agrivision: {error}", err=True)
+        say(f"agrivision: {printable(str(error))}", error=True)  # one line, even if it names a file with a newline
         sys.exit(error.exit_code)
 
 

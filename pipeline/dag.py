@@ -8,6 +8,7 @@ from kfp import dsl
 
 from components.evaluate.component import evaluate
 from components.gate.component import gate
+from components.gate.settings import GateSettings
 from components.ingest.component import ingest
 from components.ingest.settings import IngestSettings
 from components.merge.component import merge
@@ -66,18 +67,22 @@ def training_pipeline(train: Callable[..., Any], volume: bool = False) -> Any:
             data_root=data_root, models_uri=models_uri, manifest=manifest, receipt=receipt
         ).set_caching_options(False)
         scores = evaluation.outputs["evaluation"]
-        decision = gate(
-            data_root=data_root, min_macro_f1=run["gate_min_macro_f1"], evaluation=scores
-        ).set_caching_options(False)
+        decision = gate(data_root=data_root, **arguments(GateSettings, run), evaluation=scores).set_caching_options(
+            False
+        )
         with dsl.If(decision.outputs["Output"] == "push", name="good-enough"):
             pushed = push(
                 data_root=data_root, models_uri=models_uri, manifest=manifest, receipt=receipt, evaluation=scores
             ).set_caching_options(False)
 
+        steps = (tiles, shards, dataset, model, evaluation, decision, pushed)
+        for step in steps:
+            pod_settings.restrict(step)
+        # Not train's, which only waits: what its task asks for is for its workers.
         for step in (tiles, shards, dataset, decision):
-            pod_settings.ask_for(step, "100m", "256Mi")
+            pod_settings.ask_for(step, "100m", "256Mi", "4Gi")
         for step in (evaluation, pushed):  # these load TensorFlow
-            pod_settings.ask_for(step, "250m", "1Gi")
+            pod_settings.ask_for(step, "250m", "1Gi", "8Gi")
         for step in (tiles, shards, dataset):
             pod_settings.read_s3_settings(step)
         pod_settings.read_cluster_settings(model)
@@ -89,7 +94,7 @@ def training_pipeline(train: Callable[..., Any], volume: bool = False) -> Any:
             run["train_tolerations"],
         )
         if volume:
-            for step in (tiles, shards, dataset, model, evaluation, decision, pushed):
+            for step in steps:
                 pod_settings.mount(step, run["volume_claim"])
 
     signature = _signature(volume)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from components.errors import SettingsError
+from components.gate.settings import GateSettings
 from components.ingest.settings import IngestSettings, check_places
 from components.setting import Setting, check_settings, check_value, parameter_name, setting, settings_of
 from components.train.settings.node_pools import PoolSettings, check_pool
@@ -54,9 +55,6 @@ class RunSettings:
         "Manifest of an earlier dataset, a file or gs:// URI, for the data report to compare the new dataset with.",
         may_be_empty=True,
     )
-    gate_min_macro_f1: float = setting(
-        0.5, "Lowest macro F1 on the test fields, 0 to 1, at which a model is pushed.", at_least=0, at_most=1
-    )
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -80,7 +78,13 @@ class Parameter:
 
 
 # The classes whose settings become parameters, and the prefix of their names.
-_PREFIXES = {RunSettings: "", IngestSettings: "ingest_", TrainSettings: "train_", PoolSettings: "train_"}
+_PREFIXES = {
+    RunSettings: "",
+    IngestSettings: "ingest_",
+    TrainSettings: "train_",
+    PoolSettings: "train_",
+    GateSettings: "gate_",
+}
 
 
 def _parameters() -> Iterator[Parameter]:
@@ -103,7 +107,7 @@ class Parameters:
 
     Attributes:
       values: Keyed and ordered like PARAMETERS, in the form that a run takes.
-      run, ingest, train, pool: The same values as the steps see them.
+      run, ingest, train, pool, gate: The same values as the steps see them.
     """
 
     def __init__(self, **given: Any) -> None:
@@ -121,6 +125,7 @@ class Parameters:
         self.ingest = make_settings(IngestSettings, self.values)
         self.train = make_settings(TrainSettings, self.values)
         self.pool = make_settings(PoolSettings, self.values)
+        self.gate = make_settings(GateSettings, self.values)
         check_pool(self.pool.pool(), self.train.num_workers)
         image_size_px = self.train.config.image_size_px
         if 0 < self.ingest.tile_size_px < image_size_px:

@@ -16,10 +16,23 @@ _SETTINGS_CONFIG_MAP = "agrivision"
 _S3_SECRET = "agrivision-s3"
 
 
-def ask_for(task: Any, cpu: str, memory: str) -> None:
-    """Requests the minimum a step's pod needs, as Kubernetes quantities; the pod may use idle resources beyond it."""
+def ask_for(task: Any, cpu: str, memory: str, most_memory: str) -> None:
+    """Requests the minimum a step's pod needs, as Kubernetes quantities; it may use idle cores beyond that.
+
+    Args:
+      task: The step.
+      cpu: Cores at least.
+      memory: At least.
+      most_memory: At which Kubernetes ends the pod: a tile that takes more must not take the node.
+    """
     task.set_cpu_request(cpu)
     task.set_memory_request(memory)
+    task.set_memory_limit(most_memory)
+
+
+def restrict(task: Any) -> None:
+    """Says that a step's pod is not root, which is all that the policy `restricted` of a namespace misses in it."""
+    kubernetes.set_security_context(task, run_as_non_root=True)
 
 
 def mount(task: Any, volume_claim: Any) -> None:

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from components.train.launch.local.private_network import NoPrivateNetwork, private_network
+from components.private_network import NoPrivateNetwork, private_network
 
 
 def pytest_configure() -> None:

@@ -1,6 +1,6 @@
 """train → evaluate → gate → push: a model, its scores, the decision about it, and where it went."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar, get_type_hints
 
 import msgspec
 
@@ -51,6 +51,8 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
     Attributes:
       training_id: Hash of manifest, configuration and training code; names the folder under `training/`.
       model_path: SavedModel under data_root, with the functions that components/train/model/export.py describes.
+      files: The sha256 of each file of the SavedModel, by its path in there; empty in a receipt of an earlier version,
+        whose model is not loaded.
       config: The complete TrainConfig, as JSON values.
       label_mode: "multi_label" (sigmoid) or "single_label" (softmax).
       ended_by: Why it ended: "epochs" (all are done), "early_stopping", or "max_seconds" (perhaps within an epoch).
@@ -63,6 +65,7 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
     training_id: PathPart
     manifest_sha256: Sha256
     model_path: RelativePath
+    files: dict[RelativePath, Sha256] = msgspec.field(default_factory=dict)
     classes: tuple[str, ...]
     bands: tuple[str, ...]
     label_mode: str
@@ -94,13 +97,23 @@ class ClassScores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scores(msgspec.Struct, frozen=True, kw_only=True):
-    """A model's scores on the test split. Macro averages are over the classes that have support."""
+    """A model's scores on the test split. Macro averages are over the classes that have support.
 
-    macro_f1: float
-    macro_precision: float
-    macro_recall: float
-    map: float
+    A field with a title is a total: the evaluation report and the metrics of the run show it under that title and name.
+    """
+
+    macro_f1: Annotated[float, msgspec.Meta(title="macro F1")]
+    macro_precision: Annotated[float, msgspec.Meta(title="macro precision")]
+    macro_recall: Annotated[float, msgspec.Meta(title="macro recall")]
+    map: Annotated[float, msgspec.Meta(title="mAP")]
     per_class: dict[str, ClassScores]
+
+    @classmethod
+    def titles(cls) -> dict[str, str]:
+        """Returns the titles of all totals, by name."""
+        hints = get_type_hints(cls, include_extras=True)
+        metas = {name: getattr(hint, "__metadata__", ()) for name, hint in hints.items()}
+        return {name: meta[0].title for name, meta in metas.items() if meta}
 
 
 class Evaluation(Document, frozen=True, kw_only=True):
@@ -157,7 +170,9 @@ class ModelCard(Document, frozen=True, kw_only=True):
     """`card.json` beside a published serving model; without it, the version does not exist.
 
     Attributes:
-      version: The model's content version: a hash of weights, configuration, thresholds and classes.
+      version: The model's content version: a hash of weights, graph, configuration, thresholds and classes.
+      files: The sha256 of each file of the SavedModel beside the card, by its path; empty in a card of an earlier
+        version, whose model is not loaded.
       thresholds: Lowest probability at which a class is predicted, in class-list order; unused in single-label mode,
         which predicts the most probable class.
       scores: Scores on the test split of the dataset `manifest_sha256`.
@@ -166,6 +181,7 @@ class ModelCard(Document, frozen=True, kw_only=True):
 
     format_version: int = FORMAT_VERSION
     version: PathPart
+    files: dict[RelativePath, Sha256] = msgspec.field(default_factory=dict)
     training_id: PathPart
     manifest_sha256: Sha256
     backbone: str

@@ -1,4 +1,4 @@
-"""KFP wrapper of the evaluate stage."""
+"""KFP wrapper of the evaluate step."""
 
 from kfp import dsl
 

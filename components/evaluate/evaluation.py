@@ -1,5 +1,6 @@
 """Evaluates a trained model: chooses thresholds on val, scores it on test, and compares the production model there."""
 
+import contextlib
 import dataclasses
 import hashlib
 import io
@@ -13,12 +14,14 @@ from components.contracts import Evaluation, Manifest, Scores, TrainingReceipt
 from components.errors import DataError, SettingsError
 from components.evaluate import report as evaluation_report
 from components.evaluate.examples import choose_judged_tiles, read_thumbnails
-from components.evaluate.predictions import Predictions, predict_split, trained_model
+from components.evaluate.predictions import Predictions, answer_of, predict_split
 from components.evaluate.production import Incumbent, load_production
 from components.evaluate.scores import ConfusionMatrix, RocCurve, confusion_matrix, micro_roc, score
 from components.evaluate.thresholds import choose_thresholds, decide, fixed_thresholds
 from components.progress import StepLog
 from components.report import write_page
+from components.saved_model.answering import TRAINED
+from components.saved_model.asking import AskedModel, asked_model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,8 +65,23 @@ def evaluate_training(
       DataError: if there are no test tiles, or the model or a shard cannot be read.
     """
     _check(manifest, receipt)
+    with contextlib.ExitStack() as stack:
+        model = stack.enter_context(asked_model(storage.join(data_root, receipt.model_path), receipt.files))
+        incumbent = load_production(models_uri, manifest, stack)
+        return _evaluate(data_root, manifest, receipt, model, incumbent, report_path, log)
+
+
+def _evaluate(
+    data_root: str,
+    manifest: Manifest,
+    receipt: TrainingReceipt,
+    model: AskedModel,
+    incumbent: Incumbent,
+    report_path: Path,
+    log: StepLog,
+) -> EvaluationResult:
     classes, label_mode = manifest.classes, receipt.label_mode
-    answer = trained_model(data_root, receipt)
+    answer = answer_of(model, TRAINED, len(classes))
     thresholds = fixed_thresholds(len(classes))
     if "val" in manifest.splits and label_mode != "single_label":
         val = predict_split(answer, data_root, manifest, "val", log, "the candidate")
@@ -77,7 +95,6 @@ def evaluate_training(
     predicted = decide(test.probabilities, thresholds, label_mode)
     scores = score(test.labels, test.probabilities, predicted, thresholds, classes)
 
-    incumbent = load_production(models_uri, manifest)
     compared, note = _compare(incumbent, data_root, manifest, label_mode, log)
     evaluation = Evaluation(
         training_id=receipt.training_id,
@@ -162,7 +179,7 @@ def _write_predictions(
 
 
 def _metrics(scores: Scores) -> dict[str, float]:
-    totals = {name: getattr(scores, name) for name in ("macro_f1", "map", "macro_precision", "macro_recall")}
+    totals = {name: getattr(scores, name) for name in Scores.titles()}
     return totals | {f"f1_{name}": values.f1 for name, values in scores.per_class.items() if values.support}
 
 

@@ -1,27 +1,23 @@
 """Runs a model on the records of a split, batch by batch."""
 
-import bisect
 import dataclasses
 import itertools
-import os
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from components import storage
-from components.contracts import Manifest, TrainingReceipt
+from components.contracts import Manifest
 from components.errors import DataError
 from components.progress import Progress, StepLog
-from components.records import tfrecords
-from components.storage import whole_folder
+from components.records.shard_records import records_of
+from components.records.tile_record import Record
+from components.saved_model.asking import AskedModel, CannotAnswer
 
-# (rgb, nir, valid_mask) encoded, string [N] each -> probabilities float32 [N, C]
-Answer: TypeAlias = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], Any]
+# N tiles -> probabilities float32 [N, C]
+Answer: TypeAlias = Callable[[Sequence[Record]], NDArray[np.float32]]
 
 _BATCH_SIZE = 32  # tiles; 34 MB when decoded at 512 px with 4 bands
 
@@ -56,31 +52,12 @@ class Predictions:
         return Predictions(*(getattr(self, field.name)[counts] for field in dataclasses.fields(self)))
 
 
-def load_saved_model(uri: str) -> Any:
-    """Loads a SavedModel from a folder or a bucket.
+def answer_of(model: AskedModel, function: str, num_classes: int) -> Answer:
+    """Returns a function of a model as a function from tiles to probabilities."""
 
-    Raises:
-      DataError: if it is missing or damaged.
-    """
-    with tempfile.TemporaryDirectory() as temporary:
-        if not storage.exists(storage.join(uri, "saved_model.pb")):
-            raise DataError(f"no SavedModel at {uri!r}; was it removed after training?")
-        folder = whole_folder.download(uri, Path(temporary))
-        try:
-            return tf.saved_model.load(os.fspath(folder))
-        # The error depends on where the damage is: OSError, ValueError, KeyError, DecodeError, or one of TensorFlow's
-        # own.
-        except Exception as error:
-            raise DataError(f"cannot load the SavedModel at {uri!r}: {_first_line(error)}") from error
-
-
-def trained_model(data_root: str, receipt: TrainingReceipt) -> Answer:
-    """Returns the trained model as a function from encoded tiles to probabilities."""
-    model = load_saved_model(storage.join(data_root, receipt.model_path))
-
-    # A closure, because a loaded function alone does not keep its model's variables alive.
-    def answer(rgb: tf.Tensor, nir: tf.Tensor, valid_mask: tf.Tensor) -> Any:
-        return model.predict_encoded(rgb, nir, valid_mask)
+    def answer(batch: Sequence[Record]) -> NDArray[np.float32]:
+        images = {name: [getattr(record, name) for record in batch] for name in ("rgb", "nir", "valid_mask")}
+        return model.probabilities(function, images, num_classes)
 
     return answer
 
@@ -98,33 +75,29 @@ def predict_split(
         is not finite.
     """
     summary = manifest.splits[split]
-    uris = [storage.join(data_root, shard.path) for shard in summary.shards]
-    for shard, uri in zip(summary.shards, uris, strict=True):
+    for shard in summary.shards:
+        uri = storage.join(data_root, shard.path)
         if (size := storage.size(uri)) != shard.num_bytes:
             raise DataError(f"shard {uri!r} must have {shard.num_bytes:,} bytes, got {size}; run the shard step again")
     num_classes = len(manifest.classes)
-    batches = (
-        tfrecords.serialized_records(uris)
-        .batch(_BATCH_SIZE)
-        .map(lambda records: tfrecords.parse(records, num_classes))
-        .prefetch(2)
-    )
     log.line(f"{who} answers {summary.num_tiles:,} {split} tiles")
     progress = Progress(log, summary.num_tiles)
     tile_ids, field_ids, labels, probabilities = [], [], [], []
-    try:
-        for batch in batches:
-            probabilities.append(answer(batch["rgb"], batch["nir"], batch["valid_mask"]).numpy())
-            labels.append(batch["labels"].numpy() > 0.5)
-            tile_ids += [name.decode() for name in batch["tile_id"].numpy()]
-            field_ids += [name.decode() for name in batch["field_id"].numpy()]
-            progress.advance(len(labels[-1]))
-    except tf.errors.OpError as error:
-        where = _failing_shard(uris, [shard.num_tiles for shard in summary.shards], len(tile_ids))
-        raise DataError(
-            f"{who} cannot answer the {split} tiles of shard {where!r}: {_first_line(error)}; "
-            "if `agrivision verify` finds it damaged, delete it and run the shard step again"
-        ) from error
+    for shard in summary.shards:
+        records = records_of(data_root, shard, num_classes)
+        while batch := list(itertools.islice(records, _BATCH_SIZE)):
+            try:
+                probabilities.append(answer(batch))
+            except CannotAnswer as error:
+                tile = _refused(answer, batch)
+                raise DataError(
+                    f"{who} cannot answer the {split} tile {tile!r} of shard {storage.join(data_root, shard.path)!r}: "
+                    f"{error}; if `agrivision verify` finds it damaged, delete it and run the shard step again"
+                ) from error
+            labels.append(np.array([record.labels for record in batch]) > 0.5)
+            tile_ids += [record.tile_id for record in batch]
+            field_ids += [record.field_id for record in batch]
+            progress.advance(len(batch))
     if len(tile_ids) != summary.num_tiles:
         raise DataError(f"the {split} shards must hold {summary.num_tiles:,} tiles, got {len(tile_ids):,}")
     predictions = Predictions(
@@ -143,20 +116,11 @@ def predict_split(
     return predictions
 
 
-def _failing_shard(uris: Sequence[str], num_tiles: Sequence[int], num_answered: int) -> str:
-    """Returns the shard that a batch failed on: one that cannot be read, or else the one where the batch begins."""
-    ends = list(itertools.accumulate(num_tiles))
-    first = bisect.bisect_right(ends, num_answered)
-    last = bisect.bisect_left(ends, num_answered + _BATCH_SIZE)
-    for uri in uris[first : last + 1]:
+def _refused(answer: Answer, batch: Sequence[Record]) -> str:
+    """Returns the first tile that a model refuses by itself, or of the batch if it takes each."""
+    for record in batch:
         try:
-            for _ in tfrecords.serialized_records([uri]):
-                pass
-        except tf.errors.OpError:
-            return uri
-    return uris[min(first, len(uris) - 1)]
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+            answer([record])
+        except CannotAnswer:
+            return record.tile_id
+    return batch[0].tile_id

@@ -1,12 +1,16 @@
-"""Loads the model in production, to compare it on the same tiles."""
+"""Starts the model in production, to compare it on the same tiles."""
 
+import contextlib
 import dataclasses
 
 from components import storage
 from components.contracts import Manifest, ModelCard, Production
 from components.errors import DataError
-from components.evaluate.predictions import Answer, load_saved_model
+from components.evaluate.predictions import Answer, answer_of
 from components.registry import CARD, POINTER, card_uri, pointer_uri, version_uri
+from components.saved_model.asking import asked_model
+
+_SIGNATURE = "masked"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,8 +31,11 @@ class Incumbent:
     note: str = ""
 
 
-def load_production(models_uri: str, manifest: Manifest) -> Incumbent:
-    """Loads the model in production; if it is absent, damaged or of another kind, that is a note and not an error."""
+def load_production(models_uri: str, manifest: Manifest, stack: contextlib.ExitStack) -> Incumbent:
+    """Starts the model in production; if it is absent, damaged or of another kind, that is a note and not an error.
+
+    Its process begins to load it, while the candidate may still be asked, and lasts as long as `stack`.
+    """
     content, _ = storage.read_pointer(pointer_uri(models_uri))
     if content is None:
         return Incumbent()
@@ -42,24 +49,30 @@ def load_production(models_uri: str, manifest: Manifest) -> Incumbent:
         return Incumbent(version, note=f"version {version} is not in {models_uri!r}, or has no {CARD}")
     except DataError as error:
         return Incumbent(version, note=str(error))
+    if reason := _incomparable(card, version, manifest):
+        return Incumbent(version, training_id=card.training_id, note=reason)
+    try:
+        model = stack.enter_context(asked_model(version_uri(models_uri, version), card.files, beside=CARD))
+    except DataError as error:
+        return Incumbent(version, training_id=card.training_id, note=str(error))
+    return Incumbent(version, card, answer_of(model, _SIGNATURE, len(manifest.classes)), card.training_id)
+
+
+def _incomparable(card: ModelCard, version: str, manifest: Manifest) -> str:
+    """Returns why the model of a card cannot be compared on this dataset; empty if it can be."""
+    if card.version != version:
+        return f"the card of version {version} is that of version {card.version}"
     for name, of_production, of_dataset in (
         ("classes", card.classes, manifest.classes),
         ("bands", card.bands, manifest.bands),
     ):
         if of_production != of_dataset:
-            note = f"version {version} has the {name} {', '.join(of_production)}, this dataset {', '.join(of_dataset)}"
-            return Incumbent(version, training_id=card.training_id, note=note)
-    try:
-        model = load_saved_model(version_uri(models_uri, version))
-        masked = model.signatures["masked"]
-    except KeyError:
-        return Incumbent(version, training_id=card.training_id, note=f"version {version} has no signature 'masked'")
-    except DataError as error:
-        return Incumbent(version, training_id=card.training_id, note=str(error))
-    takes_nir = "nir" in masked.structured_input_signature[1]
-
-    def answer(rgb: object, nir: object, valid_mask: object) -> object:
-        bands = {"rgb": rgb, "nir": nir} if takes_nir else {"rgb": rgb}
-        return model.signatures["masked"](**bands, valid_mask=valid_mask)["probabilities"]
-
-    return Incumbent(version, card, answer, card.training_id)
+            return f"version {version} has the {name} {', '.join(of_production)}, this dataset {', '.join(of_dataset)}"
+    if len(card.thresholds) != len(card.classes):
+        return f"version {version} has {len(card.thresholds)} thresholds for {len(card.classes)} classes"
+    if not card.files:
+        return (
+            f"version {version} was pushed by an earlier version of this project, whose card names no sha256 of the "
+            "model's files; it will be compared again after the next push"
+        )
+    return ""

@@ -1,6 +1,5 @@
 """The HTML report of the evaluation."""
 
-import html
 from collections.abc import Sequence
 from typing import Any
 
@@ -71,12 +70,7 @@ def _headline(manifest: Manifest, receipt: TrainingReceipt, evaluation: Evaluati
     )
     rows = [
         (name, getattr(scores, field), *([getattr(production, field)] if production else []))
-        for name, field in (
-            ("macro F1", "macro_f1"),
-            ("macro precision", "macro_precision"),
-            ("macro recall", "macro_recall"),
-            ("mAP", "map"),
-        )
+        for field, name in Scores.titles().items()
     ]
     return [
         f'<div style="{_ROW}">{big}</div>',
@@ -194,6 +188,6 @@ def _example_blocks(
                 picture = report.image(thumbnails[int(predictions.positions[example.row])], caption)
                 cards.append(f'<div style="width:140px">{picture}</div>')
         if cards:
-            result.append(f"<h3 style='font-size:1em;margin:1em 0 0'>{html.escape(name)}</h3>")
+            result.append(f"<h3 style='font-size:1em;margin:1em 0 0'>{report.escaped(name)}</h3>")
             result.append(f'<div style="{_ROW}">{"".join(cards)}</div>')
     return result

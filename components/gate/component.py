@@ -1,4 +1,4 @@
-"""KFP wrapper of the gate stage."""
+"""KFP wrapper of the gate step."""
 
 from kfp import dsl
 

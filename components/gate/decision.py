@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from components import storage
 from components.contracts import Decision, Evaluation
-from components.errors import DataError, SettingsError
+from components.errors import DataError
 from components.f1_score import f1, macro_of_each
+from components.gate.settings import GateSettings
 
 PUSH = "push"
 REFUSE = "refuse"
@@ -30,16 +31,15 @@ def decide_push(data_root: str, min_macro_f1: float, evaluation: Evaluation) -> 
       SettingsError: if `min_macro_f1` is not in [0, 1].
       DataError: if the predictions of the evaluation are missing or unreadable.
     """
-    if not 0 <= min_macro_f1 <= 1:
-        raise SettingsError(f"gate_min_macro_f1 must be in [0, 1], got {min_macro_f1}")
+    floor = GateSettings(min_macro_f1=min_macro_f1).min_macro_f1
     macro_f1 = evaluation.candidate.macro_f1
     production_f1 = evaluation.production.macro_f1 if evaluation.production else None
     difference = None if production_f1 is None else _compare(data_root, evaluation)
-    decision, why = _decide(evaluation, min_macro_f1, difference)
+    decision, why = _decide(evaluation, floor, difference)
     return Decision(
         decision=decision,
         reason=f"{decision}: {why}",
-        floor=min_macro_f1,
+        floor=floor,
         candidate_macro_f1=macro_f1,
         production_macro_f1=production_f1,
         difference=difference,

@@ -1,4 +1,4 @@
-"""KFP wrapper of the merge stage."""
+"""KFP wrapper of the merge step."""
 
 from typing import List  # noqa: UP035  (kfp reads the annotation List[...], not list[...])
 

@@ -1,8 +1,6 @@
 """Classifies one tile with a pushed model."""
 
 import dataclasses
-import io
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +9,11 @@ from numpy.typing import NDArray
 from components import storage
 from components.contracts import ModelCard
 from components.errors import DataError, SettingsError
+from components.records import jpeg
+from components.records.image_header import MAX_FILE_BYTES, DamagedImage
+from components.records.mask_png import encode_mask
 from components.registry import CARD, POINTER, read_production, version_uri
-from components.storage import whole_folder
+from components.saved_model.asking import CannotAnswer, as_probabilities, asked_model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,30 +40,28 @@ def predict(
 
     Raises:
       SettingsError: if there is no model, or it takes other bands.
-      DataError: if a file cannot be read.
+      DataError: if a file cannot be read, or the model is not the one that was pushed.
     """
     uri, card = _find_model(model_uri)
     takes_nir = "nir" in card.bands
     if takes_nir != (nir_path is not None):
         needs = "needs a NIR image in addition to RGB" if takes_nir else "takes RGB only, without a NIR image"
         raise SettingsError(f"model {card.version} {needs}; its bands are {', '.join(card.bands)}")
-    images = {"rgb": _read_image(rgb_path)} | ({"nir": _read_image(nir_path)} if nir_path else {})
+    images = {"rgb": _read_image(rgb_path, 3)[0]} | ({"nir": _read_image(nir_path, 1)[0]} if nir_path else {})
     valid_mask = _valid_mask([path for path in (boundary_path, mask_path) if path is not None])
-    import tensorflow as tf
-
-    with tempfile.TemporaryDirectory() as temporary:
-        model = tf.saved_model.load(str(whole_folder.download(uri, Path(temporary))))
-        inputs = {name: tf.constant([content]) for name, content in (images | {"valid_mask": valid_mask}).items()}
+    inputs = {name: [content] for name, content in (images | {"valid_mask": valid_mask}).items()}
+    with asked_model(uri, card.files, beside=CARD) as model:
         try:
-            answer = model.signatures["masked"](**inputs)
-        except tf.errors.InvalidArgumentError as error:
-            raise DataError(
-                f"model {card.version} cannot decode {str(rgb_path)!r} or its NIR: {error.message}"
-            ) from error
-    probabilities, predicted = answer["probabilities"].numpy()[0], answer["predicted"].numpy()[0]
+            answer = model.ask("masked", inputs)
+        except CannotAnswer as error:
+            raise DataError(f"model {card.version} cannot decode {str(rgb_path)!r} or its NIR: {error}") from error
+    probabilities = as_probabilities(answer, 1, len(card.classes), uri)[0]
+    predicted = answer.get("predicted")
+    if predicted is None or predicted.shape != (1, len(card.classes)):
+        raise DataError(f"model {card.version} must decide on {len(card.classes)} classes for one tile")
     return {
         name: Prediction(float(probability), bool(decided))
-        for name, probability, decided in zip(card.classes, probabilities, predicted, strict=True)
+        for name, probability, decided in zip(card.classes, probabilities, predicted[0], strict=True)
     }
 
 
@@ -79,33 +78,25 @@ def _find_model(uri: str) -> tuple[str, ModelCard]:
         raise DataError(f"the version in production is gone: no {card_uri!r}; roll back or push again") from error
 
 
-def _read_image(path: Path) -> bytes:
-    from PIL import Image, UnidentifiedImageError
-
+def _read_image(path: Path, num_bands: int) -> tuple[bytes, NDArray[np.uint8]]:
+    """Returns a file's bytes and pixels, uint8 [H, W, num_bands]; what the shard step would reject is refused."""
     try:
-        content = path.read_bytes()
-        with Image.open(io.BytesIO(content)) as image:
-            image.load()
-    except UnidentifiedImageError as error:
-        raise DataError(f"{str(path)!r} is not an image; expected JPEG or PNG") from error
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)  # one byte more is enough for the decoder to refuse it
     except OSError as error:
         raise DataError(f"cannot read image {str(path)!r}: {error.strerror or error}") from error
-    return content
+    try:
+        return content, jpeg.decode(content, num_bands)
+    except DamagedImage as error:
+        raise DataError(f"cannot read image {str(path)!r}: {error}; expected a sound JPEG or PNG") from error
 
 
 def _valid_mask(paths: list[Path]) -> bytes:
     """Returns a PNG that is 255 where all masks are; empty bytes if there are no masks."""
-    from PIL import Image
-
     if not paths:
         return b""
-    masks: list[NDArray[np.bool_]] = []
-    for path in paths:
-        with Image.open(io.BytesIO(_read_image(path))) as image:
-            masks.append(np.asarray(image.convert("L")) > 127)
+    masks: list[NDArray[np.bool_]] = [_read_image(path, 1)[1][..., 0] > 127 for path in paths]
     if len({mask.shape for mask in masks}) > 1:
         sizes = " and ".join(f"{mask.shape[1]}x{mask.shape[0]}" for mask in masks)
         raise DataError(f"boundary and mask must have the same size, got {sizes} pixels")
-    buffer = io.BytesIO()
-    Image.fromarray(np.where(np.logical_and.reduce(masks), 255, 0).astype(np.uint8)).save(buffer, "PNG")
-    return buffer.getvalue()
+    return encode_mask(np.logical_and.reduce(masks))

@@ -3,15 +3,22 @@
 import tempfile
 from pathlib import Path
 
+import msgspec
+
 from components import storage
-from components.contracts import Evaluation, Manifest, PushReceipt, TrainingReceipt
+from components.contracts import Evaluation, Manifest, ModelCard, PushReceipt, TrainingReceipt
 from components.errors import DataError, SettingsError
 from components.progress import StepLog
-from components.push.serving import model_card, save_serving_model, weights_digest
-from components.push.verify import verify_in_fresh_process
+from components.push.building import builder
+from components.push.card import model_card
+from components.push.verify import verify_serving_model
 from components.registry import CARD, move_production, read_production, require_production, version_uri
+from components.saved_model.files import digests
 from components.storage import whole_folder
 from components.storage.mounts import bucket_note
+
+# What a card says of a model that its version follows from.
+_BEHAVIOUR = ("version", "training_id", "label_mode", "classes", "bands", "image_size_px", "thresholds", "config")
 
 
 def push_model(
@@ -36,24 +43,28 @@ def push_model(
     if not storage.is_remote(models_uri) and (note := bucket_note("models_uri", models_uri)):
         log.line(note)
     production, token = read_production(models_uri)
-    with tempfile.TemporaryDirectory() as temporary:
-        exported_dir = _exported(data_root, receipt, Path(temporary) / "exported")
-        card = model_card(receipt, evaluation, weights_digest(exported_dir))
+    exported_uri = storage.join(data_root, receipt.model_path)
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        builder(exported_uri, receipt, Path(temporary)) as exported,
+    ):
+        card = model_card(receipt, evaluation, exported.content())
         uri = version_uri(models_uri, card.version)
         serves_already = production is not None and production.version == card.version
         if not serves_already:
             require_production(models_uri, evaluation.production_version, production)
         if storage.exists(storage.join(uri, CARD)):
             log.line(f"version {card.version} is already published; verifying it")
-            published_dir = whole_folder.download(uri, Path(temporary) / "published")
             try:
-                log.line(verify_in_fresh_process(published_dir, card, data_root, manifest, evaluation))
+                published = _published_card(uri, card)
+                log.line(verify_serving_model(uri, published, data_root, manifest, evaluation))
             except DataError as error:
                 raise DataError(f"{error}; it is already published, so remove {uri!r} and push again") from error
         else:
-            serving_dir = Path(temporary) / "serving"
-            save_serving_model(exported_dir, card, serving_dir)
-            log.line(verify_in_fresh_process(serving_dir, card, data_root, manifest, evaluation))
+            serving_dir = exported.build(card)
+            card = msgspec.structs.replace(card, files=digests(str(serving_dir)))
+            card.write(serving_dir / CARD)
+            log.line(verify_serving_model(str(serving_dir), card, data_root, manifest, evaluation))
             whole_folder.publish(serving_dir, uri, last=CARD)
     if production is not None and serves_already:
         return PushReceipt(model_version=card.version, model_uri=uri, previous_version=production.previous)
@@ -76,8 +87,15 @@ def _check(manifest: Manifest, receipt: TrainingReceipt, evaluation: Evaluation)
             raise SettingsError(f"the {name} was made from manifest {sha256[:16]}, not {manifest.sha256[:16]}")
 
 
-def _exported(data_root: str, receipt: TrainingReceipt, local: Path) -> Path:
-    uri = storage.join(data_root, receipt.model_path)
-    if not storage.exists(storage.join(uri, "saved_model.pb")):
-        raise DataError(f"no SavedModel at {uri!r}; was it removed after training?")
-    return whole_folder.download(uri, local)
+def _published_card(uri: str, expected: ModelCard) -> ModelCard:
+    """Returns the card beside a published model.
+
+    Raises:
+      DataError: if it says anything else of the model than the card of the model to push.
+    """
+    card_uri = storage.join(uri, CARD)
+    card = ModelCard.from_json(storage.read_bytes(card_uri), card_uri)
+    for name in _BEHAVIOUR:
+        if getattr(card, name) != getattr(expected, name):
+            raise DataError(f"{card_uri!r} has other {name} than the model to push")
+    return card

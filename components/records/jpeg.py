@@ -12,9 +12,9 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from components.records import png
-from components.records.png import DamagedImage as DamagedImage
+from components.records.image_header import DamagedImage as DamagedImage
+from components.records.image_header import read_header
 
-_JPEG = b"\xff\xd8\xff"
 _COLOUR_SPACES = {3: "RGB", 1: "GRAY"}  # by number of bands
 _OF_TENSORFLOW = ("CMYK", "YCCK")
 _UNUSUAL = "subsampling level"  # in the error for an image, mostly CMYK, with a subsampling TurboJPEG cannot name
@@ -32,9 +32,19 @@ def decode(content: bytes, num_bands: int, ratio: int = 1, into: NDArray[np.uint
       uint8 [H, W, num_bands]; `into` itself if it was used.
 
     Raises:
-      DamagedImage: for any damage, even a few wrong bytes that a decoder could skip.
+      DamagedImage: for any damage, even a few wrong bytes that a decoder could skip, for an image beyond the limits of
+        image_header.py, and if a decoder fails.
     """
-    if not content.startswith(_JPEG):
+    try:
+        return _decode(content, num_bands, ratio, into)
+    except DamagedImage:
+        raise
+    except Exception as error:  # whatever a decoder trips over, a MemoryError too: one image must not end a run
+        raise DamagedImage(f"its decoder failed: {type(error).__name__}") from error
+
+
+def _decode(content: bytes, num_bands: int, ratio: int, into: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    if read_header(content).format == "PNG":
         decoded = png.decode(content, num_bands)
         return _by_tensorflow(content, num_bands, 1) if decoded is None else decoded
     try:

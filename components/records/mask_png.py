@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from components.records import png
-from components.records.png import DamagedImage
+from components.records.image_header import PNG_HEADER as _HEADER
+from components.records.image_header import PNG_SIGNATURE as _SIGNATURE
+from components.records.image_header import DamagedImage, png_header
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_HEADER = struct.Struct(">II5B")  # width, height, depth, colour type, compression, filter, interlace
 _PLAIN = (1, 0, 0, 0, 0)  # 1 bit, grey, not interlaced
 _FRAME = 12  # bytes around a chunk's content: length, type and crc
+_HEADER_AT = len(_SIGNATURE) + 8
 _DATA_AT = len(_SIGNATURE) + _FRAME + _HEADER.size
 _SMALLEST = _DATA_AT + 2 * _FRAME
-_LARGEST_BUFFER = 2**20  # initial size; a damaged header may claim any size
 
 
 def encode_mask(mask: NDArray[np.bool_]) -> bytes:
@@ -42,7 +42,7 @@ def packed_mask(content: bytes) -> tuple[NDArray[np.uint8], int]:
     """Returns a mask's bits, uint8 [H, W / 8 rounded up] with the first pixel in the highest bit, and its width W.
 
     Raises:
-      DamagedImage: if it is not a readable PNG.
+      DamagedImage: if it is not a readable PNG, or exceeds a limit of image_header.py.
     """
     plain = _decode_plain(content)
     if plain is not None:
@@ -56,18 +56,22 @@ def _decode_plain(content: bytes) -> tuple[NDArray[np.uint8], int] | None:
     is_plain = content.startswith(_SIGNATURE) and content[_DATA_AT + 4 : _DATA_AT + 8] == b"IDAT"
     if not is_plain or len(content) < _SMALLEST:
         return None
-    width, height, *kind = _HEADER.unpack_from(content, len(_SIGNATURE) + 8)
+    width, height, *kind = _HEADER.unpack_from(content, _HEADER_AT)
     (length,) = struct.unpack_from(">I", content, _DATA_AT)
     if tuple(kind) != _PLAIN or length + _SMALLEST != len(content):
         return None  # another kind of PNG, or several chunks
+    png_header(content)
+    for start, end in ((_HEADER_AT, _HEADER_AT + _HEADER.size), (_DATA_AT + 8, _DATA_AT + 8 + length)):
+        if zlib.crc32(content[start - 4 : end]) != int.from_bytes(content[end : end + 4]):
+            raise DamagedImage("a checksum is wrong")
     row_bytes = 1 + -(-width // 8)
+    num_bytes = height * row_bytes
+    stream = zlib.decompressobj()
     try:
-        unpacked = zlib.decompress(
-            content[_DATA_AT + 8 : _DATA_AT + 8 + length], bufsize=min(height * row_bytes + 1, _LARGEST_BUFFER)
-        )
+        unpacked = stream.decompress(content[_DATA_AT + 8 : _DATA_AT + 8 + length], num_bytes + 1)
     except zlib.error as error:
         raise DamagedImage("its compressed rows are damaged") from error
-    if len(unpacked) != height * row_bytes:
+    if len(unpacked) != num_bytes or not stream.eof or stream.unused_data:
         raise DamagedImage("it has not the rows that it claims")
     rows = np.frombuffer(unpacked, np.uint8).reshape(height, row_bytes)  # each begins with its filter number
     return (rows[:, 1:], width) if not rows[:, 0].any() else None

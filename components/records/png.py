@@ -9,19 +9,28 @@ import io
 import struct
 import warnings
 import zlib
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_HEADER = struct.Struct(">II5B")  # width, height, depth, colour type, compression, filter, interlace
+from components.records.image_header import PNG_HEADER, PNG_SIGNATURE, png_header
+from components.records.image_header import DamagedImage as DamagedImage
+
+_Chunk: TypeAlias = tuple[bytes, bytes]  # type and content
+
 _CHUNK = struct.Struct(">I4s")
 _CRC = struct.Struct(">I")
-_DEPTH_AT = len(_SIGNATURE) + 16  # in a file that begins with its header
+_DEPTH_AT = len(PNG_SIGNATURE) + 16  # in a file that begins with its header
 _GREY_8_BITS = bytes((8, 0, 0, 0, 0))  # the part of a header after width and height
 _NO_PIXEL = 1
 _MOST_UNPACKED = 1032  # the most bytes that deflate can unpack from one
+_UNPACKED_AT_ONCE = 2**23  # bytes of rows that are unpacked only to be counted
+# The chunks that make up the pixels. Pillow gets no others: it would unpack texts and profiles, and return another
+# picture of an animation than TensorFlow's decoder does.
+_OF_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+_PALETTE = 3  # a colour type
 _GREY = (0, 4)  # colour types: grey, and grey with alpha
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type: grey, RGB, palette, grey with alpha, RGB with alpha
 # First column, first row, and the steps between columns and rows, for each interlacing pass (PNG specification, 8.2).
@@ -32,28 +41,27 @@ _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4),
 warnings.filterwarnings("ignore", message="Palette images with Transparency", category=UserWarning)
 
 
-class DamagedImage(Exception):
-    """Bytes that are not an image, or not a complete and undamaged one; the message gives the reason."""
-
-
 def require_sound(content: bytes) -> None:
     """Checks every chunk's checksum, and that the file has exactly the rows of pixels that its header claims.
 
     Raises:
-      DamagedImage: if a checksum or the rows are wrong.
+      DamagedImage: if a checksum or the rows are wrong, or it exceeds a limit of image_header.py.
     """
-    chunks = _chunks(content)
-    if chunks[0][0] != b"IHDR" or len(chunks[0][1]) != _HEADER.size:
-        raise DamagedImage("it does not begin with a header")
-    claimed = _num_row_bytes(*_HEADER.unpack(chunks[0][1]))
+    _require_rows(_chunks(content))
+
+
+def _require_rows(chunks: list[_Chunk]) -> None:
+    left = _num_row_bytes(*PNG_HEADER.unpack(chunks[0][1]))
     stream = zlib.decompressobj()
+    packed = _packed_rows(chunks)
     try:
-        # One byte more than claimed is enough to see that there are too many; without a limit, a small file could fill
-        # the memory.
-        num_bytes = len(stream.decompress(_packed_rows(chunks), claimed + 1))
+        while left and (unpacked := len(stream.decompress(packed, min(left, _UNPACKED_AT_ONCE)))):
+            left, packed = left - unpacked, stream.unconsumed_tail
+        # One byte more than claimed is enough to see that there are too many.
+        left -= len(stream.decompress(packed, 1))
     except zlib.error as error:
         raise DamagedImage("its compressed rows are damaged") from error
-    if num_bytes != claimed or not stream.eof or stream.unused_data:
+    if left or not stream.eof or stream.unused_data:
         raise DamagedImage("it has not the rows that it claims")
 
 
@@ -69,14 +77,17 @@ def decode(content: bytes, num_bands: int) -> NDArray[np.uint8] | None:
     Raises:
       DamagedImage: unless it is complete and undamaged.
     """
-    require_sound(content)
+    chunks = _chunks(content)
+    _require_rows(chunks)
     depth, colour_type = content[_DEPTH_AT], content[_DEPTH_AT + 1]
+    if colour_type == _PALETTE:
+        _require_palette(chunks, depth)
     is_grey = colour_type in _GREY
     if depth > 8 or (num_bands == 1 and not is_grey):
         return None
     mode = "L" if is_grey else "RGB"
     try:
-        with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
+        with Image.open(io.BytesIO(_with_pixels_only(content, chunks)), formats=("PNG",)) as image:
             pixels = np.asarray(image if image.mode == mode else image.convert(mode))
     except Exception as error:  # damaged bytes raise anything from struct.error to SyntaxError
         raise DamagedImage("not a readable PNG") from error
@@ -97,8 +108,8 @@ def decode_black_and_white(content: bytes) -> NDArray[np.uint8]:
     """
     chunks = _chunks(content)
     packed = _packed_rows(chunks)
-    is_plain = chunks[0][0] == b"IHDR" and chunks[0][1][8:] == _GREY_8_BITS
-    width, height = _HEADER.unpack(chunks[0][1])[:2] if is_plain else (0, 0)
+    is_plain = chunks[0][1][8:] == _GREY_8_BITS
+    width, height = PNG_HEADER.unpack(chunks[0][1])[:2] if is_plain else (0, 0)
     # A header can claim far more than its few bytes hold; such a file is refused below, before memory is allocated.
     if 0 < width * height <= _MOST_UNPACKED * len(packed):
         # Unpacking the rows only to count them takes a third as long as decoding. Instead, the image gets one extra row
@@ -116,17 +127,37 @@ def decode_black_and_white(content: bytes) -> NDArray[np.uint8]:
     return decoded[..., 0]
 
 
-def _packed_rows(chunks: list[tuple[bytes, bytes]]) -> bytes:
+def _packed_rows(chunks: list[_Chunk]) -> bytes:
     return b"".join(body for kind, body in chunks if kind == b"IDAT")
 
 
-def _chunks(content: bytes) -> list[tuple[bytes, bytes]]:
-    """Returns type and content of each chunk up to the last one, after checking their checksums."""
-    if not content.startswith(_SIGNATURE):
-        raise DamagedImage("not a readable PNG")
-    chunks: list[tuple[bytes, bytes]] = []
-    at, kind = len(_SIGNATURE), b""
+def _require_palette(chunks: list[_Chunk], depth: int) -> None:
+    """Checks that there is one that fits, before the rows; Pillow would do with less."""
+    at, palette = next(((at, body) for at, (kind, body) in enumerate(chunks) if kind == b"PLTE"), (0, b""))
+    comes_first = at < next((at for at, (kind, _) in enumerate(chunks) if kind == b"IDAT"), 0)
+    num_colours, rest = divmod(len(palette), 3)
+    if not comes_first or rest or not 0 < num_colours <= 1 << depth:
+        raise DamagedImage("it has not the palette that it needs")
+
+
+def _with_pixels_only(content: bytes, chunks: list[_Chunk]) -> bytes:
+    """Returns the file without the chunks that change no pixel."""
+    if all(kind in _OF_PIXELS for kind, _ in chunks):
+        return content
+    return PNG_SIGNATURE + b"".join(
+        _CHUNK.pack(len(body), kind) + body + _CRC.pack(zlib.crc32(body, zlib.crc32(kind)))
+        for kind, body in chunks
+        if kind in _OF_PIXELS
+    )
+
+
+def _chunks(content: bytes) -> list[_Chunk]:
+    """Returns type and content of each chunk up to the last one, after checking their checksums and the limits."""
+    png_header(content)
+    chunks: list[_Chunk] = []
+    at, kind = len(PNG_SIGNATURE), b""
     while kind != b"IEND":
+        before = kind
         if at + _CHUNK.size + _CRC.size > len(content):
             raise DamagedImage("it is cut off")
         length, kind = _CHUNK.unpack_from(content, at)
@@ -136,8 +167,9 @@ def _chunks(content: bytes) -> list[tuple[bytes, bytes]]:
         body = content[start : start + length]
         if zlib.crc32(body, zlib.crc32(kind)) != _CRC.unpack_from(content, start + length)[0]:
             raise DamagedImage("a checksum is wrong")
-        if chunks and kind == b"IHDR":  # Pillow would take its size from this one
-            raise DamagedImage("it has two headers")
+        follows_its_like = kind == before == b"IDAT"
+        if kind in _OF_PIXELS and not follows_its_like and any(kind == known for known, _ in chunks):
+            raise DamagedImage(f"it has {kind.decode()} in two places")
         chunks.append((kind, body))
     return chunks
 
@@ -146,16 +178,6 @@ def _num_row_bytes(
     width: int, height: int, depth: int, colour_type: int, compression: int, filtering: int, interlace: int
 ) -> int:
     """Returns the number of bytes of all rows before compression, including each row's filter number."""
-    if (
-        not width
-        or not height
-        or colour_type not in _SAMPLES
-        or depth not in (1, 2, 4, 8, 16)
-        or compression
-        or filtering
-        or interlace > 1
-    ):
-        raise DamagedImage("its header claims what no PNG has")
     bits = depth * _SAMPLES[colour_type]
     passes = _PASSES if interlace else ((0, 0, 1, 1),)
     sizes = ((-(-(width - x) // step_x), -(-(height - y) // step_y)) for x, y, step_x, step_y in passes)

@@ -17,6 +17,9 @@ from typing import Self
 
 import google_crc32c
 
+from components.records.image_header import MAX_FILE_BYTES
+
+MAX_RECORD_BYTES = 3 * MAX_FILE_BYTES + 2**20  # a tile's three images and all else
 HEADER = struct.Struct("<QI")  # length of the record, masked crc of the length's eight bytes
 FOOTER = struct.Struct("<I")  # masked crc of the record
 _LENGTH = struct.Struct("<Q")
@@ -60,7 +63,7 @@ def read_records(path: Path, digest: "hashlib._Hash | None" = None) -> Iterator[
 
     Raises:
       FileNotFoundError: if there is no such file.
-      DamagedFile: if it ends within a record, or a checksum is wrong.
+      DamagedFile: if it ends within a record, a checksum is wrong, or a record is too large to be a tile.
     """
     with path.open("rb") as file:
         left = os.fstat(file.fileno()).st_size
@@ -76,6 +79,10 @@ def read_records(path: Path, digest: "hashlib._Hash | None" = None) -> Iterator[
             left -= HEADER.size + length + FOOTER.size
             if left < 0:
                 raise DamagedFile(number, "the file ends within a record")
+            if length > MAX_RECORD_BYTES:
+                raise DamagedFile(
+                    number, f"a record has {length >> 20} MiB, at most {MAX_RECORD_BYTES >> 20} MiB are read"
+                )
             record, footer = file.read(length), file.read(FOOTER.size)
             if len(footer) < FOOTER.size:
                 raise DamagedFile(number, "the file ends within a record")

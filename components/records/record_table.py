@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from components import storage
 from components.contracts import SplitSummary
 from components.errors import DataError
-from components.records.record_file import FOOTER, HEADER
+from components.records.record_file import FOOTER, HEADER, MAX_RECORD_BYTES
 
 _LENGTH = struct.Struct("<I")
 _FRAME_BYTES = HEADER.size + FOOTER.size
@@ -81,6 +81,8 @@ def read_table(data_root: str, split: SplitSummary, num_classes: int) -> RecordT
         )
     rows = np.frombuffer(content, form)
     lengths = rows["length"].astype(np.int64)
+    if (longest := int(lengths.max(initial=0))) > MAX_RECORD_BYTES:
+        raise DataError(f"{uri!r} lists a record of {longest:,} bytes, at most {MAX_RECORD_BYTES:,} are read")
     ends = list(itertools.accumulate((shard.num_tiles for shard in split.shards), initial=0))
     for shard, (start, end) in zip(split.shards, itertools.pairwise(ends), strict=True):
         if (num_bytes := int(lengths[start:end].sum()) + _FRAME_BYTES * (end - start)) != shard.num_bytes:

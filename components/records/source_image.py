@@ -1,22 +1,19 @@
 """Checks and decodes the source's image files.
 
 Files decode to exactly the pixels that a model sees in training and serving, but the checks are stricter: damage that a
-decoder could skip with a warning is refused here. Pillow reads the headers, because it does not touch the pixels.
+decoder could skip with a warning is refused here. The header tells first what kind of picture it is and how large.
 """
 
+import contextlib
 import functools
-import io
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from components.records import jpeg, png
-
-MAX_FILE_BYTES = 64 * 2**20  # a tile of the dataset has 0.1 MB
-MAX_SIDE_PX = 8192  # 200 MB as decoded RGB; a header can claim far more in a few bytes
+from components.records.image_header import BeyondLimits, DamagedImage, read_header
 
 # Pillow's modes, and their names for people. Only these are decoded; any other mode (16 bits, float) is refused.
 _MODE_NAMES = {
@@ -36,32 +33,37 @@ MASK_MODES = ("L", "1")
 
 _SMALL_MASK_BYTES = 4096
 
-# Pillow warns above 89 million pixels; the limit here is lower and raises an error.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-
 
 class BadImage(Exception):
     """A file that cannot be used; the message is the reason, without the file's name."""
 
 
-def _open(content: bytes, formats: tuple[str, ...], modes: Sequence[str]) -> Image.Image:
+def _require_kind(content: bytes, formats: tuple[str, ...], modes: Sequence[str]) -> None:
     """Reads the header and refuses files that cannot be used, before they are decoded."""
     if not content:
         raise BadImage("empty file (0 bytes)")
-    expected = " or ".join(formats)
     try:
-        header = Image.open(io.BytesIO(content), formats=formats)
-    except Image.DecompressionBombError as error:
-        raise BadImage(f"header claims far more than {MAX_SIDE_PX} px a side") from error
-    except Exception as error:  # damaged bytes raise anything from struct.error to SyntaxError
-        raise BadImage(f"not a readable {expected} file") from error
-    width, height = header.size
-    if max(width, height) > MAX_SIDE_PX:
-        raise BadImage(f"{width}x{height} px, at most {MAX_SIDE_PX} px a side are read")
+        header = read_header(content)
+    except BeyondLimits as error:
+        raise BadImage(str(error)) from error
+    except DamagedImage as error:
+        raise BadImage(f"not a readable {' or '.join(formats)} file") from error
+    if header.format not in formats:
+        raise BadImage(f"not a readable {' or '.join(formats)} file")
     if header.mode not in modes:
         came = _MODE_NAMES.get(header.mode, f"mode {header.mode}")
         raise BadImage(f"expected {' or '.join(_MODE_NAMES[mode] for mode in modes)}, got {came}")
-    return header
+
+
+@contextlib.contextmanager
+def _decoding() -> Iterator[None]:
+    """Turns whatever a decoder says of a file into a reason to reject it."""
+    try:
+        yield
+    except BeyondLimits as error:
+        raise BadImage(str(error)) from error
+    except Exception as error:  # e.g. a MemoryError: it must not end a run that names no tile
+        raise BadImage("damaged or truncated") from error
 
 
 def decode_bands(content: bytes, num_bands: int, modes: Sequence[str]) -> NDArray[np.uint8]:
@@ -73,11 +75,9 @@ def decode_bands(content: bytes, num_bands: int, modes: Sequence[str]) -> NDArra
     Raises:
       BadImage: if it is too large, has a mode not in `modes`, or is damaged or truncated.
     """
-    _open(content, ("JPEG", "PNG"), modes)
-    try:
+    _require_kind(content, ("JPEG", "PNG"), modes)
+    with _decoding():
         return jpeg.decode(content, num_bands)
-    except jpeg.DamagedImage as error:
-        raise BadImage("damaged or truncated") from error
 
 
 def decode_mask(content: bytes) -> NDArray[np.bool_]:
@@ -94,11 +94,9 @@ def decode_mask(content: bytes) -> NDArray[np.bool_]:
 
 
 def _decode_mask(content: bytes) -> NDArray[np.bool_]:
-    _open(content, ("PNG",), MASK_MODES)
-    try:
+    _require_kind(content, ("PNG",), MASK_MODES)
+    with _decoding():
         pixels = png.decode_black_and_white(content)  # [H, W]
-    except png.DamagedImage as error:
-        raise BadImage("damaged or truncated") from error
     mask: NDArray[np.bool_] = pixels == 255
     if np.count_nonzero(mask) != np.count_nonzero(pixels):
         other = pixels[~mask & (pixels != 0)]

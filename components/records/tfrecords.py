@@ -9,6 +9,7 @@ from typing import TypeAlias
 import tensorflow as tf
 
 from components.agrivision import RGB_BANDS
+from components.records.graph_limits import within_limits
 from components.records.tile_record import BYTES_KEYS, FLOATS_KEYS
 
 Tensor: TypeAlias = tf.Tensor
@@ -60,11 +61,17 @@ def decode_image(
       valid: uint8 [S, S, 1], 1 where the pixel counts, else 0.
 
     Raises:
-      tf.errors.InvalidArgumentError: at run time, for damaged bytes.
+      tf.errors.InvalidArgumentError: at run time, for damaged bytes, or an image beyond the limits of graph_limits.py.
     """
-    parts = [tf.io.decode_jpeg(rgb, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE")]  # [h, w, 3]
+
+    def decode(content: Tensor, channels: int) -> Tensor:
+        return tf.io.decode_jpeg(
+            within_limits(content), channels=channels, ratio=ratio, dct_method="INTEGER_ACCURATE"
+        )  # [h, w, channels]
+
+    parts = [decode(rgb, 3)]
     if len(bands) > len(RGB_BANDS):
-        parts.append(tf.io.decode_jpeg(nir, channels=1, ratio=ratio, dct_method="INTEGER_ACCURATE"))  # [h, w, 1]
+        parts.append(decode(nir, 1))
         same_size = tf.reduce_all(tf.equal(tf.shape(parts[0])[:2], tf.shape(parts[1])[:2]))
         with tf.control_dependencies([tf.Assert(same_size, ["RGB and NIR are not of one size"])]):
             parts[1] = tf.identity(parts[1])
@@ -72,7 +79,7 @@ def decode_image(
     valid = tf.cond(
         tf.equal(tf.strings.length(valid_mask), 0),
         lambda: tf.ones([*size, 1], tf.uint8),
-        lambda: nearest_mask(tf.io.decode_png(valid_mask, channels=1), image_size_px),
+        lambda: nearest_mask(tf.io.decode_png(within_limits(valid_mask), channels=1), image_size_px),
     )
     return join_bands([resize(part, image_size_px) for part in parts]), tf.ensure_shape(valid, [*size, 1])
 

@@ -20,8 +20,18 @@ def decode_tile(record: Record, ratio: int, parts: Sequence[NDArray[np.uint8]], 
       valid_bits: Receives one bit per valid pixel, uint8 [S, S / 8 rounded up], the first pixel in the highest bit.
 
     Raises:
-      DamagedImage: if an image is damaged, or RGB and NIR differ in size.
+      DamagedImage: if an image is damaged or exceeds a limit of image_header.py, RGB and NIR differ in size, or a
+        decoder fails.
     """
+    try:
+        _decode_tile(record, ratio, parts, valid_bits)
+    except DamagedImage:
+        raise
+    except Exception as error:  # e.g. a MemoryError while resizing: the caller names the record
+        raise DamagedImage(f"its decoder failed: {type(error).__name__}") from error
+
+
+def _decode_tile(record: Record, ratio: int, parts: Sequence[NDArray[np.uint8]], valid_bits: NDArray[np.uint8]) -> None:
     sizes = {
         _decode_bands(content, ratio, part) for content, part in zip((record.rgb, record.nir), parts, strict=False)
     }

@@ -14,6 +14,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from components.records import example_pb2
+from components.records.record_file import MAX_RECORD_BYTES
 
 _Example: Any = example_pb2.Example  # type: ignore[attr-defined]  # the class is made on import
 
@@ -65,14 +66,17 @@ def deserialize(serialized: bytes, num_classes: int) -> Record:
     """Returns the record that serialize was given.
 
     Raises:
-      ValueError: if it is none, or has another number of classes.
+      ValueError: if it is none, has another number of classes, or is too large.
     """
     try:
-        features = _Example.FromString(serialized).features.feature
+        features = _features(serialized)
         tile_id, field_id, rgb, nir, valid_mask = (features[key].bytes_list.value[0] for key in BYTES_KEYS)
-        labels, fractions = (list(features[key].float_list.value) for key in FLOATS_KEYS)
-        if len(labels) != num_classes:
-            raise ValueError(f"it has {len(labels)} labels, expected {num_classes}")
+        numbers = [features[key].float_list.value for key in FLOATS_KEYS]
+        # Counted before they become a list, which takes nine times the memory.
+        for key, values in zip(FLOATS_KEYS, numbers, strict=True):
+            if len(values) != num_classes:
+                raise ValueError(f"it has {len(values)} {key}, expected {num_classes}")
+        labels, fractions = map(list, numbers)
         return Record(tile_id.decode(), field_id.decode(), rgb, nir, valid_mask, labels, fractions)
     except (DecodeError, IndexError) as error:
         raise ValueError("it is not a tile") from error
@@ -82,11 +86,17 @@ def tile_names(serialized: bytes) -> tuple[str, str, bytes]:
     """Returns tile_id, field_id and rgb of a record of whatever classes.
 
     Raises:
-      ValueError: if it is no tile.
+      ValueError: if it is no tile, or is too large.
     """
     try:
-        features = _Example.FromString(serialized).features.feature
+        features = _features(serialized)
         tile_id, field_id, rgb = (features[key].bytes_list.value[0] for key in ("tile_id", "field_id", "rgb"))
         return tile_id.decode(), field_id.decode(), rgb
     except (DecodeError, IndexError) as error:
         raise ValueError("it is not a tile") from error
+
+
+def _features(serialized: bytes) -> Any:
+    if len(serialized) > MAX_RECORD_BYTES:
+        raise ValueError(f"it has {len(serialized) >> 20} MiB, at most {MAX_RECORD_BYTES >> 20} MiB are read")
+    return _Example.FromString(serialized).features.feature

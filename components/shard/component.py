@@ -1,4 +1,4 @@
-"""KFP wrapper of the shard stage."""
+"""KFP wrapper of the shard step."""
 
 from kfp import dsl
 

@@ -11,6 +11,7 @@ from components.agrivision import CLASS_FOLDERS, RGB_BANDS, year_of
 from components.contracts import Inventory, Rejection, SourceFile, SourceTile
 from components.dataset.picture_digests import picture_digest
 from components.records import source_image
+from components.records.image_header import MAX_FILE_BYTES
 from components.records.mask_png import encode_mask
 from components.records.source_image import BadImage
 from components.records.tile_record import Record, serialize
@@ -140,8 +141,8 @@ def _check(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], 
 
 
 def _content(file: SourceFile, role: str, read: Callable[[SourceFile], bytes]) -> bytes:
-    if file.num_bytes > source_image.MAX_FILE_BYTES:
-        limit = source_image.MAX_FILE_BYTES >> 20
+    if file.num_bytes > MAX_FILE_BYTES:
+        limit = MAX_FILE_BYTES >> 20
         raise BadImage(f"{role}: {file.num_bytes >> 20} MiB, at most {limit} MiB are read")
     return read(file)
 

@@ -1,4 +1,4 @@
-"""KFP wrapper of the train stage."""
+"""KFP wrapper of the train step."""
 
 from kfp import dsl
 

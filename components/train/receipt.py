@@ -3,17 +3,24 @@
 from components import storage
 from components.contracts import Manifest, TrainingReceipt
 from components.progress import StepLog
+from components.saved_model.files import GRAPH, digests
 from components.train.bottleneck import Circumstances, find_bottleneck
+from components.train.launch.lease import Lease, LostLease
 from components.train.settings.strategies import PARAMETER_SERVER
 from components.train.settings.worker_spec import TrainingOutcome, WorkerSpec
 
 _RECEIPT = "receipt.json"
+_MODEL = "export"
 
 
 def make_receipt(
     spec: WorkerSpec, manifest: Manifest, folder: str, num_restarts: int, seconds: float
 ) -> TrainingReceipt:
-    """Returns the receipt of a training whose workers are done and left their outcome in `folder`."""
+    """Returns the receipt of a training whose workers are done and left their outcome and model in `folder`.
+
+    Raises:
+      DataError: If the model is missing, or a file is with it that no model has.
+    """
     outcome_uri = storage.join(folder, "outcome.json")
     outcome = TrainingOutcome.from_json(storage.read_bytes(outcome_uri), outcome_uri)
     config = spec.settings.config
@@ -29,7 +36,8 @@ def make_receipt(
     return TrainingReceipt(
         training_id=spec.training_id,
         manifest_sha256=manifest.sha256,
-        model_path=f"training/{spec.training_id}/export",
+        model_path=f"training/{spec.training_id}/{_MODEL}",
+        files=digests(storage.join(folder, _MODEL)),
         classes=manifest.classes,
         bands=spec.bands,
         label_mode=spec.label_mode,
@@ -50,15 +58,42 @@ def make_receipt(
     )
 
 
-def write_training_receipt(receipt: TrainingReceipt, folder: str) -> None:
-    """Writes the receipt to the training's folder."""
-    storage.write_bytes(storage.join(folder, _RECEIPT), receipt.to_json())
+def receipt_token(folder: str) -> str | None:
+    """Returns what stands for the receipt in `folder`, or for there being none; for write_training_receipt."""
+    return storage.read_pointer(storage.join(folder, _RECEIPT))[1]
+
+
+def write_training_receipt(
+    receipt: TrainingReceipt, folder: str, token: str | None, lease: Lease, log: StepLog
+) -> TrainingReceipt:
+    """Writes the receipt to the training's folder; returns it, or the one that another launch wrote meanwhile.
+
+    Args:
+      receipt: Of a training that is complete.
+      folder: The training's folder.
+      token: From receipt_token, when the training was already held.
+      lease: The right to train.
+      log: The step's log.
+
+    Raises:
+      LostLease: If this launch no longer holds the training.
+    """
+    lease.confirm()
+    uri = storage.join(folder, _RECEIPT)
+    try:
+        storage.compare_and_swap(uri, token, receipt.to_json())
+    except storage.Conflict as error:
+        # A former holder that woke up late was faster.
+        if (theirs := finished(folder, receipt.training_id, log)) is None:
+            raise LostLease(f"{uri} was written by another launch, which is not done; run again") from error
+        return theirs
+    return receipt
 
 
 def finished(folder: str, training_id: str, log: StepLog) -> TrainingReceipt | None:
     """Returns the receipt of the training in `folder`, or None if it is not complete."""
     uri = storage.join(folder, _RECEIPT)
-    if not storage.exists(uri) or not storage.exists(storage.join(folder, "export/saved_model.pb")):
+    if not storage.exists(uri) or not storage.exists(storage.join(folder, _MODEL, GRAPH)):
         return None
     log.line(f"training {training_id} is already complete, with equal data, settings and code; reusing its model")
     return TrainingReceipt.from_json(storage.read_bytes(uri), uri)

@@ -19,7 +19,7 @@ from components.train.launch.launch_dir import LaunchDir, launch_dir
 from components.train.launch.lease import hold
 from components.train.launch.local.launcher import LocalProcesses
 from components.train.launch.pods.task_config import TaskConfig, is_on_cluster, task_settings
-from components.train.receipt import finished, make_receipt, write_training_receipt
+from components.train.receipt import finished, make_receipt, receipt_token, write_training_receipt
 from components.train.settings.devices import Devices
 from components.train.settings.node_pools import PoolSettings
 from components.train.settings.preflight import check_training, resolve_bands, resolve_label_mode
@@ -47,14 +47,15 @@ class Launcher(Protocol):
     def exposure(self, data_root: str) -> str:
         """Says why strangers could reach several workers; empty if they cannot, or if the user trusts the network."""
 
-    def launch(self, spec: WorkerSpec, directory: LaunchDir, log: StepLog, check: Callable[[], None]) -> int:
+    def launch(self, spec: WorkerSpec, directory: LaunchDir, log: StepLog, check: Callable[[], float]) -> int:
         """Runs the workers to their end, and returns how many times they were restarted.
 
         Args:
           spec: The spec, without the fields that depend on where the workers run.
           directory: Folder for specs and logs.
           log: The step's log.
-          check: Called continually; an AgrivisionError that it raises ends the workers.
+          check: Called continually; an AgrivisionError that it raises ends the workers. Returns the seconds for which
+            they may go on without another call.
 
         Raises:
           SettingsError, DataError: If a worker ended with this error; another attempt would end the same way.
@@ -143,16 +144,16 @@ def train_once(
         num_threads=launcher.num_threads,
         follows_launcher=False,
     )
-    with _sigterm_as_exit(), hold(folder, log.line) as check:
+    with _sigterm_as_exit(), hold(folder, log.line) as lease:
+        token = receipt_token(folder)
         # Another launch may have held the training before and finished it.
         if receipt := finished(folder, identity, log):
             return receipt
         with launch_dir(storage.join(folder, "logs")) as directory:
-            num_restarts = launcher.launch(spec, directory, log, check)
+            num_restarts = launcher.launch(spec, directory, log, lease.check)
         receipt = make_receipt(spec, manifest, folder, num_restarts, time.monotonic() - started)
         log.line(speed_verdict(receipt.bottleneck))
-        write_training_receipt(receipt, folder)
-        return receipt
+        return write_training_receipt(receipt, folder, token, lease, log)
 
 
 def _placed(settings: TrainSettings, data_root: str, launcher: Launcher, log: StepLog) -> tuple[TrainSettings, int]:

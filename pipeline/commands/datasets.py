@@ -9,6 +9,7 @@ from rich.console import Console
 from components.agrivision import LAYOUTS, PAPER_2020, TILE_SIZE_PX
 from components.ingest.settings import IngestSettings
 from pipeline.commands.options import with_parameters
+from pipeline.terminal import say
 
 
 def synth(
@@ -38,7 +39,7 @@ def synth(
             progress=lambda count: progress.advance(task, count),
         )
     size = f"{summary.num_bytes / 1e6:.0f} MB"
-    typer.echo(f"wrote {summary.num_tiles:,} tiles of {summary.num_fields:,} fields to {out} ({size})")
+    say(f"wrote {summary.num_tiles:,} tiles of {summary.num_fields:,} fields to {out} ({size})")
 
 
 def mirror(
@@ -52,7 +53,7 @@ def mirror(
     from components.mirror import mirror as copy
     from components.progress import StepLog
 
-    typer.echo(copy(source_uri, target_uri, StepLog("mirror")))
+    say(copy(source_uri, target_uri, StepLog("mirror")))
 
 
 def verify(
@@ -67,7 +68,7 @@ def verify(
     from components.dataset.audit.leaks import check_leaks
     from components.dataset.audit.verify import verify_manifest
 
-    typer.echo(check_leaks(manifest, data_root) if leaks else verify_manifest(manifest, data_root))
+    say(str(check_leaks(manifest, data_root) if leaks else verify_manifest(manifest, data_root)))
 
 
 @with_parameters(
@@ -94,7 +95,7 @@ def plan(
     from components.ingest.plan_explained import explain_plan
     from components.progress import StepLog
 
-    typer.echo("\n".join(explain_plan(source_uri, num_tiles, tile_kb, settings, StepLog("plan"))))
+    say("\n".join(explain_plan(source_uri, num_tiles, tile_kb, settings, StepLog("plan"))))
 
 
 def drift(
@@ -108,4 +109,4 @@ def drift(
     from components.dataset.drift.compare import compare_manifests
     from components.dataset.drift.show import drift_text
 
-    typer.echo(drift_text(compare_manifests(manifest, earlier)))
+    say(drift_text(compare_manifests(manifest, earlier)))

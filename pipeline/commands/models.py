@@ -1,10 +1,12 @@
-"""The commands for pushed models. Only the command that needs TensorFlow imports it."""
+"""The commands for pushed models. None loads TensorFlow here: a model runs in a process of its own."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from components.printable import printable
+from pipeline.terminal import say
 
 
 def predict(
@@ -15,28 +17,14 @@ def predict(
     mask: Annotated[Path | None, typer.Option(help="PNG, 255 where pixels are usable.")] = None,
 ) -> None:
     """Classify one tile with a pushed model: each class's probability, and whether it reaches its threshold."""
-    _import_tensorflow_quietly()
     from components.push.predict import predict as ask
 
     for name, answer in ask(model, rgb, nir, boundary, mask).items():
-        typer.echo(f"{name:<22} {answer.probability:.3f}  {'yes' if answer.predicted else 'no'}")
+        say(f"{printable(name):<22} {answer.probability:.3f}  {'yes' if answer.predicted else 'no'}")
 
 
 def rollback(models_uri: Annotated[str, typer.Argument(help="Where model versions are kept.")]) -> None:
     """Put the previous model version back into production."""
     from components.registry import rollback as roll_back
 
-    typer.echo(roll_back(models_uri))
-
-
-def _import_tensorflow_quietly() -> None:
-    """Imports TensorFlow with file descriptor 2 redirected; Python's own errors still surface as exceptions."""
-    stderr = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        import tensorflow  # noqa: F401
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(nowhere)
+    say(roll_back(models_uri))

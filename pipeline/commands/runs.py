@@ -10,6 +10,7 @@ from components import environment
 from components.errors import AgrivisionError, SettingsError
 from pipeline.commands.options import with_parameters
 from pipeline.parameters import Parameters
+from pipeline.terminal import say
 
 
 @with_parameters(source_uri=..., data_root="data", models_uri="models")
@@ -41,7 +42,7 @@ def compile_pipeline(
     for target, mounts in [(out, volume)] if out else [(COMPILED, False), (COMPILED_VOLUME, True)]:
         if not check:
             compile_to(target, mounts)
-            typer.echo(f"compiled to {target}")
+            say(f"compiled to {target}")
         elif not is_current(target, mounts):
             raise AgrivisionError(f"{target} is not what the code compiles to; run agrivision compile and commit")
 
@@ -54,6 +55,9 @@ def submit(
         str, typer.Option(help="URL of Kubeflow Pipelines, e.g. http://localhost:8888; or KFP_ENDPOINT.")
     ] = "",
     token: Annotated[str, typer.Option(help="Bearer token, if the server needs one; or KFP_EXISTING_TOKEN.")] = "",
+    insecure_token: Annotated[
+        bool, typer.Option("--insecure-token", help="Send the token even unencrypted, to an http:// address elsewhere.")
+    ] = False,
     namespace: Annotated[str, typer.Option(help="Your namespace, if Kubeflow has several users.")] = "",
     experiment: Annotated[str, typer.Option(help="Experiment that the run belongs to.")] = "agrivision",
     image: Annotated[str, typer.Option(help="Image of the steps; replaces the compiled one.")] = "",
@@ -72,7 +76,7 @@ def submit(
     """
     from pipeline.kubeflow.client import Kubeflow
     from pipeline.kubeflow.package import make_package
-    from pipeline.kubeflow.submit import EndedError, check_shared_places, check_source, run_and_follow, start
+    from pipeline.kubeflow.submit import EndedError, check_shared_places, check_source, prepare, run_and_follow, start
 
     if timeout_minutes <= 0:
         raise SettingsError(
@@ -85,17 +89,15 @@ def submit(
         raise SettingsError(
             "no Kubeflow Pipelines to run on; give --host, e.g. http://localhost:8888, or set KFP_ENDPOINT"
         )
-    kubeflow = Kubeflow(url, token or environment.kfp_token(), namespace)
+    kubeflow = Kubeflow(url, token or environment.kfp_token(), namespace, insecure_token=insecure_token)
     if cron or not wait:
-        identity, page = start(kubeflow, package, parameters, volume_claim, experiment, cron)
-        typer.echo(identity)
-        typer.echo(page, err=True)
+        identity, page = start(kubeflow, prepare(kubeflow, package, parameters, volume_claim, experiment), cron)
+        say(identity)
+        say(page, error=True)
         return
-    submission = run_and_follow(
-        kubeflow, package, parameters, volume_claim, experiment, 60 * timeout_minutes, typer.echo
-    )
+    submission = run_and_follow(kubeflow, package, parameters, volume_claim, experiment, 60 * timeout_minutes, say)
     if submission.outcome in ("pushed", "refused"):
-        typer.echo(f"{submission.outcome}: {submission.message}")
+        say(f"{submission.outcome}: {submission.message}")
     if as_json:
         typer.echo(submission.to_json())
     if submission.outcome == "refused":

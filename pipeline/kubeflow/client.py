@@ -1,23 +1,28 @@
 """The connection to the Kubeflow Pipelines API: how to reach it, how long to retry, what its errors mean."""
 
 import contextlib
-import io
+import ipaddress
 import json
-import logging
+import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import kfp
 from kfp_server_api import ApiException
+from urllib3 import HTTPResponse, Timeout
 from urllib3.exceptions import HTTPError
+from urllib3.util import parse_url
 
-from components.errors import AgrivisionError, SettingsError
+from components.errors import AgrivisionError, DataError, SettingsError
 from components.retrying import NoAnswer, ask_patiently, may_pass, retry_after
+from pipeline.kubeflow.time_limit import TimeIsUpError, within
 
-REQUEST_SECONDS = 60  # for one request; the client itself would wait forever
-# How long to retry a request that is safe to repeat while the API is away.
+REQUEST_SECONDS = 30  # for one request with its answer; the client itself would wait forever
+_CONNECT_SECONDS = 10
+# How long to retry a request that is safe to repeat while the API is away, all its requests together.
 PATIENCE_SECONDS = 60
+_MOST_BYTES = 64_000_000  # of one answer; the largest is the log of a training of many days, some 5 MB a day
 _UNAUTHORIZED = 401
 _Result = TypeVar("_Result")
 
@@ -36,25 +41,37 @@ class Kubeflow:
     Attributes:
       url: The address of its web page and API.
       namespace: The user's, if the server has several users; otherwise empty.
-
-    Raises:
-      SettingsError: if no server answers at `url`.
     """
 
-    def __init__(self, url: str, token: str = "", namespace: str = "") -> None:
-        self.url = url.rstrip("/")
+    def __init__(self, url: str, token: str = "", namespace: str = "", *, insecure_token: bool = False) -> None:
+        """Connects.
+
+        Args:
+          url: The address; https:// may be left out.
+          token: The bearer token; empty for none.
+          namespace: See the attribute.
+          insecure_token: Whether the token may go to another machine unencrypted.
+
+        Raises:
+          SettingsError: if no server answers at `url`, or the token would go to it unencrypted.
+        """
+        self.url = _with_scheme(url).rstrip("/")
         self.namespace = namespace
         self._token = token
+        self._insecure_token = insecure_token
         try:
             self._client = self._connect()
+        except UnsafeTokenError:
+            raise
         except AgrivisionError as error:
             raise SettingsError(f"no Kubeflow Pipelines answers at {url!r}: {error}") from error
 
     def call(self, request: Callable[[Any], _Result], patience_seconds: float = 0) -> _Result:
-        """Returns what a request returns.
+        """Returns what a request returns. A signal whose handler raises ends it at once.
 
         Args:
-          request: Takes the kfp.Client; must be safe to repeat if `patience_seconds` is above 0.
+          request: Takes the kfp.Client, of which only the generated parts send a single request; must be safe to repeat
+            if `patience_seconds` is above 0.
           patience_seconds: How long to keep trying while the API does not answer or is overloaded.
 
         Raises:
@@ -62,16 +79,15 @@ class Kubeflow:
           UnreachableError: if the API did not answer.
         """
         renewed = False
+        end = time.monotonic() + (patience_seconds or REQUEST_SECONDS)
 
         def ask() -> _Result:
             nonlocal renewed
             try:
-                with _quiet():
-                    return request(self._client)
-            except (ApiException, HTTPError, OSError) as error:
-                meaning = _meaning(error)
-                if not (isinstance(meaning, UnauthorizedError) and patience_seconds and not renewed):
-                    raise meaning from error
+                return _in_time(lambda: request(self._client), end - time.monotonic())
+            except UnauthorizedError:
+                if not patience_seconds or renewed:
+                    raise
             # A token may have expired meanwhile; the client gets a new one if it knows how.
             renewed = True
             with contextlib.suppress(AgrivisionError):
@@ -80,46 +96,126 @@ class Kubeflow:
 
         return ask_patiently(ask, patience_seconds)
 
-    def get(self, path: str, run_id: str, **parts: str) -> Any:
-        """Returns the response, to be read as a stream, to a request that kfp.Client has no method for.
+    def get(self, path: str, run_id: str, **parts: str) -> bytes:
+        """Returns the body of the response to a request that kfp.Client has no method for.
 
         Args:
           path: Has `{run_id}` and the names of `parts` in braces.
+
+        Raises:
+          DataError: if the body is larger than anything that is expected.
         """
         return self.call(
-            lambda client: client.runs.api_client.call_api(
-                path,
-                "GET",
-                path_params={"run_id": run_id, **parts},
-                auth_settings=["Bearer"],
-                _return_http_data_only=True,
-                _preload_content=False,
-                _request_timeout=REQUEST_SECONDS,
+            lambda client: _body(
+                client.runs.api_client.call_api(
+                    path,
+                    "GET",
+                    path_params={"run_id": run_id, **parts},
+                    auth_settings=["Bearer"],
+                    _return_http_data_only=True,
+                    _preload_content=False,
+                )
             )
         )
 
     def _connect(self) -> Any:
-        try:
-            with _quiet():
-                client = kfp.Client(
-                    host=self.url, existing_token=self._token or None, namespace=self.namespace or "kubeflow"
-                )
-                client.healthzs.healthz_service_get_healthz(_request_timeout=REQUEST_SECONDS)
-        except (ApiException, HTTPError, OSError) as error:
-            raise _meaning(error) from error
-        return client
+        def connect() -> Any:
+            client = _Client(self.url, self._token, self.namespace, insecure_token=self._insecure_token)
+            client.get_kfp_healthz()
+            return client
+
+        return _in_time(connect, REQUEST_SECONDS)
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the client's links, its warning about servers of 2022 and its tracebacks off the terminal."""
-    logging.disable(logging.CRITICAL)
+class UnsafeTokenError(SettingsError):
+    """A token would go to another machine for everybody on the way to read."""
+
+
+class _Client(kfp.Client):  # type: ignore[misc]
+    """kfp's client, but every request has a limit of time, is sent once, and is not sent on to another address."""
+
+    def __init__(self, url: str, token: str, namespace: str, *, insecure_token: bool) -> None:
+        self._insecure_token = insecure_token
+        # Permanently: to restore the filters would undo what other threads do to them meanwhile.
+        warnings.filterwarnings("ignore", "This client only works with Kubeflow Pipeline", FutureWarning)
+        super().__init__(host=url, existing_token=token or None, namespace=namespace or "kubeflow")
+        self._limit_requests()
+
+    def _load_config(self, *arguments: Any, **options: Any) -> Any:
+        """Refuses to send a token in the open, wherever kfp has it from."""
+        config = super()._load_config(*arguments, **options)
+        if config.api_key and not self._insecure_token and not _is_private(config.host):
+            raise UnsafeTokenError(
+                f"the token would go unencrypted to {config.host!r}, for everybody on the way to read; use https://, "
+                "or a port forwarded to http://localhost, or send it all the same with --insecure-token"
+            )
+        return config
+
+    def get_kfp_healthz(self, sleep_duration: int = 5) -> Any:
+        """Asks once. kfp's own, which its constructor calls, asks five times, without a limit of time."""
+        self._limit_requests()
+        return self._healthz_api.healthz_service_get_healthz()
+
+    def _limit_requests(self) -> None:
+        # All parts of the client share it. Its own retries would multiply with ours, and repeat what must not be.
+        manager = self._healthz_api.api_client.rest_client.pool_manager
+        send = type(manager).request
+
+        def send_once(method: str, url: str, **options: Any) -> Any:
+            timeout = Timeout(connect=min(_CONNECT_SECONDS, REQUEST_SECONDS), read=REQUEST_SECONDS)
+            return send(manager, method, url, **{**options, "timeout": timeout, "retries": False, "redirect": False})
+
+        manager.request = send_once
+
+
+def _with_scheme(url: str) -> str:
+    """Returns a URL with its scheme in lower case, which kfp wants; https if it has none.
+
+    Raises:
+      SettingsError: for another scheme.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return f"https://{url}"
+    if scheme.lower() not in ("http", "https"):
+        raise SettingsError(f"Kubeflow Pipelines has an http:// or https:// address, got {url!r}")
+    return f"{scheme.lower()}://{rest}"
+
+
+def _is_private(url: str) -> bool:
+    """Returns whether what is sent to a URL is encrypted, or never leaves this machine."""
+    # Parsed as the client does, so that both mean the same host.
+    parsed = parse_url(url)
+    host = (parsed.host or "").strip("[]")
+    if parsed.scheme == "https" or host == "localhost":
+        return True
     try:
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(logging.NOTSET)
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _in_time(request: Callable[[], _Result], seconds: float) -> _Result:
+    """Returns what a request returns, with its errors as ours.
+
+    Raises:
+      AgrivisionError: see Kubeflow.call.
+    """
+    seconds = min(max(seconds, 0.0), REQUEST_SECONDS)
+    try:
+        return within(seconds, request)
+    except TimeIsUpError as error:
+        raise NoAnswer(f"no answer within {seconds:.0f} s") from error
+    except (ApiException, HTTPError, OSError) as error:
+        raise _meaning(error) from error
+
+
+def _body(response: HTTPResponse) -> bytes:
+    body = response.read(_MOST_BYTES + 1)
+    if len(body) > _MOST_BYTES:
+        response.close()
+        raise DataError(f"an answer of more than {_MOST_BYTES / 1e6:.0f} MB from Kubeflow Pipelines")
+    return bytes(body)
 
 
 def _meaning(error: Exception) -> AgrivisionError:
@@ -131,6 +227,9 @@ def _meaning(error: Exception) -> AgrivisionError:
         return UnauthorizedError(f"{text}; give a token that may do this, with --token or in KFP_EXISTING_TOKEN")
     if error.status == 409:
         return ConflictError(text)
+    if 300 <= (error.status or 0) < 400:
+        place = (error.headers or {}).get("Location", "nowhere")
+        return SettingsError(f"{error.status} moved to {place!r}; give that address if it is right, or a token")
     if may_pass(error.status):
         return NoAnswer(text, retry_after(error.headers))
     return SettingsError(text)

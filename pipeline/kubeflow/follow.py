@@ -7,11 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from urllib3.exceptions import HTTPError
-
 from components.errors import AgrivisionError
 from components.progress import Line, parse_line
-from pipeline.kubeflow.client import REQUEST_SECONDS, Kubeflow
+from pipeline.kubeflow.client import Kubeflow
 from pipeline.kubeflow.run_status import ENDED, FAILED, Pod, Step, is_cached, outcome, pods_of, steps_of
 
 TIMEOUT = "timeout"
@@ -59,9 +57,7 @@ def follow(kubeflow: Kubeflow, run_id: str, timeout_seconds: float, echo: Callab
 
     states: dict[str, str] = {}
     while True:
-        run = kubeflow.call(
-            lambda client: client.runs.run_service_get_run(run_id, _request_timeout=REQUEST_SECONDS), OUTAGE_SECONDS
-        )
+        run = kubeflow.call(lambda client: client.runs.run_service_get_run(run_id), OUTAGE_SECONDS)
         steps = steps_of(run)
         changed = {name: step for name, step in steps.items() if states.get(name) != step.state}
         is_time_to_look = time.monotonic() - looked_at > LOOK_SECONDS and run.state not in ENDED
@@ -144,18 +140,18 @@ def _as_dict(steps: dict[str, Step], pods: list[Pod]) -> dict[str, dict[str, Any
 
 def _pods(kubeflow: Kubeflow, run_id: str) -> list[Pod]:
     """Returns the pods of a run; empty if this server does not list them, as nothing depends on them."""
-    with contextlib.suppress(AgrivisionError, HTTPError, ValueError, KeyError, TypeError):
+    with contextlib.suppress(AgrivisionError, ValueError, KeyError, TypeError):
         # The API that has the states of tasks does not have their pods.
-        response = kubeflow.get("/apis/v1beta1/runs/{run_id}", run_id)
-        return pods_of(json.loads(json.loads(response.data)["pipeline_runtime"]["workflow_manifest"]))
+        body = kubeflow.get("/apis/v1beta1/runs/{run_id}", run_id)
+        return pods_of(json.loads(json.loads(body)["pipeline_runtime"]["workflow_manifest"]))
     return []
 
 
 def _last_line(kubeflow: Kubeflow, run_id: str, pod: Pod) -> Line | None:
     """Returns the last line in our format in a step's log; None if the log is unavailable."""
     last = None
-    with contextlib.suppress(AgrivisionError, HTTPError):
-        response = kubeflow.get("/apis/v1alpha1/runs/{run_id}/nodes/{pod}/log", run_id, pod=pod.name)
-        for text in response.data.decode(errors="replace").splitlines():
+    with contextlib.suppress(AgrivisionError):
+        body = kubeflow.get("/apis/v1alpha1/runs/{run_id}/nodes/{pod}/log", run_id, pod=pod.name)
+        for text in body.decode(errors="replace").splitlines():
             last = parse_line(text) or last
     return last

@@ -6,15 +6,28 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from kfp_server_api import (
+    RecurringRunMode,
+    V2beta1CronSchedule,
+    V2beta1PipelineVersionReference,
+    V2beta1RecurringRun,
+    V2beta1Run,
+    V2beta1RuntimeConfig,
+    V2beta1Trigger,
+)
+
 from components.errors import EXIT_TRY_AGAIN, AgrivisionError, SettingsError
-from pipeline.kubeflow.client import PATIENCE_SECONDS, Kubeflow
+from pipeline.kubeflow.client import Kubeflow
 from pipeline.kubeflow.follow import TIMEOUT, RunResult, follow
 from pipeline.kubeflow.interrupt import Interrupted, InterruptSignals
 from pipeline.kubeflow.package import PIPELINE_NAME, SOURCE_STEPS, Package, images_of
 from pipeline.kubeflow.run_status import FAILED, PUSHED, REFUSED
-from pipeline.kubeflow.upload import upload_pipeline
+from pipeline.kubeflow.upload import find_experiment, upload_pipeline
 from pipeline.parameters import VOLUME_PATH, Parameters
 
+# After an interruption: to learn the id of a run that is just being started, and to terminate a run.
+_ANSWER_SECONDS = 4
+_TERMINATE_SECONDS = 10
 INTERRUPTED, LOST = "interrupted", "lost"
 # For scripts; 124 as in the command `timeout`.
 EXIT_CODES = {PUSHED: 0, REFUSED: 3, FAILED: 1, TIMEOUT: 124, LOST: EXIT_TRY_AGAIN}
@@ -27,6 +40,19 @@ class EndedError(AgrivisionError):
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """A run to start.
+
+    Attributes:
+      name: What it is called, without the time.
+      fields: What a run and a recurring run have in common, as the API names it.
+    """
+
+    name: str
+    fields: dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,33 +115,38 @@ def check_source(parameters: Parameters, package: Package) -> None:
         )
 
 
-def start(
-    kubeflow: Kubeflow, package: Package, parameters: Parameters, volume_claim: str, experiment: str, cron: str = ""
-) -> tuple[str, str]:
-    """Starts a run, or with `cron` a recurring run; returns its id and the URL of its page."""
+def prepare(kubeflow: Kubeflow, package: Package, parameters: Parameters, volume_claim: str, experiment: str) -> Order:
+    """Uploads what a run needs, and returns what to start; nothing runs yet."""
     pipeline_id, version_id = upload_pipeline(kubeflow, package)
-    experiment_id = kubeflow.call(
-        lambda client: client.create_experiment(experiment, namespace=kubeflow.namespace or None).experiment_id,
-        PATIENCE_SECONDS,
-    )
-    arguments = {
+    experiment_id = find_experiment(kubeflow, experiment)
+    values = parameters.values | ({"volume_claim": volume_claim} if volume_claim else {})
+    fields = {
         "experiment_id": experiment_id,
-        "pipeline_id": pipeline_id,
-        "version_id": version_id,
-        "params": parameters.values | ({"volume_claim": volume_claim} if volume_claim else {}),
+        "pipeline_version_reference": V2beta1PipelineVersionReference(
+            pipeline_id=pipeline_id, pipeline_version_id=version_id
+        ),
+        "runtime_config": V2beta1RuntimeConfig(parameters=values),
     }
-    name = f"{PIPELINE_NAME} {package.version}"
+    return Order(f"{PIPELINE_NAME} {package.version}", fields)
+
+
+def start(kubeflow: Kubeflow, order: Order, cron: str = "") -> tuple[str, str]:
+    """Starts a run, or with `cron` a recurring run; returns its id and the URL of its page."""
     # Never retried: if only the answer was lost, there would be two runs.
     if cron:
-        recurring = kubeflow.call(
-            lambda client: client.create_recurring_run(
-                job_name=name, cron_expression=cron, no_catchup=True, max_concurrency=1, **arguments
-            )
+        recurring = V2beta1RecurringRun(
+            display_name=order.name,
+            trigger=V2beta1Trigger(cron_schedule=V2beta1CronSchedule(cron=cron)),
+            mode=RecurringRunMode.ENABLE,
+            no_catchup=True,
+            max_concurrency=1,
+            **order.fields,
         )
-        return recurring.recurring_run_id, f"{kubeflow.url}/#/recurringrun/details/{recurring.recurring_run_id}"
-    job_name = f"{name} {time.strftime('%Y-%m-%d %H:%M:%S')}"
-    run = kubeflow.call(lambda client: client.run_pipeline(job_name=job_name, **arguments))
-    return run.run_id, f"{kubeflow.url}/#/runs/details/{run.run_id}"
+        made = kubeflow.call(lambda client: client.recurring_runs.recurring_run_service_create_recurring_run(recurring))
+        return made.recurring_run_id, f"{kubeflow.url}/#/recurringrun/details/{made.recurring_run_id}"
+    run = V2beta1Run(display_name=f"{order.name} {time.strftime('%Y-%m-%d %H:%M:%S')}", **order.fields)
+    run_id = kubeflow.call(lambda client: client.runs.run_service_create_run(run)).run_id
+    return run_id, f"{kubeflow.url}/#/runs/details/{run_id}"
 
 
 def run_and_follow(
@@ -131,12 +162,17 @@ def run_and_follow(
 
     Raises:
       AgrivisionError: if the run could not be started. How a started run ends is never an error.
-      EndedError: at a second interruption; whether the run continues is then unknown.
+      EndedError: if it was interrupted before the run was started, or so that it is unknown whether the run continues.
     """
+    interrupted_message = "interrupted before a run was started"
+    look = f"see {kubeflow.url}/#/runs for whether the run"
     try:
         with InterruptSignals() as signals:
-            with signals.held():
-                run_id, url = start(kubeflow, package, parameters, volume_claim, experiment)
+            order = prepare(kubeflow, package, parameters, volume_claim, experiment)
+            interrupted_message = f"interrupted; {look} was started, and goes on"
+            with signals.held(_ANSWER_SECONDS):
+                run_id, url = start(kubeflow, order)
+            interrupted_message = f"interrupted twice; {look} continues"
             try:
                 signals.heed()
                 echo(f"version  {package.version}")
@@ -151,14 +187,13 @@ def run_and_follow(
                 ending = RunResult(INTERRUPTED, _terminate(kubeflow, run_id, url), {})
                 code = interrupted.exit_code
     except Interrupted as again:
-        message = f"interrupted twice; see {kubeflow.url}/#/runs for whether the run continues"
-        raise EndedError(message, again.exit_code) from None
+        raise EndedError(interrupted_message, again.exit_code) from None
     return Submission(ending.outcome, code, ending.message, run_id, url, package.version, ending.steps)
 
 
 def _terminate(kubeflow: Kubeflow, run_id: str, url: str) -> str:
     try:
-        kubeflow.call(lambda client: client.terminate_run(run_id), PATIENCE_SECONDS)
+        kubeflow.call(lambda client: client.runs.run_service_terminate_run(run_id), _TERMINATE_SECONDS)
     except AgrivisionError as error:
         return f"interrupted, but run {run_id} could not be terminated and continues ({error}); terminate it at {url}"
     return f"interrupted; run {run_id} is terminated"

@@ -1,14 +1,14 @@
-"""Uploads the compiled pipeline to Kubeflow Pipelines as a version, only once."""
+"""What a run needs on Kubeflow Pipelines: the compiled pipeline as a version, and an experiment, each only once."""
 
 import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from kfp_server_api import V2beta1Pipeline
+from kfp_server_api import V2beta1Experiment, V2beta1Pipeline
 
 from components.errors import SettingsError, UnreachableError
-from pipeline.kubeflow.client import PATIENCE_SECONDS, REQUEST_SECONDS, ConflictError, Kubeflow
+from pipeline.kubeflow.client import PATIENCE_SECONDS, ConflictError, Kubeflow
 from pipeline.kubeflow.package import PIPELINE_NAME, Package
 
 
@@ -39,7 +39,7 @@ def _upload_version(kubeflow: Kubeflow, pipeline_id: str, package: Package) -> A
         try:
             return kubeflow.call(
                 lambda client: client.pipeline_uploads.upload_pipeline_version(
-                    str(path), name=package.version, pipelineid=pipeline_id, _request_timeout=REQUEST_SECONDS
+                    str(path), name=package.version, pipelineid=pipeline_id
                 )
             )
         except (ConflictError, UnreachableError):
@@ -52,7 +52,7 @@ def _upload_version(kubeflow: Kubeflow, pipeline_id: str, package: Package) -> A
 def _find_pipeline(kubeflow: Kubeflow) -> str | None:
     found = kubeflow.call(
         lambda client: client.pipelines.pipeline_service_list_pipelines(
-            filter=_named(PIPELINE_NAME), _request_timeout=REQUEST_SECONDS, **_in_namespace(kubeflow)
+            filter=_named(PIPELINE_NAME), **_in_namespace(kubeflow)
         ),
         PATIENCE_SECONDS,
     ).pipelines
@@ -63,9 +63,7 @@ def _make_pipeline(kubeflow: Kubeflow) -> str:
     """Creates the pipeline without a version; uploading it would add a version named like the pipeline."""
     new = V2beta1Pipeline(name=PIPELINE_NAME, display_name=PIPELINE_NAME, **_in_namespace(kubeflow))
     try:
-        made = kubeflow.call(
-            lambda client: client.pipelines.pipeline_service_create_pipeline(new, _request_timeout=REQUEST_SECONDS)
-        )
+        made = kubeflow.call(lambda client: client.pipelines.pipeline_service_create_pipeline(new))
         return str(made.pipeline_id)
     except (ConflictError, UnreachableError):
         if (found := _find_pipeline(kubeflow)) is None:
@@ -75,12 +73,41 @@ def _make_pipeline(kubeflow: Kubeflow) -> str:
 
 def _find_version(kubeflow: Kubeflow, pipeline_id: str, name: str) -> Any:
     versions = kubeflow.call(
-        lambda client: client.pipelines.pipeline_service_list_pipeline_versions(
-            pipeline_id, filter=_named(name), _request_timeout=REQUEST_SECONDS
-        ),
+        lambda client: client.pipelines.pipeline_service_list_pipeline_versions(pipeline_id, filter=_named(name)),
         PATIENCE_SECONDS,
     ).pipeline_versions
     return versions[0] if versions else None
+
+
+def find_experiment(kubeflow: Kubeflow, name: str) -> str:
+    """Returns the id of the experiment of this name, which is made if there is none."""
+    if (found := _experiment(kubeflow, name)) is not None:
+        return found
+    try:
+        made = kubeflow.call(
+            lambda client: client.experiments.experiment_service_create_experiment(
+                V2beta1Experiment(display_name=name, namespace=_user_namespace(kubeflow, client))
+            )
+        )
+        return str(made.experiment_id)
+    except (ConflictError, UnreachableError):
+        if (found := _experiment(kubeflow, name)) is None:
+            raise
+        return found
+
+
+def _experiment(kubeflow: Kubeflow, name: str) -> str | None:
+    found = kubeflow.call(
+        lambda client: client.experiments.experiment_service_list_experiments(
+            filter=_named(name), namespace=_user_namespace(kubeflow, client)
+        ),
+        PATIENCE_SECONDS,
+    ).experiments
+    return found[0].experiment_id if found else None
+
+
+def _user_namespace(kubeflow: Kubeflow, client: Any) -> str:
+    return kubeflow.namespace or str(client.get_user_namespace())
 
 
 def _named(name: str) -> str:

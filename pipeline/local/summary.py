@@ -7,8 +7,10 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from components.contracts import Decision, Evaluation, Manifest, PushReceipt
+from components.printable import printable
 from pipeline.local.run_local import ARTIFACTS_DIR
 
 SUMMARY_FILE = "summary.json"
@@ -111,7 +113,8 @@ def print_summary(console: Console, summary: Summary) -> None:
         table.add_column(name, justify="left" if name == "class" else "right")
     columns = ("precision", "recall", "f1", "average_precision")
     for name, values in summary.metrics.per_class.items():
-        table.add_row(name, *(f"{values[key]:.3f}" for key in columns), f"{values['support']:.0f}")
+        # As a Text: what stands in brackets in a string is taken for markup.
+        table.add_row(Text(printable(name)), *(f"{values[key]:.3f}" for key in columns), f"{values['support']:.0f}")
     table.add_section()
     table.add_row("macro", "", "", f"{summary.metrics.macro_f1:.3f}", f"{summary.metrics.map:.3f}", "")
     console.print()
@@ -125,4 +128,4 @@ def print_summary(console: Console, summary: Summary) -> None:
         "time": f"{summary.total_seconds:.0f} s ({steps})",
     } | {f"{name} report": path for name, path in summary.reports.items()}
     for name, value in lines.items():
-        console.print(f"{name:<17}  {value}", soft_wrap=True, highlight=False, markup=False)
+        console.print(Text(f"{name:<17}  {printable(value)}"), soft_wrap=True)

@@ -17,8 +17,10 @@ from pipeline.display import Display
 from pipeline.local.run_local import PARAMETERS_FILE
 from pipeline.local.summary import Summary, print_summary, summarize, write_summary
 from pipeline.parameters import Parameters
+from pipeline.terminal import say
 
 LOG_FILE = "log.txt"
+_TAIL_LINES = 20
 EXIT_INTERRUPTED = 130  # the shell's code for SIGINT
 
 
@@ -54,7 +56,7 @@ def run_and_watch(parameters: Parameters, runs_dir: Path, console: Console) -> S
     assert child.stdin is not None
     assert child.stdout is not None
     try:
-        with open(run_dir / LOG_FILE, "w") as log_file, Display(console) as display:
+        with child.stdout, open(run_dir / LOG_FILE, "w") as log_file, Display(console) as display:
             for text in child.stdout:
                 log_file.write(text)
                 log_file.flush()
@@ -69,8 +71,11 @@ def run_and_watch(parameters: Parameters, runs_dir: Path, console: Console) -> S
     if display.failure:
         raise RunFailed(f"{display.failure.step} failed: {display.failure.text}", display.failure.exit_code)
     if exit_code:
-        tail = "".join((run_dir / LOG_FILE).read_text().splitlines(keepends=True)[-20:])
-        raise RunFailed(f"the run ended with exit code {exit_code}; its log ends with:\n{tail}", 1)
+        log_path = run_dir / LOG_FILE
+        say("\n".join(log_path.read_text(errors="replace").splitlines()[-_TAIL_LINES:]), error=True)
+        raise RunFailed(
+            f"the run ended with exit code {exit_code}, after these last lines of its log, {str(log_path)!r}", 1
+        )
     summary = summarize(run_dir, display.step_seconds, time.monotonic() - began)
     write_summary(run_dir, summary)
     print_summary(console, summary)

@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 import tensorflow as tf
-from colour_model import BANDS, CLASSES, colour_dataset, colour_training, put_in_production
+from colour_model import BANDS, CLASSES, colour_dataset, colour_training, put_in_production, receipt_of
+from models_here import run_models_here
 from sklearn.metrics import f1_score
 from tile_shards import fake_record, manifest_of, write_split
 
@@ -18,6 +19,7 @@ from components.evaluate.evaluation import evaluate_training
 from components.progress import StepLog
 
 LOG = StepLog("evaluate")
+pytestmark = pytest.mark.usefixtures("models_here")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,9 @@ def data(tmp_path_factory):
 def evaluated(data, tmp_path_factory):
     """The poor model's evaluation, with nothing in production."""
     tmp_path = tmp_path_factory.mktemp("evaluated")
-    return evaluate(data, data[2], str(tmp_path / "models"), tmp_path).evaluation
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        run_models_here(monkeypatch)
+        return evaluate(data, data[2], str(tmp_path / "models"), tmp_path).evaluation
 
 
 @pytest.fixture(scope="module")
@@ -117,8 +121,8 @@ def damage_nothing_but(path):
     [
         (damage_nothing_but("card.json"), "has no card.json"),
         (damage_nothing_but("saved_model.pb"), "no SavedModel at"),
-        (damage_nothing_but("variables"), "cannot load the SavedModel"),
-        (lambda folder: (folder / "saved_model.pb").write_bytes(b"damaged"), "cannot load the SavedModel"),
+        (damage_nothing_but("variables"), "variables.data-00000-of-00001' is missing"),
+        (lambda folder: (folder / "saved_model.pb").write_bytes(b"damaged"), "saved_model.pb' has sha256"),
         (lambda folder: (folder / "card.json").write_bytes(b"{}"), "is not a modelcard"),
         (lambda folder: shutil.rmtree(folder), "is not in"),
         (lambda folder: (folder / "../../production.json").write_bytes(b"{"), "production.json is not a production"),
@@ -159,7 +163,9 @@ def test_answers_that_are_nan_are_noted_of_production_and_refused_of_a_candidate
         return module.predict_encoded(rgb, nir, valid_mask) + tf.reduce_sum(module.colours)
 
     wrapper.predict_encoded = predict_encoded
-    tf.saved_model.save(wrapper, str(root / "training/broken/export"))
+    shutil.rmtree(root / broken.model_path)
+    tf.saved_model.save(wrapper, str(root / broken.model_path))
+    broken = receipt_of(root, manifest, "broken")
     with pytest.raises(DataError, match="probabilities must be finite, got NaN or infinity for 24 of 24"):
         evaluate(data, broken, models_uri, tmp_path)
     put_in_production(data[0], broken, evaluated, models_uri)

@@ -130,7 +130,7 @@ def test_production_that_cannot_be_compared_does_not_stand_in_the_way(tmp_path):
 
 @pytest.mark.parametrize("floor", [-0.1, 1.1, float("nan")])
 def test_a_floor_outside_0_to_1_is_refused(tmp_path, floor):
-    with pytest.raises(SettingsError, match=r"gate_min_macro_f1 must be in \[0, 1\], got"):
+    with pytest.raises(SettingsError, match="gate_min_macro_f1 must be between 0 and 1, got"):
         decide_push(str(tmp_path), floor, evaluation(0.9))
 
 

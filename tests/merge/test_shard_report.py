@@ -50,8 +50,7 @@ def test_it_can_be_made_when_the_source_is_gone(tmp_path: Path) -> None:
     assert "boundary: none" in captions((tmp_path / "report.html").read_text())
 
 
-def test_rgb_only_datasets_have_neither_nir_nor_masks(tmp_path: Path) -> None:
-    classes = ("ant", "bee")
+def plan_class_folders(tmp_path: Path, classes: tuple[str, ...]) -> Path:
     tiles = [
         SourceTile(
             tile_id=f"{split}/{name}/{number}", field_id=f"{split}/{name}/{number}", split=split, shard=0,
@@ -65,8 +64,21 @@ def test_rgb_only_datasets_have_neither_nir_nor_masks(tmp_path: Path) -> None:
         for name in classes
         for number in range(3)
     ]  # fmt: skip
-    path = plan(tmp_path / "source", tmp_path, tiles, classes=classes, bands=RGB_BANDS, layout=CLASS_FOLDERS)
-    shard_and_merge(path, tmp_path, tmp_path)
+    return plan(tmp_path / "source", tmp_path, tiles, classes=classes, bands=RGB_BANDS, layout=CLASS_FOLDERS)
+
+
+@pytest.mark.hostile
+def test_a_class_that_looks_like_mathematics_or_markup_is_only_a_name(tmp_path: Path) -> None:
+    classes = ("<b>", "[red]soy", "co$\\frac{rn$", "w\u202eheat")
+    shard_and_merge(plan_class_folders(tmp_path, classes), tmp_path, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    for name in ("&lt;b&gt;", "[red]soy", "co$\\frac{rn$", r"w\u202eheat"):
+        assert f"<td>{name}</td>" in page
+    assert "\u202e" not in page
+
+
+def test_rgb_only_datasets_have_neither_nir_nor_masks(tmp_path: Path) -> None:
+    shard_and_merge(plan_class_folders(tmp_path, ("ant", "bee")), tmp_path, tmp_path)
     page = (tmp_path / "report.html").read_text()
     assert captions(page)[2:] == ["ant", "ant", "bee", "bee"]
     assert "train pixels" not in page

@@ -114,7 +114,15 @@ def test_a_volume_claim_is_all_that_a_volume_changes_in_the_steps(spec):
     assert {told["pvcMount"][0]["mountPath"] for told in mounting.values()} == {"/mnt/agrivision"}
     for told in mounting.values():
         del told["pvcMount"]
-    assert {name: told for name, told in mounting.items() if told} == kubernetes_of(YAML)
+    assert mounting == kubernetes_of(YAML)
+
+
+def test_every_step_says_that_it_is_not_root():
+    """All else that a namespace with the policy `restricted` asks for, Kubeflow gives to every pod itself."""
+    for path in (YAML, VOLUME_YAML):
+        told = kubernetes_of(path)
+        assert set(told) == STEPS
+        assert all(each["securityContext"] == {"runAsNonRoot": True} for each in told.values())
 
 
 def test_parameters_begin_with_their_stage_or_name_a_place():
@@ -157,7 +165,7 @@ def test_the_node_pool_of_a_run_passes_through_the_train_step_to_its_workers(spe
 def test_the_steps_that_read_the_source_find_where_s3_is_and_the_keys_for_it():
     told = kubernetes_of(YAML)
 
-    assert set(told) == {"train", *SOURCE_STEPS}
+    assert {step for step, each in told.items() if "secretAsEnv" in each} == set(SOURCE_STEPS)
     for step in SOURCE_STEPS:
         ((settings,), (keys,)) = (told[step]["configMapAsEnv"], told[step]["secretAsEnv"])
         assert (settings["configMapName"], keys["secretName"]) == ("agrivision", "agrivision-s3")
@@ -168,11 +176,12 @@ def test_the_steps_that_read_the_source_find_where_s3_is_and_the_keys_for_it():
         assert names == [(name, name) for name in environment.S3_CREDENTIALS]
 
 
-def test_light_steps_ask_for_little(spec):
+def test_light_steps_ask_for_little_and_end_before_they_take_their_node(spec):
     for name in STEPS - {"train"}:
         asked = spec["deploymentSpec"]["executors"][f"exec-{name}"]["container"]["resources"]
-        assert {"resourceCpuRequest", "resourceMemoryRequest"} <= set(asked)
-        assert not any("Limit" in key for key in asked)
+        assert {"resourceCpuRequest", "resourceMemoryRequest", "resourceMemoryLimit"} <= set(asked)
+        assert asked["resourceMemoryLimit"] == ("8Gi" if name in ("evaluate", "push") else "4Gi")
+        assert not any("CpuLimit" in key for key in asked)
 
 
 def test_a_step_that_failed_does_not_wait_for_an_attempt_that_never_comes(spec):

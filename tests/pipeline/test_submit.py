@@ -121,8 +121,7 @@ def test_without_a_log_a_failed_run_says_what_kubernetes_says(server, submit):
     assert "train pod deleted; its log: kubectl" in submit()[2]
 
 
-# A client that was cut off asks three times more by itself.
-@pytest.mark.parametrize(("fault", "times"), [(503, 2), (429, 1), (500, 1), ("cut", 5)])
+@pytest.mark.parametrize(("fault", "times"), [(503, 2), (429, 1), (500, 1), ("cut", 2)])
 def test_the_api_may_be_away_for_a_while(server, submit, fault, times):
     server.frames = [TRAINING, PUSHED]
     server.faults = {"/v2beta1/runs/run-1": [fault] * times, "pipelines/pipe/versions": [fault]}

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from colour_model import BANDS, SIZE_PX, colour_dataset, colour_training
+from models_here import run_models_here
 from tile_shards import encode, fake_record
 
 from components import storage
@@ -18,10 +19,9 @@ from components.contracts import ModelCard, Production
 from components.errors import AgrivisionError, DataError, SettingsError
 from components.evaluate.evaluation import evaluate_training
 from components.progress import StepLog
-from components.push import publish
+from components.push.card import model_card
 from components.push.publish import push_model
-from components.push.serving import model_card, weights_digest
-from components.push.verify import check_of, compare_answers
+from components.push.serving import content_digest
 from components.registry import read_production, rollback
 
 LOG = StepLog("push")
@@ -39,9 +39,11 @@ def data(tmp_path_factory):
     root = tmp_path_factory.mktemp("data")
     manifest = colour_dataset(root)
     pairs = []
-    for name, num_blind in (("first", 1), ("second", 0)):
-        receipt = colour_training(root, manifest, name, num_blind=num_blind)
-        pairs.append((receipt, evaluate(root, root / "none", manifest, receipt)))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        run_models_here(monkeypatch)
+        for name, num_blind in (("first", 1), ("second", 0)):
+            receipt = colour_training(root, manifest, name, num_blind=num_blind)
+            pairs.append((receipt, evaluate(root, root / "none", manifest, receipt)))
     return root, manifest, *pairs
 
 
@@ -55,12 +57,6 @@ def pushed(data, tmp_path_factory):
 def push(data, models_uri, pair, **changes):
     root, manifest = data[:2]
     return push_model(str(root), str(models_uri), manifest, pair[0], msgspec.structs.replace(pair[1], **changes), LOG)
-
-
-@pytest.fixture
-def verified_here(monkeypatch):
-    """Has this process verify what is pushed, which has loaded TensorFlow already."""
-    monkeypatch.setattr(publish, "verify_in_fresh_process", lambda *what: compare_answers(check_of(*what)))
 
 
 def visible(models_uri):
@@ -114,22 +110,22 @@ def test_the_version_follows_from_the_training_and_not_from_the_files(data):
     again = colour_training(root, manifest, "again")
     same, copy = root / second.model_path, root / again.model_path
     assert (same / "saved_model.pb").read_bytes() != (copy / "saved_model.pb").read_bytes()
-    assert weights_digest(same) == weights_digest(copy)
-    assert weights_digest(same) != weights_digest(root / first.model_path)
-    version = model_card(second, evaluation, weights_digest(same)).version
-    assert model_card(second, evaluation, weights_digest(copy)).version == version
+    assert content_digest(same) == content_digest(copy)
+    assert content_digest(same) != content_digest(root / first.model_path)
+    version = model_card(second, evaluation, content_digest(same)).version
+    assert model_card(second, evaluation, content_digest(copy)).version == version
     moved = msgspec.structs.replace(evaluation, thresholds=(0.4, 0.5, 0.6))
-    assert model_card(second, moved, weights_digest(same)).version != version
+    assert model_card(second, moved, content_digest(same)).version != version
 
 
-def test_pushing_again_changes_nothing(data, pushed, verified_here):
+def test_pushing_again_changes_nothing(data, pushed, models_here):
     models_uri, receipt = pushed
     before = {path: (models_uri / path).read_bytes() for path in visible(models_uri)}
     assert push(data, models_uri, data[3]) == receipt
     assert {path: (models_uri / path).read_bytes() for path in visible(models_uri)} == before
 
 
-def test_a_better_model_follows_and_can_be_rolled_back(data, tmp_path, verified_here):
+def test_a_better_model_follows_and_can_be_rolled_back(data, tmp_path, models_here):
     root, manifest, first, (receipt, _) = data
     models_uri = tmp_path / "models"
     old = push(data, models_uri, first)
@@ -141,7 +137,7 @@ def test_a_better_model_follows_and_can_be_rolled_back(data, tmp_path, verified_
     assert sum(path.endswith("/card.json") for path in visible(models_uri)) == 2
 
 
-def test_an_evaluation_older_than_production_is_not_pushed(data, pushed):
+def test_an_evaluation_older_than_production_is_not_pushed(data, pushed, models_here):
     models_uri, receipt = pushed
     before = visible(models_uri)
     with pytest.raises(AgrivisionError, match=f"another push won: .* is now {receipt.model_version}") as caught:
@@ -150,18 +146,19 @@ def test_an_evaluation_older_than_production_is_not_pushed(data, pushed):
     assert visible(models_uri) == before
 
 
-def test_a_model_that_does_not_answer_as_evaluated_stays_invisible(data, tmp_path):
-    receipt = msgspec.structs.replace(data[3][0], model_path=data[2][0].model_path)
+def test_a_model_that_does_not_answer_as_evaluated_stays_invisible(data, tmp_path, models_here):
+    first = data[2][0]
+    receipt = msgspec.structs.replace(data[3][0], model_path=first.model_path, files=first.files)
     with pytest.raises(DataError, match=r"is not the evaluated one, nothing was pushed: it answers tile \S+ 0.98 off"):
         push(data, tmp_path / "models", (receipt, data[3][1]))
     assert visible(tmp_path / "models") == []
 
 
-def test_a_published_version_that_was_damaged_is_found_out(data, pushed, tmp_path):
+def test_a_published_version_that_was_damaged_is_found_out(data, pushed, tmp_path, models_here):
     models_uri = tmp_path / "models"
     shutil.copytree(pushed[0], models_uri)
     (models_uri / "versions" / pushed[1].model_version / "saved_model.pb").write_bytes(b"damaged")
-    with pytest.raises(DataError, match=r"it cannot be loaded: .*, so remove .*versions/.* and push again"):
+    with pytest.raises(DataError, match=r"saved_model.pb' has sha256 .*, so remove .*versions/.* and push again"):
         push(data, models_uri, data[3])
 
 
@@ -190,7 +187,7 @@ if killed_at == "rename":
     storage.os.rename = killed
 elif killed_at == "pointer":
     storage.compare_and_swap = killed
-publish.verify_in_fresh_process = lambda *what: "not verified"
+publish.verify_serving_model = lambda *what: "not verified"
 documents = [kind.read(Path(folder) / f"{training}.{kind.__name__}") for kind in (TrainingReceipt, Evaluation)]
 with step_log("push") as log:
     manifest = Manifest.read(Path(folder) / "manifest")
@@ -210,7 +207,7 @@ def start_push(data, folder, models_uri, training, killed_at="never"):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("killed_at", ["rename", "pointer"])
-def test_a_killed_push_leaves_nothing_in_production_and_can_be_repeated(data, tmp_path, verified_here, killed_at):
+def test_a_killed_push_leaves_nothing_in_production_and_can_be_repeated(data, tmp_path, models_here, killed_at):
     models_uri = tmp_path / "models"
     process = start_push(data, tmp_path, models_uri, "second", killed_at)
     process.communicate(timeout=240)

@@ -7,14 +7,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from colour_model import BANDS, CLASSES, colour_dataset, colour_training, put_in_production
+from hostile_images import header, of_zeros, png
+from models_here import run_models_here
 from tile_shards import encode, fake_record
 
 from components.errors import DataError, SettingsError
 from components.evaluate.evaluation import evaluate_training
 from components.progress import StepLog
+from components.push.card import model_card
 from components.push.predict import predict
-from components.push.serving import model_card, save_serving_model
-from components.push.verify import check_of, compare_answers
+from components.push.serving import save_serving_model
+from components.push.verify import verify_serving_model
+
+pytestmark = pytest.mark.usefixtures("models_here")
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +28,11 @@ def data(tmp_path_factory):
     root = tmp_path_factory.mktemp("data")
     manifest = colour_dataset(root)
     receipt = colour_training(root, manifest)
-    outcome = evaluate_training(str(root), str(root / "none"), manifest, receipt, root / "report.html", StepLog("push"))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        run_models_here(monkeypatch)
+        outcome = evaluate_training(
+            str(root), str(root / "n"), manifest, receipt, root / "report.html", StepLog("push")
+        )
     card = put_in_production(root, receipt, outcome.evaluation, str(root / "models"))
     return root, manifest, outcome.evaluation, root / "models", card
 
@@ -60,12 +69,12 @@ def no_tile_known(arrays):
 )
 def test_the_verification_sees_the_smallest_difference(data, change, message):
     root, manifest, evaluation, models_dir, card = data
-    folder = models_dir / "versions" / card.version
-    assert "answered 48 test tiles" in compare_answers(check_of(folder, card, str(root), manifest, evaluation))
+    uri = str(models_dir / "versions" / card.version)
+    assert "answered 48 test tiles" in verify_serving_model(uri, card, str(root), manifest, evaluation)
     path = tampered_predictions(root, evaluation, change)
     tampered = msgspec.structs.replace(evaluation, predictions_path=path)
     with pytest.raises(DataError, match=message):
-        compare_answers(check_of(folder, card, str(root), manifest, tampered))
+        verify_serving_model(uri, card, str(root), manifest, tampered)
 
 
 def test_a_single_label_rgb_model_takes_no_nir_and_predicts_one_class(data, tmp_path):
@@ -82,6 +91,15 @@ def test_a_single_label_rgb_model_takes_no_nir_and_predicts_one_class(data, tmp_
     assert (answer["predicted"].numpy().argmax(axis=1) == answer["probabilities"].numpy().argmax(axis=1)).all()
 
 
+def test_a_server_refuses_a_picture_that_claims_too_much_in_one_line(data):
+    _, _, _, models_dir, card = data
+    model = tf.saved_model.load(str(models_dir / "versions" / card.version))
+    good = fake_record(2002)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"an image exceeds a limit: 8192 px a side") as raised:
+        model.signatures["serving_default"](rgb=tf.constant([of_zeros(20_000, 20_000)]), nir=tf.constant([good.nir]))
+    assert "[20000] [20000]" in str(raised.value)
+
+
 @pytest.fixture
 def tile(tmp_path):
     """The files of a tile that is half outside the field and half masked."""
@@ -94,6 +112,7 @@ def tile(tmp_path):
     (tmp_path / "mask.png").write_bytes(encode(255 - half, "PNG"))
     (tmp_path / "small.png").write_bytes(encode(half[:24], "PNG"))
     (tmp_path / "text.jpg").write_text("no image")
+    (tmp_path / "bomb.png").write_bytes(png(header(20_000, 20_000)))
     return {path.stem: path for path in tmp_path.iterdir() if path.is_file()}, record
 
 
@@ -118,8 +137,12 @@ def test_predict_says_what_is_wrong_in_one_line(data, tile, tmp_path):
         predict(models_uri, rgb)
     with pytest.raises(SettingsError, match=r"no model at .*: it has neither production.json nor card.json"):
         predict(str(tmp_path), rgb, nir)
-    with pytest.raises(DataError, match=r"text.jpg' is not an image"):
+    with pytest.raises(DataError, match=r"text.jpg': neither a JPEG nor a PNG; expected"):
         predict(models_uri, paths["text"], nir)
+    with pytest.raises(DataError, match=r"bomb.png': 20000x20000 px, at most 8192 px a side are read"):
+        predict(models_uri, rgb, paths["bomb"])
+    with pytest.raises(DataError, match=r"bomb.png': 20000x20000 px, at most 8192 px a side are read"):
+        predict(models_uri, rgb, nir, paths["boundary"], paths["bomb"])
     with pytest.raises(DataError, match=r"cannot read image .*gone.jpg': No such file"):
         predict(models_uri, tmp_path / "gone.jpg", nir)
     with pytest.raises(DataError, match="boundary and mask must have the same size, got 48x48 and 48x24 pixels"):

@@ -66,9 +66,9 @@ WHOLE = encoded(picture(64, 64, "RGB"), quality=90)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "not a readable PNG"),
-        (b"no image", "not a readable PNG"),
-        (WHOLE[:20], "Invalid JPEG data"),
+        (b"", "neither a JPEG nor a PNG"),
+        (b"no image", "neither a JPEG nor a PNG"),
+        (WHOLE[:20], "cut off within its header"),
         (WHOLE[:-40], "Premature end of JPEG file"),
         (WHOLE[:-2], "Premature end of JPEG file"),
         # TensorFlow's decoder steps over these with a warning that nobody sees.

@@ -1,4 +1,6 @@
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -49,6 +51,12 @@ def test_masks_of_others_are_read_too(mode: str, options: dict[str, object]) -> 
 CONTENT = mask_png.encode_mask(MASKS["noise"])
 
 
+def with_rows(packed: bytes) -> bytes:
+    """The mask with other compressed rows, under a right checksum."""
+    rows = b"IDAT" + packed
+    return CONTENT[:33] + struct.pack(">I", len(packed)) + rows + struct.pack(">I", zlib.crc32(rows)) + CONTENT[-12:]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -56,7 +64,10 @@ CONTENT = mask_png.encode_mask(MASKS["noise"])
         (b"no image", "not a readable PNG"),
         (CONTENT[:30], "it is cut off"),
         (CONTENT[:90], "it is cut off"),
-        (CONTENT[:70] + b"\xff\xff" + CONTENT[72:], "its compressed rows are damaged"),
+        (CONTENT[:70] + b"\xff\xff" + CONTENT[72:], "a checksum is wrong"),
+        (with_rows(zlib.compress(bytes(9))[:-4]), "it has not the rows"),
+        (with_rows(b"\xff" * 9), "its compressed rows are damaged"),
+        (with_rows(zlib.compress(bytes(2**24))), "it has not the rows"),
         (b"\0" + CONTENT[1:], "not a readable PNG"),
     ],
 )

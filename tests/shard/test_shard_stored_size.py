@@ -19,7 +19,8 @@ from components.dataset.audit.verify import verify_manifest
 from components.dataset.picture_digests import picture_digest
 from components.ingest.settings import TILE_SIZES_PX
 from components.progress import StepLog
-from components.records import source_image, tfrecords
+from components.records import tfrecords
+from components.records.image_header import MAX_SIDE_PX
 from components.shard.stored_size import scaled_counts, scaled_jpeg, scaled_mask, stored_size
 from components.shard.tile_check import CheckedTile, check_tile
 from components.shard.writer import shard_partition
@@ -46,7 +47,7 @@ def test_the_shorter_side_gets_the_size_unless_it_is_less(width, height, tile_si
 
 
 def test_every_side_that_can_be_set_can_be_read_back():
-    assert TILE_SIZES_PX[1] == source_image.MAX_SIDE_PX
+    assert TILE_SIZES_PX[1] == MAX_SIDE_PX
 
 
 def triangle(source: int, target: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from bounded import run_bounded
 from mutations import SCALES, mutations
 from sharded import small_dataset
 from small_source import CLASSES, plan, write_source
@@ -148,3 +149,19 @@ def test_a_damaged_partition_file_stops_the_shard_step_or_changes_nothing(tmp_pa
         written = {path: path.read_bytes() for path in (tmp_path / "receipts").iterdir()}
         assert written.items() <= receipts.items()
     assert num_refused > 8 * scale
+
+
+@pytest.mark.hostile
+def test_a_document_with_a_forged_checksum_is_refused_or_read_as_what_it_says(tmp_path: Path) -> None:
+    data_root, inventory_path, manifest = small_dataset(tmp_path)
+    receipts = ShardReceipts.read(data_root.parent / "receipts-0.json")
+    receipt = ShardReceipt.read(data_root / f"receipts/{receipts.source_digests[0]}.json")
+    documents = [Inventory.read(inventory_path), receipts, receipt, manifest, *BY_HAND]
+    texts = [(type(document).__name__, document.to_json().decode()) for document in documents]
+    result = run_bounded("hostile_mutations.mutate_documents", texts, 180, 0)
+    for outcome, count in result["counts"].items():
+        print(f"{count:6,}  {outcome}")
+    assert sum(result["counts"].values()) == 1_800
+    assert not [name for name in result["counts"] if "accident: read as what" in name]
+    assert result["slowest_s"] <= 2
+    assert result["peak_mb"] <= 600

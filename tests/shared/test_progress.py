@@ -25,6 +25,44 @@ def test_lines_are_read_back(text, line):
     assert parse_line(text) == line
 
 
+@pytest.mark.hostile
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        # Other programs write these lines, too: a worker that has been taken over, and a pod's log has what it likes.
+        ("train | \x1b]0;title\x07 epoch", Line("train", "progress", r"\x1b]0;title\x07 epoch")),
+        ("train | done in 1.0 s: \u202egood", Line("train", "done", r"\u202egood", seconds=1.0)),
+        ("train | failed (exit 42): \x9b2J", Line("train", "failed", r"\x9b2J", exit_code=42)),
+        ("train | done in 1.2.3 s", Line("train", "progress", "done in 1.2.3 s")),
+        ("train | done in ٣ s", Line("train", "progress", "done in ٣ s")),
+        (f"train | done in {'9' * 400} s", Line("train", "progress", f"done in {'9' * 400} s")),  # infinite
+        (f"train | failed (exit {'9' * 5000}): x", Line("train", "progress", f"failed (exit {'9' * 5000}): x")),
+        ("train | failed (exit 0): x", Line("train", "progress", "failed (exit 0): x")),
+        (f"train {'9' * 5000} | started", None),
+    ],
+)
+def test_a_line_that_was_made_to_mislead_is_read_as_mere_text(text, line):
+    assert parse_line(text) == line
+
+
+@pytest.mark.hostile
+def test_what_a_name_holds_cannot_steer_the_terminal(capsys):
+    def work():
+        with step_log("ingest") as log:
+            log.line("bad tile 'a\x1b[2J\udce9\n  gate | done in 0.0 s: push'")
+            raise DataError("no label for 'b\u202e\x9b'")
+
+    with pytest.raises(SystemExit, match=r"^42$"):
+        work()
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "ingest | started",
+        r"ingest | bad tile 'a\x1b[2J\udce9 gate | done in 0.0 s: push'",
+        r"ingest | failed (exit 42): no label for 'b\u202e\x9b'",
+    ]
+
+
 def test_a_step_that_works_leaves_a_first_and_a_last_line(capsys):
     with step_log("shard 1") as log:
         log.line("half\n  way")  # a message of several lines stays one line

@@ -3,10 +3,22 @@ import io
 import re
 
 import numpy as np
+import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from components.report import figure, heading, image, page, paragraph, table
+from components.report import (
+    figure,
+    heading,
+    heat_table,
+    image,
+    legend,
+    page,
+    paragraph,
+    subheading,
+    table,
+    write_page,
+)
 
 
 def test_text_from_the_data_cannot_become_markup():
@@ -16,6 +28,46 @@ def test_text_from_the_data_cannot_become_markup():
     assert "&lt;script&gt;" in text
     assert "<title>&lt;b&gt;</title>" in text
     assert "a &amp; b" in text
+
+
+@pytest.mark.hostile
+def test_text_from_the_data_cannot_reverse_or_break_what_stands_around_it(tmp_path):
+    name = "co\u202ern\x1b[2J\udce9<b>"
+    shown = r"co\u202ern\x1b[2J\udce9&lt;b&gt;"
+    blocks = [
+        heading(name),
+        subheading(name, name),
+        paragraph(name),
+        table([name], [[name]]),
+        heat_table([name, name], [(name, [(name, 0.5)])]),
+        legend([("#000000", name)]),
+        image(np.zeros((4, 4), np.uint8), name),
+    ]
+    write_page(tmp_path / "page.html", name, blocks)
+
+    text = (tmp_path / "page.html").read_text()
+    assert text.count(shown) == 2 + 1 + 2 + 1 + 2 + 4 + 1 + 2
+    assert re.findall("\u202e|\x1b|<b>", text) == []
+
+
+@pytest.mark.hostile
+def test_a_name_in_a_figure_is_never_taken_for_mathematics(recwarn):
+    names = ["co$\\frac{rn$", "$x^2$", "a_b", "\\$"]
+
+    def draw(names):
+        plot = Figure(figsize=(3, 2), layout="constrained")
+        axes = plot.subplots()
+        axes.barh(range(len(names)), range(len(names)), label=names[0])
+        axes.set_yticks(range(len(names)), names)
+        axes.text(0, 0, names[0])
+        axes.set_title(names[1])
+        axes.legend()
+        return figure(plot, "bars")
+
+    assert draw(names) == draw(names)
+    assert draw(["\x1b\u202e\n"] * 4) == draw([r"\x1b\u202e\n"] * 4)
+    assert draw(["$x$"] * 4) != draw(["x"] * 4)
+    assert [str(each.message) for each in recwarn] == []
 
 
 def test_a_page_needs_nothing_from_outside():

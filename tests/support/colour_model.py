@@ -8,8 +8,11 @@ from tile_shards import _COLOURS, BANDS, CLASSES, fake_record, manifest_of, writ
 
 from components import storage
 from components.contracts import Evaluation, Manifest, ModelCard, Production, TrainingReceipt
-from components.push.serving import model_card, save_serving_model
+from components.push.card import model_card
+from components.push.serving import save_serving_model
 from components.records import tfrecords
+from components.registry import CARD
+from components.saved_model.files import digests
 
 SIZE_PX = 32
 
@@ -57,10 +60,19 @@ def colour_training(
     """Exports a ColourModel under `data_root` and returns its receipt."""
     path = f"training/{training_id}/export"
     tf.saved_model.save(ColourModel(manifest.bands, label_mode, num_blind), str(data_root / path))
+    return receipt_of(data_root, manifest, training_id, label_mode)
+
+
+def receipt_of(
+    data_root: Path, manifest: Manifest, training_id: str, label_mode: str = "multi_label"
+) -> TrainingReceipt:
+    """Returns the receipt of a training whose model was exported under `data_root`."""
+    path = f"training/{training_id}/export"
     return TrainingReceipt(
         training_id=training_id,
         manifest_sha256=manifest.sha256,
         model_path=path,
+        files=digests(str(data_root / path)),
         classes=manifest.classes,
         bands=manifest.bands,
         label_mode=label_mode,
@@ -80,11 +92,13 @@ def put_in_production(
     data_root: Path, receipt: TrainingReceipt, evaluation: Evaluation, models_uri: str, **changes: object
 ) -> ModelCard:
     """Publishes a model as push would, without its checks; `changes` are of its card."""
-    card = msgspec.structs.replace(model_card(receipt, evaluation, "weights"), **changes)
+    card = msgspec.structs.replace(model_card(receipt, evaluation, "content"), **changes)
     folder = Path(models_uri, "versions", card.version)
     save_serving_model(data_root / receipt.model_path, card, folder)
+    card = msgspec.structs.replace(card, **{"files": digests(str(folder)), **changes})
+    card.write(folder / CARD)
     storage.write_bytes(f"{models_uri}/production.json", Production(version=card.version).to_json())
     return card
 
 
-__all__ = ["BANDS", "CLASSES", "SIZE_PX", "colour_dataset", "colour_training", "put_in_production"]
+__all__ = ["BANDS", "CLASSES", "SIZE_PX", "colour_dataset", "colour_training", "put_in_production", "receipt_of"]

@@ -4,6 +4,7 @@ A healthy one neither fails nor loses its connections on demand; everything else
 test_kubeflow.py.
 """
 
+import contextlib
 import email.parser
 import json
 import re
@@ -79,8 +80,9 @@ class ScriptedKubeflow(ThreadingHTTPServer):
       frames: What a run is, from one look at it to the next; the last one stays.
       nodes: Of its workflow.
       logs: By name of the pod.
-      faults: What to do instead of answering the next requests for a path that contains the key: an HTTP status, or
-        "cut" to say nothing at all.
+      faults: What to do instead of answering the next requests for a path that contains the key: an HTTP status,
+        "cut" to say nothing at all, "hang" to keep the connection and say nothing, "trickle" to answer without end, a
+        URL to send the client there.
       requests: All that came, as (method, path without the query).
       runs, recurring_runs, versions: What was made, by the bodies that made it; terminated: the ids of runs.
       tokens: The Authorization headers that came.
@@ -95,15 +97,20 @@ class ScriptedKubeflow(ThreadingHTTPServer):
         self.requests, self.runs, self.recurring_runs, self.versions = [], [], [], {}
         self.terminated, self.tokens = [], set()
         self.pipelines, self.experiments = [], []
-        self.lock = threading.Lock()
+        self.lock, self.left = threading.Lock(), threading.Event()
 
     def __enter__(self):
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
     def __exit__(self, *_):
+        self.left.set()
         self.shutdown()
         self.server_close()
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exception(), ConnectionError):  # a client that has gone meanwhile is what some tests want
+            super().handle_error(request, client_address)
 
     def next_fault(self, path):
         for part, faults in self.faults.items():
@@ -131,16 +138,34 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.requests.append((method, url.path))
             self.server.tokens.add(self.headers.get("Authorization"))
             fault = self.server.next_fault(url.path)
-            if fault == "cut":
+            if fault in ("cut", "hang", "trickle"):
                 self.close_connection = True
-                return
-            status, answer = (fault, {"message": "on request"}) if fault else self._answer(method, url, body)
+            elif fault:
+                status, answer = (302 if isinstance(fault, str) else fault), {"message": "on request"}
+            else:
+                status, answer = self._answer(method, url, body)
+        if self.close_connection and fault:
+            return self._give_no_answer(fault)
         text = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
+        if isinstance(fault, str):
+            self.send_header("Location", fault)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
+        return None
+
+    def _give_no_answer(self, fault):
+        if fault == "hang":
+            self.server.left.wait()
+        if fault == "trickle":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000000")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while not self.server.left.wait(0.1):
+                    self.wfile.write(b" ")
 
     def _answer(self, method, url, body):
         server = self.server

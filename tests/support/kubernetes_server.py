@@ -39,6 +39,7 @@ class ScriptedKubernetes(ThreadingHTTPServer):
       faults: What to do instead of answering the next requests: an HTTP status, a status with headers, "cut" to say
         nothing, "cut after" to do what is asked and say nothing, or a number of seconds to stall for as a float.
       token: That is accepted; empty for any.
+      refused: Kinds of which this account may create none.
       objects: What there is, by kind and name.
       frames: What becomes of the next Jobs, from one look at their pods to the next: (conditions of the Job, its pods).
       logs: Of pods, by name.
@@ -53,6 +54,7 @@ class ScriptedKubernetes(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.faults: list[Any] = []
         self.token = ""
+        self.refused: set[str] = set()
         self.objects: dict[tuple[str, str], dict[str, Any]] = {}
         self.frames: list[list[tuple[list[Any], list[Any]]]] = []
         self.frames_of: dict[str, list[tuple[list[Any], list[Any]]]] = {}
@@ -94,6 +96,8 @@ class ScriptedKubernetes(ThreadingHTTPServer):
         if is_log:
             return (200, self.logs[name]) if name in self.logs else (404, status("no such pod"))
         if method == "POST":
+            if kind in self.refused:
+                return 403, status(f"{kind} is forbidden")
             name = body["metadata"]["name"]
             if (kind, name) in self.objects:
                 return 409, status(f'{kind} "{name}" already exists')
@@ -113,7 +117,8 @@ class ScriptedKubernetes(ThreadingHTTPServer):
         if method == "DELETE":
             return 200, self.objects.pop((kind, name))
         if method == "PATCH":
-            found_object["spec"] |= body["spec"]
+            for part, changes in body.items():
+                found_object[part] |= changes
         return 200, found_object
 
     def _next_frame(self, job: str) -> list[Any]:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import time
+import urllib.parse
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from train_fixtures import write_data
 
 from components import environment, storage
 from components.contracts import Manifest
-from components.train.launch.pods.job import ATTEMPT
+from components.train.launch.pods.job import ATTEMPT, COMPONENT
 from components.train.launch.pods.pod_status import index_of
 
 MARKS = [
@@ -85,12 +86,14 @@ class Workplace:
 
     def left(self) -> str:
         """Returns what is left of trainings, one a line."""
-        return kubectl("get", "jobs,services,pods", "-n", self.namespace, "-o", "name", "-l", ATTEMPT)
+        return kubectl("get", "jobs,services,networkpolicies,pods", "-n", self.namespace, "-o", "name", "-l", ATTEMPT)
 
 
 @contextlib.contextmanager
 def workplace(folder: Path, *more_rules: dict[str, Any]) -> Iterator[Workplace]:
     """Makes a namespace that admits restricted pods only, with the launcher's Role, and an account that has it.
+
+    Workers reach the tests' gs:// there, which is at a private address as a rule.
 
     Args:
       folder: For the kubeconfig of that account.
@@ -108,13 +111,28 @@ def workplace(folder: Path, *more_rules: dict[str, Any]) -> Iterator[Workplace]:
         "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": name}],
     }
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT}}
+    bucket = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "bucket"},
+        "spec": {
+            "podSelector": {"matchLabels": {COMPONENT: "train-worker"}},
+            "policyTypes": ["Egress"],
+            "egress": [{"ports": [{"protocol": "TCP", "port": _bucket_port()}]}],
+        },
+    }
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
     try:
         kubectl("apply", "-f", "-", documents=[space])
-        kubectl("apply", "-n", name, "-f", "-", documents=[role, binding, account])
+        kubectl("apply", "-n", name, "-f", "-", documents=[role, binding, account, bucket])
         yield Workplace(name, _kubeconfig(name, folder / "kubeconfig"))
     finally:
         kubectl("delete", "namespace", name, "--wait=false")
+
+
+def _bucket_port() -> int:
+    address = urllib.parse.urlsplit(os.environ.get("STORAGE_EMULATOR_HOST", ""))
+    return address.port or (80 if address.scheme == "http" else 443)
 
 
 def _kubeconfig(namespace: str, path: Path) -> Path:

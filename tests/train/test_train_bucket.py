@@ -41,7 +41,7 @@ def test_a_damaged_or_half_checkpoint_is_never_restored_but_the_one_before_it(ro
     assert found is not None
     assert found[0].checkpoint == names[2]
     np.testing.assert_array_equal(found[1]["model/00000/kernel"], np.full(9, 3, np.float32))
-    assert f"checkpoint {names[3]} is damaged and left out" in said[0]
+    assert f"checkpoint {names[3]} is damaged, falling back to the one before it" in said[0]
     assert {file.path.split("/")[0] for file in storage.list_files(root)} == set(names[1:3]), "no remains"
 
 
@@ -53,11 +53,11 @@ def test_one_launch_at_a_time_holds_a_training(root: str) -> None:
         with hold(root, said.append, seconds=2.0):
             order.append("second")
 
-    with hold(root, pytest.fail, seconds=2.0) as check:
+    with hold(root, pytest.fail, seconds=2.0) as lease:
         thread = threading.Thread(target=second)
         thread.start()
         time.sleep(3.0)  # longer than a lease that nobody renews
-        check()
+        lease.check()
         order.append("first")
     thread.join()
     assert order == ["first", "second"]

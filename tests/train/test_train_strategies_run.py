@@ -29,8 +29,8 @@ from components.train import training
 from components.train.input.graph_reader import PlaceReader, read_tiles
 from components.train.input.reader import Reader
 from components.train.input.shard_index import index_split
-from components.train.launch.local import gang as launch_local
 from components.train.launch.local.process import WorkerProcess
+from components.train.launch.local.spawn import ProcessGang
 from components.train.settings.worker_spec import EXIT_STOPPED, WorkersFailed
 
 TUNING = {
@@ -95,14 +95,14 @@ def test_a_worker_of_parameter_servers_reads_the_very_tiles_of_the_plan(data: Pa
 def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, WorkerProcess]]:
     """The processes that were started last, by name."""
     started: dict[str, WorkerProcess] = {}
-    spawn = launch_local.Gang.spawn
+    spawn = ProcessGang.spawn
 
-    def remember(gang: launch_local.Gang, place: int, number: int = 0) -> WorkerProcess:
+    def remember(gang: ProcessGang, place: int, number: int = 0) -> WorkerProcess:
         process = spawn(gang, place, number)
         started[process.name] = process
         return process
 
-    monkeypatch.setattr(launch_local.Gang, "spawn", remember)
+    monkeypatch.setattr(ProcessGang, "spawn", remember)
     yield started
     for process in started.values():
         assert not process.is_running, "no process is left behind"
@@ -117,7 +117,7 @@ def in_parallel(root: Path, epochs: int) -> tuple[threading.Thread, list]:
 def test_parameter_servers_train_and_a_lost_worker_stops_nobody(
     root: Path, processes: dict[str, WorkerProcess], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    thread, results = in_parallel(root, epochs=60)
+    thread, results = in_parallel(root, epochs=30)
     wait_for(lambda: checkpointed(root))
     lost = processes["worker 1"]
     os.kill(lost.process.pid, signal.SIGKILL)
@@ -127,7 +127,7 @@ def test_parameter_servers_train_and_a_lost_worker_stops_nobody(
     assert "worker 1 was killed by SIGKILL" in output
     assert "the others continue while it restarts, 1 of 1" in output
     assert "resumed" not in output, "nobody went back to a checkpoint"
-    assert [row.epoch for row in receipt.history] == list(range(60))
+    assert [row.epoch for row in receipt.history] == list(range(30))
     assert receipt.history[-1].train_loss < 0.8 * receipt.history[0].train_loss
     assert (receipt.strategy, receipt.num_restarts) == ("parameter_server", 1)
     assert list(processes) == ["chief", "worker 0", "worker 1", "parameter server 0"]
@@ -158,5 +158,5 @@ def test_a_damaged_tile_ends_parameter_servers_for_good(data: Path, root: Path) 
     content = bytearray(shard.read_bytes())
     content[200] ^= 1
     shard.write_bytes(content)
-    with pytest.raises(DataError, match=r"cannot read a tile: .*corrupted record"):
+    with pytest.raises(DataError, match=rf"{shard.name}.*: the record at byte \d+ has a wrong checksum"):
         train(root, 2, TUNING, max_restarts=3, strategy="parameter_server")

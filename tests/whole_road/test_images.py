@@ -1,6 +1,7 @@
 """docker/Dockerfile and what goes into it."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,28 @@ def test_an_image_has_one_build_of_tensorflow(target, package, version):
     others = {"tensorflow-io", "tensorflow-io-gcs-filesystem", "tensorflow-estimator"}
     assert builds.get(package) == version
     assert set(builds) - others - ({"tensorflow"} if target in ("cpu", "ingest") else set()) == {package}
+
+
+def test_make_builds_on_a_base_by_digest():
+    base = (ROOT / "docker/base/Dockerfile").read_text()
+
+    (tag,) = re.findall(r"^ARG BASE=(\S+)$", DOCKERFILE, re.MULTILINE)
+    assert re.search(rf"^FROM {re.escape(tag)}@sha256:[0-9a-f]{{64}}$", base, re.MULTILINE)
+    printed = subprocess.run(["make", "-n", "image"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert f"--build-arg BASE={re.search('FROM (.*)', base)[1]} " in printed
+
+
+@pytest.mark.parametrize(
+    ("target", "owners"),
+    [("cpu", set()), ("ingest", set()), ("gpu", {"NVIDIA-Proprietary"}), ("tpu", {"Google-libtpu"})],
+)
+def test_an_image_that_holds_what_is_not_free_software_says_whose(target, owners):
+    held = {"NVIDIA-Proprietary" for name in locked(target) if name.startswith("nvidia-")}
+    held |= {"Google-libtpu"} & {f"Google-{name}" for name in locked(target)}
+    (label,) = re.findall(r'image\.licenses="(.*?)"', stage(target)[2]) or ["Apache-2.0"]
+
+    assert held == owners == set(re.findall(r"LicenseRef-(\S+)", label))
+    assert label.startswith("Apache-2.0")
 
 
 def test_every_image_runs_steps_with_the_kfp_that_compiles_them():

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+BASE = (ROOT / "docker/base/Dockerfile").read_text().split("FROM ")[1].strip()
 IMAGE = "localhost/agrivision-python:dev"
 KFP = "github.com/kubeflow/pipelines/manifests/kustomize"
 
@@ -30,7 +31,7 @@ class Machine:
     def __init__(self, folder, without=()):
         self.folder, self.tools = folder, folder / "tools"
         self.tools.mkdir()
-        for tool in ("bash", "cat", "chmod", "grep", "mkdir", "rm", "sh", "tr"):
+        for tool in ("bash", "cat", "chmod", "grep", "mkdir", "rm", "sed", "sh", "tr"):
             (self.tools / tool).symlink_to(shutil.which(tool))
         for tool in {"docker", "kind", "kubectl"} - set(without):
             self._stand_in(self.tools / tool)
@@ -103,8 +104,7 @@ def test_kind_up_makes_the_cluster_once_and_brings_everything_up_to_date_each_ti
         f"kubectl --context kind-agrivision apply -k {KFP}/cluster-scoped-resources?ref=2.17.0",
         "kubectl --context kind-agrivision wait --for condition=established --timeout=60s crd --all",
         f"kubectl --context kind-agrivision apply -k {KFP}/env/platform-agnostic?ref=2.17.0",
-        f"docker build -t {IMAGE} -f docker/Dockerfile --target cpu"
-        " --build-arg BASE=python:3.11-slim-bookworm --build-arg REVISION= .",
+        f"docker build -t {IMAGE} -f docker/Dockerfile --target cpu --build-arg BASE={BASE} --build-arg REVISION= .",
         f"kind load docker-image --name agrivision {IMAGE}",
         "kubectl --context kind-agrivision apply -k manifests/overlays/kind",
         "kubectl --context kind-agrivision -n kubeflow rollout status --timeout=15m"

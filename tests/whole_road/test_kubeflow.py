@@ -7,7 +7,7 @@ import time
 import uuid
 
 import pytest
-from kubeflow_pods import has, in_a_pod
+from kubeflow_pods import has, in_a_pod, refused_by_restricted
 from kubeflow_runs import MARKS, finish, look_here, look_in_a_pod, run_here, submit
 from kubeflow_s3 import tiles_on_s3
 
@@ -82,6 +82,12 @@ def test_a_pushed_model_is_0_and_a_refused_one_is_3_with_the_data_steps_from_the
     cached = {name for name, step in run["steps"].items() if step["cached"]}
     assert cached == {"ingest", "shard", "merge"}
     assert "push" not in run["steps"]
+
+
+def test_a_namespace_that_enforces_restricted_admits_the_whole_run(pushed):
+    if not has("serviceaccount", "pipeline-runner"):
+        pytest.skip("needs the cluster that runs are on, and kubectl (KUBECONFIG)")
+    assert refused_by_restricted(pushed["run_id"]) == {}
 
 
 @pytest.fixture(scope="module")

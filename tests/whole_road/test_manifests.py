@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from components.train.launch.pods.job import PodGang
+from components.train.launch.pods.network_policy import render_policy
+from components.train.launch.pods.pod_template import WorkerPod
 from components.train.settings.node_pools import PROFILES
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
@@ -74,6 +77,7 @@ def test_the_launcher_may_do_what_a_training_takes_and_the_worker_nothing():
     assert granted == {
         ("batch", "jobs"): {"create", "get", "list", "watch", "patch", "delete"},
         ("", "services"): {"create", "get", "delete"},
+        ("networking.k8s.io", "networkpolicies"): {"create", "get", "patch", "delete"},
         ("", "pods"): {"get", "list", "watch"},
         ("", "pods/log"): {"get"},
         ("", "events"): {"list"},
@@ -110,6 +114,8 @@ def may_reach(name, address, port):
         ("10.96.0.1", 443, False, False),  # the API server
         ("192.168.1.1", 443, False, False),
         ("169.254.169.254", 443, False, False),
+        ("100.64.0.1", 443, False, False),  # a carrier's, and pods of some clusters
+        ("240.0.0.1", 443, False, False),
         ("169.254.169.254", 80, False, True),  # tokens of Workload Identity
         ("169.254.169.252", 988, False, True),
         ("169.254.20.10", 53, False, True),  # the node's DNS cache
@@ -120,14 +126,27 @@ def test_pods_reach_storage_and_nothing_else_outside(address, port, in_base, on_
     assert may_reach("overlays/gke", address, port) is on_gke
 
 
-def test_all_traffic_is_denied_but_to_each_other_and_to_dns():
-    policies = {d["metadata"]["name"]: d["spec"] for d in build("base") if d["kind"] == "NetworkPolicy"}
+@pytest.mark.parametrize("name", ["base", "demo", "overlays/kind", "overlays/gke"])
+def test_nothing_comes_in_and_no_pod_reaches_another(name):
+    policies = {d["metadata"]["name"]: d["spec"] for d in build(name) if d["kind"] == "NetworkPolicy"}
 
     assert policies["default-deny"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    peers = policies["workers-to-each-other"]
-    assert (peers["ingress"], peers["egress"]) == ([{"from": [{"podSelector": {}}]}], [{"to": [{"podSelector": {}}]}])
+    assert not any("ingress" in spec for spec in policies.values())
+    places = [to for spec in policies.values() for rule in spec.get("egress", ()) for to in rule["to"]]
+    assert [to for to in places if "ipBlock" not in to] == [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
+    ]
     assert {port["port"] for rule in policies["dns"]["egress"] for port in rule["ports"]} == {53}
-    assert [name for name, spec in policies.items() if "ingress" in spec] == ["workers-to-each-other"]
+
+
+def test_what_the_launcher_s_policies_let_workers_reach_is_what_the_namespace_does():
+    pod = WorkerPod(image="image", spec_uri="", pool=PROFILES["cpu"])
+    gang = PodGang(namespace="agrivision", training="training", attempt=1, num_pods=2, pod=pod)
+    policies = {d["metadata"]["name"]: d["spec"] for d in build("base") if d["kind"] == "NetworkPolicy"}
+
+    _, *elsewhere = render_policy(gang)["spec"]["egress"]
+
+    assert elsewhere == [*policies["dns"]["egress"], *policies["storage"]["egress"]]
 
 
 def test_the_settings_of_a_cluster_are_those_that_the_project_reads():
@@ -143,13 +162,13 @@ def test_the_settings_of_a_cluster_are_those_that_the_project_reads():
     assert all(f"{key}:" in environment.__doc__ for key in explained)
 
 
-@pytest.mark.parametrize("name", ["overlays/kind", "overlays/gke"])
-def test_workers_run_in_the_namespace_and_as_the_account_that_the_overlay_makes(name):
+@pytest.mark.parametrize("name", ["runs", "overlays/kind", "overlays/gke"])
+def test_workers_run_in_the_namespace_and_as_the_account_that_base_makes(name):
     settings = find(name, "ConfigMap", "agrivision")["data"]
-    account = find(name, "ServiceAccount", settings["AGRIVISION_WORKER_SERVICE_ACCOUNT"])
+    account = find("base", "ServiceAccount", settings["AGRIVISION_WORKER_SERVICE_ACCOUNT"])
 
     assert account["metadata"]["namespace"] == settings["AGRIVISION_WORKER_NAMESPACE"]
-    assert find(name, "Namespace")["metadata"]["name"] == settings["AGRIVISION_WORKER_NAMESPACE"]
+    assert find("base", "Namespace")["metadata"]["name"] == settings["AGRIVISION_WORKER_NAMESPACE"]
 
 
 def test_on_kind_runs_and_workers_see_one_folder_of_every_node_that_takes_pods():
@@ -210,6 +229,26 @@ def test_every_profile_that_the_gke_page_names_has_the_labels_that_it_gives():
     for name, labels, taint in rows:
         assert dict(re.findall(r"`(\S+)=(\S+)`", labels)) == dict(PROFILES[name].node_selector)
         assert taint in {toleration["key"] for toleration in PROFILES[name].tolerations}
+
+
+def test_the_gke_page_gives_workers_no_right_on_the_models():
+    page = (MANIFESTS / "overlays/gke/README.md").read_text()
+    rows = dict(re.findall(r"^\| `(agrivision-\w+)` \|(.*)\|$", page, re.MULTILINE))
+
+    data, models, source = (cell.strip() for cell in rows["agrivision-worker"].split("|"))
+    assert (models, source) == ("none", "none")
+    assert data == "*Storage Object Viewer*, and *Storage Object User* under `training/`"
+
+
+@pytest.mark.parametrize("name", ["base", "demo", "overlays/kind", "overlays/gke"])
+def test_every_container_has_a_limit_of_memory_and_of_disk_and_every_scratch_folder_one_of_its_size(name):
+    for job in (d for d in build(name) if d["kind"] == "Job"):
+        pod = job["spec"]["template"]["spec"]
+        for container in [*pod["initContainers"], *pod["containers"]]:
+            assert set(container["resources"]["limits"]) == {"memory", "ephemeral-storage"}
+        assert all("sizeLimit" in volume["emptyDir"] for volume in pod["volumes"] if "emptyDir" in volume)
+    for limits in (d for d in build(name) if d["kind"] == "LimitRange"):
+        assert set(limits["spec"]["limits"][0]["default"]) == {"memory", "ephemeral-storage"}
 
 
 def test_the_served_version_is_where_push_publishes_it():

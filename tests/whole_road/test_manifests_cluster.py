@@ -111,6 +111,7 @@ def test_the_launcher_has_its_rights_and_the_worker_those_of_anybody(applied):
     launcher = {
         ("batch", "jobs"): {"create", "get", "list", "watch", "patch", "delete"},
         ("", "services"): {"create", "get", "delete"},
+        ("networking.k8s.io", "networkpolicies"): {"create", "get", "patch", "delete"},
         ("", "pods"): {"get", "list", "watch"},
         ("", "pods/log"): {"get"},
         ("", "events"): {"list"},

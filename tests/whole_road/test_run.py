@@ -123,7 +123,7 @@ def test_a_worse_model_is_refused_and_the_first_stays_in_production(first, tiles
     place, *_ = first
     before = (place / "models/production.json").read_bytes()
 
-    result = finish(run(place, tiles, config={**TINY, "epochs": 1, "learning_rate": 1e-6}))
+    result = finish(run(place, tiles, config={**TINY, "epochs": 1, "learning_rate": 1e-6}, train_num_workers=1))
 
     assert result.returncode == 0, result.stdout + result.stderr
     report = summary(place)
@@ -189,7 +189,7 @@ def test_one_folder_per_class_of_any_images_runs_the_whole_road(tmp_path):
             suffix = "png" if index % 5 == 0 else "jpg"
             Image.fromarray(pixels).save(source / name / f"photo {index}.{suffix}")
 
-    result = finish(run(tmp_path, source, config={**TINY, "epochs": 6, "global_batch_size": 8}))
+    result = finish(run(tmp_path, source, config={**TINY, "epochs": 6, "global_batch_size": 8}, train_num_workers=1))
 
     assert result.returncode == 0, result.stdout + result.stderr
     report = summary(tmp_path)

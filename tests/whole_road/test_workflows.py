@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,76 @@ def test_retraining_names_the_image_by_the_digest_that_the_registry_has(tmp_path
         "make image IMAGE=registry.example.com/team/python:abc-gpu TARGET=gpu",
         "docker push registry.example.com/team/python:abc-gpu",
     ]
+    # In the end, whatever came between.
+    assert (tmp_path / "calls").read_text().splitlines()[-1] == "docker logout registry.example.com"
+
+
+def test_a_failed_push_leaves_no_token_behind(tmp_path):
+    docker = 'case "$1" in push) exit 1;; esac'
+
+    result = run_step(
+        tmp_path,
+        "Build",
+        {"bin/docker": docker, "bin/make": ""},
+        REPOSITORY="registry.example.com/team/python",
+        TARGET="cpu",
+        REGISTRY_USER="someone",
+        REGISTRY_TOKEN="secret",
+        GITHUB_SHA="abc",
+        GITHUB_ENV=str(tmp_path / "env"),
+    )
+
+    assert result.returncode == 1
+    assert (tmp_path / "calls").read_text().splitlines()[-1] == "docker logout registry.example.com"
+
+
+def test_every_image_that_is_built_is_audited_and_so_is_every_lock():
+    document = load(ROOT / ".github/workflows/audit.yml")
+    targets = set(re.findall(r"^FROM runtime AS (\w+)$", (ROOT / "docker/Dockerfile").read_text(), re.MULTILINE))
+
+    assert set(document["jobs"]["images"]["strategy"]["matrix"]["target"]) == targets
+    assert "schedule" in document["on"]
+    assert "requirements/*.txt" in (ROOT / ".ci/audit").read_text()
+
+
+def test_a_bot_looks_for_newer_versions_of_all_that_is_pinned():
+    updates = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text())["updates"]
+    places = {each["package-ecosystem"]: each["directory"] for each in updates}
+
+    assert places == {"pip": "/requirements", "docker": "/docker/base", "github-actions": "/"}
+
+
+AUDITOR = """
+import os, pathlib, sys
+with open(os.environ["CALLS"], "a") as calls:
+    print(*sys.argv[1:], file=calls)
+sys.exit("cpu.txt" in str(sys.argv))
+"""
+
+
+@pytest.mark.parametrize(
+    ("is_reached", "ci", "code"),
+    [
+        (False, "", 0),
+        (False, "true", 1),  # there it is to be reached
+        (True, "", 1),  # what was found in one lock does not hide what is in the next
+    ],
+)
+def test_an_audit_looks_into_every_lock_and_says_where_it_cannot(tmp_path, is_reached, ci, code):
+    for name, body in (("pip-audit", AUDITOR), ("python", f"import sys; sys.exit({not is_reached})")):
+        (tmp_path / name).write_text(f"#!{sys.executable}\n{body}")
+        (tmp_path / name).chmod(0o755)
+
+    result = subprocess.run(
+        [ROOT / ".ci/audit", tmp_path / "pip-audit"],
+        env={"PATH": "/usr/bin:/bin", "CI": ci, "CALLS": str(tmp_path / "calls")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == code, result.stderr
+    assert ("the audit is skipped: https://api.osv.dev cannot be reached from here" in result.stderr) is not is_reached
+    if is_reached:
+        locks = re.findall(r"--requirement (\S+)", (tmp_path / "calls").read_text())
+        assert locks == sorted(str(path.relative_to(ROOT)) for path in (ROOT / "requirements").glob("*.txt"))

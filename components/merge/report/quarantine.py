@@ -10,7 +10,7 @@ from PIL import Image, ImageFile
 from components import report, storage
 from components.contracts import Inventory, Manifest, Rejection, SourceFile, SourceTile
 from components.dataset.first_sorted import Rejections
-from components.records.source_image import MAX_FILE_BYTES, MAX_SIDE_PX
+from components.records.image_header import MAX_FILE_BYTES, read_header
 
 _MAX_SHOWN, _SHOWN_PER_REASON = 12, 2
 _MAX_NOTES_SHOWN = 20
@@ -77,12 +77,11 @@ def _decoded(file: SourceFile, source_uri: str) -> Pixels | None:
     if not 0 < file.num_bytes <= MAX_FILE_BYTES:
         return None
     lenient = ImageFile.LOAD_TRUNCATED_IMAGES
-    ImageFile.LOAD_TRUNCATED_IMAGES = True  # only for display; nothing else in this stage decodes with Pillow
+    ImageFile.LOAD_TRUNCATED_IMAGES = True  # only for display; nothing else in this step decodes with Pillow
     try:
         content = storage.read_bytes(storage.join(source_uri, file.path))
+        read_header(content)  # the limits hold for what was rejected, too
         image = Image.open(io.BytesIO(content), formats=("JPEG", "PNG"))
-        if max(image.size) > MAX_SIDE_PX:
-            return None
         image.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX))
         return np.asarray(image.convert("RGB"))
     except Exception:  # damaged bytes raise anything from struct.error to SyntaxError, and the file may be gone

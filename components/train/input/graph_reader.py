@@ -18,10 +18,12 @@ class Places:
     """Locations of tiles: all that a worker needs to read them.
 
     Attributes:
+      records: Their numbers in the split, to name one that cannot be read, int64 [n].
       uris: Their shards, string [n].
       offsets: Start of each record in its shard, at its header, in bytes, int64 [n].
     """
 
+    records: NDArray[np.int64]
     uris: NDArray[np.str_]
     offsets: NDArray[np.int64]
 
@@ -34,7 +36,7 @@ class PlaceReader(Reader):
         for step in range(first_step, len(plan)):
             records = plan[step]
             uris = np.array([self.index.uri(int(record)) for record in records])
-            yield step, Places(uris, self.index.offset[records].astype(np.int64) - HEADER.size)
+            yield step, Places(records, uris, self.index.offset[records].astype(np.int64) - HEADER.size)
 
 
 def read_tiles(

@@ -144,6 +144,23 @@ class Reader:
         """
         return [deserialize(self.index.read(int(record)), self.num_classes).tile_id for record in records]
 
+    def require_readable(self, records: NDArray[np.int64]) -> None:
+        """Reads and decodes records one after the other, to find the one that made a worker fail.
+
+        Raises:
+          DataError: If one is damaged; names the shard, and the record if it cannot be decoded.
+        """
+        for number in map(int, records):
+            try:
+                self.decode(self.index.read(number))
+            except (DamagedImage, ValueError) as error:
+                raise self._undecodable(number, error) from error
+
+    def _undecodable(self, number: int, error: Exception) -> DataError:
+        where = f"record {number} of the split, in shard {self.index.uri(number)!r}"
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        return DataError(f"{where}, cannot be decoded: {reason}; run the shard step again")
+
     def _start(
         self,
         records: NDArray[np.int64],
@@ -170,9 +187,7 @@ class Reader:
                         f"shard {self.index.uri(numbers[place])!r} is gone; run the shard step again"
                     ) from error
                 except (DamagedImage, ValueError) as error:
-                    where = f"record {numbers[place]} of the split, in shard {self.index.uri(numbers[place])!r}"
-                    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-                    raise DataError(f"{where}, cannot be decoded: {reason}; run the shard step again") from error
+                    raise self._undecodable(numbers[place], error) from error
 
         return arrays, [decoders.submit(fill, start) for start in range(0, len(numbers), tiles_per_task)]
 

@@ -3,6 +3,7 @@
 import collections
 import re
 
+from components.printable import printable
 from components.progress import parse_line
 
 _TAIL_LINES = 12
@@ -32,7 +33,7 @@ class WorkerOutput:
             if not _NOISE.match(line):
                 self.tail.append(line.rstrip())
         elif self._is_chief:
-            print(line.rstrip("\n"), flush=True)
+            print(printable(line.strip()), flush=True)
 
     @property
     def gave_reason(self) -> bool:

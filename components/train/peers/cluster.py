@@ -24,7 +24,7 @@ def meet_peers(rendezvous: str, nonce: str, worker: int, num_workers: int, wait_
 
     Args:
       rendezvous: "<host>:<port>" where worker 0 listens.
-      nonce: Of the training's spec.
+      nonce: Nonce of the training's spec.
       worker: Number of this worker.
       num_workers: Number of workers.
       wait_seconds: How long to wait.

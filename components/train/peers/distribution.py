@@ -94,12 +94,13 @@ def num_local_replicas(strategy: Any, num_workers: int) -> int:
 
 
 def share_out(strategy: Any, num_replicas: int, *tensors: Any) -> tuple[Any, ...]:
-    """Returns the tensors for strategy.run: each replica of this worker gets its equal, contiguous part of them.
+    """Returns the tensors for strategy.run, split so that each replica of this worker gets an equal, contiguous part.
 
-    The worker's part of the global batch is contiguous too, so that all replicas together see what one would.
+    The worker's part of the global batch is contiguous too, so all replicas together see what a single one would.
 
     Args:
-      num_replicas: of this worker.
+      strategy: The tf.distribute strategy.
+      num_replicas: Replicas of this worker.
       tensors: [n, ...], with n a multiple of `num_replicas`.
     """
     if num_replicas == 1:
@@ -108,7 +109,7 @@ def share_out(strategy: Any, num_replicas: int, *tensors: Any) -> tuple[Any, ...
     def parts_of(tensor: Any) -> Any:
         parts = tf.split(tensor, num_replicas)
         return strategy.experimental_distribute_values_from_function(
-            # Numbered over all workers, the replicas of one following each other.
+            # Replica ids count over all workers; the ids of one worker are consecutive.
             lambda context: parts[context.replica_id_in_sync_group % num_replicas]
         )
 

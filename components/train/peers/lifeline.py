@@ -1,6 +1,10 @@
 """Ends a worker that nothing else would end. Imports no TensorFlow, so it works from the first moment on."""
 
+import contextlib
+import math
 import os
+import re
+import select
 import signal
 import sys
 import threading
@@ -10,6 +14,10 @@ from pathlib import Path
 from components.train.settings.worker_spec import EXIT_STOPPED, EXIT_TRY_AGAIN
 
 _BEAT_SECONDS = 1.0
+_SILENT_SECONDS = 300.0  # of a launcher that has stopped; it may be a debugger, or Ctrl-Z, so not at once
+_LEAST_SILENT_SECONDS = 10.0
+_CHECKPOINT_SECONDS = 20.0  # to write one
+_PIPE_BYTES = 1 << 16  # all that a pipe holds, so that no line is read in two parts
 
 
 def heed_sigterm() -> None:
@@ -21,15 +29,56 @@ def heed_sigterm() -> None:
         signal.signal(signal.SIGTERM, lambda number, frame: os._exit(EXIT_STOPPED))
 
 
-def end_with_launcher() -> None:
-    """Ends this process when its standard input ends, that is, when the launcher that holds it open is gone."""
+def end_with_launcher(silent_seconds: float = _SILENT_SECONDS) -> None:
+    """Ends this process when its launcher is gone, or has stopped.
+
+    The launcher holds this process's standard input open, and writes a line every second: for how many seconds it may
+    go on alone. The input ends with the launcher. If it only falls silent, this process gets SIGTERM, so that it writes
+    a checkpoint, and is ended some seconds later in any case.
+
+    Seconds are counted by looking, so they stand still while this process is stopped or its machine sleeps: after that,
+    a launcher that stood still with it has time to write again.
+
+    Args:
+      silent_seconds: How long the launcher may be silent, at most.
+    """
 
     def watch() -> None:
-        while os.read(sys.stdin.fileno(), 1024):
-            pass
+        told, silent = math.inf, 0.0
+        while silent < _patience(told, silent_seconds):
+            told, silent = _heard(told, silent)
+        _mention(f"train | the launcher has been silent for {silent:.0f} s; ending after a checkpoint\n")
+        os.kill(os.getpid(), signal.SIGTERM)
+        until = min(told, silent + _CHECKPOINT_SECONDS)
+        while silent < until:
+            _, silent = _heard(told, silent)
         os._exit(EXIT_TRY_AGAIN)
 
     threading.Thread(target=watch, name="end-with-launcher", daemon=True).start()
+
+
+def _patience(told: float, silent_seconds: float) -> float:
+    """Returns how long the launcher may be silent if it said that this process may go on for `told` seconds."""
+    # With time left for a checkpoint, but a launcher on a busy machine must not be taken for one that has stopped.
+    return min(silent_seconds, told, max(told - _CHECKPOINT_SECONDS, _LEAST_SILENT_SECONDS))
+
+
+def _heard(told: float, silent: float) -> tuple[float, float]:
+    """Waits a moment for the launcher; returns how long it lets this process go on, and how long it has been silent."""
+    if not select.select([sys.stdin], [], [], _BEAT_SECONDS)[0]:
+        return told, silent + _BEAT_SECONDS
+    text = os.read(sys.stdin.fileno(), _PIPE_BYTES)
+    if not text:
+        os._exit(EXIT_TRY_AGAIN)
+    lines = re.findall(rb"^([0-9]{1,9}|inf)\n", text, re.MULTILINE)
+    return float(lines[-1]) if lines else told, 0.0
+
+
+def _mention(line: str) -> None:
+    """Writes a line, unless that would wait: a launcher that has stopped does not read its workers' output."""
+    if select.select([], [sys.stdout], [], 0)[1]:
+        with contextlib.suppress(OSError):
+            os.write(sys.stdout.fileno(), line.encode())
 
 
 def show_life(path: str) -> None:

@@ -1,8 +1,8 @@
 """Where the processes of a training meet: one listens, the others connect, and both ends prove that they belong.
 
-Anyone who can reach the port may connect to it. Both ends know the nonce of the training's spec, and prove it by a
-keyed hash of who they are, so the nonce itself is never sent. What cannot prove it loses its connection, and nothing
-else happens.
+Anyone who can reach the port can connect to it. Both ends know the nonce of the training's spec, and prove it with a
+keyed hash of their names, so the nonce itself is never sent. A connection without this proof is closed, with no other
+effect.
 """
 
 import contextlib
@@ -17,8 +17,8 @@ from components.errors import EXIT_TRY_AGAIN, AgrivisionError
 
 _PROOF_BYTES = 64  # a sha256 in hexadecimal
 _LONGEST_HELLO = 128  # bytes: a name, a space, a proof and a newline
-_HELLO_SECONDS = 10.0  # for a process that has connected to say who it is
-_MOST_CONNECTIONS = 256  # that have not said yet who they are
+_HELLO_SECONDS = 10.0  # for a connected process to identify itself
+_MOST_CONNECTIONS = 256  # connections that have not identified themselves yet
 _RETRY_SECONDS = 0.2
 
 
@@ -29,15 +29,15 @@ class LostPeer(AgrivisionError):
 
 
 class Meeting:
-    """The listening end: keeps a connection to each process that has proved who it is, until it is released."""
+    """The listening end: keeps a connection to each process that has proved its identity, until it is released."""
 
     def __init__(self, rendezvous: str, nonce: str, names: Sequence[str]) -> None:
-        """Listens.
+        """Starts listening.
 
         Args:
           rendezvous: "<host>:<port>".
-          nonce: Of the training's spec.
-          names: The processes that are to come, such as "worker 1".
+          nonce: Nonce of the training's spec.
+          names: The expected processes, such as "worker 1".
         """
         host, _, port = rendezvous.rpartition(":")
         self._nonce, self._names = nonce, frozenset(names)
@@ -59,7 +59,7 @@ class Meeting:
                 raise LostPeer(f"{missing} never came")
 
     def release(self) -> None:
-        """Lets all processes go on, and closes the meeting."""
+        """Lets all processes continue, and closes the meeting."""
         with self._changed:
             for name, connection in self._present.items():
                 with contextlib.suppress(OSError):  # the process is already gone
@@ -82,7 +82,7 @@ class Meeting:
             except OSError:
                 if self._listener.fileno() < 0:
                     return
-                time.sleep(_RETRY_SECONDS)  # out of file descriptors, for one
+                time.sleep(_RETRY_SECONDS)  # e.g. out of file descriptors
                 continue
             if self._free.acquire(blocking=False):
                 threading.Thread(target=self._greet, args=(connection,), daemon=True).start()
@@ -95,7 +95,7 @@ class Meeting:
             if name not in self._names:
                 raise ConnectionError("a stranger")
             connection.settimeout(None)
-        except OSError:  # whatever it was, it was no peer
+        except OSError:  # not a peer
             connection.close()
             return
         finally:
@@ -110,7 +110,7 @@ class Meeting:
 
 @contextlib.contextmanager
 def joined(rendezvous: str, nonce: str, name: str, seconds: float) -> Iterator[socket.socket]:
-    """Yields a connection to the meeting at `rendezvous`, on which this process has said who it is.
+    """Yields a connection to the meeting at `rendezvous`, on which this process has identified itself.
 
     Raises:
       LostPeer: If nobody listens there within `seconds`.
@@ -137,8 +137,8 @@ def wait_for_release(connection: socket.socket, nonce: str, name: str, seconds: 
 
     Args:
       connection: From `joined`.
-      nonce: Of the training's spec.
-      name: This process.
+      nonce: Nonce of the training's spec.
+      name: Name of this process.
       seconds: How long to wait; None for as long as the connection lasts.
 
     Raises:

@@ -18,6 +18,8 @@ TPU_TOPOLOGY = "cloud.google.com/gke-tpu-topology"
 _GPU_LABEL = "cloud.google.com/gke-accelerator"
 _TPU_LABEL = "cloud.google.com/gke-tpu-accelerator"
 _SPOT = "cloud.google.com/gke-spot"
+# Labels and taints of the nodes that run the cluster itself, which no worker may share.
+_CONTROL_PLANE = frozenset(f"node-role.kubernetes.io/{role}" for role in ("control-plane", "etcd", "master"))
 _TOLERATION_KEYS = frozenset({"key", "operator", "value", "effect", "tolerationSeconds"})
 
 
@@ -203,6 +205,11 @@ def _selector(selector: Mapping[str, str]) -> dict[str, str]:
     for label, value in selector.items():
         if not isinstance(value, str):
             raise SettingsError(f"train_node_selector: {label} must be text in quotes, got {value!r}")
+        if label in _CONTROL_PLANE:
+            raise SettingsError(
+                f"train_node_selector must select nodes for work, got {label}, whose nodes run the cluster itself; "
+                "select another label"
+            )
     return dict(selector)
 
 
@@ -210,6 +217,16 @@ def _toleration(toleration: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(toleration, Mapping) or not set(toleration) <= _TOLERATION_KEYS:
         raise SettingsError(
             f"train_tolerations must be objects of {', '.join(sorted(_TOLERATION_KEYS))}, got {toleration!r}"
+        )
+    if not isinstance(key := toleration.get("key"), str) or not key:
+        raise SettingsError(
+            f"train_tolerations: each must name the key of a taint, got {toleration!r}, which tolerates every taint of "
+            "every node; name the key"
+        )
+    if key in _CONTROL_PLANE:
+        raise SettingsError(
+            f"train_tolerations must tolerate taints of nodes for work, got {key}, whose nodes run the cluster itself; "
+            "leave it out"
         )
     # Kubeflow turns all numbers in a list into floating-point numbers.
     return {key: int(value) if key == "tolerationSeconds" else value for key, value in toleration.items()}

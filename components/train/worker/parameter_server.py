@@ -38,7 +38,9 @@ from components.train.worker.assembly import (
     make_writer,
 )
 
-_IS_OF_DATA = re.compile(r"corrupted record|truncated record|No such file|JPEG|jpeg|PNG|png|not of one size|image data")
+_IS_OF_DATA = re.compile(
+    r"corrupted record|truncated record|No such file|JPEG|jpeg|PNG|png|not of one size|image data|exceeds a limit"
+)
 _STEPS_PER_CALL = 8  # at least, because all workers wait for the slowest between two calls
 
 
@@ -158,6 +160,7 @@ def _make_train_steps(
             # Other errors come from the cluster, and another attempt may succeed.
             for line in str(error.message).splitlines():
                 if _IS_OF_DATA.search(line):
+                    reader.require_readable(np.concatenate([places.records for places in batches]))
                     raise DataError(f"cannot read a tile: {line.strip()[:300]}; run the shard step again") from error
             raise
         return np.reshape(losses, (len(batches), num_workers)).mean(axis=1).tolist(), wishes

@@ -198,6 +198,45 @@ def test_no_wait_is_for_ever(
     assert server.objects == {}
 
 
+def test_pods_are_never_without_their_network_policy(server: ScriptedKubernetes, tmp_path: Path) -> None:
+    server.frames = [[RUNNING, DONE]]
+    assert run(tmp_path) == 0
+    policy, job = (server.created(kind)[0]["metadata"]["name"] for kind in ("networkpolicies", "jobs"))
+    assert policy == job
+    changes = [
+        (method, path.split("/")[-2 if method != "POST" else -1], body.get("metadata", {}).get("ownerReferences"))
+        for method, path, body in server.requests
+        if method != "GET" and not (method == "PATCH" and "jobs" in path)
+    ]
+    owner = [{"apiVersion": "batch/v1", "kind": "Job", "name": job, "uid": f"uid-{job}"}]
+    assert changes == [
+        ("POST", "networkpolicies", None),
+        ("POST", "jobs", [{"apiVersion": "v1", "kind": "Pod", "name": "step", "uid": "uid"}]),
+        ("PATCH", "networkpolicies", owner),  # now it goes with the Job, should the launcher die
+        ("POST", "services", owner),
+        ("PATCH", "networkpolicies", None),  # not while this launcher removes the Job
+        ("DELETE", "jobs", None),
+        ("DELETE", "services", None),
+        ("DELETE", "networkpolicies", None),
+    ]
+    last_look = max(i for i, (method, path, _) in enumerate(server.requests) if method == "GET" and "pods" in path)
+    assert server.requests[last_look + 1][0] == "DELETE", "the policy outlived the pods"
+    assert server.objects == {}
+
+
+def test_who_may_not_make_a_network_policy_gets_no_pods_and_one_line(
+    server: ScriptedKubernetes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.refused = {"networkpolicies"}
+    with pytest.raises(
+        AgrivisionError,
+        match=r"cannot create networkpolicy 'agrivision-\S+-1' in namespace 'agrivision': .* Role in that",
+    ):
+        run(tmp_path)
+    assert server.created("jobs") == []
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize("ending", [SystemExit(143), RuntimeError("a defect"), DataError("anything")])
 def test_whatever_ends_the_launcher_ends_its_workers(
     server: ScriptedKubernetes, tmp_path: Path, ending: BaseException

@@ -7,18 +7,29 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from train_fixtures import TUNING, another_root, assert_equal, in_background, train, wait_for, workers_of, write_data
+from train_fixtures import (
+    TUNING,
+    another_root,
+    assert_equal,
+    checkpointed,
+    in_background,
+    train,
+    wait_for,
+    workers_of,
+    write_data,
+)
 
 from components.contracts import TrainingReceipt
 from components.errors import SettingsError
+from components.private_network import NoPrivateNetwork, private_network
 from components.train.launch.local import launcher
-from components.train.launch.local.private_network import NoPrivateNetwork, private_network
 
 SMALL = {**TUNING, "epochs": 2}
+LISTEN = "0A"  # a state in /proc/net/tcp
 LISTENS = """
 import socket, sys
 server = socket.create_server(("", 0))
@@ -85,32 +96,38 @@ def alone(data: Path) -> TrainingReceipt:
     return train(data, 1, SMALL)
 
 
-def listening() -> set[int]:
-    """Returns the ports of this machine that somebody listens at."""
-    rows = [line.split() for name in ("tcp", "tcp6") for line in Path("/proc/net", name).read_text().splitlines()[1:]]
-    return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == "0A"}
-
-
 @pytest.mark.slow
 def test_two_workers_open_no_port_of_this_machine(network, data: Path, tmp_path: Path) -> None:
     root = another_root(data, tmp_path)
-    before = listening()
     thread, results = in_background(lambda: train(root, 2, {**TUNING, "epochs": 500}, max_seconds=8))
-    wait_for(lambda: list((root / "training").glob("*/logs/launch-1/attempt-1-worker-1.log")))
     workers: dict[int, int] = {}
     wait_for(lambda: workers.update(workers_of(os.getpid())) or len(workers) == 2)
     spec = json.loads(next((root / "training").glob("*/logs/launch-1/attempt-1-spec.json")).read_text())
     assert re.fullmatch("[0-9a-f]{64}", spec["nonce"])
-    seen: set[int] = set()
-
-    def look() -> bool:
-        seen.update(listening() - before)
-        return not thread.is_alive()
-
-    wait_for(look)
+    wait_for(lambda: checkpointed(root))
+    networks = {os.readlink(f"/proc/{pid}/ns/net") for pid in workers.values()}
+    assert len(networks) == 1
+    assert os.readlink("/proc/self/ns/net") not in networks
+    # What listens there, TensorFlow's servers among them, is not to be had here.
+    rows = [line.split() for line in Path(f"/proc/{workers[0]}/net/tcp6").read_text().splitlines()[1:]]
+    rows += [line.split() for line in Path(f"/proc/{workers[0]}/net/tcp").read_text().splitlines()[1:]]
+    ports = {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == LISTEN}
+    assert len(ports) >= 2, "a server of each worker"
+    mine = {int(inode) for inode in re.findall(r"socket:\[(\d+)\]", sockets_of(list(workers.values())))}
+    here = [line.split() for name in ("tcp", "tcp6") for line in Path("/proc/net", name).read_text().splitlines()[1:]]
+    assert not mine & {int(row[9]) for row in here}
+    thread.join()
     (receipt,) = results
     assert receipt.ended_by == "max_seconds", receipt
-    assert seen == set()
+
+
+def sockets_of(pids: list[int]) -> str:
+    found = []
+    for pid in pids:
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):  # closed meanwhile
+                found.append(os.readlink(descriptor))
+    return " ".join(found)
 
 
 @contextmanager

@@ -99,25 +99,63 @@ def test_a_full_disk_ends_training_with_one_line_and_a_later_launch_goes_on(
     assert len(list((root / "training").glob("*/logs/launch-*"))) == 2, "logs of both are kept"
 
 
+def launcher_of(root: Path, prepare: str = "") -> subprocess.Popen:
+    """Starts a process that trains with two workers for longer than any test takes."""
+    script = (
+        "from components.progress import StepLog\nfrom components.train.settings.config import TrainConfig\n"
+        "from components.train import training\nfrom components.train.settings.train_settings import TrainSettings\n"
+        f"settings = TrainSettings(config=TrainConfig(**{ {**TUNING, 'epochs': 500}!r}), max_restarts=0)\n{prepare}\n"
+        f"training.run_training(settings, {str(root)!r}, {str(root / 'manifest.json')!r}, StepLog('train'))"
+    )
+    return subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+
+
+def have_ended(workers: dict[int, int]) -> bool:
+    return not any(Path(f"/proc/{pid}").exists() for pid in workers.values())
+
+
 @pytest.mark.slow
 def test_workers_do_not_outlive_their_launcher(data: Path, tmp_path: Path) -> None:
     root = another_root(data, tmp_path)
-    script = (
-        "from components.progress import StepLog\nfrom components.train.settings.config import TrainConfig\n"
-        "from components.train.settings.train_settings import TrainSettings\n"
-        "from components.train.training import run_training\n"
-        f"settings = TrainSettings(config=TrainConfig(**{ {**TUNING, 'epochs': 500}!r}), max_restarts=0)\n"
-        f"run_training(settings, {str(root)!r}, {str(root / 'manifest.json')!r}, StepLog('train'))"
-    )
-    launcher = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT)
-    try:
-        wait_for(lambda: checkpointed(root))
-        workers = workers_of(launcher.pid)
-        assert sorted(workers) == [0, 1]
-    finally:
-        launcher.kill()
-        launcher.wait()
-    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers.values()), seconds=10.0)
+    with launcher_of(root) as launcher:
+        try:
+            wait_for(lambda: checkpointed(root))
+            workers = workers_of(launcher.pid)
+            assert sorted(workers) == [0, 1]
+        finally:
+            launcher.kill()
+    wait_for(lambda: have_ended(workers), seconds=10.0)
+
+
+# As a lease on a bucket that lasts for another 14 seconds.
+_SHORT_LEASE = """
+import contextlib
+class Lease:
+    check = staticmethod(lambda: 14.0)
+training.hold = lambda *_: contextlib.nullcontext(Lease)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.hostile
+def test_workers_of_a_launcher_that_is_stopped_write_a_checkpoint_and_end(data: Path, tmp_path: Path) -> None:
+    root = another_root(data, tmp_path)
+    with launcher_of(root, _SHORT_LEASE) as launcher:
+        try:
+            wait_for(lambda: checkpointed(root))
+            workers = workers_of(launcher.pid)
+            assert sorted(workers) == [0, 1]
+            launcher.send_signal(signal.SIGSTOP)
+            # Zombies, until their parent goes on.
+            states = [Path(f"/proc/{pid}/stat") for pid in workers.values()]
+            wait_for(lambda: all(state.read_text().rpartition(")")[2].split()[0] == "Z" for state in states), 40.0)
+            launcher.send_signal(signal.SIGCONT)
+            _, errors = launcher.communicate(timeout=60.0)
+        finally:
+            launcher.kill()
+    last = checkpointed(root)
+    assert last is not None
+    assert f"stopped by SIGTERM, after checkpoint {last.checkpoint}; gave up after 0 restarts" in errors
 
 
 def lone_worker(data: Path, training_id: str, tmp_path: Path, output: Path, **changes: object) -> subprocess.Popen:

@@ -70,6 +70,19 @@ def test_a_run_changes_of_a_profile_what_it_names() -> None:
         ({"node_selector": {"spot": True}}, "train_node_selector: spot must be text in quotes, got True"),
         ({"tolerations": [{"name": "spot"}]}, "train_tolerations must be objects of effect, key, "),
         ({"tolerations": ["spot"]}, "train_tolerations must be objects of .* got 'spot'"),
+        ({"tolerations": [{"operator": "Exists"}]}, "each must name the key of a taint, got .* tolerates every taint"),
+        (
+            {"tolerations": [{"key": "", "operator": "Exists"}]},
+            "each must name .* got .*; name the key",
+        ),
+        (
+            {"tolerations": [{"key": "node-role.kubernetes.io/control-plane", "operator": "Exists"}]},
+            "got node-role.kubernetes.io/control-plane, whose nodes run the cluster itself; leave it out",
+        ),
+        (
+            {"node_selector": {"node-role.kubernetes.io/master": ""}},
+            "got node-role.kubernetes.io/master, whose nodes run the cluster itself; select another label",
+        ),
         ({"cpu": "two"}, 'train_cpu must be a Kubernetes quantity such as "500m" or "2", got \'two\''),
         ({"cpu": "0"}, "train_cpu must be a Kubernetes quantity"),
         ({"memory": "8 GB"}, "train_memory must be a Kubernetes quantity such as \"8Gi\", got '8 GB'"),
@@ -85,7 +98,11 @@ def test_what_is_no_pool_is_refused_by_name(changes: dict[str, Any], message: st
     ("changes", "num_workers", "message"),
     [
         ({"profile": "gke-tpu-v5e"}, 2, "supports one TPU host, got train_num_workers=2; set it to 1, or use GPUs"),
-        ({"profile": "gke-tpu-v5e", "accelerator_count": "8"}, 1, "must be 4, the chips of TPU topology 2x2 .* got 8"),
+        (
+            {"profile": "gke-tpu-v5e", "accelerator_count": "8"},
+            1,
+            "must be 4, the number of chips in .* 2x2 .* got 8",
+        ),
         (
             {"profile": "gke-tpu-v5e", "node_selector": {"cloud.google.com/gke-tpu-topology": "two"}},
             1,
@@ -105,6 +122,29 @@ def test_what_no_worker_can_train_on_is_refused(changes: dict[str, Any], num_wor
 def test_quantities_are_read_as_kubernetes_reads_them(text: str, value: float) -> None:
     assert in_cores(text) == value
     assert in_bytes(text) == int(value)
+
+
+CLAIM = {"name": "data", "persistentVolumeClaim": {"claimName": "agrivision-data"}}
+
+
+@pytest.mark.parametrize(
+    ("volume", "got"),
+    [
+        (
+            {"name": "node", "hostPath": {"path": "/"}},
+            "'node' .* must be a persistentVolumeClaim.* got hostPath;",
+        ),
+        ({"name": "keys", "secret": {"secretName": "keys"}}, "volume 'keys' .* got secret;"),
+        ({"name": "token", "projected": {"sources": []}}, "volume 'token' .* got projected;"),
+        ({"name": "cloud", "csi": {"driver": "x"}}, "volume 'cloud' .* got csi;"),
+        ({**CLAIM, "hostPath": {"path": "/"}}, "volume 'data' .* got hostPath, persistentVolumeClaim;"),
+        ({"name": "none"}, "volume 'none' .* got nothing; mount a claim"),
+    ],
+)
+def test_workers_mount_claims_and_nothing_else_of_the_step_s(volume: dict[str, Any], got: str) -> None:
+    assert task_settings(Task(volumes=[CLAIM]), PoolSettings()).volumes == (CLAIM,)
+    with pytest.raises(SettingsError, match=got):
+        task_settings(Task(volumes=[CLAIM, volume]), PoolSettings())
 
 
 def test_the_task_s_own_settings_win_and_the_launcher_s_are_kept_from_the_workers() -> None:

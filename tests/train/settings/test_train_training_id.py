@@ -19,6 +19,7 @@ CHANGES_THE_NAME = {
     "agrivision.py": True,
     "ordered_map.py": True,
     "environment.py": False,
+    "printable.py": False,
     "report.py": False,
     "contracts/dataset.py": False,
     "dataset/field_table.py": False,

@@ -2,11 +2,13 @@
 
 A synchronous worker cannot continue without its peers, so when one dies or freezes, all are ended and restarted from
 the last checkpoint. Each worker's standard input is a pipe that only this process holds open: however this process
-dies, its workers see the end of the pipe and end too.
+dies, its workers see the end of the pipe and end too. A process that is stopped, or hangs, keeps its pipes open; so
+every second this one tells its workers how long they may go on without it (see peers/lifeline.py).
 """
 
 import contextlib
 import functools
+import math
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,8 +17,8 @@ from pathlib import Path
 import msgspec
 
 from components.errors import EXIT_DATA, EXIT_SETTINGS, AgrivisionError, DataError, SettingsError
+from components.private_network import PrivateNetwork
 from components.progress import StepLog
-from components.train.launch.local.private_network import PrivateNetwork
 from components.train.launch.local.process import WorkerProcess
 from components.train.launch.local.spawn import ProcessGang
 from components.train.settings.roles import tasks
@@ -25,6 +27,7 @@ from components.train.settings.train_settings import TrainSettings
 from components.train.settings.worker_spec import EXIT_DONE, WorkersFailed, WorkerSpec, blame
 
 _POLL_SECONDS = 0.1
+_TELL_SECONDS = 1.0
 _SETTLE_SECONDS = 2.0  # after one worker ends, for the others to write why they end
 _STOP_SECONDS = 20.0  # for a checkpoint after SIGTERM
 # A dedicated thread sends a worker's heartbeat, so this limit is independent of the length of a step; it allows for
@@ -38,7 +41,7 @@ def run_gang(
     settings: TrainSettings,
     work_dir: Path,
     log: StepLog,
-    check: Callable[[], None] = lambda: None,
+    check: Callable[[], float] = lambda: math.inf,
     network: PrivateNetwork | None = None,
 ) -> int:
     """Runs the workers to their end, restarting them from their checkpoint, and returns the number of restarts.
@@ -52,7 +55,8 @@ def run_gang(
       work_dir: Receives, for each attempt, `attempt-<a>-spec.json`, `attempt-<a>-worker-<w>.log` and, if it failed,
         `attempt-<a>-ended.json` with the workers' exit codes.
       log: The step's log.
-      check: Called continually; an AgrivisionError that it raises kills the workers.
+      check: Called continually; an AgrivisionError that it raises kills the workers. Returns the seconds for which they
+        may go on without this process.
       network: The network that the workers run in; None for this machine's.
 
     Raises:
@@ -102,7 +106,7 @@ def run_gang(
 
 def _wait(
     workers: list[WorkerProcess],
-    check: Callable[[], None],
+    check: Callable[[], float],
     replace: Callable[[WorkerProcess], WorkerProcess | None] | None,
 ) -> WorkerProcess | None:
     """Waits for the workers; returns None when all are done, or, soon after one fails, the one to blame.
@@ -113,15 +117,20 @@ def _wait(
       replace: Restarts a lost worker, or returns None to leave it out; None if training needs all workers.
     """
     deadline = None
+    told = -math.inf  # when the workers were last told how long they may go on
     while True:
         if replace is not None and deadline is None:
             _replace_lost(workers, replace)
         try:
-            check()
+            seconds = check()
         except AgrivisionError:
             for worker in workers:  # at once: they may no longer write to the training's folder
                 worker.process.kill()
             raise
+        if time.monotonic() - told > _TELL_SECONDS:
+            told = time.monotonic()
+            for worker in workers:
+                worker.tell(seconds)
         codes = [worker.process.poll() for worker in workers]
         # When the chief is done, so is the training; a worker that has just restarted may not know it.
         if all(code == EXIT_DONE for code in (codes if replace is None else codes[:1])):

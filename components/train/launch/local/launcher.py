@@ -1,4 +1,4 @@
-"""The train stage on one machine, with one process per worker."""
+"""The train step on one machine, with one process per worker."""
 
 import contextlib
 import os
@@ -7,10 +7,10 @@ from collections.abc import Callable
 import msgspec
 
 from components import environment, storage
+from components.private_network import NoPrivateNetwork, private_network
 from components.progress import StepLog
 from components.train.launch.launch_dir import LaunchDir
 from components.train.launch.local.gang import run_gang
-from components.train.launch.local.private_network import NoPrivateNetwork, private_network
 from components.train.settings.devices import find_devices
 from components.train.settings.worker_spec import WorkerSpec
 
@@ -22,7 +22,7 @@ class LocalProcesses:
         self.devices = find_devices()
         self.num_threads = _num_threads(num_workers)
 
-    def launch(self, spec: WorkerSpec, directory: LaunchDir, log: StepLog, check: Callable[[], None]) -> int:
+    def launch(self, spec: WorkerSpec, directory: LaunchDir, log: StepLog, check: Callable[[], float]) -> int:
         """See training.Launcher."""
 
         def make_spec(rendezvous: str) -> WorkerSpec:

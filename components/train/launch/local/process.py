@@ -1,6 +1,7 @@
 """One worker of a gang on this machine: its process, its output, its heartbeat, and how it ended."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import components
 from components import environment
-from components.train.launch.local.private_network import PrivateNetwork
+from components.private_network import PrivateNetwork
 from components.train.launch.worker_output import WorkerOutput
 
 _READ_SECONDS = 1.0  # for the last lines of a worker that has ended
@@ -67,6 +68,9 @@ class WorkerProcess:
             # Ctrl-C goes to the launcher alone, which then lets the workers write a checkpoint.
             start_new_session=True,
         )
+        assert self.process.stdin is not None
+        # Or a worker that is stopped, and reads nothing, would stop this process, too, once the pipe is full.
+        os.set_blocking(self.process.stdin.fileno(), False)
         self._reader = threading.Thread(target=self._follow, args=(log_path,), name=f"output of {name}", daemon=True)
         self._reader.start()
 
@@ -86,6 +90,12 @@ class WorkerProcess:
         if stamp != self._stamp:
             self._stamp, self._seen = stamp, time.monotonic()
         return time.monotonic() - self._seen
+
+    def tell(self, seconds: float) -> None:
+        """Tells the process for how many seconds it may go on if it hears nothing more; may be infinite."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError):  # it has ended, or is stopped
+            os.write(self.process.stdin.fileno(), f"{seconds:.0f}\n".encode())
 
     def forgive(self) -> None:
         """Restarts the count of silent seconds, because it was the launcher that slept."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from components.train.launch.local.private_network import PrivateNetwork
+from components.private_network import PrivateNetwork
 from components.train.launch.local.process import WorkerProcess
 from components.train.settings.roles import make_tf_config, task_name
 from components.train.settings.worker_spec import WorkerSpec
@@ -50,7 +50,7 @@ class ProcessGang:
         spec_path = work_dir / f"attempt-{attempt}-spec.json"
         spec = make_spec(rendezvous if len(tasks) > 1 else "")
         msgspec.structs.replace(spec, nonce=secrets.token_hex()).write(spec_path)
-        spec_path.chmod(0o600)  # who knows the nonce may pass for a worker
+        spec_path.chmod(0o600)  # anyone who knows the nonce can pass for a worker
         return cls(tasks, addresses, spec_path, str(work_dir / f"attempt-{attempt}"), temporary, network)
 
     def start(self) -> list[WorkerProcess]:

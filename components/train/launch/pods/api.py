@@ -21,6 +21,7 @@ _COLLECTIONS = {
     "event": "/api/v1/namespaces/{}/events",
     "job": "/apis/batch/v1/namespaces/{}/jobs",
     "jobset": "/apis/jobset.x-k8s.io/v1alpha2/namespaces/{}/jobsets",
+    "networkpolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
     "pod": "/api/v1/namespaces/{}/pods",
     "service": "/api/v1/namespaces/{}/services",
 }

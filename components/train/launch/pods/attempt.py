@@ -1,5 +1,6 @@
 """One attempt to train with pods: creates or finds its Job, watches it by polling, and removes it."""
 
+import contextlib
 import functools
 import random
 import time
@@ -16,6 +17,7 @@ from components.train.launch.pods.cause_of_end import Ending, find_cause
 from components.train.launch.pods.deadline import Deadline
 from components.train.launch.pods.job import JOB, PodGang, render, render_service
 from components.train.launch.pods.log_stream import LogStream
+from components.train.launch.pods.network_policy import owned_by, render_policy
 from components.train.launch.pods.pod_template import CONTAINER, GRACE_SECONDS
 from components.train.launch.pods.pod_waits import Limits, PodWaits, last_warning
 from components.train.launch.worker_output import WorkerOutput
@@ -25,6 +27,7 @@ _POLL_SECONDS = 1.5
 _SETTLE_SECONDS = 4.0  # after one worker ends, for the others to write why they end
 _LOG_SECONDS = 5.0  # to read the end of a log
 _GONE_SECONDS = GRACE_SECONDS + 40.0  # from deleting a Job to the end of its pods
+_POLICY_SECONDS = 60.0  # that a change of the policy's owner is tried for
 _KEPT_LOG_LINES = 20_000
 
 
@@ -45,11 +48,20 @@ class Attempt:
         self._present: set[int] = set()
         self._deleted: set[int] = set()  # pods whose deletion was seen before anything had failed
 
+    def protect(self) -> None:
+        """Creates the network policy of pods that do not exist yet; who may not create it gets no pods."""
+        self._create("networkpolicy", render_policy(self.gang))
+
     def create(self) -> None:
         """Creates the Job and its Service, or finds those that an earlier request or launch created."""
         made = self._create(self.gang.api, render(self.gang))
+        self._own_policy(made["metadata"]["uid"])
         if self.gang.api == JOB:
             self._create("service", render_service(self.gang, made["metadata"]["uid"]))
+
+    def _own_policy(self, uid: str) -> None:
+        gang = self.gang
+        self._api.patch("networkpolicy", gang.namespace, gang.name, owned_by(gang, uid), _POLICY_SECONDS)
 
     def _create(self, kind: str, rendered: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -59,7 +71,7 @@ class Attempt:
                 raise
             return self._api.get(kind, self.gang.namespace, self.gang.name).body
 
-    def wait(self, check: Callable[[], None]) -> Ending | None:
+    def wait(self, check: Callable[[], object]) -> Ending | None:
         """Waits for the pods; returns None when all are done, or the root cause when one has failed.
 
         Args:
@@ -126,7 +138,7 @@ class Attempt:
             pod_status.phase(pod) == "Failed" for pod in self._seen.values()
         )
 
-    def _settle(self, job: pod_status.Object, check: Callable[[], None]) -> pod_status.Object:
+    def _settle(self, job: pod_status.Object, check: Callable[[], object]) -> pod_status.Object:
         """Waits a little for the other pods to end too, and returns the Job's state after that."""
         deadline = time.monotonic() + _SETTLE_SECONDS
         while time.monotonic() < deadline and not all(pod_status.has_ended(pod) for pod in self._seen.values()):
@@ -181,10 +193,15 @@ class Attempt:
             self._log.line(f"cannot keep {path.name}: {error.strerror}")
 
     def remove(self) -> None:
-        """Deletes the Job and its Service, and waits until its pods have ended and can write nothing more."""
+        """Deletes the Job and its Service, and waits until its pods have ended and can write nothing more.
+
+        Their network policy goes last: pods outlive their Job by seconds, with which Kubernetes would delete it.
+        """
         gang = self.gang
         if self._stream is not None:
             self._stream.close(0.0)
+        with contextlib.suppress(Refused):  # there is none, or not any more
+            self._own_policy("")
         self._api.delete(gang.api, gang.namespace, gang.name)
         if gang.api == JOB:
             self._api.delete("service", gang.namespace, gang.name)
@@ -194,3 +211,5 @@ class Attempt:
         if left:
             names = ", ".join(pod["metadata"]["name"] for pod in left)
             self._log.line(f"{names} did not end within {_GONE_SECONDS:.0f} s; the node may be lost")
+            return
+        self._api.delete("networkpolicy", gang.namespace, gang.name)

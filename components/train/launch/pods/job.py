@@ -1,5 +1,7 @@
 """Renders the Kubernetes objects of a gang of workers, with pure functions: a headless Service and an Indexed Job.
 
+Their network policy stands in network_policy.py.
+
 Workers that train in lockstep live and die together, so a Job is one attempt: nothing in it is retried, and the next
 attempt is another Job. A Job has a deadline that its launcher keeps extending: if the launcher dies, for whatever
 reason, nothing keeps running.
@@ -19,6 +21,7 @@ APIS = (JOB, JOBSET)
 DIGEST = "agrivision/spec-sha256"
 ATTEMPT = "agrivision/attempt"
 TRAINING = "app.kubernetes.io/instance"
+COMPONENT = "app.kubernetes.io/component"
 QUEUE = "kueue.x-k8s.io/queue-name"
 TENSORFLOW_PORT, RENDEZVOUS_PORT = 2222, 2223
 # A worker outlives its launcher by this, plus the grace period after SIGTERM, plus the controller's delay.
@@ -58,6 +61,16 @@ class PodGang:
         return f"{self.training}-{self.attempt}"
 
     @property
+    def kind(self) -> str:
+        """Kind of that object."""
+        return "Job" if self.api == JOB else "JobSet"
+
+    @property
+    def api_version(self) -> str:
+        """API version of that object."""
+        return "batch/v1" if self.api == JOB else "jobset.x-k8s.io/v1alpha2"
+
+    @property
     def job_name(self) -> str:
         """Name of the Job that the pods belong to."""
         return self.name if self.api == JOB else f"{self.name}-{_REPLICATED_JOB}-0"
@@ -80,7 +93,7 @@ class PodGang:
         """Labels by which the gang's objects are found."""
         return {
             "app.kubernetes.io/name": "agrivision",
-            "app.kubernetes.io/component": "train-worker",
+            COMPONENT: "train-worker",
             "app.kubernetes.io/managed-by": "agrivision-train",
             TRAINING: self.training,
             ATTEMPT: str(self.attempt),
@@ -107,7 +120,7 @@ def render(gang: PodGang) -> dict[str, Any]:
 
 def render_service(gang: PodGang, job_uid: str) -> dict[str, Any]:
     """Renders the headless Service that gives the pods their host names; a JobSet creates its own."""
-    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": gang.name, "uid": job_uid}
+    owner = {"apiVersion": gang.api_version, "kind": gang.kind, "name": gang.name, "uid": job_uid}
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -166,8 +179,8 @@ def _job_spec(gang: PodGang) -> dict[str, Any]:
 
 def _job(gang: PodGang) -> dict[str, Any]:
     return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
+        "apiVersion": gang.api_version,
+        "kind": gang.kind,
         "metadata": _metadata(gang),
         "spec": {**_job_spec(gang), "ttlSecondsAfterFinished": _KEPT_SECONDS, **_suspended(gang)},
     }
@@ -175,8 +188,8 @@ def _job(gang: PodGang) -> dict[str, Any]:
 
 def _jobset(gang: PodGang) -> dict[str, Any]:
     return {
-        "apiVersion": "jobset.x-k8s.io/v1alpha2",
-        "kind": "JobSet",
+        "apiVersion": gang.api_version,
+        "kind": gang.kind,
         "metadata": _metadata(gang),
         "spec": {
             "network": {"enableDNSHostnames": True, "publishNotReadyAddresses": True, "subdomain": gang.name},

@@ -71,7 +71,7 @@ class WorkerPods:
         )
         self.num_threads = max(1, int(in_cores(pool.cpu)))
 
-    def launch(self, spec: WorkerSpec, directory: LaunchDir, log: StepLog, check: Callable[[], None]) -> int:
+    def launch(self, spec: WorkerSpec, directory: LaunchDir, log: StepLog, check: Callable[[], object]) -> int:
         """See training.Launcher."""
         spec = self._with_shared_manifest(spec)
         training = self._gang_of(spec)
@@ -82,6 +82,7 @@ class WorkerPods:
         while True:
             number = first + num_restarts + num_disruptions
             attempt = self._prepare(training, spec, number, directory, log)
+            attempt.protect()
             with _removed(attempt, log):
                 attempt.create()
                 ending = attempt.wait(check)
@@ -102,7 +103,7 @@ class WorkerPods:
                 log.line(f"{what}; restart {num_restarts} of {max_restarts}, from the last checkpoint")
 
     def exposure(self, data_root: str) -> str:
-        """See training.Launcher; network policies keep strangers from pods."""
+        """See training.Launcher; a network policy of their own keeps strangers from the pods."""
         return ""
 
     def _with_shared_manifest(self, spec: WorkerSpec) -> WorkerSpec:

@@ -9,6 +9,9 @@ from components.train.settings.node_pools import Pool
 CONTAINER = "worker"
 GRACE_SECONDS = 20  # from SIGTERM to SIGKILL, for a checkpoint
 _USER = 10001
+_TMP = "8Gi"  # weights of a backbone and event files, before they are stored
+# What a pod writes to its node's disk, /tmp and logs: beyond the limit it is evicted, and the node keeps its room.
+_DISK, _MOST_DISK = "1Gi", "10Gi"
 _HEARTBEAT = "/tmp/heartbeat"
 _SILENT_SECONDS = 30
 _PROBE_SECONDS = 10
@@ -41,7 +44,7 @@ def pod_template(pod: WorkerPod, subdomain: str, labels: Mapping[str, str]) -> d
       labels: Labels of the pods.
     """
     pool = pod.pool
-    volumes, mounts = [{"name": "tmp", "emptyDir": {}}], [{"name": "tmp", "mountPath": "/tmp"}]
+    volumes, mounts = [{"name": "tmp", "emptyDir": {"sizeLimit": _TMP}}], [{"name": "tmp", "mountPath": "/tmp"}]
     if pool.shared_memory:
         volumes.append({"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": pool.shared_memory}})
         mounts.append({"name": "shared-memory", "mountPath": "/dev/shm"})
@@ -102,8 +105,8 @@ def _resources(pool: Pool) -> dict[str, Any]:
     accelerators = {pool.accelerator_type: str(pool.accelerator_count)} if pool.accelerator_type else {}
     # No CPU limit: any pod may use idle cores.
     return {
-        "requests": {"cpu": pool.cpu, "memory": pool.memory, **accelerators},
-        "limits": {"memory": pool.memory, **accelerators},
+        "requests": {"cpu": pool.cpu, "memory": pool.memory, "ephemeral-storage": _DISK, **accelerators},
+        "limits": {"memory": pool.memory, "ephemeral-storage": _MOST_DISK, **accelerators},
     }
 
 

@@ -1,4 +1,4 @@
-"""The train stage on a cluster, with one pod per worker; the step's own pod only starts and watches them."""
+"""The train step on a cluster, with one pod per worker; the step's own pod only starts and watches them."""
 
 import dataclasses
 

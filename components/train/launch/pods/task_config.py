@@ -47,7 +47,7 @@ def task_settings(task: TaskConfig, settings: PoolSettings) -> TaskSettings:
     """Returns the settings of the workers' pods: the run's pool, overridden by the settings of its task.
 
     Raises:
-      SettingsError: If a setting of the task is invalid.
+      SettingsError: If a setting of the task is invalid, or one of its volumes is anything but a claim.
     """
     resources = task.resources or {}
     requests, limits = dict(resources.get("requests") or {}), dict(resources.get("limits") or {})
@@ -69,9 +69,19 @@ def task_settings(task: TaskConfig, settings: PoolSettings) -> TaskSettings:
     return TaskSettings(
         pool,
         env=tuple(each for each in task.env or () if not each["name"].startswith(_CLUSTER_SETTINGS)),
-        volumes=tuple(task.volumes or ()),
+        volumes=tuple(map(_claim, task.volumes or ())),
         volume_mounts=tuple(task.volume_mounts or ()),
     )
+
+
+def _claim(volume: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns a volume that workers may mount: of a claim, and not of a node's folder or a secret of the step."""
+    if (kinds := sorted(volume.keys() - {"name"})) != ["persistentVolumeClaim"]:
+        raise SettingsError(
+            f"volume {volume.get('name', '')!r} of the train step must be a persistentVolumeClaim, since workers mount "
+            f"it too, got {', '.join(kinds) or 'nothing'}; mount a claim (agrivision submit --volume-claim)"
+        )
+    return volume
 
 
 def check_reach(data_root: str, settings: TaskSettings) -> None:

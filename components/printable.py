@@ -1,0 +1,31 @@
+"""Escapes what is not printable in text that comes from data, such as the names of tiles and classes.
+
+A file name may hold anything: sequences that clear a terminal or rename its window, a newline that starts a line of its
+own in a log, characters that reverse what follows, halves of characters that cannot be printed at all. Each channel
+escapes once, where text leaves the program: the steps' log, the terminal, the pages. Files for programs, such as
+summary.json, keep the text as it is.
+"""
+
+import re
+import unicodedata
+
+# Controls, invisible and directional formats, halves of pairs, private use, nothing yet; line and paragraph separators.
+_NOT_PRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_JOINERS = "\u200c\u200d"  # invisible, but Persian and the scripts of India are misspelt without them
+_PLAIN = re.compile(r"[ -~]*")
+
+
+def printable(text: str) -> str:
+    r"""Returns the text with each character that is not printable as its escape, e.g. `\x1b`, `\n`, `\u202e`.
+
+    Letters, digits, marks and signs of any script stay as they are.
+    """
+    if _PLAIN.fullmatch(text):
+        return text
+    return "".join(_shown(character) for character in text)
+
+
+def _shown(character: str) -> str:
+    if character in _JOINERS or unicodedata.category(character) not in _NOT_PRINTABLE:
+        return character
+    return character.encode("unicode_escape").decode("ascii")

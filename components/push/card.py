@@ -1,0 +1,56 @@
+"""The card of a model as it is pushed, and its version. Imports no TensorFlow."""
+
+import hashlib
+import json
+
+from components.agrivision import RGB_BANDS
+from components.contracts import Evaluation, ModelCard, TrainingReceipt
+
+
+def model_card(receipt: TrainingReceipt, evaluation: Evaluation, content_sha256: str) -> ModelCard:
+    """Returns the card of an evaluated model; its version is a hash of weights, graph, settings and thresholds.
+
+    Args:
+      content_sha256: Of the exported model, from serving.content_digest. The files' own sha256 differ from one export
+        of equal weights to the next, so no version follows from them.
+    """
+    behaviour = {
+        "content": content_sha256,
+        "training_id": receipt.training_id,
+        "manifest_sha256": receipt.manifest_sha256,
+        "backbone": receipt.backbone,
+        "label_mode": receipt.label_mode,
+        "classes": receipt.classes,
+        "bands": receipt.bands,
+        "image_size_px": receipt.image_size_px,
+        "thresholds": evaluation.thresholds,
+        "config": receipt.config,
+    }
+    version = hashlib.sha256(json.dumps(behaviour, sort_keys=True).encode()).hexdigest()[:12]
+    images = "rgb" if is_rgb_only(receipt.bands) else "rgb, nir"
+    returns = "probabilities float32 [N, C], predicted bool [N, C], class_names string [N, C]"
+    return ModelCard(
+        version=version,
+        training_id=receipt.training_id,
+        manifest_sha256=receipt.manifest_sha256,
+        backbone=receipt.backbone,
+        label_mode=receipt.label_mode,
+        classes=receipt.classes,
+        bands=receipt.bands,
+        image_size_px=receipt.image_size_px,
+        thresholds=evaluation.thresholds,
+        config=receipt.config,
+        scores=evaluation.candidate,
+        num_test_tiles=evaluation.num_test_tiles,
+        usage={
+            "serving_default": f"{images}: JPEG or PNG bytes of N tiles of any size, string [N]; every pixel counts. "
+            f"Returns {returns}.",
+            "masked": f"{images} and valid_mask: PNG bytes, 255 where a pixel counts, empty if all do, string [N]. "
+            "Answers as it was scored.",
+        },
+    )
+
+
+def is_rgb_only(bands: tuple[str, ...]) -> bool:
+    """Tells whether a model takes no NIR."""
+    return len(bands) == len(RGB_BANDS)

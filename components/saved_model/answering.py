@@ -1,0 +1,104 @@
+"""Runs a model: `python -m components.saved_model.answering FOLDER` answers what asking.py asks, with TensorFlow.
+
+The process holds no secrets, see confined.py. It loads the model only if its graph may be loaded, see allowed_ops.py,
+and, like a model server, with TensorFlow and none of the code that made the model.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from components.errors import DataError
+from components.saved_model.allowed_ops import read_graph
+from components.saved_model.confined import give_up_files
+from components.saved_model.messages import LARGEST_REQUEST_BYTES, Array, Reply, Request, receive, send
+
+MODEL = "model"  # the model's place in the folder
+TRAINED = "predict_encoded"  # the function of an exported training; a served model has signatures
+_TRAINED_ARGUMENTS = ("rgb", "nir", "valid_mask")
+_TRAINED_RESULT = "probabilities"
+_MOST_ERROR_CHARACTERS = 500
+
+
+def answer_requests(folder: Path, requests: IO[bytes], replies: IO[bytes]) -> None:
+    """Loads the model in `folder`/model, says so, and answers each request until there are no more."""
+    try:
+        functions = _load(folder / MODEL)
+    # Whatever a damaged model does to TensorFlow: OSError, ValueError, KeyError, DecodeError, or one of its own.
+    except Exception as error:
+        send(replies, Reply(error=one_line(error)))
+        return
+    send(replies, Reply(arguments={name: arguments for name, (_, arguments) in functions.items()}))
+    while (request := receive(requests, Request, LARGEST_REQUEST_BYTES)) is not None:
+        try:
+            send(replies, Reply(results=_answer(functions, request)))
+        except Exception as error:
+            send(replies, Reply(error=one_line(error)))
+
+
+def load_checked(folder: Path) -> Any:
+    """Loads a SavedModel whose graph may be loaded.
+
+    Raises:
+      DataError: if it may not; TensorFlow raises others for a model that is damaged.
+    """
+    import tensorflow as tf
+
+    read_graph(folder)
+    return tf.saved_model.load(os.fspath(folder))
+
+
+def _load(folder: Path) -> dict[str, tuple[Callable[..., Any], tuple[str, ...]]]:
+    model = load_checked(folder)
+    functions: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {}
+    for name, signature in model.signatures.items():
+        functions[name] = (signature, tuple(sorted(signature.structured_input_signature[1])))
+    if hasattr(model, TRAINED):
+
+        def trained(rgb: Any, nir: Any, valid_mask: Any) -> dict[str, Any]:
+            return {_TRAINED_RESULT: model.predict_encoded(rgb, nir, valid_mask)}
+
+        functions[TRAINED] = (trained, _TRAINED_ARGUMENTS)
+    # The functions alone do not keep the variables alive.
+    functions[""] = (lambda: model, ())
+    return functions
+
+
+def _answer(functions: dict[str, tuple[Callable[..., Any], tuple[str, ...]]], request: Request) -> dict[str, Array]:
+    import tensorflow as tf
+
+    function, arguments = functions[request.function]
+    images = {name: tf.constant(list(request.images[name]), tf.string) for name in arguments}
+    return {name: _array(tensor) for name, tensor in function(**images).items()}
+
+
+def _array(tensor: Any) -> Array:
+    values = tensor.numpy()
+    if values.dtype == object:
+        return Array(values.shape, "text", text=tuple(values.ravel().tolist()))
+    return Array(values.shape, values.dtype.name, values.tobytes())
+
+
+def one_line(error: Exception) -> str:
+    """Returns what an error says in one line of printable text."""
+    text = str(error) if isinstance(error, DataError) else f"{type(error).__name__}: {error}"
+    # Text of the model's own is in here; the one who asked shows it.
+    lines = text.strip().splitlines() or [type(error).__name__]
+    return "".join(char if char.isprintable() else "?" for char in lines[0])[:_MOST_ERROR_CHARACTERS]
+
+
+def main() -> None:
+    """Answers on standard output, which nothing else can write to."""
+    folder = Path(sys.argv[1])
+    give_up_files(folder)
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library or an operation prints
+    # A server has no Keras, and importing it takes half the time that this process does.
+    sys.modules["keras"] = None  # type: ignore[assignment]
+    answer_requests(folder, sys.stdin.buffer, replies)
+
+
+if __name__ == "__main__":
+    main()

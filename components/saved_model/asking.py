@@ -1,0 +1,155 @@
+"""Asks a model for its answers, in a process of its own that holds no secrets. Imports no TensorFlow."""
+
+import contextlib
+import dataclasses
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.errors import DataError
+from components.saved_model import answering
+from components.saved_model.answering import MODEL, TRAINED
+from components.saved_model.confined import confined_process
+from components.saved_model.files import verified_copy
+from components.saved_model.messages import LARGEST_REPLY_BYTES, Reply, Request, receive, send
+
+_LIMIT_SECONDS = 900.0  # for loading a model, or for a batch; the largest backbone takes one minute on two busy cores
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelProcess:
+    """The process that runs a model, and how to end it."""
+
+    requests: IO[bytes]
+    replies: IO[bytes]
+    kill: Callable[[], None]
+
+
+class CannotAnswer(DataError):
+    """The model is loaded and refuses this batch, such as one with a damaged image; it may answer another."""
+
+
+class AskedModel:
+    """A model in another process, which loads it while this one does something else."""
+
+    def __init__(self, process: ModelProcess, uri: str) -> None:
+        self._process, self._uri = process, uri
+        self._arguments: dict[str, tuple[str, ...]] | None = None
+
+    def arguments(self, function: str) -> tuple[str, ...]:
+        """Returns the names of a function's arguments.
+
+        Raises:
+          DataError: if the model cannot be loaded, or has no such function.
+        """
+        if self._arguments is None:
+            reply = self._exchange(None)
+            if reply.error:
+                raise DataError(f"cannot load the SavedModel at {self._uri!r}: {reply.error}")
+            self._arguments = reply.arguments
+        if function not in self._arguments:
+            kind = "function" if function == TRAINED else "signature"
+            raise DataError(f"the SavedModel at {self._uri!r} has no {kind} {function!r}")
+        return self._arguments[function]
+
+    def ask(self, function: str, images: Mapping[str, Sequence[bytes]]) -> dict[str, NDArray[np.generic]]:
+        """Returns what a function says of N tiles, by the name of the result.
+
+        Args:
+          function: answering.TRAINED, or a signature of a served model.
+          images: Image files by argument, N each; those that the function does not take are left out.
+
+        Raises:
+          CannotAnswer: if the model refuses these images.
+          DataError: if the model cannot be loaded, has no such function, or breaks down.
+        """
+        needed = self.arguments(function)
+        if missing := [name for name in needed if name not in images]:
+            raise DataError(f"the SavedModel at {self._uri!r} asks for {', '.join(missing)}, which no tile has")
+        reply = self._exchange(Request(function, {name: tuple(images[name]) for name in needed}))
+        if reply.error:
+            raise CannotAnswer(reply.error)
+        try:
+            return {name: array.values() for name, array in reply.results.items()}
+        except ValueError as error:
+            raise self._broken(f"its answer is {error}") from error
+
+    def probabilities(
+        self, function: str, images: Mapping[str, Sequence[bytes]], num_classes: int
+    ) -> NDArray[np.float32]:
+        """Returns the probabilities that a function gives, float32 [N, C]; see ask.
+
+        Raises:
+          DataError: additionally, if they are not of this shape.
+        """
+        return as_probabilities(self.ask(function, images), len(images["rgb"]), num_classes, self._uri)
+
+    def _exchange(self, request: Request | None) -> Reply:
+        stopped: list[str] = []
+
+        def stop() -> None:
+            stopped.append(f"it did not answer within {_LIMIT_SECONDS:.0f} s")
+            self._process.kill()
+
+        timer = threading.Timer(_LIMIT_SECONDS, stop)
+        timer.daemon = True
+        timer.start()
+        try:
+            if request is not None:
+                send(self._process.requests, request)
+            reply = receive(self._process.replies, Reply, LARGEST_REPLY_BYTES)
+        except OSError as error:
+            raise self._broken(stopped[0] if stopped else "its process has ended") from error
+        except ValueError as error:
+            raise self._broken(f"it sent {error}") from error
+        finally:
+            timer.cancel()
+        if reply is None:
+            raise self._broken(stopped[0] if stopped else "its process has ended, perhaps for want of memory")
+        return reply
+
+    def _broken(self, why: str) -> DataError:
+        return DataError(f"the SavedModel at {self._uri!r} breaks down: {why}")
+
+
+def as_probabilities(
+    results: Mapping[str, NDArray[np.generic]], num_tiles: int, num_classes: int, uri: str
+) -> NDArray[np.float32]:
+    """Returns the probabilities among a model's results, float32 [N, C].
+
+    Raises:
+      DataError: if they are not of this shape.
+    """
+    found = results.get("probabilities")
+    if found is None or found.dtype != np.float32 or found.shape != (num_tiles, num_classes):
+        what = "nothing" if found is None else f"{found.dtype} {list(found.shape)}"
+        raise DataError(f"the SavedModel at {uri!r} must answer float32 [{num_tiles}, {num_classes}], got {what}")
+    return found.astype(np.float32, copy=False)
+
+
+@contextlib.contextmanager
+def asked_model(uri: str, files: Mapping[str, str], beside: str = "") -> Iterator[AskedModel]:
+    """Yields the SavedModel in a folder or on a bucket, ready to be asked; see verified_copy for the arguments.
+
+    Raises:
+      DataError: if a file is missing, or not as it was when `files` was made.
+    """
+    with tempfile.TemporaryDirectory(prefix="agrivision-model-") as temporary:
+        folder = Path(temporary).resolve()
+        verified_copy(uri, files, folder / MODEL, beside)
+        with _model_process(folder) as process:
+            yield AskedModel(process, uri)
+
+
+@contextlib.contextmanager
+def _model_process(folder: Path) -> Iterator[ModelProcess]:
+    with confined_process(answering.__name__, [os.fspath(folder)], folder) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield ModelProcess(process.stdin, process.stdout, process.kill)

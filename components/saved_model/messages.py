@@ -1,0 +1,82 @@
+"""What a process that asks a model and the process that runs it send each other: a length, then a message of it."""
+
+from typing import IO, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+_LENGTH_BYTES = 4
+LARGEST_REQUEST_BYTES = 1 << 30  # a batch of 32 tiles has some 6 MB
+LARGEST_REPLY_BYTES = 16 << 20  # by the process that is not trusted
+_KINDS = {"float32": np.float32, "bool": np.bool_}
+
+
+class Array(msgspec.Struct, frozen=True):
+    """An array; `text` instead of `content` if it holds text."""
+
+    shape: tuple[int, ...]
+    kind: str
+    content: bytes = b""
+    text: tuple[bytes, ...] = ()
+
+    def values(self) -> NDArray[np.generic]:
+        """Returns the array.
+
+        Raises:
+          ValueError: if its content does not have the size of its shape, or it is of another kind.
+        """
+        if self.kind == "text":
+            # As objects: an array of bytes would give every text the room of the longest.
+            return np.array(self.text, object).reshape(self.shape)
+        if self.kind not in _KINDS:
+            raise ValueError(f"an array of the kind {self.kind!r}")
+        return np.frombuffer(self.content, _KINDS[self.kind]).reshape(self.shape)
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A batch of N tiles for one function of the model: image files by the name of its argument, N each."""
+
+    function: str
+    images: dict[str, tuple[bytes, ...]]
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What the function returned, by name; or why it did not. The first reply is about loading the model.
+
+    Attributes:
+      arguments: In the first reply, the names of each function's arguments.
+    """
+
+    error: str = ""
+    results: dict[str, Array] = {}
+    arguments: dict[str, tuple[str, ...]] = {}
+
+
+_T = TypeVar("_T")
+
+
+def send(pipe: IO[bytes], message: msgspec.Struct) -> None:
+    """Writes a message."""
+    content = msgspec.msgpack.encode(message)
+    pipe.write(len(content).to_bytes(_LENGTH_BYTES, "big"))
+    pipe.write(content)
+    pipe.flush()
+
+
+def receive(pipe: IO[bytes], kind: type[_T], most_bytes: int) -> _T | None:
+    """Returns the next message, or None if the other side has ended.
+
+    Raises:
+      ValueError: if it is no such message, or longer than `most_bytes`.
+    """
+    length = int.from_bytes(pipe.read(_LENGTH_BYTES), "big")
+    if length > most_bytes:
+        raise ValueError(f"a message of {length:,} bytes")
+    content = pipe.read(length)
+    if not length or len(content) < length:
+        return None
+    try:
+        return msgspec.msgpack.decode(content, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ValueError(str(error)) from error

@@ -1,0 +1,15 @@
+"""Writes text to the terminal. What is in it from data, such as a class's name, cannot steer the terminal."""
+
+import typer
+
+from components.printable import printable
+
+
+def say(text: str, *, error: bool = False) -> None:
+    """Writes a text of one or more lines, each escaped where it is not printable.
+
+    Args:
+      text: The lines; a name in it that may hold a newline must be escaped by itself before.
+      error: Whether to write to standard error.
+    """
+    typer.echo("\n".join(printable(line) for line in text.split("\n")), err=error)

@@ -1,0 +1,121 @@
+"""A shard in a tampered data bucket: a hostile image in a record whose checksums and sizes are right."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hostile_images import header, of_zeros, png
+from sharded import small_dataset
+from small_source import CLASSES, SIZE_PX
+
+from components.agrivision import BANDS
+from components.contracts import Manifest
+from components.errors import DataError
+from components.evaluate.examples import read_thumbnails
+from components.evaluate.predictions import predict_split
+from components.progress import StepLog
+from components.records import tfrecords
+from components.records.record_file import RecordWriter, read_records
+from components.records.tile_record import deserialize, serialize
+from components.train.input.reader import Reader
+from components.train.input.shard_index import index_split
+
+pytestmark = pytest.mark.hostile
+
+RECORD, IN_SHARD = 3, 1  # the same one: counted over the split, and within its shard
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest]:
+    data_root, _, manifest = small_dataset(tmp_path_factory.mktemp("dataset"))
+    return data_root, manifest
+
+
+def reader(data_root: Path, manifest: Manifest) -> Reader:
+    index = index_split(str(data_root), manifest.splits["test"], len(CLASSES), single_label=False)
+    return Reader(index=index, bands=BANDS, num_classes=len(CLASSES), image_size_px=SIZE_PX, ratio=1)
+
+
+def by_training(data_root: Path, manifest: Manifest) -> None:
+    list(reader(data_root, manifest).batches(np.arange(6).reshape(1, 6)))
+
+
+def by_parameter_servers(data_root: Path, manifest: Manifest) -> None:
+    """What the chief does after a worker's graph has failed."""
+    reader(data_root, manifest).require_readable(np.arange(6))
+
+
+def by_evaluate(data_root: Path, manifest: Manifest) -> None:
+    decode = functools.partial(tfrecords.decode_image, bands=BANDS, image_size_px=SIZE_PX, ratio=1)
+
+    def answer(rgb: tf.Tensor, nir: tf.Tensor, valid_mask: tf.Tensor) -> tf.Tensor:
+        for tile in zip(rgb, nir, valid_mask, strict=True):
+            decode(*tile)
+        return tf.zeros([len(rgb), len(CLASSES)])
+
+    predict_split(answer, str(data_root), manifest, "test", StepLog("evaluate"), "the model")
+
+
+def by_report(data_root: Path, manifest: Manifest) -> None:
+    read_thumbnails(str(data_root), manifest, "test", range(6))
+
+
+TOO_LARGE = "20000x20000 px, at most 8192 px a side are read"
+
+
+@pytest.mark.parametrize(
+    ("read", "number"),
+    [(by_training, RECORD), (by_parameter_servers, RECORD), (by_evaluate, IN_SHARD), (by_report, IN_SHARD)],
+)
+@pytest.mark.parametrize(
+    ("role", "content", "reason"),
+    [
+        ("rgb", png(header(20_000, 20_000)), TOO_LARGE),
+        ("nir", png(header(8, 1), header(30_000, 30_000)), "it has two headers"),
+        ("valid_mask", png(header(20_000, 20_000, depth=1)), TOO_LARGE),
+        ("rgb", b"", "neither a JPEG nor a PNG"),
+    ],
+    ids=["rgb", "nir", "mask", "no image"],
+)
+def test_a_hostile_image_in_a_record_is_named_with_its_shard(
+    dataset: tuple[Path, Manifest],
+    read: Callable[[Path, Manifest], None],
+    number: int,
+    role: str,
+    content: bytes,
+    reason: str,
+) -> None:
+    data_root, manifest = dataset
+    shard = data_root / manifest.splits["test"].shards[1].path
+    whole = shard.read_bytes()
+    records = [deserialize(each, len(CLASSES)) for each in read_records(shard)]
+    room = len(getattr(records[IN_SHARD], role))
+    records[IN_SHARD] = dataclasses.replace(records[IN_SHARD], **{role: content.ljust(room, b"\0")})
+    try:
+        with RecordWriter(shard) as writer:
+            for record in records:
+                writer.write(serialize(record))
+        assert shard.stat().st_size == len(whole)
+        with pytest.raises(DataError, match=reason) as raised:
+            read(data_root, manifest)
+        assert shard.name in str(raised.value)
+        assert f"record {number}" in str(raised.value)
+        assert len(str(raised.value).splitlines()) == 1
+    finally:
+        shard.write_bytes(whole)
+    read(data_root, manifest)
+
+
+def test_the_model_that_is_served_refuses_a_picture_that_claims_too_much() -> None:
+    """Its graph is the one that is exported: 1.2 GB would be taken before the assertion, if it came too late."""
+    served = tf.function(
+        lambda rgb: tfrecords.decode_image(rgb, tf.constant(b""), tf.constant(b""), BANDS[:3], SIZE_PX, 1)[0],
+        input_signature=[tf.TensorSpec([], tf.string)],
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError, match="an image exceeds a limit: 8192 px a side") as raised:
+        served(tf.constant(of_zeros(20_000, 20_000)))
+    assert "[20000] [20000]" in str(raised.value)
