@@ -64,7 +64,12 @@ def parse_line(line: str) -> Line | None:
 
 def log(step: str, text: str) -> None:
     """Writes one line and flushes it; otherwise a pod's log or a pipe would be buffered."""
-    print(f"{step} | {printable(' '.join(text.split()))}", flush=True)
+    print(f"{step} | {one_line(text)}", flush=True)
+
+
+def one_line(text: str) -> str:
+    """Returns a text as one printable line."""
+    return printable(" ".join(text.split()))
 
 
 class StepLog:

@@ -14,6 +14,7 @@ from components.saved_model.files import GRAPH
 # Each computes its result from its inputs alone.
 _NUMBERS = (
     "Abs",
+    "AddN",
     "AddV2",
     "BiasAdd",
     "Cast",
@@ -36,8 +37,10 @@ _MORE_NUMBERS = (
     "Mean",
     "Sum",
     "Equal",
+    "Greater",
     "GreaterEqual",
     "Less",
+    "LessEqual",
 )
 _LAYERS = (
     "AvgPool",
@@ -51,7 +54,7 @@ _LAYERS = (
     "Pad",
     "PadV2",
 )
-_PIXELS = ("DecodeJpeg", "DecodePng", "ResizeNearestNeighbor", "ScaleAndTranslate")
+_PIXELS = ("DecodeJpeg", "DecodePng", "ExtractJpegShape", "ResizeNearestNeighbor", "ScaleAndTranslate")
 _SHAPES = (
     "BroadcastTo",
     "ConcatV2",
@@ -63,9 +66,12 @@ _SHAPES = (
     "Pack",
     "Reshape",
     "Shape",
+    "Size",
+    "Unpack",
 )
 _VALUES = ("Const", "Identity", "IdentityN", "LogicalAnd", "NoOp", "Select", "SelectV2", "Squeeze", "StridedSlice")
-_TEXT = ("StaticRegexFullMatch", "StringJoin", "StringLength")
+# Those that the limits of images are checked with (components/records/graph_limits.py), too.
+_TEXT = ("DecodeRaw", "StaticRegexFullMatch", "StringJoin", "StringLength", "StringSplitV2", "Substr")
 _LISTS = ("FromTensor", "GetItem", "Reserve", "SetItem", "Stack")
 # Each calls functions of the same graph, or reads the model's own variables, or ends the model with an error.
 _CALLS = ("If", "PartitionedCall", "StatefulPartitionedCall", "StatelessIf", "StatelessWhile", "While")

@@ -19,6 +19,8 @@ from components.retrying import NoAnswer, ask_patiently, may_pass, retry_after
 from pipeline.kubeflow.time_limit import TimeIsUpError, within
 
 REQUEST_SECONDS = 30  # for one request with its answer; the client itself would wait forever
+_LEAST_SECONDS = 5  # for one that is repeated when patience is about to end
+_EXTRA_SECONDS = 10  # for what a run is followed without, such as the log of a pod
 _CONNECT_SECONDS = 10
 # How long to retry a request that is safe to repeat while the API is away, all its requests together.
 PATIENCE_SECONDS = 60
@@ -84,7 +86,7 @@ class Kubeflow:
         def ask() -> _Result:
             nonlocal renewed
             try:
-                return _in_time(lambda: request(self._client), end - time.monotonic())
+                return _in_time(lambda: request(self._client), max(end - time.monotonic(), _LEAST_SECONDS))
             except UnauthorizedError:
                 if not patience_seconds or renewed:
                     raise
@@ -97,26 +99,27 @@ class Kubeflow:
         return ask_patiently(ask, patience_seconds)
 
     def get(self, path: str, run_id: str, **parts: str) -> bytes:
-        """Returns the body of the response to a request that kfp.Client has no method for.
+        """Returns the body of the response to a request that kfp.Client has no method for, and that may fail.
 
         Args:
           path: Has `{run_id}` and the names of `parts` in braces.
 
         Raises:
-          DataError: if the body is larger than anything that is expected.
+          AgrivisionError: see call; or if the body is larger than anything that is expected.
         """
-        return self.call(
-            lambda client: _body(
-                client.runs.api_client.call_api(
-                    path,
-                    "GET",
-                    path_params={"run_id": run_id, **parts},
-                    auth_settings=["Bearer"],
-                    _return_http_data_only=True,
-                    _preload_content=False,
-                )
+
+        def request() -> bytes:
+            response = self._client.runs.api_client.call_api(
+                path,
+                "GET",
+                path_params={"run_id": run_id, **parts},
+                auth_settings=["Bearer"],
+                _return_http_data_only=True,
+                _preload_content=False,
             )
-        )
+            return _body(response)
+
+        return _in_time(request, _EXTRA_SECONDS)
 
     def _connect(self) -> Any:
         def connect() -> Any:
@@ -201,7 +204,7 @@ def _in_time(request: Callable[[], _Result], seconds: float) -> _Result:
     Raises:
       AgrivisionError: see Kubeflow.call.
     """
-    seconds = min(max(seconds, 0.0), REQUEST_SECONDS)
+    seconds = min(seconds, REQUEST_SECONDS)
     try:
         return within(seconds, request)
     except TimeIsUpError as error:

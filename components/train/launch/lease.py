@@ -14,7 +14,7 @@ What a bucket guarantees, and what it does not:
 - The server itself does not know the lease: no bucket makes the write of one object depend on another. A process that
   is stopped for longer than the lease between `confirm` and that write, or a worker between its last look at the time
   and a write, still writes when it wakes up. That can leave a receipt that the other launch then finds and respects, or
-  a checkpoint equal to the other's, or one whose digest tells that it is not whole; never half of anything.
+  files of a checkpoint or an export: equal to the other's, as the training is, or else a digest tells.
 """
 
 import contextlib

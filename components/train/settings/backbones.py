@@ -25,6 +25,7 @@ class Backbone:
         the first block that it matches. Blocks are unfrozen from last to first.
       smallest_px: Smallest usable side of an image, pixels.
       imagenet: Path of its published weights, without the classifier, under the Keras project's folder.
+      imagenet_md5: Of this file, as keras.applications names it; empty for those that it names none for.
       arguments: Additional arguments for the builder.
     """
 
@@ -34,6 +35,7 @@ class Backbone:
     blocks: tuple[str, ...]
     smallest_px: int = 32
     imagenet: str = ""
+    imagenet_md5: str = ""
     arguments: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     @property
@@ -79,7 +81,7 @@ _NASNET = (
 )
 
 
-def _efficientnet_v2(variant: str) -> Backbone:
+def _efficientnet_v2(variant: str, md5: str) -> Backbone:
     is_small = variant.startswith("B")
     return Backbone(
         f"EfficientNetV2{variant}",
@@ -87,17 +89,19 @@ def _efficientnet_v2(variant: str) -> Backbone:
         "stem_conv",
         _EFFICIENTNET_V2,
         imagenet=f"efficientnet_v2/efficientnetv2-{variant.lower()}_notop.h5",
+        imagenet_md5=md5,
         arguments={"include_preprocessing": False},
     )
 
 
-def _mobilenet_v3(variant: str, blocks: tuple[str, ...]) -> Backbone:
+def _mobilenet_v3(variant: str, blocks: tuple[str, ...], md5: str) -> Backbone:
     return Backbone(
         f"MobileNetV3{variant}",
         SYMMETRIC,
         "conv",
         blocks,
         imagenet=f"mobilenet_v3/weights_mobilenet_v3_{variant.lower()}_224_1.0_float_no_top_v2.h5",
+        imagenet_md5=md5,
         arguments={"include_preprocessing": False},
     )
 
@@ -114,21 +118,22 @@ BACKBONES: Mapping[str, Backbone] = {
         _MOBILENET_V2,
         imagenet="mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
     ),
-    "mobilenet_v3_small": _mobilenet_v3("Small", _MOBILENET_V3_SMALL),
-    "mobilenet_v3_large": _mobilenet_v3("Large", _MOBILENET_V3_LARGE),
-    "efficientnet_v2_b0": _efficientnet_v2("B0"),
-    "efficientnet_v2_b1": _efficientnet_v2("B1"),
-    "efficientnet_v2_b2": _efficientnet_v2("B2"),
-    "efficientnet_v2_b3": _efficientnet_v2("B3"),
-    "efficientnet_v2_s": _efficientnet_v2("S"),
-    "efficientnet_v2_m": _efficientnet_v2("M"),
-    "efficientnet_v2_l": _efficientnet_v2("L"),
+    "mobilenet_v3_small": _mobilenet_v3("Small", _MOBILENET_V3_SMALL, "d3e8ec802a04aa4fc771ee12a9a9b836"),
+    "mobilenet_v3_large": _mobilenet_v3("Large", _MOBILENET_V3_LARGE, "07fb09a5933dd0c8eaafa16978110389"),
+    "efficientnet_v2_b0": _efficientnet_v2("B0", "893217f2bb855e2983157299931e43ff"),
+    "efficientnet_v2_b1": _efficientnet_v2("B1", "0e80663031ca32d657f9caa404b6ec37"),
+    "efficientnet_v2_b2": _efficientnet_v2("B2", "1dfe2e7a5d45b6632553a8961ea609eb"),
+    "efficientnet_v2_b3": _efficientnet_v2("B3", "f6abf7b5849ac99a89b50dd3fd532856"),
+    "efficientnet_v2_s": _efficientnet_v2("S", "af0682fb74e8c54910f2d4393339c070"),
+    "efficientnet_v2_m": _efficientnet_v2("M", "1b8dc055df72dde80d614482840fe342"),
+    "efficientnet_v2_l": _efficientnet_v2("L", "b0b66b5c863aef5b46e8608fe1711615"),
     "resnet50": Backbone(
         "ResNet50",
         CAFFE,
         "conv1_conv",
         _RESNET,
         imagenet="resnet/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        imagenet_md5="4d473c1dd8becc155b73f8504c6f6626",
     ),
     "nasnet_large": Backbone(
         "NASNetLarge",
@@ -137,5 +142,6 @@ BACKBONES: Mapping[str, Backbone] = {
         _NASNET,
         smallest_px=64,
         imagenet="nasnet/NASNet-large-no-top.h5",
+        imagenet_md5="d81d89dc07e6e56530c4e77faddd61b5",
     ),
 }

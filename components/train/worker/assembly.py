@@ -79,7 +79,7 @@ class Trained:
         keras.utils.set_random_seed(config.seed)
         model = build(spec, manifest, config.precision)
         if spec.weights_path:
-            with verified_weights(spec.data_root, spec.weights_path) as path:
+            with verified_weights(spec.data_root, spec.weights_path, config) as path:
                 load_weights(backbone_of(model), config.backbone, path, config.weights)
         return cls(model, make_average(spec, model), Optimizer(config, model.trainable_variables))
 

@@ -13,11 +13,14 @@ from typing import NoReturn
 
 from components import environment, storage
 from components.errors import SettingsError, as_user_error
+from components.progress import one_line
 from components.train.peers.job_member import take_place
 from components.train.peers.lifeline import end_with_launcher, heed_sigterm, show_life
 from components.train.settings.roles import CHIEF
 from components.train.settings.strategies import PARAMETER_SERVER
 from components.train.settings.worker_spec import EXIT_DONE, EXIT_STOPPED, EXIT_TRY_AGAIN, WorkerSpec
+
+_MOST_CHARACTERS = 1000  # of an error of TensorFlow, which may fill pages
 
 
 def main() -> int:
@@ -35,7 +38,7 @@ def main() -> int:
         mendable = as_user_error(error)
         if mendable is None:
             raise
-        print(f"error: {mendable}", flush=True)
+        print(f"error: {one_line(str(mendable))}", flush=True)
         return mendable.exit_code
 
 
@@ -65,7 +68,7 @@ def _work(spec_uri: str) -> int:
         print(f"error: stopped by SIGTERM, after checkpoint {stopped}", flush=True)
         return EXIT_STOPPED
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
-        print(f"error: lost a peer: {str(error.message).splitlines()[0][:300]}", flush=True)
+        print(f"error: lost a peer: {one_line(str(error.message).splitlines()[0][:300])}", flush=True)
         return EXIT_TRY_AGAIN
     return EXIT_DONE
 
@@ -76,7 +79,7 @@ def run_and_exit() -> NoReturn:
         code = main()
     except Exception as error:
         traceback.print_exc()
-        print(f"error: {type(error).__name__}: {error}", flush=True)
+        print(f"error: {one_line(f'{type(error).__name__}: {error}')[:_MOST_CHARACTERS]}", flush=True)
         code = 1
     sys.stdout.flush()
     sys.stderr.flush()

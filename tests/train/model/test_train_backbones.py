@@ -8,17 +8,18 @@ from components.train.settings.backbones import BACKBONES
 @pytest.mark.parametrize("name", [name for name in BACKBONES if name != "small"])
 @pytest.mark.filterwarnings("ignore:`input_shape` is undefined")
 def test_the_table_says_what_keras_applications_do(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The published weights' address, the stem, and the blocks, without a download."""
-    backbone, origins = BACKBONES[name], []
+    """The published weights' address and md5, the stem, and the blocks, without a download."""
+    backbone, asked = BACKBONES[name], []
     monkeypatch.setattr(
-        "keras.src.utils.file_utils.get_file", lambda name=None, origin=None, **_: origins.append(origin) or "nowhere"
+        "keras.src.utils.file_utils.get_file",
+        lambda name=None, origin=None, file_hash="", **_: asked.append((origin, file_hash)) or "nowhere",
     )
     monkeypatch.setattr(keras.Model, "load_weights", lambda *_, **__: None)
     builder = getattr(keras.applications, backbone.application)
     side = backbone.smallest_px
     with keras.StatelessScope(initialize_variables=False):  # names and shapes are enough; random numbers take seconds
         network = builder(include_top=False, weights="imagenet", input_shape=(side, side, 3), **backbone.arguments)
-    assert origins == [backbone.imagenet_url]
+    assert asked == [(backbone.imagenet_url, backbone.imagenet_md5)]
 
     learning = [layer for layer in network.layers if layer.weights]
     assert learning[0].name == backbone.stem
