@@ -53,5 +53,11 @@ def _copy(source_uri: str, target_uri: str, file: SourceFile) -> int | None:
             f"{source!r} has changed since it was listed: expected {file.num_bytes:,} bytes, "
             f"got {len(content):,}; run again"
         )
-    storage.write_bytes(target, content)
+    try:
+        storage.write_bytes(target, content)
+    except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+        raise DataError(
+            f"{source!r} cannot be copied to {target!r}: a bucket can hold a file and a folder of one name, and a disk "
+            "cannot; rename one of them, or mirror to gs://"
+        ) from error
     return file.num_bytes

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from components import storage
 from components.errors import DataError
+from components.storage import disk
 
 GRAPH = "saved_model.pb"
 _MIB = 1 << 20
@@ -62,7 +63,7 @@ def verified_copy(uri: str, files: Mapping[str, str], folder: Path, beside: str 
         if path not in files:
             raise DataError(f"{file_uri!r} is no part of the model that was exported; remove it, or train again")
         limit = _limit(uri, path)
-        target = folder / path
+        target = disk.place_below(folder, path)
         target.parent.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256()
         with target.open("wb") as copy:

@@ -17,7 +17,6 @@ from components.errors import DataError
 from components.safe_path import is_plain_name, require_safe_path, shown
 
 _LONG = 255  # characters; a longer path has its bytes counted
-_WAY_OUT = "put the files there, or set AGRIVISION_FOLLOW_LINKS=true to follow such links"
 
 
 class NoSuchFolder(DataError):
@@ -125,7 +124,8 @@ class _Listing:
             ) from error
         if not self._may_leave and not f"{(real := os.path.realpath(link))}/".startswith(self._real_start):
             raise DataError(
-                f"the link {shown(path)} under {self._root!r} leads out of that folder, to {real!r}; {_WAY_OUT}"
+                f"the link {shown(path)} under {self._root!r} leads out of that folder, to {real!r}; "
+                "copy the files there instead, or set AGRIVISION_FOLLOW_LINKS=true to follow such links"
             )
         if stat.S_ISDIR(mode):
             self._links.append(path)

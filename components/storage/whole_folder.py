@@ -1,4 +1,4 @@
-"""Publishes, removes and downloads folders that exist whole or not at all, such as a version of a model."""
+"""Publishes and removes folders that exist whole or not at all, such as a version of a model."""
 
 import os
 import shutil
@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 
 from components import storage
-from components.errors import DataError
 from components.storage import bucket, disk
 
 
@@ -65,26 +64,3 @@ def remove(uri: str, last: str) -> None:
             Path(uri, last).unlink()
             disk.sync(Path(uri))  # or a power failure could bring it back, and not the others
         shutil.rmtree(uri, ignore_errors=True)
-
-
-def download(uri: str, local: Path) -> Path:
-    """Copies a shallow folder, such as a SavedModel, to the new folder `local`; returns a local folder unchanged.
-
-    Raises:
-      DataError: if an object's name could lead out of `local`, or two of them cannot both be files of one folder.
-    """
-    if not storage.is_remote(uri):
-        return Path(uri)
-    for file in storage.list_files(uri):
-        target = disk.place_below(local, file.path)
-        content = storage.read_bytes(storage.join(uri, file.path))
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with open(target, "xb") as copy:
-                copy.write(content)
-        except (FileExistsError, NotADirectoryError) as error:
-            raise DataError(
-                f"{storage.join(uri, file.path)!r} cannot be a file beside the other objects there, as one is named "
-                "like its folder or like itself in other letters; remove what does not belong there"
-            ) from error
-    return local

@@ -102,6 +102,40 @@ def test_the_tables_of_records_are_those_that_the_manifest_names(
         verify_manifest(str(manifest_of(data_root)))
 
 
+@pytest.mark.hostile
+def test_nothing_outside_the_data_root_is_read_or_advised_to_be_deleted(data_root: Path, tmp_path: Path) -> None:
+    """Neither by a manifest that names it, whose checksum its author has put right, nor through a link."""
+    manifest = Manifest.read(manifest_of(data_root))
+    (tmp_path / "precious").write_bytes(b"x")
+    val = manifest.splits["val"]
+    for path in ("../precious", str(tmp_path / "precious"), "shards//precious", "shards/../../precious"):
+        shards = (msgspec.structs.replace(val.shards[0], path=path),)
+        splits = {**manifest.splits, "val": msgspec.structs.replace(val, shards=shards)}
+        msgspec.structs.replace(manifest, splits=splits).write(tmp_path / "edited")
+        with pytest.raises(
+            DataError, match=r"edited is not a manifest .*: Expected a path below its root - at"
+        ) as raised:
+            verify_manifest(str(tmp_path / "edited"), str(data_root))
+        assert "precious" not in str(raised.value)
+        assert "delete" not in str(raised.value)
+    for name in (val.shards[0].path, f"shards/{val.records_sha256}.records"):
+        content = (data_root / name).read_bytes()
+        (data_root / name).unlink()
+        (data_root / name).symlink_to(tmp_path / "precious")
+        with pytest.raises(
+            DataError, match=r"; a link puts it outside '.*', at '.*/precious': restore it there or remo"
+        ):
+            verify_manifest(str(manifest_of(data_root)))
+        (data_root / name).unlink()
+        (data_root / name).write_bytes(content)
+    (data_root / "datasets").rename(tmp_path / "moved")
+    (data_root / "datasets").symlink_to(tmp_path / "moved")
+    fields = manifest_of(data_root).with_name("fields.jsonl")
+    fields.write_bytes(fields.read_bytes() + b"\n")
+    with pytest.raises(DataError, match=r"fields\.jsonl' has sha256 .*; a link puts it outside"):
+        verify_manifest(str(manifest_of(data_root)))
+
+
 def test_a_manifest_that_counts_wrongly_or_was_edited_is_refused(data_root: Path, tmp_path: Path) -> None:
     path = manifest_of(data_root)
     manifest = Manifest.read(path)

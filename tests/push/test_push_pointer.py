@@ -63,6 +63,17 @@ def test_a_pointer_that_cannot_be_read_is_named_with_the_way_out(models_uri):
         read_production(models_uri)
 
 
+@pytest.mark.hostile
+@pytest.mark.parametrize("version", ["../../elsewhere", "/elsewhere", "a/b", "..", "", "a\x1b[2J"])
+@pytest.mark.parametrize("field", ["version", "previous", "earlier"])
+def test_a_pointer_leads_only_to_a_folder_below_versions(models_uri, version, field):
+    told = Production(**{"version": "a", field: (version,) if field == "earlier" else version})
+    storage.write_bytes(f"{models_uri}/production.json", told.to_json())
+    with pytest.raises(DataError, match=rf"Expected the name of one file or folder - at `\$\.{field}") as raised:
+        read_production(models_uri)
+    assert str(raised.value).isprintable()
+
+
 def test_the_loser_of_a_race_is_told_who_won(models_uri):
     publish(models_uri, "a")
     seen = read_production(models_uri)

@@ -1,5 +1,6 @@
 """Objects whose names lead elsewhere: nothing of them is written, listed or read, and one line says which it was."""
 
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,11 @@ from tampered_bucket import ROOT, TamperedBucket, tampered_bucket
 from components import mirror, storage
 from components.errors import DataError
 from components.progress import StepLog
+from components.saved_model.files import verified_copy
 from components.storage import whole_folder
 
 pytestmark = pytest.mark.hostile
+GRAPH = {"saved_model.pb": hashlib.sha256(b"graph").hexdigest()}
 # No server sends these: one is not UTF-8, the others are the objects of folders, which are passed over.
 _OBJECTS = [name for name in HOSTILE if "\udcfc" not in name and name and not name.endswith("/")]
 
@@ -32,7 +35,7 @@ def test_a_hostile_object_is_neither_listed_nor_written(served: TamperedBucket, 
     here = tmp_path / "deep/er/model"
     uses = (
         lambda: list(storage.list_files(ROOT)),
-        lambda: whole_folder.download(ROOT, here),
+        lambda: verified_copy(ROOT, GRAPH, here),
         lambda: mirror.mirror(ROOT, str(here), StepLog("mirror")),
         lambda: whole_folder.remove(ROOT, "saved_model.pb"),
     )
@@ -47,13 +50,13 @@ def test_a_hostile_object_is_neither_listed_nor_written(served: TamperedBucket, 
     assert served.deleted == []
 
 
-def test_harmless_objects_are_listed_read_and_downloaded(served: TamperedBucket, tmp_path: Path) -> None:
+def test_harmless_objects_are_listed_and_copied(served: TamperedBucket, tmp_path: Path) -> None:
     names = {name for name in HARMLESS if not name.startswith((".", "a/")) and "/." not in name} - {"a"}
     for name in names:
         served.objects[name] = name.encode()
     assert {file.path for file in storage.list_files(ROOT)} == {"saved_model.pb", *names}
-    there = whole_folder.download(ROOT, tmp_path / "model")
-    assert {name: (there / name).read_bytes() for name in names} == {name: name.encode() for name in names}
+    mirror.mirror(ROOT, str(tmp_path), StepLog("mirror"))
+    assert {name: (tmp_path / name).read_bytes() for name in names} == {name: name.encode() for name in names}
 
 
 def test_an_absolute_rest_behind_the_prefix_is_not_written_there(served: TamperedBucket, tmp_path: Path) -> None:
@@ -61,7 +64,7 @@ def test_an_absolute_rest_behind_the_prefix_is_not_written_there(served: Tampere
     target = tmp_path / "elsewhere/owned.py"
     served.objects[str(target)] = b"owned"
     with pytest.raises(DataError, match=rf"'{target}' is absolute"):
-        whole_folder.download(ROOT, tmp_path / "local")
+        verified_copy(ROOT, GRAPH, tmp_path / "local")
     assert not target.exists()
 
 
@@ -79,17 +82,17 @@ def test_objects_that_cannot_be_files_of_one_folder_are_one_line(
 ) -> None:
     for name in names:
         served.objects[name] = b"owned"
-    with pytest.raises(DataError, match=r"cannot be a file beside the other objects there"):
-        whole_folder.download(ROOT, tmp_path / "model")
+    with pytest.raises(DataError, match="a bucket can hold a file and a folder of one name, and a disk can"):
+        mirror.mirror(ROOT, str(tmp_path), StepLog("mirror"))
 
 
-def test_a_download_does_not_follow_a_link_that_is_already_there(served: TamperedBucket, tmp_path: Path) -> None:
-    served.objects["variables/index"] = b"owned"
+def test_a_copy_of_a_model_does_not_follow_a_link_that_is_already_there(served: TamperedBucket, tmp_path: Path) -> None:
+    served.objects["variables/variables.index"] = b"owned"
     (tmp_path / "model").mkdir()
     (tmp_path / "model/variables").symlink_to(tmp_path)
     with pytest.raises(DataError, match="because of a link; expected a place below"):
-        whole_folder.download(ROOT, tmp_path / "model")
-    assert not (tmp_path / "index").exists()
+        verified_copy(ROOT, GRAPH | {"variables/variables.index": "0" * 64}, tmp_path / "model")
+    assert not (tmp_path / "variables.index").exists()
 
 
 @pytest.mark.parametrize("name", ["..", "."])

@@ -90,7 +90,7 @@ def test_a_link_out_of_the_root_is_refused_unless_asked_for(
 ) -> None:
     write(tmp_path, "root/tile.jpg", "secret/key.jpg")
     (tmp_path / "root/link").symlink_to(tmp_path / target)
-    with pytest.raises(DataError, match=r"the link 'link' under '.*/root' leads out of that folder, to '.*'; put the"):
+    with pytest.raises(DataError, match=r"the link 'link' under '.*/root' leads out of that folder, to '.*'; copy the"):
         listed(tmp_path / "root")
 
     if target.startswith("secret"):

@@ -5,6 +5,7 @@ own kfp, and read from a real S3 server on loopback.
 """
 
 import contextlib
+import http.client
 import json
 import os
 import socket
@@ -12,6 +13,7 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
+import uuid
 
 import pytest
 import yaml
@@ -219,3 +221,46 @@ def test_a_mirror_of_a_public_bucket_needs_no_credentials_and_goes_on_where_it_s
     assert f"copied {len(files) - 1} files" in done.stdout
     assert "1 already there" in done.stdout
     assert {file.path: (tmp_path / file.path).read_bytes() for file in storage.list_files(str(tmp_path))} == files
+
+
+@pytest.mark.slow
+@pytest.mark.s3
+@pytest.mark.hostile
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("../owned.jpg", "'..' has the part '..'"),
+        ("a/../../owned.jpg", "'a/..' has the part '..'"),
+        ("./owned.jpg", "'.' has the part '.'"),
+        ("a%1B]0;owned.jpg", r"'a\x1b]0;owned.jpg' has the control character U+001B"),
+        ("..%5Cowned.jpg", "has a backslash"),
+    ],
+)
+def test_an_object_with_a_hostile_name_is_not_copied(tmp_path, environment, endpoint, name, fault):
+    place = f"hostile-{uuid.uuid4().hex}"
+    put(f"{endpoint}/{place}")
+    put_as_it_is(endpoint, f"/{place}/tiles/{name}")
+    command = [environment / "bin/python", "-c", "from pipeline.cli import main; main()", "mirror"]
+
+    done = subprocess.run(
+        [*command, f"s3://{place}/tiles", tmp_path / "deep/er"],
+        env=s3_variables(environment, endpoint),
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=300,
+    )
+
+    assert done.returncode == 42, done.stdout + done.stderr
+    assert f"an object in 's3://{place}/tiles' has a name that is not a path below it: " in done.stderr
+    assert f"{fault}; rename or remove it" in done.stderr
+    assert "\x1b" not in done.stderr
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def put_as_it_is(endpoint, path):
+    """Puts an object whose name a client with manners would put in order first."""
+    with contextlib.closing(http.client.HTTPConnection(endpoint.removeprefix("http://"), timeout=30)) as connection:
+        authorization = "AWS4-HMAC-SHA256 Credential=key/x/us-east-1/s3"
+        connection.request("PUT", path, b"x", {"Authorization": authorization, "x-amz-acl": "public-read"})
+        assert connection.getresponse().status == 200

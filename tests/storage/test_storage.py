@@ -195,7 +195,6 @@ def test_a_folder_is_published_once_removed_and_published_again(tmp_path):
     write_model(tmp_path / "model", "card")
     uri = f"{tmp_path}/versions/v1"
     assert [whole_folder.publish(tmp_path / "model", uri, "card.json") for _ in range(2)] == [True, False]
-    assert whole_folder.download(uri, tmp_path / "unused") == Path(uri)
     whole_folder.remove(uri, "card.json")
     assert not os.path.exists(uri)
     whole_folder.remove(uri, "card.json")  # again is no error

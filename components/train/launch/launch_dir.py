@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components import storage
-from components.errors import DataError
+from components.storage import disk
 
 _LAUNCH = re.compile(r"launch-(\d+)/")
 
@@ -30,11 +30,11 @@ class LaunchDir:
 def launch_dir(logs_uri: str) -> Iterator[LaunchDir]:
     """Yields the folder of a new launch; however the launch ends, its files are then visible at `uri`."""
     earlier = []
-    with contextlib.suppress(DataError):  # no such folder: the first launch
+    with contextlib.suppress(storage.NoSuchFolder):  # the first launch
         earlier = [int(match[1]) for file in storage.list_files(logs_uri) if (match := _LAUNCH.match(file.path))]
     uri = storage.join(logs_uri, f"launch-{max(earlier, default=0) + 1}")
     if not storage.is_remote(uri):
-        Path(uri).mkdir(parents=True, exist_ok=True)
+        disk.make_folder(uri)
         yield LaunchDir(Path(uri), uri)
         return
     with tempfile.TemporaryDirectory() as temporary:

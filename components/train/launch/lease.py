@@ -35,6 +35,7 @@ import msgspec
 
 from components import storage
 from components.errors import NO_ROOM, AgrivisionError, DataError
+from components.storage import disk
 from components.train.settings.worker_spec import EXIT_TRY_AGAIN
 
 LEASE = "lease.json"
@@ -95,7 +96,7 @@ def hold(folder: str, say: Callable[[str], None], seconds: float = _SECONDS) -> 
         with _leased(storage.join(folder, LEASE), f"{me} ({uuid.uuid4().hex[:8]})", say, seconds) as lease:
             yield lease
         return
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    disk.make_folder(folder)
     path = str(Path(folder, ".lock"))
     with _locked(path, say) as file:
         file.seek(0)
