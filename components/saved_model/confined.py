@@ -21,6 +21,8 @@ from components.private_network import NoPrivateNetwork, private_network
 
 _CODE = Path(__file__).resolve().parents[1]
 _MOST_WRITTEN_BYTES = 2 << 30  # to one file; a model's variables are the largest
+_SHARE_OF_MEMORY = 0.75
+_MEMORY_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 # From linux/landlock.h and linux/prctl.h; the numbers of the calls are the same on every processor.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION_FLAG, _BENEATH, _NO_NEW_PRIVILEGES = 1, 1, 38
@@ -87,6 +89,10 @@ def give_up_files(folder: Path) -> bool:
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_MOST_WRITTEN_BYTES, _MOST_WRITTEN_BYTES))
+    if memory := _memory_bytes():
+        # So that a model that wants all memory fails by itself, and not the step that asks it.
+        most = int(memory * _SHARE_OF_MEMORY)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     library = ctypes.CDLL(None, use_errno=True)
     version = library.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint(_VERSION_FLAG))
     if sys.platform != "linux" or version < 1:
@@ -106,6 +112,17 @@ def give_up_files(folder: Path) -> bool:
     restricted = bool(library.syscall(_RESTRICT_SELF, ctypes.c_int(rules), ctypes.c_uint(0)) == 0)
     os.close(rules)
     return restricted
+
+
+def _memory_bytes() -> int:
+    """Returns the memory of this machine or of its container, whichever is less; 0 if unknown."""
+    found = []
+    for path in _MEMORY_LIMITS:
+        with contextlib.suppress(OSError, ValueError):
+            found.append(int(Path(path).read_text()))
+    with contextlib.suppress(OSError, ValueError):
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return min(found, default=0)
 
 
 def _allow(library: ctypes.CDLL, rules: int, rights: int, paths: Iterable[Path]) -> None:

@@ -2,12 +2,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from tile_shards import BANDS, encode, fake_record
 
 from components.records import tfrecords
+from components.saved_model.allowed_ops import read_graph
+from components.saved_model.graph_digest import graph_digest
 from components.train.model.export import Classifier, export
 from components.train.model.model import backbone_of, build_model
 from components.train.model.stem import WidenedConv2D
@@ -121,3 +124,28 @@ def test_preprocessing_and_a_widened_stem_are_in_the_export(backbone: str, tmp_p
     np.testing.assert_allclose(saved.predict_batch(image, valid), expected, atol=1e-5)
     image[..., 3] = 255 - image[..., 3]
     assert not np.allclose(model([image, valid], training=False), expected)
+
+
+@pytest.mark.parametrize("single_label", [False, True])
+@pytest.mark.parametrize("num_bands", [3, 4])
+@pytest.mark.parametrize("ratio", [1, 2])
+def test_whatever_is_exported_may_be_loaded(single_label: bool, num_bands: int, ratio: int, tmp_path: Path) -> None:
+    mean, std = (each[:num_bands] for each in MOMENTS)
+    model = build_model("small", SIZE_PX, 3, mean, std, ndvi=num_bands == 4)
+    classifier = Classifier(model, BANDS[:num_bands], SIZE_PX, ratio, single_label)
+    export(classifier, str(tmp_path / "export"), is_chief=True)
+    read_graph(tmp_path / "export")
+
+
+def test_equal_models_have_equal_graphs_whatever_their_process_did_before(tmp_path: Path) -> None:
+    digests = []
+    for number, ratio in enumerate((2, 2, 1)):
+        keras.utils.set_random_seed(1)
+        model = build_model("small", SIZE_PX, 3, *MOMENTS)
+        model([*decode_all(BANDS)], training=True)
+        folder = tmp_path / str(number)
+        export(Classifier(model, BANDS, SIZE_PX, ratio, single_label=False), str(folder), is_chief=True)
+        digests.append(graph_digest(read_graph(folder)))
+    assert (tmp_path / "0/saved_model.pb").read_bytes() != (tmp_path / "1/saved_model.pb").read_bytes()
+    assert digests[0] == digests[1]
+    assert digests[0] != digests[2], "another way to decode is another graph"

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from pretrained_backbone import random_tiles
 
+from components.saved_model.allowed_ops import read_graph
 from components.train.model.export import Classifier, export
 from components.train.model.model import backbone_of, build_model
 from components.train.settings.backbones import BACKBONES
@@ -39,6 +40,7 @@ def test_an_export_answers_as_its_model_whatever_the_backbone(name: str, tmp_pat
     expected = tf.sigmoid(model([image, valid], training=False)).numpy()
     assert np.ptp(expected, axis=0).min() > 1e-3, "answers that are always the same prove nothing"
     export(Classifier(model, BANDS, size_px, 1, single_label=False), str(tmp_path / "export"), is_chief=True)
+    read_graph(tmp_path / "export")  # does nothing that evaluate and push would refuse
     saved = tf.saved_model.load(str(tmp_path / "export"))
     # Eager or in one graph, sums are rounded otherwise, which an untrained network makes more of.
     np.testing.assert_allclose(saved.predict_batch(image, valid), expected, atol=1e-4)

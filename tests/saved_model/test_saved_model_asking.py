@@ -1,0 +1,101 @@
+"""Whatever the process of a model sends or does, who asks it gets an answer of the right form or one line."""
+
+import io
+import os
+import threading
+
+import msgspec
+import numpy as np
+import pytest
+
+from components.errors import DataError
+from components.saved_model import asking
+from components.saved_model.asking import AskedModel, CannotAnswer, ModelProcess
+from components.saved_model.messages import Array, Reply, send
+
+pytestmark = pytest.mark.hostile
+LOADED = Reply(arguments={"masked": ("rgb", "valid_mask")})
+IMAGES = {"rgb": [b"a", b"b"], "valid_mask": [b"", b""]}
+
+
+def message(*replies: Reply) -> bytes:
+    pipe = io.BytesIO()
+    for reply in replies:
+        send(pipe, reply)
+    return pipe.getvalue()
+
+
+def probabilities(values: object, kind: str = "float32") -> Reply:
+    array = np.array(values, kind)
+    return Reply(results={"probabilities": Array(array.shape, kind, array.tobytes())})
+
+
+def asked(replies: bytes) -> AskedModel:
+    return AskedModel(ModelProcess(io.BytesIO(), io.BytesIO(replies), lambda: None), "models/v")
+
+
+def test_an_answer_is_an_array() -> None:
+    model = asked(message(LOADED, probabilities([[0.25, 0.5], [0.0, 1.0]])))
+    np.testing.assert_array_equal(model.probabilities("masked", IMAGES, 2), [[0.25, 0.5], [0.0, 1.0]])
+
+
+@pytest.mark.parametrize(
+    ("replies", "error"),
+    [
+        (b"", "breaks down: its process has ended"),
+        (b"\0\0\1\0short", "breaks down: its process has ended"),
+        (b"\xff\xff\xff\xff", r"breaks down: it sent a message of 4,294,967,295 bytes"),
+        (b"\0\0\0\5abcde", "breaks down: it sent "),
+        (
+            message(Reply(error="its graph uses the operation 'ReadFile'")),
+            "cannot load the SavedModel at 'models/v': its",
+        ),
+        (message(Reply()), "the SavedModel at 'models/v' has no signature 'masked'"),
+        (message(Reply(arguments={"masked": ("rgb", "password")})), "asks for password, which no tile has"),
+        (message(LOADED), "breaks down: its process has ended"),
+        (message(LOADED, Reply()), r"must answer float32 .2, 2., got nothing"),
+        (message(LOADED, probabilities([0.5, 0.5])), r"must answer float32 .2, 2., got float32 .2."),
+        (message(LOADED, probabilities([[0.5] * 7] * 2)), r"must answer float32 .2, 2., got float32 .2, 7."),
+        (message(LOADED, probabilities([[True] * 2] * 2, "bool")), r"must answer float32 .2, 2., got bool .2, 2."),
+        (
+            message(LOADED, Reply(results={"probabilities": Array((1 << 40, 1 << 40), "float32", b"1234")})),
+            "breaks down: its answer is ",
+        ),
+        (
+            message(LOADED, Reply(results={"probabilities": Array((2, 2), "object", b"")})),
+            "an array of the kind 'object'",
+        ),
+    ],
+)
+def test_what_is_no_answer_is_one_line(replies: bytes, error: str) -> None:
+    with pytest.raises(DataError, match=error) as raised:
+        asked(replies).probabilities("masked", IMAGES, 2)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_refused_batch_is_told_from_a_broken_model() -> None:
+    with pytest.raises(CannotAnswer, match=r"^no JPEG$"):
+        asked(message(LOADED, Reply(error="no JPEG"))).ask("masked", IMAGES)
+
+
+def test_a_model_that_never_answers_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "_LIMIT_SECONDS", 0.1)
+    reading, writing = os.pipe()
+    ended = threading.Event()
+
+    def kill() -> None:
+        ended.set()
+        os.close(writing)
+
+    with os.fdopen(reading, "rb") as replies:
+        model = AskedModel(ModelProcess(io.BytesIO(), replies, kill), "models/v")
+        with pytest.raises(DataError, match="breaks down: it did not answer within 0 s"):
+            model.arguments("masked")
+    assert ended.is_set()
+
+
+def test_texts_take_the_room_they_have() -> None:
+    texts = Array((3,), "text", text=(b"a" * (1 << 20), b"", b""))
+    assert texts.values().nbytes < 100
+    with pytest.raises(ValueError, match="cannot reshape"):
+        msgspec.structs.replace(texts, shape=(4,)).values()
