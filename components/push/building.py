@@ -15,7 +15,7 @@ import msgspec
 
 from components.contracts import ModelCard, TrainingReceipt
 from components.errors import DataError
-from components.saved_model.answering import MODEL, one_line
+from components.saved_model.answering import MODEL, error_line
 from components.saved_model.confined import confined_process, give_up_files
 from components.saved_model.files import verified_copy
 from components.saved_model.messages import LARGEST_REPLY_BYTES, LARGEST_REQUEST_BYTES, receive, send
@@ -111,7 +111,7 @@ def build_as_told(folder: Path, requests: IO[bytes], replies: IO[bytes]) -> None
             send(replies, Told())
     # Whatever a damaged model does to TensorFlow.
     except Exception as error:
-        send(replies, Told(error=one_line(error)))
+        send(replies, Told(error=error_line(error)))
 
 
 def main() -> None:
