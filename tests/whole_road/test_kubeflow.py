@@ -10,6 +10,7 @@ import pytest
 from kubeflow_pods import has, in_a_pod, refused_by_restricted
 from kubeflow_runs import MARKS, finish, look_here, look_in_a_pod, run_here, submit
 from kubeflow_s3 import tiles_on_s3
+from pods_on_cluster import count_disk
 
 from components import environment, storage
 from components.mirror import mirror
@@ -63,6 +64,8 @@ def state_after(client, run_id, seconds):
 @pytest.fixture(scope="module")
 def pushed(root):
     """A run that has pushed a model."""
+    if has("serviceaccount", "pipeline-runner"):
+        count_disk()
     code, run, errors = finish(submit(root))
     assert code == 0, errors
     return run
