@@ -5,6 +5,7 @@ and, like a model server, with TensorFlow and none of the code that made the mod
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ TRAINED = "predict_encoded"  # the function of an exported training; a served mo
 _TRAINED_ARGUMENTS = ("rgb", "nir", "valid_mask")
 _TRAINED_RESULT = "probabilities"
 _MOST_ERROR_CHARACTERS = 500
+_REASON = re.compile(r"\n([^\n]+)\n\s*\[\[\{\{node")
 
 
 def answer_requests(folder: Path, requests: IO[bytes], replies: IO[bytes]) -> None:
@@ -86,6 +88,8 @@ def error_line(error: Exception) -> str:
     text = str(error) if isinstance(error, DataError) else f"{type(error).__name__}: {error}"
     # Text of the model's own is in here; the one who asked shows it.
     lines = text.strip().splitlines() or [type(error).__name__]
+    if reason := _REASON.search(text):  # in the middle of what TensorFlow says of a graph
+        lines = [f"{type(error).__name__}: {reason[1].strip()}"]
     return "".join(char if char.isprintable() else "?" for char in lines[0])[:_MOST_ERROR_CHARACTERS]
 
 
