@@ -26,7 +26,12 @@ SAME_MEANING = {
         "two kinds of bucket do it",
     ),
     "main": (
-        {"components/push/verify.py", "components/train/worker/main.py", "pipeline/cli.py"},
+        {
+            "components/push/building.py",
+            "components/saved_model/answering.py",
+            "components/train/worker/main.py",
+            "pipeline/cli.py",
+        },
         "what a process of its own begins with",
     ),
     "mirror": ({"components/mirror.py", "pipeline/commands/datasets.py"}, "the command is named as what it calls"),
