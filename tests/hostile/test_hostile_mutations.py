@@ -35,7 +35,7 @@ def test_no_mutated_record_passes_for_the_original() -> None:
 
 
 def test_hostile_names_are_listed_as_they_are_or_refused() -> None:
-    result = run_bounded("hostile_mutations.mutate_names", 1_000, 0)
+    result = run_bounded("hostile_texts.mutate_names", 1_000, 0)
     require_cheap(result)
     assert result["num_names"] >= 1_000
 

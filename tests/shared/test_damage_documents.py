@@ -158,7 +158,7 @@ def test_a_document_with_a_forged_checksum_is_refused_or_read_as_what_it_says(tm
     receipt = ShardReceipt.read(data_root / f"receipts/{receipts.source_digests[0]}.json")
     documents = [Inventory.read(inventory_path), receipts, receipt, manifest, *BY_HAND]
     texts = [(type(document).__name__, document.to_json().decode()) for document in documents]
-    result = run_bounded("hostile_mutations.mutate_documents", texts, 180, 0)
+    result = run_bounded("hostile_texts.mutate_documents", texts, 180, 0)
     for outcome, count in result["counts"].items():
         print(f"{count:6,}  {outcome}")
     assert sum(result["counts"].values()) == 1_800
