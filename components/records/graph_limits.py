@@ -39,6 +39,7 @@ def within_limits(content: Tensor) -> Tensor:
     Raises:
       tf.errors.InvalidArgumentError: when run, if it is neither JPEG nor PNG, or exceeds a limit.
     """
+    content = tf.convert_to_tensor(content)
     num_bytes = tf.strings.length(content)
     is_jpeg = tf.equal(tf.strings.substr(content, 0, len(JPEG_START)), JPEG_START)
     # int32 [3]: height, width, and number of scans, which is 0 for a PNG

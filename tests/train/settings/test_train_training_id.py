@@ -68,7 +68,6 @@ CHANGES_THE_NAME = {
     "train/settings/training_id.py": False,
     "train/step/schedule.py": True,
     "train/model/hdf5_check.py": False,  # refuses files
-    "saved_model/files.py": False,
     "train/worker/assembly.py": True,
 }
 
