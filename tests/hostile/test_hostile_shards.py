@@ -1,14 +1,14 @@
 """A shard in a tampered data bucket: a hostile image in a record whose checksums and sizes are right."""
 
 import dataclasses
-import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from hostile_images import header, of_zeros, png
+from numpy.typing import NDArray
 from sharded import small_dataset
 from small_source import CLASSES, SIZE_PX
 
@@ -18,9 +18,11 @@ from components.errors import DataError
 from components.evaluate.examples import read_thumbnails
 from components.evaluate.predictions import predict_split
 from components.progress import StepLog
-from components.records import tfrecords
+from components.records import jpeg, mask_png, tfrecords
+from components.records.image_header import DamagedImage
 from components.records.record_file import RecordWriter, read_records
-from components.records.tile_record import deserialize, serialize
+from components.records.tile_record import Record, deserialize, serialize
+from components.saved_model.asking import CannotAnswer
 from components.train.input.reader import Reader
 from components.train.input.shard_index import index_split
 
@@ -50,12 +52,16 @@ def by_parameter_servers(data_root: Path, manifest: Manifest) -> None:
 
 
 def by_evaluate(data_root: Path, manifest: Manifest) -> None:
-    decode = functools.partial(tfrecords.decode_image, bands=BANDS, image_size_px=SIZE_PX, ratio=1)
-
-    def answer(rgb: tf.Tensor, nir: tf.Tensor, valid_mask: tf.Tensor) -> tf.Tensor:
-        for tile in zip(rgb, nir, valid_mask, strict=True):
-            decode(*tile)
-        return tf.zeros([len(rgb), len(CLASSES)])
+    def answer(batch: Sequence[Record]) -> NDArray[np.float32]:
+        for record in batch:
+            try:
+                jpeg.decode(record.rgb, 3)
+                jpeg.decode(record.nir, 1)
+                if record.valid_mask:
+                    mask_png.packed_mask(record.valid_mask)
+            except DamagedImage as error:
+                raise CannotAnswer(str(error)) from error
+        return np.zeros([len(batch), len(CLASSES)], np.float32)
 
     predict_split(answer, str(data_root), manifest, "test", StepLog("evaluate"), "the model")
 
@@ -103,7 +109,8 @@ def test_a_hostile_image_in_a_record_is_named_with_its_shard(
         with pytest.raises(DataError, match=reason) as raised:
             read(data_root, manifest)
         assert shard.name in str(raised.value)
-        assert f"record {number}" in str(raised.value)
+        # Evaluation names the tile, which says more.
+        assert re.search(rf"record {number}\b|test tile '", str(raised.value))
         assert len(str(raised.value).splitlines()) == 1
     finally:
         shard.write_bytes(whole)

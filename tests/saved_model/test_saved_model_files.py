@@ -64,8 +64,11 @@ def pipe_in_place_of_a_file(folder: Path) -> None:
             r"saved_model.pb' has sha256 d9298a10",
         ),
         (lambda folder: (folder / "variables/variables.index").unlink(), r"variables.index' is missing"),
-        (lambda folder: (folder / "fingerprint.pb").unlink(), r"fingerprint.pb' is missing"),
-        (pipe_in_place_of_a_file, r"fingerprint.pb' is missing"),
+        (
+            lambda folder: (folder / "fingerprint.pb").unlink(),
+            r"fingerprint.pb' (is missing|under .* leads out of that folder)",
+        ),
+        (pipe_in_place_of_a_file, r"fingerprint.pb' (is missing|under .* leads out of that folder)"),
         (lambda folder: (folder / "saved_model.pb").unlink(), r"no SavedModel at '.*model'; was it removed"),
         (lambda folder: shutil.rmtree(folder), r"no SavedModel at '.*model'; was it removed"),
         (
@@ -89,7 +92,7 @@ def test_a_file_that_was_swapped_added_or_removed_is_named(
 @pytest.mark.parametrize("path", ["../../elsewhere", "/etc/passwd", "variables/../../x", "assets/a", ""])
 def test_a_document_cannot_name_files_elsewhere(folder: Path, tmp_path: Path, path: str) -> None:
     files = {**digests(str(folder)), path: "0" * 64}
-    with pytest.raises(DataError, match="is no file that a SavedModel of this project has"):
+    with pytest.raises(DataError, match=r"is not a path below|is no file that a SavedModel of this project has"):
         verified_copy(str(folder), files, tmp_path / "copy")
     assert not (tmp_path / "elsewhere").exists()
 
