@@ -1,6 +1,7 @@
 """A shard in a tampered data bucket: a hostile image in a record whose checksums and sizes are right."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
