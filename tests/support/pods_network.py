@@ -12,17 +12,18 @@ from components import environment
 from components.train.launch.pods.pod_template import CONTAINER
 
 THIRD = "third"  # name of a pod that belongs to no training
+_PATIENCE_SECONDS = 300.0  # with a busy machine
 _CONNECT = """
-import json, socket, sys
-reached = []
-for target in sys.argv[1:]:
+import concurrent.futures, json, socket, sys
+def is_reached(target):
     host, port = target.rsplit(":", 1)
     try:
-        socket.create_connection((host, int(port)), 3.0).close()
-        reached.append(target)
+        socket.create_connection((host, int(port)), 5.0).close()
     except OSError:
-        pass
-print(json.dumps(reached))
+        return False
+    return True
+with concurrent.futures.ThreadPoolExecutor(64) as pool:
+    print(json.dumps([target for target, it_is in zip(sys.argv[1:], pool.map(is_reached, sys.argv[1:])) if it_is]))
 """
 _LISTENING = """
 import json
@@ -53,7 +54,7 @@ def reached_from(namespace: str, name: str, targets: Sequence[str]) -> list[str]
         output = kubectl("exec", "-n", namespace, name, "-c", CONTAINER, "--", "python", "-c", _CONNECT, *targets)
     else:
         with _pod(namespace, name, _CONNECT, targets):
-            wait_for(lambda: _phase(namespace, name) in ("Succeeded", "Failed"))
+            wait_for(lambda: _phase(namespace, name) in ("Succeeded", "Failed"), _PATIENCE_SECONDS)
             output = kubectl("logs", "-n", namespace, name)
     reached: list[str] = json.loads(output.splitlines()[-1])
     return reached
@@ -68,10 +69,10 @@ def is_enforced(namespace: str) -> bool:
         "spec": {"podSelector": {"matchLabels": {"test": "server"}}, "policyTypes": ["Ingress"]},
     }
     with _pod(namespace, "server", _SERVE, ()):
-        wait_for(lambda: _phase(namespace, "server") == "Running")
+        wait_for(lambda: _phase(namespace, "server") == "Running", _PATIENCE_SECONDS)
         address = json.loads(kubectl("get", "pod", "-n", namespace, "server", "-o", "json"))["status"]["podIP"]
         target = [f"{address}:2222"]
-        wait_for(lambda: reached_from(namespace, f"{THIRD}-before", target) == target)
+        wait_for(lambda: reached_from(namespace, f"{THIRD}-before", target) == target, _PATIENCE_SECONDS)
         kubectl("create", "-f", "-", documents=[deny])
         return reached_from(namespace, f"{THIRD}-after", target) == []
 
