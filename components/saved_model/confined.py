@@ -87,12 +87,11 @@ def give_up_files(folder: Path) -> bool:
 
     To be called before other threads start, which would keep their rights.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_MOST_WRITTEN_BYTES, _MOST_WRITTEN_BYTES))
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_FSIZE, _MOST_WRITTEN_BYTES)
     if memory := _memory_bytes():
         # So that a model that wants all memory fails by itself, and not the step that asks it.
-        most = int(memory * _SHARE_OF_MEMORY)
-        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+        _lower(resource.RLIMIT_DATA, int(memory * _SHARE_OF_MEMORY))
     library = ctypes.CDLL(None, use_errno=True)
     version = library.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint(_VERSION_FLAG))
     if sys.platform != "linux" or version < 1:
@@ -112,6 +111,13 @@ def give_up_files(folder: Path) -> bool:
     restricted = bool(library.syscall(_RESTRICT_SELF, ctypes.c_int(rules), ctypes.c_uint(0)) == 0)
     os.close(rules)
     return restricted
+
+
+def _lower(kind: int, most: int) -> None:
+    """Limits a resource; where the user's own limit is lower, that one stays, for nobody may raise it again."""
+    _, hard = resource.getrlimit(kind)
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(kind, (most, most))
 
 
 def _memory_bytes() -> int:
