@@ -99,12 +99,16 @@ def test_a_full_disk_ends_training_with_one_line_and_a_later_launch_goes_on(
     assert len(list((root / "training").glob("*/logs/launch-*"))) == 2, "logs of both are kept"
 
 
+# Neither its epochs nor a curve that gets no better end it within a test.
+ENDLESS = {**TUNING, "epochs": 5000, "early_stopping_patience": 0}
+
+
 def launcher_of(root: Path, prepare: str = "") -> subprocess.Popen:
     """Starts a process that trains with two workers for longer than any test takes."""
     script = (
         "from components.progress import StepLog\nfrom components.train.settings.config import TrainConfig\n"
         "from components.train import training\nfrom components.train.settings.train_settings import TrainSettings\n"
-        f"settings = TrainSettings(config=TrainConfig(**{ {**TUNING, 'epochs': 500}!r}), max_restarts=0)\n{prepare}\n"
+        f"settings = TrainSettings(config=TrainConfig(**{ENDLESS!r}), max_restarts=0)\n{prepare}\n"
         f"training.run_training(settings, {str(root)!r}, {str(root / 'manifest.json')!r}, StepLog('train'))"
     )
     return subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stderr=subprocess.PIPE, text=True)
