@@ -41,15 +41,6 @@ _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4),
 warnings.filterwarnings("ignore", message="Palette images with Transparency", category=UserWarning)
 
 
-def require_sound(content: bytes) -> None:
-    """Checks every chunk's checksum, and that the file has exactly the rows of pixels that its header claims.
-
-    Raises:
-      DamagedImage: if a checksum or the rows are wrong, or it exceeds a limit of image_header.py.
-    """
-    _require_rows(_chunks(content))
-
-
 def _require_rows(chunks: list[_Chunk]) -> None:
     left = _num_row_bytes(*PNG_HEADER.unpack(chunks[0][1]))
     stream = zlib.decompressobj()

@@ -122,8 +122,3 @@ def nearest_mask(mask: Tensor, image_size_px: int) -> Tensor:
         lambda: tf.image.resize(mask, size, method="nearest"),
     )
     return tf.bitwise.right_shift(resized, tf.constant(7, tf.uint8))
-
-
-def serialized_records(paths: Sequence[str]) -> tf.data.Dataset:
-    """Returns a dataset of serialized records, string [], shard by shard in the order of `paths` (local or `gs://`)."""
-    return tf.data.TFRecordDataset(list(paths))

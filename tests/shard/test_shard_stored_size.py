@@ -207,7 +207,7 @@ def test_a_dataset_of_smaller_tiles_says_so_and_reads_back(tmp_path, source):
     assert "20 tiles in 5 shards" in str(verify_manifest(str(next(data.glob("datasets/*/manifest.json"))), str(data)))
     assert "down to 32 px where larger" in (tmp_path / "32/report.html").read_text()
     path = data / small.splits["train"].shards[0].path
-    for serialized in tfrecords.serialized_records([str(path)]):
+    for serialized in tf.data.TFRecordDataset([str(path)]):
         tile = tfrecords.parse(serialized, len(CLASSES))
         images = tile["rgb"], tile["nir"], tile["valid_mask"]
         for image_size_px, ratio in ((32, 1), (20, 1), (16, 2), (8, 4)):  # train at the stored size, and below
