@@ -1,10 +1,12 @@
 """A shard in a tampered data bucket: a hostile image in a record whose checksums and sizes are right."""
 
 import dataclasses
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -71,6 +73,16 @@ def by_report(data_root: Path, manifest: Manifest) -> None:
     read_thumbnails(str(data_root), manifest, "test", range(6))
 
 
+def naming(manifest: Manifest, number: int, sha256: str) -> Manifest:
+    """Returns a manifest that names the sha256 for a test shard, as if the shard step had made it so."""
+    test = manifest.splits["test"]
+    shards = list(test.shards)
+    shards[number] = msgspec.structs.replace(shards[number], sha256=sha256)
+    return msgspec.structs.replace(
+        manifest, splits={**manifest.splits, "test": msgspec.structs.replace(test, shards=tuple(shards))}
+    )
+
+
 TOO_LARGE = "20000x20000 px, at most 8192 px a side are read"
 
 
@@ -108,7 +120,7 @@ def test_a_hostile_image_in_a_record_is_named_with_its_shard(
                 writer.write(serialize(record))
         assert shard.stat().st_size == len(whole)
         with pytest.raises(DataError, match=reason) as raised:
-            read(data_root, manifest)
+            read(data_root, naming(manifest, 1, hashlib.sha256(shard.read_bytes()).hexdigest()))
         assert shard.name in str(raised.value)
         # Evaluation names the tile, which says more.
         assert re.search(rf"record {number}\b|test tile '", str(raised.value))
@@ -116,6 +128,23 @@ def test_a_hostile_image_in_a_record_is_named_with_its_shard(
     finally:
         shard.write_bytes(whole)
     read(data_root, manifest)
+
+
+def test_a_record_that_was_forged_with_right_checksums_is_not_evaluated(dataset: tuple[Path, Manifest]) -> None:
+    data_root, manifest = dataset
+    shard = data_root / manifest.splits["test"].shards[1].path
+    whole = shard.read_bytes()
+    records = [deserialize(each, len(CLASSES)) for each in read_records(shard)]
+    records[IN_SHARD] = dataclasses.replace(records[IN_SHARD], labels=[1 - label for label in records[IN_SHARD].labels])
+    try:
+        with RecordWriter(shard) as writer:
+            for record in records:
+                writer.write(serialize(record))
+        assert shard.stat().st_size == len(whole)
+        with pytest.raises(DataError, match=f"{shard.name}' has sha256 .*, expected {shard.stem[:16]}"):
+            by_evaluate(data_root, manifest)
+    finally:
+        shard.write_bytes(whole)
 
 
 def test_the_model_that_is_served_refuses_a_picture_that_claims_too_much() -> None:
