@@ -39,10 +39,13 @@ In a pod:
 
 import dataclasses
 import os
+import sys
 from collections.abc import Mapping
 
 # kfp.local warns about an image whose name does not contain "python".
 DEFAULT_IMAGE = "localhost/agrivision-python:dev"
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # of this project's packages
+_UTF8 = {"PYTHONUTF8": "1"}  # names and texts are UTF-8, whatever the locale says
 # Set by a cluster's administrator in the ConfigMap `agrivision`, for the step that starts workers.
 CLUSTER_SETTINGS = (
     "AGRIVISION_WORKER_NAMESPACE",
@@ -150,8 +153,24 @@ def tpu_hosts() -> list[str]:
 
 
 def child_environment(overrides: Mapping[str, str | None]) -> dict[str, str]:
-    """Returns this process's environment with `overrides`, for a child process; None removes a variable."""
-    return {name: value for name, value in {**os.environ, **overrides}.items() if value is not None}
+    """Returns this process's environment with `overrides`, for a child process; None removes a variable.
+
+    The child and its own children find this project's packages, even where the working folder or PYTHONPATH has others
+    of the same names, and take names and texts for UTF-8.
+    """
+    theirs = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([_ROOT, theirs] if theirs else [_ROOT])
+    own = {"PYTHONPATH": path, "PYTHONSAFEPATH": "1", **_UTF8}
+    return {name: value for name, value in {**os.environ, **own, **overrides}.items() if value is not None}
+
+
+def speak_utf8() -> None:
+    """Starts this process anew if Python took another encoding from the locale; names of files are UTF-8 here.
+
+    To be called before anything else is done. No switch changes the encoding of a Python that runs.
+    """
+    if not sys.flags.utf8_mode and sys.getfilesystemencoding() != "utf-8":
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **_UTF8})
 
 
 # What a process needs that runs models: where its libraries are, its language, and its processors. No credential.
@@ -169,7 +188,7 @@ def environment_without_secrets(overrides: Mapping[str, str]) -> dict[str, str]:
     """
     kept = {name: os.environ[name] for name in _HARMLESS if name in os.environ}
     # Several such processes can share a GPU only if none takes all of its memory.
-    return kept | {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_FORCE_GPU_ALLOW_GROWTH": "true"} | dict(overrides)
+    return kept | _UTF8 | {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_FORCE_GPU_ALLOW_GROWTH": "true"} | dict(overrides)
 
 
 def quiet_tensorflow() -> None:

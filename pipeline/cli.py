@@ -38,6 +38,7 @@ app.command()(models.rollback)
 
 def main() -> None:
     """Runs the command; an error the user can fix prints one line and sets the exit code."""
+    environment.speak_utf8()
     environment.quiet_tensorflow()
     try:
         app()
