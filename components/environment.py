@@ -13,6 +13,8 @@ keys from the Secret `agrivision-s3`:
   AWS_EC2_METADATA_DISABLED: defaults to true. Set it to false on EC2 machines that use their instance's role; anywhere
     else, the lookup of a role takes most of a minute.
 In a worker:
+  grpc_proxy, https_proxy, http_proxy: web proxies, as curl knows them. Workers reach each other without them, whatever
+    no_proxy says, and everything else through them.
   TF_CONFIG: the cluster and this task's place in it, as TensorFlow defines it.
   JOB_COMPLETION_INDEX: this pod's index in its Job, as Kubernetes sets it.
 Starting workers on a cluster, from the ConfigMap `agrivision`:
@@ -40,7 +42,7 @@ In a pod:
 import dataclasses
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 # kfp.local warns about an image whose name does not contain "python".
 DEFAULT_IMAGE = "localhost/agrivision-python:dev"
@@ -93,6 +95,16 @@ def tf_config() -> str:
 def set_tf_config(text: str) -> None:
     """Sets TF_CONFIG, which TensorFlow reads when a strategy is made."""
     os.environ["TF_CONFIG"] = text
+
+
+def reach_directly(hosts: Iterable[str]) -> None:
+    """Keeps gRPC, by which workers talk to each other, from asking a web proxy for these hosts.
+
+    It would send even 127.0.0.1 to what `grpc_proxy`, `https_proxy` or `http_proxy` names. The variables stay, for
+    weights and buckets may be behind the proxy; gRPC reads `no_grpc_proxy` first, and nothing else does.
+    """
+    known = [host for host in os.environ.get("no_grpc_proxy", "").split(",") if host]
+    os.environ["no_grpc_proxy"] = ",".join(dict.fromkeys([*known, *hosts]))
 
 
 def job_completion_index() -> int:
