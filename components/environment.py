@@ -1,5 +1,7 @@
 """The environment variables that the project reads. No other file reads the environment.
 
+Anywhere:
+  TMPDIR: the folder for temporary files; defaults to /tmp.
 Compile time:
   AGRIVISION_IMAGE: the container image of every step, fixed in the compiled pipeline.
   AGRIVISION_INGEST_IMAGE: the image of the steps that read the source, for an s3:// source; defaults to the image of
@@ -87,6 +89,11 @@ def prepare_s3() -> str:
     return os.environ.get("S3_ENDPOINT", "")
 
 
+def temporary_folder() -> str:
+    """Returns the folder for temporary files, as kfp's steps find it, which take no other if this one cannot be used."""
+    return os.environ.get("TMPDIR") or "/tmp"
+
+
 def tf_config() -> str:
     """Returns the TF_CONFIG JSON text; empty for a process that is not a worker of a cluster."""
     return os.environ.get("TF_CONFIG", "")
@@ -103,8 +110,9 @@ def reach_directly(hosts: Iterable[str]) -> None:
     It would send even 127.0.0.1 to what `grpc_proxy`, `https_proxy` or `http_proxy` names. The variables stay, for
     weights and buckets may be behind the proxy; gRPC reads `no_grpc_proxy` first, and nothing else does.
     """
-    known = [host for host in os.environ.get("no_grpc_proxy", "").split(",") if host]
-    os.environ["no_grpc_proxy"] = ",".join(dict.fromkeys([*known, *hosts]))
+    name = "no_grpc_proxy"
+    known = [host for host in os.environ.get(name, "").split(",") if host]
+    os.environ[name] = ",".join(dict.fromkeys([*known, *hosts]))
 
 
 def job_completion_index() -> int:
