@@ -14,6 +14,9 @@ keys from the Secret `agrivision-s3`:
   S3_ENDPOINT: a server other than Amazon's, with http:// or https://.
   AWS_EC2_METADATA_DISABLED: defaults to true. Set it to false on EC2 machines that use their instance's role; anywhere
     else, the lookup of a role takes most of a minute.
+Reading and writing gs://, as Google's libraries define them:
+  GOOGLE_APPLICATION_CREDENTIALS: a file with credentials; without it, and without any that they find themselves,
+    requests are anonymous, which is enough for a public bucket.
 In a worker:
   grpc_proxy, https_proxy, http_proxy: web proxies, as curl knows them. Workers reach each other without them, whatever
     no_proxy says, and everything else through them.
@@ -90,8 +93,13 @@ def prepare_s3() -> str:
 
 
 def temporary_folder() -> str:
-    """Returns the folder for temporary files, as kfp's steps find it, which take no other if this one cannot be used."""
+    """Returns the folder for temporary files, as kfp's steps find it, which try no other."""
     return os.environ.get("TMPDIR") or "/tmp"
+
+
+def names_google_credentials() -> bool:
+    """Returns whether the user names a file with credentials for gs://."""
+    return bool(os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"))
 
 
 def tf_config() -> str:
