@@ -15,10 +15,14 @@ NUM_TILES := 600
 # --train-num-workers=4. `make run HELP=1` lists them all.
 OWN := TO PYTHON DEMO NUM_TILES SOURCE HELP IMAGE BASE TARGET VENV KIND_DATA KFP_VERSION
 given = $(filter-out $(OWN),$(foreach v,$(.VARIABLES),$(if $(filter command,$(origin $(v))),$(v))))
-flag = --$(shell echo $(1) | tr 'A-Z_' 'a-z-')='$($(1))'
+# As one word of the shell, whatever is in it.
+quoted = '$(subst ','\'',$(1))'
+flag = --$(shell echo $(1) | tr 'A-Z_' 'a-z-')=$(call quoted,$(value $(1)))
 settings = $(foreach v,$(given),$(call flag,$(v)))
 
 SOURCE := $(DEMO)/tiles-$(NUM_TILES)
+# A dollar sign in what the user gives is one.
+source = $(value SOURCE)
 
 .DEFAULT_GOAL := help
 .PHONY: help mirror run demo test test-long hostile test-cluster bench faults check lint scan audit docs compile proto lock image images kind-up kind-run kind-down clean
@@ -28,7 +32,7 @@ help: ## List every target
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 run: $(VENV)/.run $(if $(filter command,$(origin SOURCE)),,$(DEMO)/tiles-$(NUM_TILES)) ## Run the whole pipeline here, on demo tiles or on SOURCE=<folder or gs:// URI>
-	@$(BIN)/agrivision run $(if $(HELP),--help,--source-uri='$(SOURCE)' $(if $(DATA_ROOT),,--data-root=data) $(if $(MODELS_URI),,--models-uri=models) $(settings))
+	@$(BIN)/agrivision run $(if $(HELP),--help,--source-uri=$(call quoted,$(source)) $(if $(DATA_ROOT),,--data-root=data) $(if $(MODELS_URI),,--models-uri=models) $(settings))
 
 demo: $(VENV)/.run $(DEMO)/tiles-$(NUM_TILES) ## Make the demo tiles only
 
@@ -36,7 +40,7 @@ $(DEMO)/tiles-%: | $(VENV)/.run
 	$(BIN)/agrivision synth --num-tiles $* $@
 
 mirror: $(INGEST_VENV)/.ingest ## Copy tiles from s3://, or from anywhere, to a folder or gs:// URI: SOURCE=s3://bucket/tiles TO=tiles
-	@$(if $(TO),,echo "give SOURCE=s3://<bucket>/<folder> and TO=<folder or gs:// URI>" >&2; exit 2;) $(INGEST_VENV)/bin/agrivision mirror '$(SOURCE)' '$(TO)'
+	@$(if $(TO),,echo "give SOURCE=s3://<bucket>/<folder> and TO=<folder or gs:// URI>" >&2; exit 2;) $(INGEST_VENV)/bin/agrivision mirror $(call quoted,$(source)) $(call quoted,$(value TO))
 
 test: $(VENV)/.dev ## Run the tests, but for those that take minutes, attack, or need a cluster
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long and not hostile and not cluster and not kfp"

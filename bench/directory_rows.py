@@ -16,7 +16,7 @@ from bench.decode_rows import reader_side
 from bench.pairs import Row, Side, Turn, stream_turn
 from bench.run_settings import Setup
 from bench.sides import compare
-from components.train.settings.config import TrainConfig
+from components.train.settings.tuning.network import USUAL_IMAGE_SIZE_PX
 from components.train.step.augment import Augmentation, augment
 
 # The reference study's augmentation.
@@ -47,7 +47,7 @@ def keras_directory_256(setup: Setup, target: None) -> Row:
 
 def keras_directory_128(setup: Setup, target: None) -> Row:
     """The same at the default size of training."""
-    return _keras_directory("reader_vs_keras_directory_128", setup, target, TrainConfig().image_size_px)
+    return _keras_directory("reader_vs_keras_directory_128", setup, target, USUAL_IMAGE_SIZE_PX)
 
 
 def keras_directory_stored_256(setup: Setup, target: None) -> Row:

@@ -1,5 +1,7 @@
 """The environment variables that the project reads. No other file reads the environment.
 
+Anywhere:
+  TMPDIR: the folder for temporary files; defaults to /tmp.
 Compile time:
   AGRIVISION_IMAGE: the container image of every step, fixed in the compiled pipeline.
   AGRIVISION_INGEST_IMAGE: the image of the steps that read the source, for an s3:// source; defaults to the image of
@@ -12,7 +14,12 @@ keys from the Secret `agrivision-s3`:
   S3_ENDPOINT: a server other than Amazon's, with http:// or https://.
   AWS_EC2_METADATA_DISABLED: defaults to true. Set it to false on EC2 machines that use their instance's role; anywhere
     else, the lookup of a role takes most of a minute.
+Reading and writing gs://, as Google's libraries define them:
+  GOOGLE_APPLICATION_CREDENTIALS: a file with credentials; without it, and without any that they find themselves,
+    requests are anonymous, which is enough for a public bucket.
 In a worker:
+  grpc_proxy, https_proxy, http_proxy: web proxies, as curl knows them. Workers reach each other without them, whatever
+    no_proxy says, and everything else through them.
   TF_CONFIG: the cluster and this task's place in it, as TensorFlow defines it.
   JOB_COMPLETION_INDEX: this pod's index in its Job, as Kubernetes sets it.
 Starting workers on a cluster, from the ConfigMap `agrivision`:
@@ -39,10 +46,13 @@ In a pod:
 
 import dataclasses
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 
 # kfp.local warns about an image whose name does not contain "python".
 DEFAULT_IMAGE = "localhost/agrivision-python:dev"
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # of this project's packages
+_UTF8 = {"PYTHONUTF8": "1"}  # names and texts are UTF-8, whatever the locale says
 # Set by a cluster's administrator in the ConfigMap `agrivision`, for the step that starts workers.
 CLUSTER_SETTINGS = (
     "AGRIVISION_WORKER_NAMESPACE",
@@ -82,6 +92,16 @@ def prepare_s3() -> str:
     return os.environ.get("S3_ENDPOINT", "")
 
 
+def temporary_folder() -> str:
+    """Returns the folder for temporary files, as kfp's steps find it, which try no other."""
+    return os.environ.get("TMPDIR") or "/tmp"
+
+
+def names_google_credentials() -> bool:
+    """Returns whether the user names a file with credentials for gs://."""
+    return bool(os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"))
+
+
 def tf_config() -> str:
     """Returns the TF_CONFIG JSON text; empty for a process that is not a worker of a cluster."""
     return os.environ.get("TF_CONFIG", "")
@@ -90,6 +110,17 @@ def tf_config() -> str:
 def set_tf_config(text: str) -> None:
     """Sets TF_CONFIG, which TensorFlow reads when a strategy is made."""
     os.environ["TF_CONFIG"] = text
+
+
+def reach_directly(hosts: Iterable[str]) -> None:
+    """Keeps gRPC, by which workers talk to each other, from asking a web proxy for these hosts.
+
+    It would send even 127.0.0.1 to what `grpc_proxy`, `https_proxy` or `http_proxy` names. The variables stay, for
+    weights and buckets may be behind the proxy; gRPC reads `no_grpc_proxy` first, and nothing else does.
+    """
+    name = "no_grpc_proxy"
+    known = [host for host in os.environ.get(name, "").split(",") if host]
+    os.environ[name] = ",".join(dict.fromkeys([*known, *hosts]))
 
 
 def job_completion_index() -> int:
@@ -150,8 +181,24 @@ def tpu_hosts() -> list[str]:
 
 
 def child_environment(overrides: Mapping[str, str | None]) -> dict[str, str]:
-    """Returns this process's environment with `overrides`, for a child process; None removes a variable."""
-    return {name: value for name, value in {**os.environ, **overrides}.items() if value is not None}
+    """Returns this process's environment with `overrides`, for a child process; None removes a variable.
+
+    The child and its own children find this project's packages, even where the working folder or PYTHONPATH has others
+    of the same names, and take names and texts for UTF-8.
+    """
+    theirs = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([_ROOT, theirs] if theirs else [_ROOT])
+    own = {"PYTHONPATH": path, "PYTHONSAFEPATH": "1", **_UTF8}
+    return {name: value for name, value in {**os.environ, **own, **overrides}.items() if value is not None}
+
+
+def speak_utf8() -> None:
+    """Starts this process anew if Python took another encoding from the locale; names of files are UTF-8 here.
+
+    To be called before anything else is done. No switch changes the encoding of a Python that runs.
+    """
+    if not sys.flags.utf8_mode and sys.getfilesystemencoding() != "utf-8":
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **_UTF8})
 
 
 # What a process needs that runs models: where its libraries are, its language, and its processors. No credential.
@@ -169,7 +216,7 @@ def environment_without_secrets(overrides: Mapping[str, str]) -> dict[str, str]:
     """
     kept = {name: os.environ[name] for name in _HARMLESS if name in os.environ}
     # Several such processes can share a GPU only if none takes all of its memory.
-    return kept | {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_FORCE_GPU_ALLOW_GROWTH": "true"} | dict(overrides)
+    return kept | _UTF8 | {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_FORCE_GPU_ALLOW_GROWTH": "true"} | dict(overrides)
 
 
 def quiet_tensorflow() -> None:

@@ -32,14 +32,27 @@ class UnreachableError(AgrivisionError):
     exit_code = EXIT_TRY_AGAIN
 
 
-# Numbers of an OSError that mean that nothing more can be written there.
+# Numbers of an OSError that mean that nothing more can be written there; and that this user may not.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_NO_RIGHT = (errno.EACCES, errno.EPERM)
 
 
 def as_user_error(error: Exception) -> AgrivisionError | None:
-    """Returns the error as one that the user can fix, including a full disk; None for a defect."""
-    if not isinstance(error, OSError) or error.errno not in NO_ROOM:
-        return error if isinstance(error, AgrivisionError) else None
-    place = f"under {os.path.dirname(error.filename)!r}" if isinstance(error.filename, str) else "to the disk"
-    way_out = "make it writable" if error.errno == errno.EROFS else "free some space there"
-    return DataError(f"cannot write {place}: {error.strerror}; {way_out}, and run again")
+    """Returns the error as one that the user can fix; None for a defect.
+
+    A disk that is full is a DataError; one that is read-only, or a file that this user has no rights to, was badly
+    chosen, and is a SettingsError.
+    """
+    if isinstance(error, AgrivisionError):
+        return error
+    if not isinstance(error, OSError):
+        return None
+    named = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+    place = f"under {os.path.dirname(named)!r}" if named else "to the disk"
+    if error.errno == errno.EROFS:
+        return SettingsError(f"cannot write {place}: {error.strerror}; make it writable, and run again")
+    if error.errno in NO_ROOM:
+        return DataError(f"cannot write {place}: {error.strerror}; free some space there, and run again")
+    if error.errno in _NO_RIGHT and named:
+        return SettingsError(f"no access to {named!r}: {error.strerror}; give this user the right, and run again")
+    return None

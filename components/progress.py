@@ -22,6 +22,7 @@ from collections.abc import Iterator
 
 from components.errors import as_user_error
 from components.printable import printable
+from components.waiting import WAITING
 
 _LINE = re.compile(r"(?P<step>[a-z]{1,20}(?: [0-9]{1,9})?) \| (?P<text>.*)")
 _DONE = re.compile(r"done in (?P<seconds>[0-9]{1,9}(?:\.[0-9]{1,9})?) s(?:: (?P<summary>.*))?")
@@ -96,7 +97,8 @@ def step_log(step: str) -> Iterator[StepLog]:
     current = StepLog(step)
     current.line("started")
     try:
-        yield current
+        with WAITING.through(current.line):
+            yield current
     except Exception as error:
         mendable = as_user_error(error)
         if mendable is None:

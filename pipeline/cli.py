@@ -5,9 +5,10 @@ import sys
 import typer
 
 from components import environment
-from components.errors import AgrivisionError
+from components.errors import as_user_error
 from components.printable import printable
 from pipeline.commands import datasets, models, runs
+from pipeline.commands.options import with_plain_places
 from pipeline.terminal import say
 
 app = typer.Typer(
@@ -24,26 +25,30 @@ app = typer.Typer(
 )
 
 # In the order a newcomer needs them; --help lists them in this order.
-app.command()(datasets.synth)
-app.command()(runs.run)
-app.command()(datasets.mirror)
-app.command("compile")(runs.compile_pipeline)
-app.command()(runs.submit)
-app.command()(datasets.verify)
-app.command()(datasets.plan)
-app.command()(datasets.drift)
-app.command()(models.predict)
-app.command()(models.rollback)
+app.command()(with_plain_places(datasets.synth))
+app.command()(with_plain_places(runs.run))
+app.command()(with_plain_places(datasets.mirror))
+app.command("compile")(with_plain_places(runs.compile_pipeline))
+app.command()(with_plain_places(runs.submit))
+app.command()(with_plain_places(datasets.verify))
+app.command()(with_plain_places(datasets.plan))
+app.command()(with_plain_places(datasets.drift))
+app.command()(with_plain_places(models.predict))
+app.command()(with_plain_places(models.rollback))
 
 
 def main() -> None:
     """Runs the command; an error the user can fix prints one line and sets the exit code."""
+    environment.speak_utf8()
     environment.quiet_tensorflow()
     try:
         app()
-    except AgrivisionError as error:
-        say(f"agrivision: {printable(str(error))}", error=True)  # one line, even if it names a file with a newline
-        sys.exit(error.exit_code)
+    except Exception as error:
+        mendable = as_user_error(error)
+        if mendable is None:
+            raise
+        say(f"agrivision: {printable(str(mendable))}", error=True)  # one line, even if it names a file with a newline
+        sys.exit(mendable.exit_code)
 
 
 if __name__ == "__main__":

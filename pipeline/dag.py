@@ -41,6 +41,7 @@ def training_pipeline(train: Callable[..., Any], volume: bool = False) -> Any:
             source_version=run["source_version"],
             data_root=data_root,
             models_uri=models_uri,
+            reference_manifest=run["shard_reference_manifest"],
             **arguments(IngestSettings, run),
         )
         inventory = tiles.outputs["inventory"]

@@ -14,14 +14,18 @@ from typing import Any, TypeVar
 
 from components.errors import SettingsError
 from components.gate.settings import GateSettings
-from components.ingest.settings import IngestSettings, check_places
+from components.ingest.settings import IngestSettings
+from components.places import check_places
 from components.setting import Setting, check_settings, check_value, parameter_name, setting, settings_of
+from components.storage import plain_place
 from components.train.settings.node_pools import PoolSettings, check_pool
 from components.train.settings.train_settings import TrainSettings
 
 # Where every step mounts the volume, and the claim that the manifests create.
 VOLUME_PATH = "/mnt/agrivision"
 VOLUME_CLAIM = "agrivision-data"
+# The parameters that are places: a folder, also as a file:// URI, or what their meanings say.
+PLACES = ("source_uri", "data_root", "models_uri", "shard_reference_manifest")
 # What the run form shows if no volume is mounted. No bucket can have such a name, and the first step refuses it.
 BUCKET_PLACES = {
     "source_uri": "gs://<bucket>/tiles",
@@ -121,6 +125,7 @@ class Parameters:
         self.values: dict[str, Any] = {name: given.get(name, each.default) for name, each in PARAMETERS.items()}
         for name, parameter in PARAMETERS.items():
             check_value(name, self.values[name], parameter.kind, parameter.known)
+        self.values |= {name: plain_place(self.values[name]) for name in PLACES}
         self.run = make_settings(RunSettings, self.values)
         self.ingest = make_settings(IngestSettings, self.values)
         self.train = make_settings(TrainSettings, self.values)

@@ -22,11 +22,12 @@ def evaluate(
     from components.contracts import Manifest, TrainingReceipt
     from components.evaluate.evaluation import evaluate_training
     from components.progress import step_log
+    from components.storage import plain_place
 
     with step_log("evaluate") as log:
         outcome = evaluate_training(
-            data_root,
-            models_uri,
+            plain_place(data_root),
+            plain_place(models_uri),
             Manifest.read(manifest.path),
             TrainingReceipt.read(receipt.path),
             Path(report.path),

@@ -16,9 +16,10 @@ def gate(
     from components.contracts import Evaluation
     from components.gate.decision import decide_push
     from components.progress import step_log
+    from components.storage import plain_place
 
     with step_log("gate") as log:
-        result = decide_push(data_root, min_macro_f1, Evaluation.read(evaluation.path))
+        result = decide_push(plain_place(data_root), min_macro_f1, Evaluation.read(evaluation.path))
         result.write(decision.path)
         log.summary = result.reason
     return result.decision

@@ -13,6 +13,7 @@ def ingest(
     source_version: str,
     data_root: str,
     models_uri: str,
+    reference_manifest: str,
     layout: str,
     classes: str,
     seed: int,
@@ -31,16 +32,19 @@ def ingest(
     Args:
       source_version: Any text. It is not used; KFP never looks into a bucket, and would take the result of an earlier
         run from its cache unless a parameter changes with the data.
-      models_uri: Only checked, so that a wrong one is found before the training and not after it.
+      models_uri, reference_manifest: Only checked, so that a wrong one is found before the training and not after it.
 
     Returns:
       The indices of the partitions, as text, because KFP turns whole numbers inside a list into floats.
     """
     from components.ingest.inventory import build_inventory
-    from components.ingest.settings import IngestSettings, check_places
+    from components.ingest.settings import IngestSettings
+    from components.places import check_access, check_places
     from components.progress import step_log
+    from components.storage import plain_place
 
     with step_log("ingest") as log:
+        source_uri, data_root, models_uri = map(plain_place, (source_uri, data_root, models_uri))
         check_places(source_uri, data_root, models_uri)
         settings = IngestSettings(
             layout=layout,
@@ -55,6 +59,7 @@ def ingest(
             min_class_fraction=min_class_fraction,
             max_bad_fraction=max_bad_fraction,
         )
+        check_access(data_root, models_uri, plain_place(reference_manifest))
         document = build_inventory(source_uri, data_root, settings, log)
         document.write(inventory.path)
         return [str(partition.index) for partition in document.partitions]

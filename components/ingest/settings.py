@@ -1,7 +1,6 @@
-"""The settings of ingest, and the checks made before anything starts."""
+"""The settings of ingest."""
 
 import dataclasses
-import re
 
 from components.agrivision import LAYOUTS
 from components.errors import SettingsError
@@ -9,7 +8,6 @@ from components.setting import check_settings, setting
 
 AUTO = "auto"
 TILE_SIZES_PX = (32, 8192)  # smallest and largest side that tiles may be scaled to
-_STANDS_FOR_A_BUCKET = re.compile(r"\w+://(<[^/]*>)")  # no bucket can have such a name
 
 
 def class_list(classes: str) -> tuple[str, ...]:
@@ -26,22 +24,6 @@ def class_list(classes: str) -> tuple[str, ...]:
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise SettingsError(f"ingest_classes must name each class once, got {twice[0]!r} twice")
     return names
-
-
-def check_places(source_uri: str, data_root: str, models_uri: str) -> None:
-    """Refuses places that no run could use; messages use the pipeline's parameter names.
-
-    Raises:
-      SettingsError: if a place is empty, still has the run form's placeholder for a bucket, or is on s3:// and is to be
-        written to.
-    """
-    for name, uri in (("source_uri", source_uri), ("data_root", data_root), ("models_uri", models_uri)):
-        if not uri.strip():
-            raise SettingsError(f"{name} must not be empty")
-        if match := _STANDS_FOR_A_BUCKET.match(uri):
-            raise SettingsError(f"{name} is still {uri!r}; replace {match[1]} with the name of your bucket")
-        if name != "source_uri" and uri.startswith("s3://"):
-            raise SettingsError(f"{name} must be a folder or a gs:// URI, got {uri!r}; s3:// is for source_uri only")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

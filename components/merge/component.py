@@ -19,7 +19,9 @@ def merge(
     """Publishes the dataset: its manifest and its data report."""
     from components.merge.merge import merge_shards
     from components.progress import step_log
+    from components.storage import plain_place
 
     with step_log("merge") as log:
         receipts_paths = [each.path for each in receipts]
+        data_root, reference_manifest = plain_place(data_root), plain_place(reference_manifest)
         merge_shards(inventory.path, receipts_paths, data_root, manifest.path, report.path, log, reference_manifest)

@@ -18,11 +18,12 @@ def push(
     from components.contracts import Evaluation, Manifest, TrainingReceipt
     from components.progress import step_log
     from components.push.publish import push_model, summary_line
+    from components.storage import plain_place
 
     with step_log("push") as log:
         result = push_model(
-            data_root,
-            models_uri,
+            plain_place(data_root),
+            plain_place(models_uri),
             Manifest.read(manifest.path),
             TrainingReceipt.read(receipt.path),
             Evaluation.read(evaluation.path),

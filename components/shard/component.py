@@ -15,6 +15,7 @@ def shard(
     """Checks the tiles of one partition and writes its missing shards."""
     from components.progress import step_log
     from components.shard.writer import shard_partition
+    from components.storage import plain_place
 
     with step_log(f"shard {partition}") as log:
-        shard_partition(inventory.path, partition, data_root, receipts.path, log)
+        shard_partition(inventory.path, partition, plain_place(data_root), receipts.path, log)

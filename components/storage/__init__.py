@@ -10,6 +10,7 @@ import itertools
 import os
 import shutil
 import tempfile
+import urllib.parse
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -34,6 +35,20 @@ def join(root: str, *parts: str) -> str:
         if fault := path_fault(part):
             raise DataError(f"{shown(part)} is not a path below {root!r}: it {fault}")
     return "/".join([root.rstrip("/"), *parts]) or "/"
+
+
+def plain_place(uri: str) -> str:
+    """Returns a place as this project names it, which is the path that a file:// URI stands for.
+
+    Raises:
+      SettingsError: for a file:// URI of another machine.
+    """
+    if not uri.startswith("file:"):
+        return uri
+    host, slash, path = uri.removeprefix("file:").removeprefix("//").partition("/")
+    if host not in ("", "localhost") or not slash:
+        raise SettingsError(f"cannot read or write {uri!r}; expected file:///<path>, with three slashes, or a folder")
+    return urllib.parse.unquote(f"/{path}")
 
 
 def is_remote(uri: str) -> bool:

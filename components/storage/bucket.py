@@ -1,8 +1,8 @@
 """The `gs://` side of the storage package; nothing else uses google-cloud-storage.
 
 Its client retries on 408, 429, 5xx, resets and truncated answers, with exponential backoff and jitter, for two minutes;
-then the bucket counts as unreachable. A write that is repeated here has the same content each time, or a precondition,
-so repeating it is safe.
+then the bucket counts as unreachable. Meanwhile a line every few seconds says so. Refused credentials end it at once. A
+write that is repeated here has the same content each time, or a precondition, so repeating it is safe.
 """
 
 import contextlib
@@ -12,14 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from components import environment
 from components.contracts import SourceFile
 from components.errors import DataError, SettingsError, UnreachableError
+from components.retrying import may_pass
 from components.safe_path import require_safe_path
+from components.waiting import WAITING
 
 GS = "gs://"
 _BINARY = "application/octet-stream"
 _CONNECTIONS = 64  # up to this many threads read at once; beyond the client's default of 10, connections are not reused
 _REASON_LENGTH = 200  # of an error; that of a failed connection is long
+_LARGE_BYTES = 1 << 20  # of a request that may take seconds to send
 _WRITER = "agrivision-writer"  # metadata key: which call wrote the object
 
 
@@ -27,14 +31,39 @@ _WRITER = "agrivision-writer"  # metadata key: which call wrote the object
 def _client() -> Any:
     from google.auth.exceptions import DefaultCredentialsError
     from google.cloud import storage
-    from requests.adapters import HTTPAdapter
 
     try:
         client = storage.Client()
     except DefaultCredentialsError:
+        if environment.names_google_credentials():  # the user means these, and nobody else's
+            raise
         client = storage.Client.create_anonymous_client()  # enough for a public bucket
-    client._http.mount("https://", HTTPAdapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS))
+    for scheme in ("https://", "http://"):
+        client._http.mount(scheme, _adapter())
     return client
+
+
+def _adapter() -> Any:
+    """Returns what sends the client's requests: over many connections, and telling WAITING what comes of them."""
+    from requests import RequestException
+    from requests.adapters import HTTPAdapter
+
+    class Adapter(HTTPAdapter):  # type: ignore[misc, unused-ignore]
+        def send(self, request: Any, *arguments: Any, **options: Any) -> Any:
+            is_large = int(request.headers.get("Content-Length") or 0) > _LARGE_BYTES
+            try:
+                with WAITING.sending() if is_large else contextlib.nullcontext():
+                    response = super().send(request, *arguments, **options)
+            except RequestException as error:
+                WAITING.failed(_short(error))
+                raise
+            if may_pass(response.status_code):
+                WAITING.failed(f"{response.status_code} {response.reason}")
+            else:
+                WAITING.heard()
+            return response
+
+    return Adapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS)
 
 
 def _parts(uri: str) -> tuple[str, str]:
@@ -72,7 +101,8 @@ def _refusals(uri: str) -> Iterator[None]:
     from requests.exceptions import RequestException
 
     try:
-        yield
+        with WAITING.asking(repr(uri)):
+            yield
     except NotFound as error:
         raise DataError(f"no such bucket: {_parts(uri)[0]!r}, in {uri!r}") from error
     except (BadRequest, Forbidden, Unauthorized) as error:
@@ -84,10 +114,13 @@ def _refusals(uri: str) -> Iterator[None]:
 
 
 def _unreachable(uri: str, error: Exception) -> str:
-    reason = " ".join(str(getattr(error, "cause", None) or error).split())
-    if len(reason) > _REASON_LENGTH:
-        reason = f"{reason[:_REASON_LENGTH]}…"
+    reason = _short(getattr(error, "cause", None) or error)
     return f"{uri!r} cannot be reached after minutes of retries: {reason}; finished work is kept, so run again later"
+
+
+def _short(error: object) -> str:
+    reason = " ".join(str(error).split())
+    return reason if len(reason) <= _REASON_LENGTH else f"{reason[:_REASON_LENGTH]}…"
 
 
 def list_objects(root: str) -> Iterator[SourceFile]:

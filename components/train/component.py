@@ -38,6 +38,7 @@ def train(
 ) -> None:
     """Trains the classifier with workers in processes here or in pods of their own, or reuses an equal training."""
     from components.progress import step_log
+    from components.storage import plain_place
     from components.train.report import summary_line, summary_metrics, write_report
     from components.train.settings.config import TrainConfig
     from components.train.settings.node_pools import PoolSettings
@@ -55,7 +56,7 @@ def train(
             keep_checkpoints=keep_checkpoints,
         )
         pool = PoolSettings(profile=profile, cpu=cpu, memory=memory, shared_memory=shared_memory)
-        training = run_training(settings, data_root, manifest.path, log, pool, task_config)
+        training = run_training(settings, plain_place(data_root), manifest.path, log, pool, task_config)
         training.write(receipt.path)
         write_report(training, report.path)
         metrics.metadata.update(summary_metrics(training))

@@ -22,7 +22,7 @@ from components.train.launch.pods.task_config import TaskConfig, is_on_cluster, 
 from components.train.receipt import finished, make_receipt, receipt_token, write_training_receipt
 from components.train.settings.devices import Devices
 from components.train.settings.node_pools import PoolSettings
-from components.train.settings.preflight import check_training, resolve_bands, resolve_label_mode
+from components.train.settings.preflight import check_training, resolve_bands, resolve_image_size, resolve_label_mode
 from components.train.settings.published_weights import publish_weights, sha256_of
 from components.train.settings.strategies import AUTO, check_replicas, resolve_strategy
 from components.train.settings.train_settings import TrainSettings
@@ -107,8 +107,9 @@ def train_once(
       DataError: If shards are damaged or the loss is not a number.
       WorkersFailed: If the workers fail more than `max_restarts` times.
     """
-    config, num_workers = settings.config, settings.num_workers
     manifest = Manifest.read(manifest_path)
+    settings = dataclasses.replace(settings, config=resolve_image_size(settings.config, manifest))
+    config, num_workers = settings.config, settings.num_workers
     check_training(config, manifest, num_workers)
     settings, num_replicas = _placed(settings, data_root, launcher, log)
     num_workers, strategy = settings.num_workers, settings.strategy

@@ -1,5 +1,6 @@
 """The pipeline's parameters as command-line options: one per parameter, with its help text and default."""
 
+import functools
 import inspect
 import json
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ import typer
 
 from components.errors import SettingsError
 from components.setting import kind_of
+from components.storage import plain_place
 from pipeline.parameters import PARAMETERS, Parameter, Parameters, make_settings
 
 _PANELS = {
@@ -63,6 +65,24 @@ def with_parameters(
         return with_options
 
     return decorate
+
+
+def with_plain_places(command: Command) -> Command:
+    """Has a command take file:// URIs wherever it takes a folder or a file."""
+
+    @functools.wraps(command)
+    def with_paths(**values: Any) -> None:
+        command(**{name: _plain(value) for name, value in values.items()})
+
+    return with_paths
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, Path):
+        return Path(plain_place(str(value)))  # which has one slash left
+    return plain_place(value) if isinstance(value, str) else value
 
 
 def _made(settings_type: type | None, given: dict[str, Any]) -> Any:

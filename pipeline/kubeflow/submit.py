@@ -23,7 +23,7 @@ from pipeline.kubeflow.interrupt import Interrupted, InterruptSignals
 from pipeline.kubeflow.package import PIPELINE_NAME, SOURCE_STEPS, Package, images_of
 from pipeline.kubeflow.run_status import FAILED, PUSHED, REFUSED
 from pipeline.kubeflow.upload import find_experiment, upload_pipeline
-from pipeline.parameters import VOLUME_PATH, Parameters
+from pipeline.parameters import PLACES, VOLUME_PATH, Parameters
 
 # After an interruption: to learn the id of a run that is just being started, and to terminate a run.
 _ANSWER_SECONDS = 4
@@ -31,7 +31,6 @@ _TERMINATE_SECONDS = 10
 INTERRUPTED, LOST = "interrupted", "lost"
 # For scripts; 124 as in the command `timeout`.
 EXIT_CODES = {PUSHED: 0, REFUSED: 3, FAILED: 1, TIMEOUT: 124, LOST: EXIT_TRY_AGAIN}
-_PLACES = ("source_uri", "data_root", "models_uri", "shard_reference_manifest")
 
 
 class EndedError(AgrivisionError):
@@ -86,7 +85,7 @@ def check_shared_places(parameters: Parameters, volume_claim: str) -> None:
     Raises:
       SettingsError: names the parameter and the way out.
     """
-    for name in _PLACES:
+    for name in PLACES:
         place = parameters.values[name]
         if not place or "://" in place:
             continue

@@ -96,11 +96,15 @@ def summarize(run_dir: Path, step_seconds: dict[str, float], total_seconds: floa
 
 
 def write_summary(run_dir: Path, summary: Summary) -> None:
-    """Writes summary.json and points the link `latest`, next to the run's folder, at the run."""
+    """Writes summary.json to the run's folder."""
     text = json.dumps(msgspec.to_builtins(summary), indent=2) + "\n"
     temporary = run_dir / f".{SUMMARY_FILE}.tmp"
     temporary.write_text(text)
     temporary.replace(run_dir / SUMMARY_FILE)
+
+
+def point_latest(run_dir: Path) -> None:
+    """Points the link `latest`, next to the run's folder, at the run, however it ended."""
     link = run_dir.parent / f".latest.{run_dir.name}"
     link.symlink_to(run_dir.name)
     link.replace(run_dir.parent / "latest")

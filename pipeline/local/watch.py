@@ -1,5 +1,6 @@
 """Starts a local run as a child process, shows its progress, and collects its result."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -12,10 +13,12 @@ from rich.console import Console
 
 from components import environment
 from components.errors import AgrivisionError
+from components.places import require_writable
 from components.progress import parse_line
 from pipeline.display import Display
+from pipeline.local.before import check_before_run
 from pipeline.local.run_local import PARAMETERS_FILE
-from pipeline.local.summary import Summary, print_summary, summarize, write_summary
+from pipeline.local.summary import Summary, point_latest, print_summary, summarize, write_summary
 from pipeline.parameters import Parameters
 from pipeline.terminal import say
 
@@ -35,12 +38,25 @@ class RunFailed(AgrivisionError):
 def run_and_watch(parameters: Parameters, runs_dir: Path, console: Console) -> Summary:
     """Runs the DAG on this machine; returns its summary, which is also written to the run's folder.
 
+    However it ends, `latest` in `runs_dir` then is the run's folder, and an error names the run's log.
+
     Raises:
       RunFailed: if a step failed, or the run was interrupted.
+      AgrivisionError: if it could not start.
     """
+    check_before_run(parameters, runs_dir)
     run_dir = runs_dir.resolve() / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
     run_dir.mkdir(parents=True)
     (run_dir / PARAMETERS_FILE).write_text(json.dumps(parameters.values, indent=2) + "\n")
+    try:
+        return _run(run_dir, console)
+    finally:
+        with contextlib.suppress(OSError):  # a full disk, which the error tells
+            point_latest(run_dir)
+
+
+def _run(run_dir: Path, console: Console) -> Summary:
+    log_path = run_dir / LOG_FILE
     began = time.monotonic()
     # In its own session, so Ctrl-C reaches only this process, and closing the pipe ends the whole group.
     child = subprocess.Popen(
@@ -56,22 +72,27 @@ def run_and_watch(parameters: Parameters, runs_dir: Path, console: Console) -> S
     assert child.stdin is not None
     assert child.stdout is not None
     try:
-        with child.stdout, open(run_dir / LOG_FILE, "w") as log_file, Display(console) as display:
+        # Unbuffered: on a full disk a step may still end well, and closing a buffered file would fail.
+        with child.stdout, open(log_path, "wb", buffering=0) as log_file, Display(console) as display:
             for text in child.stdout:
-                log_file.write(text)
-                log_file.flush()
+                with contextlib.suppress(OSError):
+                    log_file.write(text.encode())
                 if line := parse_line(text):
                     display.show(line)
         exit_code = child.wait()
     except KeyboardInterrupt:
-        raise RunFailed("stopped; run the same command again to resume", EXIT_INTERRUPTED) from None
+        raise RunFailed(
+            f"stopped; run the same command again to resume; its log is {str(log_path)!r}", EXIT_INTERRUPTED
+        ) from None
     finally:
         child.stdin.close()
         child.wait()
     if display.failure:
-        raise RunFailed(f"{display.failure.step} failed: {display.failure.text}", display.failure.exit_code)
+        failure = display.failure
+        raise RunFailed(f"{failure.step} failed: {failure.text}; its log is {str(log_path)!r}", failure.exit_code)
     if exit_code:
-        log_path = run_dir / LOG_FILE
+        require_writable("runs_dir", run_dir, make=False)  # kfp itself says little of a full disk
+        require_writable("TMPDIR", Path(environment.temporary_folder()), make=False)
         say("\n".join(log_path.read_text(errors="replace").splitlines()[-_TAIL_LINES:]), error=True)
         raise RunFailed(
             f"the run ended with exit code {exit_code}, after these last lines of its log, {str(log_path)!r}", 1

@@ -67,7 +67,10 @@ def test_help_imports_nothing_heavy(command):
         (["--train-max-seconds", "-1"], "train_max_seconds must be at least 0, got -1"),
         (["--train-checkpoint-seconds", "-1"], "train_checkpoint_seconds must be at least 0, got -1"),
         (["--train-keep-checkpoints", "0"], "train_keep_checkpoints must be at least 1, got 0"),
-        (["--shard-tile-size-px", "64"], "shard_tile_size_px must be at least image_size_px=128 of train_config, or 0"),
+        (
+            ["--shard-tile-size-px", "64", "--train-config", '{"image_size_px": 128}'],
+            "shard_tile_size_px must be at least image_size_px=128 of train_config, or 0",
+        ),
         (["--ingest-layout", "folders"], "'folders'; expected one of auto, paper-2020"),
         (["--ingest-val-percent", "70", "--ingest-test-percent", "40"], "70"),
         (["--gate-min-macro-f1", "1.5"], "gate_min_macro_f1 must be between 0 and 1, got 1.5"),

@@ -84,25 +84,35 @@ def test_a_users_error_is_one_line_and_its_exit_code(capsys, error, code):
 
 
 @pytest.mark.parametrize(
-    ("error", "text"),
+    ("error", "code", "text"),
     [
         (
             OSError(errno.ENOSPC, "No space left on device", "/data/shards/x.tfrecord"),
+            42,
             "under '/data/shards': No space left on device; free some space there",
         ),
-        (OSError(errno.EDQUOT, "Disk quota exceeded"), "to the disk: Disk quota exceeded; free some space there"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), 42, "to the disk: Disk quota exceeded; free some space there"),
         (
             OSError(errno.EROFS, "Read-only file system", "/data/x"),
+            2,
             "under '/data': Read-only file system; make it writable",
         ),
     ],
 )
-def test_a_disk_that_takes_no_more_is_one_line(capsys, error, text):
-    with pytest.raises(SystemExit, match=r"^42$"), step_log("merge"):
+def test_a_disk_that_takes_no_more_is_one_line(capsys, error, code, text):
+    with pytest.raises(SystemExit, match=rf"^{code}$"), step_log("merge"):
         raise error
 
     last = parse_line(capsys.readouterr().out.splitlines()[-1])
     assert last.text == f"cannot write {text}, and run again"
+
+
+def test_a_file_without_the_right_to_it_is_one_line(capsys):
+    with pytest.raises(SystemExit, match=r"^2$"), step_log("merge"):
+        raise PermissionError(errno.EACCES, "Permission denied", "/data/x")
+
+    last = parse_line(capsys.readouterr().out.splitlines()[-1])
+    assert last.text == "no access to '/data/x': Permission denied; give this user the right, and run again"
 
 
 def test_a_defect_keeps_its_traceback(capsys):

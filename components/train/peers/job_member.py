@@ -1,5 +1,10 @@
-"""Tells a pod of a Job which process of the training it is and where its peers are. Imports no TensorFlow."""
+"""Tells a worker which process of the training it is, where its peers are, and to reach them without a web proxy.
 
+Imports no TensorFlow.
+"""
+
+import itertools
+import json
 import socket
 import time
 from collections.abc import Sequence
@@ -26,8 +31,18 @@ def take_place(spec: WorkerSpec) -> WorkerSpec:
     Raises:
       NoSuchPeer: If a peer's host name cannot be resolved in time.
     """
-    if not spec.addresses:
-        return spec
+    if spec.addresses:
+        spec = _take_place_in_job(spec)
+    environment.reach_directly(_hosts_of(environment.tf_config()))
+    return spec
+
+
+def _hosts_of(tf_config: str) -> list[str]:
+    cluster = json.loads(tf_config)["cluster"] if tf_config else {}
+    return [address.rpartition(":")[0] for address in itertools.chain.from_iterable(cluster.values())]
+
+
+def _take_place_in_job(spec: WorkerSpec) -> WorkerSpec:
     place = environment.job_completion_index()
     # After one failed lookup, TensorFlow does not retry the name for a while.
     _wait_for_names(spec.addresses, spec.peer_wait_seconds)

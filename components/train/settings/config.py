@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from components import storage
 from components.errors import SettingsError
 from components.setting import check_settings, setting
 from components.train.settings.tuning.augmentation import AugmentationSettings
@@ -54,7 +55,8 @@ class TrainConfig(
     steps_per_call: int = setting(
         1, "Steps that the device takes before the host can stop, log or save a checkpoint.", at_least=1
     )
-    seed: int = setting(0, "Seed of weight initialisation, tile order and augmentation.", at_least=0)
+    # TensorFlow and Keras take no larger one.
+    seed: int = setting(0, "Seed of weight initialisation, tile order and augmentation.", at_least=0, below=2**32)
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -86,6 +88,8 @@ class TrainConfig(
         try:
             if unknown := [key for key in values if key not in kinds]:
                 raise SettingsError(f"unknown key {unknown[0]!r}; the keys are {', '.join(kinds)}")
+            if isinstance(weights := values.get("weights"), str):
+                values["weights"] = storage.plain_place(weights)
             return cls(**{key: _as_float(value, kinds[key]) for key, value in values.items()})
         except SettingsError as error:
             raise SettingsError(f"train_config {text!r}: {error}") from error

@@ -1,11 +1,14 @@
 """Checks before any process starts: rejects settings that do not fit the dataset."""
 
+import dataclasses
+
 from components import storage
 from components.agrivision import BANDS, CLASS_FOLDERS, RGB_BANDS
 from components.contracts import Manifest, SplitSummary
 from components.errors import DataError, SettingsError
+from components.train.settings.backbones import BACKBONES
 from components.train.settings.config import TrainConfig
-from components.train.settings.tuning.network import IMAGENET_WEIGHTS
+from components.train.settings.tuning.network import IMAGENET_WEIGHTS, USUAL_IMAGE_SIZE_PX
 
 
 def resolve_label_mode(config: TrainConfig, manifest: Manifest) -> str:
@@ -57,16 +60,38 @@ def check_training(config: TrainConfig, manifest: Manifest, num_workers: int) ->
         raise SettingsError(
             f"global_batch_size must be at most the number of train tiles, {num_train}, got {config.global_batch_size}"
         )
-    largest = max((int(side) for size in manifest.tile_sizes for side in size.split("x")), default=0)
     if 0 < manifest.tile_size_px < config.image_size_px:
         raise SettingsError(
-            f"image_size_px must be at most the size of the stored tiles, {manifest.tile_size_px} px, got "
-            f"{config.image_size_px}; or store tiles with a larger shard_tile_size_px, or 0 for their original size"
+            f"image_size_px, a key of train_config, must be at most the size of the stored tiles, "
+            f"{manifest.tile_size_px} px, got {config.image_size_px}; or store tiles with a larger shard_tile_size_px, "
+            "or 0 for their original size"
         )
-    if config.image_size_px > largest:
+    if config.image_size_px > (largest := _largest_side(manifest)):
         raise SettingsError(
-            f"image_size_px must be at most the side of the largest tile, {largest} px, got {config.image_size_px}"
+            f"image_size_px, a key of train_config, must be at most the side of the largest tile, {largest} px, got "
+            f"{config.image_size_px}; leave it out to take the size of the tiles"
         )
+
+
+def resolve_image_size(config: TrainConfig, manifest: Manifest) -> TrainConfig:
+    """Returns the tuning with a size of the model's input that is not 0.
+
+    Raises:
+      SettingsError: If the tiles are smaller than what the backbone can take.
+    """
+    if config.image_size_px:
+        return config
+    size_px = min(USUAL_IMAGE_SIZE_PX, manifest.tile_size_px or USUAL_IMAGE_SIZE_PX, _largest_side(manifest))
+    if size_px < (smallest := BACKBONES[config.backbone].smallest_px):
+        raise SettingsError(
+            f"backbone {config.backbone} needs tiles of at least {smallest} px, but the largest side of a stored tile "
+            f"is {size_px} px; choose another backbone"
+        )
+    return dataclasses.replace(config, image_size_px=size_px)
+
+
+def _largest_side(manifest: Manifest) -> int:
+    return max((int(side) for size in manifest.tile_sizes for side in size.split("x")), default=0)
 
 
 def _num_usable(split: SplitSummary, single_label: bool) -> int:

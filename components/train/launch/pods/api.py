@@ -162,6 +162,7 @@ class Kubernetes:
         settings.retries = False  # what is tried again is decided here
         if not (files := environment.kubeconfig()) and _NAMESPACE_FILE.is_file():
             config.load_incluster_config(client_configuration=settings)
+            settings.proxy = None  # some versions of the client take one from https_proxy; no proxy knows this address
             self.namespace = _NAMESPACE_FILE.read_text().strip()
         else:
             try:

@@ -11,6 +11,7 @@ BANDS = ("auto", "rgb", "rgb_nir", "rgb_nir_ndvi")
 IMAGENET_WEIGHTS = "imagenet"
 # Keras 3 weights, Keras 3 models, and Keras 2 files, the format of the published weights.
 WEIGHTS_SUFFIXES = (".weights.h5", ".keras", ".h5")
+USUAL_IMAGE_SIZE_PX = 128
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
@@ -39,7 +40,12 @@ class NetworkSettings:
         '"auto": single-label if the source has one folder per class, else multi-label.',
         choices=LABEL_MODES,
     )
-    image_size_px: int = setting(128, "Side length of the model's input, in pixels.")
+    image_size_px: int = setting(
+        0,
+        f"Side length of the model's input, in pixels; 0 takes {USUAL_IMAGE_SIZE_PX}, or the size of the tiles if they "
+        "are smaller.",
+        at_least=0,
+    )
     precision: str = setting(
         "float32", "Precision of the activations; float16 adds dynamic loss scaling.", choices=PRECISIONS
     )
@@ -51,7 +57,7 @@ class NetworkSettings:
           SettingsError: If a setting is rejected; names it and the values it may have.
         """
         smallest = BACKBONES[self.backbone].smallest_px
-        if self.image_size_px < smallest:
+        if 0 < self.image_size_px < smallest:
             raise SettingsError(
                 f"image_size_px must be at least {smallest} for {self.backbone}, got {self.image_size_px}"
             )
