@@ -34,12 +34,31 @@ class UnreachableError(AgrivisionError):
 
 # Numbers of an OSError that mean that nothing more can be written there.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+# And those of a path that a user gave, or that lies where one was given: it is not what it must be, or not allowed.
+_BAD_PLACE = {
+    errno.EACCES: "its permissions, or those of a folder above it, must allow it",
+    errno.EPERM: "its permissions, or those of a folder above it, must allow it",
+    errno.EISDIR: "expected a file",
+    errno.ENOTDIR: "something on the way to it is a file; expected folders",
+    errno.ELOOP: "remove the link that leads to itself",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+_MOST_SHOWN = 200  # characters of a name
 
 
 def as_user_error(error: Exception) -> AgrivisionError | None:
-    """Returns the error as one that the user can fix, including a full disk; None for a defect."""
-    if not isinstance(error, OSError) or error.errno not in NO_ROOM:
+    """Returns the error as one that the user can fix, including a full disk and a bad path; None for a defect."""
+    if not isinstance(error, OSError):
         return error if isinstance(error, AgrivisionError) else None
+    if error.errno in _BAD_PLACE and error.filename is not None:
+        return DataError(f"cannot use {_shown(error.filename)}: {error.strerror}; {_BAD_PLACE[error.errno]}")
+    if error.errno not in NO_ROOM:
+        return None
     place = f"under {os.path.dirname(error.filename)!r}" if isinstance(error.filename, str) else "to the disk"
     way_out = "make it writable" if error.errno == errno.EROFS else "free some space there"
     return DataError(f"cannot write {place}: {error.strerror}; {way_out}, and run again")
+
+
+def _shown(filename: str | bytes | int) -> str:
+    name = str(os.fsdecode(filename) if isinstance(filename, bytes) else filename)
+    return repr(name) if len(name) <= _MOST_SHOWN else f"{name[:_MOST_SHOWN]!r}…"

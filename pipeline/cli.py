@@ -5,7 +5,7 @@ import sys
 import typer
 
 from components import environment
-from components.errors import AgrivisionError
+from components.errors import as_user_error
 from components.printable import printable
 from pipeline.commands import datasets, models, runs
 from pipeline.terminal import say
@@ -41,9 +41,12 @@ def main() -> None:
     environment.quiet_tensorflow()
     try:
         app()
-    except AgrivisionError as error:
-        say(f"agrivision: {printable(str(error))}", error=True)  # one line, even if it names a file with a newline
-        sys.exit(error.exit_code)
+    except Exception as error:
+        mendable = as_user_error(error)
+        if mendable is None:
+            raise
+        say(f"agrivision: {printable(str(mendable))}", error=True)  # one line, even if it names a file with a newline
+        sys.exit(mendable.exit_code)
 
 
 if __name__ == "__main__":
