@@ -132,10 +132,10 @@ class AnswersOut:
             say(f"wrote {num_tiles:,} rows to {printable(self._csv)}", error=self._as_json)
         if not self._num_problems:
             return
-        count = (
-            f"{self._num_answered:,} of {num_tiles:,} tiles" if self._num_answered else f"none of {num_tiles:,} tiles"
+        text = (
+            f"answered {self._num_answered:,} of {num_tiles:,} tiles; {self._num_problems:,} could not be answered, first "
+            f"{self._first_problem}"
         )
-        text = f"answered {count}; {self._num_problems:,} could not be answered, first {self._first_problem}"
         if strict or not self._num_answered:
             raise DataError(text)
         say(printable(text), error=True)

@@ -31,9 +31,7 @@ def synth(
     from components.synth.dataset import write_dataset
 
     if not out or storage.is_remote(out):
-        raise SettingsError(
-            f"tiles are written to a folder of this machine, got {out!r}; agrivision mirror copies them"
-        )
+        raise SettingsError(f"tiles are written to a folder of this machine, got {out!r}")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
