@@ -1,4 +1,4 @@
-"""Finds and reads the manifest that a user means, who may give its path, its folder, or a data_root with one dataset."""
+"""Finds and reads the manifest that a user means, given by its path, its folder, or a data_root with one dataset."""
 
 from pathlib import Path
 

@@ -60,7 +60,7 @@ def answers(model: PushedModel, tiles: Iterable[TileFiles]) -> Iterator[TileAnsw
     Raises:
       DataError: if the model is not the one that was pushed, cannot be loaded, or breaks down.
     """
-    check = functools.partial(_checked, checks_of(model))
+    check = functools.partial(_checked, checks_of(model.card.bands))
     with contextlib.ExitStack() as stack:
         checked = stack.enter_context(contextlib.closing(map_in_order(check, tiles, num_threads_for(False))))
         asked: AskedModel | None = None

@@ -1,25 +1,24 @@
 """Reads a tile's files and checks them as the shard step does, so that no model is asked what no run would keep."""
 
 from components import storage
-from components.agrivision import CLASS_FOLDERS, PAPER_2020
+from components.agrivision import CLASS_FOLDERS, PAPER_2020, RGB_BANDS
 from components.contracts import Inventory, Rejection, SourceFile, SourceTile
 from components.errors import DataError, as_user_error
-from components.predict.pushed_model import PushedModel
 from components.predict.tile_files import BOUNDARY, MASK, NIR, RGB, TileFiles
 from components.records.source_image import BadImage
 from components.records.tile_record import Record
 from components.shard.tile_check import check_tile
 
 
-def checks_of(model: PushedModel) -> Inventory:
-    """Returns what the shard step would know of a source of the model's bands, without classes to look for."""
+def checks_of(bands: tuple[str, ...]) -> Inventory:
+    """Returns what the shard step would know of a source of a model's bands, without classes to look for."""
     return Inventory(
         source_uri="",
         # Users' own pictures may be grey, or have a palette or alpha. A release's may not, so that a NIR image in the
         # place of the RGB is noticed.
-        layout=PAPER_2020 if model.takes_nir else CLASS_FOLDERS,
+        layout=PAPER_2020 if len(bands) > len(RGB_BANDS) else CLASS_FOLDERS,
         classes=(),
-        bands=model.card.bands,
+        bands=bands,
         seed=0,
         split_origin="",
         fingerprint="",

@@ -132,10 +132,8 @@ class AnswersOut:
             say(f"wrote {num_tiles:,} rows to {printable(self._csv)}", error=self._as_json)
         if not self._num_problems:
             return
-        text = (
-            f"answered {self._num_answered:,} of {num_tiles:,} tiles; {self._num_problems:,} could not be answered, first "
-            f"{self._first_problem}"
-        )
+        text = f"answered {self._num_answered:,} of {num_tiles:,} tiles; {self._num_problems:,} could not be answered"
+        text = f"{text}, first {self._first_problem}"
         if strict or not self._num_answered:
             raise DataError(text)
         say(printable(text), error=True)
