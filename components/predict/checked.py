@@ -2,8 +2,8 @@
 
 from components import storage
 from components.agrivision import CLASS_FOLDERS, PAPER_2020, RGB_BANDS
-from components.contracts import Inventory, Rejection, SourceFile, SourceTile
-from components.errors import DataError, as_user_error
+from components.contracts import Inventory, Rejection, SourceTile
+from components.errors import DataError
 from components.predict.tile_files import BOUNDARY, MASK, NIR, RGB, TileFiles
 from components.records.source_image import BadImage
 from components.records.tile_record import Record
@@ -45,20 +45,20 @@ def checked_record(tile: TileFiles, checks: Inventory) -> Record | str:
         boundary=tile.files.get(BOUNDARY),
         mask=tile.files.get(MASK),
     )
-    checked = check_tile(source, checks, _read)
+    role_of = {file.path: role for role, file in tile.files.items()}
+    checked = check_tile(source, checks, lambda file: _read(file.path, role_of[file.path]))
     if not isinstance(checked, Rejection):
         return checked.record
     role, _, reason = checked.reason.partition(": ")
     return f"{role} {tile.files[role].path!r}: {reason}" if role in tile.files else checked.reason
 
 
-def _read(file: SourceFile) -> bytes:
+def _read(path: str, role: str) -> bytes:
     try:
-        return storage.read_bytes(file.path)
+        return storage.read_bytes(path)
     except FileNotFoundError as error:
-        raise BadImage(f"no such file: {file.path!r}") from error
-    except (OSError, DataError) as error:
-        mendable = as_user_error(error)
-        if mendable is None:
-            raise
-        raise BadImage(str(mendable)) from error
+        raise BadImage(f"{role}: no such file") from error
+    except OSError as error:
+        raise BadImage(f"{role}: {error.strerror}") from error
+    except DataError as error:
+        raise BadImage(f"{role}: {str(error).removeprefix(f'{path!r} ')}") from error

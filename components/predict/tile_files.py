@@ -136,11 +136,12 @@ def _tiles_of(group: Group, roles: Roles, source: Mapping[str, str], prefix: str
             continue
         role, part = place
         files = alike.setdefault((part, stem), {})
+        path = _whole(source, file.path)
         if role in files:
-            say(f"left out {file.path!r}: another {role} image has its name, {files[role].path!r}")
+            say(f"left out {path!r}: another {role} image has its name, {files[role].path!r}")
             continue
         first.setdefault((part, stem), file.path.rpartition(".")[0])
-        files[role] = SourceFile(_whole(source, file.path), file.num_bytes, file.version)
+        files[role] = SourceFile(path, file.num_bytes, file.version)
     tiles = {place: files for place, files in alike.items() if RGB in files or NIR in files}
     stems = [stem for _, stem in tiles]
     for place, files in tiles.items():

@@ -9,7 +9,7 @@ from components.predict.tile_files import ROLES, asked_tiles
 
 
 def answer_about(models_uri: str, *images: Path | str) -> dict[str, ClassAnswer]:
-    """Returns the answers by class, for RGB, NIR, boundary and mask in this order; raises what is wrong with the tile."""
+    """Returns the answers by class, given RGB, NIR, boundary and mask; raises what is wrong with them."""
     by_role = {role: [str(image)] for role, image in zip(ROLES, images, strict=False)}
     with asked_tiles([], by_role, print) as asked:
         (answer,) = answers(find_model(models_uri), asked.tiles)
