@@ -36,7 +36,7 @@ def checked_record(tile: TileFiles, checks: Inventory) -> Record | str:
     if RGB not in tile.files:
         return f"rgb: no such file, but there is {tile.files[NIR].path!r}"
     source = SourceTile(
-        tile_id=tile.name,
+        tile_id="",  # a record could not hold a name that is not UTF-8, and a model sees no name
         field_id="",
         split="",
         shard=0,

@@ -98,7 +98,9 @@ class AnswersOut:
         """Writes one tile's answers, or why there are none."""
         if answer.problem:
             self._num_problems += 1
-            self._first_problem = self._first_problem or f"{answer.tile!r}: {answer.problem}"
+            # Most problems name the file.
+            named = answer.problem if repr(answer.tile) in answer.problem else f"{answer.tile!r}: {answer.problem}"
+            self._first_problem = self._first_problem or named
         else:
             self._num_answered += 1
         if self._csv:

@@ -280,3 +280,16 @@ def test_copies_of_one_folder_are_refused_by_their_place(pushed, tmp_path: Path)
 
     assert result.returncode == 2
     assert "is given twice" in result.stderr
+
+
+def test_a_tile_of_any_name_is_answered(pushed, odd: Path, tmp_path: Path) -> None:
+    names = ["=1+1.jpg", "e\x1b[2J[bold].jpg", "caf\udce9.jpg", 'a b,c;d".jpg']
+    for name in names:
+        (tmp_path / name).write_bytes((odd / "rgb.jpg").read_bytes())
+
+    result = agrivision_here("predict", pushed.rgb_only, *(tmp_path / name for name in names), "--csv", "-")
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert [tile.rpartition("/")[2] for tile in found_of(result.stdout)] == [
+        *("=1+1.jpg", "e\\x1b[2J[bold].jpg", "caf\\udce9.jpg", 'a b,c;d".jpg'),
+    ]
