@@ -35,24 +35,38 @@ class UnreachableError(AgrivisionError):
 # Numbers of an OSError that mean that nothing more can be written there; and that this user may not.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _NO_RIGHT = (errno.EACCES, errno.EPERM)
+# And those of a path that a user gave, or that lies where one was given, and that is not what it must be.
+_BAD_PLACE = {
+    errno.EISDIR: "expected a file",
+    errno.ENOTDIR: "something on the way to it is a file; expected folders",
+    errno.ELOOP: "remove the link that leads to itself",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+_MOST_SHOWN = 200  # characters of a name
 
 
 def as_user_error(error: Exception) -> AgrivisionError | None:
     """Returns the error as one that the user can fix; None for a defect.
 
-    A disk that is full is a DataError; one that is read-only, or a file that this user has no rights to, was badly
-    chosen, and is a SettingsError.
+    A disk that is full and a path that is not what it must be are DataErrors; a disk that is read-only, or a file that
+    this user has no rights to, was badly chosen, and is a SettingsError.
     """
     if isinstance(error, AgrivisionError):
         return error
     if not isinstance(error, OSError):
         return None
     named = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
-    place = f"under {os.path.dirname(named)!r}" if named else "to the disk"
+    place = f"under {_shown(os.path.dirname(named))}" if named else "to the disk"
     if error.errno == errno.EROFS:
         return SettingsError(f"cannot write {place}: {error.strerror}; make it writable, and run again")
     if error.errno in NO_ROOM:
         return DataError(f"cannot write {place}: {error.strerror}; free some space there, and run again")
     if error.errno in _NO_RIGHT and named:
-        return SettingsError(f"no access to {named!r}: {error.strerror}; give this user the right, and run again")
+        return SettingsError(f"no access to {_shown(named)}: {error.strerror}; give this user the right, and run again")
+    if error.errno in _BAD_PLACE and named:
+        return DataError(f"cannot use {_shown(named)}: {error.strerror}; {_BAD_PLACE[error.errno]}")
     return None
+
+
+def _shown(name: str) -> str:
+    return repr(name) if len(name) <= _MOST_SHOWN else f"{name[:_MOST_SHOWN]!r}…"

@@ -2,11 +2,12 @@
 
 import concurrent.futures
 import itertools
+import os
 from pathlib import Path
 
 from components import storage
 from components.contracts import SourceFile
-from components.errors import DataError
+from components.errors import DataError, SettingsError
 from components.progress import StepLog
 from components.storage import disk
 
@@ -21,8 +22,10 @@ def mirror(source_uri: str, target_uri: str, log: StepLog) -> str:
       A summary in one line.
 
     Raises:
-      DataError: if a file changes or disappears during the copy, or would end outside `target_uri`.
+      DataError: if there is no file, or one changes or disappears during the copy, or would end outside `target_uri`.
+      SettingsError: if the target lies inside the source, so that a second copy would copy the first.
     """
+    _require_apart(source_uri, target_uri)
     num_files = num_copied = num_bytes = 0
     files = storage.list_files(source_uri, log.line)
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
@@ -32,8 +35,20 @@ def mirror(source_uri: str, target_uri: str, log: StepLog) -> str:
                 num_copied += copied is not None
                 num_bytes += copied or 0
             log.line(f"{num_files:,} files")
+    if not num_files:
+        raise DataError(f"no file under {source_uri!r}; expected the folder of a source")
     there = f"; {num_files - num_copied:,} already there" if num_copied < num_files else ""
     return f"copied {num_copied:,} files ({num_bytes / 1e6:.1f} MB) to {target_uri}{there}"
+
+
+def _require_apart(source_uri: str, target_uri: str) -> None:
+    if storage.is_remote(source_uri) != storage.is_remote(target_uri):
+        return
+    source, target = source_uri.rstrip("/"), target_uri.rstrip("/")
+    if not storage.is_remote(source_uri):
+        source, target = os.path.realpath(source_uri), os.path.realpath(target_uri)
+    if target == source or target.startswith(f"{source}/"):
+        raise SettingsError(f"the target {target_uri!r} is in the source {source_uri!r}; choose a folder outside it")
 
 
 def _copy(source_uri: str, target_uri: str, file: SourceFile) -> int | None:

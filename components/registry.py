@@ -3,17 +3,20 @@
 The pointer is `production.json` and moves by compare-and-swap.
 """
 
+import os
+
 from components import storage
-from components.contracts import Production
+from components.contracts import ModelCard, Production
 from components.errors import AgrivisionError, DataError, SettingsError
 
 CARD = "card.json"
 POINTER = "production.json"
+_VERSIONS = "versions"
 
 
 def version_uri(models_uri: str, version: str) -> str:
     """Returns the URI of a version's folder."""
-    return storage.join(models_uri, "versions", version)
+    return storage.join(models_uri, _VERSIONS, version)
 
 
 def card_uri(models_uri: str, version: str) -> str:
@@ -24,6 +27,21 @@ def card_uri(models_uri: str, version: str) -> str:
 def pointer_uri(models_uri: str) -> str:
     """Returns the URI of the pointer to the version in production."""
     return storage.join(models_uri, POINTER)
+
+
+def models_uri_of(uri: str) -> str:
+    """Returns the models URI that a user means, who may have given the pointer in it or the folder of its versions.
+
+    Raises:
+      SettingsError: if it is empty, or a file.
+    """
+    if not uri:
+        raise SettingsError("the models URI is empty; expected the models_uri of a pipeline that pushed")
+    for ending in (f"/{POINTER}", f"/{_VERSIONS}", f"/{_VERSIONS}/"):
+        uri = uri.removesuffix(ending)
+    if not storage.is_remote(uri) and os.path.exists(uri) and not os.path.isdir(uri):
+        raise SettingsError(f"{uri!r} is not a folder; expected the models_uri of a pipeline that pushed")
+    return uri
 
 
 def read_production(models_uri: str) -> tuple[Production | None, str | None]:
@@ -69,11 +87,15 @@ def move_production(models_uri: str, version: str, before: Production | None, to
 def rollback(models_uri: str) -> str:
     """Points production at the previous version and returns a line for the log; each further call goes back by one.
 
+    Args:
+      models_uri: As models_uri_of takes it.
+
     Raises:
       SettingsError: if nothing is in production, or there is no previous version.
-      DataError: if the previous version is gone.
+      DataError: if the previous version is gone, or its card cannot be read.
       AgrivisionError: if somebody else moved production meanwhile.
     """
+    models_uri = models_uri_of(models_uri)
     production, token = read_production(models_uri)
     if production is None:
         raise SettingsError(
@@ -84,6 +106,11 @@ def rollback(models_uri: str) -> str:
         raise SettingsError(f"no version was in production in {models_uri!r} before {production.version}")
     if not storage.exists(card_uri(models_uri, target)):
         raise DataError(f"version {target} is no longer in {models_uri!r}; production stays at {production.version}")
+    target_card = card_uri(models_uri, target)
+    try:
+        ModelCard.from_json(storage.read_bytes(target_card), target_card)
+    except DataError as error:
+        raise DataError(f"production stays at {production.version}: {error}") from error
     earlier = production.earlier
     after = Production(version=target, previous=earlier[-1] if earlier else None, earlier=earlier[:-1])
     _swap(models_uri, after, production, token)

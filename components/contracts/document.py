@@ -37,7 +37,7 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         """Parses a document; `origin` is where it came from, for error messages.
 
         Raises:
-          DataError: if `text` is not a document of this type, or differs from what was written.
+          DataError: if `text` is not a document of this type, is of a later format, or differs from what was written.
         """
         line = _CHECKSUM_LINE.fullmatch(text, max(0, len(text) - _CHECKSUM_LINE_BYTES))
         content = text[: line.start()] if line else text
@@ -53,11 +53,18 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @classmethod
     def _decoded(cls, text: bytes, origin: str) -> Self:
+        kind = cls.__name__.lower()
         try:
-            return msgspec.json.decode(text, type=cls)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            kind, fault = cls.__name__.lower(), decoding_fault(error)
+            document = msgspec.json.decode(text, type=cls)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            fault = decoding_fault(error)
             raise DataError(f"{origin} is not a {kind} that this version can read: {fault}; {cls.way_out}") from error
+        if (version := getattr(document, "format_version", FORMAT_VERSION)) > FORMAT_VERSION:
+            raise DataError(
+                f"{origin} is a {kind} of format {version}, and this version of the project reads formats up to "
+                f"{FORMAT_VERSION}; use the version that wrote it, or a later one"
+            )
+        return document
 
     def write(self, path: str | Path) -> None:
         """Writes the document to a local file, e.g. a KFP artifact."""

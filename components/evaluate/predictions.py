@@ -90,9 +90,10 @@ def predict_split(
                 probabilities.append(answer(batch))
             except CannotAnswer as error:
                 tile = _refused(answer, batch)
+                uri = storage.join(data_root, shard.path)
                 raise DataError(
-                    f"{who} cannot answer the {split} tile {tile!r} of shard {storage.join(data_root, shard.path)!r}: "
-                    f"{error}; if `agrivision verify` finds it damaged, delete it and run the shard step again"
+                    f"{who} cannot answer the {split} tile {tile!r} of shard {uri!r}: {error}; if `agrivision verify` "
+                    f"finds the shard damaged, {storage.delete_it(data_root, uri)} and run the shard step again"
                 ) from error
             labels.append(np.array([record.labels for record in batch]) > 0.5)
             tile_ids += [record.tile_id for record in batch]

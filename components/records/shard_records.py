@@ -29,8 +29,8 @@ def records_of(data_root: str, shard: Shard, num_classes: int) -> Iterator[Recor
         raise DataError(f"shard {uri!r} is missing; run the shard step again") from error
     except ValueError as error:
         raise DataError(
-            f"shard {uri!r} is damaged {error}; if `agrivision verify` finds it damaged, delete it and run the shard "
-            "step again"
+            f"shard {uri!r} is damaged {error}; if `agrivision verify` finds it damaged, "
+            f"{storage.delete_it(data_root, uri)} and run the shard step again"
         ) from error
     if (found := digest.hexdigest()) != shard.sha256:
         raise DataError(

@@ -30,7 +30,10 @@ def join(root: str, *parts: str) -> str:
 
     Raises:
       DataError: if a part would lead out of `root`, or is no path.
+      SettingsError: if `root` is a URI without a bucket, which would become the name of a folder.
     """
+    if root.rstrip("/") in ("gs:", "s3:"):
+        raise SettingsError(f"no bucket in {root!r}; expected {bucket.GS}<bucket>/<folder>")
     for part in parts:
         if fault := path_fault(part):
             raise DataError(f"{shown(part)} is not a path below {root!r}: it {fault}")
@@ -127,9 +130,11 @@ def local_copy(uri: str) -> Iterator[Path]:
     """Yields a local file with the content, which lasts as long as the context; a local file is used as it is.
 
     Raises:
-      FileNotFoundError: if there is no such object.
+      FileNotFoundError: if there is no such file or object.
+      DataError: if it is a pipe or a device.
     """
     if not is_remote(uri):
+        disk.require_file(uri)
         yield Path(uri)
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -205,7 +210,7 @@ def read_pointer(uri: str) -> tuple[bytes | None, str | None]:
         found = bucket.read_with_generation(uri)
         return (None, None) if found is None else (found[0], str(found[1]))
     try:
-        content = Path(uri).read_bytes()
+        content = disk.read_bytes(uri)
     except FileNotFoundError:
         return None, None
     return content, content.decode("latin-1")

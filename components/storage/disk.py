@@ -6,6 +6,7 @@ import fcntl
 import itertools
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,15 +22,21 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTTY, errno.E
 
 
 def read_bytes(path: str) -> bytes:
-    """Returns the whole content, as storage.read_bytes does."""
+    """Returns the whole content, as storage.read_bytes does.
+
+    Raises:
+      DataError: if it is a pipe or a device, which could keep a reader waiting for ever, or never end.
+    """
     # With as few system calls as possible; a file object makes seven. Each call gives up the interpreter's lock, and
     # getting it back among busy threads takes longer than the read.
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # else opening a pipe would wait for a writer
     try:
-        content = os.read(descriptor, size := os.fstat(descriptor).st_size)
+        status = os.fstat(descriptor)
+        _require_file(status, path)
+        content = os.read(descriptor, size := status.st_size)
         if len(content) == size > 0:
             return content
-        # Pipes and the like report no size, and one call reads at most 2 GB.
+        # Files that the system makes up report no size, and one call reads at most 2 GB.
         parts = [content]
         while part := os.read(descriptor, 1 << 20):
             parts.append(part)
@@ -39,6 +46,21 @@ def read_bytes(path: str) -> bytes:
         raise
     finally:
         os.close(descriptor)
+
+
+def require_file(path: str) -> None:
+    """Refuses a pipe or a device, before somebody opens it.
+
+    Raises:
+      FileNotFoundError: if there is nothing of this name.
+      DataError: if it is a pipe or a device.
+    """
+    _require_file(os.stat(path), path)
+
+
+def _require_file(status: os.stat_result, path: str) -> None:
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):  # reading a folder has an error of its own
+        raise DataError(f"{path!r} is a pipe or a device; expected a file")
 
 
 def read_parts(path: str, offset: int, lengths: Sequence[int]) -> list[bytes]:

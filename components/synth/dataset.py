@@ -19,13 +19,16 @@ from pathlib import Path
 import numpy as np
 
 from components.agrivision import CLASS_FOLDERS, LAYOUTS, PAPER_2020, TILE_SIZE_PX
-from components.errors import SettingsError
+from components.errors import NO_ROOM, SettingsError
 from components.synth.field import draw_field
 from components.synth.layouts import TileRecord, make_folders, write_field_stats, write_tiles
 from components.synth.plan import IMBALANCES, LAYOUT_CLASSES, FieldPlan, plan_fields
 from components.synth.windows import choose_windows
 
 MIN_TILE_SIZE_PX = 64  # below this, rows are thinner than a pixel
+MAX_TILE_SIZE_PX = 2048  # a field of such tiles takes some gigabytes while it is drawn
+MAX_TILES = 10_000_000  # a hundred times the paper's release; the plan of all fields is in memory
+_MOST_SHOWN = 200  # characters of a path in a message
 
 # How often to look for a window that shows a second class. In the paper release 6.2 % of the tiles do.
 _MULTI_LABEL_SHARE = {"mild": 0.15, "real": 0.062}
@@ -78,14 +81,12 @@ def write_dataset(
     Raises:
       SettingsError: if a setting is out of range, or `out_dir` is not empty.
     """
-    out_dir = out_dir.resolve()  # the dataset replaces an empty folder, not a link to one
+    out_dir = _real(out_dir)  # the dataset replaces an empty folder, not a link to one
     _check(out_dir, layout, num_tiles, seed, tile_size_px, imbalance, num_processes)
     plans = plan_fields(layout, num_tiles, seed, imbalance)
-    out_dir.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(out_dir)
     temporary_dir = out_dir.with_name(f".{out_dir.name}.tmp-{os.getpid()}")
     try:
-        temporary_dir.mkdir()
+        _make(temporary_dir, out_dir)
         make_folders(temporary_dir, layout)
         write_field = functools.partial(
             _write_field,
@@ -111,6 +112,31 @@ def write_dataset(
     return SynthSummary(len(records), len(plans), num_bytes, class_counts)
 
 
+def _real(out_dir: Path) -> Path:
+    try:
+        return out_dir.resolve()
+    except (OSError, RuntimeError) as error:  # the latter for a link that leads to itself
+        raise SettingsError(f"output folder {str(out_dir)!r} cannot be used: {_reason(error)}") from error
+
+
+def _make(temporary_dir: Path, out_dir: Path) -> None:
+    try:
+        out_dir.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(out_dir)
+        temporary_dir.mkdir()
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise
+        raise SettingsError(
+            f"cannot make the output folder {out_dir.name[:_MOST_SHOWN]!r} in {str(out_dir.parent)[:_MOST_SHOWN]!r}: "
+            f"{_reason(error)}; choose another place"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or "a link leads to itself"
+
+
 def _check(
     out_dir: Path,
     layout: str,
@@ -124,14 +150,16 @@ def _check(
         raise SettingsError(f"unknown layout {layout!r}; expected one of {', '.join(map(repr, LAYOUTS))}")
     if imbalance not in IMBALANCES:
         raise SettingsError(f"unknown imbalance {imbalance!r}; expected one of {', '.join(map(repr, IMBALANCES))}")
-    for name, value, least in (
-        ("num_tiles", num_tiles, 1),
-        ("seed", seed, 0),
-        ("tile_size_px", tile_size_px, MIN_TILE_SIZE_PX),
-        ("num_processes", num_processes if num_processes is not None else 1, 1),
+    for name, value, least, most in (
+        ("num_tiles", num_tiles, 1, MAX_TILES),
+        ("seed", seed, 0, None),
+        ("tile_size_px", tile_size_px, MIN_TILE_SIZE_PX, MAX_TILE_SIZE_PX),
+        ("num_processes", num_processes if num_processes is not None else 1, 1, None),
     ):
         if value < least:
             raise SettingsError(f"{name} must be at least {least}, got {value}")
+        if most is not None and value > most:
+            raise SettingsError(f"{name} must be at most {most:,}, got {value:,}")
     if out_dir.exists() and not out_dir.is_dir():
         raise SettingsError(f"output folder {str(out_dir)!r} is a file; choose another name")
     if out_dir.is_dir() and any(out_dir.iterdir()):

@@ -7,13 +7,17 @@ import typer
 from rich.console import Console
 
 from components.agrivision import LAYOUTS, PAPER_2020, TILE_SIZE_PX
+from components.errors import SettingsError
 from components.ingest.settings import IngestSettings
+from components.printable import printable
 from pipeline.commands.options import with_parameters
 from pipeline.terminal import say
 
+_MANIFEST_HELP = "The dataset's manifest.json, a file or a gs:// URI; or its folder, or a data_root with one dataset."
+
 
 def synth(
-    out: Annotated[Path, typer.Argument(help="Folder to create; must be empty if it exists.")],
+    out: Annotated[str, typer.Argument(help="Folder to create; must be empty if it exists.")],
     layout: Annotated[str, typer.Option(help=f"One of {', '.join(LAYOUTS)}.")] = PAPER_2020,
     num_tiles: Annotated[int, typer.Option(help="Number of tiles.")] = 600,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
@@ -23,14 +27,17 @@ def synth(
     """Generate synthetic Agriculture-Vision tiles: every layout, every class, reproducible to the byte."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from components import storage
     from components.synth.dataset import write_dataset
 
+    if not out or storage.is_remote(out):
+        raise SettingsError(f"tiles are written to a folder of this machine, got {out!r}")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("tiles", total=num_tiles)
         summary = write_dataset(
-            out,
+            Path(out),
             layout=layout,
             num_tiles=num_tiles,
             seed=seed,
@@ -39,7 +46,7 @@ def synth(
             progress=lambda count: progress.advance(task, count),
         )
     size = f"{summary.num_bytes / 1e6:.0f} MB"
-    say(f"wrote {summary.num_tiles:,} tiles of {summary.num_fields:,} fields to {out} ({size})")
+    say(f"wrote {summary.num_tiles:,} tiles of {summary.num_fields:,} fields to {printable(out)} ({size})")
 
 
 def mirror(
@@ -53,11 +60,11 @@ def mirror(
     from components.mirror import mirror as copy
     from components.progress import StepLog
 
-    say(copy(source_uri, target_uri, StepLog("mirror")))
+    say(printable(copy(source_uri, target_uri, StepLog("mirror"))))
 
 
 def verify(
-    manifest: Annotated[str, typer.Argument(help="The dataset's manifest.json: a file or a gs:// URI.")],
+    manifest: Annotated[str, typer.Argument(help=_MANIFEST_HELP)],
     data_root: Annotated[str | None, typer.Option(help="Where its shards are, if the manifest was moved.")] = None,
     leaks: Annotated[
         bool,
@@ -99,8 +106,8 @@ def plan(
 
 
 def drift(
-    manifest: Annotated[str, typer.Argument(help="The dataset's manifest.json: a file or a gs:// URI.")],
-    earlier: Annotated[str, typer.Argument(help="Manifest of the earlier dataset to compare with.")],
+    manifest: Annotated[str, typer.Argument(help=_MANIFEST_HELP)],
+    earlier: Annotated[str, typer.Argument(help="The earlier dataset to compare with, likewise.")],
 ) -> None:
     """Report whether a dataset has shifted from an earlier one, in its classes or the brightness of its bands.
 

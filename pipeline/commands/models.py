@@ -1,6 +1,5 @@
 """The commands for pushed models. None loads TensorFlow here: a model runs in a process of its own."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,23 +7,60 @@ import typer
 from components.printable import printable
 from pipeline.terminal import say
 
+_SEVERAL = "repeat it for several tiles, or give a folder"
+
 
 def predict(
     model: Annotated[str, typer.Argument(help="A models URI, for its production model, or the folder of one version.")],
-    rgb: Annotated[Path, typer.Option(help="RGB image of the tile: JPEG or PNG.")],
-    nir: Annotated[Path | None, typer.Option(help="NIR image, if the model takes one.")] = None,
-    boundary: Annotated[Path | None, typer.Option(help="PNG, 255 inside the field.")] = None,
-    mask: Annotated[Path | None, typer.Option(help="PNG, 255 where pixels are usable.")] = None,
+    tiles: Annotated[
+        list[str] | None, typer.Argument(help="Folders of tiles, as the pipeline reads them, or RGB images.")
+    ] = None,
+    rgb: Annotated[
+        list[str] | None, typer.Option(help=f"RGB image of a tile, JPEG or PNG; {_SEVERAL}.", show_default=False)
+    ] = None,
+    nir: Annotated[
+        list[str] | None,
+        typer.Option(help="NIR image, if the model takes one: one for each --rgb, or its folder.", show_default=False),
+    ] = None,
+    boundary: Annotated[
+        list[str] | None, typer.Option(help="PNG, 255 inside the field and 0 outside, likewise.", show_default=False)
+    ] = None,
+    mask: Annotated[
+        list[str] | None, typer.Option(help="PNG, 255 where pixels are usable and 0 elsewhere.", show_default=False)
+    ] = None,
+    csv: Annotated[
+        str, typer.Option(help="Write a row for each tile to this .csv file, or to standard output if it is -.")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object for each tile, one a line.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 42 if any tile could not be answered, not only if none could.")
+    ] = False,
 ) -> None:
-    """Classify one tile with a pushed model: each class's probability, and whether it reaches its threshold."""
-    from components.push.predict import predict as ask
+    """Ask a pushed model about tiles: each class's probability, its threshold, and the answer, yes or no.
 
-    for name, answer in ask(model, rgb, nir, boundary, mask).items():
-        say(f"{printable(name):<22} {answer.probability:.3f}  {'yes' if answer.predicted else 'no'}")
+    Every tile is checked as the pipeline checks it. Those that cannot be used are named and counted, and the others
+    are answered. Images in folders belong together by their names.
+    """
+    from components.predict.asking import answers
+    from components.predict.pushed_model import find_model
+    from components.predict.tile_files import asked_tiles
+    from pipeline.commands.answers import AnswersOut, check_outputs, require_bands
+
+    check_outputs(csv, as_json)
+    by_role = {"rgb": rgb or [], "nir": nir or [], "boundary": boundary or [], "mask": mask or []}
+    found = find_model(model)
+    require_bands(found, by_role)
+    with asked_tiles(tiles or [], by_role, lambda text: say(printable(text), error=True)) as asked:
+        with AnswersOut(found, asked.num_tiles, csv, as_json) as out:
+            for answer in answers(found, asked.tiles):
+                out.add(answer)
+        out.end(strict)
 
 
-def rollback(models_uri: Annotated[str, typer.Argument(help="Where model versions are kept.")]) -> None:
+def rollback(
+    models_uri: Annotated[str, typer.Argument(help="Where model versions are kept.")],
+) -> None:
     """Put the previous model version back into production."""
     from components.registry import rollback as roll_back
 
-    say(roll_back(models_uri))
+    say(printable(roll_back(models_uri)))

@@ -8,13 +8,13 @@ import pytest
 from colour_model import colour_dataset, colour_training, receipt_of
 from evil_models import halves, rewrite_card, save_evil, writes
 from models_here import run_models_here
+from one_tile import answer_about
 from tile_shards import fake_record
 
 from components.errors import DataError
 from components.evaluate.evaluation import evaluate_training
 from components.progress import StepLog
 from components.push.card import model_card
-from components.push.predict import predict
 from components.push.publish import push_model
 from components.push.serving import content_digest
 
@@ -76,19 +76,19 @@ def test_predict_does_not_ask_a_swapped_model(data, tmp_path: Path, forges_card:
     record = fake_record(2002)
     (tmp_path / "rgb.jpg").write_bytes(record.rgb)
     (tmp_path / "nir.jpg").write_bytes(record.nir)
-    assert predict(str(tmp_path / "models"), tmp_path / "rgb.jpg", tmp_path / "nir.jpg")
+    assert answer_about(str(tmp_path / "models"), tmp_path / "rgb.jpg", tmp_path / "nir.jpg")
     save_evil(folder, writes(tmp_path / "owned"))
     message = r"has sha256|is no part"
     if forges_card:
         rewrite_card(folder)
         message = "uses the operation 'WriteFile', which no model of this project needs"
     with pytest.raises(DataError, match=message):
-        predict(str(tmp_path / "models"), tmp_path / "rgb.jpg", tmp_path / "nir.jpg")
+        answer_about(str(tmp_path / "models"), tmp_path / "rgb.jpg", tmp_path / "nir.jpg")
     if forges_card:
         save_evil(folder, lambda rgb: halves(rgb, 7))
         rewrite_card(folder)
         with pytest.raises(DataError, match=r"must answer float32 \[1, 3\], got float32 \[1, 7\]"):
-            predict(str(tmp_path / "models"), tmp_path / "rgb.jpg", tmp_path / "nir.jpg")
+            answer_about(str(tmp_path / "models"), tmp_path / "rgb.jpg", tmp_path / "nir.jpg")
     assert not (tmp_path / "owned").exists()
 
 

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 from colour_model import colour_dataset, colour_training
+from one_tile import answer_about
 from tile_shards import fake_record
 
 from components import storage
@@ -15,7 +16,6 @@ from components.errors import AgrivisionError
 from components.evaluate.evaluation import evaluate_training
 from components.gate.decision import decide_push
 from components.progress import StepLog
-from components.push.predict import predict
 from components.push.publish import push_model
 from components.registry import read_production, rollback
 
@@ -55,8 +55,8 @@ def test_a_model_on_a_bucket_is_evaluated_pushed_compared_and_rolled_back(tmp_pa
     record = fake_record(2002)
     (tmp_path / "rgb.jpg").write_bytes(record.rgb)
     (tmp_path / "nir.jpg").write_bytes(record.nir)
-    answer = predict(models_uri, tmp_path / "rgb.jpg", tmp_path / "nir.jpg")
-    assert [value.predicted for value in answer.values()] == list(np.array(record.labels) > 0)
+    answer = answer_about(models_uri, tmp_path / "rgb.jpg", tmp_path / "nir.jpg")
+    assert [value.answer == "yes" for value in answer.values()] == list(np.array(record.labels) > 0)
     rollback(models_uri)
     assert read_production(models_uri)[0].version == first.model_version
 

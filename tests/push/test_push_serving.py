@@ -1,4 +1,4 @@
-"""A model as it is served: compared with its evaluation, and asked about a tile."""
+"""A model as it is served: compared with its evaluation."""
 
 import io
 
@@ -6,16 +6,15 @@ import msgspec
 import numpy as np
 import pytest
 import tensorflow as tf
-from colour_model import BANDS, CLASSES, colour_dataset, colour_training, put_in_production
-from hostile_images import header, of_zeros, png
+from colour_model import BANDS, colour_dataset, colour_training, put_in_production
+from hostile_images import of_zeros
 from models_here import run_models_here
-from tile_shards import encode, fake_record
+from tile_shards import fake_record
 
-from components.errors import DataError, SettingsError
+from components.errors import DataError
 from components.evaluate.evaluation import evaluate_training
 from components.progress import StepLog
 from components.push.card import model_card
-from components.push.predict import predict
 from components.push.serving import save_serving_model
 from components.push.verify import verify_serving_model
 
@@ -98,52 +97,3 @@ def test_a_server_refuses_a_picture_that_claims_too_much_in_one_line(data):
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"an image exceeds a limit: 8192 px a side") as raised:
         model.signatures["serving_default"](rgb=tf.constant([of_zeros(20_000, 20_000)]), nir=tf.constant([good.nir]))
     assert "[20000] [20000]" in str(raised.value)
-
-
-@pytest.fixture
-def tile(tmp_path):
-    """The files of a tile that is half outside the field and half masked."""
-    record = fake_record(2002)
-    (tmp_path / "rgb.jpg").write_bytes(record.rgb)
-    (tmp_path / "nir.jpg").write_bytes(record.nir)
-    half = np.zeros((48, 48), np.uint8)
-    half[:, :24] = 255
-    (tmp_path / "boundary.png").write_bytes(encode(half, "PNG"))
-    (tmp_path / "mask.png").write_bytes(encode(255 - half, "PNG"))
-    (tmp_path / "small.png").write_bytes(encode(half[:24], "PNG"))
-    (tmp_path / "text.jpg").write_text("no image")
-    (tmp_path / "bomb.png").write_bytes(png(header(20_000, 20_000)))
-    return {path.stem: path for path in tmp_path.iterdir() if path.is_file()}, record
-
-
-def test_predict_asks_the_production_model_or_a_version(data, tile):
-    (_, _, _, models_dir, card), (paths, record) = data, tile
-    answer = predict(str(models_dir), paths["rgb"], paths["nir"])
-    assert list(answer) == list(CLASSES)
-    assert [value.predicted for value in answer.values()] == [label == 1 for label in record.labels]
-    assert answer == predict(str(models_dir / "versions" / card.version), paths["rgb"], paths["nir"])
-
-
-def test_predict_counts_only_pixels_that_are_inside_the_field_and_usable(data, tile):
-    paths, _ = tile
-    answer = predict(str(data[3]), paths["rgb"], paths["nir"], paths["boundary"], paths["mask"])
-    assert not any(value.predicted for value in answer.values())
-
-
-def test_predict_says_what_is_wrong_in_one_line(data, tile, tmp_path):
-    paths, _ = tile
-    models_uri, rgb, nir = str(data[3]), paths["rgb"], paths["nir"]
-    with pytest.raises(SettingsError, match="needs a NIR image"):
-        predict(models_uri, rgb)
-    with pytest.raises(SettingsError, match=r"no model at .*: it has neither production.json nor card.json"):
-        predict(str(tmp_path), rgb, nir)
-    with pytest.raises(DataError, match=r"text.jpg': neither a JPEG nor a PNG; expected"):
-        predict(models_uri, paths["text"], nir)
-    with pytest.raises(DataError, match=r"bomb.png': 20000x20000 px, at most 8192 px a side are read"):
-        predict(models_uri, rgb, paths["bomb"])
-    with pytest.raises(DataError, match=r"bomb.png': 20000x20000 px, at most 8192 px a side are read"):
-        predict(models_uri, rgb, nir, paths["boundary"], paths["bomb"])
-    with pytest.raises(DataError, match=r"cannot read image .*gone.jpg': No such file"):
-        predict(models_uri, tmp_path / "gone.jpg", nir)
-    with pytest.raises(DataError, match="boundary and mask must have the same size, got 48x48 and 48x24 pixels"):
-        predict(models_uri, rgb, nir, paths["boundary"], paths["small"])

@@ -18,7 +18,8 @@ from components.agrivision import CLASS_FOLDERS, RGB_BANDS
 from components.contracts import Inventory, Rejection, SourceFile, SourceTile
 from components.errors import DataError
 from components.merge.report import quarantine
-from components.push import predict
+from components.predict.checked import checked_record, checks_of
+from components.predict.tile_files import TileFiles
 from components.records.image_header import DamagedImage, read_header
 from components.records.tile_decoder import decode_tile
 from components.records.tile_record import Record, deserialize, serialize
@@ -183,8 +184,10 @@ def _in_report(content: bytes, folder: Path) -> None:
 
 
 def _by_predict(content: bytes, folder: Path) -> None:
-    write_file(folder, "a.png", content)
-    predict._read_image(folder / "a.png", 3)
+    file = write_file(folder, "a.png", content)
+    rgb = SourceFile(str(folder / "a.png"), file.num_bytes, "")
+    if isinstance(problem := checked_record(TileFiles("a", {"rgb": rgb}), checks_of(RGB_BANDS)), str):
+        raise DataError(problem)
 
 
 def _in_graph(content: bytes, folder: Path) -> None:

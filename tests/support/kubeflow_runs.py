@@ -79,17 +79,20 @@ def run_here(source: str, root: Path) -> None:
 
 # What is in production, with its scores, and what it answers about a tile: printed where the model lies.
 LOOK = """
-import contextlib, sys
+import sys
 from components import storage
+from components.predict.asking import answers
+from components.predict.pushed_model import find_model
+from components.predict.tile_files import asked_tiles
 from components.registry import read_production
 from components.registry import version_uri
-from components.push.predict import predict
 models_uri, *images = sys.argv[1:]
 production, _ = read_production(models_uri)
 card = storage.read_bytes(storage.join(version_uri(models_uri, production.version), "card.json"))
 print("look:", card)
-with contextlib.ExitStack() as stack:
-    print("look:", predict(models_uri, *[stack.enter_context(storage.local_copy(image)) for image in images]))
+by_role = {role: [image] for role, image in zip(("rgb", "nir", "boundary", "mask"), images)}
+with asked_tiles([], by_role, print) as asked:
+    print("look:", [(answer.classes, answer.problem) for answer in answers(find_model(models_uri), asked.tiles)])
 """
 
 

@@ -38,7 +38,6 @@ SAME_MEANING = {
         "what a process of its own begins with",
     ),
     "mirror": ({"components/mirror.py", "pipeline/commands/datasets.py"}, "the command is named as what it calls"),
-    "predict": ({"components/push/predict.py", "pipeline/commands/models.py"}, "the command is named as what it calls"),
     "rollback": (
         {"components/registry.py", "pipeline/commands/models.py"},
         "the command is named as what it calls",

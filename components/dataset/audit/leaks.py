@@ -61,7 +61,7 @@ def check_leaks(manifest_uri: str, data_root: str | None = None) -> LeakReport:
     """Reads the names of all tiles from the shards, and refuses a dataset whose splits share anything.
 
     Args:
-      manifest_uri: Local file or `gs://` object.
+      manifest_uri: Local file or `gs://` object, or a folder; see read_manifest.
       data_root: Folder that the shards' paths are relative to; defaults to the one above `datasets/<id>/manifest.json`.
 
     Raises:

@@ -8,9 +8,12 @@ from components import storage
 from components.contracts import Manifest, Shard
 from components.dataset.field_file import NAME as FIELDS_NAME
 from components.dataset.field_file import check_fields
-from components.errors import DataError
+from components.dataset.manifest_file import read_manifest
+from components.errors import DataError, SettingsError
 from components.records.record_file import DamagedFile, read_records
 from components.records.record_table import read_table
+
+_MISSING = "is missing"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +36,7 @@ def verify_manifest(manifest_uri: str, data_root: str | None = None) -> VerifyRe
     """Compares size, sha256 and number of records of every shard with the manifest, and checks the tables too.
 
     Args:
-      manifest_uri: Local file or `gs://` object.
+      manifest_uri: Local file or `gs://` object, or a folder; see read_manifest.
       data_root: Folder that the shards' paths are relative to; defaults to the one above `datasets/<id>/manifest.json`.
 
     Raises:
@@ -44,9 +47,10 @@ def verify_manifest(manifest_uri: str, data_root: str | None = None) -> VerifyRe
     for split, shard in shards:
         uri = storage.join(data_root, shard.path)
         if difference := _difference(shard, uri):
+            delete = "" if difference == _MISSING else f"{storage.delete_it(data_root, uri)} and "
             raise DataError(
                 f"{split} shard {shard.path!r} under {data_root!r} {difference}; "
-                f"{storage.delete_it(data_root, uri)} and run the pipeline again on the same source"
+                f"{delete}run the pipeline again on the same source"
             )
     for split, summary in manifest.splits.items():
         if (num_tiles := sum(shard.num_tiles for shard in summary.shards)) != summary.num_tiles:
@@ -65,16 +69,20 @@ def verify_manifest(manifest_uri: str, data_root: str | None = None) -> VerifyRe
 def open_manifest(manifest_uri: str, data_root: str | None = None) -> tuple[Manifest, str, str]:
     """Returns a manifest, the id of its dataset, and the data_root that its shards' paths are relative to.
 
+    Args:
+      manifest_uri: As read_manifest takes it.
+
     Raises:
       DataError: if there is no such manifest, or its path does not tell where its shards are.
+      SettingsError: if it could be several, or there is no data_root.
     """
-    try:
-        content = storage.read_bytes(manifest_uri)
-    except FileNotFoundError as error:
-        raise DataError(f"no manifest at {manifest_uri!r}; expected <data_root>/datasets/<id>/manifest.json") from error
-    manifest = Manifest.from_json(content, manifest_uri)
+    manifest, content, found = read_manifest(manifest_uri)
     dataset_id = hashlib.sha256(content).hexdigest()[:16]
-    return manifest, dataset_id, _root_of(manifest_uri, dataset_id) if data_root is None else data_root
+    if data_root is None:
+        return manifest, dataset_id, _root_of(found, dataset_id)
+    if not storage.is_remote(data_root) and not Path(data_root).is_dir():
+        raise SettingsError(f"data_root {data_root!r} is no folder; expected the one that holds shards/")
+    return manifest, dataset_id, data_root
 
 
 def _root_of(manifest_uri: str, dataset_id: str) -> str:
@@ -96,7 +104,7 @@ def _difference(shard: Shard, uri: str) -> str:
     """Returns what differs, as the end of a sentence that names the shard; empty if nothing does."""
     num_bytes = storage.size(uri)
     if num_bytes is None:
-        return "is missing"
+        return _MISSING
     if num_bytes != shard.num_bytes:
         return f"has {num_bytes:,} bytes, expected {shard.num_bytes:,}"
     digest, num_records = hashlib.sha256(), 0

@@ -9,13 +9,13 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 
-from components import storage
 from components.contracts import Manifest
 from components.dataset.dataset_sums import mean_and_std
 from components.dataset.drift.distances import holm, jensen_shannon, ratio_test, stability_index, wasserstein
 from components.dataset.drift.findings import BandShift, ClassShift, Drift
 from components.dataset.field_arrays import FieldArrays
 from components.dataset.field_file import read_fields
+from components.dataset.manifest_file import read_manifest
 from components.errors import DataError
 
 # How often a comparison of two datasets of one population may report a shift, over all its tests together.
@@ -39,7 +39,7 @@ _VALUES_PER_STEP = 8  # so that the comb of values left by stretched contrast is
 
 
 def compare_manifests(manifest_uri: str, earlier_uri: str) -> Drift:
-    """Compares two manifests, each a local file or a `gs://` object.
+    """Compares two manifests, each a local file or a `gs://` object, or a folder; see read_manifest.
 
     Raises:
       DataError: if one of them is missing, is not a manifest or has no sums by field beside it; and as compare does.
@@ -53,11 +53,8 @@ def read_dataset(uri: str) -> FieldArrays:
     Raises:
       DataError: if there is no such file or object, it is not a manifest, or there are no sums by field.
     """
-    try:
-        manifest = Manifest.from_json(storage.read_bytes(uri), uri)
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise DataError(f"no manifest at {uri!r}; expected <data_root>/datasets/<id>/manifest.json") from error
-    return FieldArrays(manifest, read_fields(uri, manifest))
+    manifest, _, found = read_manifest(uri)
+    return FieldArrays(manifest, read_fields(found, manifest))
 
 
 def compare(new: FieldArrays, old: FieldArrays) -> Drift:

@@ -84,7 +84,7 @@ def choose_class_examples(
     chosen: dict[str, list[ClassExample]] = {}
     for path, names in classes_by_shard.items():
         best: dict[str, dict[str, ClassExample]] = {name: {} for name in names}  # by class, then by field
-        for example in _read_shard(storage.join(data_root, path), classes):
+        for example in _read_shard(data_root, path, classes):
             for name in names:
                 share = example.fractions.get(name, 0.0)
                 rival = best[name].get(example.field_id)
@@ -97,7 +97,8 @@ def choose_class_examples(
     return {name: chosen[name] for name in classes if name in chosen}
 
 
-def _read_shard(uri: str, classes: Sequence[str]) -> Iterator[ClassExample]:
+def _read_shard(data_root: str, path: str, classes: Sequence[str]) -> Iterator[ClassExample]:
+    uri = storage.join(data_root, path)
     try:
         with storage.local_copy(uri) as local:
             for serialized in read_records(local):
@@ -114,7 +115,8 @@ def _read_shard(uri: str, classes: Sequence[str]) -> Iterator[ClassExample]:
                     },
                 )
     except (FileNotFoundError, ValueError) as error:
-        raise DataError(f"shard {uri!r} is gone or damaged ({error}); delete it and run the pipeline again") from error
+        advice = f"{storage.delete_it(data_root, uri)} and run the pipeline again"
+        raise DataError(f"shard {uri!r} is gone or damaged ({error}); {advice}") from error
 
 
 def _pictures(name: str, example: ClassExample, source: SourceTile, source_uri: str) -> list[tuple[Pixels, str]]:

@@ -101,4 +101,6 @@ def _require_sizes(uris: tuple[str, ...], shards: tuple[Shard, ...]) -> None:
 
 
 def _damaged(uri: str, what: str) -> str:
-    return f"shard {uri!r} is damaged or incomplete: {what}; delete it and run the shard step again"
+    data_root = uri.rpartition("/shards/")[0]  # where merge put the shards
+    advice = f"{storage.delete_it(data_root, uri)} and run the shard step again"
+    return f"shard {uri!r} is damaged or incomplete: {what}; {advice}"

@@ -1,0 +1,129 @@
+"""Asks a pushed model about tiles, batch by batch. Bad tiles are told apart; the others get their answers."""
+
+import contextlib
+import dataclasses
+import functools
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from components.contracts import Inventory
+from components.errors import DataError
+from components.ordered_map import map_in_order, num_threads_for
+from components.predict.checked import checked_record, checks_of
+from components.predict.pushed_model import PushedModel
+from components.predict.tile_files import TileFiles
+from components.records.tile_record import Record
+from components.registry import CARD
+from components.saved_model.asking import AskedModel, CannotAnswer, as_probabilities, asked_model
+
+YES, NO = "yes", "no"  # a model that can tell when it does not know will have a third answer
+_MASKED = "masked"  # the signature that answers as the model was scored
+_BATCH_TILES = 32
+_BATCH_BYTES = 128 << 20  # of encoded images; a tile may have 64 MiB an image, and one of the dataset has 0.2 MB
+
+_Checked: TypeAlias = tuple[TileFiles, Record | str]
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassAnswer:
+    """A model's answer for one class of one tile.
+
+    Attributes:
+      probability: 0..1.
+      threshold: The lowest probability that counts as yes; None if the most probable class is the answer.
+      answer: YES or NO.
+    """
+
+    name: str
+    probability: float
+    threshold: float | None
+    answer: str
+
+
+@dataclasses.dataclass(frozen=True)
+class TileAnswer:
+    """The answers for one tile in the order of the model's classes; none if there is a `problem`."""
+
+    tile: str
+    classes: tuple[ClassAnswer, ...] = ()
+    problem: str = ""
+
+
+def answers(model: PushedModel, tiles: Iterable[TileFiles]) -> Iterator[TileAnswer]:
+    """Yields an answer for each tile, in order; few tiles are in memory at a time.
+
+    The model is loaded when the first good tile is there.
+
+    Raises:
+      DataError: if the model is not the one that was pushed, cannot be loaded, or breaks down.
+    """
+    check = functools.partial(_checked, checks_of(model.card.bands))
+    with contextlib.ExitStack() as stack:
+        checked = stack.enter_context(contextlib.closing(map_in_order(check, tiles, num_threads_for(False))))
+        asked: AskedModel | None = None
+        for batch in _batches(checked):
+            good = [record for _, record in batch if isinstance(record, Record)]
+            if good and asked is None:
+                asked = stack.enter_context(asked_model(model.uri, model.card.files, beside=CARD))
+            replies = iter(_ask_each(asked, model, good) if asked is not None else [])
+            for tile, record in batch:
+                reply = record if isinstance(record, str) else next(replies)
+                yield TileAnswer(tile.name, problem=reply) if isinstance(reply, str) else TileAnswer(tile.name, reply)
+
+
+def _checked(checks: Inventory, tile: TileFiles) -> _Checked:
+    return tile, checked_record(tile, checks)
+
+
+def _batches(checked: Iterable[_Checked]) -> Iterator[list[_Checked]]:
+    batch: list[_Checked] = []
+    num_bytes = 0
+    for each in checked:
+        record = each[1]
+        size = 0 if isinstance(record, str) else len(record.rgb) + len(record.nir) + len(record.valid_mask)
+        if batch and (len(batch) == _BATCH_TILES or num_bytes + size > _BATCH_BYTES):
+            yield batch
+            batch, num_bytes = [], 0
+        batch.append(each)
+        num_bytes += size
+    if batch:
+        yield batch
+
+
+def _ask_each(asked: AskedModel, model: PushedModel, records: Sequence[Record]) -> list[tuple[ClassAnswer, ...] | str]:
+    """Returns the model's answers, or for a tile that it refuses the reason."""
+    if not records:
+        return []
+    try:
+        return _ask(asked, model, records)
+    except CannotAnswer as error:
+        if len(records) == 1:
+            return [f"model {model.card.version} cannot answer it: {error}"]
+    return [reply for record in records for reply in _ask_each(asked, model, [record])]
+
+
+def _ask(asked: AskedModel, model: PushedModel, records: Sequence[Record]) -> list[tuple[ClassAnswer, ...] | str]:
+    card, shape = model.card, (len(records), len(model.card.classes))
+    images = {name: [getattr(record, name) for record in records] for name in ("rgb", "nir", "valid_mask")}
+    results = asked.ask(_MASKED, images)
+    probabilities = as_probabilities(results, *shape, model.uri)
+    predicted = results.get("predicted")
+    if predicted is None or predicted.shape != shape or predicted.dtype != np.bool_:
+        raise DataError(f"model {card.version} must decide on {shape[1]} classes for each of {shape[0]} tiles")
+    replies: list[tuple[ClassAnswer, ...] | str] = []
+    for row, decisions in zip(probabilities.tolist(), predicted.tolist(), strict=True):
+        if not all(map(math.isfinite, row)):
+            replies.append(f"model {card.version} gives no finite probability")
+            continue
+        replies.append(
+            tuple(
+                ClassAnswer(name, probability, threshold, YES if decided else NO)
+                for name, probability, threshold, decided in zip(
+                    card.classes, row, model.thresholds, decisions, strict=True
+                )
+            )
+        )
+    return replies

@@ -1,0 +1,64 @@
+"""Reads a tile's files and checks them as the shard step does, so that no model is asked what no run would keep."""
+
+from components import storage
+from components.agrivision import CLASS_FOLDERS, PAPER_2020, RGB_BANDS
+from components.contracts import Inventory, Rejection, SourceTile
+from components.errors import DataError
+from components.predict.tile_files import BOUNDARY, MASK, NIR, RGB, TileFiles
+from components.records.source_image import BadImage
+from components.records.tile_record import Record
+from components.shard.tile_check import check_tile
+
+
+def checks_of(bands: tuple[str, ...]) -> Inventory:
+    """Returns what the shard step would know of a source of a model's bands, without classes to look for."""
+    return Inventory(
+        source_uri="",
+        # Users' own pictures may be grey, or have a palette or alpha. A release's may not, so that a NIR image in the
+        # place of the RGB is noticed.
+        layout=PAPER_2020 if len(bands) > len(RGB_BANDS) else CLASS_FOLDERS,
+        classes=(),
+        bands=bands,
+        seed=0,
+        split_origin="",
+        fingerprint="",
+        num_tiles=0,
+        num_fields=0,
+        num_unlabelled=0,
+        min_class_fraction=0.0,
+        max_bad_fraction=0.0,
+        partitions=(),
+    )
+
+
+def checked_record(tile: TileFiles, checks: Inventory) -> Record | str:
+    """Returns what the model is asked about, or why the tile cannot be used, naming the file."""
+    if RGB not in tile.files:
+        return f"rgb: no such file, but there is {tile.files[NIR].path!r}"
+    source = SourceTile(
+        tile_id="",  # a record could not hold a name that is not UTF-8, and a model sees no name
+        field_id="",
+        split="",
+        shard=0,
+        rgb=tile.files[RGB],
+        nir=tile.files.get(NIR),
+        boundary=tile.files.get(BOUNDARY),
+        mask=tile.files.get(MASK),
+    )
+    role_of = {file.path: role for role, file in tile.files.items()}
+    checked = check_tile(source, checks, lambda file: _read(file.path, role_of[file.path]))
+    if not isinstance(checked, Rejection):
+        return checked.record
+    role, _, reason = checked.reason.partition(": ")
+    return f"{role} {tile.files[role].path!r}: {reason}" if role in tile.files else checked.reason
+
+
+def _read(path: str, role: str) -> bytes:
+    try:
+        return storage.read_bytes(path)
+    except FileNotFoundError as error:
+        raise BadImage(f"{role}: no such file") from error
+    except OSError as error:
+        raise BadImage(f"{role}: {error.strerror}") from error
+    except DataError as error:
+        raise BadImage(f"{role}: {str(error).removeprefix(f'{path!r} ')}") from error

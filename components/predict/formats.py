@@ -1,0 +1,96 @@
+"""The answers as text for people, as CSV for spreadsheets and maps, and as JSON lines for programs."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+
+from components.predict.asking import YES, TileAnswer
+from components.predict.pushed_model import PushedModel
+from components.printable import printable
+
+BYTE_ORDER_MARK = "\ufeff"  # else Excel takes UTF-8 for the code page of its country
+# What a spreadsheet takes for the start of a formula; also in the full-width forms of East Asian keyboards.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def csv_header(model: PushedModel) -> str:
+    """Returns the first line of a CSV with one row for each tile.
+
+    One row for each tile, and not for each class of it, because a map joins its tiles to rows one to one by `tile`, and
+    a spreadsheet filters tiles by a column.
+    """
+    of_classes = [f"{name}_{kind}" for name in model.card.classes for kind in ("probability", "threshold", "answer")]
+    return _line(["tile", "found", "problem", *of_classes, "model"])
+
+
+def csv_row(answer: TileAnswer, model: PushedModel) -> str:
+    """Returns a tile's line of the CSV; without answers, the columns of the classes are empty."""
+    cells = [
+        cell
+        for each in answer.classes
+        for cell in (f"{each.probability:.6f}", "" if each.threshold is None else f"{each.threshold:.6f}", each.answer)
+    ]
+    cells += [""] * (3 * len(model.card.classes) - len(cells))
+    return _line([answer.tile, "; ".join(_found(answer)), answer.problem, *cells, model.card.version])
+
+
+def _line(cells: Sequence[str]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow([_harmless(cell) for cell in cells])
+    return buffer.getvalue()
+
+
+def _harmless(cell: str) -> str:
+    """Returns a cell that no spreadsheet takes for a formula: an apostrophe in front of it makes it text."""
+    start = cell.lstrip(" \u00a0")
+    return printable(f"'{cell}" if start.startswith(_FORMULA_STARTS) else cell)
+
+
+def json_line(answer: TileAnswer, model: PushedModel) -> str:
+    """Returns a tile's JSON object, without a newline; what is no UTF-8 in a name is escaped."""
+    return json.dumps(
+        {
+            "tile": answer.tile.encode("utf-8", "backslashreplace").decode(),
+            "problem": answer.problem.encode("utf-8", "backslashreplace").decode() or None,
+            "classes": [
+                {
+                    "class": each.name,
+                    "probability": round(each.probability, 6),
+                    "threshold": each.threshold,
+                    "answer": each.answer,
+                }
+                for each in answer.classes
+            ],
+            "model": model.card.version,
+        }
+    )
+
+
+def text_line(answer: TileAnswer) -> str:
+    """Returns a line about one of many tiles: the classes it has, or the nearest that it has not."""
+    tile = printable(answer.tile)
+    if answer.problem:
+        return f"{tile}: not answered: {printable(answer.problem)}"
+    found = [each for each in answer.classes if each.answer == YES]
+    # The nearest to its threshold; without thresholds there is always a class that is found.
+    shown = found or sorted(answer.classes, key=lambda each: (each.threshold or 0.0) - each.probability)[:1]
+    parts = [
+        f"{printable(each.name)} {each.probability:.3f}"
+        + ("" if each.threshold is None else f" (threshold {each.threshold:.3f})")
+        for each in shown
+    ]
+    return f"{tile}: {', '.join(parts)}" if found else f"{tile}: none; nearest is {', '.join(parts)}"
+
+
+def text_table(answer: TileAnswer) -> list[str]:
+    """Returns the lines about a single tile: every class."""
+    lines = [f"{'class':<22} {'probability':>11} {'threshold':>9}  answer"]
+    for each in answer.classes:
+        threshold = "-" if each.threshold is None else f"{each.threshold:.3f}"
+        lines.append(f"{printable(each.name):<22} {each.probability:>11.3f} {threshold:>9}  {each.answer}")
+    return lines
+
+
+def _found(answer: TileAnswer) -> list[str]:
+    return [each.name for each in answer.classes if each.answer == YES]
