@@ -100,10 +100,12 @@ class ClassFolderPairing:
         self.account.ignored.add(reason, class_name, self._split_of(path), path)
 
 
-def _lost(folders: Mapping[str, FolderCount], has_splits: bool, classes: tuple[str, ...]) -> dict[str, tuple[int, str]]:
-    """Returns the class folders of which no file is an image that is read, with their files and the path of one."""
+def _lost(
+    folders: Mapping[str, FolderCount], has_splits: bool, classes: tuple[str, ...]
+) -> dict[str, tuple[int, int, str]]:
+    """Returns the class folders of which no file is an image that is read, as require_read_classes takes them."""
     return {
-        folder: (count.num_lost, f"{folder}/{count.lost_name}")
+        folder: (count.num_lost, count.num_links, f"{folder}/{count.lost_name}")
         for folder, count in folders.items()
         if count.num_lost and not count.num_images and (name := class_of(folder, has_splits)) is not None
         if not classes or name in classes

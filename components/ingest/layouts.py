@@ -81,6 +81,7 @@ class FolderCount:
       number: The folder's number, in order of first appearance.
       num_images: Files with one of IMAGE_SUFFIXES; `num_png` of them are PNG.
       num_lost: What was meant to be an image but cannot be read as one, e.g. links to nothing; no documents.
+      num_links: Those of them that are links to nothing.
       lost_name: The first name of these.
     """
 
@@ -89,6 +90,7 @@ class FolderCount:
     num_images: int = 0
     num_png: int = 0
     num_lost: int = 0
+    num_links: int = 0
     lost_name: str = ""
 
 
@@ -188,10 +190,13 @@ def _not_found(counts: Mapping[str, FolderCount], folders: Collection[str], requ
     lost = {folder: count for folder, count in counts.items() if count.num_lost and not count.num_images}
     if lost and _fitting({*folders, *lost}):
         some = min(lost)
-        num_lost = sum(count.num_lost for count in lost.values())
+        num_lost, num_links = (
+            sum(each.num_lost for each in lost.values()),
+            sum(each.num_links for each in lost.values()),
+        )
         return (
-            f"{num_lost:,} files under {source_uri!r} are not images that are read, "
-            f"e.g. {some}/{lost[some].lost_name}; convert or restore them; {text}"
+            f"{num_lost:,} files under {source_uri!r} are not images that are read, e.g. {some}/{lost[some].lost_name}"
+            f"{f'; {num_links:,} are links to nothing' if num_links else ''}; convert or restore them; {text}"
         )
     meant = wrong_folder.folder_that_would_work(folders, counts, source_uri, _is_suitable)
     return f"{text}; {meant}" if meant else text

@@ -124,6 +124,7 @@ class Listing:
             if reason is not Reason.DOCUMENT and not (count.lost_name and count.lost_name < name):
                 count.lost_name = name
             count.num_lost += reason is not Reason.DOCUMENT
+            count.num_links += reason is Reason.LINK_TO_NOTHING
             key = _key_of_other(name)
             yield key, count.number, name[len(key) :], -1 - _NOT_IMAGES.index(reason), ""
 

@@ -98,9 +98,10 @@ class ReleasePairing:
             if place is None:
                 continue
             is_wanted = place.role != "label" or _is_wanted(place.class_name, classes, layout)
-            if not (count := _num_usable(folders[folder], place)):
+            files = folders[folder]
+            if not (count := _num_usable(files, place)):
                 if place.role == "label" and is_wanted:
-                    require_masks(folder, folders[folder].num_images + folders[folder].num_lost, source_uri)
+                    require_masks(folder, files.num_images + files.num_lost, files.num_links, source_uri)
                 continue
             if place.role == "label":
                 self._labelled_splits.add(place.split)
@@ -199,7 +200,7 @@ class ReleasePairing:
         if place.role == "label" and reason is not Reason.SIDECAR:
             if not _is_wanted(place.class_name, self._wanted, self._layout):
                 reason = Reason.OTHER_CLASS
-            elif reason is Reason.NOT_READ:
+            elif reason in (Reason.NOT_READ, Reason.SPECIAL):
                 files = alike.setdefault((place.part, place.split, stem), _Files())
                 files.unread.setdefault(place.class_name, path)
         self.account.ignored.add(reason, place.class_name, place.split, path)

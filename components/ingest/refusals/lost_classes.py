@@ -7,39 +7,50 @@ from components.contracts import IgnoredFiles, Reason
 from components.errors import DataError
 
 _NUM_NAMED = 5
-_WAY_OUT = "if they are no class, move them out of the source or name the classes in ingest_classes"
+_WITHOUT_LABELS = "without labels, tiles would count as not showing the class"
 
 
-def require_masks(folder: str, num_lost: int, source_uri: str) -> None:
+def require_masks(folder: str, num_lost: int, num_links: int, source_uri: str) -> None:
     """Refuses a label folder that has files, but none that is read as a mask.
 
+    Args:
+      num_lost: What seems to be a mask but is none; `num_links` of them are links to nothing.
+
     Raises:
-      DataError: if `num_lost`, what seems to be a mask but is none, is not 0.
+      DataError: if there are any.
     """
     if num_lost:
         raise DataError(
-            f"none of the {num_lost:,} files of {folder!r} under {source_uri!r} is a mask that is read; expected PNG; "
-            "its tiles would count as not showing the class"
+            f"none of the {num_lost:,} files of {folder!r} under {source_uri!r} is a mask that is read"
+            f"{_links(num_links)}; expected PNG; {_WITHOUT_LABELS}"
         )
 
 
-def require_read_classes(lost: Mapping[str, tuple[int, str]], source_uri: str) -> None:
+def require_read_classes(lost: Mapping[str, tuple[int, int, str]], source_uri: str) -> None:
     """Refuses class folders whose files all fall away.
 
     Args:
-      lost: By folder, the number of files that are not read, and the path of one of them.
+      lost: By folder, the number of files that are not read, that of the links to nothing among them, and one's path.
 
     Raises:
       DataError: if there is one; names the first few.
     """
     if not lost:
         return
-    named = [f"{folder!r} ({count:,}, e.g. {path!r})" for folder, (count, path) in sorted(lost.items())]
+    named = [
+        f"{folder!r} ({num_lost:,}, e.g. {path!r}{_links(num_links)})"
+        for folder, (num_lost, num_links, path) in sorted(lost.items())
+    ]
     more = f" and {len(named) - _NUM_NAMED:,} more" if len(named) > _NUM_NAMED else ""
     raise DataError(
         f"no file is an image that is read in the class folders {', '.join(named[:_NUM_NAMED])}{more} under "
-        f"{source_uri!r}; convert or restore the files; {_WAY_OUT}"
+        f"{source_uri!r}; convert or restore the files; if they are no class, move them out of the source or name the "
+        "classes in ingest_classes"
     )
+
+
+def _links(num_links: int) -> str:
+    return f"; {num_links:,} are links to nothing" if num_links else ""
 
 
 def require_whole_links(
@@ -57,9 +68,9 @@ def require_whole_links(
         count = sum(row.num_files for row in rows)
         names = sorted(example for row in rows for example in row.examples)[:_NUM_NAMED]
         raise DataError(
-            f"{count:,} labels under {source_uri!r} are links to nothing, e.g. {', '.join(map(repr, names))}; without "
-            "them tiles would count as not showing the class; fetch the rest of the source (is it a partial checkout "
-            "of DVC or git-annex, or a copy of the links alone?), or remove the links"
+            f"{count:,} labels under {source_uri!r} are links to nothing, e.g. {', '.join(map(repr, names))}; "
+            f"{_WITHOUT_LABELS}; fetch the rest of the source (is it a partial checkout of DVC or git-annex, or a copy "
+            "of the links alone?), or remove the links"
         )
 
 
