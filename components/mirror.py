@@ -2,12 +2,22 @@
 
 import concurrent.futures
 import itertools
+<<<<<<< HEAD
 import os
 from pathlib import Path
 
 from components import storage
 from components.contracts import SourceFile
 from components.errors import DataError, SettingsError
+=======
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from components import storage
+from components.contracts import IgnoredFiles, Reason, SourceFile
+from components.errors import DataError
+from components.ignored import IgnoredTally, by_reason
+>>>>>>> sources
 from components.progress import StepLog
 from components.storage import disk
 
@@ -18,16 +28,24 @@ _BATCH = 4096  # file names held in memory at a time
 def mirror(source_uri: str, target_uri: str, log: StepLog) -> str:
     """Copies the files that are missing under `target_uri` or have another size there; deletes nothing.
 
+    Whatever is there and is not copied is counted, as ingest counts it.
+
     Returns:
       A summary in one line.
 
     Raises:
+<<<<<<< HEAD
       DataError: if there is no file, or one changes or disappears during the copy, or would end outside `target_uri`.
       SettingsError: if the target lies inside the source, so that a second copy would copy the first.
+=======
+      DataError: if a file changes or disappears during the copy, or would end outside `target_uri`; or, when all else
+        is copied, if links lead to nothing: nobody could tell from the copy that their files are missing.
+>>>>>>> sources
     """
     _require_apart(source_uri, target_uri)
     num_files = num_copied = num_bytes = 0
-    files = storage.list_files(source_uri, log.line)
+    ignored = IgnoredTally()
+    files = _files(source_uri, ignored, log)
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
         while batch := list(itertools.islice(files, _BATCH)):
             for copied in pool.map(lambda file: _copy(source_uri, target_uri, file), batch):
@@ -35,10 +53,37 @@ def mirror(source_uri: str, target_uri: str, log: StepLog) -> str:
                 num_copied += copied is not None
                 num_bytes += copied or 0
             log.line(f"{num_files:,} files")
+<<<<<<< HEAD
     if not num_files:
         raise DataError(f"no file under {source_uri!r}; expected the folder of a source")
+=======
+    rows = ignored.rows()
+    _require_whole_links(rows, source_uri, target_uri)
+>>>>>>> sources
     there = f"; {num_files - num_copied:,} already there" if num_copied < num_files else ""
-    return f"copied {num_copied:,} files ({num_bytes / 1e6:.1f} MB) to {target_uri}{there}"
+    left = "".join(
+        f"; not copied: {count:,} x {reason.text} (e.g. {names[0]})" for reason, count, names in by_reason(rows)
+    )
+    return f"copied {num_copied:,} files ({num_bytes / 1e6:.1f} MB) to {target_uri}{there}{left}"
+
+
+def _files(source_uri: str, ignored: IgnoredTally, log: StepLog) -> Iterator[SourceFile]:
+    for found in storage.list_source(source_uri, log.line):
+        if isinstance(found, SourceFile):
+            yield found
+        elif found.reason.is_file:
+            ignored.add(found.reason, "", "", found.path)
+
+
+def _require_whole_links(rows: Sequence[IgnoredFiles], source_uri: str, target_uri: str) -> None:
+    for row in rows:
+        if row.reason is Reason.LINK_TO_NOTHING:
+            names = ", ".join(map(repr, row.examples))
+            raise DataError(
+                f"{row.num_files:,} links under {source_uri!r} lead to nothing, e.g. {names}; the rest is copied to "
+                f"{target_uri!r}, which lacks these files; fetch them (is the source a partial checkout of DVC or "
+                "git-annex?) or remove the links, and run again"
+            )
 
 
 def _require_apart(source_uri: str, target_uri: str) -> None:

@@ -1,10 +1,12 @@
 """shard → merge → train, evaluate: the shards, and the dataset that they form."""
 
+import hashlib
+
 import msgspec
 
 from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.names import RelativePath, RelativePathOrEmpty, Sha256, Sha256OrEmpty
-from components.contracts.source import Rejection
+from components.contracts.source import IgnoredFiles, MissingMasks, Rejection
 
 
 class Note(msgspec.Struct, frozen=True, order=True):
@@ -137,6 +139,8 @@ class Manifest(Document, frozen=True, kw_only=True):
       tile_sizes: Number of tiles by size "<width>x<height>" as stored, in pixels.
       fields_sha256: sha256 of the sums by field, `fields.jsonl` beside the manifest; empty if there is no such file.
       rejected, notes: The first few, sorted; there may be as many as tiles, and the receipts hold all of them.
+      ignored, missing_masks: What the source holds beside its tiles, and the masks that it lacks, as in the inventory;
+        absent if there is none. They make no other dataset of the same tiles, so `sha256` does not depend on them.
     """
 
     format_version: int = FORMAT_VERSION
@@ -154,6 +158,18 @@ class Manifest(Document, frozen=True, kw_only=True):
     rejected: tuple[Rejection, ...] = ()
     num_notes: int = 0
     notes: tuple[Note, ...] = ()
+    ignored: tuple[IgnoredFiles, ...] | msgspec.UnsetType = msgspec.UNSET
+    missing_masks: tuple[MissingMasks, ...] | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def sha256(self) -> str:
+        """The sha256 of the canonical JSON text without what the source holds beside its tiles, in hexadecimal.
+
+        Else a note beside the tiles, or a folder that somebody looked into on a Mac, would make another dataset, and
+        the training would start anew.
+        """
+        tiles_only = msgspec.structs.replace(self, ignored=msgspec.UNSET, missing_masks=msgspec.UNSET)
+        return hashlib.sha256(tiles_only.to_json()).hexdigest()
 
     @property
     def dataset_id(self) -> str:

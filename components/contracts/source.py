@@ -4,6 +4,7 @@ import msgspec
 
 from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.names import RelativePath, Sha256
+from components.contracts.reasons import Reason
 
 
 class SourceFile(msgspec.Struct, frozen=True, array_like=True):
@@ -68,6 +69,35 @@ class Rejection(msgspec.Struct, frozen=True, order=True):
     reason: str
 
 
+class IgnoredFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """Files of the source that belong to no tile, for one reason, in one class and split.
+
+    Attributes:
+      class_name, split: Empty where the files' folder tells none.
+      examples: The first few of their paths, sorted; only to be shown, never to be opened.
+    """
+
+    reason: Reason
+    class_name: str
+    split: str
+    num_files: int
+    examples: tuple[str, ...]
+
+
+class MissingMasks(msgspec.Struct, frozen=True, order=True, kw_only=True):
+    """Tiles without a mask of a class in a source that has one for most tiles; they count as not showing the class.
+
+    Attributes:
+      split: Official split; empty if there is none.
+      num_tiles: Tiles of the split without the mask; `num_expected` are all its tiles.
+    """
+
+    class_name: str
+    split: str
+    num_tiles: int
+    num_expected: int
+
+
 class PlannedShard(msgspec.Struct, frozen=True, kw_only=True):
     """One shard to be written.
 
@@ -101,6 +131,8 @@ class Inventory(Document, frozen=True, kw_only=True):
       min_class_fraction: Lowest share of valid pixels at which a class counts as present (and at least one pixel).
       tile_size_px: Side that larger tiles are scaled down to in the shards, in pixels; 0 scales none.
       rejected: Tiles whose files could not be paired.
+      ignored: Files of the source that belong to no tile, by reason, class and split; sorted.
+      missing_masks: Masks that most tiles have and some lack, by class and split; sorted.
     """
 
     format_version: int = FORMAT_VERSION
@@ -119,3 +151,5 @@ class Inventory(Document, frozen=True, kw_only=True):
     tile_size_px: int = 0
     partitions: tuple[Partition, ...]
     rejected: tuple[Rejection, ...] = ()
+    ignored: tuple[IgnoredFiles, ...] = ()
+    missing_masks: tuple[MissingMasks, ...] = ()

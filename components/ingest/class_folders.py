@@ -4,10 +4,12 @@ import collections
 from collections.abc import Iterator, Mapping
 
 from components.agrivision import parse_tile_id
-from components.contracts import Rejection, SourceFile, SourceTile
+from components.contracts import Reason, Rejection, SourceFile, SourceTile
 from components.ingest.layouts import SPLIT_FOLDERS, FolderCount, class_of, has_split_folders, require_classes
 from components.ingest.listing import Group
 from components.ingest.pairing import UNDECIDED, Paired
+from components.ingest.refusals.account import Account
+from components.ingest.refusals.lost_classes import require_read_classes
 
 
 class ClassFolderPairing:
@@ -19,6 +21,7 @@ class ClassFolderPairing:
     folders are unlabelled.
 
     Raises:
+      DataError: if all files of a class folder fall away.
       SettingsError: if `classes` names a class that has no image.
     """
 
@@ -26,6 +29,9 @@ class ClassFolderPairing:
         counts = {folder: count.num_images for folder, count in folders.items() if count.num_images}
         self._has_splits = has_split_folders(counts)
         self._class_of = {folder: class_of(folder, self._has_splits) for folder in counts}
+        self.account = Account()
+        self._wanted = classes
+        require_read_classes(_lost(folders, self._has_splits, classes), source_uri)
         found: collections.Counter[str] = collections.Counter()
         self.num_unlabelled = 0
         for folder, class_name in self._class_of.items():
@@ -49,20 +55,61 @@ class ClassFolderPairing:
             if (class_name := self._class_of[folder]) is not None:
                 if not self.left_aside or class_name in self.classes:
                     placed.append((file, class_name))
-            elif not self._is_unlabelled(folder):
+                else:
+                    self._leave(Reason.OTHER_CLASS, folder, file.path)
+            elif self._is_unlabelled(folder):
+                self._leave(Reason.UNLABELLED, folder, file.path)
+            else:
                 expected = "<split>/<class>/<image>" if self._has_splits else "<class>/<image>"
+                self.account.num_rejected += 1
                 yield Rejection(file.path, f"in no class folder, expected {expected}")
+        for folder, path, reason in group.others:
+            is_sidecar = reason is Reason.DOCUMENT and any(folder == beside for beside, _, _ in group.files)
+            self._leave(Reason.SIDECAR if is_sidecar else reason, folder, path)
+        self.account.num_used += len(placed)
+        self._compare(placed)
         # All files that could share a name are in this group.
         uses = collections.Counter(name for file, _ in placed for name in set(_names(file)))
         for file, class_name in placed:
+            self.account.note_labels(self._split_of(file.path), (class_name,))
             yield SourceTile(
                 tile_id=next((name for name in _names(file) if uses[name] == 1), file.path),
                 field_id=_field_id(file),
-                split=SPLIT_FOLDERS[file.path.partition("/")[0].lower()] if self._has_splits else UNDECIDED,
+                split=self._split_of(file.path),
                 shard=0,
                 rgb=file,
                 classes=(class_name,),
             )
+
+    def _compare(self, placed: list[tuple[SourceFile, str]]) -> None:
+        """Notes whether PNG files of one tile are in two classes: masks are, and pictures are not."""
+        classes = {name for file, name in placed if file.path.lower().endswith(".png") and "/" not in _field_id(file)}
+        self.account.num_png_names += bool(classes)
+        self.account.num_alike += len(classes) > 1
+
+    def _split_of(self, path: str) -> str:
+        return SPLIT_FOLDERS.get(path.partition("/")[0].lower(), UNDECIDED) if self._has_splits else UNDECIDED
+
+    def _leave(self, reason: Reason, folder: str, path: str) -> None:
+        """Counts a file that is not used, under the class and split of its folder."""
+        class_name = class_of(folder, self._has_splits) or ""
+        if reason is Reason.LINK_TO_NOTHING and "." not in path.rpartition("/")[2]:
+            class_name = class_name or class_of(path, self._has_splits) or ""  # the link is in place of a class folder
+        if class_name and self._wanted and class_name not in self._wanted:
+            reason = Reason.OTHER_CLASS
+        self.account.ignored.add(reason, class_name, self._split_of(path), path)
+
+
+def _lost(
+    folders: Mapping[str, FolderCount], has_splits: bool, classes: tuple[str, ...]
+) -> dict[str, tuple[int, int, str]]:
+    """Returns the class folders of which no file is an image that is read, as require_read_classes takes them."""
+    return {
+        folder: (count.num_lost, count.num_links, f"{folder}/{count.lost_name}")
+        for folder, count in folders.items()
+        if count.num_lost and not count.num_images and (name := class_of(folder, has_splits)) is not None
+        if not classes or name in classes
+    }
 
 
 def _path_stem(file: SourceFile) -> str:

@@ -25,6 +25,7 @@ def ingest(
     tile_size_px: int,
     min_class_fraction: float,
     max_bad_fraction: float,
+    max_ignored_fraction: float,
     inventory: dsl.Output[dsl.Dataset],
 ) -> List[str]:  # noqa: UP006
     """Lists, pairs and splits the tiles of a source, and plans their shards.
@@ -58,6 +59,7 @@ def ingest(
             tile_size_px=tile_size_px,
             min_class_fraction=min_class_fraction,
             max_bad_fraction=max_bad_fraction,
+            max_ignored_fraction=max_ignored_fraction,
         )
         check_access(data_root, models_uri, plain_place(reference_manifest))
         document = build_inventory(source_uri, data_root, settings, log)

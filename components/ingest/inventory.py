@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from components import storage
 from components.agrivision import BANDS, CLASS_FOLDERS, RGB_BANDS, SPLITS
 from components.contracts import Inventory, SourceFile
+from components.ignored import LeftOut
 from components.ingest.partition_files import write_partitions
 from components.ingest.planner import Deal, SplitSize, num_shards, sizes_of
 from components.ingest.settings import IngestSettings
@@ -29,11 +30,11 @@ def build_inventory(source_uri: str, data_root: str, settings: IngestSettings, l
     """
     if not storage.is_remote(data_root) and (note := bucket_note("data_root", data_root)):
         log.line(note)
-    return inventory_of(storage.list_files(source_uri, log.line), source_uri, data_root, settings, log)
+    return inventory_of(storage.list_source(source_uri, log.line), source_uri, data_root, settings, log)
 
 
 def inventory_of(
-    files: Iterable[SourceFile],
+    files: Iterable[SourceFile | LeftOut],
     source_uri: str,
     data_root: str,
     settings: IngestSettings,
@@ -78,6 +79,8 @@ def inventory_of(
             tile_size_px=settings.tile_size_px,
             partitions=write_partitions(table, deal, new_digest, data_root, progress),
             rejected=tuple(table.rejected()),
+            ignored=survey.ignored,
+            missing_masks=survey.missing_masks,
         )
         log.summary = _summary(inventory, survey, sizes, sum(counts.values()))
     return inventory

@@ -16,10 +16,19 @@ from components.agrivision import (
     SUPERVISED_2021_CLASSES,
 )
 from components.errors import DataError, SettingsError
+from components.ingest.refusals import wrong_folder
 from components.ingest.settings import AUTO
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+SPLIT_FOLDERS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}  # in any case
 CLASSES = {
     PAPER_2020: PAPER_2020_CLASSES,
     CHALLENGE_2020: CHALLENGE_2020_CLASSES,
@@ -41,7 +50,7 @@ _PAPER_FOLDER = re.compile(
     r"(?:field_images/(?P<image>rgb|nir)|(?P<map>field_bounds|field_masks)|field_labels/(?P<label>[^/]+))"
 )
 _CHALLENGE_FOLDER = re.compile(
-    r"(?:(?P<part>.+)/)?(?P<split>train|val|test)/"
+    rf"(?:(?P<part>.+)/)?(?P<split>(?i:{'|'.join(SPLIT_FOLDERS)}))/"
     r"(?:images/(?P<image>rgb|nir)|(?P<map>boundaries|masks)|labels/(?P<label>[^/]+))"
 )
 _NUM_SHOWN = 5  # folders listed in an error
@@ -71,12 +80,18 @@ class FolderCount:
     Attributes:
       number: The folder's number, in order of first appearance.
       num_images: Files with one of IMAGE_SUFFIXES; `num_png` of them are PNG.
+      num_lost: What was meant to be an image but cannot be read as one, e.g. links to nothing; no documents.
+      num_links: Those of them that are links to nothing.
+      lost_name: The first name of these.
     """
 
     number: int
     num_files: int = 0
     num_images: int = 0
     num_png: int = 0
+    num_lost: int = 0
+    num_links: int = 0
+    lost_name: str = ""
 
 
 @functools.lru_cache(maxsize=4096)
@@ -86,7 +101,10 @@ def place_of(folder: str, layout: str) -> Place | None:
     if match is None:
         return None
     role = "label" if match["label"] else match["image"] or _MAPS[match["map"]]
-    return Place(match["part"] or "", match["split"], role, match["label"] or "")
+    split = SPLIT_FOLDERS.get(match["split"].lower(), "")
+    # Two folders that mean the same split, as val and valid, are two parts: the files of a tile are in one of them.
+    part = [match["part"] or "", match["split"] if match["split"] != split else ""]
+    return Place("/".join(filter(None, part)), split, role, match["label"] or "")
 
 
 def has_split_folders(folders: Collection[str]) -> bool:
@@ -112,15 +130,15 @@ def recognise_layout(
       classes: The user's class list; empty for the layout's own.
 
     Raises:
-      DataError: if the source is empty, or has no known layout or two of them.
+      DataError: if the source is empty, has no known layout or two of them, or is one of images without labels.
       SettingsError: if the source does not have the requested layout, or is ambiguous and none was requested.
     """
     folders = {folder for folder, count in counts.items() if count.num_images}
     found = _fitting(folders)
     if not found:
-        wanted = LAYOUTS if requested == AUTO else (requested,)
-        expected = "; ".join(f"{name}: {EXPECTED[name]}" for name in wanted)
-        raise DataError(f"no known layout under {source_uri!r}, which has {_seen(counts)}; expected {expected}")
+        raise DataError(_not_found(counts, folders, requested, source_uri))
+    if found == [CLASS_FOLDERS]:
+        _require_class_folders(folders, source_uri, classes)
     if requested in found:
         return requested
     if requested != AUTO:
@@ -128,17 +146,93 @@ def recognise_layout(
             f"ingest_layout is {requested}, but {source_uri!r} looks like {' or '.join(found)}; "
             f"expected {EXPECTED[requested]}, found {_seen(counts)}; auto would recognise it"
         )
-    if tuple(found) == _CHALLENGE_LAYOUTS and classes:
-        return found[0]  # they differ only in their class lists
     if tuple(found) == _CHALLENGE_LAYOUTS:
-        labels = ", ".join(_label_folders(folders)) or "none"
-        raise SettingsError(
-            f"the label folders under {source_uri!r} ({labels}) do not distinguish {CHALLENGE_2020} from "
-            f"{SUPERVISED_2021}; set ingest_layout to one of them, or ingest_classes to the label folders to use"
-        )
+        return found[0] if classes and _label_folders(folders) else _by_labels(counts, folders, source_uri)
     if len(found) > 1:
         raise DataError(f"{source_uri!r} holds {' and '.join(found)}; source_uri must be the folder of one release")
     return found[0]
+
+
+def _by_labels(counts: Mapping[str, FolderCount], folders: Collection[str], source_uri: str) -> str:
+    """Refuses a challenge release whose labels do not say which one it is, and says why they do not.
+
+    Raises:
+      DataError: if there are no labels.
+      SettingsError: if their classes belong to neither release, or to both.
+    """
+    labels = _label_folders(folders)
+    if not labels:
+        there = _label_folders(counts)
+        seen = f"{len(there):,} label folders, but no PNG in them" if there else "no label folder"
+        raise DataError(
+            f"{source_uri!r} has the images of a challenge release, but no labels: it has {seen}; "
+            f"expected masks in {{train,val}}/labels/<class>/*.png"
+        )
+    known = {name: {*CLASSES[name], *UNSCORED_CLASSES.get(name, ())} for name in _CHALLENGE_LAYOUTS}
+    neither = [name for name in labels if not any(name in classes for classes in known.values())]
+    if neither:
+        raise SettingsError(
+            f"the label folders under {source_uri!r} name classes of no known release: {', '.join(neither)}; "
+            f"{CHALLENGE_2020} has {', '.join(CLASSES[CHALLENGE_2020])}; {SUPERVISED_2021} has "
+            f"{', '.join(CLASSES[SUPERVISED_2021])}; rename the folders, or set ingest_classes to those to use"
+        )
+    raise SettingsError(
+        f"the label folders under {source_uri!r} ({', '.join(labels)}) do not distinguish {CHALLENGE_2020} from "
+        f"{SUPERVISED_2021}; set ingest_layout to one of them, or ingest_classes to the label folders to use"
+    )
+
+
+def _not_found(counts: Mapping[str, FolderCount], folders: Collection[str], requested: str, source_uri: str) -> str:
+    """Returns why a source has no known layout: what was seen, what was expected, and what would work."""
+    wanted = LAYOUTS if requested == AUTO else (requested,)
+    expected = "; ".join(f"{name}: {EXPECTED[name]}" for name in wanted)
+    text = f"no known layout under {source_uri!r}, which has {_seen(counts)}; expected {expected}"
+    lost = {folder: count for folder, count in counts.items() if count.num_lost and not count.num_images}
+    if lost and _fitting({*folders, *lost}):
+        some = min(lost)
+        num_lost, num_links = (
+            sum(each.num_lost for each in lost.values()),
+            sum(each.num_links for each in lost.values()),
+        )
+        return (
+            f"{num_lost:,} files under {source_uri!r} are not images that are read, e.g. {some}/{lost[some].lost_name}"
+            f"{f'; {num_links:,} are links to nothing' if num_links else ''}; convert or restore them; {text}"
+        )
+    meant = wrong_folder.folder_that_would_work(folders, counts, source_uri, _is_suitable)
+    return f"{text}; {meant}" if meant else text
+
+
+def _is_suitable(folders: Collection[str]) -> bool:
+    found = _fitting(folders)
+    return bool(found) and (found != [CLASS_FOLDERS] or not wrong_folder.not_classes(_class_names(folders)))
+
+
+def _class_names(folders: Collection[str]) -> set[str]:
+    split_folders = has_split_folders(folders)
+    return {name for folder in folders if (name := class_of(folder, split_folders)) is not None}
+
+
+def _require_class_folders(folders: Collection[str], source_uri: str, classes: Collection[str]) -> None:
+    """Refuses folders that only look like class folders, unless the user names them as classes.
+
+    Raises:
+      DataError: if they are called like the parts of another dataset; says what would work.
+    """
+    if classes:
+        return
+    names = _class_names(folders)
+    known = {each for layout in CLASSES for each in (*CLASSES[layout], *UNSCORED_CLASSES.get(layout, ()))}
+    if wrong_folder.is_label_folder(source_uri, known, names):
+        seen = "are called like the label folders of a release"
+    elif odd := wrong_folder.not_classes(names):
+        seen = f"are not called like classes: {', '.join(odd[:_NUM_SHOWN])}"
+    else:
+        return
+    meant = wrong_folder.folder_that_would_work(folders, folders, source_uri, _is_suitable)
+    raise DataError(
+        f"the folders under {source_uri!r} {seen}; {meant or f'expected {EXPECTED[CLASS_FOLDERS]}'}; "
+        "if they are classes all the same, name them in ingest_classes"
+    )
 
 
 def require_classes(wanted: Collection[str], found: Collection[str], source_uri: str) -> None:
@@ -163,10 +257,8 @@ def _fitting(folders: Collection[str]) -> list[str]:
         labels = set(_label_folders(folders))
         fits = [name for name in _CHALLENGE_LAYOUTS if labels <= {*CLASSES[name], *UNSCORED_CLASSES.get(name, ())}]
         found += fits or _CHALLENGE_LAYOUTS
-    if not found:
-        split_folders = has_split_folders(folders)
-        if len({class_of(folder, split_folders) for folder in folders} - {None}) > 1:
-            found.append(CLASS_FOLDERS)
+    if not found and len(_class_names(folders)) > 1:
+        found.append(CLASS_FOLDERS)
     return found
 
 

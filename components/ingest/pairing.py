@@ -5,17 +5,28 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Protocol, TypeAlias
 
-from components.agrivision import parse_tile_id
-from components.contracts import Annotation, Rejection, SourceFile, SourceTile
+from components.agrivision import PAPER_2020, parse_tile_id
+from components.contracts import Annotation, Reason, Rejection, SourceFile, SourceTile
 from components.errors import DataError
-from components.ingest.layouts import CLASSES, UNSCORED_CLASSES, FolderCount, Place, place_of, require_classes
+from components.ingest.layouts import (
+    CLASSES,
+    IMAGE_SUFFIXES,
+    UNSCORED_CLASSES,
+    FolderCount,
+    Place,
+    place_of,
+    require_classes,
+)
 from components.ingest.listing import Group
-from components.ingest.official_split import agreed_split
+from components.ingest.official_split import agreed_split, is_split_file
+from components.ingest.refusals.account import Account
+from components.ingest.refusals.lost_classes import require_masks
 
 UNDECIDED = ""  # the split of a tile until it is known
 
 _NEEDED = ("rgb", "nir", "boundary", "mask")
 _IMAGES = ("rgb", "nir")
+_ANY = "-"  # stands for the name of a class that nobody can read, because the folder is a link to nothing
 
 Paired: TypeAlias = SourceTile | Rejection
 
@@ -27,11 +38,13 @@ class Pairing(Protocol):
       classes: The class list.
       left_aside: Number of files by class, for the classes that are not in the class list.
       num_unlabelled: Tiles set aside so far because their official split has no labels.
+      account: What became of the files so far.
     """
 
     classes: tuple[str, ...]
     left_aside: Mapping[str, int]
     num_unlabelled: int
+    account: Account
 
     def pair(self, group: Group) -> Iterator[Paired]:
         """Yields the tiles of one name, each with its official split or UNDECIDED, and the rejections."""
@@ -40,17 +53,18 @@ class Pairing(Protocol):
 
 @dataclasses.dataclass
 class _Files:
-    """The files of one name in one part and split; `labels` by class."""
+    """The files of one name in one part and split; `labels` by class, and so the paths of those that are not read."""
 
     by_role: dict[str, SourceFile] = dataclasses.field(default_factory=dict)
     labels: dict[str, SourceFile] = dataclasses.field(default_factory=dict)
+    unread: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 class ReleasePairing:
     """Pairs the files of a release by the name of their tile; see Pairing.
 
     A missing label file means that the tile does not have the class. A tile is rejected if it lacks any other file, has
-    a bad name, exists twice, or is in no split.
+    a label file that is not read, has a bad name, exists twice, or is in no split.
 
     Args:
       folders: File counts of the folders to pair.
@@ -58,7 +72,7 @@ class ReleasePairing:
       classes: The user's class list; label folders of other classes are set aside. Empty for the layout's own list.
 
     Raises:
-      DataError: if a label folder has an unknown class, or all tiles lack the same band.
+      DataError: if a label folder has an unknown class or no mask that is read, or all tiles lack the same band.
       SettingsError: if the user's class list names a class without labels.
     """
 
@@ -71,14 +85,23 @@ class ReleasePairing:
         classes: tuple[str, ...] = (),
     ) -> None:
         self._source_uri = source_uri
+        self._layout = layout
+        self.account = Account()
         self._has_splits = has_splits
         self._field_split = (UNDECIDED, UNDECIDED)  # the last field that a split file names, and its split
+        self._wanted = classes
         self._places: dict[str, Place] = {}
         self._labelled_splits: set[str] = set()
         label_files: collections.Counter[str] = collections.Counter()
         for folder in sorted(folders):
             place = place_of(folder, layout)
-            if place is None or not (count := _num_usable(folders[folder], place)):
+            if place is None:
+                continue
+            is_wanted = place.role != "label" or _is_wanted(place.class_name, classes, layout)
+            files = folders[folder]
+            if not (count := _num_usable(files, place)):
+                if place.role == "label" and is_wanted:
+                    require_masks(folder, files.num_images + files.num_lost, files.num_links, source_uri)
                 continue
             if place.role == "label":
                 self._labelled_splits.add(place.split)
@@ -122,6 +145,7 @@ class ReleasePairing:
         for folder, stem, file in group.files:
             place = self._places.get(folder)
             if place is None or (place.role not in _IMAGES and not file.path.lower().endswith(".png")):
+                self._leave(folder, stem, file.path, Reason.NOT_READ, alike)
                 continue
             place_and_name = (place.part, place.split, stem)
             files = alike.get(place_and_name)
@@ -129,13 +153,23 @@ class ReleasePairing:
                 files = alike[place_and_name] = _Files()
             by_name, key = (files.labels, place.class_name) if place.role == "label" else (files.by_role, place.role)
             if by_name.setdefault(key, file) is not file:
+                self.account.num_rejected += 1
                 yield Rejection(stem, f"{place.role}: a second file of this name, {file.path}, is not used")
+        for folder, path, reason in group.others:
+            if self._layout == PAPER_2020 and is_split_file(path):
+                self.account.num_used += 1
+            elif reason is Reason.DOCUMENT and any(folder == image_folder for image_folder, _, _ in group.files):
+                self._leave(folder, group.key, path, Reason.SIDECAR, alike)
+            else:
+                self._leave(folder, group.key, path, reason, alike)
         kept: dict[str, SourceTile] = {}
         for (_, split, stem), files in alike.items():
             if not ("rgb" in files.by_role or "nir" in files.by_role):
-                continue  # labels and maps without an image
+                self.account.leave(Reason.NO_TILE, split, files.by_role.values(), files.labels)
+                continue
             if split not in self._labelled_splits:
                 self.num_unlabelled += "rgb" in files.by_role
+                self.account.leave(Reason.UNLABELLED, split, files.by_role.values(), files.labels)
                 continue
             tile = self._tile(stem, files, split, split_of_name if stem == group.key else UNDECIDED, group.annotated)
             if isinstance(tile, SourceTile):
@@ -145,7 +179,31 @@ class ReleasePairing:
                     )
                 else:
                     kept[stem] = tile
+            self.account.note_labels(split, files.labels)
+            if isinstance(tile, SourceTile):
+                self.account.num_used += len(files.by_role) + len(files.labels)
+                self.account.note_tile(tile.split, files.labels)
+            else:
+                self.account.num_rejected += len(files.by_role) + len(files.labels)
             yield tile
+
+    def _leave(
+        self, folder: str, stem: str, path: str, reason: Reason, alike: dict[tuple[str, str, str], _Files]
+    ) -> None:
+        """Counts a file that is not used, under the class and split of its folder, and for a label notes its tile."""
+        place = self._places.get(folder)
+        link = path if reason is Reason.LINK_TO_NOTHING else ""
+        if place is None and (place := _place(folder, link, self._layout)) is None:
+            is_image = reason is Reason.NOT_READ and path.lower().endswith(IMAGE_SUFFIXES)
+            self.account.ignored.add(Reason.ELSEWHERE if is_image else reason, "", "", path)
+            return
+        if place.role == "label" and reason is not Reason.SIDECAR:
+            if not _is_wanted(place.class_name, self._wanted, self._layout):
+                reason = Reason.OTHER_CLASS
+            elif reason in (Reason.NOT_READ, Reason.SPECIAL):
+                files = alike.setdefault((place.part, place.split, stem), _Files())
+                files.unread.setdefault(place.class_name, path)
+        self.account.ignored.add(reason, place.class_name, place.split, path)
 
     def _tile(
         self, stem: str, files: _Files, split: str, split_of_name: str, annotated: dict[str, Annotation] | None
@@ -157,6 +215,8 @@ class ReleasePairing:
         by_role = files.by_role
         if missing := [role for role in _NEEDED if role not in by_role]:
             return Rejection(stem, f"{missing[0]}: no such file")
+        if unread := [name for name in files.unread if name not in files.labels]:
+            return Rejection(stem, f"{unread[0]}: its mask {files.unread[unread[0]]} is not read; expected a PNG")
         if self._has_splits:
             split = split_of_name or (self._field_split[1] if self._field_split[0] == field_id else UNDECIDED)
             if not split:
@@ -177,6 +237,21 @@ class ReleasePairing:
 
 def _num_usable(count: FolderCount, place: Place) -> int:
     return count.num_images if place.role in _IMAGES else count.num_png
+
+
+def _is_wanted(class_name: str, classes: tuple[str, ...], layout: str) -> bool:
+    return class_name in classes if classes else class_name not in UNSCORED_CLASSES.get(layout, ())
+
+
+def _place(folder: str, path: str, layout: str) -> Place | None:
+    """Returns the place of a file in a folder that no tile has a file from.
+
+    Args:
+      path: Of a link to nothing, which may be in place of a folder; else empty.
+    """
+    links = (path, f"{path}/{_ANY}", f"{path}/labels/{_ANY}") if path else ()
+    places = (place_of(each, layout) for each in (folder, *links))
+    return next((place for place in places if place is not None), None)
 
 
 def _is_scored(class_name: str, layout: str, folder: str, source_uri: str) -> bool:

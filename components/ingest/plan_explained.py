@@ -65,7 +65,7 @@ def explain_plan(source_uri: str, num_tiles: int, tile_kb: int, settings: Ingest
         raise SettingsError("plan needs either --source-uri or --num-tiles")
     lines = []
     if source_uri:
-        with survey_source(storage.list_files(source_uri, log.line), source_uri, settings, log) as survey:
+        with survey_source(storage.list_source(source_uri, log.line), source_uri, settings, log) as survey:
             lines.append(f"{survey.table.num_tiles:,} tiles in layout {survey.layout}, split {survey.split_origin}")
             sizes = sizes_of(survey.table, survey.split_of)
     else:

@@ -50,6 +50,13 @@ class IngestSettings:
     max_bad_fraction: float = setting(
         0.01, "Share of bad tiles, 0 to 1, above which the run fails.", at_least=0, at_most=1
     )
+    max_ignored_fraction: float = setting(
+        0.2,
+        "Share of the files of the source, or of one of its classes, 0 to 1, above which the run fails if they are "
+        "ignored; litter of operating systems and documents called like their image do not count.",
+        at_least=0,
+        at_most=1,
+    )
     shard_size_mb: int = setting(
         64,
         "Size of a shard in MB; 10 to 100 reads well from disks and buckets.",

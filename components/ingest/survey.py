@@ -11,14 +11,20 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 
 from components.agrivision import CLASS_FOLDERS, PAPER_2020
-from components.contracts import SourceFile
+from components.contracts import IgnoredFiles, MissingMasks, Reason, SourceFile
 from components.errors import DataError
+from components.ignored import LeftOut, ignored_line
 from components.ingest.class_folders import ClassFolderPairing
 from components.ingest.field_stats import stated_annotations
-from components.ingest.layouts import recognise_layout
+from components.ingest.layouts import SPLIT_FOLDERS, class_of, has_split_folders, recognise_layout
 from components.ingest.listing import Listing
 from components.ingest.official_split import read_split_file, stated_splits
 from components.ingest.pairing import Pairing, ReleasePairing
+from components.ingest.refusals.account import Account
+from components.ingest.refusals.limit import require_few_ignored
+from components.ingest.refusals.lost_classes import require_matching_masks, require_whole_links
+from components.ingest.refusals.missing_masks import missing_line, missing_masks, require_masks_of_tiles
+from components.ingest.refusals.wrong_folder import require_pictures
 from components.ingest.settings import IngestSettings, class_list
 from components.ingest.splits import assign_splits
 from components.ingest.temporary_database import CACHE_KB, temporary_database
@@ -36,12 +42,20 @@ class Survey:
     Attributes:
       classes: The class list.
       num_unlabelled: Tiles set aside because their official split has no labels.
+      num_files: Files that the source holds, without those that are left out whatever the layout.
+      num_used: Those of good tiles, and those that state an official split; `num_rejected` those of rejected tiles.
+      ignored, missing_masks: As in the inventory.
       split_of: The split of each field, as an index into SPLITS; `split_origin` says how it was made.
     """
 
     layout: str
     classes: tuple[str, ...]
     num_unlabelled: int
+    num_files: int
+    num_used: int
+    num_rejected: int
+    ignored: tuple[IgnoredFiles, ...]
+    missing_masks: tuple[MissingMasks, ...]
     table: TileTable
     split_of: bytearray
     split_origin: str
@@ -49,12 +63,16 @@ class Survey:
 
 @contextlib.contextmanager
 def survey_source(
-    files: Iterable[SourceFile], source_uri: str, settings: IngestSettings, log: StepLog, cache_kb: int = CACHE_KB
+    files: Iterable[SourceFile | LeftOut],
+    source_uri: str,
+    settings: IngestSettings,
+    log: StepLog,
+    cache_kb: int = CACHE_KB,
 ) -> Iterator[Survey]:
     """Yields what the source holds; its tiles are deleted when the context ends.
 
     Args:
-      files: All files of the source, in any order, e.g. from storage.list_files; no others are looked for.
+      files: What the source holds, in any order, e.g. from storage.list_source; nothing else is looked for.
       source_uri: For messages, and for the files that state the official split.
       cache_kb: Memory of each of the two temporary databases.
 
@@ -77,9 +95,22 @@ def survey_source(
                 table.add(pairing.pair(group))
                 progress.advance(table.num_tiles - before)
         table.finish()
+        ignored, missing = _account_for(listing, layout, pairing, source_uri, settings, log)
         _require_few_rejected(table, pairing.num_unlabelled, source_uri, settings.max_bad_fraction)
         split_of, origin = assign_splits(table, settings.val_percent, settings.test_percent, source_uri)
-        yield Survey(layout, pairing.classes, pairing.num_unlabelled, table, split_of, origin)
+        yield Survey(
+            layout=layout,
+            classes=pairing.classes,
+            num_unlabelled=pairing.num_unlabelled,
+            num_files=listing.num_files,
+            num_used=pairing.account.num_used,
+            num_rejected=pairing.account.num_rejected,
+            ignored=ignored,
+            missing_masks=missing,
+            table=table,
+            split_of=split_of,
+            split_origin=origin,
+        )
 
 
 def _pairing(listing: Listing, source_uri: str, settings: IngestSettings, table: TileTable) -> tuple[str, Pairing]:
@@ -95,6 +126,40 @@ def _pairing(listing: Listing, source_uri: str, settings: IngestSettings, table:
             listing.state_splits(stated_splits(content), file.path)
             listing.state_annotations(stated_annotations(content))
     return layout, ReleasePairing(listing.folders, layout, listing.has_splits, source_uri, classes)
+
+
+def _account_for(
+    listing: Listing, layout: str, pairing: Pairing, source_uri: str, settings: IngestSettings, log: StepLog
+) -> tuple[tuple[IgnoredFiles, ...], tuple[MissingMasks, ...]]:
+    """Says what is ignored and which masks are missing, and refuses a source of which that is too much."""
+    account = pairing.account
+    listing.ignored.merge(account.ignored)
+    _note_empty_classes(listing, layout)
+    ignored = listing.ignored.rows()
+    for line in filter(None, (ignored_line(ignored), missing_line(missing := _missing(layout, account)))):
+        log.line(line)
+    require_pictures(account.num_alike, account.num_png_names, source_uri)
+    require_whole_links(ignored, account.num_labels, layout, source_uri)
+    require_matching_masks(ignored, account.num_labels, source_uri)
+    limit = settings.max_ignored_fraction
+    require_few_ignored(ignored, account.num_used + account.num_rejected, account.files_of_class(), source_uri, limit)
+    require_masks_of_tiles(missing, account.num_tiles, account.tiles_with, source_uri, limit)
+    return ignored, missing
+
+
+def _missing(layout: str, account: Account) -> tuple[MissingMasks, ...]:
+    return () if layout == CLASS_FOLDERS else missing_masks(account.num_tiles, account.tiles_with)
+
+
+def _note_empty_classes(listing: Listing, layout: str) -> None:
+    """Counts the class folders that hold nothing; those of a release may, where no tile shows the class."""
+    if layout != CLASS_FOLDERS:
+        return
+    has_splits = has_split_folders([folder for folder, count in listing.folders.items() if count.num_images])
+    for folder in listing.empty_folders - listing.folders.keys():
+        if (class_name := class_of(folder, has_splits)) is not None:
+            split = SPLIT_FOLDERS.get(folder.partition("/")[0].lower(), "") if has_splits else ""
+            listing.ignored.add(Reason.EMPTY_FOLDER, class_name, split, folder)
 
 
 def _require_few_rejected(table: TileTable, num_unlabelled: int, source_uri: str, limit: float) -> None:

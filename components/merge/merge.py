@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from components import storage
 from components.agrivision import SPLITS
 from components.contracts import Inventory, Manifest, PlannedShard, ShardReceipts, SplitSummary
@@ -208,4 +210,6 @@ def build_manifest(inventory: Inventory, sums: DatasetSums, fields_sha256: str, 
         rejected=sums.rejections.first(),
         num_notes=num_notes,
         notes=sums.notes.first(),
+        ignored=inventory.ignored or msgspec.UNSET,
+        missing_masks=inventory.missing_masks or msgspec.UNSET,
     )

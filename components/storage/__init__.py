@@ -16,6 +16,7 @@ from pathlib import Path
 
 from components.contracts import SourceFile
 from components.errors import DataError, SettingsError
+from components.ignored import LeftOut
 from components.safe_path import path_fault, shown
 from components.storage import bucket, disk, disk_listing, s3
 from components.storage.disk_listing import NoSuchFolder as NoSuchFolder
@@ -72,8 +73,24 @@ def is_remote(uri: str) -> bool:
 def list_files(root: str, say: Callable[[str], None] | None = None) -> Iterator[SourceFile]:
     """Yields every file under `root`, with paths relative to it, in no particular order.
 
-    Hidden files and folders are left out. A bucket is listed in pages. In a folder, links are followed, but not out of
-    `root` unless AGRIVISION_FOLLOW_LINKS allows it, and each folder is listed once however many links lead to it.
+    What list_source leaves out is left out here as well, without a word.
+
+    Args:
+      say: Called with a line if links are left out because they lead to what is listed anyway.
+
+    Raises:
+      DataError: as list_source does.
+    """
+    return (found for found in list_source(root, say) if isinstance(found, SourceFile))
+
+
+def list_source(root: str, say: Callable[[str], None] | None = None) -> Iterator[SourceFile | LeftOut]:
+    """Yields every file under `root`, and whatever else is there with the reason why it is no file to read.
+
+    Hidden files and folders are left out, and the litter of operating systems; so are links to nothing, FIFOs and the
+    like. A folder that is left out is one entry, whatever it holds; so is a folder that holds nothing. A bucket is
+    listed in pages. In a folder, links are followed, but not out of `root` unless AGRIVISION_FOLLOW_LINKS allows it,
+    and each folder is listed once however many links lead to it.
 
     Args:
       say: Called with a line if links are left out because they lead to what is listed anyway.
@@ -85,7 +102,7 @@ def list_files(root: str, say: Callable[[str], None] | None = None) -> Iterator[
     if is_remote(root):
         yield from (s3 if root.startswith(s3.S3) else bucket).list_objects(root)
         return
-    yield from disk_listing.list_files(root, say)
+    yield from disk_listing.list_folder(root, say)
 
 
 def read_bytes(uri: str) -> bytes:

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from components import environment
-from components.contracts import SourceFile
+from components.contracts import Reason, SourceFile
 from components.errors import DataError, SettingsError, UnreachableError
+from components.ignored import LeftOut, left_out_path
 from components.retrying import may_pass
-from components.safe_path import require_safe_path
+from components.safe_path import path_fault, require_safe_path
 from components.waiting import WAITING
 
 GS = "gs://"
@@ -123,18 +124,21 @@ def _short(error: object) -> str:
     return reason if len(reason) <= _REASON_LENGTH else f"{reason[:_REASON_LENGTH]}…"
 
 
-def list_objects(root: str) -> Iterator[SourceFile]:
-    """Yields every object under `root`, as storage.list_files does."""
+def list_objects(root: str) -> Iterator[SourceFile | LeftOut]:
+    """Yields every object under `root`, and what is left out, as storage.list_source does."""
     bucket, prefix = _parts(root)
     prefix = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
     with _refusals(root):
         for blob in _client().list_blobs(bucket, prefix=prefix, fields="items(name,size,generation),nextPageToken"):
-            # An object whose name ends in "/" is a folder made in a web console.
-            if blob.name.endswith("/"):
+            path = blob.name.removeprefix(prefix)
+            if path.endswith("/") or not path:
+                # A folder made in a web console, empty unless other objects are below it.
+                if not path_fault(path[:-1]) and not left_out_path(path[:-1]):
+                    yield LeftOut(path[:-1], Reason.EMPTY_FOLDER)
                 continue
-            path = require_safe_path(blob.name.removeprefix(prefix), f"an object in {root!r}")
-            if not path.startswith(".") and "/." not in path:
-                yield SourceFile(path, blob.size, str(blob.generation))
+            require_safe_path(path, f"an object in {root!r}")
+            reason = left_out_path(path)
+            yield LeftOut(path, reason) if reason else SourceFile(path, blob.size, str(blob.generation))
 
 
 def read(uri: str, start: int | None = None, end: int | None = None) -> bytes:

@@ -12,8 +12,9 @@ import stat
 from collections.abc import Callable, Iterator
 
 from components import environment
-from components.contracts import SourceFile
+from components.contracts import Reason, SourceFile
 from components.errors import DataError
+from components.ignored import LeftOut, left_out_name
 from components.safe_path import is_plain_name, require_safe_path, shown
 
 _LONG = 255  # characters; a longer path has its bytes counted
@@ -23,8 +24,8 @@ class NoSuchFolder(DataError):
     """There is no folder of this name."""
 
 
-def list_files(root: str, say: Callable[[str], None] | None = None) -> Iterator[SourceFile]:
-    """Yields every file under `root`, as storage.list_files does."""
+def list_folder(root: str, say: Callable[[str], None] | None = None) -> Iterator[SourceFile | LeftOut]:
+    """Yields every file under `root`, and what is left out, as storage.list_source does."""
     if not os.path.isdir(root):
         raise NoSuchFolder(f"no such folder: {root!r}")
     try:
@@ -50,7 +51,7 @@ class _Listing:
         self._num_left_out = 0
         self._left_out = ""
 
-    def files(self, say: Callable[[str], None] | None) -> Iterator[SourceFile]:
+    def files(self, say: Callable[[str], None] | None) -> Iterator[SourceFile | LeftOut]:
         yield from self._below("")
         while self._links:
             links, self._links = sorted(self._links), []
@@ -60,6 +61,7 @@ class _Listing:
                 else:
                     self._num_left_out += 1
                     self._left_out = self._left_out or path
+                    yield LeftOut(path, Reason.LINKED_AGAIN)
         if say and self._num_left_out:
             say(
                 f"left out {self._num_left_out:,} links under {self._root!r} to folders that are listed anyway, "
@@ -70,8 +72,8 @@ class _Listing:
         status = os.stat(os.path.join(self._root, path))
         return (status.st_dev, status.st_ino) not in self._seen
 
-    def _below(self, path: str) -> Iterator[SourceFile]:
-        """Yields the files of a folder and of the real folders below it, and notes the links to others.
+    def _below(self, path: str) -> Iterator[SourceFile | LeftOut]:
+        """Yields what is in a folder and in the real folders below it, and notes the links to other folders.
 
         Args:
           path: Relative to the root; empty for the root itself. A path that leads through a link has that link's path
@@ -89,24 +91,37 @@ class _Listing:
                 continue
             self._seen.add(identity)
             start = f"{below}/" if below else ""
+            is_empty = True
             with os.scandir(folder) as entries:
                 for entry in entries:
                     name = entry.name
-                    if name[0] == ".":
-                        continue
                     path = start + name
+                    if reason := left_out_name(name):
+                        yield LeftOut(path, reason)
+                        continue
+                    is_empty = False
                     if not is_plain_name(name) or len(path) > _LONG:
                         require_safe_path(path, self._where)
-                    if entry.is_symlink() and not self._follow(path):
-                        continue
+                    if entry.is_symlink():
+                        mode = self._mode_behind(path)
+                        if stat.S_ISDIR(mode):
+                            self._links.append(path)
+                            continue
+                        if not mode:
+                            yield LeftOut(path, Reason.LINK_TO_NOTHING)
+                            continue
                     if entry.is_file():
                         status = entry.stat()
                         yield SourceFile(path, status.st_size, str(status.st_mtime_ns))
                     elif entry.is_dir():
                         folders.append(path)
+                    else:
+                        yield LeftOut(path, Reason.SPECIAL)
+            if is_empty and below:
+                yield LeftOut(below, Reason.EMPTY_FOLDER)
 
-    def _follow(self, path: str) -> bool:
-        """Checks a link; returns whether it leads to a file, and notes it if it leads to a folder.
+    def _mode_behind(self, path: str) -> int:
+        """Checks a link; returns the mode of what it leads to, 0 if that is nothing.
 
         Raises:
           DataError: if it leads to itself, or out of the root.
@@ -114,8 +129,8 @@ class _Listing:
         link = os.path.join(self._root, path)
         try:
             mode = os.stat(link).st_mode
-        except FileNotFoundError:
-            return False  # to nothing
+        except (FileNotFoundError, NotADirectoryError):
+            return 0
         except OSError as error:
             if error.errno != errno.ELOOP:
                 raise
@@ -127,6 +142,4 @@ class _Listing:
                 f"the link {shown(path)} under {self._root!r} leads out of that folder, to {real!r}; "
                 "copy the files there instead, or set AGRIVISION_FOLLOW_LINKS=true to follow such links"
             )
-        if stat.S_ISDIR(mode):
-            self._links.append(path)
-        return stat.S_ISREG(mode)
+        return mode

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from components import environment
-from components.contracts import SourceFile
+from components.contracts import Reason, SourceFile
 from components.errors import DataError, SettingsError, UnreachableError
+from components.ignored import LeftOut, left_out_name
 from components.safe_path import require_safe_path
 
 S3 = "s3://"
@@ -91,8 +92,11 @@ def _ask(uri: str, request: Callable[[], Any]) -> Any:
         raise DataError(f"cannot read {uri!r}: {error.message}; are AWS_* and S3_ENDPOINT right?") from error
 
 
-def list_objects(root: str) -> Iterator[SourceFile]:
-    """Yields every object under `root`, as storage.list_files does. An object's version is its modification time."""
+def list_objects(root: str) -> Iterator[SourceFile | LeftOut]:
+    """Yields every object under `root`, and what is left out, as storage.list_source does.
+
+    An object's version is its modification time.
+    """
     files = _files()
     root = _checked(root).rstrip("/")
     folders = [""]
@@ -109,11 +113,15 @@ def list_objects(root: str) -> Iterator[SourceFile]:
                 ) from error
             # An empty name is the folder's own object, as a web console makes it.
             found = {f"{folder}{name.removesuffix('/')}" for name in names if name}
-            paths = sorted(
-                path
-                for path in found
-                if not require_safe_path(path, f"an object in {root!r}").startswith(".") and "/." not in path
-            )
+            paths = []
+            for path in sorted(found):
+                # Only the last part is new: a folder that is left out is not listed.
+                if reason := left_out_name(require_safe_path(path, f"an object in {root!r}").rpartition("/")[2]):
+                    yield LeftOut(path, reason)
+                else:
+                    paths.append(path)
+            if folder and not paths:
+                yield LeftOut(folder.removesuffix("/"), Reason.EMPTY_FOLDER)
             for start in range(0, len(paths), _BATCH):
                 batch = paths[start : start + _BATCH]
                 for path, status in zip(

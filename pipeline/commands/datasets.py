@@ -89,6 +89,7 @@ def verify(
         "ingest_seed",
         "ingest_val_percent",
         "ingest_test_percent",
+        "ingest_max_ignored_fraction",
     ),
 )
 def plan(

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from components.contracts import Decision, Evaluation, Manifest, PushReceipt
+from components.contracts import Decision, Evaluation, IgnoredFiles, Manifest, MissingMasks, PushReceipt
 from components.printable import printable
 from pipeline.local.run_local import ARTIFACTS_DIR
 
@@ -30,6 +30,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """The content of summary.json.
 
     Attributes:
+      ignored, missing_masks: What the source holds beside its tiles, and the masks that it lacks.
       decision: "push" or "refuse"; `reason` explains it.
       model_version, model_uri: The pushed model; None if none was pushed.
       reports: HTML files by name: data, training, evaluation.
@@ -39,6 +40,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     tiles: int
     rejected_tiles: int
     shards: int
+    ignored: tuple[IgnoredFiles, ...] = ()
+    missing_masks: tuple[MissingMasks, ...] = ()
     manifest_sha256: str
     metrics: Metrics
     decision: str
@@ -79,6 +82,8 @@ def summarize(run_dir: Path, step_seconds: dict[str, float], total_seconds: floa
         tiles=manifest.num_tiles,
         rejected_tiles=manifest.num_rejected,
         shards=manifest.num_shards,
+        ignored=manifest.ignored or (),
+        missing_masks=manifest.missing_masks or (),
         manifest_sha256=manifest.sha256,
         metrics=Metrics(
             macro_f1=scores.macro_f1,

@@ -75,14 +75,25 @@ def test_a_layout_that_contradicts_the_source_is_refused(paths, requested, seen)
 
 
 @pytest.mark.parametrize(
-    ("labels", "named"), [(["waterway", "double_plant"], "double_plant, waterway"), ([], "none"), (["rust"], "rust")]
+    ("labels", "kind", "message"),
+    [
+        (
+            ["waterway/{}.png", "double_plant/{}.png"],
+            SettingsError,
+            r"\(double_plant, waterway\) do not distinguish challenge-2020 from supervised-2021",
+        ),
+        ([], DataError, "has the images of a challenge release, but no labels: it has no label folder"),
+        (["water/{}.npy"], DataError, "but no labels: it has 1 label folders, but no PNG in them"),
+        (["rust/{}.png"], SettingsError, "name classes of no known release: rust; .* or set ingest_classes"),
+        (["drydown/{}.png", "cloud_shadow/{}.png"], SettingsError, r"\(cloud_shadow, drydown\) do not distinguish"),
+    ],
 )
-def test_challenge_releases_that_only_a_setting_can_tell_apart(labels, named):
+def test_labels_that_do_not_tell_the_challenge_releases_apart_are_told_with_the_reason(labels, kind, message):
     paths = [
         *release_files(CHALLENGE_2020, "train", [NAME], labelled=False),
-        *(f"train/labels/{label}/{NAME}.png" for label in labels),
+        *(f"train/labels/{label.format(NAME)}" for label in labels),
     ]
-    with pytest.raises(SettingsError, match=rf"\({named}\) do not distinguish challenge-2020 from supervised-2021"):
+    with pytest.raises(kind, match=message):
         recognise_layout(paths, "auto", "/source")
     assert [recognise_layout(paths, name, "/source") for name in LAYOUTS[1:3]] == [CHALLENGE_2020, SUPERVISED_2021]
 

@@ -37,7 +37,7 @@ def test_only_files_that_are_missing_or_of_another_size_are_copied(tmp_path):
 )
 def test_a_file_that_changes_or_vanishes_meanwhile_is_not_copied(tmp_path, monkeypatch, listed, message):
     source = write(tmp_path / "source", **{"tile.jpg": b"tile"})
-    monkeypatch.setattr(storage, "list_files", lambda root, say: iter([listed]))
+    monkeypatch.setattr(storage, "list_source", lambda root, say: iter([listed]))
 
     with pytest.raises(DataError, match=message):
         mirror.mirror(source, str(tmp_path / "target"), LOG)

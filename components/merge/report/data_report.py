@@ -18,6 +18,7 @@ from components.merge.report.band_section import band_blocks
 from components.merge.report.class_section import class_blocks
 from components.merge.report.contact_sheet import choose_class_examples, contact_sheet
 from components.merge.report.field_map import ShownField, choose_fields, field_map_blocks
+from components.merge.report.ignored_section import ignored_blocks
 from components.merge.report.quarantine import note_blocks, quarantine_blocks, shown_rejections
 
 _MAX_REASONS_SHOWN = 10
@@ -54,6 +55,7 @@ def data_report(
         *_splits(manifest, sums.fields),
         *band_blocks(manifest, sums.fields),
         *field_map_blocks(shown_fields, tiles_of_field, inventory),
+        *ignored_blocks(inventory),
         *_rejected(sums.rejections, inventory),
         *quarantine_blocks(sums.rejections, inventory, sources),
         *note_blocks(manifest),

@@ -30,6 +30,7 @@ NOT_COUNTED: Mapping[str, str] = {
     "contracts": "the manifest counts by its content, which its format version is a part of",
     "environment.py": "tells a process where it is",
     "errors.py": "says how a process ends",
+    "ignored.py": "counts what a listing leaves out",
     "printable.py": "escapes text for the log",
     "progress.py": "writes lines to the log",
     "setting.py": "refuses values, and changes none",

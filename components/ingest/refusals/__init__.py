@@ -1,0 +1,1 @@
+"""What ingest refuses before it reads a pixel: the wrong folder, lost classes, missing masks, too many files."""
