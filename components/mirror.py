@@ -2,22 +2,14 @@
 
 import concurrent.futures
 import itertools
-<<<<<<< HEAD
 import os
-from pathlib import Path
-
-from components import storage
-from components.contracts import SourceFile
-from components.errors import DataError, SettingsError
-=======
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from components import storage
 from components.contracts import IgnoredFiles, Reason, SourceFile
-from components.errors import DataError
+from components.errors import DataError, SettingsError
 from components.ignored import IgnoredTally, by_reason
->>>>>>> sources
 from components.progress import StepLog
 from components.storage import disk
 
@@ -34,13 +26,9 @@ def mirror(source_uri: str, target_uri: str, log: StepLog) -> str:
       A summary in one line.
 
     Raises:
-<<<<<<< HEAD
-      DataError: if there is no file, or one changes or disappears during the copy, or would end outside `target_uri`.
+      DataError: if there is no file, or one changes or disappears during the copy, or would end outside `target_uri`;
+        or, when all else is copied, if links lead to nothing: nobody could tell from the copy that files are missing.
       SettingsError: if the target lies inside the source, so that a second copy would copy the first.
-=======
-      DataError: if a file changes or disappears during the copy, or would end outside `target_uri`; or, when all else
-        is copied, if links lead to nothing: nobody could tell from the copy that their files are missing.
->>>>>>> sources
     """
     _require_apart(source_uri, target_uri)
     num_files = num_copied = num_bytes = 0
@@ -53,13 +41,10 @@ def mirror(source_uri: str, target_uri: str, log: StepLog) -> str:
                 num_copied += copied is not None
                 num_bytes += copied or 0
             log.line(f"{num_files:,} files")
-<<<<<<< HEAD
-    if not num_files:
-        raise DataError(f"no file under {source_uri!r}; expected the folder of a source")
-=======
     rows = ignored.rows()
     _require_whole_links(rows, source_uri, target_uri)
->>>>>>> sources
+    if not num_files:
+        raise DataError(f"no file under {source_uri!r}; expected the folder of a source")
     there = f"; {num_files - num_copied:,} already there" if num_copied < num_files else ""
     left = "".join(
         f"; not copied: {count:,} x {reason.text} (e.g. {names[0]})" for reason, count, names in by_reason(rows)
