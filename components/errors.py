@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 
 EXIT_SETTINGS = 2  # a bad setting: change it and run again
 EXIT_DATA = 42  # bad data, or a training that cannot succeed; a retry would not help
@@ -35,6 +36,17 @@ class UnreachableError(AgrivisionError):
 # Numbers of an OSError that mean that nothing more can be written there; and that this user may not.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _NO_RIGHT = (errno.EACCES, errno.EPERM)
+
+
+def disk_error_in(text: str) -> OSError | None:
+    """Returns the error of a disk that TensorFlow tells in words, "<path>; <reason>"; None if it tells of none.
+
+    It has one error for a disk without room and for a GPU without memory.
+    """
+    for number in (*NO_ROOM, errno.EACCES):
+        if match := re.search(rf"(/[^;]*); {re.escape(os.strerror(number))}", text):
+            return OSError(number, os.strerror(number), match[1])
+    return None
 
 
 def as_user_error(error: Exception) -> AgrivisionError | None:
