@@ -1,8 +1,11 @@
 """Errors that the user can fix. Each carries the exit code that scripts and the launcher read."""
 
+import contextlib
 import errno
 import os
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 EXIT_SETTINGS = 2  # a bad setting: change it and run again
 EXIT_DATA = 42  # bad data, or a training that cannot succeed; a retry would not help
@@ -36,6 +39,17 @@ class UnreachableError(AgrivisionError):
 # Numbers of an OSError that mean that nothing more can be written there; and that this user may not.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _NO_RIGHT = (errno.EACCES, errno.EPERM)
+
+
+@contextlib.contextmanager
+def naming_place(path: str | Path) -> Iterator[None]:
+    """Adds `path` to the error of a full disk, because a failed write does not name its file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            error.filename = str(path)
+        raise
 
 
 def disk_error_in(text: str) -> OSError | None:

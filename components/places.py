@@ -9,7 +9,7 @@ from pathlib import Path
 
 from components import registry, storage
 from components.contracts import Manifest
-from components.errors import DataError, SettingsError, as_user_error
+from components.errors import DataError, SettingsError, as_user_error, naming_place
 from components.storage import bucket, disk
 
 _STANDS_FOR_A_BUCKET = re.compile(r"\w+://(<[^/]*>)")  # no bucket can have such a name
@@ -86,7 +86,7 @@ def require_writable(name: str, folder: Path, *, make: bool = True) -> None:
         while make and not os.path.lexists(there):
             there = there.parent
         with tempfile.NamedTemporaryFile(prefix=".agrivision-", dir=there) as file:
-            with disk.naming_place(file.name):
+            with naming_place(file.name):
                 file.write(bytes(_PROBE_BYTES))
                 file.flush()
                 os.fsync(file.fileno())

@@ -21,21 +21,24 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def mount(folder: Path, options: str) -> None:
+    """Mounts a small disk."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("only root can mount a small disk")
+
+
 @pytest.fixture(scope="module")
 def disks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with two small disks: `read-only`, and `full`."""
     place = tmp_path_factory.mktemp("disks")
-    mounted = []
-    for name, options in (("read-only", "ro,size=64k"), ("full", "size=64k")):
-        (place / name).mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place / name)]
-        if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
-            pytest.skip("only root can mount a small disk")
-        mounted.append(place / name)
+    mount(place / "read-only", "ro,size=64k")
+    mount(place / "full", "size=64k")
     (place / "full/file").write_bytes(bytes(60_000))
     yield place
-    for disk in mounted:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
+    for name in ("read-only", "full"):
+        subprocess.run(["umount", "-l", str(place / name)], check=True)
 
 
 def refused(tiles: Path, place: Path, **changes: object) -> tuple[int, str]:
@@ -118,3 +121,44 @@ def test_a_setting_that_no_run_can_succeed_with_is_refused(tiles, tmp_path, chan
     exit_code, line = refused(tiles, tmp_path, **{name: value.format(**names) for name, value in changes.items()})
     assert exit_code == code
     assert message.format(**names) in line
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("size", "small", "step"),
+    [
+        ("140k", "runs_dir", "merge"),  # a report
+        ("300k", "data_root", "shard"),
+        pytest.param("700k", "TMPDIR", "train", marks=pytest.mark.long),  # TensorFlow exports a model there
+    ],
+)
+def test_a_disk_that_becomes_full_ends_the_run_at_once_and_names_its_place(
+    monkeypatch, tiles, tmp_path, size, small, step
+):
+    mount(tmp_path / "small", f"size={size}")
+    try:
+        places = {"data_root": tmp_path / "data", "models_uri": tmp_path / "models", "runs_dir": tmp_path / "runs"}
+        if small == "TMPDIR":
+            monkeypatch.setenv("TMPDIR", str(tmp_path / "small"))
+        else:
+            places[small] = tmp_path / "small/new"
+        settings = {"train_num_workers": 1, "train_config": '{"epochs": 1, "global_batch_size": 4}'}
+        options = [f"--{n.replace('_', '-')}={v}" for n, v in ({"source_uri": many(tiles)} | places | settings).items()]
+        result = agrivision_here("run", *options)
+        assert result.returncode == 42, result.stdout + result.stderr
+        (line,) = result.stderr.splitlines()
+        log = (places["runs_dir"] / "latest").resolve() / "log.txt"
+        assert line.startswith(f"agrivision: {step}")
+        assert f"cannot write under '{tmp_path}/small" in line
+        assert line.endswith(f"; its log is '{log}'")
+        assert "restart" not in result.stdout
+    finally:
+        subprocess.run(["umount", "-l", str(tmp_path / "small")], check=True)
+
+
+def many(tiles: Path) -> Path:
+    """Returns a source of enough tiles for all splits, made once."""
+    folder = tiles.parent / "many"
+    if not folder.exists():
+        write_dataset(folder, layout="paper-2020", num_tiles=40, seed=1, tile_size_px=64, num_processes=1)
+    return folder
