@@ -128,8 +128,8 @@ def test_a_setting_that_no_run_can_succeed_with_is_refused(tiles, tmp_path, chan
     ("size", "small", "step"),
     [
         ("140k", "runs_dir", "merge"),  # a report
-        ("300k", "data_root", "shard"),
-        pytest.param("700k", "TMPDIR", "train", marks=pytest.mark.long),  # TensorFlow exports a model there
+        ("160k", "data_root", "shard"),
+        ("700k", "TMPDIR", "train"),  # TensorFlow exports a model there
     ],
 )
 def test_a_disk_that_becomes_full_ends_the_run_at_once_and_names_its_place(
