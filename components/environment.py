@@ -44,7 +44,9 @@ In a pod:
   KFP_POD_NAME, KFP_POD_UID: set by Kubeflow Pipelines.
 """
 
+import contextlib
 import dataclasses
+import locale
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -52,7 +54,10 @@ from collections.abc import Iterable, Mapping
 # kfp.local warns about an image whose name does not contain "python".
 DEFAULT_IMAGE = "localhost/agrivision-python:dev"
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # of this project's packages
-_UTF8 = {"PYTHONUTF8": "1"}  # names and texts are UTF-8, whatever the locale says
+# Names and texts are UTF-8, whatever the locale says. In a Turkish one, C's upper case of "i" is no "I", with which
+# protobuf finds no field of kfp's any more.
+_LOCALE = "C.UTF-8"
+_UTF8 = {"PYTHONUTF8": "1", "LC_ALL": _LOCALE}
 # Set by a cluster's administrator in the ConfigMap `agrivision`, for the step that starts workers.
 CLUSTER_SETTINGS = (
     "AGRIVISION_WORKER_NAMESPACE",
@@ -193,12 +198,14 @@ def child_environment(overrides: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def speak_utf8() -> None:
-    """Starts this process anew if Python took another encoding from the locale; names of files are UTF-8 here.
+    """Leaves the user's locale, and starts this process anew if Python took an encoding other than UTF-8 from it.
 
     To be called before anything else is done. No switch changes the encoding of a Python that runs.
     """
     if not sys.flags.utf8_mode and sys.getfilesystemencoding() != "utf-8":
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **_UTF8})
+    with contextlib.suppress(locale.Error):  # not on this system
+        locale.setlocale(locale.LC_CTYPE, _LOCALE)
 
 
 # What a process needs that runs models: where its libraries are, its language, and its processors. No credential.

@@ -1,7 +1,11 @@
 """Errors that the user can fix. Each carries the exit code that scripts and the launcher read."""
 
+import contextlib
 import errno
 import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 EXIT_SETTINGS = 2  # a bad setting: change it and run again
 EXIT_DATA = 42  # bad data, or a training that cannot succeed; a retry would not help
@@ -43,6 +47,28 @@ _BAD_PLACE = {
     errno.ENAMETOOLONG: "choose a shorter name",
 }
 _MOST_SHOWN = 200  # characters of a name
+
+
+@contextlib.contextmanager
+def naming_place(path: str | Path) -> Iterator[None]:
+    """Adds `path` to the error of a full disk, because a failed write does not name its file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            error.filename = str(path)
+        raise
+
+
+def disk_error_in(text: str) -> OSError | None:
+    """Returns the error of a disk that TensorFlow tells in words, "<path>; <reason>"; None if it tells of none.
+
+    It has one error for a disk without room and for a GPU without memory.
+    """
+    for number in (*NO_ROOM, errno.EACCES):
+        if match := re.search(rf"(/[^;]*); {re.escape(os.strerror(number))}", text):
+            return OSError(number, os.strerror(number), match[1])
+    return None
 
 
 def as_user_error(error: Exception) -> AgrivisionError | None:

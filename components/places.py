@@ -1,5 +1,6 @@
 """The places of a run, checked before anything starts: what may name one, and whether it can be read and written."""
 
+import contextlib
 import fcntl
 import os
 import re
@@ -8,11 +9,11 @@ from pathlib import Path
 
 from components import registry, storage
 from components.contracts import Manifest
-from components.errors import DataError, SettingsError, as_user_error
-from components.storage import disk
+from components.errors import DataError, SettingsError, as_user_error, naming_place
+from components.storage import bucket, disk
 
 _STANDS_FOR_A_BUCKET = re.compile(r"\w+://(<[^/]*>)")  # no bucket can have such a name
-_MARK = ".agrivision"  # an object of this name says that a bucket can be written to; listings leave it out
+_MARK = ".agrivision"  # an object that is written to see whether a bucket can be; listings leave it out
 _PROBE_BYTES = 1 << 16
 
 
@@ -51,7 +52,10 @@ def check_access(data_root: str, models_uri: str, reference_manifest: str) -> No
     """
     for name, uri in (("data_root", data_root), ("models_uri", models_uri)):
         if storage.is_remote(uri):
-            storage.write_once(storage.join(uri, _MARK), b"")
+            mark = storage.join(uri, _MARK)
+            storage.write_once(mark, b"")
+            with contextlib.suppress(DataError):  # whoever may write need not have the right to delete
+                bucket.delete(mark)
         else:
             require_writable(name, Path(uri))
     registry.read_production(models_uri)
@@ -71,17 +75,18 @@ def require_writable(name: str, folder: Path, *, make: bool = True) -> None:
 
     Args:
       name: What names the folder, e.g. a parameter.
-      make: Whether to make the folder if there is none.
+      make: Whether it will be made if there is none; then it must be possible to make it.
 
     Raises:
       SettingsError: if nobody, or not this user, can write there.
       DataError: if it is full, or has no locks.
     """
     try:
-        if make:
-            disk.make_folder(folder)
-        with tempfile.NamedTemporaryFile(prefix=".agrivision-", dir=folder) as file:
-            with disk.naming_place(file.name):
+        there = folder.absolute()
+        while make and not os.path.lexists(there):
+            there = there.parent
+        with tempfile.NamedTemporaryFile(prefix=".agrivision-", dir=there) as file:
+            with naming_place(file.name):
                 file.write(bytes(_PROBE_BYTES))
                 file.flush()
                 os.fsync(file.fileno())

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components.errors import naming_place
 from components.printable import printable
 
 _STYLE = """
@@ -187,4 +188,5 @@ def write_page(path: str | Path, title: str, blocks: Iterable[str]) -> None:
     """Writes the page to a local file, e.g. a KFP HTML artifact."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page(title, blocks), encoding="utf-8")
+    with naming_place(target):
+        target.write_text(page(title, blocks), encoding="utf-8")

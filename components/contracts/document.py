@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 import msgspec
 
 from components.contracts.names import decoding_fault
-from components.errors import DataError
+from components.errors import DataError, naming_place
 
 FORMAT_VERSION = 1
 
@@ -69,8 +69,9 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def write(self, path: str | Path) -> None:
         """Writes the document to a local file, e.g. a KFP artifact."""
         target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(self.to_json())
+        with naming_place(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(self.to_json())
 
     @classmethod
     def read(cls, path: str | Path) -> Self:

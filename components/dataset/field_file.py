@@ -12,7 +12,7 @@ import msgspec
 from components import storage
 from components.contracts import FieldSums, Manifest
 from components.dataset.field_table import FieldTable
-from components.errors import DataError
+from components.errors import DataError, naming_place
 
 NAME = "fields.jsonl"
 _ROWS_AT_A_TIME = 256
@@ -25,7 +25,7 @@ def field_file(table: FieldTable) -> Iterator[tuple[Path, str]]:
     digest = hashlib.sha256()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / NAME
-        with path.open("wb") as file:
+        with naming_place(path), path.open("wb") as file:
             for row in table.rows():
                 line = encoder.encode(row) + b"\n"
                 digest.update(line)

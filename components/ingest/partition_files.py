@@ -12,7 +12,7 @@ import msgspec
 
 from components import storage
 from components.contracts import Partition, PlannedShard
-from components.errors import SettingsError
+from components.errors import SettingsError, as_user_error
 from components.ingest.planner import Deal, ShardPlace
 from components.ingest.tile_table import TileTable
 from components.progress import Progress
@@ -106,6 +106,11 @@ def _write_shard(
 
 
 def _publish(local: Path, uri: str) -> None:
-    # The name depends on the content, so comparing sizes is enough.
-    if storage.size(uri) != local.stat().st_size:
-        storage.replace_file(local, uri)
+    try:
+        # The name depends on the content, so comparing sizes is enough.
+        if storage.size(uri) != local.stat().st_size:
+            storage.replace_file(local, uri)
+    except OSError as error:
+        if as_user_error(error):
+            raise
+        raise SettingsError(f"cannot write {uri!r}: {error.strerror}; data_root must be writable") from error

@@ -18,7 +18,7 @@ from components.dataset.drift.findings import Drift
 from components.dataset.field_arrays import FieldArrays
 from components.dataset.first_sorted import Rejections
 from components.dataset.receipts import checked_receipt
-from components.errors import DataError
+from components.errors import DataError, naming_place
 from components.merge import duplicates
 from components.ordered_map import map_in_order, num_threads_for
 from components.progress import StepLog
@@ -77,7 +77,8 @@ def merge_shards(
     storage.write_bytes(storage.join(folder, REPORT_NAME), html)
     storage.write_bytes(storage.join(folder, MANIFEST_NAME), manifest.to_json())
     Path(report_path).parent.mkdir(parents=True, exist_ok=True)
-    Path(report_path).write_bytes(html)
+    with naming_place(report_path):
+        Path(report_path).write_bytes(html)
     manifest.write(manifest_path)
 
     gigabytes = sum(shard.num_bytes for shards in sums.shards.values() for shard in shards) / 1e9

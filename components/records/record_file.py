@@ -17,6 +17,7 @@ from typing import Self
 
 import google_crc32c
 
+from components.errors import naming_place
 from components.records.image_header import MAX_FILE_BYTES
 
 MAX_RECORD_BYTES = 3 * MAX_FILE_BYTES + 2**20  # a tile's three images and all else
@@ -144,7 +145,8 @@ class RecordWriter:
 
     def _append(self, parts: Sequence[bytes]) -> None:
         descriptor = self._file.fileno()
-        _write_all(descriptor, parts)
+        with naming_place(self._file.name):
+            _write_all(descriptor, parts)
         for part in parts:
             self._sha256.update(part)
         self._num_written += sum(map(len, parts))

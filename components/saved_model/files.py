@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from components import storage
-from components.errors import DataError
+from components.errors import DataError, naming_place
 from components.storage import disk
 
 GRAPH = "saved_model.pb"
@@ -66,7 +66,7 @@ def verified_copy(uri: str, files: Mapping[str, str], folder: Path, beside: str 
         target = disk.place_below(folder, path)
         target.parent.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256()
-        with target.open("wb") as copy:
+        with naming_place(target), target.open("wb") as copy:
             for part in _parts(file_uri, limit):
                 digest.update(part)
                 copy.write(part)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from components import environment
-from components.errors import NO_ROOM, DataError
+from components.errors import DataError, naming_place
 from components.safe_path import require_safe_path
 from components.storage import mounts
 
@@ -98,17 +98,6 @@ def temporary_file(path: str) -> Iterator[Path]:
             sync(target.parent)
         finally:
             Path(name).unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def naming_place(path: str | Path) -> Iterator[None]:
-    """Adds `path` to the error of a full disk, because a failed write does not name its file."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in NO_ROOM:
-            error.filename = str(path)
-        raise
 
 
 def sync(path: Path) -> None:

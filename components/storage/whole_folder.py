@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from components import storage
+from components.errors import naming_place
 from components.storage import bucket, disk
 
 
@@ -29,7 +30,7 @@ def publish(local: Path, uri: str, last: str, *, move: bool = False) -> bool:
     staging = local if move else Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
     try:
         if not move:
-            with disk.naming_place(target):
+            with naming_place(target):
                 _copy(local, staging)
         os.chmod(staging, 0o755)
         for path in (*staging.rglob("*"), staging):

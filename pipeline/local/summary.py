@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from components.contracts import Decision, Evaluation, IgnoredFiles, Manifest, MissingMasks, PushReceipt
+from components.errors import naming_place
 from components.printable import printable
 from pipeline.local.run_local import ARTIFACTS_DIR
 
@@ -104,7 +105,8 @@ def write_summary(run_dir: Path, summary: Summary) -> None:
     """Writes summary.json to the run's folder."""
     text = json.dumps(msgspec.to_builtins(summary), indent=2) + "\n"
     temporary = run_dir / f".{SUMMARY_FILE}.tmp"
-    temporary.write_text(text)
+    with naming_place(temporary):
+        temporary.write_text(text)
     temporary.replace(run_dir / SUMMARY_FILE)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from components import environment
-from components.errors import AgrivisionError
+from components.errors import AgrivisionError, naming_place
 from components.places import require_writable
 from components.progress import parse_line
 from pipeline.display import Display
@@ -47,7 +47,8 @@ def run_and_watch(parameters: Parameters, runs_dir: Path, console: Console) -> S
     check_before_run(parameters, runs_dir)
     run_dir = runs_dir.resolve() / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
     run_dir.mkdir(parents=True)
-    (run_dir / PARAMETERS_FILE).write_text(json.dumps(parameters.values, indent=2) + "\n")
+    with naming_place(run_dir / PARAMETERS_FILE):
+        (run_dir / PARAMETERS_FILE).write_text(json.dumps(parameters.values, indent=2) + "\n")
     try:
         return _run(run_dir, console)
     finally:

@@ -1,6 +1,7 @@
 """The console command as a user meets it: its exit code and what it prints, from a real process where that matters."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -129,3 +130,30 @@ def test_make_help_lists_every_target():
 
     for target in ("run", "test", "check", "compile", "lock", "image"):
         assert f"\n  {target} " in f"\n{result.stdout}"
+
+
+@pytest.mark.parametrize("source", ["it's here", "two  words", "a$b", '"quoted"; rm', "file:///tiles", "gs://b/tiles"])
+def test_make_hands_a_source_on_as_it_is(source):
+    told = make("-n", "-o", ".venv/.run", "run", f"SOURCE={source}", 'TRAIN_CONFIG={"backbone": "it\'s"}').stdout
+    words = shlex.split(told)
+
+    assert f"--source-uri={source}" in words
+    assert '--train-config={"backbone": "it\'s"}' in words
+
+
+def test_make_mirror_hands_both_places_on_as_they_are():
+    told = make("-n", "-o", ".venv-ingest/.ingest", "mirror", "SOURCE=it's here", "TO=o'clock").stdout
+
+    assert shlex.split(told)[-3:] == ["mirror", "it's here", "o'clock"]
+
+
+def test_a_file_uri_is_a_path_to_every_command(tmp_path):
+    place = tmp_path / "with space"
+    assert agrivision_here("synth", f"{place.as_uri()}/tiles", "--num-tiles=3", "--tile-size-px=64").returncode == 0
+    assert agrivision_here("mirror", f"{place.as_uri()}/tiles", f"file://localhost{place}/copy").returncode == 0
+    assert agrivision_here("plan", f"--source-uri={place.as_uri()}/copy", "--train-num-workers=1").returncode == 0
+    for command in (["verify"], ["drift", "x"]):
+        result = agrivision_here(*command, f"{place.as_uri()}/none.json")
+        assert result.returncode == 42
+        assert "file:" not in result.stderr
+    assert f"'{place}/m'" in agrivision_here("rollback", f"{place.as_uri()}/m").stderr

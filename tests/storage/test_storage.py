@@ -225,3 +225,26 @@ def test_a_local_copy_of_a_local_file_is_the_file_itself(tmp_path):
     with storage.local_copy(f"{tmp_path}/a") as local:
         assert local == tmp_path / "a"
     assert (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("file:///data/tiles", "/data/tiles"),
+        ("file://localhost/data", "/data"),
+        ("file:/data", "/data"),
+        ("file:///with%20space/50%25", "/with space/50%"),
+        ("file:///a?b#c", "/a?b#c"),
+        ("data/tiles", "data/tiles"),
+        ("gs://b/a%20b", "gs://b/a%20b"),
+        ("", ""),
+    ],
+)
+def test_a_file_uri_is_the_path_that_it_stands_for(uri, expected):
+    assert storage.plain_place(uri) == expected
+
+
+@pytest.mark.parametrize("uri", ["file://data/tiles", "file://", "file:tiles"])
+def test_a_file_uri_without_a_path_of_this_machine_is_refused(uri):
+    with pytest.raises(SettingsError, match=r"expected file:///<path>, with three slashes, or a folder"):
+        storage.plain_place(uri)

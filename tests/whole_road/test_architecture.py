@@ -9,7 +9,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "ARCHITECTURE.md").read_text()
 MODULES = sorted(
-    path.relative_to(ROOT) for folder in ("components", "pipeline") for path in (ROOT / folder).rglob("*.py")
+    path.relative_to(ROOT)
+    for folder in ("agrivision_kfp", "components", "pipeline")
+    for path in (ROOT / folder).rglob("*.py")
 )
 TREES = {path: tree for path in MODULES if (tree := ast.parse((ROOT / path).read_text())).body}
 
@@ -30,6 +32,7 @@ SAME_MEANING = {
     ),
     "main": (
         {
+            "agrivision_kfp/__init__.py",
             "components/push/building.py",
             "components/saved_model/answering.py",
             "components/train/worker/main.py",

@@ -69,7 +69,7 @@ def _broken(tree):
 def copy(tmp_path_factory):
     tree = tmp_path_factory.mktemp("tree")
     shutil.copy(ROOT / "pyproject.toml", tree)
-    for folder in ("components", "pipeline"):
+    for folder in ("agrivision_kfp", "components", "pipeline"):
         shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
     return tree
 

@@ -207,7 +207,9 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path, tiles):
     result = finish(process, timeout=30)
 
     assert result.returncode == 130
-    assert result.stderr == "agrivision: stopped; run the same command again to resume\n"
+    log = (tmp_path / "runs/latest").resolve() / "log.txt"
+    assert log.is_file()
+    assert result.stderr == f"agrivision: stopped; run the same command again to resume; its log is '{log}'\n"
 
 
 def _empty(source):

@@ -36,6 +36,8 @@ NOT_COUNTED: Mapping[str, str] = {
     "setting.py": "refuses values, and changes none",
     "storage": "brings bytes; shards, tables and weights are checked against their digests",
     "safe_path.py": "refuses names, and changes none",
+    "retrying.py": "asks again for the same",
+    "waiting.py": "writes lines to the log",
     "records/source_image.py": "reads the images of a source, which training never sees",
     "records/shard_records.py": "reads shards for evaluate and push",
     "train/__main__.py": "starts worker/main.py",

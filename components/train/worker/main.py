@@ -12,7 +12,7 @@ import traceback
 from typing import NoReturn
 
 from components import environment, storage
-from components.errors import SettingsError, as_user_error
+from components.errors import SettingsError, as_user_error, disk_error_in
 from components.progress import one_line
 from components.train.peers.job_member import take_place
 from components.train.peers.lifeline import end_with_launcher, heed_sigterm, show_life
@@ -70,6 +70,10 @@ def _work(spec_uri: str) -> int:
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
         print(f"error: lost a peer: {one_line(str(error.message).splitlines()[0][:300])}", flush=True)
         return EXIT_TRY_AGAIN
+    except tf.errors.OpError as error:
+        if (full := disk_error_in(str(error.message))) is None:
+            raise
+        raise full from error
     return EXIT_DONE
 
 

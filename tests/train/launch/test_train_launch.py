@@ -121,3 +121,19 @@ def test_without_a_cluster_that_is_said(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     with pytest.raises(SettingsError, match=r"no Kubernetes cluster: .*; run in a pod, or set KUBECONFIG"):
         Kubernetes()
+
+
+def test_the_clusters_own_address_is_reached_without_the_web_proxy(
+    server: ScriptedKubernetes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load_incluster_config(client_configuration: Any) -> None:
+        client_configuration.host = f"http://127.0.0.1:{server.server_port}"
+        client_configuration.proxy = "http://127.0.0.1:9"  # as clients do that read https_proxy
+
+    (tmp_path / "namespace").write_text("agrivision")
+    monkeypatch.setattr(launch, "_NAMESPACE_FILE", tmp_path / "namespace")
+    monkeypatch.setattr(launch.config, "load_incluster_config", load_incluster_config)
+    monkeypatch.delenv("KUBECONFIG")
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert Kubernetes(patience_seconds=0).get("job", "agrivision", "job").body["spec"] == JOB["spec"]

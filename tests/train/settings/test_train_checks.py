@@ -5,7 +5,7 @@ from tile_shards import BANDS, fake_dataset, manifest_of
 from components.contracts import Manifest
 from components.errors import AgrivisionError, DataError, SettingsError
 from components.train.settings.config import TrainConfig
-from components.train.settings.preflight import check_training, resolve_bands, resolve_label_mode
+from components.train.settings.preflight import check_training, resolve_bands, resolve_image_size, resolve_label_mode
 
 GOOD = {"image_size_px": 32, "global_batch_size": 6}
 
@@ -81,6 +81,29 @@ def test_what_can_work_is_accepted(manifest: Manifest) -> None:
     check_training(TrainConfig(**GOOD), manifest, num_workers=3)
     check_training(TrainConfig(**GOOD), without_single_labels(manifest), num_workers=1)
     check_training(TrainConfig(**GOOD | {"image_size_px": 40}), scaled_to_40(manifest), num_workers=1)
+
+
+@pytest.mark.parametrize(
+    ("given", "sizes", "stored", "expected"),
+    [
+        (0, {"512x512": 9}, 0, 128),
+        (0, {"48x48": 9}, 0, 48),
+        (0, {"40x60": 1, "32x32": 8}, 0, 60),  # what may be asked for at most
+        (0, {"96x96": 9}, 96, 96),
+        (0, {"60x40": 9}, 40, 40),
+        (64, {"512x512": 9}, 0, 64),
+    ],
+)
+def test_the_model_takes_the_size_of_smaller_tiles_unless_given(
+    given: int, sizes: dict, stored: int, expected: int
+) -> None:
+    manifest = msgspec.structs.replace(manifest_of({}, 48), tile_sizes=sizes, tile_size_px=stored)
+    assert resolve_image_size(TrainConfig(image_size_px=given), manifest).image_size_px == expected
+
+
+def test_tiles_that_are_too_small_for_the_backbone_are_refused() -> None:
+    with pytest.raises(SettingsError, match=r"backbone nasnet_large needs tiles of at least 64 px, but .* is 48 px"):
+        resolve_image_size(TrainConfig(backbone="nasnet_large"), manifest_of({}, 48))
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,12 @@ from components.train.settings.config import TrainConfig
         ('{"warmup_fraction": 1}', "warmup_fraction must be at least 0 and below 1, got 1"),
         ('{"weight_decay": -1}', "weight_decay must be at least 0"),
         ('{"seed": -1}', "seed must be at least 0"),
+        ('{"seed": 4294967296}', r"seed must be at least 0 and below 2\^32, got 4294967296"),
+        ('{"image_size_px": -1}', "image_size_px must be at least 0, got -1"),
+        (
+            '{"weights": "file://elsewhere/w.h5"}',
+            "cannot read or write 'file://elsewhere/w.h5'; expected file:///<path>",
+        ),
         ('{"lr": 1}', "unknown key 'lr'; the keys are backbone, .*label_mode, "),
         ('{"loss": "hinge"}', "unknown loss 'hinge'; expected one of cross_entropy, focal"),
         ('{"class_weighting": "big"}', "unknown class_weighting 'big'; expected one of square_root, effective_number"),
