@@ -10,9 +10,10 @@ from pathlib import Path
 import msgspec
 import pytest
 from command_here import agrivision_here
+from model_cards import card_of
 from sharded import small_dataset
 
-from components.contracts import Manifest, ModelCard, Production, Scores
+from components.contracts import Manifest, Production
 
 VERDICT = "no shift; too few fields to tell"
 
@@ -212,22 +213,7 @@ def models(tmp_path: Path) -> Path:
     """A models folder with version b in production and a before it; each has a card."""
     root = tmp_path / "models"
     for version in "ab":
-        card = ModelCard(
-            version=version,
-            training_id="t",
-            manifest_sha256="0" * 64,
-            backbone="small",
-            label_mode="multi_label",
-            classes=("water",),
-            bands=("red", "green", "blue"),
-            image_size_px=64,
-            thresholds=(0.5,),
-            config={},
-            scores=Scores(macro_f1=0.5, macro_precision=0.5, macro_recall=0.5, map=0.5, per_class={}),
-            num_test_tiles=1,
-            usage={},
-        )
-        card.write(root / "versions" / version / "card.json")
+        card_of(version).write(root / "versions" / version / "card.json")
     (root / "production.json").write_bytes(Production(version="b", previous="a").to_json())
     return root
 
