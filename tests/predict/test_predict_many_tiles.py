@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from command_here import agrivision_here
-from tile_shards import fake_record
+from tile_shards import BANDS, fake_record
 
 from components.errors import DataError
 from components.predict import asking
@@ -243,6 +243,8 @@ def test_ten_thousand_tiles_are_asked_in_batches_and_never_held_all_at_once(
         sizes.append(len(records))
         return [()] * len(records)
 
+    record = asking.checked_record(one, asking.checks_of(BANDS))
+    monkeypatch.setattr(asking, "checked_record", lambda *_: record)
     monkeypatch.setattr(asking, "_ask", replies)
     most_ahead = 0
     for number, answer in enumerate(answers(find_model(str(pushed.rgb_nir)), many())):

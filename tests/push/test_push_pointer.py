@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from model_cards import card_of
 
 from components import storage
 from components.contracts import Production
@@ -22,7 +23,7 @@ def models_uri(tmp_path):
 def publish(models_uri, *versions):
     """Puts versions into production, one after the other."""
     for version in versions:
-        storage.write_bytes(storage.join(version_uri(models_uri, version), "card.json"), b"{}")
+        storage.write_bytes(storage.join(version_uri(models_uri, version), "card.json"), card_of(version).to_json())
         move_production(models_uri, version, *read_production(models_uri))
 
 

@@ -47,10 +47,11 @@ def verify_manifest(manifest_uri: str, data_root: str | None = None) -> VerifyRe
     for split, shard in shards:
         uri = storage.join(data_root, shard.path)
         if difference := _difference(shard, uri):
-            delete = "" if difference == _MISSING else f"{storage.delete_it(data_root, uri)} and "
+            missing = difference == _MISSING
+            advice = "check that this is its data_root" if missing else storage.delete_it(data_root, uri)
             raise DataError(
                 f"{split} shard {shard.path!r} under {data_root!r} {difference}; "
-                f"{delete}run the pipeline again on the same source"
+                f"{advice} and run the pipeline again on the same source"
             )
     for split, summary in manifest.splits.items():
         if (num_tiles := sum(shard.num_tiles for shard in summary.shards)) != summary.num_tiles:
