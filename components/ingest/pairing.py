@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol, TypeAlias
 
 from components.agrivision import PAPER_2020, parse_tile_id
-from components.contracts import Annotation, Reason, Rejection, SourceFile, SourceTile
+from components.contracts import Annotation, Rejection, SourceFile, SourceTile, WhyIgnored
 from components.errors import DataError
 from components.ingest.layouts import (
     CLASSES,
@@ -145,7 +145,7 @@ class ReleasePairing:
         for folder, stem, file in group.files:
             place = self._places.get(folder)
             if place is None or (place.role not in _IMAGES and not file.path.lower().endswith(".png")):
-                self._leave(folder, stem, file.path, Reason.NOT_READ, alike)
+                self._leave(folder, stem, file.path, WhyIgnored.NOT_READ, alike)
                 continue
             place_and_name = (place.part, place.split, stem)
             files = alike.get(place_and_name)
@@ -158,18 +158,18 @@ class ReleasePairing:
         for folder, path, reason in group.others:
             if self._layout == PAPER_2020 and is_split_file(path):
                 self.account.num_used += 1
-            elif reason is Reason.DOCUMENT and any(folder == image_folder for image_folder, _, _ in group.files):
-                self._leave(folder, group.key, path, Reason.SIDECAR, alike)
+            elif reason is WhyIgnored.DOCUMENT and any(folder == image_folder for image_folder, _, _ in group.files):
+                self._leave(folder, group.key, path, WhyIgnored.SIDECAR, alike)
             else:
                 self._leave(folder, group.key, path, reason, alike)
         kept: dict[str, SourceTile] = {}
         for (_, split, stem), files in alike.items():
             if not ("rgb" in files.by_role or "nir" in files.by_role):
-                self.account.leave(Reason.NO_TILE, split, files.by_role.values(), files.labels)
+                self.account.leave(WhyIgnored.NO_TILE, split, files.by_role.values(), files.labels)
                 continue
             if split not in self._labelled_splits:
                 self.num_unlabelled += "rgb" in files.by_role
-                self.account.leave(Reason.UNLABELLED, split, files.by_role.values(), files.labels)
+                self.account.leave(WhyIgnored.UNLABELLED, split, files.by_role.values(), files.labels)
                 continue
             tile = self._tile(stem, files, split, split_of_name if stem == group.key else UNDECIDED, group.annotated)
             if isinstance(tile, SourceTile):
@@ -188,19 +188,19 @@ class ReleasePairing:
             yield tile
 
     def _leave(
-        self, folder: str, stem: str, path: str, reason: Reason, alike: dict[tuple[str, str, str], _Files]
+        self, folder: str, stem: str, path: str, reason: WhyIgnored, alike: dict[tuple[str, str, str], _Files]
     ) -> None:
         """Counts a file that is not used, under the class and split of its folder, and for a label notes its tile."""
         place = self._places.get(folder)
-        link = path if reason is Reason.LINK_TO_NOTHING else ""
+        link = path if reason is WhyIgnored.LINK_TO_NOTHING else ""
         if place is None and (place := _place(folder, link, self._layout)) is None:
-            is_image = reason is Reason.NOT_READ and path.lower().endswith(IMAGE_SUFFIXES)
-            self.account.ignored.add(Reason.ELSEWHERE if is_image else reason, "", "", path)
+            is_image = reason is WhyIgnored.NOT_READ and path.lower().endswith(IMAGE_SUFFIXES)
+            self.account.ignored.add(WhyIgnored.ELSEWHERE if is_image else reason, "", "", path)
             return
-        if place.role == "label" and reason is not Reason.SIDECAR:
+        if place.role == "label" and reason is not WhyIgnored.SIDECAR:
             if not _is_wanted(place.class_name, self._wanted, self._layout):
-                reason = Reason.OTHER_CLASS
-            elif reason in (Reason.NOT_READ, Reason.SPECIAL):
+                reason = WhyIgnored.OTHER_CLASS
+            elif reason in (WhyIgnored.NOT_READ, WhyIgnored.SPECIAL):
                 files = alike.setdefault((place.part, place.split, stem), _Files())
                 files.unread.setdefault(place.class_name, path)
         self.account.ignored.add(reason, place.class_name, place.split, path)

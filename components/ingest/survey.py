@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 
 from components.agrivision import CLASS_FOLDERS, PAPER_2020
-from components.contracts import IgnoredFiles, MissingMasks, Reason, SourceFile
+from components.contracts import IgnoredFiles, MissingMasks, SourceFile, WhyIgnored
 from components.errors import DataError
 from components.ignored import LeftOut, ignored_line
 from components.ingest.class_folders import ClassFolderPairing
@@ -159,7 +159,7 @@ def _note_empty_classes(listing: Listing, layout: str) -> None:
     for folder in listing.empty_folders - listing.folders.keys():
         if (class_name := class_of(folder, has_splits)) is not None:
             split = SPLIT_FOLDERS.get(folder.partition("/")[0].lower(), "") if has_splits else ""
-            listing.ignored.add(Reason.EMPTY_FOLDER, class_name, split, folder)
+            listing.ignored.add(WhyIgnored.EMPTY_FOLDER, class_name, split, folder)
 
 
 def _require_few_rejected(table: TileTable, num_unlabelled: int, source_uri: str, limit: float) -> None:

@@ -4,7 +4,7 @@ import collections
 import dataclasses
 from collections.abc import Iterable, Mapping
 
-from components.contracts import Reason, SourceFile
+from components.contracts import SourceFile, WhyIgnored
 from components.ignored import IgnoredTally
 
 
@@ -33,7 +33,9 @@ class Account:
     num_alike: int = 0
     num_png_names: int = 0
 
-    def leave(self, reason: Reason, split: str, images: Iterable[SourceFile], labels: Mapping[str, SourceFile]) -> None:
+    def leave(
+        self, reason: WhyIgnored, split: str, images: Iterable[SourceFile], labels: Mapping[str, SourceFile]
+    ) -> None:
         """Counts the files of a name that becomes no tile; `labels` by class."""
         for file in images:
             self.ignored.add(reason, "", split, file.path)
