@@ -10,7 +10,7 @@ import msgspec
 from components.contracts import Annotation, SourceFile, WhyIgnored
 from components.errors import DataError
 from components.ignored import IgnoredTally, LeftOut
-from components.ingest.layouts import IMAGE_SUFFIXES, FolderCount
+from components.ingest.layouts import IMAGE_SUFFIXES, FolderCount, has_split_folders
 from components.ingest.official_split import is_split_file
 from components.progress import Progress
 
@@ -138,6 +138,11 @@ class Listing:
                 )
             count = self.folders[folder] = FolderCount(len(self.folders))
         return count
+
+    @property
+    def has_split_folders(self) -> bool:
+        """Whether class folders are in split folders; see layouts.has_split_folders."""
+        return has_split_folders([folder for folder, count in self.folders.items() if count.num_images])
 
     def _leave(self, found: LeftOut) -> None:
         if found.reason is not WhyIgnored.EMPTY_FOLDER:

@@ -92,6 +92,12 @@ def test_ignored_files_stop_the_run_above_the_limit(extra, settings, message):
         survey(listing([*CROPS, *extra]), **settings)
 
 
+def test_only_class_folders_that_hold_nothing_are_empty():
+    said = [LeftOut(path, WhyIgnored.EMPTY_FOLDER) for path in ("crop", "maize", "old", "old/2020", "old/2021", "")]
+    files = [*listing([*CROPS, "old/2020/notes.txt"]), *said]
+    assert survey(files) == {(WhyIgnored.EMPTY_FOLDER, "maize", ""): 1, (WhyIgnored.DOCUMENT, "", ""): 1}
+
+
 def test_litter_never_counts_towards_the_limit():
     litter = [LeftOut(f"crop/.{number}", WhyIgnored.HIDDEN) for number in range(99)]
     litter.append(LeftOut("Thumbs.db", WhyIgnored.LITTER))
@@ -153,6 +159,24 @@ def test_a_label_folder_that_one_split_lacks_is_said():
         assert missing_line(found.missing_masks).endswith("train: waterway 9 of 10; val: standing_water 1 of 1")
 
 
+def test_a_split_but_test_without_labels_is_said(capsys):
+    paths = [*release_files(CHALLENGE_2020, "train", NAMES)]
+    paths += [
+        path for split in ("val", "test") for path in release_files(CHALLENGE_2020, split, ["V_0-0-512-512"], False)
+    ]
+    assert survey(listing(paths)) == {(WhyIgnored.UNLABELLED, "", split): 4 for split in ("val", "test")}
+    said = [line for line in capsys.readouterr().out.splitlines() if "warning" in line]
+    assert said == [
+        "ingest | warning: val has no labels, so its 4 files are not used, e.g. val/boundaries/V_0-0-512-512.png"
+    ]
+
+
+def test_class_folders_that_may_be_one_split_of_several_are_said(capsys):
+    for source_uri, expected in (("/t/flowers/Train", True), ("gs://b/x/val/", True), ("/t/flowers", False)):
+        with survey_source(listing(CROPS), source_uri, IngestSettings(num_workers=1), StepLog("ingest")):
+            assert ("is called like one split; if the others lie beside it" in capsys.readouterr().out) is expected
+
+
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
@@ -162,6 +186,8 @@ def test_a_label_folder_that_one_split_lacks_is_said():
         (["train_images", "train_masks"], ["train_images", "train_masks"]),
         (["leaf", "leaf-mask"], []),  # a class may be called like that
         (["photo_2020", "crop"], []),
+        (["input", "target"], ["input", "target"]),
+        (["raw", "boiled"], []),
         (["2020 images", "2020 labels", "soil"], ["2020 images", "2020 labels"]),
     ],
 )
