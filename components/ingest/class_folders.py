@@ -8,7 +8,7 @@ from components.contracts import Rejection, SourceFile, SourceTile, WhyIgnored
 from components.ingest.layouts import SPLIT_FOLDERS, FolderCount, class_of, has_split_folders, require_classes
 from components.ingest.listing import Group
 from components.ingest.pairing import UNDECIDED, Paired
-from components.ingest.refusals.account import Account
+from components.ingest.refusals.account import ANY_CLASS, Account
 from components.ingest.refusals.lost_classes import require_read_classes
 
 
@@ -94,8 +94,10 @@ class ClassFolderPairing:
         """Counts a file that is not used, under the class and split of its folder."""
         class_name = class_of(folder, self._has_splits) or ""
         if reason is WhyIgnored.LINK_TO_NOTHING and "." not in path.rpartition("/")[2]:
-            class_name = class_name or class_of(path, self._has_splits) or ""  # the link is in place of a class folder
-        if class_name and self._wanted and class_name not in self._wanted:
+            # The link is in place of the folder of a class, or of a split.
+            class_name = class_name or class_of(path, self._has_splits) or ""
+            class_name = ANY_CLASS if path.lower() in SPLIT_FOLDERS else class_name
+        if class_name not in ("", ANY_CLASS) and self._wanted and class_name not in self._wanted:
             reason = WhyIgnored.OTHER_CLASS
         self.account.ignored.add(reason, class_name, self._split_of(path), path)
 

@@ -19,14 +19,13 @@ from components.ingest.layouts import (
 )
 from components.ingest.listing import Group
 from components.ingest.official_split import agreed_split, is_split_file
-from components.ingest.refusals.account import Account
+from components.ingest.refusals.account import ANY_CLASS, Account
 from components.ingest.refusals.lost_classes import require_masks
 
 UNDECIDED = ""  # the split of a tile until it is known
 
 _NEEDED = ("rgb", "nir", "boundary", "mask")
 _IMAGES = ("rgb", "nir")
-_ANY = "-"  # stands for the name of a class that nobody can read, because the folder is a link to nothing
 
 Paired: TypeAlias = SourceTile | Rejection
 
@@ -156,8 +155,10 @@ class ReleasePairing:
                 self.account.num_rejected += 1
                 yield Rejection(stem, f"{place.role}: a second file of this name, {file.path}, is not used")
         for folder, path, reason in group.others:
-            if self._layout == PAPER_2020 and is_split_file(path):
+            if self._layout == PAPER_2020 and is_split_file(path) and reason is WhyIgnored.DOCUMENT:
                 self.account.num_used += 1
+            elif self._layout == PAPER_2020 and is_split_file(path):
+                self.account.ignored.add(reason, ANY_CLASS, "", path)
             elif reason is WhyIgnored.DOCUMENT and any(folder == image_folder for image_folder, _, _ in group.files):
                 self._leave(folder, group.key, path, WhyIgnored.SIDECAR, alike)
             else:
@@ -249,7 +250,7 @@ def _place(folder: str, path: str, layout: str) -> Place | None:
     Args:
       path: Of a link to nothing, which may be in place of a folder; else empty.
     """
-    links = (path, f"{path}/{_ANY}", f"{path}/labels/{_ANY}") if path else ()
+    links = (path, f"{path}/{ANY_CLASS}", f"{path}/labels/{ANY_CLASS}") if path else ()
     places = (place_of(each, layout) for each in (folder, *links))
     return next((place for place in places if place is not None), None)
 

@@ -5,7 +5,7 @@ import tracemalloc
 import pytest
 from tile_listing import listing, release_files, tile_name
 
-from components.agrivision import CHALLENGE_2020, CLASS_FOLDERS
+from components.agrivision import CHALLENGE_2020, CLASS_FOLDERS, PAPER_2020
 from components.contracts import MissingMasks, SourceFile, WhyIgnored
 from components.errors import DataError
 from components.ignored import IgnoredTally, LeftOut, ignored_line, left_out_name
@@ -39,7 +39,8 @@ def of_format(paths: list[str], suffix: str, start: str = "") -> list[SourceFile
         (of_format(CROPS, ".heic", "weed"), r"class folders 'weed' \(10, e.g. 'weed/weed0.heic'\) under '/s'"),
         (of_format(CROPS, "", "weed"), r"'weed' \(10, e.g. 'weed/weed0'\)"),
         ([*listing(CROPS[:20]), *links(CROPS[20:])], r"'weed' \(10, e.g. 'weed/weed0.jpg'; 10 are links to nothing\)"),
-        ([*listing(CROPS[:20]), *links(["weed"])], "1 labels under '/s' are links to nothing, e.g. 'weed'"),
+        ([*listing(CROPS[:20]), *links(["weed"])], "1 labels or splits under '/s' are links to nothing, e.g. 'weed'"),
+        ([*listing([f"train/{path}" for path in CROPS]), *links(["Val"])], "1 labels or splits .* e.g. 'Val'"),
         (of_format(CROPS, ".npy"), "30 files under '/s' are not images that are read, e.g. crop/crop0.npy"),
         (links(CROPS), "e.g. crop/crop0.jpg; 30 are links to nothing; convert or restore them"),
         (
@@ -112,6 +113,12 @@ def test_a_link_to_nothing_in_place_of_labels_stops_the_run(path):
     files = [*listing(release_files(CHALLENGE_2020, "train", NAMES)), *links([path])]
     with pytest.raises(DataError, match="links to nothing"):
         survey(files, max_ignored_fraction=1.0)
+
+
+def test_split_files_that_are_links_to_nothing_stop_the_run():
+    files = [*listing(release_files(PAPER_2020, "data2017_miniscale", NAMES)), *links(["data2017_splits.json"])]
+    with pytest.raises(DataError, match="are links to nothing, e.g. 'data2017_splits"):
+        survey(files)
 
 
 def test_other_links_to_nothing_are_counted():

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping
 from components.contracts import SourceFile, WhyIgnored
 from components.ignored import IgnoredTally
 
+# In place of a class's name where a link to nothing hides it: the link is in place of a folder, or states the splits.
+ANY_CLASS = "-"
+
 
 @dataclasses.dataclass
 class Account:
