@@ -117,7 +117,7 @@ def test_a_link_to_nothing_in_place_of_labels_stops_the_run(path):
 
 def test_split_files_that_are_links_to_nothing_stop_the_run():
     files = [*listing(release_files(PAPER_2020, "data2017_miniscale", NAMES)), *links(["data2017_splits.json"])]
-    with pytest.raises(DataError, match="are links to nothing, e.g. 'data2017_splits"):
+    with pytest.raises(DataError, match=r"are links to nothing, e\.g\. 'data2017_splits"):
         survey(files)
 
 

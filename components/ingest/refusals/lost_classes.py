@@ -69,8 +69,8 @@ def require_whole_links(
         names = sorted(example for row in rows for example in row.examples)[:_NUM_NAMED]
         raise DataError(
             f"{count:,} labels or splits under {source_uri!r} are links to nothing, e.g. {', '.join(map(repr, names))}"
-            f"; {_WITHOUT_LABELS}; fetch the rest of the source (is it a partial checkout of DVC or git-annex, or a copy "
-            "of the links alone?), or remove the links"
+            f"; {_WITHOUT_LABELS}; fetch the rest of the source (is it a partial checkout of DVC or git-annex, or a "
+            "copy of the links alone?), or remove the links"
         )
 
 
