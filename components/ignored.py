@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from components.contracts import IgnoredFiles, Reason
+from components.contracts import IgnoredFiles, WhyIgnored
 from components.printable import printable
 from components.safe_path import path_fault
 
@@ -22,7 +22,7 @@ class LeftOut(NamedTuple):
     """Something that a listing meets and that is no file to read."""
 
     path: str
-    reason: Reason
+    reason: WhyIgnored
 
 
 @dataclasses.dataclass
@@ -35,9 +35,9 @@ class IgnoredTally:
     """Counts what is left out by (reason, class, split), with the first names of each; in any order of adding."""
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[Reason, str, str], _Count] = {}
+        self._counts: dict[tuple[WhyIgnored, str, str], _Count] = {}
 
-    def add(self, reason: Reason, class_name: str, split: str, path: str, num_files: int = 1) -> None:
+    def add(self, reason: WhyIgnored, class_name: str, split: str, path: str, num_files: int = 1) -> None:
         """Counts files; `class_name` and `split` are empty where they are unknown."""
         key = (reason, class_name, split)
         count = self._counts.get(key)
@@ -73,7 +73,7 @@ class IgnoredTally:
         )
 
 
-_ORDER = {reason: number for number, reason in enumerate(Reason)}
+_ORDER = {reason: number for number, reason in enumerate(WhyIgnored)}
 
 
 def _name(path: str) -> str:
@@ -81,8 +81,8 @@ def _name(path: str) -> str:
     return printable(path)[:_MOST_SHOWN] if path_fault(path) else path
 
 
-def by_reason(rows: Iterable[IgnoredFiles]) -> Iterator[tuple[Reason, int, list[str]]]:
-    """Yields each reason that occurs, in the order of Reason, with its number of files and the first names."""
+def by_reason(rows: Iterable[IgnoredFiles]) -> Iterator[tuple[WhyIgnored, int, list[str]]]:
+    """Yields each reason that occurs, in the order of WhyIgnored, with its number of files and the first names."""
     total = IgnoredTally()
     for row in rows:
         for number, example in enumerate(row.examples):
@@ -112,13 +112,13 @@ _LITTER = frozenset(
 )
 
 
-def left_out_name(name: str) -> Reason | None:
+def left_out_name(name: str) -> WhyIgnored | None:
     """Returns why a file or folder of this name is left out wherever it lies; None if it is not."""
     if name.startswith("."):
-        return Reason.LITTER if name.startswith("._") or name.lower() in _LITTER else Reason.HIDDEN
-    return Reason.LITTER if name.lower() in _LITTER else None
+        return WhyIgnored.LITTER if name.startswith("._") or name.lower() in _LITTER else WhyIgnored.HIDDEN
+    return WhyIgnored.LITTER if name.lower() in _LITTER else None
 
 
-def left_out_path(path: str) -> Reason | None:
+def left_out_path(path: str) -> WhyIgnored | None:
     """Returns why an object of this path is left out: for the name of one of its folders, or its own."""
     return next(filter(None, map(left_out_name, path.split("/"))), None)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from components import storage
-from components.contracts import IgnoredFiles, Reason, SourceFile
+from components.contracts import IgnoredFiles, SourceFile, WhyIgnored
 from components.errors import DataError, SettingsError
 from components.ignored import IgnoredTally, by_reason
 from components.progress import StepLog
@@ -62,7 +62,7 @@ def _files(source_uri: str, ignored: IgnoredTally, log: StepLog) -> Iterator[Sou
 
 def _require_whole_links(rows: Sequence[IgnoredFiles], source_uri: str, target_uri: str) -> None:
     for row in rows:
-        if row.reason is Reason.LINK_TO_NOTHING:
+        if row.reason is WhyIgnored.LINK_TO_NOTHING:
             names = ", ".join(map(repr, row.examples))
             raise DataError(
                 f"{row.num_files:,} links under {source_uri!r} lead to nothing, e.g. {names}; the rest is copied to "

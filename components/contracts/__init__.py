@@ -19,7 +19,7 @@ from components.contracts.model import (
     Scores,
     TrainingReceipt,
 )
-from components.contracts.reasons import Reason
+from components.contracts.reasons import WhyIgnored
 from components.contracts.source import (
     Annotation,
     IgnoredFiles,
@@ -52,7 +52,6 @@ __all__ = [
     "PlannedShard",
     "Production",
     "PushReceipt",
-    "Reason",
     "Rejection",
     "Scores",
     "Shard",
@@ -62,4 +61,5 @@ __all__ = [
     "SourceTile",
     "SplitSummary",
     "TrainingReceipt",
+    "WhyIgnored",
 ]

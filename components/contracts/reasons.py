@@ -3,7 +3,7 @@
 import enum
 
 
-class Reason(enum.Enum):
+class WhyIgnored(enum.Enum):
     """A reason; its value is its name in documents.
 
     Attributes:
@@ -32,7 +32,7 @@ class Reason(enum.Enum):
     is_limited: bool
     is_file: bool
 
-    def __new__(cls, value: str, text: str, manner: str) -> "Reason":
+    def __new__(cls, value: str, text: str, manner: str) -> "WhyIgnored":
         """Makes a member; `manner` says "L" if it is limited, "quiet" if it is not in the log, "folder" if no file."""
         member = object.__new__(cls)
         member._value_ = value

@@ -4,7 +4,7 @@ import msgspec
 
 from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.names import RelativePath, Sha256
-from components.contracts.reasons import Reason
+from components.contracts.reasons import WhyIgnored
 
 
 class SourceFile(msgspec.Struct, frozen=True, array_like=True):
@@ -77,7 +77,7 @@ class IgnoredFiles(msgspec.Struct, frozen=True, kw_only=True):
       examples: The first few of their paths, sorted; only to be shown, never to be opened.
     """
 
-    reason: Reason
+    reason: WhyIgnored
     class_name: str
     split: str
     num_files: int

@@ -4,11 +4,11 @@ import collections
 from collections.abc import Iterator, Mapping
 
 from components.agrivision import parse_tile_id
-from components.contracts import Reason, Rejection, SourceFile, SourceTile
+from components.contracts import Rejection, SourceFile, SourceTile, WhyIgnored
 from components.ingest.layouts import SPLIT_FOLDERS, FolderCount, class_of, has_split_folders, require_classes
 from components.ingest.listing import Group
 from components.ingest.pairing import UNDECIDED, Paired
-from components.ingest.refusals.account import Account
+from components.ingest.refusals.account import ANY_CLASS, Account
 from components.ingest.refusals.lost_classes import require_read_classes
 
 
@@ -56,16 +56,16 @@ class ClassFolderPairing:
                 if not self.left_aside or class_name in self.classes:
                     placed.append((file, class_name))
                 else:
-                    self._leave(Reason.OTHER_CLASS, folder, file.path)
+                    self._leave(WhyIgnored.OTHER_CLASS, folder, file.path)
             elif self._is_unlabelled(folder):
-                self._leave(Reason.UNLABELLED, folder, file.path)
+                self._leave(WhyIgnored.UNLABELLED, folder, file.path)
             else:
                 expected = "<split>/<class>/<image>" if self._has_splits else "<class>/<image>"
                 self.account.num_rejected += 1
                 yield Rejection(file.path, f"in no class folder, expected {expected}")
         for folder, path, reason in group.others:
-            is_sidecar = reason is Reason.DOCUMENT and any(folder == beside for beside, _, _ in group.files)
-            self._leave(Reason.SIDECAR if is_sidecar else reason, folder, path)
+            is_sidecar = reason is WhyIgnored.DOCUMENT and any(folder == beside for beside, _, _ in group.files)
+            self._leave(WhyIgnored.SIDECAR if is_sidecar else reason, folder, path)
         self.account.num_used += len(placed)
         self._compare(placed)
         # All files that could share a name are in this group.
@@ -90,13 +90,15 @@ class ClassFolderPairing:
     def _split_of(self, path: str) -> str:
         return SPLIT_FOLDERS.get(path.partition("/")[0].lower(), UNDECIDED) if self._has_splits else UNDECIDED
 
-    def _leave(self, reason: Reason, folder: str, path: str) -> None:
+    def _leave(self, reason: WhyIgnored, folder: str, path: str) -> None:
         """Counts a file that is not used, under the class and split of its folder."""
         class_name = class_of(folder, self._has_splits) or ""
-        if reason is Reason.LINK_TO_NOTHING and "." not in path.rpartition("/")[2]:
-            class_name = class_name or class_of(path, self._has_splits) or ""  # the link is in place of a class folder
-        if class_name and self._wanted and class_name not in self._wanted:
-            reason = Reason.OTHER_CLASS
+        if reason is WhyIgnored.LINK_TO_NOTHING and "." not in path.rpartition("/")[2]:
+            # The link is in place of the folder of a class, or of a split.
+            class_name = class_name or class_of(path, self._has_splits) or ""
+            class_name = ANY_CLASS if path.lower() in SPLIT_FOLDERS else class_name
+        if class_name not in ("", ANY_CLASS) and self._wanted and class_name not in self._wanted:
+            reason = WhyIgnored.OTHER_CLASS
         self.account.ignored.add(reason, class_name, self._split_of(path), path)
 
 

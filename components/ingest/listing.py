@@ -7,17 +7,17 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from components.contracts import Annotation, Reason, SourceFile
+from components.contracts import Annotation, SourceFile, WhyIgnored
 from components.errors import DataError
 from components.ignored import IgnoredTally, LeftOut
-from components.ingest.layouts import IMAGE_SUFFIXES, FolderCount
+from components.ingest.layouts import IMAGE_SUFFIXES, FolderCount, has_split_folders
 from components.ingest.official_split import is_split_file
 from components.progress import Progress
 
 MOST_FOLDERS = 250_000  # held in memory; a release has a few dozen
 
 Found: TypeAlias = tuple[str, str, SourceFile]  # an image's folder, its name without the suffix, and the file
-Other: TypeAlias = tuple[str, str, Reason]  # the folder of what is no image, its path, and what it is
+Other: TypeAlias = tuple[str, str, WhyIgnored]  # the folder of what is no image, its path, and what it is
 
 _SUFFIXES = tuple(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES)
 # Suffixes of what people keep beside images. Nobody takes such a file for an image, so a folder of them is no class.
@@ -29,8 +29,8 @@ _DOCUMENTS = frozenset(
     }
 )
 _DOCUMENT_NAMES = frozenset({"authors", "changelog", "copying", "license", "makefile", "notice", "readme"})
-# Stand in the column of the size if the file is no image; the first is Reason of the number -1.
-_NOT_IMAGES = (Reason.NOT_READ, Reason.DOCUMENT, Reason.LINK_TO_NOTHING, Reason.SPECIAL)
+# Stand in the column of the size if the file is no image; the first is WhyIgnored of the number -1.
+_NOT_IMAGES = (WhyIgnored.NOT_READ, WhyIgnored.DOCUMENT, WhyIgnored.LINK_TO_NOTHING, WhyIgnored.SPECIAL)
 # Stand in the column of the folder's number if the row is not a file but a statement about a tile or a field.
 _SPLIT, _ANNOTATIONS = -1, -2
 _INNER = frozenset(_SUFFIXES) | _DOCUMENTS
@@ -118,13 +118,13 @@ class Listing:
                 reason = file.reason
             else:
                 is_document = suffix in _DOCUMENTS if dot else name.lower() in _DOCUMENT_NAMES
-                reason = Reason.DOCUMENT if is_document else Reason.NOT_READ
+                reason = WhyIgnored.DOCUMENT if is_document else WhyIgnored.NOT_READ
                 if is_split_file(file.path):
                     self.split_files.append(file)
-            if reason is not Reason.DOCUMENT and not (count.lost_name and count.lost_name < name):
+            if reason is not WhyIgnored.DOCUMENT and not (count.lost_name and count.lost_name < name):
                 count.lost_name = name
-            count.num_lost += reason is not Reason.DOCUMENT
-            count.num_links += reason is Reason.LINK_TO_NOTHING
+            count.num_lost += reason is not WhyIgnored.DOCUMENT
+            count.num_links += reason is WhyIgnored.LINK_TO_NOTHING
             key = _key_of_other(name)
             yield key, count.number, name[len(key) :], -1 - _NOT_IMAGES.index(reason), ""
 
@@ -139,8 +139,13 @@ class Listing:
             count = self.folders[folder] = FolderCount(len(self.folders))
         return count
 
+    @property
+    def has_split_folders(self) -> bool:
+        """Whether class folders are in split folders; see layouts.has_split_folders."""
+        return has_split_folders([folder for folder, count in self.folders.items() if count.num_images])
+
     def _leave(self, found: LeftOut) -> None:
-        if found.reason is not Reason.EMPTY_FOLDER:
+        if found.reason is not WhyIgnored.EMPTY_FOLDER:
             self.ignored.add(found.reason, "", "", found.path)
         elif len(self.empty_folders) < MOST_FOLDERS:
             self.empty_folders.add(found.path)

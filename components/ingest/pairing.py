@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol, TypeAlias
 
 from components.agrivision import PAPER_2020, parse_tile_id
-from components.contracts import Annotation, Reason, Rejection, SourceFile, SourceTile
+from components.contracts import Annotation, Rejection, SourceFile, SourceTile, WhyIgnored
 from components.errors import DataError
 from components.ingest.layouts import (
     CLASSES,
@@ -19,14 +19,13 @@ from components.ingest.layouts import (
 )
 from components.ingest.listing import Group
 from components.ingest.official_split import agreed_split, is_split_file
-from components.ingest.refusals.account import Account
+from components.ingest.refusals.account import ANY_CLASS, Account
 from components.ingest.refusals.lost_classes import require_masks
 
 UNDECIDED = ""  # the split of a tile until it is known
 
 _NEEDED = ("rgb", "nir", "boundary", "mask")
 _IMAGES = ("rgb", "nir")
-_ANY = "-"  # stands for the name of a class that nobody can read, because the folder is a link to nothing
 
 Paired: TypeAlias = SourceTile | Rejection
 
@@ -145,7 +144,7 @@ class ReleasePairing:
         for folder, stem, file in group.files:
             place = self._places.get(folder)
             if place is None or (place.role not in _IMAGES and not file.path.lower().endswith(".png")):
-                self._leave(folder, stem, file.path, Reason.NOT_READ, alike)
+                self._leave(folder, stem, file.path, WhyIgnored.NOT_READ, alike)
                 continue
             place_and_name = (place.part, place.split, stem)
             files = alike.get(place_and_name)
@@ -156,20 +155,22 @@ class ReleasePairing:
                 self.account.num_rejected += 1
                 yield Rejection(stem, f"{place.role}: a second file of this name, {file.path}, is not used")
         for folder, path, reason in group.others:
-            if self._layout == PAPER_2020 and is_split_file(path):
+            if self._layout == PAPER_2020 and is_split_file(path) and reason is WhyIgnored.DOCUMENT:
                 self.account.num_used += 1
-            elif reason is Reason.DOCUMENT and any(folder == image_folder for image_folder, _, _ in group.files):
-                self._leave(folder, group.key, path, Reason.SIDECAR, alike)
+            elif self._layout == PAPER_2020 and is_split_file(path):
+                self.account.ignored.add(reason, ANY_CLASS, "", path)
+            elif reason is WhyIgnored.DOCUMENT and any(folder == image_folder for image_folder, _, _ in group.files):
+                self._leave(folder, group.key, path, WhyIgnored.SIDECAR, alike)
             else:
                 self._leave(folder, group.key, path, reason, alike)
         kept: dict[str, SourceTile] = {}
         for (_, split, stem), files in alike.items():
             if not ("rgb" in files.by_role or "nir" in files.by_role):
-                self.account.leave(Reason.NO_TILE, split, files.by_role.values(), files.labels)
+                self.account.leave(WhyIgnored.NO_TILE, split, files.by_role.values(), files.labels)
                 continue
             if split not in self._labelled_splits:
                 self.num_unlabelled += "rgb" in files.by_role
-                self.account.leave(Reason.UNLABELLED, split, files.by_role.values(), files.labels)
+                self.account.leave(WhyIgnored.UNLABELLED, split, files.by_role.values(), files.labels)
                 continue
             tile = self._tile(stem, files, split, split_of_name if stem == group.key else UNDECIDED, group.annotated)
             if isinstance(tile, SourceTile):
@@ -188,19 +189,19 @@ class ReleasePairing:
             yield tile
 
     def _leave(
-        self, folder: str, stem: str, path: str, reason: Reason, alike: dict[tuple[str, str, str], _Files]
+        self, folder: str, stem: str, path: str, reason: WhyIgnored, alike: dict[tuple[str, str, str], _Files]
     ) -> None:
         """Counts a file that is not used, under the class and split of its folder, and for a label notes its tile."""
         place = self._places.get(folder)
-        link = path if reason is Reason.LINK_TO_NOTHING else ""
+        link = path if reason is WhyIgnored.LINK_TO_NOTHING else ""
         if place is None and (place := _place(folder, link, self._layout)) is None:
-            is_image = reason is Reason.NOT_READ and path.lower().endswith(IMAGE_SUFFIXES)
-            self.account.ignored.add(Reason.ELSEWHERE if is_image else reason, "", "", path)
+            is_image = reason is WhyIgnored.NOT_READ and path.lower().endswith(IMAGE_SUFFIXES)
+            self.account.ignored.add(WhyIgnored.ELSEWHERE if is_image else reason, "", "", path)
             return
-        if place.role == "label" and reason is not Reason.SIDECAR:
+        if place.role == "label" and reason is not WhyIgnored.SIDECAR:
             if not _is_wanted(place.class_name, self._wanted, self._layout):
-                reason = Reason.OTHER_CLASS
-            elif reason in (Reason.NOT_READ, Reason.SPECIAL):
+                reason = WhyIgnored.OTHER_CLASS
+            elif reason in (WhyIgnored.NOT_READ, WhyIgnored.SPECIAL):
                 files = alike.setdefault((place.part, place.split, stem), _Files())
                 files.unread.setdefault(place.class_name, path)
         self.account.ignored.add(reason, place.class_name, place.split, path)
@@ -249,7 +250,7 @@ def _place(folder: str, path: str, layout: str) -> Place | None:
     Args:
       path: Of a link to nothing, which may be in place of a folder; else empty.
     """
-    links = (path, f"{path}/{_ANY}", f"{path}/labels/{_ANY}") if path else ()
+    links = (path, f"{path}/{ANY_CLASS}", f"{path}/labels/{ANY_CLASS}") if path else ()
     places = (place_of(each, layout) for each in (folder, *links))
     return next((place for place in places if place is not None), None)
 

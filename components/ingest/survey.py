@@ -8,23 +8,28 @@ data of folders, shards and classes, one byte per field, and 50 bytes per field 
 
 import contextlib
 import dataclasses
+import itertools
 from collections.abc import Iterable, Iterator
 
 from components.agrivision import CLASS_FOLDERS, PAPER_2020
-from components.contracts import IgnoredFiles, MissingMasks, Reason, SourceFile
+from components.contracts import IgnoredFiles, MissingMasks, SourceFile, WhyIgnored
 from components.errors import DataError
 from components.ignored import LeftOut, ignored_line
 from components.ingest.class_folders import ClassFolderPairing
 from components.ingest.field_stats import stated_annotations
-from components.ingest.layouts import SPLIT_FOLDERS, class_of, has_split_folders, recognise_layout
+from components.ingest.layouts import SPLIT_FOLDERS, class_of, recognise_layout
 from components.ingest.listing import Listing
 from components.ingest.official_split import read_split_file, stated_splits
 from components.ingest.pairing import Pairing, ReleasePairing
-from components.ingest.refusals.account import Account
 from components.ingest.refusals.limit import require_few_ignored
 from components.ingest.refusals.lost_classes import require_matching_masks, require_whole_links
-from components.ingest.refusals.missing_masks import missing_line, missing_masks, require_masks_of_tiles
-from components.ingest.refusals.wrong_folder import require_pictures
+from components.ingest.refusals.missing_masks import (
+    missing_line,
+    missing_masks,
+    require_masks_of_tiles,
+    unlabelled_lines,
+)
+from components.ingest.refusals.wrong_folder import one_split_note, require_pictures
 from components.ingest.settings import IngestSettings, class_list
 from components.ingest.splits import assign_splits
 from components.ingest.temporary_database import CACHE_KB, temporary_database
@@ -136,7 +141,9 @@ def _account_for(
     listing.ignored.merge(account.ignored)
     _note_empty_classes(listing, layout)
     ignored = listing.ignored.rows()
-    for line in filter(None, (ignored_line(ignored), missing_line(missing := _missing(layout, account)))):
+    missing = () if layout == CLASS_FOLDERS else missing_masks(account.num_tiles, account.tiles_with)
+    note = one_split_note(source_uri) if layout == CLASS_FOLDERS and not listing.has_split_folders else ""
+    for line in filter(None, (ignored_line(ignored), *unlabelled_lines(ignored), missing_line(missing), note)):
         log.line(line)
     require_pictures(account.num_alike, account.num_png_names, source_uri)
     require_whole_links(ignored, account.num_labels, layout, source_uri)
@@ -147,19 +154,17 @@ def _account_for(
     return ignored, missing
 
 
-def _missing(layout: str, account: Account) -> tuple[MissingMasks, ...]:
-    return () if layout == CLASS_FOLDERS else missing_masks(account.num_tiles, account.tiles_with)
-
-
 def _note_empty_classes(listing: Listing, layout: str) -> None:
     """Counts the class folders that hold nothing; those of a release may, where no tile shows the class."""
     if layout != CLASS_FOLDERS:
         return
-    has_splits = has_split_folders([folder for folder, count in listing.folders.items() if count.num_images])
-    for folder in listing.empty_folders - listing.folders.keys():
+    has_splits = listing.has_split_folders
+    # A bucket says of every folder that it is there, even where it holds others.
+    filled = {start for folder in listing.folders for start in itertools.accumulate(folder.split("/"), "{}/{}".format)}
+    for folder in listing.empty_folders - filled:
         if (class_name := class_of(folder, has_splits)) is not None:
             split = SPLIT_FOLDERS.get(folder.partition("/")[0].lower(), "") if has_splits else ""
-            listing.ignored.add(Reason.EMPTY_FOLDER, class_name, split, folder)
+            listing.ignored.add(WhyIgnored.EMPTY_FOLDER, class_name, split, folder)
 
 
 def _require_few_rejected(table: TileTable, num_unlabelled: int, source_uri: str, limit: float) -> None:

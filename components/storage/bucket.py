@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from components import environment
-from components.contracts import Reason, SourceFile
+from components.contracts import SourceFile, WhyIgnored
 from components.errors import DataError, SettingsError, UnreachableError
 from components.ignored import LeftOut, left_out_path
 from components.retrying import may_pass
@@ -134,7 +134,7 @@ def list_objects(root: str) -> Iterator[SourceFile | LeftOut]:
             if path.endswith("/") or not path:
                 # A folder made in a web console, empty unless other objects are below it.
                 if not path_fault(path[:-1]) and not left_out_path(path[:-1]):
-                    yield LeftOut(path[:-1], Reason.EMPTY_FOLDER)
+                    yield LeftOut(path[:-1], WhyIgnored.EMPTY_FOLDER)
                 continue
             require_safe_path(path, f"an object in {root!r}")
             reason = left_out_path(path)

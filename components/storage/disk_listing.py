@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable, Iterator
 
 from components import environment
-from components.contracts import Reason, SourceFile
+from components.contracts import SourceFile, WhyIgnored
 from components.errors import DataError
 from components.ignored import LeftOut, left_out_name
 from components.safe_path import is_plain_name, require_safe_path, shown
@@ -61,7 +61,7 @@ class _Listing:
                 else:
                     self._num_left_out += 1
                     self._left_out = self._left_out or path
-                    yield LeftOut(path, Reason.LINKED_AGAIN)
+                    yield LeftOut(path, WhyIgnored.LINKED_AGAIN)
         if say and self._num_left_out:
             say(
                 f"left out {self._num_left_out:,} links under {self._root!r} to folders that are listed anyway, "
@@ -108,7 +108,7 @@ class _Listing:
                             self._links.append(path)
                             continue
                         if not mode:
-                            yield LeftOut(path, Reason.LINK_TO_NOTHING)
+                            yield LeftOut(path, WhyIgnored.LINK_TO_NOTHING)
                             continue
                     if entry.is_file():
                         status = entry.stat()
@@ -116,9 +116,9 @@ class _Listing:
                     elif entry.is_dir():
                         folders.append(path)
                     else:
-                        yield LeftOut(path, Reason.SPECIAL)
+                        yield LeftOut(path, WhyIgnored.SPECIAL)
             if is_empty and below:
-                yield LeftOut(below, Reason.EMPTY_FOLDER)
+                yield LeftOut(below, WhyIgnored.EMPTY_FOLDER)
 
     def _mode_behind(self, path: str) -> int:
         """Checks a link; returns the mode of what it leads to, 0 if that is nothing.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from components import environment
-from components.contracts import Reason, SourceFile
+from components.contracts import SourceFile, WhyIgnored
 from components.errors import DataError, SettingsError, UnreachableError
 from components.ignored import LeftOut, left_out_name
 from components.safe_path import require_safe_path
@@ -121,7 +121,7 @@ def list_objects(root: str) -> Iterator[SourceFile | LeftOut]:
                 else:
                     paths.append(path)
             if folder and not paths:
-                yield LeftOut(folder.removesuffix("/"), Reason.EMPTY_FOLDER)
+                yield LeftOut(folder.removesuffix("/"), WhyIgnored.EMPTY_FOLDER)
             for start in range(0, len(paths), _BATCH):
                 batch = paths[start : start + _BATCH]
                 for path, status in zip(

@@ -10,7 +10,7 @@ from ingested import build
 from tile_listing import release_files, write_files
 
 from components.agrivision import CHALLENGE_2020
-from components.contracts import Inventory, Reason
+from components.contracts import Inventory, WhyIgnored
 from components.errors import AgrivisionError
 from components.merge.report.ignored_section import ignored_blocks
 
@@ -83,10 +83,14 @@ def check(root: Path, row: tuple[str, ...], capsys: pytest.CaptureFixture[str], 
         assert re.findall("`([^`]+)`", example)[0].startswith(path)  # of a hidden folder only its own name
         assert path in page
         assert (where == "log, report") is reason.is_loud or reason in (
-            Reason.UNLABELLED, Reason.OTHER_CLASS, Reason.LINKED_AGAIN,  # each has a line of its own
+            WhyIgnored.UNLABELLED, WhyIgnored.OTHER_CLASS, WhyIgnored.LINKED_AGAIN,  # each has a line of its own
         )  # fmt: skip
-        said = {Reason.UNLABELLED: "set aside", Reason.OTHER_CLASS: "set aside", Reason.LINKED_AGAIN: "left out"}
-        if where == "log, report" and reason is not Reason.UNLABELLED:  # which is in the summary
+        said = {
+            WhyIgnored.UNLABELLED: "set aside",
+            WhyIgnored.OTHER_CLASS: "set aside",
+            WhyIgnored.LINKED_AGAIN: "left out",
+        }
+        if where == "log, report" and reason is not WhyIgnored.UNLABELLED:  # which is in the summary
             assert said.get(reason, reason.text) in log
         assert (reason.text in log) is reason.is_loud
 
@@ -115,4 +119,4 @@ def test_a_row_on_the_right_folder_is_true(tmp_path, capsys, row):
 
 def test_every_reason_has_a_row():
     outcomes = {row[2] for section in ("A folder per class", "A release") for row in rows(section)}
-    assert {f"ignored: {reason.text}" for reason in Reason} <= outcomes
+    assert {f"ignored: {reason.text}" for reason in WhyIgnored} <= outcomes

@@ -9,7 +9,7 @@ from random_sources import labels_of, random_source
 from tile_listing import write_files
 
 from components import storage
-from components.contracts import Reason
+from components.contracts import WhyIgnored
 from components.errors import AgrivisionError
 from components.ingest.settings import IngestSettings
 from components.ingest.survey import survey_source
@@ -57,7 +57,7 @@ def test_used_and_rejected_and_ignored_files_are_all_files(seeds):
 
 
 def test_the_account_of_a_folder_is_that_of_its_names(tmp_path: Path):
-    made = {Reason.HIDDEN: ".kept", Reason.LITTER: "._kept"}
+    made = {WhyIgnored.HIDDEN: ".kept", WhyIgnored.LITTER: "._kept"}
     taken = 0
     for seed in range(20):
         source = random_source(seed)
@@ -70,9 +70,9 @@ def test_the_account_of_a_folder_is_that_of_its_names(tmp_path: Path):
             if reason in made:
                 place = place.with_name(f"{made[reason]}{place.name}")
             place.parent.mkdir(parents=True, exist_ok=True)
-            if reason is Reason.LINK_TO_NOTHING:
+            if reason is WhyIgnored.LINK_TO_NOTHING:
                 place.symlink_to("nowhere/at/all")
-            elif reason is Reason.SPECIAL:
+            elif reason is WhyIgnored.SPECIAL:
                 os.mkfifo(place)
             else:
                 place.write_bytes(b"")

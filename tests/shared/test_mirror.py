@@ -1,5 +1,7 @@
 """A mirror holds the same bytes, goes on where it stopped, and never holds a file that changed while it was read."""
 
+import os
+
 import pytest
 
 from components import mirror, storage
@@ -43,3 +45,28 @@ def test_a_file_that_changes_or_vanishes_meanwhile_is_not_copied(tmp_path, monke
         mirror.mirror(source, str(tmp_path / "target"), LOG)
 
     assert not (tmp_path / "target").exists()
+
+
+def test_what_is_not_copied_is_counted(tmp_path):
+    source = write(tmp_path / "source", **{"tile.jpg": b"tile", ".DS_Store": b"x", "._tile.jpg": b"x", ".hidden": b"x"})
+    os.mkfifo(tmp_path / "source/a/pipe")
+
+    text = mirror.mirror(source, str(tmp_path / "target"), LOG)
+
+    assert text == (
+        f"copied 1 files (0.0 MB) to {tmp_path / 'target'}; not copied: 1 x a FIFO, a socket or a device (e.g. a/pipe)"
+        "; not copied: 2 x litter of an operating system (e.g. a/.DS_Store); not copied: 1 x hidden (e.g. a/.hidden)"
+    )
+
+
+def test_links_to_nothing_fail_a_mirror_after_the_rest_is_copied(tmp_path):
+    source = write(tmp_path / "source", **{"tile.jpg": b"tile"})
+    for name in ("mask1.png", "mask2.png"):
+        (tmp_path / "source/a" / name).symlink_to("../.git/annex/objects/xx")
+
+    with pytest.raises(
+        DataError, match=r"2 links under .* lead to nothing, e.g. 'a/mask1.png', 'a/mask2.png'; the rest"
+    ):
+        mirror.mirror(source, str(tmp_path / "target"), LOG)
+
+    assert [path.name for path in (tmp_path / "target/a").iterdir()] == ["tile.jpg"]

@@ -7,13 +7,13 @@ import re
 from tile_listing import release_files, tile_name
 
 from components.agrivision import CHALLENGE_2020, CLASS_FOLDERS, PAPER_2020, SUPERVISED_2021
-from components.contracts import Reason, SourceFile
+from components.contracts import SourceFile, WhyIgnored
 from components.ignored import LeftOut
 from components.ingest.layouts import CLASSES
 
 CLASS_NAMES = ("crop", "soil", "weed")
 _FORMATS = ("tif", "npy", "bmp", "PNG", "JPEG", "txt", "json", "")
-_LEFT_OUT = (Reason.LINK_TO_NOTHING, Reason.SPECIAL, Reason.HIDDEN, Reason.LITTER)
+_LEFT_OUT = (WhyIgnored.LINK_TO_NOTHING, WhyIgnored.SPECIAL, WhyIgnored.HIDDEN, WhyIgnored.LITTER)
 _TILE = re.compile(r"[^_]+_(\d+)-(\d+)-(\d+)-(\d+)")
 
 
@@ -22,7 +22,7 @@ class RandomSource:
     """A source: files by path, each with the reason if it is none to read."""
 
     layout: str
-    entries: dict[str, Reason | None]
+    entries: dict[str, WhyIgnored | None]
 
     @property
     def listing(self) -> list[SourceFile | LeftOut]:
@@ -123,7 +123,7 @@ def labels_of(source: RandomSource) -> dict[str, int]:
             path
             for path, reason in source.entries.items()
             if path.startswith(f"{top}/{labels}/")
-            and (_is_unread(path, name) if reason is None else reason is Reason.SPECIAL and _stem(path) == name)
+            and (_is_unread(path, name) if reason is None else reason is WhyIgnored.SPECIAL and _stem(path) == name)
         ]
         if any(f"{top}/{labels}/{each.split('/')[2]}/{name}" not in there for each in unread):
             continue  # a mask that is not read makes a bad tile

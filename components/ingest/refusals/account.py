@@ -4,8 +4,11 @@ import collections
 import dataclasses
 from collections.abc import Iterable, Mapping
 
-from components.contracts import Reason, SourceFile
+from components.contracts import SourceFile, WhyIgnored
 from components.ignored import IgnoredTally
+
+# In place of a class's name where a link to nothing hides it: the link is in place of a folder, or states the splits.
+ANY_CLASS = "-"
 
 
 @dataclasses.dataclass
@@ -33,7 +36,9 @@ class Account:
     num_alike: int = 0
     num_png_names: int = 0
 
-    def leave(self, reason: Reason, split: str, images: Iterable[SourceFile], labels: Mapping[str, SourceFile]) -> None:
+    def leave(
+        self, reason: WhyIgnored, split: str, images: Iterable[SourceFile], labels: Mapping[str, SourceFile]
+    ) -> None:
         """Counts the files of a name that becomes no tile; `labels` by class."""
         for file in images:
             self.ignored.add(reason, "", split, file.path)

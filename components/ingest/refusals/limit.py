@@ -3,7 +3,7 @@
 import collections
 from collections.abc import Collection, Mapping
 
-from components.contracts import IgnoredFiles, Reason
+from components.contracts import IgnoredFiles, WhyIgnored
 from components.errors import DataError
 from components.ignored import by_reason
 
@@ -15,7 +15,7 @@ def require_few_ignored(
 ) -> None:
     """Refuses a source of which more than the share `limit` is ignored, as a whole or in one class.
 
-    Only the reasons count that may hide a mistake, Reason.is_limited; in a class, documents do not count either.
+    Only the reasons count that may hide a mistake, WhyIgnored.is_limited; in a class, documents do not count either.
 
     Args:
       num_taken: Files that are used or rejected; `taken_of_class` those of each class.
@@ -29,7 +29,7 @@ def require_few_ignored(
         raise DataError(_text("files", counted, num_ignored, num_taken, source_uri, limit))
     of_class: dict[str, list[IgnoredFiles]] = collections.defaultdict(list)
     for row in counted:
-        if row.class_name and row.reason is not Reason.DOCUMENT:
+        if row.class_name and row.reason is not WhyIgnored.DOCUMENT:
             of_class[row.class_name].append(row)
     for name, rows in sorted(of_class.items()):
         num_ignored, num_taken = sum(row.num_files for row in rows), taken_of_class.get(name, 0)

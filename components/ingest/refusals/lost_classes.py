@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from components.agrivision import CLASS_FOLDERS
-from components.contracts import IgnoredFiles, Reason
+from components.contracts import IgnoredFiles, WhyIgnored
 from components.errors import DataError
 
 _NUM_NAMED = 5
@@ -61,16 +61,16 @@ def require_whole_links(
     Raises:
       DataError: if there is one; names the first few.
     """
-    rows = [row for row in ignored if row.reason is Reason.LINK_TO_NOTHING and row.class_name]
+    rows = [row for row in ignored if row.reason is WhyIgnored.LINK_TO_NOTHING and row.class_name]
     if layout == CLASS_FOLDERS:
         rows = [row for row in rows if not num_labels.get((row.class_name, row.split))]
     if rows:
         count = sum(row.num_files for row in rows)
         names = sorted(example for row in rows for example in row.examples)[:_NUM_NAMED]
         raise DataError(
-            f"{count:,} labels under {source_uri!r} are links to nothing, e.g. {', '.join(map(repr, names))}; "
-            f"{_WITHOUT_LABELS}; fetch the rest of the source (is it a partial checkout of DVC or git-annex, or a copy "
-            "of the links alone?), or remove the links"
+            f"{count:,} labels or splits under {source_uri!r} are links to nothing, e.g. {', '.join(map(repr, names))}"
+            f"; {_WITHOUT_LABELS}; fetch the rest of the source (is it a partial checkout of DVC or git-annex, or a "
+            "copy of the links alone?), or remove the links"
         )
 
 
@@ -83,7 +83,7 @@ def require_matching_masks(
       DataError: if there is one; names the first.
     """
     for row in ignored:
-        if row.reason is Reason.NO_TILE and row.class_name and not num_labels.get((row.class_name, row.split)):
+        if row.reason is WhyIgnored.NO_TILE and row.class_name and not num_labels.get((row.class_name, row.split)):
             place = f" of {row.split}" if row.split else ""
             raise DataError(
                 f"none of the {row.num_files:,} masks of {row.class_name}{place} under {source_uri!r} matches a tile, "

@@ -8,7 +8,7 @@ where tiles have the masks of many classes, these cannot be only the masks that 
 
 from collections.abc import Collection, Mapping
 
-from components.contracts import MissingMasks
+from components.contracts import IgnoredFiles, MissingMasks, WhyIgnored
 from components.errors import DataError
 
 _USUAL = 0.4  # share of the tiles with a mask from which on a class has masks for all; half of them may be missing
@@ -52,6 +52,15 @@ def missing_line(missing: Collection[MissingMasks]) -> str:
         "warning: masks are missing where other masks of the tile or of the class are there, so these tiles count as "
         f"not showing the class; {'; '.join(parts)}"
     )
+
+
+def unlabelled_lines(ignored: Collection[IgnoredFiles]) -> list[str]:
+    """Returns a warning for each split but test that has no labels at all; a published test has none."""
+    return [
+        f"warning: {row.split} has no labels, so its {row.num_files:,} files are not used, e.g. {row.examples[0]}"
+        for row in ignored
+        if row.reason is WhyIgnored.UNLABELLED and row.split not in ("", "test")
+    ]
 
 
 def require_masks_of_tiles(

@@ -25,6 +25,9 @@ _MASKS = frozenset(
         *("boundaries", "field_bounds", "field_masks", "field_labels"),
     }
 )
+# These may be names of classes; only two of them that differ in nothing else are no classes.
+_ALSO_PICTURES = _PICTURES | {"input", "inputs", "original", "originals", "raw"}
+_ALSO_MASKS = _MASKS | {"target", "targets", "output", "outputs", "seg", "segs"}
 _SPLIT_PARTS = frozenset(("train", "training", "val", "valid", "validation", "test", "testing"))
 _IN_A_SPLIT = re.compile(r"images/(?:rgb|nir)")
 _MOST_FOLDERS, _MOST_TRIED, _MOST_LEVELS = 2_000, 200, 4  # looked at for one that would work
@@ -34,10 +37,9 @@ def not_classes(classes: Collection[str]) -> list[str]:
     """Returns the names that are called like the parts of another kind of dataset, sorted; they are no classes."""
     found = {name for name in classes if name.lower() in _PICTURES | _MASKS}
     # "train_images" and "train_masks": what is left of both names is the same.
-    rest = {kind: {_without(name, kind): name for name in classes} for kind in (_PICTURES, _MASKS)}
-    for one, name in rest[_PICTURES].items():
-        if one is not None and one in rest[_MASKS]:
-            found |= {name, rest[_MASKS][one]}
+    pictures, masks = ({_without(name, kind): name for name in classes} for kind in (_ALSO_PICTURES, _ALSO_MASKS))
+    for rest in pictures.keys() & masks.keys() - {None}:
+        found |= {pictures[rest], masks[rest]}
     return sorted(found)
 
 
@@ -51,6 +53,17 @@ def _without(name: str, kind: Collection[str]) -> str | None:
 def is_label_folder(source_uri: str, layout_classes: Collection[str], classes: Collection[str]) -> bool:
     """Returns whether the class folders of a source are the label folders of a release, by their and its own name."""
     return _tail(source_uri)[-1:] in (["labels"], ["field_labels"]) and set(classes) <= set(layout_classes)
+
+
+def one_split_note(source_uri: str) -> str:
+    """Returns a remark on class folders whose own folder is called like a split; empty if it is not."""
+    name = _tail(source_uri)[-1:]
+    if not name or name[0].lower() not in _SPLIT_PARTS:
+        return ""
+    return (
+        f"{source_uri!r} is called like one split; if the others lie beside it, source_uri must be the folder above, "
+        f"{_up(source_uri, 1)!r}"
+    )
 
 
 def require_pictures(num_alike: int, num_png_names: int, source_uri: str) -> None:

@@ -28,6 +28,7 @@ CHANGES_THE_NAME = {
     "evaluate/scores.py": False,
     "gate/decision.py": False,
     "ingest/splits.py": False,
+    "ingest/refusals/limit.py": False,
     "merge/merge.py": False,
     "merge/report/data_report.py": False,
     "push/serving.py": False,
