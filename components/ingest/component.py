@@ -15,6 +15,7 @@ def ingest(
     models_uri: str,
     layout: str,
     classes: str,
+    bands: str,
     seed: int,
     val_percent: int,
     test_percent: int,
@@ -22,6 +23,7 @@ def ingest(
     num_workers: int,
     shard_size_mb: int,
     tile_size_px: int,
+    max_16_bit: int,
     min_class_fraction: float,
     max_bad_fraction: float,
     inventory: dsl.Output[dsl.Dataset],
@@ -45,6 +47,7 @@ def ingest(
         settings = IngestSettings(
             layout=layout,
             classes=classes,
+            bands=bands,
             seed=seed,
             val_percent=val_percent,
             test_percent=test_percent,
@@ -52,6 +55,7 @@ def ingest(
             num_workers=num_workers,
             shard_size_mb=shard_size_mb,
             tile_size_px=tile_size_px,
+            max_16_bit=max_16_bit,
             min_class_fraction=min_class_fraction,
             max_bad_fraction=max_bad_fraction,
         )

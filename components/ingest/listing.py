@@ -9,15 +9,18 @@ import msgspec
 
 from components.contracts import Annotation, SourceFile
 from components.errors import DataError
-from components.ingest.layouts import IMAGE_SUFFIXES, FolderCount
+from components.ingest.layouts import FolderCount
 from components.ingest.official_split import is_split_file
 from components.progress import Progress
+from components.records.source_formats import IMAGE_SUFFIXES, MASK_SUFFIXES, TIFF_SUFFIXES
 
 MOST_FOLDERS = 250_000  # held in memory; a release has a few dozen
 
 Found: TypeAlias = tuple[str, str, SourceFile]  # an image's folder, its name without the suffix, and the file
 
 _SUFFIXES = tuple(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES)
+_MASKS = tuple(suffix.removeprefix(".") for suffix in MASK_SUFFIXES)
+_TIFFS = tuple(suffix.removeprefix(".") for suffix in TIFF_SUFFIXES)
 # Stand in the column of the folder's number if the row is not a file but a statement about a tile or a field.
 _SPLIT, _ANNOTATIONS = -1, -2
 _INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?, ?)"
@@ -94,7 +97,8 @@ class Listing:
                     self.split_files.append(file)
                 continue
             count.num_images += 1
-            count.num_png += suffix == "png"
+            count.num_tiffs += suffix in _TIFFS
+            count.num_masks += suffix in _MASKS
             # "a.jpg.png" is called "a.jpg", and "a.jpg" is called "a" or "a.jpg": both get the key "a".
             while (inner := key.rpartition("."))[1] and inner[2].lower() in _SUFFIXES:
                 key = inner[0]

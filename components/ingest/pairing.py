@@ -11,6 +11,7 @@ from components.errors import DataError
 from components.ingest.layouts import CLASSES, UNSCORED_CLASSES, FolderCount, Place, place_of, require_classes
 from components.ingest.listing import Group
 from components.ingest.official_split import agreed_split
+from components.records.source_formats import MASK_SUFFIXES
 
 UNDECIDED = ""  # the split of a tile until it is known
 
@@ -121,7 +122,7 @@ class ReleasePairing:
         alike: dict[tuple[str, str, str], _Files] = {}
         for folder, stem, file in group.files:
             place = self._places.get(folder)
-            if place is None or (place.role not in _IMAGES and not file.path.lower().endswith(".png")):
+            if place is None or (place.role not in _IMAGES and not file.path.lower().endswith(MASK_SUFFIXES)):
                 continue
             place_and_name = (place.part, place.split, stem)
             files = alike.get(place_and_name)
@@ -176,7 +177,7 @@ class ReleasePairing:
 
 
 def _num_usable(count: FolderCount, place: Place) -> int:
-    return count.num_images if place.role in _IMAGES else count.num_png
+    return count.num_images if place.role in _IMAGES else count.num_masks
 
 
 def _is_scored(class_name: str, layout: str, folder: str, source_uri: str) -> bool:

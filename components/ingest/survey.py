@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from components.agrivision import CLASS_FOLDERS, PAPER_2020
 from components.contracts import SourceFile
 from components.errors import DataError
+from components.ingest.bands import FirstTile, has_near_infrared
 from components.ingest.class_folders import ClassFolderPairing
 from components.ingest.field_stats import stated_annotations
 from components.ingest.layouts import recognise_layout
@@ -36,6 +37,7 @@ class Survey:
     Attributes:
       classes: The class list.
       num_unlabelled: Tiles set aside because their official split has no labels.
+      has_nir: Whether its tiles have near infrared.
       split_of: The split of each field, as an index into SPLITS; `split_origin` says how it was made.
     """
 
@@ -43,6 +45,7 @@ class Survey:
     classes: tuple[str, ...]
     num_unlabelled: int
     table: TileTable
+    has_nir: bool
     split_of: bytearray
     split_origin: str
 
@@ -71,15 +74,18 @@ def survey_source(
             if pairing.left_aside:
                 counts = ", ".join(f"{count:,} of {name}" for name, count in pairing.left_aside.items())
                 log.line(f"set aside because their class is not in the class list: {counts}")
+            first = FirstTile()
             progress = Progress(log, None, "tiles paired", _SECONDS_PER_LINE)
             for group in listing.groups():
                 before = table.num_tiles
-                table.add(pairing.pair(group))
+                table.add(first.noted(pairing.pair(group)))
                 progress.advance(table.num_tiles - before)
+            folders = listing.folders
         table.finish()
         _require_few_rejected(table, pairing.num_unlabelled, source_uri, settings.max_bad_fraction)
+        has_nir = has_near_infrared(settings.bands, layout, folders, first.rgb, source_uri, log)
         split_of, origin = assign_splits(table, settings.val_percent, settings.test_percent, source_uri)
-        yield Survey(layout, pairing.classes, pairing.num_unlabelled, table, split_of, origin)
+        yield Survey(layout, pairing.classes, pairing.num_unlabelled, table, has_nir, split_of, origin)
 
 
 def _pairing(listing: Listing, source_uri: str, settings: IngestSettings, table: TileTable) -> tuple[str, Pairing]:

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from components import storage
 from components.agrivision import SPLITS
 from components.contracts import Inventory, Manifest, PlannedShard, ShardReceipts, SplitSummary
@@ -202,6 +204,7 @@ def build_manifest(inventory: Inventory, sums: DatasetSums, fields_sha256: str, 
         min_class_fraction=inventory.min_class_fraction,
         tile_size_px=inventory.tile_size_px,
         tile_sizes=sums.tile_sizes,
+        max_16_bit=inventory.max_16_bit if sums.num_16_bit else msgspec.UNSET,
         splits=splits,
         fields_sha256=fields_sha256,
         num_rejected=len(sums.rejections),

@@ -42,6 +42,7 @@ def model_card(receipt: TrainingReceipt, evaluation: Evaluation, content_sha256:
         config=receipt.config,
         scores=evaluation.candidate,
         num_test_tiles=evaluation.num_test_tiles,
+        max_16_bit=receipt.max_16_bit,
         usage={
             "serving_default": f"{images}: JPEG or PNG bytes of N tiles of any size, string [N]; every pixel counts. "
             f"Returns {returns}.",
