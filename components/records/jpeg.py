@@ -77,7 +77,7 @@ def decode_16_bits(content: bytes, num_bands: int) -> NDArray[np.uint16]:
     Raises:
       DamagedImage: unless it is complete, undamaged, and within the limits of image_header.py.
     """
-    if (grey := png.decode_16_bits(content)) is not None:
+    if (grey := png.grey_16_bits(content)) is not None:
         return np.repeat(grey, num_bands, axis=-1)
     import tensorflow as tf  # Pillow cuts colour to 8 bits
 

@@ -87,7 +87,7 @@ def decode(content: bytes, num_bands: int) -> NDArray[np.uint8] | None:
     return pixels[..., np.newaxis] if num_bands == 1 else np.repeat(pixels[..., np.newaxis], num_bands, axis=-1)
 
 
-def decode_16_bits(content: bytes) -> NDArray[np.uint16] | None:
+def grey_16_bits(content: bytes) -> NDArray[np.uint16] | None:
     """Decodes a PNG of 16 bits in full.
 
     Returns:

@@ -193,7 +193,7 @@ def to_8_bits(values: NDArray[np.uint8] | NDArray[np.uint16], max_16_bit: int) -
 
 def _header(content: bytes, modes: Sequence[str], takes_nir: bool) -> Header | TiffHeader:
     """Reads the header and refuses files that cannot be used, before they are decoded."""
-    header = header_of(content, WHAT_IS_READ)
+    header = image_header_of(content, WHAT_IS_READ)
     mode = header.mode
     if takes_nir and isinstance(header, TiffHeader) and header.num_bands == 4:
         mode = "RGBN"
@@ -203,7 +203,7 @@ def _header(content: bytes, modes: Sequence[str], takes_nir: bool) -> Header | T
     return header
 
 
-def header_of(content: bytes, what_is_read: str) -> Header | TiffHeader:
+def image_header_of(content: bytes, what_is_read: str) -> Header | TiffHeader:
     """Returns the header of a file of any format that is read; `what_is_read` names those wanted, for messages.
 
     Raises:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from components.records import png, tiff
 from components.records.source_formats import MASKS_READ
-from components.records.source_image import MODE_NAMES, BadImage, decoding, header_of
+from components.records.source_image import MODE_NAMES, BadImage, decoding, image_header_of
 from components.records.tiff_header import TiffHeader
 
 _SMALL_MASK_BYTES = 4096
@@ -45,7 +45,7 @@ def read_mask(content: bytes) -> Mask:
 
 
 def _read_mask(content: bytes) -> Mask:
-    header = header_of(content, MASKS_READ)
+    header = image_header_of(content, MASKS_READ)
     if header.format not in ("PNG", "TIFF"):
         raise BadImage(f"not a readable {MASKS_READ} file")
     if header.mode not in ("L", "1", "P") or header.is_16_bit:

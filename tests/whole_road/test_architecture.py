@@ -15,7 +15,10 @@ TREES = {path: tree for path in MODULES if (tree := ast.parse((ROOT / path).read
 
 # Names that several files have for one thing, with the reason.
 SAME_MEANING = {
-    "decode": ({"components/records/jpeg.py", "components/records/png.py"}, "from the bytes of a format to its pixels"),
+    "decode": (
+        {f"components/records/{name}.py" for name in ("jpeg", "png", "tiff", "webp")},
+        "from the bytes of a format to its pixels",
+    ),
     "list_files": (
         {"components/storage/__init__.py", "components/storage/disk_listing.py"},
         "one kind of place does it",
