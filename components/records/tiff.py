@@ -76,7 +76,9 @@ def _unpacked(packed: memoryview, compression: int, row_bytes: int, height: int)
         raw = _unpacked_by_pillow(packed, compression, row_bytes, height)
     else:
         try:
-            raw = zlib.decompressobj().decompress(packed, size)
+            stream = zlib.decompressobj()
+            raw = stream.decompress(packed, size)
+            stream.decompress(stream.unconsumed_tail, 1)  # to the checksum behind the last byte
         except zlib.error as error:
             raise DamagedImage("its compressed pixels are damaged") from error
     if len(raw) != size:

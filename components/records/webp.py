@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from components.records.image_header import DamagedImage, NotRead, require_file_size, require_size
+from components.records.image_header import BeyondLimits, DamagedImage, NotRead, require_file_size, require_size
 
+MAX_WEBP_PIXELS = 16_000_000  # fewer than of other formats: the decoder holds a picture four times, 16 bytes a pixel
 _KIND_AT, _BODY_AT = 12, 20  # of the first chunk
 _ANIMATED = 0x02  # in the flags of the extended header
 _LOSSY_START = b"\x9d\x01\x2a"
@@ -39,6 +40,8 @@ def webp_size(content: bytes) -> tuple[int, int]:
     if not width or not height:
         raise DamagedImage("its header claims what no WebP has")
     require_size(width, height)
+    if width * height > MAX_WEBP_PIXELS:
+        raise BeyondLimits(f"{width}x{height} px, at most {MAX_WEBP_PIXELS:,} pixels of a WebP are read")
     return width, height
 
 
