@@ -5,7 +5,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from components.agrivision import CLASS_FOLDERS
 from components.contracts import FORMAT_VERSION, SourceTile
+
+# Raised when pictures of class folders are read in another way, so that their shards are written anew. 2: what EXIF
+# says is turned is turned, and 16 bits are read.
+_CLASS_FOLDERS_VERSION = 2
+_FULL_16_BIT = 65_535  # adds nothing to the digest: shards that were made before there was a choice stay
 
 
 def placeless_line(tile: SourceTile) -> bytes:
@@ -27,9 +33,14 @@ class SourceDigest:
         bands: Sequence[str],
         min_class_fraction: float,
         tile_size_px: int,
+        max_16_bit: int,
     ) -> None:
-        recipe = msgspec.json.encode([FORMAT_VERSION, layout, classes, bands, min_class_fraction, tile_size_px])
-        self._digest = hashlib.sha256(recipe)
+        recipe = [FORMAT_VERSION, layout, classes, bands, min_class_fraction, tile_size_px]
+        if layout == CLASS_FOLDERS:
+            recipe.append(_CLASS_FOLDERS_VERSION)
+        if max_16_bit != _FULL_16_BIT:
+            recipe.append(max_16_bit)
+        self._digest = hashlib.sha256(msgspec.json.encode(recipe))
 
     def add(self, tile: SourceTile) -> None:
         """Adds the next tile of the shard."""

@@ -21,6 +21,7 @@ from code_rows import Row, commands, parameter_rows, train_config_rows  # noqa: 
 
 from components import errors  # noqa: E402
 from components.errors import AgrivisionError  # noqa: E402
+from components.records.source_formats import FORMATS  # noqa: E402
 from components.train.settings.node_pools import PROFILES  # noqa: E402
 from components.train.settings.strategies import STRATEGIES  # noqa: E402
 
@@ -158,6 +159,14 @@ def exit_codes() -> str:
     return _table(("code", "meaning"), rows)
 
 
+def formats() -> str:
+    """Returns a table of the image files that are read, converted and refused."""
+    return _table(
+        ("files", "", "a shard holds, or the reason begins with"),
+        [(_text(row.what), row.fate, _text(row.how)) for row in FORMATS],
+    )
+
+
 GENERATED: dict[str, Callable[[], str]] = {
     "run-parameters": run_parameters,
     "train-config": train_config,
@@ -165,6 +174,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "node-pools": node_pools,
     "strategies": strategies,
     "exit-codes": exit_codes,
+    "formats": formats,
 }
 
 

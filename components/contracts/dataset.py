@@ -53,6 +53,7 @@ class ShardReceipt(Document, frozen=True, kw_only=True):
       tile_sizes: Number of tiles by size "<width>x<height>" as stored, in pixels.
       picture_digests: Digests of the tiles' RGB files, concatenated in record order; equal for equal files.
       records: Rows of the table of records, concatenated in record order; see record_table.py.
+      num_16_bit: Tiles with an image of 16 bits; not stated if there are none.
       notes: Sorted.
     """
 
@@ -74,6 +75,7 @@ class ShardReceipt(Document, frozen=True, kw_only=True):
     tile_sizes: dict[str, int]
     picture_digests: bytes
     records: bytes
+    num_16_bit: int | msgspec.UnsetType = msgspec.UNSET
     rejected: tuple[Rejection, ...] = ()
     notes: tuple[Note, ...] = ()
 
@@ -137,6 +139,7 @@ class Manifest(Document, frozen=True, kw_only=True):
       splits: Summaries by split name; a split without tiles is left out.
       tile_size_px: Side that larger tiles were scaled down to, in pixels; 0 if tiles were not scaled.
       tile_sizes: Number of tiles by size "<width>x<height>" as stored, in pixels.
+      max_16_bit: What became 255 when images of 16 bits were scaled to 8; not stated if no tile has such an image.
       fields_sha256: sha256 of the sums by field, `fields.jsonl` beside the manifest; empty if there is no such file.
       rejected, notes: The first few, sorted; there may be as many as tiles, and the receipts hold all of them.
       ignored, missing_masks: What the source holds beside its tiles, and the masks that it lacks, as in the inventory;
@@ -152,6 +155,7 @@ class Manifest(Document, frozen=True, kw_only=True):
     min_class_fraction: float
     tile_size_px: int = 0
     tile_sizes: dict[str, int]
+    max_16_bit: int | msgspec.UnsetType = msgspec.UNSET
     splits: dict[str, SplitSummary]
     fields_sha256: Sha256OrEmpty = ""
     num_rejected: int = 0

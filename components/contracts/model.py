@@ -60,6 +60,7 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
       num_checkpoints: Checkpoints written since the last restart.
       checkpoint_stall_seconds: Longest pause of training for one checkpoint; the writing itself overlaps with training.
       bottleneck: Whether input or compute limited its speed, and what would make it faster.
+      max_16_bit: As in the manifest: what an image of 16 bits must be scaled by before the model is asked about it.
     """
 
     training_id: PathPart
@@ -83,6 +84,7 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
     num_checkpoints: int = 0
     checkpoint_stall_seconds: float = 0.0
     bottleneck: Bottleneck = Bottleneck()
+    max_16_bit: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class ClassScores(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,6 +178,7 @@ class ModelCard(Document, frozen=True, kw_only=True):
       thresholds: Lowest probability at which a class is predicted, in class-list order; unused in single-label mode,
         which predicts the most probable class.
       scores: Scores on the test split of the dataset `manifest_sha256`.
+      max_16_bit: As in the manifest of that dataset; not stated if it has no image of 16 bits.
       usage: How to call the model, by signature.
     """
 
@@ -193,6 +196,7 @@ class ModelCard(Document, frozen=True, kw_only=True):
     config: dict[str, str | int | float | bool | None]
     scores: Scores
     num_test_tiles: int
+    max_16_bit: int | msgspec.UnsetType = msgspec.UNSET
     usage: dict[str, str]
 
 

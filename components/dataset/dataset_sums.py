@@ -23,6 +23,7 @@ class DatasetSums:
       shards: Shards that have a file, by split, in the order of the plan.
       num_tiles: Good tiles of every shard, by split and index of the shard.
       tile_sizes: Number of tiles by size "<width>x<height>".
+      num_16_bit: Tiles with an image of 16 bits.
       fields: The sums by field.
       digests: Digests of the pictures, in the order of the plan.
       records: Rows of the table of records, by split, in the order of the plan.
@@ -37,6 +38,7 @@ class DatasetSums:
         self.shards: dict[str, list[Shard]] = {split: [] for split in SPLITS}
         self.num_tiles: dict[tuple[str, int], int] = {}
         self.tile_sizes: dict[str, int] = {}
+        self.num_16_bit = 0
         self.fields = FieldTable(inventory.classes, num_bands)
         self.digests = PictureDigests()
         self.records = {split: bytearray() for split in SPLITS}
@@ -71,6 +73,7 @@ class DatasetSums:
         self.records[receipt.split] += receipt.records
         for size, num_tiles in receipt.tile_sizes.items():
             self.tile_sizes[size] = self.tile_sizes.get(size, 0) + num_tiles
+        self.num_16_bit += receipt.num_16_bit or 0
         for name, num_tiles in zip(self._classes, receipt.class_tiles, strict=True):
             if num_tiles:
                 self.first_shard.setdefault(name, receipt.path)

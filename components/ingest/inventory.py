@@ -4,7 +4,7 @@ import functools
 from collections.abc import Iterable
 
 from components import storage
-from components.agrivision import BANDS, CLASS_FOLDERS, RGB_BANDS, SPLITS
+from components.agrivision import BANDS, RGB_BANDS, SPLITS
 from components.contracts import Inventory, SourceFile
 from components.ignored import LeftOut
 from components.ingest.partition_files import write_partitions
@@ -53,7 +53,7 @@ def inventory_of(
                 f"{deal.num_partitions} partitions instead of {settings.num_partitions}, "
                 "because there are no more shards"
             )
-        bands = RGB_BANDS if survey.layout == CLASS_FOLDERS else BANDS
+        bands = BANDS if survey.has_nir else RGB_BANDS
         new_digest = functools.partial(
             SourceDigest,
             layout=survey.layout,
@@ -61,6 +61,7 @@ def inventory_of(
             bands=bands,
             min_class_fraction=settings.min_class_fraction,
             tile_size_px=settings.tile_size_px,
+            max_16_bit=settings.max_16_bit,
         )
         progress = Progress(log, None, "tiles planned", _SECONDS_PER_LINE)
         inventory = Inventory(
@@ -77,6 +78,7 @@ def inventory_of(
             min_class_fraction=settings.min_class_fraction,
             max_bad_fraction=settings.max_bad_fraction,
             tile_size_px=settings.tile_size_px,
+            max_16_bit=settings.max_16_bit,
             partitions=write_partitions(table, deal, new_digest, data_root, progress),
             rejected=tuple(table.rejected()),
             ignored=survey.ignored,

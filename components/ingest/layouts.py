@@ -18,8 +18,8 @@ from components.agrivision import (
 from components.errors import DataError, SettingsError
 from components.ingest.refusals import wrong_folder
 from components.ingest.settings import AUTO
+from components.records.source_formats import IMAGE_SUFFIXES
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 SPLIT_FOLDERS = {
     "train": "train",
     "training": "train",
@@ -40,7 +40,7 @@ EXPECTED = {
     PAPER_2020: "data<year>_miniscale/field_images/{rgb,nir}/",
     CHALLENGE_2020: "{train,val,test}/images/{rgb,nir}/ and labels/{cloud_shadow,...}/",
     SUPERVISED_2021: "{train,val,test}/images/{rgb,nir}/ and labels/{drydown,...}/",
-    CLASS_FOLDERS: "[{train,val,test}/]<class>/*.jpg of two classes or more",
+    CLASS_FOLDERS: f"[{{train,val,test}}/]<class>/<image> of two classes or more, images {', '.join(IMAGE_SUFFIXES)}",
 }
 
 _CHALLENGE_LAYOUTS = (CHALLENGE_2020, SUPERVISED_2021)
@@ -79,7 +79,9 @@ class FolderCount:
 
     Attributes:
       number: The folder's number, in order of first appearance.
-      num_images: Files with one of IMAGE_SUFFIXES; `num_png` of them are PNG.
+      num_images: Files with one of IMAGE_SUFFIXES.
+      num_tiffs: Those of them that are TIFFs.
+      num_masks: Those of them that may be masks, by MASK_SUFFIXES.
       num_lost: What was meant to be an image but cannot be read as one, e.g. links to nothing; no documents.
       num_links: Those of them that are links to nothing.
       lost_name: The first name of these.
@@ -88,7 +90,8 @@ class FolderCount:
     number: int
     num_files: int = 0
     num_images: int = 0
-    num_png: int = 0
+    num_tiffs: int = 0
+    num_masks: int = 0
     num_lost: int = 0
     num_links: int = 0
     lost_name: str = ""

@@ -10,9 +10,10 @@ import msgspec
 from components.contracts import Annotation, SourceFile, WhyIgnored
 from components.errors import DataError
 from components.ignored import IgnoredTally, LeftOut
-from components.ingest.layouts import IMAGE_SUFFIXES, FolderCount, has_split_folders
+from components.ingest.layouts import FolderCount, has_split_folders
 from components.ingest.official_split import is_split_file
 from components.progress import Progress
+from components.records.source_formats import IMAGE_SUFFIXES, MASK_SUFFIXES, TIFF_SUFFIXES
 
 MOST_FOLDERS = 250_000  # held in memory; a release has a few dozen
 
@@ -31,6 +32,8 @@ _DOCUMENTS = frozenset(
 _DOCUMENT_NAMES = frozenset({"authors", "changelog", "copying", "license", "makefile", "notice", "readme"})
 # Stand in the column of the size if the file is no image; the first is WhyIgnored of the number -1.
 _NOT_IMAGES = (WhyIgnored.NOT_READ, WhyIgnored.DOCUMENT, WhyIgnored.LINK_TO_NOTHING, WhyIgnored.SPECIAL)
+_MASKS = tuple(suffix.removeprefix(".") for suffix in MASK_SUFFIXES)
+_TIFFS = tuple(suffix.removeprefix(".") for suffix in TIFF_SUFFIXES)
 # Stand in the column of the folder's number if the row is not a file but a statement about a tile or a field.
 _SPLIT, _ANNOTATIONS = -1, -2
 _INNER = frozenset(_SUFFIXES) | _DOCUMENTS
@@ -108,7 +111,8 @@ class Listing:
             suffix = suffix.lower()
             if isinstance(file, SourceFile) and dot and suffix in _SUFFIXES:
                 count.num_images += 1
-                count.num_png += suffix == "png"
+                count.num_tiffs += suffix in _TIFFS
+                count.num_masks += suffix in _MASKS
                 # "a.jpg.png" is called "a.jpg", and "a.jpg" is called "a" or "a.jpg": both get the key "a".
                 while (inner := key.rpartition("."))[1] and inner[2].lower() in _SUFFIXES:
                     key = inner[0]

@@ -10,7 +10,6 @@ from components.contracts import Annotation, Rejection, SourceFile, SourceTile, 
 from components.errors import DataError
 from components.ingest.layouts import (
     CLASSES,
-    IMAGE_SUFFIXES,
     UNSCORED_CLASSES,
     FolderCount,
     Place,
@@ -21,6 +20,7 @@ from components.ingest.listing import Group
 from components.ingest.official_split import agreed_split, is_split_file
 from components.ingest.refusals.account import ANY_CLASS, Account
 from components.ingest.refusals.lost_classes import require_masks
+from components.records.source_formats import IMAGE_SUFFIXES, MASK_SUFFIXES
 
 UNDECIDED = ""  # the split of a tile until it is known
 
@@ -143,7 +143,7 @@ class ReleasePairing:
         alike: dict[tuple[str, str, str], _Files] = {}
         for folder, stem, file in group.files:
             place = self._places.get(folder)
-            if place is None or (place.role not in _IMAGES and not file.path.lower().endswith(".png")):
+            if place is None or (place.role not in _IMAGES and not file.path.lower().endswith(MASK_SUFFIXES)):
                 self._leave(folder, stem, file.path, WhyIgnored.NOT_READ, alike)
                 continue
             place_and_name = (place.part, place.split, stem)
@@ -237,7 +237,7 @@ class ReleasePairing:
 
 
 def _num_usable(count: FolderCount, place: Place) -> int:
-    return count.num_images if place.role in _IMAGES else count.num_png
+    return count.num_images if place.role in _IMAGES else count.num_masks
 
 
 def _is_wanted(class_name: str, classes: tuple[str, ...], layout: str) -> bool:

@@ -4,9 +4,11 @@ import dataclasses
 
 from components.agrivision import LAYOUTS
 from components.errors import SettingsError
+from components.records.source_formats import FULL_16_BIT
 from components.setting import check_settings, setting
 
 AUTO = "auto"
+RGB, RGB_NIR = "rgb", "rgb-nir"
 TILE_SIZES_PX = (32, 8192)  # smallest and largest side that tiles may be scaled to
 
 
@@ -43,6 +45,12 @@ class IngestSettings:
         "Classes in order, comma-separated; empty takes the layout's list, or the names of the class folders.",
         may_be_empty=True,
     )
+    bands: str = setting(
+        AUTO,
+        "Bands of class folders: rgb; rgb-nir, where the fourth band of every TIFF is near infrared; or auto, which is "
+        "rgb-nir if all images are TIFFs and the first has four bands. Other layouts have both.",
+        choices=(AUTO, RGB, RGB_NIR),
+    )
     seed: int = setting(0, "Seeds the split by field and the order of tiles in the shards.", at_least=0, below=2**63)
     val_percent: int = setting(20, "Percentage of tiles for validation, if there is no official split.", at_least=1)
     test_percent: int = setting(20, "Percentage of tiles for the test, if there is no official split.", at_least=1)
@@ -67,6 +75,13 @@ class IngestSettings:
         0,
         "Side in pixels that larger tiles are scaled down to in the shards; 0 stores every tile unchanged.",
         parameter="shard_tile_size_px",
+    )
+    max_16_bit: int = setting(
+        FULL_16_BIT,
+        "Highest value of 16-bit images, e.g. 10000 for reflectance: 0 to this become 0 to 255, in all tiles alike.",
+        parameter="shard_max_16_bit",
+        at_least=255,
+        at_most=FULL_16_BIT,
     )
     min_class_fraction: float = setting(
         0.002,

@@ -15,6 +15,7 @@ from components.agrivision import CLASS_FOLDERS, PAPER_2020
 from components.contracts import IgnoredFiles, MissingMasks, SourceFile, WhyIgnored
 from components.errors import DataError
 from components.ignored import LeftOut, ignored_line
+from components.ingest.bands import FirstTile, has_near_infrared
 from components.ingest.class_folders import ClassFolderPairing
 from components.ingest.field_stats import stated_annotations
 from components.ingest.layouts import SPLIT_FOLDERS, class_of, recognise_layout
@@ -50,6 +51,7 @@ class Survey:
       num_files: Files that the source holds, without those that are left out whatever the layout.
       num_used: Those of good tiles, and those that state an official split; `num_rejected` those of rejected tiles.
       ignored, missing_masks: As in the inventory.
+      has_nir: Whether its tiles have near infrared.
       split_of: The split of each field, as an index into SPLITS; `split_origin` says how it was made.
     """
 
@@ -62,6 +64,7 @@ class Survey:
     ignored: tuple[IgnoredFiles, ...]
     missing_masks: tuple[MissingMasks, ...]
     table: TileTable
+    has_nir: bool
     split_of: bytearray
     split_origin: str
 
@@ -94,14 +97,17 @@ def survey_source(
             if pairing.left_aside:
                 counts = ", ".join(f"{count:,} of {name}" for name, count in pairing.left_aside.items())
                 log.line(f"set aside because their class is not in the class list: {counts}")
+            first = FirstTile()
             progress = Progress(log, None, "tiles paired", _SECONDS_PER_LINE)
             for group in listing.groups():
                 before = table.num_tiles
-                table.add(pairing.pair(group))
+                table.add(first.noted(pairing.pair(group)))
                 progress.advance(table.num_tiles - before)
+            folders = listing.folders
         table.finish()
         ignored, missing = _account_for(listing, layout, pairing, source_uri, settings, log)
         _require_few_rejected(table, pairing.num_unlabelled, source_uri, settings.max_bad_fraction)
+        has_nir = has_near_infrared(settings.bands, layout, folders, first.rgb, source_uri, log)
         split_of, origin = assign_splits(table, settings.val_percent, settings.test_percent, source_uri)
         yield Survey(
             layout=layout,
@@ -113,6 +119,7 @@ def survey_source(
             ignored=ignored,
             missing_masks=missing,
             table=table,
+            has_nir=has_nir,
             split_of=split_of,
             split_origin=origin,
         )

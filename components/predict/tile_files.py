@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from components import storage
 from components.contracts import SourceFile
 from components.errors import DataError, SettingsError
-from components.ingest.layouts import IMAGE_SUFFIXES
 from components.ingest.listing import Group, Listing
 from components.ingest.temporary_database import temporary_database
 from components.predict.folder_roles import Roles
 from components.progress import Progress, StepLog
+from components.records.source_formats import IMAGE_SUFFIXES
 
 RGB, NIR, BOUNDARY, MASK = ROLES = ("rgb", "nir", "boundary", "mask")
 _CACHE_KB = 16_384  # of the names that are sorted; what does not fit goes to the temporary disk

@@ -28,6 +28,7 @@ def model_card(receipt: TrainingReceipt, evaluation: Evaluation, content_sha256:
     }
     version = hashlib.sha256(json.dumps(behaviour, sort_keys=True).encode()).hexdigest()[:12]
     images = "rgb" if is_rgb_only(receipt.bands) else "rgb, nir"
+    scaled = "; 16 bits scaled to 8 by max_16_bit" if receipt.max_16_bit else ""
     returns = "probabilities float32 [N, C], predicted bool [N, C], class_names string [N, C]"
     return ModelCard(
         version=version,
@@ -42,9 +43,10 @@ def model_card(receipt: TrainingReceipt, evaluation: Evaluation, content_sha256:
         config=receipt.config,
         scores=evaluation.candidate,
         num_test_tiles=evaluation.num_test_tiles,
+        max_16_bit=receipt.max_16_bit,
         usage={
-            "serving_default": f"{images}: JPEG or PNG bytes of N tiles of any size, string [N]; every pixel counts. "
-            f"Returns {returns}.",
+            "serving_default": f"{images}: JPEG or PNG bytes of N tiles of any size{scaled}, string [N]; every pixel "
+            f"counts. Returns {returns}.",
             "masked": f"{images} and valid_mask: PNG bytes, 255 where a pixel counts, empty if all do, string [N]. "
             "Answers as it was scored.",
         },

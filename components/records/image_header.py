@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-MAX_FILE_BYTES = 64 * 2**20  # a tile of the dataset has 0.1 MB
+from components.records.source_formats import MAX_SOURCE_BYTES
+
+MAX_FILE_BYTES = MAX_SOURCE_BYTES
 MAX_SIDE_PX = 8192
 MAX_PIXELS = 25_000_000  # a camera's 24 megapixels; 75 MB as decoded RGB
 MAX_CHUNKS = 2**14  # of a PNG; libpng writes one for every 8 KiB, and hardly any encoder writes smaller ones
@@ -29,12 +31,12 @@ COMPRESSED_TEXTS = (b"zTXt", b"iTXt")
 _CHUNK = struct.Struct(">I4s")  # length and type; a checksum follows the content
 _CRC_BYTES = 4
 PNG_START = PNG_SIGNATURE + _CHUNK.pack(PNG_HEADER.size, b"IHDR")  # up to the header's content
-# By colour type and depth, named as Pillow names what it decodes them to.
+# By colour type and depth; named as Pillow names what it decodes them to, if they have 8 bits.
 _PNG_MODES = {
-    (0, 1): "1", (0, 2): "L", (0, 4): "L", (0, 8): "L", (0, 16): "I;16",
+    (0, 1): "1", (0, 2): "L", (0, 4): "L", (0, 8): "L", (0, 16): "L",
     (2, 8): "RGB", (2, 16): "RGB",
     (3, 1): "P", (3, 2): "P", (3, 4): "P", (3, 8): "P",
-    (4, 8): "LA", (4, 16): "RGBA",
+    (4, 8): "LA", (4, 16): "LA",
     (6, 8): "RGBA", (6, 16): "RGBA",
 }  # fmt: skip
 _JPEG_MODES = {1: "L", 3: "RGB", 4: "CMYK"}  # by number of components
@@ -56,18 +58,24 @@ class BeyondLimits(DamagedImage):
     """An image that is too large, or takes too long to decode, by its header; the message gives the limit."""
 
 
+class NotRead(DamagedImage):
+    """A sound image of a kind that is not read; the message names the kind, and what is read instead."""
+
+
 class Header(NamedTuple):
     """What a file claims to be.
 
     Attributes:
       format: "JPEG" or "PNG".
-      mode: Pillow's name for the kind of pixels, e.g. "RGB", "L" or "P".
+      mode: Pillow's name for the kind of pixels, e.g. "RGB", "L" or "P", whatever the bits of a sample.
+      is_16_bit: Whether a sample has 16 bits.
     """
 
     format: str
     width: int
     height: int
     mode: str
+    is_16_bit: bool = False
 
 
 def read_header(content: bytes) -> Header:
@@ -78,7 +86,7 @@ def read_header(content: bytes) -> Header:
       DamagedImage: if it is neither JPEG nor PNG, or its header is damaged.
     """
     if content.startswith(JPEG_START):
-        _require_file_size(content)
+        require_file_size(content)
         return _jpeg_header(content)
     if not content.startswith(PNG_SIGNATURE):
         raise DamagedImage("neither a JPEG nor a PNG")
@@ -89,7 +97,7 @@ def png_header(content: bytes) -> Header:
     """Returns the header of a PNG within the limits, as read_header does; checksums are left to the decoder."""
     if not content.startswith(PNG_SIGNATURE):
         raise DamagedImage("not a readable PNG")
-    _require_file_size(content)
+    require_file_size(content)
     start = len(PNG_START)
     if len(content) < start + PNG_HEADER.size:
         raise DamagedImage("it is cut off")
@@ -99,11 +107,11 @@ def png_header(content: bytes) -> Header:
     mode = _PNG_MODES.get((colour_type, depth))
     if mode is None or not width or not height or compression or filtering or interlace > 1:
         raise DamagedImage("its header claims what no PNG has")
-    _require_size(width, height)
+    require_size(width, height)
     if (num_texts := sum(map(content.count, COMPRESSED_TEXTS))) > MAX_TEXTS:
         raise BeyondLimits(f"{num_texts:,} compressed texts, at most {MAX_TEXTS} are read")
     _require_chunks(content, start + PNG_HEADER.size + _CRC_BYTES)
-    return Header("PNG", width, height, mode)
+    return Header("PNG", width, height, mode, depth == 16)
 
 
 def _require_chunks(content: bytes, at: int) -> None:
@@ -129,7 +137,7 @@ def _jpeg_header(content: bytes) -> Header:
     mode = _JPEG_MODES.get(num_components)
     if mode is None or not width or not height:
         raise DamagedImage("its header claims what no JPEG has")
-    _require_size(width, height)
+    require_size(width, height)
     num_scans = _num_scans(content)
     if num_scans > MAX_SCANS or num_scans * width * height > MAX_SCANNED_PIXELS:
         most = min(MAX_SCANS, MAX_SCANNED_PIXELS // (width * height))
@@ -174,12 +182,22 @@ def _num_scans(content: bytes) -> int:
     return int(np.count_nonzero((octets[:-1] == START_OF_SCAN[0]) & (octets[1:] == START_OF_SCAN[1])))
 
 
-def _require_file_size(content: bytes) -> None:
+def require_file_size(content: bytes) -> None:
+    """Refuses a file that is too large.
+
+    Raises:
+      BeyondLimits: if it is.
+    """
     if len(content) > MAX_FILE_BYTES:
         raise BeyondLimits(f"{len(content) >> 20} MiB, at most {MAX_FILE_BYTES >> 20} MiB are read")
 
 
-def _require_size(width: int, height: int) -> None:
+def require_size(width: int, height: int) -> None:
+    """Refuses a picture of too many pixels, or of too many a side.
+
+    Raises:
+      BeyondLimits: if it is.
+    """
     if max(width, height) > MAX_SIDE_PX:
         raise BeyondLimits(f"{width}x{height} px, at most {MAX_SIDE_PX} px a side are read")
     if width * height > MAX_PIXELS:

@@ -1,8 +1,8 @@
 """Decodes JPEG and PNG into the caller's array: exactly the pixels of TensorFlow's decoder, a fifth faster.
 
 TensorFlow's op allocates a new array for every image, which must then be copied into a batch. The few images that need
-it (JPEG in CMYK, PNG with 16 bits) still go to TensorFlow's decoder. So a tile has the same pixels in the shard step,
-in training and in the exported model, which decodes in its graph.
+it (JPEG in CMYK, PNG in colour for a grey band) still go to TensorFlow's decoder. So a tile has the same pixels in the
+shard step, in training and in the exported model, which decodes in its graph.
 """
 
 from typing import Any
@@ -66,6 +66,28 @@ def _decode(content: bytes, num_bands: int, ratio: int, into: NDArray[np.uint8] 
     if decoded.shape != shape:
         raise DamagedImage(f"decoded to {decoded.shape}, expected {shape}")
     return buffer
+
+
+def decode_16_bits(content: bytes, num_bands: int) -> NDArray[np.uint16]:
+    """Decodes a PNG of 16 bits in full; alpha is dropped, and grey repeated in every band.
+
+    Returns:
+      uint16 [H, W, num_bands].
+
+    Raises:
+      DamagedImage: unless it is complete, undamaged, and within the limits of image_header.py.
+    """
+    if (grey := png.grey_16_bits(content)) is not None:
+        return np.repeat(grey, num_bands, axis=-1)
+    import tensorflow as tf  # Pillow cuts colour to 8 bits
+
+    try:
+        with tf.device("CPU:0"):
+            decoded: Any = tf.io.decode_png(content, channels=num_bands, dtype=tf.uint16)
+    except tf.errors.InvalidArgumentError as error:
+        raise DamagedImage(str(error.message)) from error
+    pixels: NDArray[np.uint16] = decoded.numpy()
+    return pixels
 
 
 def _by_tensorflow(content: bytes, num_bands: int, ratio: int) -> NDArray[np.uint8]:

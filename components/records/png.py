@@ -9,6 +9,7 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
 from typing import TypeAlias
 
 import numpy as np
@@ -31,6 +32,7 @@ _UNPACKED_AT_ONCE = 2**23  # bytes of rows that are unpacked only to be counted
 # picture of an animation than TensorFlow's decoder does.
 _OF_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 _PALETTE = 3  # a colour type
+_16_BITS = "I;16"  # Pillow's mode of grey
 _GREY = (0, 4)  # colour types: grey, and grey with alpha
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type: grey, RGB, palette, grey with alpha, RGB with alpha
 # First column, first row, and the steps between columns and rows, for each interlacing pass (PNG specification, 8.2).
@@ -63,29 +65,56 @@ def decode(content: bytes, num_bands: int) -> NDArray[np.uint8] | None:
       num_bands: 3 for RGB, 1 for grey.
 
     Returns:
-      uint8 [H, W, num_bands]; None if only TensorFlow can decode it: 16 bits, or colour into a grey band.
+      uint8 [H, W, num_bands], of 16 bits the upper eight; None if only TensorFlow can decode it: colour into a grey
+      band.
 
     Raises:
       DamagedImage: unless it is complete and undamaged.
     """
-    chunks = _chunks(content)
-    _require_rows(chunks)
-    depth, colour_type = content[_DEPTH_AT], content[_DEPTH_AT + 1]
-    if colour_type == _PALETTE:
-        _require_palette(chunks, depth)
-    is_grey = colour_type in _GREY
-    if depth > 8 or (num_bands == 1 and not is_grey):
+    chunks = _sound_chunks(content)
+    is_grey = content[_DEPTH_AT + 1] in _GREY
+    if num_bands == 1 and not is_grey:
         return None
     mode = "L" if is_grey else "RGB"
-    try:
-        with Image.open(io.BytesIO(_with_pixels_only(content, chunks)), formats=("PNG",)) as image:
+    with _opened(content, chunks) as image:
+        if image.mode == _16_BITS:  # of colour, and of grey with alpha, Pillow takes the upper eight by itself
+            pixels = (np.asarray(image) >> 8).astype(np.uint8)
+        else:
             pixels = np.asarray(image if image.mode == mode else image.convert(mode))
-    except Exception as error:  # damaged bytes raise anything from struct.error to SyntaxError
-        raise DamagedImage("not a readable PNG") from error
     if not is_grey:
         return pixels
     # One band needs no copy.
     return pixels[..., np.newaxis] if num_bands == 1 else np.repeat(pixels[..., np.newaxis], num_bands, axis=-1)
+
+
+def grey_16_bits(content: bytes) -> NDArray[np.uint16] | None:
+    """Decodes a PNG of 16 bits in full.
+
+    Returns:
+      uint16 [H, W, 1]; None unless it is grey without alpha, the only kind that Pillow does not cut to 8 bits.
+
+    Raises:
+      DamagedImage: unless it is complete and undamaged.
+    """
+    with _opened(content, _sound_chunks(content)) as image:
+        return np.asarray(image, np.uint16)[..., np.newaxis] if image.mode == _16_BITS else None
+
+
+def decode_palette(content: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Decodes a PNG of a palette.
+
+    Returns:
+      The numbers of the colours, uint8 [H, W], and the colours by number, uint8 [N, 3].
+
+    Raises:
+      DamagedImage: unless it is complete and undamaged, or for another kind of PNG.
+    """
+    chunks = _sound_chunks(content)
+    palette = next((body for kind, body in chunks if kind == b"PLTE"), b"")
+    with _opened(content, chunks) as image:
+        if image.mode != "P":
+            raise DamagedImage("expected a PNG of a palette")
+        return np.asarray(image), np.frombuffer(palette, np.uint8).reshape(-1, 3)
 
 
 def decode_black_and_white(content: bytes) -> NDArray[np.uint8]:
@@ -116,6 +145,27 @@ def decode_black_and_white(content: bytes) -> NDArray[np.uint8]:
     if decoded is None:
         raise DamagedImage("expected a PNG of one band and at most 8 bits")
     return decoded[..., 0]
+
+
+def _sound_chunks(content: bytes) -> list[_Chunk]:
+    """Returns the chunks, after checks that rows and palette are whole."""
+    chunks = _chunks(content)
+    _require_rows(chunks)
+    if content[_DEPTH_AT + 1] == _PALETTE:
+        _require_palette(chunks, content[_DEPTH_AT])
+    return chunks
+
+
+@contextlib.contextmanager
+def _opened(content: bytes, chunks: list[_Chunk]) -> Iterator[Image.Image]:
+    """Yields the picture, opened by Pillow."""
+    try:
+        with Image.open(io.BytesIO(_with_pixels_only(content, chunks)), formats=("PNG",)) as image:
+            yield image
+    except DamagedImage:
+        raise
+    except Exception as error:  # damaged bytes raise anything from struct.error to SyntaxError
+        raise DamagedImage("not a readable PNG") from error
 
 
 def _packed_rows(chunks: list[_Chunk]) -> bytes:

@@ -1,111 +1,242 @@
-"""Checks and decodes the source's image files.
+"""Checks and decodes the source's image files, and turns each into what a record holds: a JPEG or a PNG.
 
 Files decode to exactly the pixels that a model sees in training and serving, but the checks are stricter: damage that a
-decoder could skip with a warning is refused here. The header tells first what kind of picture it is and how large.
+decoder could skip with a warning is refused here. The header tells first what kind of picture it is and how large. What
+is read, converted and refused stands as data in source_formats.py.
 """
 
 import contextlib
-import functools
+import dataclasses
+import io
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from components.records import jpeg, png
-from components.records.image_header import BeyondLimits, DamagedImage, read_header
+from components.records import exif, jpeg, tiff, webp
+from components.records.image_header import (
+    JPEG_START,
+    PNG_SIGNATURE,
+    BeyondLimits,
+    DamagedImage,
+    Header,
+    NotRead,
+    read_header,
+)
+from components.records.source_formats import FULL_16_BIT, OTHER_STARTS, WHAT_IS_READ
+from components.records.tiff_header import BIG_TIFF_STARTS, TIFF_STARTS, TiffHeader, tiff_header
 
-# Pillow's modes, and their names for people. Only these are decoded; any other mode (16 bits, float) is refused.
-_MODE_NAMES = {
+# Pillow's modes, and their names for people; RGBN is ours. Any other mode is refused.
+MODE_NAMES = {
     "RGB": "RGB",
     "L": "1 band",
     "1": "1 band of 1 bit",
     "LA": "1 band with alpha",
     "P": "a palette",
     "RGBA": "RGB with alpha",
+    "RGBN": "RGB with near infrared",
     "CMYK": "CMYK",
 }
 RGB_MODES = ("RGB",)
-# The modes of users' own pictures. The decoder turns each into RGB and drops alpha; EXIF rotation is not applied.
-ANY_COLOUR_MODES = tuple(_MODE_NAMES)
+# The modes of users' own pictures. The decoder turns each into RGB and drops alpha.
+ANY_COLOUR_MODES = tuple(MODE_NAMES)
+FOUR_BAND_MODES = ("RGBN",)
 NIR_MODES = ("L",)
-MASK_MODES = ("L", "1")
 
-_SMALL_MASK_BYTES = 4096
+_TIFF_STARTS = (*TIFF_STARTS, *BIG_TIFF_STARTS)
+_ROWS_AT_ONCE = 256  # scaled to 8 bits in one go, which takes ten times their bytes
+# zlib's level. On photographs of 512 px, 1 takes a third of the time of 6, Pillow's default, and 10 % more bytes.
+_PNG_OPTIONS = {"compress_level": 1}
 
 
 class BadImage(Exception):
     """A file that cannot be used; the message is the reason, without the file's name."""
 
 
-def _require_kind(content: bytes, formats: tuple[str, ...], modes: Sequence[str]) -> None:
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A file that was read.
+
+    Attributes:
+      pixels: What a model sees, uint8 [H, W, B], B 1 or 3.
+      nir: The near-infrared band of a TIFF that has four, uint8 [H, W, 1]; None if there is none.
+      original: The file itself if a record can hold it as it is; None if the pixels must be stored anew.
+      is_16_bit: Whether the file has 16 bits a sample.
+      remark: What was done with it that a person should know; empty if nothing.
+    """
+
+    pixels: NDArray[np.uint8]
+    nir: NDArray[np.uint8] | None = None
+    original: bytes | None = None
+    is_16_bit: bool = False
+    remark: str = ""
+
+    def stored(self) -> bytes:
+        """Returns the picture as a record holds it: the file byte for byte, or a PNG without loss."""
+        return as_png(self.pixels) if self.original is None else self.original
+
+    def nir_picture(self) -> "Picture":
+        """Returns the near-infrared band as a picture of its own; there must be one."""
+        assert self.nir is not None
+        return Picture(self.nir, is_16_bit=self.is_16_bit)
+
+
+def as_png(pixels: NDArray[np.uint8]) -> bytes:
+    """Returns uint8 [H, W, B], B 1 or 3, as a PNG; equal pixels give equal bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels if pixels.shape[-1] > 1 else pixels[..., 0]).save(buffer, "PNG", **_PNG_OPTIONS)
+    return buffer.getvalue()
+
+
+def read_picture(
+    content: bytes,
+    num_bands: int,
+    modes: Sequence[str],
+    *,
+    max_16_bit: int = FULL_16_BIT,
+    is_alone: bool = False,
+    takes_nir: bool = False,
+) -> Picture:
+    """Reads a whole file of any format that is read.
+
+    Args:
+      content: The file.
+      num_bands: 3 for RGB, 1 for grey.
+      modes: Those that are accepted.
+      max_16_bit: The value of 16 bits above which everything is white; see to_8_bits.
+      is_alone: Whether no other file must lie pixel upon pixel on it. Then it is turned as its EXIF orientation states;
+        otherwise a file that states one is refused, since nobody knows whether the others are turned.
+      takes_nir: Whether the fourth band of a TIFF is near infrared, even if the file calls it alpha.
+
+    Raises:
+      BadImage: if it is too large, of a kind that is not read, has a mode not in `modes`, or is damaged or truncated.
+    """
+    header = _header(content, modes, takes_nir)
+    raw: NDArray[np.uint8] | NDArray[np.uint16]
+    original: bytes | None = None
+    with decoding():
+        orientation = header.orientation if isinstance(header, TiffHeader) else exif.orientation(content)
+        if isinstance(header, TiffHeader):
+            raw = tiff.decode(content, header)
+        elif header.format == "WebP":
+            raw = webp.decode(content)
+        elif header.is_16_bit and max_16_bit != FULL_16_BIT:
+            raw = jpeg.decode_16_bits(content, num_bands)
+        else:  # TensorFlow's decoder takes the upper 8 of 16 bits, which is the rule for the full range
+            original, raw = content, jpeg.decode(content, num_bands)
+    remark, nir = "", None
+    if orientation != 1:
+        if not is_alone:
+            raise BadImage(
+                f"EXIF orientation {orientation}: it lies turned in its file, and other files lie on its pixels; "
+                "save it upright"
+            )
+        original, remark = None, f"turned by EXIF orientation {orientation}"
+    pixels = exif.upright(to_8_bits(raw, max_16_bit), orientation)
+    if header.mode == "RGBN":
+        nir = np.ascontiguousarray(pixels[..., 3:])
+        if not takes_nir:
+            remark = "; ".join(filter(None, (remark, "its near infrared is not used, because the dataset is RGB")))
+    colours = pixels[..., : 3 if pixels.shape[-1] >= 3 else 1]
+    if colours.shape[-1] < num_bands:
+        colours = np.repeat(colours, num_bands, axis=-1)
+    return Picture(np.ascontiguousarray(colours), nir, original, header.is_16_bit, remark)
+
+
+def decode_bands(
+    content: bytes, num_bands: int, modes: Sequence[str], max_16_bit: int = FULL_16_BIT
+) -> NDArray[np.uint8]:
+    """Returns the pixels alone, uint8 [H, W, num_bands]; see read_picture."""
+    return read_picture(content, num_bands, modes, max_16_bit=max_16_bit, is_alone=True).pixels
+
+
+def as_record_holds(
+    content: bytes, takes_nir: bool, max_16_bit: int = FULL_16_BIT, is_alone: bool = True
+) -> tuple[bytes, bytes]:
+    """Returns the RGB and, if it is taken from the same file, the NIR of a file of any format, as sharding stores them.
+
+    A model that is asked about a file must get these bytes, because its graph decodes only JPEG and PNG.
+
+    Raises:
+      BadImage: if the file cannot be read.
+    """
+    modes = FOUR_BAND_MODES if takes_nir else ANY_COLOUR_MODES
+    picture = read_picture(content, 3, modes, max_16_bit=max_16_bit, is_alone=is_alone, takes_nir=takes_nir)
+    return picture.stored(), picture.nir_picture().stored() if takes_nir else b""
+
+
+def nir_as_record_holds(content: bytes, max_16_bit: int = FULL_16_BIT) -> bytes:
+    """Returns a file of near infrared alone as sharding stores it.
+
+    Raises:
+      BadImage: if the file cannot be read, or has not one band.
+    """
+    return read_picture(content, 1, NIR_MODES, max_16_bit=max_16_bit).stored()
+
+
+def to_8_bits(values: NDArray[np.uint8] | NDArray[np.uint16], max_16_bit: int) -> NDArray[np.uint8]:
+    """Returns samples of 16 bits as 8 bits, by one rule for a whole dataset, so that tiles can be compared.
+
+    A value v becomes v * 256 / (max_16_bit + 1), rounded down: every one of the 256 results stands for equally many
+    values up to max_16_bit, and what is above is 255. For the full range these are the upper 8 bits, which TensorFlow's
+    decoder takes, too. Samples of 8 bits stay as they are.
+    """
+    if values.dtype == np.uint8:
+        return values  # type: ignore[return-value]
+    scaled = np.empty(values.shape, np.uint8)
+    for at in range(0, len(values), _ROWS_AT_ONCE):
+        rows = values[at : at + _ROWS_AT_ONCE].astype(np.uint32)
+        scaled[at : at + _ROWS_AT_ONCE] = np.minimum(rows * np.uint32(256) // np.uint32(max_16_bit + 1), 255)
+    return scaled
+
+
+def _header(content: bytes, modes: Sequence[str], takes_nir: bool) -> Header | TiffHeader:
     """Reads the header and refuses files that cannot be used, before they are decoded."""
+    header = image_header_of(content, WHAT_IS_READ)
+    mode = header.mode
+    if takes_nir and isinstance(header, TiffHeader) and header.num_bands == 4:
+        mode = "RGBN"
+        header = header._replace(has_alpha=False)
+    if mode not in modes:
+        raise BadImage(f"expected {' or '.join(MODE_NAMES[each] for each in modes)}, got {MODE_NAMES[mode]}")
+    return header
+
+
+def image_header_of(content: bytes, what_is_read: str) -> Header | TiffHeader:
+    """Returns the header of a file of any format that is read; `what_is_read` names those wanted, for messages.
+
+    Raises:
+      BadImage: if there is none, or the file exceeds a limit.
+    """
     if not content:
         raise BadImage("empty file (0 bytes)")
     try:
-        header = read_header(content)
-    except BeyondLimits as error:
+        if content.startswith((JPEG_START, PNG_SIGNATURE)):
+            return read_header(content)
+        if content.startswith(_TIFF_STARTS):
+            return tiff_header(content)
+        if webp.is_webp(content):
+            return Header("WebP", *webp.webp_size(content), "RGB")
+    except (BeyondLimits, NotRead) as error:
         raise BadImage(str(error)) from error
     except DamagedImage as error:
-        raise BadImage(f"not a readable {' or '.join(formats)} file") from error
-    if header.format not in formats:
-        raise BadImage(f"not a readable {' or '.join(formats)} file")
-    if header.mode not in modes:
-        came = _MODE_NAMES.get(header.mode, f"mode {header.mode}")
-        raise BadImage(f"expected {' or '.join(_MODE_NAMES[mode] for mode in modes)}, got {came}")
+        raise BadImage(f"not a readable {what_is_read} file") from error
+    for name, at, start in OTHER_STARTS:
+        if content.startswith(start, at):
+            raise BadImage(f"a {name} file, which is not read; expected {what_is_read}")
+    raise BadImage(f"not a readable {what_is_read} file")
 
 
 @contextlib.contextmanager
-def _decoding() -> Iterator[None]:
+def decoding() -> Iterator[None]:
     """Turns whatever a decoder says of a file into a reason to reject it."""
     try:
         yield
-    except BeyondLimits as error:
+    except (BeyondLimits, NotRead) as error:
         raise BadImage(str(error)) from error
     except Exception as error:  # e.g. a MemoryError: it must not end a run that names no tile
         raise BadImage("damaged or truncated") from error
-
-
-def decode_bands(content: bytes, num_bands: int, modes: Sequence[str]) -> NDArray[np.uint8]:
-    """Decodes a whole JPEG or PNG.
-
-    Returns:
-      uint8 [H, W, num_bands].
-
-    Raises:
-      BadImage: if it is too large, has a mode not in `modes`, or is damaged or truncated.
-    """
-    _require_kind(content, ("JPEG", "PNG"), modes)
-    with _decoding():
-        return jpeg.decode(content, num_bands)
-
-
-def decode_mask(content: bytes) -> NDArray[np.bool_]:
-    """Decodes a mask.
-
-    Returns:
-      bool [H, W], read-only; True where the file has 255.
-
-    Raises:
-      BadImage: if it is not a one-band PNG, is too large or damaged, or has a value other than 0 and 255.
-    """
-    # Most masks are one of a few blank files, such as "no storm damage" or "the whole tile is inside the field".
-    return _decode_small_mask(content) if len(content) <= _SMALL_MASK_BYTES else _decode_mask(content)
-
-
-def _decode_mask(content: bytes) -> NDArray[np.bool_]:
-    _require_kind(content, ("PNG",), MASK_MODES)
-    with _decoding():
-        pixels = png.decode_black_and_white(content)  # [H, W]
-    mask: NDArray[np.bool_] = pixels == 255
-    if np.count_nonzero(mask) != np.count_nonzero(pixels):
-        other = pixels[~mask & (pixels != 0)]
-        raise BadImage(f"expected the values 0 and 255, got {other[0]}")
-    mask.flags.writeable = False
-    return mask
-
-
-_decode_small_mask = functools.lru_cache(maxsize=32)(_decode_mask)
 
 
 def band_histogram(pixels: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from components.contracts import FieldSums, Inventory
@@ -51,6 +52,7 @@ class ShardStatistics:
         self._num_single_label = 0
         self._band_histogram = np.zeros((num_bands, 256), np.int64)
         self._tile_sizes: dict[str, int] = {}
+        self._num_16_bit = 0
 
     def add(self, tile: CheckedTile) -> None:
         """Adds one tile to the sums."""
@@ -64,6 +66,7 @@ class ShardStatistics:
         self._class_pixels += tile.class_pixels
         self._valid_pixels += tile.valid_pixels
         self._total_pixels += tile.width_px * tile.height_px
+        self._num_16_bit += tile.is_16_bit
         self._num_single_label += int(present.sum() == 1)
         self._band_histogram += tile.band_histogram
         size = f"{tile.width_px}x{tile.height_px}"
@@ -82,6 +85,7 @@ class ShardStatistics:
             "num_single_label": self._num_single_label,
             "band_histogram": _rows(self._band_histogram),
             "tile_sizes": self._tile_sizes,
+            "num_16_bit": self._num_16_bit or msgspec.UNSET,
         }
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ from components.dataset.picture_digests import picture_digest
 from components.records import source_image
 from components.records.image_header import MAX_FILE_BYTES
 from components.records.mask_png import encode_mask
-from components.records.source_image import BadImage
+from components.records.source_image import BadImage, Picture
+from components.records.source_mask import read_mask
 from components.records.tile_record import Record, serialize
 from components.shard.annotation_check import disagreement
 from components.shard.stored_size import scaled_counts, scaled_jpeg, scaled_mask, stored_size
@@ -33,6 +34,7 @@ class CheckedTile:
       class_pixels: Valid pixels by class, int64 [C]; all valid pixels for a class given for the whole tile.
       band_histogram: Valid pixels by value, int64 [B, 256].
       picture_digest: Equal for equal RGB files; see picture_digests.py.
+      is_16_bit: Whether RGB or NIR had 16 bits a sample.
       remark: What a person should look at, although the tile is kept; empty if nothing.
     """
 
@@ -45,6 +47,7 @@ class CheckedTile:
     class_pixels: NDArray[np.int64]
     band_histogram: NDArray[np.int64]
     picture_digest: bytes
+    is_16_bit: bool
     remark: str
 
 
@@ -64,26 +67,13 @@ def _check(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], 
     if unknown := sorted({*tile.labels, *tile.classes} - {*inventory.classes}):
         raise BadImage(f"unknown class {unknown[0]!r}; expected one of {', '.join(inventory.classes)}")
 
-    modes = source_image.ANY_COLOUR_MODES if inventory.layout == CLASS_FOLDERS else source_image.RGB_MODES
-    rgb = _content(tile.rgb, "rgb", read)
-    with _named("rgb"):
-        pixels = source_image.decode_bands(rgb, len(RGB_BANDS), modes)  # [H, W, 3]
+    rgb, nir = _pictures(tile, inventory, read)
+    pixels, nir_pixels = rgb.pixels, nir.pixels if nir else None  # [H, W, 3], [H, W, 1]
     shape = (pixels.shape[0], pixels.shape[1])
+    remarks = [f"rgb: {rgb.remark}"] if rgb.remark else []
 
-    nir = b""
-    nir_pixels = None
-    if len(inventory.bands) > len(RGB_BANDS):
-        if tile.nir is None:
-            raise BadImage("nir: no such file")
-        nir = _content(tile.nir, "nir", read)
-        with _named("nir"):
-            nir_pixels = source_image.decode_bands(nir, 1, source_image.NIR_MODES)  # [H, W, 1]
-            _require_shape(nir_pixels.shape[:2], shape)
-            if nir_pixels.min() == nir_pixels.max():
-                raise BadImage(f"empty band, every pixel is {nir_pixels.min()}")
-
-    boundary = _mask(tile.boundary, "boundary", shape, read)
-    mask = _mask(tile.mask, "mask", shape, read)
+    boundary = _mask(tile.boundary, "boundary", shape, read, remarks)
+    mask = _mask(tile.mask, "mask", shape, read, remarks)
     valid = boundary & mask  # [H, W]
     valid_pixels = int(np.count_nonzero(valid))
     if not valid_pixels:
@@ -95,33 +85,35 @@ def _check(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], 
         if name in tile.classes:
             class_pixels[index] = valid_pixels
         elif name in tile.labels:
-            label = _mask(tile.labels[name], f"label {name}", shape, read)
+            label = _mask(tile.labels[name], f"label {name}", shape, read, remarks)
             class_pixels[index] = np.count_nonzero(label & valid)
             mask_pixels[name] = int(np.count_nonzero(label))
 
     present = class_pixels >= max(1.0, inventory.min_class_fraction * valid_pixels)
     class_fractions = (class_pixels / valid_pixels).tolist()
-    digest = picture_digest(rgb)
+    nir_content = b""
     stored = stored_size(shape[1], shape[0], inventory.tile_size_px)
     if stored != (shape[1], shape[0]):  # from here on, pixels and counts are those that a model sees
-        rgb = scaled_jpeg(pixels, stored)
-        pixels = source_image.decode_bands(rgb, len(RGB_BANDS), source_image.RGB_MODES)
+        rgb_content = scaled_jpeg(pixels, stored)
+        pixels = source_image.decode_bands(rgb_content, len(RGB_BANDS), source_image.RGB_MODES)
         if nir_pixels is not None:
-            nir = scaled_jpeg(nir_pixels, stored)
-            nir_pixels = source_image.decode_bands(nir, 1, source_image.NIR_MODES)
+            nir_content = scaled_jpeg(nir_pixels, stored)
+            nir_pixels = source_image.decode_bands(nir_content, 1, source_image.NIR_MODES)
         valid = scaled_mask(valid, stored)
         if not valid.any():
             raise BadImage(f"no valid pixel is left at {stored[0]}x{stored[1]} px")
         class_pixels = scaled_counts(class_pixels, valid_pixels, int(np.count_nonzero(valid)))
         valid_pixels = int(np.count_nonzero(valid))
+    else:
+        rgb_content, nir_content = rgb.stored(), nir.stored() if nir else b""
     histogram = source_image.band_histogram(pixels, valid)
     if nir_pixels is not None:
         histogram = np.concatenate([histogram, source_image.band_histogram(nir_pixels, valid)])
     record = Record(
         tile_id=tile.tile_id,
         field_id=tile.field_id,
-        rgb=rgb,
-        nir=nir,
+        rgb=rgb_content,
+        nir=nir_content,
         valid_mask=b"" if valid_pixels == valid.size else encode_mask(valid),
         labels=present.astype(float).tolist(),
         class_fractions=class_fractions,
@@ -135,9 +127,45 @@ def _check(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], 
         valid_pixels=valid_pixels,
         class_pixels=class_pixels,
         band_histogram=histogram,
-        picture_digest=digest,
-        remark=disagreement(tile.annotated, inventory.classes, mask_pixels),
+        picture_digest=picture_digest(rgb.original or rgb_content),
+        is_16_bit=rgb.is_16_bit or (nir is not None and nir.is_16_bit),
+        remark="; ".join(filter(None, (*remarks, disagreement(tile.annotated, inventory.classes, mask_pixels)))),
     )
+
+
+def _pictures(
+    tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], bytes]
+) -> tuple[Picture, Picture | None]:
+    """Returns RGB and NIR; no NIR if the dataset has none."""
+    has_nir, is_class_folders = len(inventory.bands) > len(RGB_BANDS), inventory.layout == CLASS_FOLDERS
+    modes: Sequence[str] = source_image.RGB_MODES
+    if is_class_folders:
+        modes = source_image.FOUR_BAND_MODES if has_nir else source_image.ANY_COLOUR_MODES
+    content = _content(tile.rgb, "rgb", read)
+    with _named("rgb"):
+        rgb = source_image.read_picture(
+            content,
+            len(RGB_BANDS),
+            modes,
+            max_16_bit=inventory.max_16_bit,
+            is_alone=is_class_folders,
+            takes_nir=is_class_folders and has_nir,
+        )
+    if not has_nir:
+        return rgb, None
+    if is_class_folders:
+        nir = rgb.nir_picture()
+    elif tile.nir is None:
+        raise BadImage("nir: no such file")
+    else:
+        content = _content(tile.nir, "nir", read)
+        with _named("nir"):
+            nir = source_image.read_picture(content, 1, source_image.NIR_MODES, max_16_bit=inventory.max_16_bit)
+    with _named("nir"):
+        _require_shape(nir.pixels.shape[:2], rgb.pixels.shape[:2])
+        if nir.pixels.min() == nir.pixels.max():
+            raise BadImage(f"empty band, every pixel is {nir.pixels.min()}")
+    return rgb, nir
 
 
 def _content(file: SourceFile, role: str, read: Callable[[SourceFile], bytes]) -> bytes:
@@ -148,19 +176,25 @@ def _content(file: SourceFile, role: str, read: Callable[[SourceFile], bytes]) -
 
 
 def _mask(
-    file: SourceFile | None, role: str, shape: tuple[int, int], read: Callable[[SourceFile], bytes]
+    file: SourceFile | None,
+    role: str,
+    shape: tuple[int, int],
+    read: Callable[[SourceFile], bytes],
+    remarks: list[str],
 ) -> NDArray[np.bool_]:
-    """Returns a mask, bool [H, W]; all True if there is no such file."""
+    """Returns a mask, bool [H, W]; all True if there is no such file. Adds to the remarks how it was understood."""
     if file is None:
         return np.ones(shape, np.bool_)
     content = _content(file, role, read)
     with _named(role):
-        mask = source_image.decode_mask(content)
+        mask, remark = read_mask(content)
         _require_shape(mask.shape, shape)
+    if remark:
+        remarks.append(f"{role}: {remark}")
     return mask
 
 
-def _require_shape(shape: tuple[int, ...], expected: tuple[int, int]) -> None:
+def _require_shape(shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
     if shape != expected:
         raise BadImage(f"{shape[1]}x{shape[0]} px, but the rgb has {expected[1]}x{expected[0]} px")
 

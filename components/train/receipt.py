@@ -55,6 +55,7 @@ def make_receipt(
         num_checkpoints=outcome.num_checkpoints,
         checkpoint_stall_seconds=outcome.checkpoint_stall_seconds,
         bottleneck=find_bottleneck(outcome.history, circumstances),
+        max_16_bit=manifest.max_16_bit,
     )
 
 

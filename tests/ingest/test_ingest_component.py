@@ -14,8 +14,9 @@ from components.ingest.component import ingest
 def run_component(source_uri: str, tmp_path: Path, **changes) -> tuple[list[str], Inventory]:
     """Calls the component's function as a step does."""
     settings = {
-        "source_version": "", "layout": "auto", "classes": "", "seed": 0, "val_percent": 20, "test_percent": 20,
-        "num_partitions": 2, "num_workers": 2, "shard_size_mb": 64, "tile_size_px": 0, "reference_manifest": "",
+        "source_version": "", "layout": "auto", "classes": "", "bands": "auto", "seed": 0, "val_percent": 20,
+        "test_percent": 20, "num_partitions": 2, "num_workers": 2, "shard_size_mb": 64, "tile_size_px": 0,
+        "max_16_bit": 65_535, "reference_manifest": "",
         "min_class_fraction": 0.002, "max_bad_fraction": 0.01, "max_ignored_fraction": 0.2,
     }  # fmt: skip
     artifact = dsl.Dataset(uri=str(tmp_path / "artifacts" / "inventory"))

@@ -23,7 +23,7 @@ def test_too_many_bad_tiles_stop_the_run_with_the_reasons(tmp_path: Path) -> Non
     assert str(raised.value) == (
         "4 of 21 tiles are bad, 19.0%, more than ingest_max_bad_fraction=0.1 allows: "
         f"2 x rgb: empty file (0 bytes) (e.g. {tiles[2].tile_id}); "
-        f"1 x rgb: not a readable JPEG or PNG file (e.g. {tiles[5].tile_id}); "
+        f"1 x rgb: not a readable JPEG, PNG, TIFF or WebP file (e.g. {tiles[5].tile_id}); "
         "1 x nir: no such file (e.g. TRAIN9_0-0-64-64)"
     )
     assert not (tmp_path / "datasets").exists()

@@ -34,10 +34,15 @@ GREY_MASK = encoded(noise(1, 1), "PNG")
     [
         (GOOD[: len(GOOD) * 9 // 10], b"", "rgb: damaged or truncated", ["rgb"]),  # the rows that are there
         (GOOD, GREY_MASK, "mask: expected the values 0 and 255, got 7", ["rgb", "mask"]),
-        (GOOD, b"text", "mask: not a readable PNG file", ["rgb"]),
+        (GOOD, b"text", "mask: not a readable PNG or TIFF file", ["rgb"]),
         (b"", b"", "rgb: empty file (0 bytes)", []),
-        (b"\xff\xd8\xff" + bytes(100), b"", "rgb: not a readable JPEG or PNG file", []),
-        (encoded(rectangle(0, 0, 9, 9), "GIF"), b"", "rgb: not a readable JPEG or PNG file", []),
+        (b"\xff\xd8\xff" + bytes(100), b"", "rgb: not a readable JPEG, PNG, TIFF or WebP file", []),
+        (
+            encoded(rectangle(0, 0, 9, 9), "GIF"),
+            b"",
+            "rgb: a GIF file, which is not read; expected JPEG, PNG, TIFF or WebP",
+            [],
+        ),
     ],
 )
 def test_a_picture_is_shown_where_one_can_be_decoded(tmp_path: Path, rgb, mask, reason, captions) -> None:

@@ -32,7 +32,7 @@ def test_the_page_is_complete_and_small(tmp_path: Path) -> None:
     # All tiles of the nine with weeds have drydown too; each class itself is a dot.
     assert re.search("<tr><td>drydown</td><td[^>]*>·</td><td[^>]*>9</td></tr>", page)
     assert "<td>weed_cluster</td><td>3</td><td>2</td><td>2</td>" in page  # fields that have it
-    assert "rgb: not a readable JPEG or PNG file" in page
+    assert "rgb: not a readable JPEG, PNG, TIFF or WebP file" in page
     assert "<b>1</b>" not in page
     per_tile = ["RGB", "NIR", "NDVI", "labels", "boundary", "mask"]
     maps = ["RGB", "labels"] * 2  # a field of train and one of test

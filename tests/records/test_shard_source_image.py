@@ -5,13 +5,14 @@ import zlib
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
+from PIL import Image, ImageOps
 from small_source import encoded, noise, rectangle
 
 from components.agrivision import RGB_BANDS
 from components.records import source_image, tfrecords
 from components.records.mask_png import encode_mask
 from components.records.source_image import BadImage
+from components.records.source_mask import decode_mask
 
 RGB_JPEG = encoded(noise(0, 3), "JPEG")
 MASK_PNG = encoded(rectangle(0, 0, 20, 64), "PNG")
@@ -32,12 +33,12 @@ def jpeg_claiming(width: int, height: int) -> bytes:
     ("content", "reason"),
     [
         (b"", r"empty file \(0 bytes\)"),
-        (b"hello, I am a text\n", "not a readable JPEG or PNG file"),
-        (RGB_JPEG[:400], "not a readable JPEG or PNG file"),  # cut off in the header
+        (b"hello, I am a text\n", "not a readable JPEG, PNG, TIFF or WebP file"),
+        (RGB_JPEG[:400], "not a readable JPEG, PNG, TIFF or WebP file"),  # cut off in the header
         (RGB_JPEG[:-300], "damaged or truncated"),
         (RGB_JPEG[:-2], "damaged or truncated"),  # without the end marker
-        (encoded(noise(0, 3), "BMP"), "not a readable JPEG or PNG file"),
-        (encoded(noise(0, 3), "GIF"), "not a readable JPEG or PNG file"),
+        (encoded(noise(0, 3), "BMP"), "a BMP file, which is not read; expected JPEG, PNG, TIFF or WebP"),
+        (encoded(noise(0, 3), "GIF"), "a GIF file, which is not read; expected JPEG, PNG, TIFF or WebP"),
         (encoded(noise(0, 1), "JPEG"), "expected RGB, got 1 band"),
         (jpeg_claiming(9000, 64), "9000x64 px, at most 8192 px a side are read"),
         (jpeg_claiming(65500, 65500), "65500x65500 px, at most 8192 px a side are read"),
@@ -54,10 +55,13 @@ def test_what_cannot_be_decoded_whole_is_refused_with_the_reason(content: bytes,
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (encoded(rectangle(0, 0, 9, 9).point(lambda value: 7 if value else 0), "PNG"), "0 and 255, got 7"),
-        (encoded(rectangle(0, 0, 9, 9).point(lambda value: value and 1), "PNG"), "0 and 255, got 1"),
-        (encoded(rectangle(0, 0, 9, 9), "JPEG"), "not a readable PNG file"),  # JPEG would smear the edges
-        (encoded(rectangle(0, 0, 9, 9).convert("RGB"), "PNG"), "expected 1 band or 1 band of 1 bit, got RGB"),
+        (encoded(rectangle(0, 0, 9, 9).point(lambda value: 7 if value else 0), "PNG"), "0 and 255, or 0 and 1, got 7"),
+        (encoded(Image.fromarray(np.array([[0, 1, 255]], np.uint8)), "PNG"), "or 0 and 1, got 1 beside 255"),
+        (encoded(rectangle(0, 0, 9, 9), "JPEG"), "not a readable PNG or TIFF file"),  # JPEG would smear the edges
+        (
+            encoded(rectangle(0, 0, 9, 9).convert("RGB"), "PNG"),
+            "expected a mask of 1 band of at most 8 bits, or of a palette, got RGB",
+        ),
         (MASK_PNG[:-30], "damaged or truncated"),
         (png_claiming(5_000, 5_000), "damaged or truncated"),  # the largest size
         (png_claiming(64, 65), "damaged or truncated"),  # Pillow alone would make up the last row
@@ -67,12 +71,12 @@ def test_what_cannot_be_decoded_whole_is_refused_with_the_reason(content: bytes,
 )
 def test_a_mask_that_is_no_mask_is_refused(content: bytes, reason: str) -> None:
     with pytest.raises(BadImage, match=reason):
-        source_image.decode_mask(content)
+        decode_mask(content)
 
 
 @pytest.mark.parametrize("content", [MASK_PNG, encoded(rectangle(0, 0, 20, 64).convert("1"), "PNG")])
 def test_masks_of_8_and_of_1_bit_mean_the_same(content: bytes) -> None:
-    mask = source_image.decode_mask(content)
+    mask = decode_mask(content)
     assert mask[:, :20].all()
     assert not mask[:, 20:].any()
 
@@ -81,7 +85,7 @@ def test_large_masks_are_decoded_too() -> None:
     mask = np.random.default_rng(0).random((256, 256)) < 0.5
     content = encoded(Image.fromarray(mask).convert("L"), "PNG")
     assert len(content) > 4096  # past the cache of small files
-    assert np.array_equal(source_image.decode_mask(content), mask)
+    assert np.array_equal(decode_mask(content), mask)
 
 
 @pytest.mark.parametrize(
@@ -102,16 +106,12 @@ def test_large_masks_are_decoded_too() -> None:
     ids=["rgb", "progressive", "gray", "cmyk", "png", "png gray", "alpha", "gray alpha", "palette", "1 bit", "rotated"],
 )
 def test_every_accepted_picture_is_seen_alike_by_the_check_and_by_training(content: bytes) -> None:
-    checked = source_image.decode_bands(content, 3, source_image.ANY_COLOUR_MODES)
-    image, _ = tfrecords.decode_image(tf.constant(content), tf.constant(b""), tf.constant(b""), RGB_BANDS, 64, 1)
+    picture = source_image.read_picture(content, 3, source_image.ANY_COLOUR_MODES, is_alone=True)
+    checked, stored = picture.pixels, picture.stored()
+    image, _ = tfrecords.decode_image(tf.constant(stored), tf.constant(b""), tf.constant(b""), RGB_BANDS, 64, 1)
     assert np.array_equal(checked, image.numpy())
-    assert np.array_equal(checked, np.asarray(Image.open(io.BytesIO(content)).convert("RGB")))  # as a person sees it
-
-
-def test_16_bits_are_refused_rather_than_cut_off() -> None:
-    pixels = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
-    with pytest.raises(BadImage, match="got mode I;16"):
-        source_image.decode_bands(encoded(Image.fromarray(pixels), "PNG"), 3, source_image.ANY_COLOUR_MODES)
+    as_shown = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
+    assert np.array_equal(checked, np.asarray(as_shown.convert("RGB")))  # as a person sees it
 
 
 def test_a_stored_mask_is_what_the_reader_decodes() -> None:

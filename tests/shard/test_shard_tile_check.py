@@ -1,3 +1,4 @@
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from small_source import encoded, noise, plan, rectangle, write_file, write_tile
+from tiff_files import tiff
 
 from components.agrivision import CLASS_FOLDERS, RGB_BANDS
 from components.contracts import Inventory, Rejection, SourceFile, SourceTile
@@ -33,17 +35,17 @@ GRAY = Image.new("L", (64, 64), 90)
     ("role", "content", "reason"),
     [
         ("rgb", b"", "rgb: empty file (0 bytes)"),
-        ("rgb", b"a text named .jpg", "rgb: not a readable JPEG or PNG file"),
+        ("rgb", b"a text named .jpg", "rgb: not a readable JPEG, PNG, TIFF or WebP file"),
         ("rgb", encoded(noise(0, 3), "JPEG")[:-200], "rgb: damaged or truncated"),
         ("rgb", encoded(noise(0, 1), "JPEG"), "rgb: expected RGB, got 1 band"),
         ("nir", encoded(noise(0, 3), "JPEG"), "nir: expected 1 band, got RGB"),
         ("nir", encoded(noise(0, 1, size=32), "JPEG"), "nir: 32x32 px, but the rgb has 64x64 px"),
         ("nir", encoded(GRAY, "JPEG"), "nir: empty band, every pixel is 90"),
         ("boundary", encoded(rectangle(0, 0, 0, 0), "PNG"), "no valid pixel: boundary and mask leave nothing"),
-        ("mask", encoded(GRAY.point(lambda _: 7), "PNG"), "mask: expected the values 0 and 255, got 7"),
+        ("mask", encoded(GRAY.point(lambda _: 7), "PNG"), "mask: expected the values 0 and 255, or 0 and 1, got 7"),
         ("weed_cluster", encoded(rectangle(0, 0, 9, 9, size=32), "PNG"),
          "label weed_cluster: 32x32 px, but the rgb has 64x64 px"),
-        ("drydown", encoded(GRAY, "JPEG"), "label drydown: not a readable PNG file"),
+        ("drydown", encoded(GRAY, "JPEG"), "label drydown: not a readable PNG or TIFF file"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
@@ -155,3 +157,55 @@ def test_a_class_outside_the_class_list_is_named(tmp_path: Path) -> None:
     assert check(tmp_path, tile) == Rejection(
         tile.tile_id, "unknown class 'dog'; expected one of drydown, weed_cluster"
     )
+
+
+def tile_of(root: Path, content: bytes) -> SourceTile:
+    return SourceTile(
+        tile_id="cat/1", field_id="cat/1", split="train", shard=0, rgb=write_file(root, "cat/1.tif", content),
+        classes=("cat",),
+    )  # fmt: skip
+
+
+def test_a_tile_of_four_bands_becomes_two_pictures(tmp_path: Path) -> None:
+    four = np.dstack([np.asarray(noise(0, 3)), np.asarray(noise(1, 1))])
+    settings: dict[str, Any] = {"layout": CLASS_FOLDERS, "classes": ("cat",)}
+    checked = check(tmp_path, tile_of(tmp_path, tiff(four * np.uint16(16))), max_16_bit=4_095, **settings)
+    assert isinstance(checked, CheckedTile)
+    assert (checked.is_16_bit, checked.remark) == (True, "")
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(checked.record.rgb))), four[..., :3])
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(checked.record.nir))), four[..., 3])
+    assert checked.band_histogram.shape == (4, 256)
+
+    smaller = check(tmp_path, tile_of(tmp_path, tiff(four)), tile_size_px=32, **settings)
+    assert isinstance(smaller, CheckedTile)
+    assert Image.open(io.BytesIO(smaller.record.nir)).size == (32, 32)
+
+    bad = check(tmp_path, tile_of(tmp_path, tiff(four[..., :3])), **settings)
+    assert bad == Rejection("cat/1", "rgb: expected RGB with near infrared, got RGB")
+    flat = np.dstack([four[..., :3], np.full((64, 64), 7, np.uint8)])
+    assert check(tmp_path, tile_of(tmp_path, tiff(flat)), **settings) == Rejection(
+        "cat/1", "nir: empty band, every pixel is 7"
+    )
+
+
+def test_what_was_done_with_a_file_is_remarked(tmp_path: Path) -> None:
+    tile = write_tile(tmp_path, 1, "train", 0)
+    tile = replaced(
+        tmp_path, tile, "boundary", encoded(rectangle(0, 0, 64, 64).point(lambda value: value // 255), "PNG")
+    )
+    tile = replaced(tmp_path, tile, "drydown", tiff(np.asarray(rectangle(0, 0, 9, 9)) // 255))
+    checked = check(tmp_path, tile)
+    assert isinstance(checked, CheckedTile)
+    assert checked.remark == ("boundary: 0 and 1 were read as 0 and 255; label drydown: 0 and 1 were read as 0 and 255")
+    assert checked.class_pixels.tolist() == [81, 32 * 16]
+
+    turned = Image.Exif()
+    turned[274] = 8
+    content = encoded(noise(1, 3), "JPEG", exif=turned)
+    settings: dict[str, Any] = {"layout": CLASS_FOLDERS, "classes": ("cat",), "bands": RGB_BANDS}
+    alone = check(tmp_path, tile_of(tmp_path, content), **settings)
+    assert isinstance(alone, CheckedTile)
+    assert alone.remark == "rgb: turned by EXIF orientation 8"
+    bad = check(tmp_path, replaced(tmp_path, tile, "rgb", content))
+    assert isinstance(bad, Rejection)
+    assert bad.reason.startswith("rgb: EXIF orientation 8: it lies turned in its file")

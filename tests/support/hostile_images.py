@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from bounded import Cost
+from hostile_tiffs import OF_SOURCES
 from PIL import Image
 from small_source import plan, write_file, write_tile
 
@@ -97,7 +98,7 @@ def animated() -> bytes:
 
 TEXT_BOMB = chunk(b"zTXt", b"a\0\0" + zeros(2**26))
 # By name: the file, and whether it is sound for all that, so that it must be read as it is.
-IMAGES: dict[str, tuple[Callable[[], bytes], bool]] = {
+IMAGES: dict[str, tuple[Callable[[], bytes], bool | str]] = {
     "two headers": (lambda: png(header(8, 1), header(30_000, 30_000)), False),
     "a header for 359 bytes": (lambda: png(header(2**31 - 1, 2**31 - 1, 2, 16), rows=bytes(2**18)), False),
     "a header without rows": (lambda: png(header(5_000, 5_000)), False),
@@ -125,6 +126,7 @@ IMAGES: dict[str, tuple[Callable[[], bytes], bool]] = {
     "the largest JPEG": (lambda: jpeg(5_000, progressive=True), True),
     "an animated GIF": (lambda: b"GIF89a" + struct.pack("<HH", 65_000, 65_000) + bytes(64), False),
     "no bytes": (lambda: b"", False),
+    **OF_SOURCES,
 }
 
 

@@ -20,9 +20,10 @@ from mutations import mutations
 from numpy.typing import NDArray
 from PIL import Image
 from small_source import encoded, noise
+from tiff_files import tiff
 
 from components.dataset.picture_digests import picture_digest
-from components.records import mask_png, source_image
+from components.records import mask_png, source_image, source_mask
 from components.records.image_header import DamagedImage
 from components.records.jpeg import decode
 from components.records.record_file import DamagedFile, RecordWriter, read_records
@@ -48,7 +49,34 @@ def _originals() -> dict[str, tuple[bytes, int]]:
         "mask": (encoded(grey, "PNG"), 1),
         "mask of 1 bit": (encoded(grey.convert("1"), "PNG"), 1),
         "mask of a record": (mask_png.encode_mask(mask), 1),
+        "mask of a palette": (encoded(_with_palette(mask), "PNG"), 1),
+        "PNG of 16 bits": (encoded(Image.fromarray(np.asarray(noise(5, 1)) * np.uint16(257)), "PNG"), 1),
+        "TIFF": (tiff(np.asarray(noise(6, 3)), rows_per_strip=16), 3),
+        "TIFF of 16 bits": (tiff(np.asarray(noise(7, 4)) * np.uint16(257), deflate=True, differences=True), 3),
+        "TIFF of tiles": (tiff(np.asarray(noise(8, 4)), order=">", planar=True, tile=(32, 48)), 3),
+        "TIFF with LZW": (encoded(noise(9, 3), "TIFF", compression="tiff_lzw"), 3),
+        "TIFF with PackBits": (encoded(noise(10, 1), "TIFF", compression="packbits"), 1),
+        "mask as TIFF": (encoded(grey, "TIFF", compression="tiff_lzw"), 1),
+        "WebP": (encoded(noise(11, 3), "WEBP"), 3),
+        "WebP without loss": (encoded(noise(12, 4), "WEBP", lossless=True, exif=_turned()), 3),
+        "turned JPEG": (encoded(noise(13, 3), "JPEG", exif=_turned()), 3),
     }
+
+
+# What has no checksum, so that damage can pass for another picture, but never for one of the same name.
+_WITHOUT_CHECKSUM = ("JPEG", "TIFF", "WebP")
+
+
+def _with_palette(mask: NDArray[np.bool_]) -> Image.Image:
+    image = Image.fromarray(mask.astype(np.uint8)).convert("P")
+    image.putpalette([0, 0, 0, 128, 0, 0])
+    return image
+
+
+def _turned() -> Image.Exif:
+    tags = Image.Exif()
+    tags[271], tags[274] = "a camera", 6
+    return tags
 
 
 def mutate_images(count: int, seed: int, with_tensorflow: bool = False) -> dict[str, Any]:
@@ -61,7 +89,7 @@ def mutate_images(count: int, seed: int, with_tensorflow: bool = False) -> dict[
         expected = [read(content) for read in readers]
         for index, (changed, is_forged) in enumerate(_changed(content, count, seed)):
             which = index % len(readers)
-            may_differ = is_forged or "JPEG" in name  # a JPEG has no checksum of its own
+            may_differ = is_forged or any(form in name for form in _WITHOUT_CHECKSUM)
             tally.add(
                 f"{name}, {'forged' if is_forged else 'by accident'}",
                 lambda: _outcome(readers[which], changed, content, expected[which], may_differ),  # noqa: B023
@@ -70,11 +98,13 @@ def mutate_images(count: int, seed: int, with_tensorflow: bool = False) -> dict[
 
 
 def _readers(name: str, num_bands: int, with_tensorflow: bool) -> list[Callable[[bytes], NDArray[Any]]]:
+    if "TIFF" in name or "WebP" in name or "turned" in name or "16 bits" in name or name == "mask of a palette":
+        return _readers_of_converted(name, num_bands, with_tensorflow)
     if with_tensorflow:
         return [lambda content: _alike_in_graph(content, num_bands)]
     if "mask" in name:
         return [
-            source_image.decode_mask,
+            source_mask.decode_mask,
             lambda content: decode(content, 1),
             lambda content: np.unpackbits(mask_png.packed_mask(content)[0], axis=1),
         ]
@@ -85,6 +115,21 @@ def _readers(name: str, num_bands: int, with_tensorflow: bool) -> list[Callable[
         lambda content: source_image.decode_bands(content, num_bands, modes),
         lambda content: decode(content, num_bands),
     ]
+
+
+def _readers_of_converted(name: str, num_bands: int, with_tensorflow: bool) -> list[Callable[[bytes], NDArray[Any]]]:
+    if "mask" in name:
+        return [source_mask.decode_mask]
+    modes = source_image.ANY_COLOUR_MODES if num_bands == 3 else source_image.NIR_MODES
+
+    def stored(content: bytes, max_16_bit: int = 20_000) -> NDArray[Any]:
+        picture = source_image.read_picture(content, num_bands, modes, max_16_bit=max_16_bit, is_alone=True)
+        as_record = picture.stored()
+        decoded = _alike_in_graph(as_record, num_bands) if with_tensorflow else decode(as_record, num_bands)
+        np.testing.assert_array_equal(decoded, picture.pixels)
+        return decoded
+
+    return [stored]
 
 
 def _alike_in_graph(content: bytes, num_bands: int) -> NDArray[Any]:
@@ -129,6 +174,12 @@ def _forged(content: bytes, rng: random.Random) -> bytes:
         for at in range(start + 2, min(start + 2 + rng.choice((1, 2, 8)), len(content))):
             changed[at] = rng.choice((0, 1, 2, 0x7F, 0xFF, rng.randrange(256)))
         return bytes(changed)
+    if content.startswith((b"II", b"MM")):
+        return _forged_tiff(content, rng)
+    if content.startswith(b"RIFF"):
+        changed = bytearray(content)
+        changed[rng.randrange(4, 48)] = rng.choice((0, 1, 2, 0x7F, 0xFF, rng.randrange(256)))
+        return bytes(changed)
     chunks = _png_chunks(content)
     at = rng.randrange(len(chunks))
     kind, body = chunks[at]
@@ -154,6 +205,26 @@ def _forged(content: bytes, rng: random.Random) -> bytes:
     return content[:_SIGNATURE_BYTES] + b"".join(
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
     )
+
+
+def _forged_tiff(content: bytes, rng: random.Random) -> bytes:
+    """Returns a TIFF one of whose tags has another name, type, number of values, or value."""
+    order = "<" if content.startswith(b"II") else ">"
+    (directory,) = struct.unpack_from(f"{order}I", content, 4)
+    (count,) = struct.unpack_from(f"{order}H", content, directory)
+    entry = directory + 2 + 12 * rng.randrange(count)
+    changed = bytearray(content)
+    extreme = rng.choice((0, 1, 2, 3, 5, 16, 63, 65, 255, 8192, 2**16 - 1, 2**31 - 1, 2**32 - 1, len(content) - 1))
+    match rng.randrange(4):
+        case 0:
+            struct.pack_into(f"{order}H", changed, entry + rng.choice((0, 2)), rng.randrange(350))
+        case 1:
+            struct.pack_into(f"{order}I", changed, entry + 4, extreme)
+        case 2:
+            struct.pack_into(f"{order}H", changed, entry + 8, extreme & 0xFFFF)
+        case _:
+            struct.pack_into(f"{order}I", changed, entry + 8, extreme)
+    return bytes(changed)
 
 
 def _png_chunks(content: bytes) -> list[tuple[bytes, bytes]]:

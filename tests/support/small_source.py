@@ -89,6 +89,7 @@ def plan(
     layout: str = CHALLENGE_2020,
     min_class_fraction: float = 0.0,
     tile_size_px: int = 0,
+    max_16_bit: int = 65_535,
     max_bad_fraction: float = 0.5,
     rejected: tuple[Rejection, ...] = (),
 ) -> Path:
@@ -106,6 +107,7 @@ def plan(
                 bands=bands,
                 min_class_fraction=min_class_fraction,
                 tile_size_px=tile_size_px,
+                max_16_bit=max_16_bit,
             )
             for tile in group:
                 digest.add(tile)
@@ -133,6 +135,7 @@ def plan(
         min_class_fraction=min_class_fraction,
         max_bad_fraction=max_bad_fraction,
         tile_size_px=tile_size_px,
+        max_16_bit=max_16_bit,
         partitions=tuple(partitions),
         rejected=rejected,
     )

@@ -17,7 +17,10 @@ TREES = {path: tree for path in MODULES if (tree := ast.parse((ROOT / path).read
 
 # Names that several files have for one thing, with the reason.
 SAME_MEANING = {
-    "decode": ({"components/records/jpeg.py", "components/records/png.py"}, "from the bytes of a format to its pixels"),
+    "decode": (
+        {f"components/records/{name}.py" for name in ("jpeg", "png", "tiff", "webp")},
+        "from the bytes of a format to its pixels",
+    ),
     "read_bytes": ({"components/storage/__init__.py", "components/storage/disk.py"}, "one kind of place does it"),
     "read_parts": ({"components/storage/__init__.py", "components/storage/disk.py"}, "one kind of place does it"),
     "list_objects": ({"components/storage/bucket.py", "components/storage/s3.py"}, "two kinds of bucket"),

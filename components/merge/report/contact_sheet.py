@@ -15,6 +15,7 @@ from components.errors import DataError
 from components.records import source_image
 from components.records.record_file import read_records
 from components.records.source_image import BadImage
+from components.records.source_mask import decode_mask
 from components.records.tile_record import deserialize
 
 _TILES_PER_CLASS = 2
@@ -159,7 +160,7 @@ def _mask(file: SourceFile | None, source_uri: str, size: tuple[int, int]) -> Pi
     if file is None:
         return None
     try:
-        mask = source_image.decode_mask(storage.read_bytes(storage.join(source_uri, file.path)))
+        mask = decode_mask(storage.read_bytes(storage.join(source_uri, file.path)))
     except (OSError, BadImage):
         return None
     image = Image.fromarray(mask.astype(np.uint8) * np.uint8(255))

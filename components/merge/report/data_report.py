@@ -105,6 +105,8 @@ def _overview(manifest: Manifest, inventory: Inventory) -> list[str]:
     ]
     if manifest.tile_size_px:
         rows.append(("Scaled", f"down to {manifest.tile_size_px} px where larger (shard_tile_size_px)"))
+    if manifest.max_16_bit:
+        rows.append(("16 bits", f"0 to {manifest.max_16_bit:,} became 0 to 255 (shard_max_16_bit)"))
     if inventory.num_unlabelled:
         rows.append(("Unlabelled", f"{inventory.num_unlabelled:,} tiles left out"))
     return [report.table(("Dataset", manifest.sha256[:16]), rows)]

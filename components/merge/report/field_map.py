@@ -13,6 +13,7 @@ from components.contracts import Inventory, SourceFile, SourceTile
 from components.dataset.field_table import FieldTable
 from components.records import source_image
 from components.records.source_image import BadImage
+from components.records.source_mask import decode_mask
 
 _SPLITS_SHOWN = ("train", "test")  # one field from each
 _MAX_TILES = 48  # per field; each is read again from the source, and more would be too small to see
@@ -145,7 +146,7 @@ def _labelled(rgb: Image.Image, areas: Mapping[str, bytes], classes: Sequence[st
     picture = rgb.convert("L").convert("RGB")
     for name, content in sorted(areas.items()):
         try:
-            mask = source_image.decode_mask(content)
+            mask = decode_mask(content)
         except BadImage:
             continue
         opacity = Image.fromarray(mask.astype(np.uint8) * _OPACITY).resize(rgb.size, Image.Resampling.NEAREST)

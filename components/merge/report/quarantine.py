@@ -10,7 +10,8 @@ from PIL import Image, ImageFile
 from components import report, storage
 from components.contracts import Inventory, Manifest, Rejection, SourceFile, SourceTile
 from components.dataset.first_sorted import Rejections
-from components.records.image_header import MAX_FILE_BYTES, read_header
+from components.records import source_image
+from components.records.image_header import JPEG_START, MAX_FILE_BYTES, PNG_SIGNATURE, read_header
 
 _MAX_SHOWN, _SHOWN_PER_REASON = 12, 2
 _MAX_NOTES_SHOWN = 20
@@ -80,6 +81,11 @@ def _decoded(file: SourceFile, source_uri: str) -> Pixels | None:
     ImageFile.LOAD_TRUNCATED_IMAGES = True  # only for display; nothing else in this step decodes with Pillow
     try:
         content = storage.read_bytes(storage.join(source_uri, file.path))
+        if not content.startswith((JPEG_START, PNG_SIGNATURE)):  # TIFF and WebP are read whole or not at all
+            pixels = source_image.decode_bands(content, 3, source_image.ANY_COLOUR_MODES)
+            image = Image.fromarray(pixels)
+            image.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX))
+            return np.asarray(image)
         read_header(content)  # the limits hold for what was rejected, too
         image = Image.open(io.BytesIO(content), formats=("JPEG", "PNG"))
         image.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX))
