@@ -16,8 +16,9 @@ from components.errors import SettingsError
 from components.progress import StepLog
 from components.train.bottleneck import speed_verdict
 from components.train.launch.launch_dir import LaunchDir, launch_dir
-from components.train.launch.lease import hold
+from components.train.launch.lease import Whereabouts
 from components.train.launch.local.launcher import LocalProcesses
+from components.train.launch.one_at_a_time import hold
 from components.train.launch.pods.task_config import TaskConfig, is_on_cluster, task_settings
 from components.train.receipt import finished, make_receipt, receipt_token, write_training_receipt
 from components.train.settings.devices import Devices
@@ -43,6 +44,10 @@ class Launcher(Protocol):
 
     devices: Devices
     num_threads: int
+
+    @property
+    def whereabouts(self) -> Whereabouts:
+        """Where the launch runs, for others that wait for it."""
 
     def exposure(self, data_root: str) -> str:
         """Says why strangers could reach several workers; empty if they cannot, or if the user trusts the network."""
@@ -145,7 +150,7 @@ def train_once(
         num_threads=launcher.num_threads,
         follows_launcher=False,
     )
-    with _sigterm_as_exit(), hold(folder, log.line) as lease:
+    with _sigterm_as_exit(), hold(folder, log.line, whereabouts=launcher.whereabouts) as lease:
         token = receipt_token(folder)
         # Another launch may have held the training before and finished it.
         if receipt := finished(folder, identity, log):

@@ -4,24 +4,41 @@ import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from components.errors import AgrivisionError
-from components.progress import Line, parse_line
+from pipeline.kubeflow import telling
 from pipeline.kubeflow.client import Kubeflow
-from pipeline.kubeflow.run_status import ENDED, FAILED, Pod, Step, is_cached, outcome, pods_of, steps_of
+from pipeline.kubeflow.pod_logs import PodLogs
+from pipeline.kubeflow.run_status import (
+    ENDED,
+    FAILED,
+    TERMINATED,
+    UNKNOWN,
+    Step,
+    is_cached,
+    outcome,
+    steps_of,
+    tasks_of,
+    was_terminated,
+)
+from pipeline.kubeflow.workflow import Pod, Workflow, read_workflow
 
 TIMEOUT = "timeout"
 # How long the API may be away before we stop waiting; the run itself does not need it.
 OUTAGE_SECONDS = 600
-# Between two looks at the logs of the running steps.
+# Between two looks at the pods and logs of the running steps.
 LOOK_SECONDS = 15
 # Polling starts fast, for runs that fail at once, and slows down.
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
 # How long after a run's end the API may take to learn of the end of its last task.
-_SETTLE_SECONDS = 20
+SETTLE_SECONDS = 20
+# Kubeflow's defaults try each level of a pipeline three times, so a step 81 times; a pod that Kubernetes has refused so
+# often will not be admitted.
+_MOST_REFUSALS = 3
+_TERMINATE_SECONDS = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +46,7 @@ class RunResult:
     """How a run ended, or how the wait for it did.
 
     Attributes:
-      outcome: "pushed", "refused", "failed", or "timeout".
+      outcome: "pushed", "refused", "failed", "terminated", "unknown", or "timeout".
       message: The reason, one line for people to read.
       steps: By name: state, seconds, and whether the result came from the cache.
     """
@@ -41,6 +58,8 @@ class RunResult:
 
 def follow(kubeflow: Kubeflow, run_id: str, timeout_seconds: float, echo: Callable[[str], None]) -> RunResult:
     """Waits for a run to end; shows each step's start, progress and end.
+
+    A run for one of whose steps Kubernetes admits no pod is terminated.
 
     Raises:
       AgrivisionError: if the API is away for longer than OUTAGE_SECONDS, or no longer accepts the token.
@@ -56,102 +75,77 @@ def follow(kubeflow: Kubeflow, run_id: str, timeout_seconds: float, echo: Callab
             echo(f"[{time.monotonic() - began:6.0f} s] {name:<9} {text}")
 
     states: dict[str, str] = {}
+    workflow = Workflow()
+    logs = PodLogs(kubeflow, run_id)
     while True:
         run = kubeflow.call(lambda client: client.runs.run_service_get_run(run_id), OUTAGE_SECONDS)
-        steps = steps_of(run)
-        changed = {name: step for name, step in steps.items() if states.get(name) != step.state}
-        is_time_to_look = time.monotonic() - looked_at > LOOK_SECONDS and run.state not in ENDED
-        over = any(step.seconds is not None for step in changed.values())
-        pods = _pods(kubeflow, run_id) if over or is_time_to_look else []
-        for name, step in changed.items():
-            states[name] = step.state
-            show(name, step.state if step.seconds is None else _describe(kubeflow, run_id, name, step, pods))
+        steps = steps_of(tasks_of(run))
+        has_ended = run.state in ENDED
+        is_time_to_look = time.monotonic() - looked_at > LOOK_SECONDS and not has_ended
+        if is_time_to_look or has_ended or (not workflow.is_packed and _has_step_ended(steps, states)):
+            workflow = _workflow(kubeflow, run_id) or workflow
+        if workflow.is_packed:
+            steps = steps_of(workflow.tasks)
+        for name, step in steps.items():
+            if states.get(name) != step.state:
+                states[name] = step.state
+                is_over = step.seconds is not None
+                show(name, telling.of_step(name, step, workflow.pods, logs) if is_over else step.state)
         if is_time_to_look:
             looked_at = time.monotonic()
-            for line in _progress(kubeflow, run_id, steps, pods):
-                show(line.step, line.text)
-        if run.state in ENDED:
+            for name, text in telling.of_work(steps, workflow.pods, logs):
+                show(name, text)
+            if pod := _refused(workflow.pods):
+                return _without_a_pod(kubeflow, run_id, pod, _as_dict(steps, workflow.pods))
+        if has_ended:
             ended_at = ended_at or time.monotonic()
-            result = outcome(run)
-            if result is not None or time.monotonic() - ended_at > _SETTLE_SECONDS:
-                return _ending(kubeflow, run_id, run.state, result or FAILED, steps)
+            result = outcome(run.state, steps)
+            if result is not None or time.monotonic() - ended_at > SETTLE_SECONDS:
+                if result == FAILED and (workflow.is_terminated or was_terminated(run)):
+                    result = TERMINATED
+                result = result or UNKNOWN
+                message = telling.of_end(result, run_id, run.state, steps, workflow.pods, logs)
+                return RunResult(result, message, _as_dict(steps, workflow.pods))
         elif time.monotonic() - began > timeout_seconds:
             message = f"run {run_id} is still {run.state} after {timeout_seconds / 60:g} minutes, and continues"
-            return RunResult(TIMEOUT, message, _as_dict(steps, pods))
+            return RunResult(TIMEOUT, message, _as_dict(steps, workflow.pods))
         time.sleep(max(0.2, min(pause, began + timeout_seconds - time.monotonic())))
         pause = min(1.3 * pause, _LONGEST_PAUSE_SECONDS)
 
 
-def _describe(kubeflow: Kubeflow, run_id: str, name: str, step: Step, pods: list[Pod]) -> str:
-    """Returns how a step ended, with the last line of its log."""
-    if is_cached(pods, name):
-        return "from the cache"
-    text = f"{step.state} in {step.seconds:.0f} s"
-    lines = [line for pod in pods if pod.step == name and not pod.cached if (line := _last_line(kubeflow, run_id, pod))]
-    if len(lines) == 1 and lines[0].kind == "done":
-        return f"{text}, {lines[0].seconds:.0f} s of it in the step: {lines[0].text}"
-    if lines and all(line.kind == "done" for line in lines):
-        return f"{text}, up to {max(line.seconds for line in lines):.0f} s of it in one of {len(lines)} tasks"
-    return text
+def _has_step_ended(steps: Mapping[str, Step], states: Mapping[str, str]) -> bool:
+    return any(step.seconds is not None and states.get(name) != step.state for name, step in steps.items())
 
 
-def _progress(kubeflow: Kubeflow, run_id: str, steps: dict[str, Step], pods: list[Pod]) -> list[Line]:
-    """Returns the latest lines of the running steps."""
-    at_work = [pod for pod in pods if pod.step in steps and steps[pod.step].state == "running" and not pod.cached]
-    lines = [_last_line(kubeflow, run_id, pod) for pod in at_work]
-    return [line for line in lines if line and line.kind == "progress"]
+def _refused(pods: Sequence[Pod]) -> Pod | None:
+    """Returns the last pod of a step that got none, and was refused often enough."""
+    for pod in reversed(pods):
+        own = [each for each in pods if (each.step, each.is_driver) == (pod.step, pod.is_driver)]
+        if pod.refused and len(own) >= _MOST_REFUSALS and all(each.refused for each in own):
+            return pod
+    return None
 
 
-def _ending(kubeflow: Kubeflow, run_id: str, state: str, result: str, steps: dict[str, Step]) -> RunResult:
-    pods = _pods(kubeflow, run_id)
-    if result == FAILED:
-        return RunResult(result, _failure(kubeflow, run_id, state, steps, pods), _as_dict(steps, pods))
-    gates = [pod for pod in pods if pod.step == "gate"]
-    line = _last_line(kubeflow, run_id, gates[-1]) if gates else None
-    reason = line.text if line and line.kind == "done" else "the gate's log, which has the reason, is unavailable"
-    # The line begins with the gate's decision, "push" or "refuse".
-    message = reason.removeprefix("push: ").removeprefix("refuse: ")
-    return RunResult(result, message, _as_dict(steps, pods))
+def _without_a_pod(kubeflow: Kubeflow, run_id: str, pod: Pod, steps: dict[str, dict[str, Any]]) -> RunResult:
+    message = f"run {run_id} failed: {pod.step} gets no pod: {pod.message}"
+    try:
+        kubeflow.call(lambda client: client.runs.run_service_terminate_run(run_id), _TERMINATE_SECONDS)
+        return RunResult(FAILED, f"{message}; the run is terminated, as Kubeflow would go on trying", steps)
+    except AgrivisionError as error:
+        return RunResult(FAILED, f"{message}; the run could not be terminated and goes on trying ({error})", steps)
 
 
-def _failure(kubeflow: Kubeflow, run_id: str, state: str, steps: dict[str, Step], pods: list[Pod]) -> str:
-    failed = [name for name, step in steps.items() if step.state == "failed"]
-    if not failed:
-        if state == "SUCCEEDED":
-            return f"run {run_id} succeeded, but neither gate nor push did; is it a run of this pipeline?"
-        return f"run {run_id} ended as {state}, but none of its steps failed: it was terminated, or never started"
-    own = [pod for pod in pods if pod.step == failed[0] and pod.failed]
-    if not own:
-        return f"run {run_id} failed: {failed[0]} never got a pod; see the run's page for the reason"
-    line = _last_line(kubeflow, run_id, own[-1])
-    reason = f"(exit {line.exit_code}): {line.text}" if line and line.kind == "failed" else own[-1].message
-    return (
-        f"run {run_id} failed: {failed[0]} {reason}; its log: "
-        f"kubectl -n {own[-1].namespace} logs {own[-1].name} -c main, or see the run's page"
-    )
-
-
-def _as_dict(steps: dict[str, Step], pods: list[Pod]) -> dict[str, dict[str, Any]]:
+def _as_dict(steps: Mapping[str, Step], pods: Sequence[Pod]) -> dict[str, dict[str, Any]]:
     return {
         name: {"state": step.state, "seconds": step.seconds, "cached": is_cached(pods, name)}
         for name, step in steps.items()
     }
 
 
-def _pods(kubeflow: Kubeflow, run_id: str) -> list[Pod]:
-    """Returns the pods of a run; empty if this server does not list them, as nothing depends on them."""
-    with contextlib.suppress(AgrivisionError, ValueError, KeyError, TypeError):
+def _workflow(kubeflow: Kubeflow, run_id: str) -> Workflow | None:
+    """Returns the workflow of a run; None if this server does not show it."""
+    with contextlib.suppress(AgrivisionError, ValueError, KeyError, TypeError, AttributeError):
         # The API that has the states of tasks does not have their pods.
         body = kubeflow.get("/apis/v1beta1/runs/{run_id}", run_id)
-        return pods_of(json.loads(json.loads(body)["pipeline_runtime"]["workflow_manifest"]))
-    return []
-
-
-def _last_line(kubeflow: Kubeflow, run_id: str, pod: Pod) -> Line | None:
-    """Returns the last line in our format in a step's log; None if the log is unavailable."""
-    last = None
-    with contextlib.suppress(AgrivisionError):
-        body = kubeflow.get("/apis/v1alpha1/runs/{run_id}/nodes/{pod}/log", run_id, pod=pod.name)
-        for text in body.decode(errors="replace").splitlines():
-            last = parse_line(text) or last
-    return last
+        return read_workflow(json.loads(body)["pipeline_runtime"]["workflow_manifest"])
+    return None

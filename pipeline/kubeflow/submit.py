@@ -21,7 +21,7 @@ from pipeline.kubeflow.client import Kubeflow
 from pipeline.kubeflow.follow import TIMEOUT, RunResult, follow
 from pipeline.kubeflow.interrupt import Interrupted, InterruptSignals
 from pipeline.kubeflow.package import PIPELINE_NAME, SOURCE_STEPS, Package, images_of
-from pipeline.kubeflow.run_status import FAILED, PUSHED, REFUSED
+from pipeline.kubeflow.run_status import FAILED, PUSHED, REFUSED, TERMINATED, UNKNOWN
 from pipeline.kubeflow.upload import find_experiment, upload_pipeline
 from pipeline.parameters import PLACES, VOLUME_PATH, Parameters
 
@@ -30,7 +30,15 @@ _ANSWER_SECONDS = 4
 _TERMINATE_SECONDS = 10
 INTERRUPTED, LOST = "interrupted", "lost"
 # For scripts; 124 as in the command `timeout`.
-EXIT_CODES = {PUSHED: 0, REFUSED: 3, FAILED: 1, TIMEOUT: 124, LOST: EXIT_TRY_AGAIN}
+EXIT_CODES = {
+    PUSHED: 0,
+    REFUSED: 3,
+    FAILED: 1,
+    TERMINATED: 1,
+    TIMEOUT: 124,
+    UNKNOWN: EXIT_TRY_AGAIN,
+    LOST: EXIT_TRY_AGAIN,
+}
 
 
 class EndedError(AgrivisionError):
@@ -59,7 +67,8 @@ class Submission:
     """A run that was started, and how it ended.
 
     Attributes:
-      outcome: "pushed", "refused", "failed", "timeout"; "interrupted"; "lost" if the API stayed away.
+      outcome: "pushed", "refused", "failed"; "terminated" by somebody else; "unknown" if the API tells of the run's
+        end, but not of what came of it; "timeout"; "interrupted"; "lost" if the API stayed away.
       exit_code: The exit code of the command.
       message: The reason, one line for people to read.
       url: The run's page.

@@ -33,7 +33,6 @@ ROOT = Path(__file__).parents[2]
         ([STARTING, TRAINING, PUSHED], 0, "pushed"),
         ([STARTING, TRAINING, REFUSED], 3, "refused"),
         ([FAILED], 1, "failed"),
-        # Whoever terminates a run leaves no failed step.
         ([kubeflow_server.frame("FAILED")], 1, "failed"),
         # The run ends a moment before its last tasks do.
         ([kubeflow_server.frame("SUCCEEDED", *PUSHED["run_details"]["task_details"][:5]), PUSHED], 0, "pushed"),

@@ -4,9 +4,12 @@ A healthy one neither fails nor loses its connections on demand; everything else
 test_kubeflow.py.
 """
 
+import base64
 import contextlib
 import email.parser
+import gzip
 import json
+import os
 import re
 import sys
 import threading
@@ -48,11 +51,25 @@ def node(step, number, cached=False, phase="Succeeded", message="", path="root")
     return {
         "id": f"{WORKFLOW}-{number}",
         "name": f"{WORKFLOW}(0).{path}(0).{step}(0).executor" + ("" if cached else "(0)"),
+        "displayName": "executor" + ("" if cached else "(0)"),
         "type": "Skipped" if cached else "Pod",
         "phase": "Skipped" if cached else phase,
         "templateName": "system-container-impl",
         "message": message,
-        "startedAt": START.format(number),
+        "startedAt": START.format(number % 60),
+    }
+
+
+def task_node(name, number, phase="Succeeded", begin=0, end=0):
+    """Returns a task of a run as a workflow has it; times are seconds."""
+    return {
+        "id": f"{WORKFLOW}-{number}",
+        "name": f"{WORKFLOW}(0).root(0).{name}",
+        "displayName": name,
+        "type": "Retry",
+        "phase": phase,
+        "startedAt": START.format(begin),
+        "finishedAt": None if phase in ("Running", "Pending") else START.format(end),
     }
 
 
@@ -78,7 +95,8 @@ class ScriptedKubeflow(ThreadingHTTPServer):
 
     Attributes:
       frames: What a run is, from one look at it to the next; the last one stays.
-      nodes: Of its workflow.
+      nodes: Of its workflow; whether they are packed, as Argo does with many.
+      deadline: Of its workflow, in seconds; 0 is how Kubeflow ends one.
       logs: By name of the pod.
       faults: What to do instead of answering the next requests for a path that contains the key: an HTTP status,
         "cut" to say nothing at all, "hang" to keep the connection and say nothing, "trickle" to answer without end, a
@@ -94,6 +112,7 @@ class ScriptedKubeflow(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.frames, self.nodes, self.logs, self.faults = [PUSHED], [], {}, {}
+        self.packed, self.deadline = False, None
         self.requests, self.runs, self.recurring_runs, self.versions = [], [], [], {}
         self.terminated, self.tokens = [], set()
         self.pipelines, self.experiments = [], []
@@ -184,11 +203,10 @@ class _Handler(BaseHTTPRequestHandler):
             if path == "runs/run-1":
                 return 200, server.frames.pop(0) if len(server.frames) > 1 else server.frames[0]
             if path == "/apis/v1beta1/runs/run-1":
-                nodes = {each["id"]: each for each in server.nodes}
-                workflow = {"metadata": {"name": WORKFLOW, "namespace": "kubeflow"}, "status": {"nodes": nodes}}
-                return 200, {"pipeline_runtime": {"workflow_manifest": json.dumps(workflow)}}
+                return 200, {"pipeline_runtime": {"workflow_manifest": json.dumps(self._workflow())}}
             if match := re.fullmatch(r"/apis/v1alpha1/runs/run-1/nodes/(.*)/log", path):
-                return 200, server.logs.get(match[1], "no such pod\n")
+                no_log = {"error": "Failed to read logs for run run-1", "code": 3}
+                return (200, server.logs[match[1]]) if match[1] in server.logs else (400, no_log)
         if method == "POST":
             if path == "pipelines/upload_version":
                 return 200, self._keep_version(query["name"], body)
@@ -210,6 +228,14 @@ class _Handler(BaseHTTPRequestHandler):
                 return 200, {"recurring_run_id": "again-1"}
         return 404, {"message": f"no {method} {url.path} here"}
 
+    def _workflow(self):
+        nodes = {each["id"]: each for each in self.server.nodes}
+        status = {"nodes": nodes}
+        if self.server.packed:
+            status = {"compressedNodes": base64.b64encode(gzip.compress(json.dumps(nodes).encode())).decode()}
+        metadata = {"name": WORKFLOW, "namespace": "kubeflow"}
+        return {"metadata": metadata, "spec": {"activeDeadlineSeconds": self.server.deadline}, "status": status}
+
     def _keep_version(self, name, body):
         head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
         (part,) = email.parser.BytesParser().parsebytes(head + body).get_payload()
@@ -223,6 +249,7 @@ def submitter(server: ScriptedKubeflow, monkeypatch: pytest.MonkeyPatch, capsys:
     """Returns what runs `agrivision submit` against the server, and tells its exit code, its output and its errors."""
     monkeypatch.delenv("KFP_ENDPOINT", raising=False)
     monkeypatch.delenv("KFP_EXISTING_TOKEN", raising=False)
+    monkeypatch.setenv("KUBECONFIG", os.devnull)  # no cluster
 
     def run(*options: object, places: Sequence[str] = PLACES, host: str = server.url) -> tuple[int, str, str]:
         argv = ["agrivision", "submit", *([f"--host={host}"] if host else []), *places, *map(str, options)]

@@ -1,6 +1,7 @@
 """Trainings with pods on a cluster, in this process or in one of their own, and what is done to them."""
 
 import contextlib
+import io
 import os
 import re
 import signal
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 from train_fixtures import in_background, wait_for
 
 from components.contracts import TrainingReceipt
@@ -54,16 +54,21 @@ def settings(
 
 
 class BackgroundTraining:
-    """A training in a thread, and what it says."""
+    """A training in a thread, and what it says; one at a time."""
 
-    def __init__(self, what: Training, capfd: pytest.CaptureFixture[str], pool: Pool = SMALL) -> None:
-        self._capfd, self._text = capfd, ""
-        self._thread, self._results = in_background(lambda: train_in_pods(what, TaskSettings(pool), StepLog("train")))
+    def __init__(self, what: Training, pool: Pool = SMALL) -> None:
+        # Not with capfd: what is written while that is read gets lost.
+        self._said = io.StringIO()
+
+        def train() -> TrainingReceipt:
+            with contextlib.redirect_stdout(self._said):
+                return train_in_pods(what, TaskSettings(pool), StepLog("train"))
+
+        self._thread, self._results = in_background(train)
 
     @property
     def output(self) -> str:
-        self._text += self._capfd.readouterr().out
-        return self._text
+        return self._said.getvalue()
 
     def says(self, pattern: str) -> bool:
         return re.search(pattern, self.output) is not None

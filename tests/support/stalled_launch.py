@@ -16,7 +16,7 @@ from components.contracts import EpochMetrics
 from components.errors import AgrivisionError
 from components.progress import StepLog
 from components.train import training
-from components.train.launch import lease
+from components.train.launch import bucket_lease, lease, one_at_a_time
 from components.train.launch.launch_dir import LaunchDir
 from components.train.settings.config import TrainConfig
 from components.train.settings.devices import Devices
@@ -34,6 +34,7 @@ class PretendedWorkers:
     """A launcher; see training.Launcher."""
 
     devices = Devices(num_gpus=0, has_tpu=False)
+    whereabouts = lease.Nowhere()
     num_threads = 1
 
     def __init__(self, number: int, go: Path) -> None:
@@ -55,12 +56,19 @@ class PretendedWorkers:
 def main(data_root: str, manifest_path: str, number: str, go: str, kind: str) -> None:
     """Trains; ends as a step does."""
 
-    def hold(folder: str, say: Callable[[str], None]) -> contextlib.AbstractContextManager[lease.Lease]:
+    def hold(
+        folder: str, say: Callable[[str], None], whereabouts: lease.Whereabouts
+    ) -> contextlib.AbstractContextManager[lease.Lease]:
         if kind == "bucket":
-            return lease.hold(folder, say, LEASE_SECONDS)
-        return lease._leased(storage.join(folder, lease.LEASE), f"launch {number}", say, LEASE_SECONDS)
+            return one_at_a_time.hold(folder, say, LEASE_SECONDS)
+        uri = storage.join(folder, one_at_a_time.LEASE)
 
-    training.hold = hold  # type: ignore[assignment]
+        def say_who(holder: str) -> None:
+            say(f"{holder} is already running this training; waiting for it to end")
+
+        return bucket_lease.leased(uri, f"launch {number}", say, say_who, LEASE_SECONDS, whereabouts)
+
+    training.hold = hold  # type: ignore[assignment,attr-defined]
     settings = TrainSettings(config=TrainConfig(image_size_px=32, global_batch_size=8, epochs=1), num_workers=1)
     workers = PretendedWorkers(int(number), Path(go))
     try:

@@ -91,7 +91,7 @@ def in_background(function: Callable[[], object]) -> tuple[threading.Thread, lis
     def run() -> None:
         try:
             results.append(function())
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a step ends by the latter
             results.append(error)
 
     thread = threading.Thread(target=run)

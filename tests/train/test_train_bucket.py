@@ -11,7 +11,7 @@ import pytest
 from components import storage
 from components.train.checkpoint import checkpoints
 from components.train.checkpoint.checkpoints import TrainingState
-from components.train.launch.lease import hold
+from components.train.launch.one_at_a_time import hold
 
 pytestmark = [
     pytest.mark.gcs,

@@ -19,8 +19,9 @@ from components import storage
 from components.contracts import TrainingReceipt
 from components.progress import StepLog
 from components.train import receipt as receipts
-from components.train.launch import lease
-from components.train.launch.lease import LostLease
+from components.train.launch import bucket_lease
+from components.train.launch.lease import Lease, LostLease
+from components.train.launch.one_at_a_time import hold
 from components.train.settings.worker_spec import EXIT_TRY_AGAIN
 
 ROOT = Path(__file__).parents[2]
@@ -171,10 +172,10 @@ def test_on_a_bucket_that_does_not_answer_a_holder_gives_up_in_time_and_a_traini
     fault: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = new_bucket()
-    monkeypatch.setattr(lease, "_RELEASE_SECONDS", 2.0)
+    monkeypatch.setattr(bucket_lease, "_RELEASE_SECONDS", 2.0)
     said: list[str] = []
     try:
-        with lease.hold(f"{root}/training/x", said.append, 4.0) as held:
+        with hold(f"{root}/training/x", said.append, 4.0) as held:
             held.confirm()
             plant({"match": root.removeprefix("gs://"), **fault})
             taken = time.monotonic()
@@ -188,6 +189,6 @@ def test_on_a_bucket_that_does_not_answer_a_holder_gives_up_in_time_and_a_traini
     assert said[0].endswith("the next launch of this training waits 4 s for it")
 
 
-def check_until_lost(held: lease.Lease) -> None:
+def check_until_lost(held: Lease) -> None:
     while held.check():
         time.sleep(0.01)

@@ -24,6 +24,7 @@ NAMESPACES = {
     "demo": {"agrivision"},
     "overlays/kind": {"agrivision", "kubeflow"},
     "overlays/gke": {"agrivision", "kubeflow"},
+    "overlays/nfs": {"agrivision", "kubeflow"},
     "overlays/serving": {"agrivision-serving"},
 }
 CLUSTER_WIDE = {"Namespace", "PersistentVolume"}
@@ -58,7 +59,7 @@ def test_every_document_fits_the_schema_of_kubernetes(name):
         validate.validate(document, "1.33", strict=True)
 
 
-@pytest.mark.parametrize("name", ["base", "demo", "overlays/kind", "overlays/gke"])
+@pytest.mark.parametrize("name", ["base", "demo", "overlays/kind", "overlays/gke", "overlays/nfs"])
 def test_the_workers_namespace_enforces_restricted(name):
     labels = find(name, "Namespace")["metadata"]["labels"]
 
@@ -126,7 +127,7 @@ def test_pods_reach_storage_and_nothing_else_outside(address, port, in_base, on_
     assert may_reach("overlays/gke", address, port) is on_gke
 
 
-@pytest.mark.parametrize("name", ["base", "demo", "overlays/kind", "overlays/gke"])
+@pytest.mark.parametrize("name", ["base", "demo", "overlays/kind", "overlays/gke", "overlays/nfs"])
 def test_nothing_comes_in_and_no_pod_reaches_another(name):
     policies = {d["metadata"]["name"]: d["spec"] for d in build(name) if d["kind"] == "NetworkPolicy"}
 
@@ -240,7 +241,7 @@ def test_the_gke_page_gives_workers_no_right_on_the_models():
     assert data == "*Storage Object Viewer*, and *Storage Object User* under `training/`"
 
 
-@pytest.mark.parametrize("name", ["base", "demo", "overlays/kind", "overlays/gke"])
+@pytest.mark.parametrize("name", ["base", "demo", "overlays/kind", "overlays/gke", "overlays/nfs"])
 def test_every_container_has_a_limit_of_memory_and_of_disk_and_every_scratch_folder_one_of_its_size(name):
     for job in (d for d in build(name) if d["kind"] == "Job"):
         pod = job["spec"]["template"]["spec"]

@@ -66,7 +66,7 @@ def applied():
         kubectl("delete", "--wait=false", "-f", "-", documents=[runs, *documents], check=False)
 
 
-@pytest.mark.parametrize("name", ["demo", "overlays/kind", "overlays/gke"])
+@pytest.mark.parametrize("name", ["demo", "overlays/kind", "overlays/gke", "overlays/nfs"])
 def test_the_api_server_takes_every_document(name):
     suffix = f"-test-{uuid.uuid4().hex[:8]}"
     documents = moved(name, suffix)

@@ -25,9 +25,9 @@ pytestmark = [*BUCKET_MARKS, pytest.mark.usefixtures("use_the_workplace")]
 
 
 def test_pods_train_and_a_deleted_or_killed_one_does_not_stop_them(
-    bucket_data: tuple[str, Path], place: Workplace, capfd: pytest.CaptureFixture[str]
+    bucket_data: tuple[str, Path], place: Workplace
 ) -> None:
-    training = BackgroundTraining(settings(bucket_data, 1, 30, max_restarts=1), capfd)
+    training = BackgroundTraining(settings(bucket_data, 1, 30, max_restarts=1))
     training.wait_until(lambda: place.is_training(1))
     kubectl("delete", "pod", "-n", place.namespace, place.pods()["1-1"]["metadata"]["name"], "--wait=false")
     training.wait_until(lambda: place.is_training(2))

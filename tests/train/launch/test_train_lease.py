@@ -15,13 +15,14 @@ import pytest
 
 from components import storage
 from components.errors import DataError, UnreachableError
-from components.train.launch import lease
-from components.train.launch.lease import LostLease, hold
+from components.train.launch import bucket_lease
+from components.train.launch.lease import Lease, LostLease, Nowhere, Whereabouts
+from components.train.launch.one_at_a_time import hold
 
 ROOT = Path(__file__).parents[3]
 _HOLDS = """
 import sys, time
-from components.train.launch.lease import hold
+from components.train.launch.one_at_a_time import hold
 with hold(sys.argv[1], print):
     print("held", flush=True)
     time.sleep(600)
@@ -118,9 +119,15 @@ def test_whoever_waited_for_a_lock_that_was_removed_meanwhile_takes_the_new_one(
     assert (tmp_path / ".lock").read_text().startswith("process ")
 
 
-def leased(uri: Path, who: str, said: list[str], seconds: float = 0.8):
+def leased(
+    uri: Path, who: str, said: list[str], seconds: float = 0.8, whereabouts: Whereabouts | None = None
+) -> contextlib.AbstractContextManager[Lease]:
     """A lease as on a bucket; compare-and-swap works alike in a folder."""
-    return lease._leased(str(uri), who, said.append, seconds)
+
+    def say_who(holder: str) -> None:
+        said.append(f"waiting for {holder}")
+
+    return bucket_lease.leased(str(uri), who, said.append, say_who, seconds, whereabouts or Nowhere())
 
 
 def test_a_lease_is_kept_for_as_long_as_it_is_held_and_given_back_at_the_end(tmp_path: Path) -> None:
@@ -141,7 +148,7 @@ def test_a_lease_is_kept_for_as_long_as_it_is_held_and_given_back_at_the_end(tmp
     thread.join()
     assert order == ["first", "second"]
     assert time.monotonic() - started < 0.7, "not after the lease has run out, but at once"
-    assert said == ["first is already running this training; waiting for it to end"]
+    assert said == ["waiting for first"]
 
 
 def test_a_lease_that_nobody_renews_is_taken_over_and_its_holder_learns_of_it(tmp_path: Path) -> None:
@@ -156,6 +163,57 @@ def test_a_lease_that_nobody_renews_is_taken_over_and_its_holder_learns_of_it(tm
         with pytest.raises(LostLease, match="another launch has taken it over; run again"):
             held.check()
     assert json.loads(uri.read_text())["holder"] == "third", "who has lost it does not give it back"
+
+
+class Known:
+    """A launch that learns of the places of `ended` that the launches there have ended; of others it learns nothing."""
+
+    def __init__(self, place: str, *ended: str) -> None:
+        self._place, self.ended, self.asked = place, {*ended}, 0
+
+    def place(self) -> str:
+        return self._place
+
+    def has_ended(self, place: str) -> bool:
+        self.asked += 1
+        return place in self.ended
+
+
+def test_a_lease_whose_holder_is_known_to_have_ended_is_taken_over_at_once(tmp_path: Path) -> None:
+    uri = tmp_path / "lease.json"
+    uri.write_text(json.dumps({"holder": "first", "seconds": 60.0, "place": "pod 1", "written": "x"}))
+    said: list[str] = []
+    began = time.monotonic()
+    with leased(uri, "second", said, 60.0, Known("pod 2", "pod 1")):
+        assert time.monotonic() - began < 5.0
+        assert json.loads(uri.read_text())["place"] == "pod 2", "for whoever waits for this one"
+    assert said == ["waiting for first", f"first has ended without giving {uri} back"]
+    assert json.loads(uri.read_text()) | {"written": ""} == {"holder": "", "seconds": 0.0, "place": "", "written": ""}
+
+
+@pytest.mark.parametrize("place", ["pod 3", ""])
+def test_a_lease_whose_holder_is_not_known_to_have_ended_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(bucket_lease, "_ASK_SECONDS", 0.1)
+    uri = tmp_path / "lease.json"
+    uri.write_text(json.dumps({"holder": "first", "seconds": 1.5, "place": place, "written": "x"}))
+    known = Known("pod 2", "pod 1", "")
+    began = time.monotonic()
+    with leased(uri, "second", [], 0.8, known):
+        assert time.monotonic() - began >= 1.5
+    assert (known.asked > 0) == (place != "")
+
+
+@pytest.mark.hostile
+def test_a_holder_that_was_taken_for_ended_learns_that_it_has_lost_the_lease(tmp_path: Path) -> None:
+    uri = tmp_path / "lease.json"
+    first, second = Known("pod 1"), Known("pod 2", "pod 1")
+    with leased(uri, "first", [], 4.0, first) as held, leased(uri, "second", [], 4.0, second):
+        with pytest.raises(LostLease, match="another launch has taken it over"):
+            held.confirm()
+        with pytest.raises(LostLease, match="another launch has taken it over"):
+            check_until_lost(held)
 
 
 class Bucket:
@@ -180,7 +238,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch):
     made.work()
 
 
-def check_until_lost(held: lease.Lease) -> None:
+def check_until_lost(held: Lease) -> None:
     while held.check():
         time.sleep(0.01)
 
@@ -195,7 +253,7 @@ def test_a_holder_whose_renewals_hang_gives_up_before_anybody_may_take_over(
     began: list[float] = []
 
     def second() -> None:
-        with lease._leased(str(uri), "second", lambda text: None, 2.0):
+        with leased(uri, "second", [], 2.0):
             began.append(time.monotonic())
 
     with leased(uri, "first", [], 2.0) as held:
@@ -239,8 +297,8 @@ def test_one_renewal_that_hangs_does_not_cost_the_lease(tmp_path: Path, monkeypa
 @pytest.mark.hostile
 def test_time_that_the_machine_slept_counts_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with leased(tmp_path / "lease.json", "first", []) as held:
-        now = lease._now
-        monkeypatch.setattr(lease, "_now", lambda: now() + 10.0)
+        now = bucket_lease._now
+        monkeypatch.setattr(bucket_lease, "_now", lambda: now() + 10.0)
         with pytest.raises(LostLease, match="was not renewed"):
             held.check()
 
@@ -320,7 +378,7 @@ def hangs(*_: object) -> None:
 def test_a_lease_that_cannot_be_given_back_undoes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., None], reason: str
 ) -> None:
-    monkeypatch.setattr(lease, "_RELEASE_SECONDS", 1.0)
+    monkeypatch.setattr(bucket_lease, "_RELEASE_SECONDS", 1.0)
     said: list[str] = []
     began = time.monotonic()
     with leased(tmp_path / "lease.json", "first", said, 60.0):

@@ -26,10 +26,8 @@ def assert_resumed_once(training: BackgroundTraining) -> None:
     assert f"epoch {NUM_EPOCHS}/{NUM_EPOCHS} done" in training.output
 
 
-def test_workers_of_a_drained_node_wait_for_another_and_go_on(
-    bucket_data: tuple[str, Path], place: Workplace, capfd: pytest.CaptureFixture[str]
-) -> None:
-    training = BackgroundTraining(settings(bucket_data, 1, NUM_EPOCHS), capfd)
+def test_workers_of_a_drained_node_wait_for_another_and_go_on(bucket_data: tuple[str, Path], place: Workplace) -> None:
+    training = BackgroundTraining(settings(bucket_data, 1, NUM_EPOCHS))
     training.wait_until(lambda: place.is_training(1))
     names = [node["metadata"]["name"] for node in nodes()]
     label = place.pods()["1-0"]["metadata"]["labels"][TRAINING]
@@ -88,9 +86,8 @@ def test_a_worker_that_is_preempted_waits_for_room_and_goes_on(
     place: Workplace,
     two_gpus: Pool,
     rival: dict[str, Any],
-    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    training = BackgroundTraining(settings(bucket_data, 2, NUM_EPOCHS), capfd, two_gpus)
+    training = BackgroundTraining(settings(bucket_data, 2, NUM_EPOCHS), two_gpus)
     training.wait_until(lambda: place.is_training(1))
     kubectl("create", "-f", "-", documents=[rival])
     training.wait_until(lambda: training.says(rf"worker [01] waits for a node: .*Insufficient {GPU}"))

@@ -34,9 +34,9 @@ def use_the_workplace(monkeypatch: pytest.MonkeyPatch, use_the_workplace: None) 
 
 
 def test_a_killed_worker_restarts_the_jobset_which_trains_to_its_end(
-    bucket_data: tuple[str, Path], place: Workplace, capfd: pytest.CaptureFixture[str]
+    bucket_data: tuple[str, Path], place: Workplace
 ) -> None:
-    training = BackgroundTraining(settings(bucket_data, 1, 30, max_restarts=1), capfd)
+    training = BackgroundTraining(settings(bucket_data, 1, 30, max_restarts=1))
     training.wait_until(lambda: training.says("epoch 2/30 done"))  # the checkpoint of the first is there
     assert "jobset" in kubectl("get", "jobsets", "-n", place.namespace, "-o", "name")
     worker = place.pods()["1-1"]["metadata"]

@@ -61,14 +61,13 @@ def test_workers_wait_for_quota_and_train_together_and_give_way_without_a_restar
     queue: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
 ) -> None:
     def change(**spec: Any) -> None:
         kubectl("patch", "clusterqueue", queue, "--type=merge", "-p", json.dumps({"spec": spec}))
 
     place.use(monkeypatch)
     monkeypatch.setenv("AGRIVISION_QUEUE", queue)
-    training = BackgroundTraining(settings(dataset_in_bucket(tmp_path), 1, 20), capfd)
+    training = BackgroundTraining(settings(dataset_in_bucket(tmp_path), 1, 20))
     training.wait_until(lambda: training.says(r"waits in its queue: .*insufficient (unused )?quota for cpu"))
     assert place.pods() == {}, "all of them or none"
     change(resourceGroups=[quotas(queue, cpu="200m")])

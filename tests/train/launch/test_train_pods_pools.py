@@ -26,10 +26,10 @@ def gpu_node() -> Iterator[str]:
 
 
 def test_workers_of_a_gpu_profile_land_on_its_labelled_and_tainted_node_with_a_gpu_each(
-    bucket_data: tuple[str, Path], place: Workplace, gpu_node: str, capfd: pytest.CaptureFixture[str]
+    bucket_data: tuple[str, Path], place: Workplace, gpu_node: str
 ) -> None:
     pool = PoolSettings(profile="gke-gpu-l4", cpu=SMALL.cpu, memory=SMALL.memory, shared_memory="64Mi").pool()
-    training = BackgroundTraining(settings(bucket_data, 1, 10), capfd, pool)
+    training = BackgroundTraining(settings(bucket_data, 1, 10), pool)
     training.wait_until(lambda: place.is_training(1))
     pods = place.pods()
     assert {key: pod["spec"]["nodeName"] for key, pod in pods.items()} == {"1-0": gpu_node, "1-1": gpu_node}

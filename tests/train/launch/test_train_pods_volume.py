@@ -131,8 +131,8 @@ def test_a_full_volume_is_said_in_one_line_and_the_next_launch_goes_on_when_ther
     with pytest.raises(SystemExit, match=r"^42$"):
         launch()
     assert re.fullmatch(
-        rf"train \| failed \(exit 42\): cannot write under '{small_disk}/training/\S+': No space left on device; make "
-        "room there, and run again",
+        rf"train \| failed \(exit 42\): cannot write under '{small_disk}/training/\S+': No space left on device; free "
+        "some space there, and run again",
         capfd.readouterr().out.splitlines()[-1],
     )
     assert place.left() == ""

@@ -136,7 +136,7 @@ _SHORT_LEASE = """
 import contextlib
 class Lease:
     check = staticmethod(lambda: 14.0)
-training.hold = lambda *_: contextlib.nullcontext(Lease)
+training.hold = lambda *_, **__: contextlib.nullcontext(Lease)
 """
 
 

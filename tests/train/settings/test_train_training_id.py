@@ -49,6 +49,7 @@ CHANGES_THE_NAME = {
     "train/checkpoint/snapshot.py": True,
     "train/input/sampling.py": True,
     "train/launch/lease.py": False,
+    "train/launch/bucket_lease.py": False,
     "train/launch/local/gang.py": False,
     "train/launch/pods/attempt.py": False,
     "train/loop/unfreezing.py": True,

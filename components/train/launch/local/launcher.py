@@ -10,13 +10,16 @@ from components import environment, storage
 from components.private_network import NoPrivateNetwork, private_network
 from components.progress import StepLog
 from components.train.launch.launch_dir import LaunchDir
+from components.train.launch.lease import Nowhere
 from components.train.launch.local.gang import run_gang
 from components.train.settings.devices import find_devices
 from components.train.settings.worker_spec import WorkerSpec
 
 
 class LocalProcesses:
-    """Runs workers as processes on this machine."""
+    """Runs workers as processes on this machine; see training.Launcher."""
+
+    whereabouts = Nowhere()
 
     def __init__(self, num_workers: int) -> None:
         self.devices = find_devices()

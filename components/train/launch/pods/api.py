@@ -53,9 +53,9 @@ class Kubernetes:
         name = body["metadata"]["name"]
         return self._request("POST", kind, body["metadata"]["namespace"], "", f"create {kind} {name!r}", body=body).body
 
-    def get(self, kind: str, namespace: str, name: str) -> Answer:
+    def get(self, kind: str, namespace: str, name: str, patience_seconds: float | None = None) -> Answer:
         """Returns an object; a Refused with status NOT_FOUND says that there is none."""
-        return self._request("GET", kind, namespace, f"/{name}", f"read {kind} {name!r}")
+        return self._request("GET", kind, namespace, f"/{name}", f"read {kind} {name!r}", patience=patience_seconds)
 
     def select(self, kind: str, namespace: str, **selectors: str) -> list[dict[str, Any]]:
         """Returns the objects that a `labelSelector` or `fieldSelector` selects."""

@@ -18,7 +18,7 @@ from components.environment import WorkerSettings
 from components.errors import EXIT_DATA, EXIT_SETTINGS, AgrivisionError, DataError, SettingsError
 from components.progress import StepLog
 from components.train.launch.launch_dir import LaunchDir
-from components.train.launch.lease import LostLease
+from components.train.launch.lease import LostLease, Nowhere, Whereabouts
 from components.train.launch.pods import pod_status
 from components.train.launch.pods.api import Kubernetes
 from components.train.launch.pods.attempt import Attempt
@@ -49,6 +49,7 @@ class WorkerPods:
         num_workers: int,
         owner: tuple[str, str] | None,
         limits: Limits | None = None,
+        whereabouts: Whereabouts | None = None,
     ) -> None:
         """Starts nothing yet.
 
@@ -59,11 +60,13 @@ class WorkerPods:
           num_workers: Number of workers.
           owner: Name and uid of the step's pod, if it is in that namespace.
           limits: How long to wait for pods; None for the defaults.
+          whereabouts: Of this launch; None outside a cluster.
         """
         if cluster.api not in APIS:
             raise SettingsError(f"AGRIVISION_WORKER_API must be one of {', '.join(APIS)}, got {cluster.api!r}")
         self._api, self._task, self._cluster, self._owner = api, task, cluster, owner
         self._limits = limits or Limits()
+        self.whereabouts = whereabouts or Nowhere()
         pool = task.pool
         self.devices = Devices(
             num_gpus=num_workers * pool.accelerator_count if pool.accelerator_type == GPU else 0,

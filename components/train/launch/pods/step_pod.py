@@ -7,6 +7,7 @@ from components.train.launch.pods.api import Kubernetes
 from components.train.launch.pods.launcher import WorkerPods
 from components.train.launch.pods.pod_waits import Limits
 from components.train.launch.pods.task_config import TaskSettings, check_reach
+from components.train.launch.pods.whereabouts import PodWhereabouts
 from components.train.settings.node_pools import check_pool
 
 _STEP_CONTAINER = "main"
@@ -32,7 +33,9 @@ def worker_pods(task: TaskSettings, num_workers: int, data_root: str, limits: Li
         cluster, namespace=namespace, image=cluster.image or _own_image(api, step_pod) or environment.container_image()
     )
     owner = (step_pod, step_uid) if step_uid and namespace == api.namespace else None
-    return WorkerPods(api, task, cluster, num_workers, owner, limits)
+    # With a kubeconfig, the workers' cluster may be another one than this pod's.
+    own = None if environment.kubeconfig() else PodWhereabouts(api, (step_pod, step_uid))
+    return WorkerPods(api, task, cluster, num_workers, owner, limits, own)
 
 
 def _own_image(api: Kubernetes, pod: str) -> str:
