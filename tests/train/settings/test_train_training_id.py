@@ -32,6 +32,7 @@ CHANGES_THE_NAME = {
     "merge/merge.py": False,
     "merge/report/data_report.py": False,
     "push/serving.py": False,
+    "predict/asking.py": False,
     "records/tile_decoder.py": True,
     "records/record_table.py": True,
     "records/source_image.py": False,  # of a source, which only shard and merge read
