@@ -78,7 +78,7 @@ def require_pictures(num_alike: int, num_png_names: int, source_uri: str) -> Non
     if 2 * num_alike > num_png_names:
         raise DataError(
             f"{num_alike:,} of {num_png_names:,} tiles under {source_uri!r} have a PNG file in two class folders or "
-            "more, as label masks have, and pictures have not; source_uri must be the folder of the release, in which "
+            "more, as label masks do and pictures do not; source_uri must be the folder of the release, in which "
             "the masks are in labels/<class>/"
         )
 
