@@ -9,7 +9,7 @@ from pathlib import Path
 
 from components import registry, storage
 from components.contracts import Manifest
-from components.errors import DataError, SettingsError, as_user_error, naming_place
+from components.errors import NO_ROOM, DataError, SettingsError, as_user_error, naming_place
 from components.storage import bucket, disk
 
 _STANDS_FOR_A_BUCKET = re.compile(r"\w+://(<[^/]*>)")  # no bucket can have such a name
@@ -92,7 +92,7 @@ def require_writable(name: str, folder: Path, *, make: bool = True) -> None:
                 os.fsync(file.fileno())
             disk.take_lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        if isinstance(mendable := as_user_error(error), DataError):
+        if error.errno in NO_ROOM and isinstance(mendable := as_user_error(error), DataError):
             raise DataError(f"{name}: {mendable}") from error
         raise SettingsError(
             f"{name} is {os.fspath(folder)!r}, where nothing can be written: {error.strerror}; "

@@ -12,7 +12,7 @@ import msgspec
 
 from components import storage
 from components.contracts import Partition, PlannedShard
-from components.errors import SettingsError, as_user_error
+from components.errors import NO_ROOM, SettingsError
 from components.ingest.planner import Deal, ShardPlace
 from components.ingest.tile_table import TileTable
 from components.progress import Progress
@@ -111,6 +111,6 @@ def _publish(local: Path, uri: str) -> None:
         if storage.size(uri) != local.stat().st_size:
             storage.replace_file(local, uri)
     except OSError as error:
-        if as_user_error(error):
+        if error.errno in NO_ROOM:
             raise
         raise SettingsError(f"cannot write {uri!r}: {error.strerror}; data_root must be writable") from error

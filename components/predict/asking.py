@@ -15,6 +15,7 @@ from components.ordered_map import map_in_order, num_threads_for
 from components.predict.checked import checked_record, checks_of
 from components.predict.pushed_model import PushedModel
 from components.predict.tile_files import TileFiles
+from components.records.source_formats import FULL_16_BIT
 from components.records.tile_record import Record
 from components.registry import CARD
 from components.saved_model.asking import AskedModel, CannotAnswer, as_probabilities, asked_model
@@ -60,7 +61,7 @@ def answers(model: PushedModel, tiles: Iterable[TileFiles]) -> Iterator[TileAnsw
     Raises:
       DataError: if the model is not the one that was pushed, cannot be loaded, or breaks down.
     """
-    check = functools.partial(_checked, checks_of(model.card.bands))
+    check = functools.partial(_checked, checks_of(model.card.bands, model.card.max_16_bit or FULL_16_BIT))
     with contextlib.ExitStack() as stack:
         checked = stack.enter_context(contextlib.closing(map_in_order(check, tiles, num_threads_for(False))))
         asked: AskedModel | None = None

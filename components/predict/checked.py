@@ -1,24 +1,27 @@
 """Reads a tile's files and checks them as the shard step does, so that no model is asked what no run would keep."""
 
+import msgspec
+
 from components import storage
-from components.agrivision import CLASS_FOLDERS, PAPER_2020, RGB_BANDS
+from components.agrivision import CLASS_FOLDERS, PAPER_2020
 from components.contracts import Inventory, Rejection, SourceTile
 from components.errors import DataError
 from components.predict.tile_files import BOUNDARY, MASK, NIR, RGB, TileFiles
+from components.records.source_formats import FULL_16_BIT, TIFF_SUFFIXES
 from components.records.source_image import BadImage
 from components.records.tile_record import Record
 from components.shard.tile_check import check_tile
 
 
-def checks_of(bands: tuple[str, ...]) -> Inventory:
-    """Returns what the shard step would know of a source of a model's bands, without classes to look for."""
+def checks_of(bands: tuple[str, ...], max_16_bit: int = FULL_16_BIT) -> Inventory:
+    """Returns what the shard step would know of a source that fits a model, without classes to look for."""
     return Inventory(
         source_uri="",
-        # Users' own pictures may be grey, or have a palette or alpha. A release's may not, so that a NIR image in the
-        # place of the RGB is noticed.
-        layout=PAPER_2020 if len(bands) > len(RGB_BANDS) else CLASS_FOLDERS,
+        # Users' own pictures may be grey, or have a palette or alpha, and hold their near infrared in the same file.
+        layout=CLASS_FOLDERS,
         classes=(),
         bands=bands,
+        max_16_bit=max_16_bit,
         seed=0,
         split_origin="",
         fingerprint="",
@@ -45,6 +48,9 @@ def checked_record(tile: TileFiles, checks: Inventory) -> Record | str:
         boundary=tile.files.get(BOUNDARY),
         mask=tile.files.get(MASK),
     )
+    if "nir" in checks.bands and not (NIR not in tile.files and tile.files[RGB].path.lower().endswith(TIFF_SUFFIXES)):
+        # A release's pictures may not be grey, so that a NIR image in the place of the RGB is noticed.
+        checks = msgspec.structs.replace(checks, layout=PAPER_2020)
     role_of = {file.path: role for role, file in tile.files.items()}
     checked = check_tile(source, checks, lambda file: _read(file.path, role_of[file.path]))
     if not isinstance(checked, Rejection):

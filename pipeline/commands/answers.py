@@ -17,6 +17,7 @@ from components.predict import formats
 from components.predict.asking import TileAnswer
 from components.predict.pushed_model import PushedModel
 from components.printable import printable
+from components.records.source_formats import TIFF_SUFFIXES
 from components.storage import disk
 from pipeline.terminal import say
 
@@ -55,9 +56,11 @@ def require_bands(model: PushedModel, by_role: Mapping[str, Sequence[str]]) -> N
       SettingsError: if --nir is missing or too much.
     """
     bands = ", ".join(model.card.bands)
-    if model.takes_nir and by_role["rgb"] and not by_role["nir"]:
+    in_one_file = all(path.lower().endswith(TIFF_SUFFIXES) for path in by_role["rgb"])
+    if model.takes_nir and by_role["rgb"] and not by_role["nir"] and not in_one_file:
         raise SettingsError(
-            f"model {model.card.version} needs a NIR image in addition to RGB; its bands are {bands}; give --nir"
+            f"model {model.card.version} needs a NIR image in addition to RGB; its bands are {bands}; give --nir, or "
+            "TIFFs of four bands"
         )
     if by_role["nir"] and not model.takes_nir:
         raise SettingsError(

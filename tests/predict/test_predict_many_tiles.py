@@ -6,9 +6,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command_here import agrivision_here
-from tile_shards import BANDS, fake_record
+from tiff_files import tiff
+from tile_shards import BANDS, encode, fake_record
 
 from components.errors import DataError
 from components.predict import asking
@@ -104,6 +106,25 @@ def test_a_mask_beside_the_images_counts(pushed, tmp_path: Path) -> None:
         assert [sorted(tile.files) for tile in asked.tiles] == [["mask", "nir", "rgb"], ["nir", "rgb"]]
 
 
+def test_a_tiff_of_four_bands_is_answered_as_its_bands_in_two_files(pushed, tmp_path: Path) -> None:
+    bands = np.random.default_rng(5).integers(0, 256, (64, 64, 4), np.uint8)
+    folders = {
+        "apart": {"rgb/t.png": encode(bands[..., :3], "PNG"), "nir/t.png": encode(bands[..., 3], "PNG")},
+        "together": {"t.tif": tiff(bands)},
+    }
+    for name, files in folders.items():
+        write(tmp_path / name, **files)
+
+    apart, together = (
+        rows(agrivision_here("predict", pushed.rgb_nir, tmp_path / name, "--csv", "-").stdout) for name in folders
+    )
+
+    assert [row["problem"] for row in apart] == [""]
+    assert together == apart
+    alone = agrivision_here("predict", pushed.rgb_nir, "--rgb", tmp_path / "together" / "t.tif", "--csv", "-").stdout
+    assert rows(alone)[0]["weed_cluster_probability"] == apart[0]["weed_cluster_probability"]
+
+
 def test_equal_names_in_several_folders_are_told_apart(pushed, tmp_path: Path) -> None:
     first, second = (
         tile_folder(tmp_path / name, "water", None, **{"drydown/t1.jpg": fake_record(3).rgb}) for name in "ab"
@@ -131,7 +152,7 @@ def test_bad_tiles_are_named_and_counted_and_the_others_answered(
     table = {row["tile"]: row["problem"] for row in rows((tmp_path / "out.csv").read_text("utf-8-sig"))}
     assert table == {
         "alone": f"rgb: no such file, but there is '{tiles}/nir/alone.jpg'",
-        "bad": f"rgb '{tiles}/rgb/bad.jpg': not a readable JPEG or PNG file",
+        "bad": f"rgb '{tiles}/rgb/bad.jpg': not a readable JPEG, PNG, TIFF or WebP file",
         "lonely": "nir: no such file",
         "t1": "",
         "t2": "",

@@ -21,13 +21,16 @@ BAD_IMAGES = {
     "to_itself.jpg": "Too many levels of symbolic links",
     "pipe.jpg": "is a pipe or a device; expected a file",
     "empty.jpg": "empty file (0 bytes)",
-    "text.png": "not a readable JPEG or PNG file",
+    "text.png": "not a readable JPEG, PNG, TIFF or WebP file",
     "bomb.png": "20000x20000 px, at most 8192 px a side are read",
     "huge.jpg": "70 MiB, at most 64 MiB are read",
-    "gif.gif": "not a readable JPEG or PNG file",
-    "a\x1b[2J\n[bold]\u202e.jpg": "not a readable JPEG or PNG file",
-    "caf\udce9.jpg": "not a readable JPEG or PNG file",
+    "gif.gif": "a GIF file, which is not read; expected JPEG, PNG, TIFF or WebP",
+    "a\x1b[2J\n[bold]\u202e.jpg": "not a readable JPEG, PNG, TIFF or WebP file",
+    "caf\udce9.jpg": "not a readable JPEG, PNG, TIFF or WebP file",
 }
+
+
+WANTED = {"boundary": "PNG or TIFF"}
 
 
 def only_line(result: subprocess.CompletedProcess[str]) -> str:
@@ -56,7 +59,7 @@ def test_a_file_that_is_no_sound_image_is_named_and_no_model_is_asked(pushed, od
     line = only_line(result)
     assert result.returncode == 42
     assert role in line
-    assert BAD_IMAGES[name].replace("JPEG or PNG", "PNG" if role == "boundary" else "JPEG or PNG") in line
+    assert BAD_IMAGES[name].replace("JPEG, PNG, TIFF or WebP", WANTED.get(role, "JPEG, PNG, TIFF or WebP")) in line
 
 
 @pytest.mark.usefixtures("no_model")
@@ -70,9 +73,9 @@ def test_a_file_that_is_no_sound_image_is_named_and_no_model_is_asked(pushed, od
         ({"nir": "small_nir.jpg"}, "48x24 px, but the rgb has 48x48 px"),
         ({"nir": "flat_nir.jpg"}, "empty band, every pixel is 7"),
         ({"mask": "small.png"}, "48x24 px, but the rgb has 48x48 px"),
-        ({"mask": "grey.png"}, "expected the values 0 and 255, got "),
-        ({"mask": "mask.jpg"}, "not a readable PNG file"),
-        ({"mask": "alpha.png"}, "expected 1 band or 1 band of 1 bit, got RGB with alpha"),
+        ({"mask": "grey.png"}, "expected the values 0 and 255, or 0 and 1, got "),
+        ({"mask": "mask.jpg"}, "not a readable PNG or TIFF file"),
+        ({"mask": "alpha.png"}, "expected a mask of 1 band of at most 8 bits, or of a palette, got RGB with alpha"),
         ({"mask": "black.png"}, "no valid pixel: boundary and mask leave nothing"),
         ({"boundary": "boundary.png", "mask": "rest.png"}, "no valid pixel: boundary and mask leave nothing"),
     ],
@@ -94,7 +97,10 @@ def test_an_image_of_another_kind_or_size_is_refused_as_the_shard_step_refuses_i
     ("arguments", "message"),
     [
         ([], "no tile to ask about; give a folder of tiles"),
-        (["--rgb", "rgb.jpg"], "needs a NIR image in addition to RGB; its bands are red, green, blue, nir; give --nir"),
+        (
+            ["--rgb", "rgb.jpg"],
+            "needs a NIR image in addition to RGB; its bands are red, green, blue, nir; give --nir, or TIFFs of four",
+        ),
         (["--nir", "nir.jpg"], "--nir is given without --rgb"),
         (["--rgb", "rgb.jpg", "--nir", "nir.jpg", "--nir", "small_nir.jpg"], "--rgb is given 1 times and --nir 2"),
         (["--rgb", "rgb.jpg", "--nir", "rgb.jpg"], "rgb.jpg' is given twice"),

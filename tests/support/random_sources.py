@@ -12,7 +12,7 @@ from components.ignored import LeftOut
 from components.ingest.layouts import CLASSES
 
 CLASS_NAMES = ("crop", "soil", "weed")
-_FORMATS = ("tif", "npy", "bmp", "PNG", "JPEG", "txt", "json", "")
+_FORMATS = ("tif", "gif", "npy", "bmp", "PNG", "JPEG", "txt", "json", "")
 _LEFT_OUT = (WhyIgnored.LINK_TO_NOTHING, WhyIgnored.SPECIAL, WhyIgnored.HIDDEN, WhyIgnored.LITTER)
 _TILE = re.compile(r"[^_]+_(\d+)-(\d+)-(\d+)-(\d+)")
 
@@ -100,7 +100,7 @@ def labels_of(source: RandomSource) -> dict[str, int]:
     if source.layout == CLASS_FOLDERS:
         for path in source.files:
             match = re.fullmatch(
-                r"(?i:(?:(?:train|val|test|training|valid|testing)/)?)(\w+)/[^/]+\.(?i:jpe?g|png)", path
+                r"(?i:(?:(?:train|val|test|training|valid|testing)/)?)(\w+)/[^/]+\.(?i:jpe?g|png|tiff?|webp)", path
             )
             if match and path.count("/") == max(each.count("/") for each in source.files if "/deeper/" not in each):
                 counts[match[1]] = counts.get(match[1], 0) + 1
@@ -134,7 +134,7 @@ def labels_of(source: RandomSource) -> dict[str, int]:
 
 
 def _is_read(path: str) -> bool:
-    suffixes = r"jpe?g|png" if re.search(r"/(rgb|nir)/", path) else "png"
+    suffixes = r"jpe?g|png|tiff?|webp" if re.search(r"/(rgb|nir)/", path) else "png|tiff?"
     return re.search(rf"\.(?i:{suffixes})$", path) is not None
 
 
@@ -144,4 +144,4 @@ def _stem(path: str) -> str:
 
 
 def _is_unread(path: str, name: str) -> bool:
-    return _stem(path) == name and not re.search(r"(?i)\.(png|txt|json|xml)$", path)
+    return _stem(path) == name and not re.search(r"(?i)\.(png|tiff?|txt|json|xml)$", path)
