@@ -22,6 +22,8 @@ from components.contracts.model import (
 from components.contracts.source import (
     Annotation,
     Inventory,
+    NearPicture,
+    NearPictures,
     Partition,
     PlannedShard,
     Rejection,
@@ -42,6 +44,8 @@ __all__ = [
     "Inventory",
     "Manifest",
     "ModelCard",
+    "NearPicture",
+    "NearPictures",
     "Note",
     "Partition",
     "PlannedShard",

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from components import storage
 from components.agrivision import BANDS, CLASS_FOLDERS, RGB_BANDS, SPLITS
 from components.contracts import Inventory, SourceFile
+from components.dataset.temporary_database import CACHE_KB
 from components.ingest.partition_files import write_partitions
 from components.ingest.planner import Deal, SplitSize, num_shards, sizes_of
 from components.ingest.settings import IngestSettings
 from components.ingest.survey import Survey, survey_source
-from components.ingest.temporary_database import CACHE_KB
 from components.progress import Progress, StepLog
 from components.source_digest import SourceDigest
 from components.storage.mounts import bucket_note
@@ -41,7 +41,7 @@ def inventory_of(
     cache_kb: int = CACHE_KB,
 ) -> Inventory:
     """Does the work of build_inventory for files that are already listed; see survey.survey_source."""
-    with survey_source(files, source_uri, settings, log, cache_kb) as survey:
+    with survey_source(files, source_uri, settings, log, cache_kb, data_root) as survey:
         table, sizes = survey.table, sizes_of(survey.table, survey.split_of)
         counts = {
             split: num_shards(split, *sizes[split], settings.shard_size_mb, settings.num_workers) for split in SPLITS
@@ -71,13 +71,14 @@ def inventory_of(
             split_origin=survey.split_origin,
             fingerprint=table.fingerprint,
             num_tiles=table.num_tiles,
-            num_fields=table.num_fields,
+            num_fields=table.num_fields - table.num_emptied,
             num_unlabelled=survey.num_unlabelled,
             min_class_fraction=settings.min_class_fraction,
             max_bad_fraction=settings.max_bad_fraction,
             tile_size_px=settings.tile_size_px,
             partitions=write_partitions(table, deal, new_digest, data_root, progress),
             rejected=tuple(table.rejected()),
+            near=survey.near,
         )
         log.summary = _summary(inventory, survey, sizes, sum(counts.values()))
     return inventory

@@ -1,4 +1,6 @@
-"""Surveys a source: lists it, recognises its layout, pairs its files and splits it by field. Reads no pixels.
+"""Surveys a source: lists it, recognises its layout, pairs its files and splits it by field.
+
+Reads no pixels, and of the images only those of equal size, to keep equal ones in one split.
 
 However many tiles there are, they are never all in memory. Files go to a temporary database in listing order and come
 back sorted by name, so that the files of a tile are together; tiles go to a second database, with their fields. That
@@ -11,7 +13,9 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 
 from components.agrivision import CLASS_FOLDERS, PAPER_2020
-from components.contracts import SourceFile
+from components.contracts import NearPictures, SourceFile
+from components.dataset.list_file import BAD_TILES, where_all_are
+from components.dataset.temporary_database import CACHE_KB, temporary_database
 from components.errors import DataError
 from components.ingest.class_folders import ClassFolderPairing
 from components.ingest.field_stats import stated_annotations
@@ -19,9 +23,9 @@ from components.ingest.layouts import recognise_layout
 from components.ingest.listing import Listing
 from components.ingest.official_split import read_split_file, stated_splits
 from components.ingest.pairing import Pairing, ReleasePairing
-from components.ingest.settings import IngestSettings, class_list
-from components.ingest.splits import assign_splits
-from components.ingest.temporary_database import CACHE_KB, temporary_database
+from components.ingest.repeats.together import keep_together
+from components.ingest.settings import ANYWHERE, NEAR, IngestSettings, class_list
+from components.ingest.splits import assign_splits, is_official
 from components.ingest.tile_table import TileTable
 from components.progress import Progress, StepLog
 
@@ -37,6 +41,7 @@ class Survey:
       classes: The class list.
       num_unlabelled: Tiles set aside because their official split has no labels.
       split_of: The split of each field, as an index into SPLITS; `split_origin` says how it was made.
+      near: Pictures that look alike, if those were looked for and found.
     """
 
     layout: str
@@ -45,11 +50,17 @@ class Survey:
     table: TileTable
     split_of: bytearray
     split_origin: str
+    near: NearPictures | None = None
 
 
 @contextlib.contextmanager
 def survey_source(
-    files: Iterable[SourceFile], source_uri: str, settings: IngestSettings, log: StepLog, cache_kb: int = CACHE_KB
+    files: Iterable[SourceFile],
+    source_uri: str,
+    settings: IngestSettings,
+    log: StepLog,
+    cache_kb: int = CACHE_KB,
+    data_root: str = "",
 ) -> Iterator[Survey]:
     """Yields what the source holds; its tiles are deleted when the context ends.
 
@@ -57,6 +68,7 @@ def survey_source(
       files: All files of the source, in any order, e.g. from storage.list_files; no others are looked for.
       source_uri: For messages, and for the files that state the official split.
       cache_kb: Memory of each of the two temporary databases.
+      data_root: Where a refusal lists all that is bad; empty for nowhere.
 
     Raises:
       DataError: if the source is not a usable dataset.
@@ -77,9 +89,15 @@ def survey_source(
                 table.add(pairing.pair(group))
                 progress.advance(table.num_tiles - before)
         table.finish()
-        _require_few_rejected(table, pairing.num_unlabelled, source_uri, settings.max_bad_fraction)
-        split_of, origin = assign_splits(table, settings.val_percent, settings.test_percent, source_uri)
-        yield Survey(layout, pairing.classes, pairing.num_unlabelled, table, split_of, origin)
+        limit = settings.max_bad_fraction
+        _require_few_rejected(table, pairing.num_unlabelled, source_uri, limit, data_root)
+        near = None
+        if settings.duplicates != ANYWHERE and not is_official(table) and not table.num_mixed:
+            is_near = settings.duplicates == NEAR
+            near = keep_together(table, source_uri, data_root, layout == CLASS_FOLDERS, is_near, log)
+            _require_few_rejected(table, pairing.num_unlabelled, source_uri, limit, data_root)
+        split_of, origin = assign_splits(table, settings.val_percent, settings.test_percent, source_uri, data_root)
+        yield Survey(layout, pairing.classes, pairing.num_unlabelled, table, split_of, origin, near)
 
 
 def _pairing(listing: Listing, source_uri: str, settings: IngestSettings, table: TileTable) -> tuple[str, Pairing]:
@@ -97,7 +115,7 @@ def _pairing(listing: Listing, source_uri: str, settings: IngestSettings, table:
     return layout, ReleasePairing(listing.folders, layout, listing.has_splits, source_uri, classes)
 
 
-def _require_few_rejected(table: TileTable, num_unlabelled: int, source_uri: str, limit: float) -> None:
+def _require_few_rejected(table: TileTable, num_unlabelled: int, source_uri: str, limit: float, data_root: str) -> None:
     """Refuses a source that has too many bad tiles, or no good one."""
     num_rejected, num_tiles = table.num_rejected, table.num_tiles + table.num_rejected
     if not num_tiles:
@@ -105,7 +123,10 @@ def _require_few_rejected(table: TileTable, num_unlabelled: int, source_uri: str
     if table.num_tiles and num_rejected <= limit * num_tiles:
         return
     reasons = "; ".join(f"{bad.tile_id}: {bad.reason}" for bad in table.rejected(_NUM_REASONS))
-    more = f"; and {num_rejected - _NUM_REASONS:,} more" if num_rejected > _NUM_REASONS else ""
+    more = ""
+    if num_rejected > _NUM_REASONS:
+        rows = ((bad.tile_id, bad.reason) for bad in table.rejected())
+        more = f"; and {num_rejected - _NUM_REASONS:,} more{where_all_are(data_root, 'bad-tiles', BAD_TILES, rows)}"
     raise DataError(
         f"{num_rejected:,} of {num_tiles:,} tiles under {source_uri!r} are bad, {num_rejected / num_tiles:.1%}, "
         f"more than ingest_max_bad_fraction={limit:g} allows: {reasons}{more}"

@@ -15,6 +15,7 @@ def run_component(source_uri: str, tmp_path: Path, **changes) -> tuple[list[str]
     """Calls the component's function as a step does."""
     settings = {
         "source_version": "", "layout": "auto", "classes": "", "seed": 0, "val_percent": 20, "test_percent": 20,
+        "duplicates": "equal",
         "num_partitions": 2, "num_workers": 2, "shard_size_mb": 64, "tile_size_px": 0,
         "min_class_fraction": 0.002, "max_bad_fraction": 0.01,
     }  # fmt: skip
