@@ -14,11 +14,13 @@ from components.dataset.first_sorted import Rejections
 from components.dataset.partition import chosen_tiles
 from components.dataset.receipts import read_shard_receipt
 from components.errors import DataError
+from components.merge.duplicates import RepeatedPictures
 from components.merge.report.band_section import band_blocks
 from components.merge.report.class_section import class_blocks
 from components.merge.report.contact_sheet import choose_class_examples, contact_sheet
 from components.merge.report.field_map import ShownField, choose_fields, field_map_blocks
 from components.merge.report.quarantine import note_blocks, quarantine_blocks, shown_rejections
+from components.merge.report.twice import choose_twice, twice_blocks
 
 _MAX_REASONS_SHOWN = 10
 
@@ -30,6 +32,7 @@ def data_report(
     data_root: str,
     warnings: Sequence[str],
     shift: Drift | None = None,
+    repeats: RepeatedPictures | None = None,
 ) -> str:
     """Returns the whole HTML page; equal data gives an equal page.
 
@@ -38,11 +41,14 @@ def data_report(
       data_root: Where the shards, receipts and partition files are, which the page shows single tiles from.
       warnings: One line each, shown first.
       shift: The comparison with an earlier dataset, if there is one.
+      repeats: The pictures that are there under two names.
     """
     examples = choose_class_examples(inventory.classes, sums.first_shard, data_root)
     shown_fields = choose_fields(sums.fields)
     shown_ids = {example.tile_id for chosen in examples.values() for example in chosen}
     shown_ids |= {bad.tile_id for bad in shown_rejections(sums.rejections)}
+    twice = choose_twice(repeats, inventory.near)
+    shown_ids |= {tile_id for each in twice for tile_id in each.tile_ids}
     sources, tiles_of_field = _sources(inventory, shown_ids, shown_fields, data_root)
     if unknown := {example.tile_id for chosen in examples.values() for example in chosen} - {*sources}:
         raise DataError(f"no partition file has the tile {min(unknown)!r}, which a shard has; run ingest again")
@@ -56,6 +62,7 @@ def data_report(
         *field_map_blocks(shown_fields, tiles_of_field, inventory),
         *_rejected(sums.rejections, inventory),
         *quarantine_blocks(sums.rejections, inventory, sources),
+        *twice_blocks(twice, repeats, inventory, sources),
         *note_blocks(manifest),
         *contact_sheet(inventory, examples, sources),
     ]

@@ -37,7 +37,7 @@ def quarantine_blocks(rejections: Rejections, inventory: Inventory, sources: Map
     pictures = []
     for bad in shown_rejections(rejections):
         for role, file in _telling_files(bad, sources.get(bad.tile_id)):
-            if (pixels := _decoded(file, inventory.source_uri)) is not None:
+            if (pixels := thumbnail(file, inventory.source_uri)) is not None:
                 pictures.append((pixels, f"{role} of {bad.tile_id}: {bad.reason}"))
     if not pictures:
         return []
@@ -72,7 +72,7 @@ def _telling_files(bad: Rejection, source: SourceTile | None) -> Iterator[tuple[
         yield role, file
 
 
-def _decoded(file: SourceFile, source_uri: str) -> Pixels | None:
+def thumbnail(file: SourceFile, source_uri: str) -> Pixels | None:
     """Returns a thumbnail, uint8 [H, W, 3]; None if no part of the image is readable."""
     if not 0 < file.num_bytes <= MAX_FILE_BYTES:
         return None
