@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Iterable
 
-from components import storage
+from components import storage, words
 from components.agrivision import BANDS, CLASS_FOLDERS, RGB_BANDS, SPLITS
 from components.contracts import Inventory, SourceFile
 from components.dataset.temporary_database import CACHE_KB
@@ -85,10 +85,11 @@ def inventory_of(
 
 
 def _summary(inventory: Inventory, survey: Survey, sizes: dict[str, SplitSize], total: int) -> str:
+    origin = words.origin(survey.split_origin, inventory.num_tiles, inventory.num_fields, inventory.layout)
     by_split = ", ".join(f"{sizes[split][0]:,} {split}" for split in SPLITS)
     text = (
-        f"found {inventory.num_tiles:,} tiles of {inventory.num_fields:,} fields in layout {inventory.layout} "
-        f"({by_split}; split {survey.split_origin})"
+        f"found {words.counted(inventory.num_tiles, inventory.num_fields, inventory.layout)} in layout "
+        f"{inventory.layout} ({by_split}; split {origin})"
     )
     if inventory.rejected:
         text += f", {len(inventory.rejected):,} rejected"

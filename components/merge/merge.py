@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-from components import storage
+from components import storage, words
 from components.agrivision import SPLITS
 from components.contracts import Inventory, Manifest, PlannedShard, ShardReceipts, SplitSummary
 from components.dataset import field_file
@@ -65,7 +65,7 @@ def merge_shards(
         num_notes = sums.notes.num_items - len(remarks) + repeats.num_tiles
         fields_path, fields_sha256 = stack.enter_context(field_file.field_file(sums.fields))
         manifest = build_manifest(inventory, sums, fields_sha256, num_notes)
-        warnings = [*faults, *_find_warnings(manifest, sums)]
+        warnings = [*faults, *_find_warnings(manifest, sums, data_root)]
         for warning in warnings:
             log.line(f"warning: {warning}")
         shift = drift.compare(FieldArrays(manifest, sums.fields), reference) if reference else None
@@ -85,10 +85,10 @@ def merge_shards(
     Path(report_path).write_bytes(html)
     manifest.write(manifest_path)
 
-    gigabytes = sum(shard.num_bytes for shards in sums.shards.values() for shard in shards) / 1e9
+    num_bytes = sum(shard.num_bytes for shards in sums.shards.values() for shard in shards)
     log.summary = (
-        f"wrote {manifest.num_tiles:,} tiles of {sums.fields.num_fields():,} fields to {manifest.num_shards:,} shards "
-        f"({gigabytes:.2f} GB), {manifest.num_rejected:,} rejected"
+        f"wrote {words.counted(manifest.num_tiles, sums.fields.num_fields(), manifest.layout)} to "
+        f"{manifest.num_shards:,} shards ({words.size(num_bytes)}), {manifest.num_rejected:,} rejected"
     )
     if num_notes:
         log.summary += f", {num_notes:,} remarks"
@@ -145,7 +145,7 @@ def _require_few_rejected(
     )
 
 
-def _find_warnings(manifest: Manifest, sums: DatasetSums) -> list[str]:
+def _find_warnings(manifest: Manifest, sums: DatasetSums, data_root: str) -> list[str]:
     """Returns warnings to read before training, one line each; none of them makes the dataset unusable."""
     found = []
     for split, summary in manifest.splits.items():
@@ -154,7 +154,8 @@ def _find_warnings(manifest: Manifest, sums: DatasetSums) -> list[str]:
             consequence = "cannot be learned" if split == "train" else f"cannot be judged on {split}"
             found.append(f"no {split} tile has {', '.join(names)}: {consequence}")
     if shared := sums.fields.in_two_splits():
-        found.append(f"{len(shared):,} fields have tiles in two splits (e.g. {shared[0]}): this inflates scores")
+        where = where_all_are(data_root, "divided-fields", ("field",), ((field_id,) for field_id in shared))
+        found.append(f"{len(shared):,} fields have tiles in two splits (e.g. {shared[0]}): this inflates scores{where}")
     return found
 
 

@@ -52,6 +52,12 @@ def label_bits(rows: bytes | bytearray, index: int, classes: Sequence[str]) -> b
     return bytes(rows[end - row_bytes(len(classes)) + _LENGTH.size : end])
 
 
+def num_without_class(rows: bytes | bytearray, num_classes: int) -> int:
+    """Returns how many rows are of tiles without a class."""
+    bits = np.frombuffer(rows, np.uint8).reshape(-1, row_bytes(num_classes))[:, _LENGTH.size :]
+    return int(np.count_nonzero(~bits.any(axis=1)))
+
+
 def label_names(bits: bytes, classes: Sequence[str]) -> str:
     """Returns the names of a tile's classes, comma-separated."""
     present = np.unpackbits(np.frombuffer(bits, np.uint8), count=len(classes))

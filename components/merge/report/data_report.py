@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from components import report
+from components import report, words
 from components.contracts import Inventory, Manifest, SourceTile
 from components.dataset.dataset_sums import DatasetSums
 from components.dataset.drift.findings import Drift
@@ -56,7 +56,7 @@ def data_report(
         *(report.paragraph(f"⚠ {warning}.") for warning in warnings),
         *_overview(manifest, inventory),
         *(drift_blocks(shift) if shift else []),
-        *class_blocks(manifest, sums.fields),
+        *class_blocks(manifest, sums.fields, {split: sums.num_background(split) for split in manifest.splits}),
         *_splits(manifest, sums.fields),
         *band_blocks(manifest, sums.fields),
         *field_map_blocks(shown_fields, tiles_of_field, inventory),
@@ -66,7 +66,16 @@ def data_report(
         *note_blocks(manifest),
         *contact_sheet(inventory, examples, sources),
     ]
-    return report.page(f"Data report: {manifest.num_tiles:,} tiles, {manifest.layout}", blocks)
+    return report.page(f"Data report: {manifest.num_tiles:,} {_unit(manifest)}s, {manifest.layout}", blocks)
+
+
+def _unit(manifest: Manifest) -> str:
+    return words.unit(manifest.layout)
+
+
+def _has_fields(manifest: Manifest) -> bool:
+    num_fields = sum(split.num_fields for split in manifest.splits.values())
+    return words.has_fields(manifest.num_tiles, num_fields, manifest.layout)
 
 
 def _sources(
@@ -98,20 +107,22 @@ def _overview(manifest: Manifest, inventory: Inventory) -> list[str]:
     num_single, num_tiles = sum(split.num_single_label for split in splits), manifest.num_tiles
     num_rejected = manifest.num_rejected
     sizes = sorted(manifest.tile_sizes.items(), key=lambda item: (-item[1], item[0]))
+    num_fields = sum(split.num_fields for split in splits)
+    origin = words.origin(manifest.split_origin, num_tiles, num_fields, manifest.layout)
     rows = [
-        ("Tiles", f"{num_tiles:,}"),
-        ("Fields", f"{sum(split.num_fields for split in splits):,}"),
-        ("Shards", f"{manifest.num_shards:,} ({num_bytes / 1e6:,.1f} MB)"),
+        (f"{_unit(manifest).capitalize()}s", f"{num_tiles:,}"),
+        *([("Fields", f"{num_fields:,}")] if _has_fields(manifest) else []),
+        ("Shards", f"{manifest.num_shards:,} ({words.size(num_bytes)})"),
         ("Bands", ", ".join(manifest.bands)),
         ("Size", ", ".join(f"{size} px" for size, _ in sizes[:3]) + (f", {len(sizes) - 3} more" if sizes[3:] else "")),
-        ("Split", f"{manifest.split_origin}, {' / '.join(f'{split.num_tiles:,}' for split in splits)}"),
-        ("One class", f"{num_single:,} tiles ({num_single / num_tiles:.1%})"),
+        ("Split", f"{origin}, {' / '.join(f'{split.num_tiles:,}' for split in splits)}"),
+        ("One class", f"{num_single:,} {_unit(manifest)}s ({num_single / num_tiles:.1%})"),
         ("Rejected", f"{num_rejected:,} ({num_rejected / (num_tiles + num_rejected):.2%})"),
     ]
     if manifest.tile_size_px:
         rows.append(("Scaled", f"down to {manifest.tile_size_px} px where larger (shard_tile_size_px)"))
     if inventory.num_unlabelled:
-        rows.append(("Unlabelled", f"{inventory.num_unlabelled:,} tiles left out"))
+        rows.append(("Unlabelled", f"{inventory.num_unlabelled:,} {_unit(manifest)}s left out"))
     return [report.table(("Dataset", manifest.sha256[:16]), rows)]
 
 
@@ -120,18 +131,19 @@ def _splits(manifest: Manifest, fields: FieldTable) -> list[str]:
     for name, split in manifest.splits.items():
         counts = fields.tiles_by_field(name)
         spread = f"{counts.min():,} / {np.median(counts):g} / {counts.max():,}"
-        size = sum(shard.num_bytes for shard in split.shards) / 1e6
-        rows.append((name, split.num_tiles, split.num_fields, spread, len(split.shards), f"{size:,.1f}"))
-    header = ("split", "tiles", "fields", "tiles per field", "shards", "MB")
+        size = words.Number(words.size(sum(shard.num_bytes for shard in split.shards)))
+        of_fields = (split.num_fields, spread) if _has_fields(manifest) else ()
+        rows.append((name, split.num_tiles, *of_fields, len(split.shards), size))
+    header = ("fields", "tiles per field") if _has_fields(manifest) else ()
     return [
         report.heading("Splits"),
-        report.table(header, rows),
-        report.paragraph("Tiles per field: fewest / median / most."),
+        report.table(("split", f"{_unit(manifest)}s", *header, "shards", "size"), rows),
+        *([report.paragraph("Tiles per field: fewest / median / most.")] if _has_fields(manifest) else []),
     ]
 
 
 def _rejected(rejections: Rejections, inventory: Inventory) -> list[str]:
-    title = report.heading("Rejected tiles")
+    title = report.heading(f"Rejected {words.unit(inventory.layout)}s")
     if not len(rejections):
         return [title, report.paragraph("None.")]
     rows = [
@@ -142,7 +154,7 @@ def _rejected(rejections: Rejections, inventory: Inventory) -> list[str]:
     where = "all of them" if listed == len(rejections) else f"the first {listed:,}, the shards' receipts all of them"
     return [
         title,
-        report.table(("tiles", "reason", "for example"), rows),
+        report.table((f"{words.unit(inventory.layout)}s", "reason", "for example"), rows),
         report.paragraph(
             f"The manifest lists {where}. "
             f"The step fails above {inventory.max_bad_fraction:.1%} (ingest_max_bad_fraction)."

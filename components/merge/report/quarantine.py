@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from components import report, storage
+from components import report, storage, words
 from components.contracts import Inventory, Manifest, Rejection, SourceFile, SourceTile
 from components.dataset.first_sorted import Rejections
 from components.records.image_header import MAX_FILE_BYTES, read_header
@@ -55,8 +55,11 @@ def note_blocks(manifest: Manifest) -> list[str]:
     where = "" if len(shown) == manifest.num_notes else f", of which the first {len(shown)} follow"
     return [
         report.heading("Remarks"),
-        report.paragraph(f"{manifest.num_notes:,} on tiles that were kept{where}. The shards' receipts list them all."),
-        report.table(("tile", "remark"), [(note.tile_id, note.text) for note in shown]),
+        report.paragraph(
+            f"{manifest.num_notes:,} on {words.unit(manifest.layout)}s that were kept{where}. "
+            "The shards' receipts list them all."
+        ),
+        report.table((words.unit(manifest.layout), "remark"), [(note.tile_id, note.text) for note in shown]),
     ]
 
 

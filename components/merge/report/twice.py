@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from components import report
+from components import report, words
 from components.contracts import Inventory, NearPictures, SourceTile
 from components.merge.duplicates import LIST_NAME, Duplicates, RepeatedPictures
 from components.merge.report.quarantine import thumbnail
@@ -54,7 +54,7 @@ def twice_blocks(
             clash = f" {repeats.num_contradicting:,} have different classes under their names."
         blocks.append(
             report.paragraph(
-                f"{repeats.num_tiles:,} tiles repeat the picture of another. {where}{clash} "
+                f"{repeats.num_tiles:,} {words.unit(inventory.layout)}s repeat the picture of another. {where}{clash} "
                 f"{LIST_NAME} beside the manifest lists all."
             )
         )
