@@ -50,7 +50,8 @@ def blocks(
             report.paragraph(
                 f"{'An' if unit == 'image' else 'A'} {unit} can have several classes. The diagonal counts classes that "
                 "were found. A missed class counts in the column of each class predicted in its place, or under "
-                "background if there was none; a class predicted in addition to the right ones counts in background's row."
+                "background if there was none; a class predicted in addition to the right ones counts in the row of "
+                "background."
             )
         )
     if ranking := _ranking_blocks(predictions, roc, evaluation.candidate):
@@ -88,13 +89,18 @@ def _headline(manifest: Manifest, receipt: TrainingReceipt, evaluation: Evaluati
         report.paragraph(
             f"{receipt.backbone} at {receipt.image_size_px} px, training {receipt.training_id}, on {tiles} that "
             f"neither training nor the choice of thresholds has seen. Averages are over the classes that occur in them."
+            + _left_out(manifest, evaluation, unit)
             + ("" if is_judged else f" None of the {unit}s has a class, so nothing was judged.")
         ),
-        report.paragraph(
-            "The gate decides after this whether the model is pushed; its own report, Decision, says what and why."
-        ),
+        report.paragraph("The gate decides after this whether the model is pushed; its report, Decision, says why."),
         report.table(["", "this model", *(["production"] if production else [])], rows),
     ]
+
+
+def _left_out(manifest: Manifest, evaluation: Evaluation, unit: str) -> str:
+    """Returns what a single-label model is not judged on, as a sentence; empty if there is none."""
+    num_left_out = manifest.splits["test"].num_tiles - evaluation.num_test_tiles
+    return f" {num_left_out:,} more {unit}s have no class, or several, and are left out." if num_left_out else ""
 
 
 def _class_table(

@@ -9,7 +9,7 @@ _VERDICTS = {"push": "The model is pushed.", "refuse": "The model is not pushed.
 def write_report(decision: Decision, evaluation: Evaluation, path: str) -> None:
     """Writes the report as an HTML page."""
     is_judged = any(scores.support for scores in evaluation.candidate.per_class.values())
-    rows = [
+    rows: list[tuple[str, str]] = [
         ("macro F1 of this model", words.score(decision.candidate_macro_f1, is_judged)),
         ("floor (gate_min_macro_f1)", words.score(decision.floor)),
     ]
