@@ -76,7 +76,7 @@ _RIGHT_TO_LEFT = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\
 _RIGHT_TO_LEFT_RUN = re.compile(f"{_RIGHT_TO_LEFT}+(?:[ _-]?(?:{_RIGHT_TO_LEFT}|[0-9])+)*")
 
 
-def shown(text: str) -> str:
+def inline(text: str) -> str:
     """Returns a text as the content of an element: escaped, and what runs from right to left kept to itself.
 
     Otherwise a name in Arabic would swap places with the numbers beside it.
@@ -86,17 +86,17 @@ def shown(text: str) -> str:
 
 def heading(text: str) -> str:
     """Returns the heading of a section."""
-    return f"<h2>{shown(text)}</h2>"
+    return f"<h2>{inline(text)}</h2>"
 
 
 def subheading(text: str, note: str = "") -> str:
     """Returns a small heading, followed by a remark in smaller type."""
-    return f"<h3>{shown(text)}" + (f" <small>{shown(note)}</small>" if note else "") + "</h3>"
+    return f"<h3>{inline(text)}" + (f" <small>{inline(note)}</small>" if note else "") + "</h3>"
 
 
 def paragraph(text: str) -> str:
     """Returns a paragraph of plain text."""
-    return f"<p>{shown(text)}</p>"
+    return f"<p>{inline(text)}</p>"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -108,15 +108,15 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         if isinstance(value, int):
             return f"<td>{value:,}</td>"
         if isinstance(value, Number):
-            return f"<td>{shown(value)}</td>"
+            return f"<td>{inline(value)}</td>"
         kind = "" if first else ' class="text"'
-        return f"<td{kind}>{shown(str(value))}</td>"
+        return f"<td{kind}>{inline(str(value))}</td>"
 
     rows = [list(row) for row in rows]
     # A heading is aligned like its column: left for text, right for numbers.
     kind = {True: ' class="text"', False: ""}
     is_text = [bool(rows) and not isinstance(value, int | float | Number) for value in (rows[0] if rows else header)]
-    heads = [f"<th{kind[text]}>{shown(name)}</th>" for name, text in zip(header, is_text, strict=True)]
+    heads = [f"<th{kind[text]}>{inline(name)}</th>" for name, text in zip(header, is_text, strict=True)]
     body = "".join("<tr>" + "".join(cell(v, i == 0) for i, v in enumerate(row)) + "</tr>" for row in rows)
     return f'<div class="scroll"><table><thead><tr>{"".join(heads)}</tr></thead><tbody>{body}</tbody></table></div>'
 
@@ -133,12 +133,12 @@ def heat_table(header: Sequence[str], rows: Iterable[tuple[str, Sequence[tuple[s
         share = min(max(strength, 0.0), 1.0)
         ground = [round(255 + share * (full - 255)) for full in (46, 107, 74)]
         ink = "#fff" if share > 0.75 else "#1c2420"
-        return f'<td style="background:rgb({",".join(map(str, ground))});color:{ink}">{shown(text)}</td>'
+        return f'<td style="background:rgb({",".join(map(str, ground))});color:{ink}">{inline(text)}</td>'
 
-    heads = "".join(f"<th><span>{shown(name)}</span></th>" for name in header[1:])
-    body = "".join(f"<tr><td>{shown(name)}</td>{''.join(cell(*each) for each in cells)}</tr>" for name, cells in rows)
+    heads = "".join(f"<th><span>{inline(name)}</span></th>" for name in header[1:])
+    body = "".join(f"<tr><td>{inline(name)}</td>{''.join(cell(*each) for each in cells)}</tr>" for name, cells in rows)
     return (
-        f'<div class="scroll"><table class="heat"><thead><tr><th>{shown(header[0])}</th>{heads}</tr></thead>'
+        f'<div class="scroll"><table class="heat"><thead><tr><th>{inline(header[0])}</th>{heads}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
@@ -152,7 +152,7 @@ def bars(rows: Sequence[tuple[str, Sequence[int]]], colours: Sequence[str]) -> s
             f'<i style="width:{100 * count / longest:.2f}%;background:{colour}"></i>'
             for count, colour in zip(counts, colours, strict=True)
         )
-        body += f"<tr><th>{shown(name)}</th><td><div>{parts}</div></td><td>{sum(counts):,}</td></tr>"
+        body += f"<tr><th>{inline(name)}</th><td><div>{parts}</div></td><td>{sum(counts):,}</td></tr>"
     return f'<table class="bars"><tbody>{body}</tbody></table>'
 
 
@@ -160,7 +160,7 @@ def folded(title: str, note: str, blocks: Iterable[str], *, is_open: bool = Fals
     """Returns blocks below a title that opens and closes them."""
     opened = " open" if is_open else ""
     return (
-        f"<details{opened}><summary>{shown(title)} <small>{shown(note)}</small></summary>\n"
+        f"<details{opened}><summary>{inline(title)} <small>{inline(note)}</small></summary>\n"
         + "\n".join(blocks)
         + "</details>"
     )
@@ -168,7 +168,7 @@ def folded(title: str, note: str, blocks: Iterable[str], *, is_open: bool = Fals
 
 def legend(entries: Iterable[tuple[str, str]]) -> str:
     """Returns a line of names, each after a square of its colour; an entry is (colour as "#rrggbb", name)."""
-    items = (f'<span><i style="background:{colour}"></i>{shown(name)}</span>' for colour, name in entries)
+    items = (f'<span><i style="background:{colour}"></i>{inline(name)}</span>' for colour, name in entries)
     return f'<p class="legend">{" ".join(items)}</p>'
 
 
@@ -220,7 +220,7 @@ def gallery(images: Iterable[tuple[NDArray[np.uint8], str]], quality: int = 85, 
 def _picture(kind: str, content: bytes, caption: str) -> str:
     data = base64.b64encode(content).decode()
     picture = f'<img alt="{escaped(caption)}" src="data:image/{kind};base64,{data}">'
-    return f"<figure>{picture}<figcaption>{shown(caption)}</figcaption></figure>"
+    return f"<figure>{picture}<figcaption>{inline(caption)}</figcaption></figure>"
 
 
 def page(title: str, blocks: Iterable[str]) -> str:

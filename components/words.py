@@ -35,7 +35,7 @@ def origin(split_origin: str, num_tiles: int, num_fields: int, layout: str) -> s
     return split_origin if has_fields(num_tiles, num_fields, layout) else split_origin.replace("by field", "by image")
 
 
-def size(num_bytes: int) -> str:
+def as_size(num_bytes: int) -> str:
     """Returns a size in the unit that leaves one to three digits before the point, e.g. "46.0 kB"."""
     for name, one in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if num_bytes >= one:
@@ -43,6 +43,6 @@ def size(num_bytes: int) -> str:
     return f"{num_bytes} bytes"
 
 
-def score(value: float, is_judged: bool = True) -> Number:
+def as_score(value: float, is_judged: bool = True) -> Number:
     """Returns a score with three decimals, or a dash if there was nothing to judge it by."""
     return Number(f"{value:.3f}") if is_judged else NOTHING

@@ -74,13 +74,13 @@ def _headline(manifest: Manifest, receipt: TrainingReceipt, evaluation: Evaluati
         tiles += f" of {num_fields:,} fields"
     is_judged = any(values.support for values in scores.per_class.values())
     figures = [
-        (name, words.score(value, is_judged)) for name, value in (("macro F1", scores.macro_f1), ("mAP", scores.map))
+        (name, words.as_score(value, is_judged)) for name, value in (("macro F1", scores.macro_f1), ("mAP", scores.map))
     ]
     big = "".join(
         f'<div><span style="font-size:2em;font-weight:600">{value}</span> {name}</div>' for name, value in figures
     )
     rows = [
-        (name, *(words.score(getattr(each, field), is_judged) for each in (scores, production) if each))
+        (name, *(words.as_score(getattr(each, field), is_judged) for each in (scores, production) if each))
         for field, name in Scores.titles().items()
     ]
     return [
@@ -110,13 +110,13 @@ def _class_table(
     rows = []
     for c, (name, scores) in enumerate(evaluation.candidate.per_class.items()):
         values = [
-            words.score(scores.f1, bool(scores.support)),
+            words.as_score(scores.f1, bool(scores.support)),
             # Of no prediction, none can be right.
-            words.score(scores.precision, bool(scores.support) and bool(predicted[:, c].any())),
-            words.score(scores.recall, bool(scores.support)),
-            words.score(scores.average_precision, bool(scores.support)),
+            words.as_score(scores.precision, bool(scores.support) and bool(predicted[:, c].any())),
+            words.as_score(scores.recall, bool(scores.support)),
+            words.as_score(scores.average_precision, bool(scores.support)),
         ]
-        rows.append([name, *values, scores.support, *([] if single else [words.score(scores.threshold)])])
+        rows.append([name, *values, scores.support, *([] if single else [words.as_score(scores.threshold)])])
     header = ["class", "F1", "prec.", "recall", "AP", f"{unit}s", *([] if single else ["thresh."])]
     background = ~predictions.labels.any(axis=1)
     if num_background := int(background.sum()):
@@ -137,8 +137,8 @@ def _class_table(
         changes = [
             (
                 name,
-                words.score(scores.f1),
-                words.score(production.per_class[name].f1),
+                words.as_score(scores.f1),
+                words.as_score(production.per_class[name].f1),
                 words.Number(f"{scores.f1 - production.per_class[name].f1:+.3f}"),
             )
             for name, scores in evaluation.candidate.per_class.items()
@@ -230,6 +230,6 @@ def _example_blocks(
                 picture = report.image(thumbnails[int(predictions.positions[example.row])], caption)
                 cards.append(f'<div style="width:140px">{picture}</div>')
         if cards:
-            result.append(f"<h3 style='font-size:1em;margin:1em 0 0'>{report.shown(name)}</h3>")
+            result.append(f"<h3 style='font-size:1em;margin:1em 0 0'>{report.inline(name)}</h3>")
             result.append(f'<div style="{_ROW}">{"".join(cards)}</div>')
     return result

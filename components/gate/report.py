@@ -10,11 +10,11 @@ def write_report(decision: Decision, evaluation: Evaluation, path: str) -> None:
     """Writes the report as an HTML page."""
     is_judged = any(scores.support for scores in evaluation.candidate.per_class.values())
     rows: list[tuple[str, str]] = [
-        ("macro F1 of this model", words.score(decision.candidate_macro_f1, is_judged)),
-        ("floor (gate_min_macro_f1)", words.score(decision.floor)),
+        ("macro F1 of this model", words.as_score(decision.candidate_macro_f1, is_judged)),
+        ("floor (gate_min_macro_f1)", words.as_score(decision.floor)),
     ]
     if decision.production_macro_f1 is not None:
-        rows.append(("macro F1 of production", words.score(decision.production_macro_f1)))
+        rows.append(("macro F1 of production", words.as_score(decision.production_macro_f1)))
         rows.append(("version in production", str(evaluation.production_version)))
     if decision.difference is not None:
         mean, low, high = decision.difference

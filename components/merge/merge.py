@@ -88,7 +88,7 @@ def merge_shards(
     num_bytes = sum(shard.num_bytes for shards in sums.shards.values() for shard in shards)
     log.summary = (
         f"wrote {words.counted(manifest.num_tiles, sums.fields.num_fields(), manifest.layout)} to "
-        f"{manifest.num_shards:,} shards ({words.size(num_bytes)}), {manifest.num_rejected:,} rejected"
+        f"{manifest.num_shards:,} shards ({words.as_size(num_bytes)}), {manifest.num_rejected:,} rejected"
     )
     if num_notes:
         log.summary += f", {num_notes:,} remarks"

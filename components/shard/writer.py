@@ -78,7 +78,7 @@ class _Written:
         self.num_bytes += receipt.num_bytes
 
     def summary(self, num_planned: int) -> str:
-        text = f"wrote {self.num_tiles:,} tiles to {self.num_shards} shards ({words.size(self.num_bytes)})"
+        text = f"wrote {self.num_tiles:,} tiles to {self.num_shards} shards ({words.as_size(self.num_bytes)})"
         if self.num_rejected:
             text += f", {self.num_rejected:,} rejected"
         if self.num_receipts < num_planned:

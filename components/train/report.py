@@ -105,7 +105,7 @@ def write_report(receipt: TrainingReceipt, path: str, layout: str = "") -> None:
             [
                 (
                     f"{row.epoch + 1}",
-                    *(words.score(value, math.isfinite(value)) for value in _scores(row)),
+                    *(words.as_score(value, math.isfinite(value)) for value in _scores(row)),
                     _measured(row, f"{row.tiles_per_second:,.0f}"),
                     _measured(row, f"{row.input_wait_share:.0%}"),
                 )

@@ -116,11 +116,11 @@ def print_summary(console: Console, summary: Summary) -> None:
     for name, values in summary.metrics.per_class.items():
         is_judged = bool(values["support"])
         # As a Text: what stands in brackets in a string is taken for markup.
-        scores = (words.score(values[key], is_judged) for key in columns)
+        scores = (words.as_score(values[key], is_judged) for key in columns)
         table.add_row(Text(printable(name)), *scores, f"{values['support']:.0f}")
     table.add_section()
     is_judged = any(values["support"] for values in summary.metrics.per_class.values())
-    macro = (words.score(value, is_judged) for value in (summary.metrics.macro_f1, summary.metrics.map))
+    macro = (words.as_score(value, is_judged) for value in (summary.metrics.macro_f1, summary.metrics.map))
     table.add_row("macro", "", "", *macro, "")
     console.print()
     console.print(table)

@@ -84,7 +84,7 @@ def test_a_name_in_a_figure_is_never_taken_for_mathematics(recwarn):
     ],
 )
 def test_what_runs_from_right_to_left_does_not_swap_what_stands_beside_it(text, expected):
-    assert report.shown(text) == expected
+    assert report.inline(text) == expected
     assert f"<p>{expected}</p>" == paragraph(text)
 
 

@@ -112,7 +112,7 @@ def _overview(manifest: Manifest, inventory: Inventory) -> list[str]:
     rows = [
         (f"{_unit(manifest).capitalize()}s", f"{num_tiles:,}"),
         *([("Fields", f"{num_fields:,}")] if _has_fields(manifest) else []),
-        ("Shards", f"{manifest.num_shards:,} ({words.size(num_bytes)})"),
+        ("Shards", f"{manifest.num_shards:,} ({words.as_size(num_bytes)})"),
         ("Bands", ", ".join(manifest.bands)),
         ("Size", ", ".join(f"{size} px" for size, _ in sizes[:3]) + (f", {len(sizes) - 3} more" if sizes[3:] else "")),
         ("Split", f"{origin}, {' / '.join(f'{split.num_tiles:,}' for split in splits)}"),
@@ -131,7 +131,7 @@ def _splits(manifest: Manifest, fields: FieldTable) -> list[str]:
     for name, split in manifest.splits.items():
         counts = fields.tiles_by_field(name)
         spread = f"{counts.min():,} / {np.median(counts):g} / {counts.max():,}"
-        size = words.Number(words.size(sum(shard.num_bytes for shard in split.shards)))
+        size = words.Number(words.as_size(sum(shard.num_bytes for shard in split.shards)))
         of_fields = (split.num_fields, spread) if _has_fields(manifest) else ()
         rows.append((name, split.num_tiles, *of_fields, len(split.shards), size))
     header = ("fields", "tiles per field") if _has_fields(manifest) else ()
