@@ -50,7 +50,7 @@ def shard_partition(
 
     written = _Written()
     if missing:
-        progress = Progress(log, sum(shard.num_tiles for shard in missing.values()))
+        progress = Progress(log, sum(shard.num_tiles for shard in missing.values()), f"{words.unit(inventory.layout)}s")
         for receipt in _write_missing(inventory, work, missing, data_root, progress, num_threads):
             written.add(receipt)
 
