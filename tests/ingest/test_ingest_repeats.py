@@ -1,6 +1,7 @@
 """Copies of a picture stay in one split where the split is ours; in two classes they are bad; the rest is not read."""
 
 import collections
+import hashlib
 import io
 import shutil
 from pathlib import Path
@@ -106,6 +107,26 @@ def test_only_files_of_equal_size_are_read_and_most_of_them_in_a_small_part(
     samples = [(name, length) for name, _, length in reads if length == contents._SAMPLE_BYTES]
     assert sorted(samples) == [("0.jpg", 4096), ("1.jpg", 4096), ("2.jpg", 4096)]
     assert sorted({name for name, _, length in reads if length > contents._SAMPLE_BYTES}) == ["0.jpg", "1.jpg"]
+
+
+def test_nothing_is_read_of_what_a_bucket_lists_the_md5_of(
+    tmp_path: Path, reads: list[tuple[str, int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_classes(tmp_path / "source")
+    for index in range(8):
+        shutil.copy(source / f"crop/crop{index:02}.jpg", source / f"crop/copy{index:02}.jpg")
+    by_reading = ingested(source, tmp_path / "data")
+    assert reads
+    reads.clear()
+    paths = sorted(path for path in source.rglob("*.jpg"))
+    listed = [(str(path.relative_to(source)), hashlib.md5(path.read_bytes()).digest()) for path in paths]
+    monkeypatch.setattr(storage, "list_md5", lambda root: iter(listed))
+    assert ingested(source, tmp_path / "listed") == by_reading
+    assert reads == []
+    # An object put together from parts has no md5; it is read and compared with those that have.
+    monkeypatch.setattr(storage, "list_md5", lambda root: (each for each in listed if "copy" not in each[0]))
+    assert ingested(source, tmp_path / "parts") == by_reading
+    assert {name for name, _, _ in reads} == {f"copy{index:02}.jpg" for index in range(8)}
 
 
 def test_a_split_that_is_official_is_not_read_for_copies(tmp_path: Path, reads: list[tuple[str, int, int]]) -> None:

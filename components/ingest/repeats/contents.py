@@ -79,7 +79,7 @@ def _take_listed(table: TileTable, source_uri: str) -> None:
     database.execute("INSERT INTO listed VALUES (?, ?)", first)
     database.executemany("INSERT INTO listed VALUES (?, ?)", listed)
     database.execute("CREATE INDEX listed_by_place ON listed (place)")
-    for rows in _batches(table, "place = 0"):
+    for rows in _batches(table, "pictures"):
         places = [(_number(file.path.encode()), number) for number, file in rows]
         database.executemany("UPDATE pictures SET place = ? WHERE number = ?", places)
     database.execute("UPDATE pictures SET content = (SELECT content FROM listed WHERE listed.place = pictures.place)")
@@ -92,7 +92,7 @@ def _read(table: TileTable, todo: str, column: str, job: _Job, source_uri: str, 
     table.database.execute(f"CREATE TABLE todo AS SELECT number FROM pictures WHERE {todo}")
     table.database.execute("CREATE UNIQUE INDEX todo_by_number ON todo (number)")
     num_threads = num_threads_for(storage.is_remote(source_uri))
-    for rows in _batches(table, "number IN todo"):
+    for rows in _batches(table, "todo"):
         found = map_in_order(lambda row: job(row[1], source_uri), rows, num_threads)
         values = [(value, number) for value, (number, _) in zip(found, rows, strict=True)]
         table.database.executemany(f"UPDATE pictures SET {column} = ? WHERE number = ?", values)
@@ -100,12 +100,12 @@ def _read(table: TileTable, todo: str, column: str, job: _Job, source_uri: str, 
     table.database.execute("DROP TABLE todo")
 
 
-def _batches(table: TileTable, condition: str) -> Iterator[list[tuple[int, SourceFile]]]:
-    """Yields the number and the RGB file of the pictures that meet a condition."""
+def _batches(table: TileTable, chosen: str) -> Iterator[list[tuple[int, SourceFile]]]:
+    """Yields the number and the RGB file of the tiles whose numbers are in a table, which has an index of them."""
     last = -1
     query = (
-        "SELECT number, line FROM pictures JOIN lines USING (number) "
-        f"WHERE number > ? AND {condition} ORDER BY number LIMIT {_BATCH}"
+        f"SELECT number, line FROM {chosen} CROSS JOIN lines USING (number) "
+        f"WHERE {chosen}.number > ? ORDER BY {chosen}.number LIMIT {_BATCH}"
     )
     while rows := table.database.execute(query, (last,)).fetchall():
         last = rows[-1][0]

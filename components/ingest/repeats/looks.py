@@ -100,7 +100,8 @@ def _find_looks(table: TileTable, source_uri: str, log: StepLog) -> None:
     total = database.execute("SELECT COUNT(*) FROM looks").fetchone()[0]
     progress = Progress(log, total, "pictures decoded", _SECONDS_PER_LINE)
     last = -1
-    query = "SELECT number, line FROM looks JOIN lines USING (number) WHERE number > ? ORDER BY number LIMIT ?"
+    looks_and_lines = "looks CROSS JOIN lines USING (number)"
+    query = f"SELECT number, line FROM {looks_and_lines} WHERE looks.number > ? ORDER BY looks.number LIMIT ?"
     while rows := database.execute(query, (last, _BATCH)).fetchall():
         last = rows[-1][0]
         files = [table.tile(line).rgb for _, line in rows]
