@@ -52,7 +52,7 @@ figure img { max-width: 100%; height: auto; display: block; }
 figcaption { font-size: .85em; color: #5a665f; margin-top: .3em; }
 table.bars { width: 100%; max-width: 640px; }
 table.bars { table-layout: fixed; }
-.bars th { width: 32%; font-weight: 400; text-align: left; white-space: normal; overflow-wrap: anywhere; }
+.bars th { width: 36%; font-weight: 400; text-align: left; white-space: normal; overflow-wrap: anywhere; }
 .bars td { padding: .2em 0; }
 .bars td:last-child { width: 5em; }
 .bars div { display: flex; height: 1.1em; }

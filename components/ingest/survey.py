@@ -123,10 +123,10 @@ def _require_few_rejected(table: TileTable, num_unlabelled: int, source_uri: str
     if table.num_tiles and num_rejected <= limit * num_tiles:
         return
     reasons = "; ".join(f"{bad.tile_id}: {bad.reason}" for bad in table.rejected(_NUM_REASONS))
-    more = ""
-    if num_rejected > _NUM_REASONS:
+    more = f"; and {num_rejected - _NUM_REASONS:,} more" if num_rejected > _NUM_REASONS else ""
+    if more or data_root:
         rows = ((bad.tile_id, bad.reason) for bad in table.rejected())
-        more = f"; and {num_rejected - _NUM_REASONS:,} more{where_all_are(data_root, 'bad-tiles', BAD_TILES, rows)}"
+        more += where_all_are(data_root, "bad-tiles", BAD_TILES, rows)
     raise DataError(
         f"{num_rejected:,} of {num_tiles:,} tiles under {source_uri!r} are bad, {num_rejected / num_tiles:.1%}, "
         f"more than ingest_max_bad_fraction={limit:g} allows: {reasons}{more}"

@@ -156,7 +156,9 @@ def test_a_few_bad_tiles_are_left_out_and_reported(tmp_path):
         f"1 of 52 tiles under {source_uri!r} are bad, 1.9%, more than ingest_max_bad_fraction=0.019 allows: "
         f"{bad}: nir: no such file"
     )
-    with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
+    with pytest.raises(
+        DataError, match=rf"^{re.escape(message)}; all are listed in '.*/lists/bad-tiles-\w{{16}}\.tsv'$"
+    ):
         build(source_uri, tmp_path / "data", max_bad_fraction=0.019)
 
 
