@@ -26,6 +26,7 @@ from components.waiting import WAITING
 
 _LINE = re.compile(r"(?P<step>[a-z]{1,20}(?: [0-9]{1,9})?) \| (?P<text>.*)")
 _DONE = re.compile(r"done in (?P<seconds>[0-9]{1,9}(?:\.[0-9]{1,9})?) s(?:: (?P<summary>.*))?")
+_LEAST_SECONDS = 0.5  # to measure a rate; a few tiles may take a hundredth of a second
 _FAILED = re.compile(r"failed \(exit (?P<code>[1-9][0-9]{0,2})\): (?P<message>.*)")
 
 
@@ -142,9 +143,16 @@ class Progress:
         if now - self._last < self._interval and (self.total is None or self._done < self.total):
             return
         self._last = now
-        rate = (self._done - self._done_at_start) / max(now - self._started, 1e-9)
-        if self.total is None:
-            self._log.line(f"{self._done:,} {self.unit}, {rate:,.0f} {self.unit.split()[0]}/s")
-            return
-        eta = datetime.timedelta(seconds=round((self.total - self._done) / rate)) if rate else "unknown"
-        self._log.line(f"{self._done:,}/{self.total:,} {self.unit}, {rate:,.0f} {self.unit}/s, ETA {eta}")
+        done = f"{self._done:,}" if self.total is None else f"{self._done:,}/{self.total:,}"
+        self._log.line(f"{done} {self.unit}{self._pace(now)}")
+
+    def _pace(self, now: float) -> str:
+        """Returns rate and time left; empty if too little time was measured to tell."""
+        seconds = now - (self._started or now)
+        if seconds < _LEAST_SECONDS or self._done == self._done_at_start:
+            return ""
+        rate = (self._done - self._done_at_start) / seconds
+        pace = f", {rate:,.0f} {self.unit.split()[0]}/s" if rate >= 1 else f", {1 / rate:,.0f} s each"
+        if self.total is None or self._done >= self.total:
+            return pace
+        return f"{pace}, ETA {datetime.timedelta(seconds=round((self.total - self._done) / rate))}"

@@ -1,13 +1,17 @@
 """Self-contained HTML reports: no network, no script, readable in a frame 480 pixels wide and on a phone.
 
-A step builds a list of blocks (`heading`, `subheading`, `paragraph`, `table`, `heat_table`, `legend`, `figure`,
-`image`, `gallery`) and writes them with `write_page`. All of them take text as it comes from the data: none of it can
-become markup, mathematics, or what steers the text around it.
+A step builds a list of blocks (`heading`, `subheading`, `paragraph`, `table`, `heat_table`, `bars`, `legend`, `figure`,
+`image`, `gallery`, `folded`) and writes them with `write_page`. All of them take text as it comes from the data: none
+of it can become markup, mathematics, or what steers the text around it.
+
+Names of classes and tiles are always text of the page, which the browser shapes in any script and direction; figures
+hold numbers and our own words only, because matplotlib draws boxes for scripts that its font lacks.
 """
 
 import base64
 import html
 import io
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,7 @@ from numpy.typing import NDArray
 
 from components.errors import naming_place
 from components.printable import printable
+from components.words import Number
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -46,6 +51,15 @@ th { font-weight: 600; color: #47544c; }
 figure { margin: .8em 0; }
 figure img { max-width: 100%; height: auto; display: block; }
 figcaption { font-size: .85em; color: #5a665f; margin-top: .3em; }
+table.bars { width: 100%; max-width: 640px; }
+table.bars { table-layout: fixed; }
+.bars th { width: 36%; font-weight: 400; text-align: left; white-space: normal; overflow-wrap: anywhere; }
+.bars td { padding: .2em 0; }
+.bars td:last-child { width: 5em; }
+.bars div { display: flex; height: 1.1em; }
+details { border-top: 1px solid #e6ebe7; padding: .3em 0; }
+summary { cursor: pointer; font-weight: 600; }
+summary small { font-weight: 400; color: #5a665f; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(136px, 1fr)); gap: 8px; }
 .gallery.wide { grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); }
 .gallery figure { margin: 0; }
@@ -58,19 +72,32 @@ def escaped(text: str) -> str:
     return html.escape(printable(text))
 
 
+# Hebrew, Arabic, Syriac, Thaana, N'Ko and their neighbours; then their presentation forms and the historical scripts.
+_RIGHT_TO_LEFT = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
+_RIGHT_TO_LEFT_RUN = re.compile(f"{_RIGHT_TO_LEFT}+(?:[ _-]?(?:{_RIGHT_TO_LEFT}|[0-9])+)*")
+
+
+def inline(text: str) -> str:
+    """Returns a text as the content of an element: escaped, and what runs from right to left kept to itself.
+
+    Otherwise a name in Arabic would swap places with the numbers beside it.
+    """
+    return _RIGHT_TO_LEFT_RUN.sub(lambda run: f"<bdi>{run[0]}</bdi>", escaped(text))
+
+
 def heading(text: str) -> str:
     """Returns the heading of a section."""
-    return f"<h2>{escaped(text)}</h2>"
+    return f"<h2>{inline(text)}</h2>"
 
 
 def subheading(text: str, note: str = "") -> str:
     """Returns a small heading, followed by a remark in smaller type."""
-    return f"<h3>{escaped(text)}" + (f" <small>{escaped(note)}</small>" if note else "") + "</h3>"
+    return f"<h3>{inline(text)}" + (f" <small>{inline(note)}</small>" if note else "") + "</h3>"
 
 
 def paragraph(text: str) -> str:
     """Returns a paragraph of plain text."""
-    return f"<p>{escaped(text)}</p>"
+    return f"<p>{inline(text)}</p>"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -81,14 +108,16 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
             return f"<td>{value:.3f}</td>"
         if isinstance(value, int):
             return f"<td>{value:,}</td>"
+        if isinstance(value, Number):
+            return f"<td>{inline(value)}</td>"
         kind = "" if first else ' class="text"'
-        return f"<td{kind}>{escaped(str(value))}</td>"
+        return f"<td{kind}>{inline(str(value))}</td>"
 
     rows = [list(row) for row in rows]
     # A heading is aligned like its column: left for text, right for numbers.
     kind = {True: ' class="text"', False: ""}
-    is_text = [bool(rows) and not isinstance(value, int | float) for value in (rows[0] if rows else header)]
-    heads = [f"<th{kind[text]}>{escaped(name)}</th>" for name, text in zip(header, is_text, strict=True)]
+    is_text = [bool(rows) and not isinstance(value, int | float | Number) for value in (rows[0] if rows else header)]
+    heads = [f"<th{kind[text]}>{inline(name)}</th>" for name, text in zip(header, is_text, strict=True)]
     body = "".join("<tr>" + "".join(cell(v, i == 0) for i, v in enumerate(row)) + "</tr>" for row in rows)
     return f'<div class="scroll"><table><thead><tr>{"".join(heads)}</tr></thead><tbody>{body}</tbody></table></div>'
 
@@ -105,26 +134,49 @@ def heat_table(header: Sequence[str], rows: Iterable[tuple[str, Sequence[tuple[s
         share = min(max(strength, 0.0), 1.0)
         ground = [round(255 + share * (full - 255)) for full in (46, 107, 74)]
         ink = "#fff" if share > 0.75 else "#1c2420"
-        return f'<td style="background:rgb({",".join(map(str, ground))});color:{ink}">{escaped(text)}</td>'
+        return f'<td style="background:rgb({",".join(map(str, ground))});color:{ink}">{inline(text)}</td>'
 
-    heads = "".join(f"<th><span>{escaped(name)}</span></th>" for name in header[1:])
-    body = "".join(f"<tr><td>{escaped(name)}</td>{''.join(cell(*each) for each in cells)}</tr>" for name, cells in rows)
+    heads = "".join(f"<th><span>{inline(name)}</span></th>" for name in header[1:])
+    body = "".join(f"<tr><td>{inline(name)}</td>{''.join(cell(*each) for each in cells)}</tr>" for name, cells in rows)
     return (
-        f'<div class="scroll"><table class="heat"><thead><tr><th>{escaped(header[0])}</th>{heads}</tr></thead>'
+        f'<div class="scroll"><table class="heat"><thead><tr><th>{inline(header[0])}</th>{heads}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def bars(rows: Sequence[tuple[str, Sequence[int]]], colours: Sequence[str]) -> str:
+    """Returns a bar for each name, of one part for each count, with the counts' sum at its end."""
+    longest = max((sum(counts) for _, counts in rows), default=0) or 1
+    body = ""
+    for name, counts in rows:
+        parts = "".join(
+            f'<i style="width:{100 * count / longest:.2f}%;background:{colour}"></i>'
+            for count, colour in zip(counts, colours, strict=True)
+        )
+        body += f"<tr><th>{inline(name)}</th><td><div>{parts}</div></td><td>{sum(counts):,}</td></tr>"
+    return f'<table class="bars"><tbody>{body}</tbody></table>'
+
+
+def folded(title: str, note: str, blocks: Iterable[str], *, is_open: bool = False) -> str:
+    """Returns blocks below a title that opens and closes them."""
+    opened = " open" if is_open else ""
+    return (
+        f"<details{opened}><summary>{inline(title)} <small>{inline(note)}</small></summary>\n"
+        + "\n".join(blocks)
+        + "</details>"
     )
 
 
 def legend(entries: Iterable[tuple[str, str]]) -> str:
     """Returns a line of names, each after a square of its colour; an entry is (colour as "#rrggbb", name)."""
-    items = (f'<span><i style="background:{colour}"></i>{escaped(name)}</span>' for colour, name in entries)
+    items = (f'<span><i style="background:{colour}"></i>{inline(name)}</span>' for colour, name in entries)
     return f'<p class="legend">{" ".join(items)}</p>'
 
 
 def figure(plot: Any, caption: str) -> str:
     """Returns a matplotlib figure as an inline SVG image, and closes it.
 
-    Make figures with `matplotlib.figure.Figure`, about 6 inches wide: pyplot keeps global state.
+    Make figures with `matplotlib.figure.Figure`, 5 inches wide, which is a narrow page: pyplot keeps global state.
     """
     import matplotlib
 
@@ -168,8 +220,8 @@ def gallery(images: Iterable[tuple[NDArray[np.uint8], str]], quality: int = 85, 
 
 def _picture(kind: str, content: bytes, caption: str) -> str:
     data = base64.b64encode(content).decode()
-    text = escaped(caption)
-    return f'<figure><img alt="{text}" src="data:image/{kind};base64,{data}"><figcaption>{text}</figcaption></figure>'
+    picture = f'<img alt="{escaped(caption)}" src="data:image/{kind};base64,{data}">'
+    return f"<figure>{picture}<figcaption>{inline(caption)}</figcaption></figure>"
 
 
 def page(title: str, blocks: Iterable[str]) -> str:

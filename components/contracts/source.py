@@ -3,7 +3,7 @@
 import msgspec
 
 from components.contracts.document import FORMAT_VERSION, Document
-from components.contracts.names import RelativePath, Sha256
+from components.contracts.names import RelativePath, RelativePathOrEmpty, Sha256
 from components.contracts.reasons import WhyIgnored
 
 
@@ -121,6 +121,27 @@ class Partition(msgspec.Struct, frozen=True, kw_only=True):
     shards: tuple[PlannedShard, ...]
 
 
+class NearPicture(msgspec.Struct, frozen=True, array_like=True):
+    """Two tiles whose pictures look alike, and how many of the 64 bits of their hashes differ."""
+
+    tile_id: str
+    other_id: str
+    num_bits: int
+
+
+class NearPictures(msgspec.Struct, frozen=True, kw_only=True):
+    """The pairs of pictures that look alike, which ingest kept in one split.
+
+    Attributes:
+      list_path: A file under data_root that lists all of them.
+      shown: The first few, the most alike first.
+    """
+
+    num_pairs: int
+    list_path: RelativePathOrEmpty
+    shown: tuple[NearPicture, ...]
+
+
 class Inventory(Document, frozen=True, kw_only=True):
     """ingest → shard, merge: the source's tiles, divided into splits and partitions.
 
@@ -131,9 +152,10 @@ class Inventory(Document, frozen=True, kw_only=True):
       min_class_fraction: Lowest share of valid pixels at which a class counts as present (and at least one pixel).
       tile_size_px: Side that larger tiles are scaled down to in the shards, in pixels; 0 scales none.
       max_16_bit: The value of images of 16 bits above which everything is white.
-      rejected: Tiles whose files could not be paired.
+      rejected: Tiles whose files could not be paired, or whose picture is in two classes.
       ignored: Files of the source that belong to no tile, by reason, class and split; sorted.
       missing_masks: Masks that most tiles have and some lack, by class and split; sorted.
+      near: Pictures that look alike, if ingest was to look for them and found some.
     """
 
     format_version: int = FORMAT_VERSION
@@ -155,3 +177,4 @@ class Inventory(Document, frozen=True, kw_only=True):
     rejected: tuple[Rejection, ...] = ()
     ignored: tuple[IgnoredFiles, ...] = ()
     missing_masks: tuple[MissingMasks, ...] = ()
+    near: NearPictures | None = None

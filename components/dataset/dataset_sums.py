@@ -12,7 +12,7 @@ from components.dataset.field_table import FieldTable
 from components.dataset.first_sorted import FirstSorted, Rejections
 from components.dataset.picture_digests import DIGEST_BYTES, PictureDigests
 from components.errors import DataError
-from components.records.record_table import row_bytes
+from components.records.record_table import num_without_class, row_bytes
 
 
 class DatasetSums:
@@ -46,6 +46,10 @@ class DatasetSums:
         self.rejections.add(inventory.rejected)
         self.notes: FirstSorted[Note] = FirstSorted()
         self.first_shard: dict[str, str] = {}
+
+    def num_background(self, split: str) -> int:
+        """Returns how many good tiles of a split have no class."""
+        return num_without_class(self.records[split], len(self._classes))
 
     def add(self, receipt: ShardReceipt) -> None:
         """Adds a receipt; receipts must come in order of split and index.

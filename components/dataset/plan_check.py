@@ -46,8 +46,8 @@ def as_planned(
 
 def planned_names(
     shards: Mapping[ShardKey, PlannedShard], partition: Partition, inventory: Inventory, data_root: str
-) -> Iterator[tuple[ShardKey, list[str]]]:
-    """Yields each shard of a partition with the names of its tiles, after checking that they are those planned.
+) -> Iterator[tuple[ShardKey, list[tuple[str, str]]]]:
+    """Yields each shard of a partition with name and RGB file of its tiles, after checking that they are those planned.
 
     Raises:
       DataError: if they are not, or a shard has none.
@@ -59,7 +59,7 @@ def planned_names(
     checked = as_planned(tiles, shards, inventory, partition.path)
     for key, group in itertools.groupby(checked, key=lambda tile: (tile.split, tile.shard)):
         # Reads to the end of the shard, where the check is. Keeps names, not tiles: a shard may hold many small tiles.
-        yield key, [tile.tile_id for tile in group]
+        yield key, [(tile.tile_id, tile.rgb.path) for tile in group]
         num_shards += 1
     if num_shards != len(shards):
         raise DataError(

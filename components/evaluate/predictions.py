@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from components import storage
+from components import storage, words
 from components.contracts import Manifest
 from components.errors import DataError
 from components.progress import Progress, StepLog
@@ -80,8 +80,8 @@ def predict_split(
         if (size := storage.size(uri)) != shard.num_bytes:
             raise DataError(f"shard {uri!r} must have {shard.num_bytes:,} bytes, got {size}; run the shard step again")
     num_classes = len(manifest.classes)
-    log.line(f"{who} answers {summary.num_tiles:,} {split} tiles")
-    progress = Progress(log, summary.num_tiles)
+    log.line(f"{who} answers {summary.num_tiles:,} {split} {words.unit(manifest.layout)}s")
+    progress = Progress(log, summary.num_tiles, f"{words.unit(manifest.layout)}s")
     tile_ids, field_ids, labels, probabilities = [], [], [], []
     for shard in summary.shards:
         records = records_of(data_root, shard, num_classes)

@@ -1,18 +1,22 @@
 """The HTML report of the evaluation."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components import report
+from components import report, words
 from components.contracts import Evaluation, Manifest, Scores, TrainingReceipt
 from components.evaluate.examples import JudgedTile
 from components.evaluate.predictions import Predictions
 from components.evaluate.scores import ConfusionMatrix, RocCurve
 
-_ROW = "display:flex;flex-wrap:wrap;gap:4px 12px"
+_ROW = "display:flex;flex-wrap:wrap;gap:8px 16px"
+# After matplotlib's "tab10" and "Dark2".
+_COLOURS = (
+    *("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"),
+    *("#1b9e77", "#d95f02", "#7570b3", "#66a61e"),
+)
 _MARKS = {"found": "✓ found", "missed": "✗ missed", "false alarm": "✗ false alarm"}
 
 
@@ -33,24 +37,25 @@ def blocks(
       predictions, predicted: the test split, and the predicted classes, bool [N, C].
       thumbnails: thumbnails of the examples' tiles by their position in the split.
     """
+    unit = words.unit(manifest.layout)
     result = _headline(manifest, receipt, evaluation)
-    result += _class_table(evaluation, receipt.label_mode)
+    result += _class_table(evaluation, receipt.label_mode, predictions, predicted, unit)
     result += [
         report.heading("Confusion matrix"),
-        report.figure(_confusion_figure(confusion), "Tiles by true class (rows) and predicted class (columns)."),
+        _confusion_table(confusion),
+        report.paragraph(f"{unit.capitalize()}s by true class (rows) and predicted class (columns)."),
     ]
     if receipt.label_mode != "single_label":
         result.append(
             report.paragraph(
-                "A tile can have several classes. The diagonal counts classes that were found. A missed class counts "
-                "in the column of each class predicted in its place, or under background if there was none; a class "
-                "predicted in addition to the right ones counts in background's row."
+                f"{'An' if unit == 'image' else 'A'} {unit} can have several classes. The diagonal counts classes that "
+                "were found. A missed class counts in the column of each class predicted in its place, or under "
+                "background if there was none; a class predicted in addition to the right ones counts in the row of "
+                "background."
             )
         )
-    result += [
-        report.heading("Ranking, at any threshold"),
-        report.figure(_curves_figure(predictions, roc, evaluation.candidate), "Precision-recall by class, and ROC."),
-    ]
+    if ranking := _ranking_blocks(predictions, roc, evaluation.candidate):
+        result += [report.heading("Ranking, at any threshold"), *ranking]
     return result + _example_blocks(manifest, predictions, predicted, examples, thumbnails)
 
 
@@ -63,13 +68,19 @@ def _headline(manifest: Manifest, receipt: TrainingReceipt, evaluation: Evaluati
         )
     elif evaluation.production_note:
         versus = f"not compared with production: {evaluation.production_note}"
-    tiles = f"{evaluation.num_test_tiles:,} test tiles of {manifest.splits['test'].num_fields:,} fields"
-    figures = [("macro F1", f"{scores.macro_f1:.3f}"), ("mAP", f"{scores.map:.3f}")]
+    num_fields, unit = manifest.splits["test"].num_fields, words.unit(manifest.layout)
+    tiles = f"{evaluation.num_test_tiles:,} test {unit}s"
+    if words.has_fields(evaluation.num_test_tiles, num_fields, manifest.layout):
+        tiles += f" of {num_fields:,} fields"
+    is_judged = any(values.support for values in scores.per_class.values())
+    figures = [
+        (name, words.as_score(value, is_judged)) for name, value in (("macro F1", scores.macro_f1), ("mAP", scores.map))
+    ]
     big = "".join(
         f'<div><span style="font-size:2em;font-weight:600">{value}</span> {name}</div>' for name, value in figures
     )
     rows = [
-        (name, getattr(scores, field), *([getattr(production, field)] if production else []))
+        (name, *(words.as_score(getattr(each, field), is_judged) for each in (scores, production) if each))
         for field, name in Scores.titles().items()
     ]
     return [
@@ -78,32 +89,58 @@ def _headline(manifest: Manifest, receipt: TrainingReceipt, evaluation: Evaluati
         report.paragraph(
             f"{receipt.backbone} at {receipt.image_size_px} px, training {receipt.training_id}, on {tiles} that "
             f"neither training nor the choice of thresholds has seen. Averages are over the classes that occur in them."
+            + _left_out(manifest, evaluation, unit)
+            + ("" if is_judged else f" None of the {unit}s has a class, so nothing was judged.")
         ),
+        report.paragraph("The gate decides after this whether the model is pushed; its report, Decision, says why."),
         report.table(["", "this model", *(["production"] if production else [])], rows),
     ]
 
 
-def _class_table(evaluation: Evaluation, label_mode: str) -> list[str]:
+def _left_out(manifest: Manifest, evaluation: Evaluation, unit: str) -> str:
+    """Returns what a single-label model is not judged on, as a sentence; empty if there is none."""
+    num_left_out = manifest.splits["test"].num_tiles - evaluation.num_test_tiles
+    return f" {num_left_out:,} more {unit}s have no class, or several, and are left out." if num_left_out else ""
+
+
+def _class_table(
+    evaluation: Evaluation, label_mode: str, predictions: Predictions, predicted: NDArray[np.bool_], unit: str
+) -> list[str]:
     single = label_mode == "single_label"
     rows = []
-    for name, scores in evaluation.candidate.per_class.items():
-        values: list[object] = [scores.f1, scores.precision, scores.recall, scores.average_precision]
-        if not scores.support:
-            values = ["–"] * len(values)
-        rows.append([name, *values, scores.support, *([] if single else [scores.threshold])])
-    header = ["class", "F1", "prec.", "recall", "AP", "tiles", *([] if single else ["thresh."])]
+    for c, (name, scores) in enumerate(evaluation.candidate.per_class.items()):
+        values = [
+            words.as_score(scores.f1, bool(scores.support)),
+            # Of no prediction, none can be right.
+            words.as_score(scores.precision, bool(scores.support) and bool(predicted[:, c].any())),
+            words.as_score(scores.recall, bool(scores.support)),
+            words.as_score(scores.average_precision, bool(scores.support)),
+        ]
+        rows.append([name, *values, scores.support, *([] if single else [words.as_score(scores.threshold)])])
+    header = ["class", "F1", "prec.", "recall", "AP", f"{unit}s", *([] if single else ["thresh."])]
+    background = ~predictions.labels.any(axis=1)
+    if num_background := int(background.sum()):
+        rows.append(["background", *[words.NOTHING] * 4, num_background, *([] if single else [words.NOTHING])])
     note = "prec.: precision. AP: average precision, the area under the curve below. "
     if single:
         note += "The most probable class is predicted; there are no thresholds."
     else:
         note += "thresh.: the lowest probability at which the class is predicted, chosen on the val split for high F1."
+    if num_background:
+        num_right = int((background & ~predicted.any(axis=1)).sum())
+        note += f" background: {unit}s without a class; {num_right:,} of {num_background:,} had none predicted."
     # Seven columns must fit side by side in 448 pixels.
     small = f'<div style="font-size:.86em">{report.table(header, rows)}</div>'
     result = [report.heading("By class"), small, report.paragraph(note)]
     production = evaluation.production
     if production is not None:
         changes = [
-            (name, scores.f1, production.per_class[name].f1, scores.f1 - production.per_class[name].f1)
+            (
+                name,
+                words.as_score(scores.f1),
+                words.as_score(production.per_class[name].f1),
+                words.Number(f"{scores.f1 - production.per_class[name].f1:+.3f}"),
+            )
             for name, scores in evaluation.candidate.per_class.items()
             if scores.support
         ]
@@ -114,48 +151,53 @@ def _class_table(evaluation: Evaluation, label_mode: str) -> list[str]:
     return result
 
 
-def _confusion_figure(confusion: ConfusionMatrix) -> Any:
-    from matplotlib.figure import Figure
-
+def _confusion_table(confusion: ConfusionMatrix) -> str:
     matrix = np.array(confusion.matrix)
-    num = len(confusion.categories)
-    size = max(3.2, 1.6 + 0.42 * num)
-    plot = Figure(figsize=(size, size))
-    axes = plot.add_subplot()
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # of the row, so that rare classes stand out
-    axes.imshow(share, cmap="Greens", vmin=0, vmax=1)
-    for row, column in np.argwhere(matrix > 0):
-        color = "white" if share[row, column] > 0.6 else "black"
-        axes.text(column, row, f"{matrix[row, column]:,}", ha="center", va="center", color=color, fontsize=9)
-    axes.set_xticks(range(num), confusion.categories, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(num), confusion.categories)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
-    return plot
+    rows = [
+        (name, [(f"{count:,}" if count else "", part) for count, part in zip(counts, parts, strict=True)])
+        for name, counts, parts in zip(confusion.categories, matrix.tolist(), share.tolist(), strict=True)
+    ]
+    return report.heat_table(("true", *confusion.categories), rows)
 
 
-def _curves_figure(predictions: Predictions, roc: RocCurve, scores: Scores) -> Any:
+def _ranking_blocks(predictions: Predictions, roc: RocCurve, scores: Scores) -> list[str]:
+    """Returns the curves that there are, with the classes' names beside them; empty if nothing was judged."""
     from matplotlib.figure import Figure
     from sklearn.metrics import precision_recall_curve
 
-    plot = Figure(figsize=(6, 7.6), layout="constrained")
-    ranking, rates = plot.subplots(2, 1, height_ratios=(3, 2))
-    for c, (name, values) in enumerate(scores.per_class.items()):
-        if values.support:
+    judged = [(c, name, values) for c, (name, values) in enumerate(scores.per_class.items()) if values.support]
+    result = []
+    if judged:
+        plot = Figure(figsize=(5, 3.6), layout="constrained")
+        axes, names = plot.subplots(), []
+        for position, (c, name, values) in enumerate(judged):
             precision, recall, _ = precision_recall_curve(predictions.labels[:, c], predictions.probabilities[:, c])
             # Few enough points for a small SVG; the curve has one per tile.
             points = np.unique(np.linspace(0, len(recall) - 1, min(len(recall), 200)).round().astype(int))
-            style = ("-", "--")[c // 10 % 2]
-            label = f"{name} ({values.average_precision:.2f})"
-            ranking.step(recall[points], precision[points], style, where="post", label=label)
-    ranking.set(xlim=(0, 1.01), ylim=(0, 1.02), xlabel="recall", ylabel="precision", title="By class (AP)")
-    if scores.map:
-        ranking.legend(fontsize=8, loc="lower left")
-    rates.plot([0, 1], [0, 1], ":", color="#999999", linewidth=1)
-    rates.plot(roc.false_positive_rate, roc.true_positive_rate, color="#2d6a4f")
-    rates.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="false positive rate", ylabel="true positive rate")
-    rates.set_title("ROC over all classes (micro-averaged)")
-    return plot
+            dashed = position // len(_COLOURS) % 2
+            colour = _COLOURS[position % len(_COLOURS)]
+            axes.step(recall[points], precision[points], ("-", "--")[dashed], where="post", color=colour)
+            names.append((colour, f"{name} ({values.average_precision:.2f}{', dashed' if dashed else ''})"))
+        axes.set(xlim=(0, 1.01), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
+        axes.spines[["top", "right"]].set_visible(False)
+        result += [
+            report.subheading("Precision and recall by class"),
+            report.figure(plot, "One curve for each class, with its average precision (AP) in the legend."),
+            report.legend(names),
+        ]
+    if roc.threshold:
+        plot = Figure(figsize=(5, 3), layout="constrained")
+        axes = plot.subplots()
+        axes.plot([0, 1], [0, 1], ":", color="#999999", linewidth=1.2)
+        axes.plot(roc.false_positive_rate, roc.true_positive_rate, color="#2d6a4f")
+        axes.set(xlim=(0, 1.01), ylim=(0, 1.02), xlabel="false positive rate", ylabel="true positive rate")
+        axes.spines[["top", "right"]].set_visible(False)
+        result += [
+            report.subheading("ROC over all classes"),
+            report.figure(plot, "All classes together (micro-averaged). The dotted line is what guessing would reach."),
+        ]
+    return result
 
 
 def _example_blocks(
@@ -172,8 +214,8 @@ def _example_blocks(
     result = [
         report.heading("Right and wrong"),
         report.paragraph(
-            f"For each class, the surest tile found, the worst one missed and the surest false alarm. {bands}; "
-            "invalid pixels are dark."
+            f"For each class, the surest {words.unit(manifest.layout)} found, the worst one missed and the surest "
+            f"false alarm. {bands}; invalid pixels are dark."
         ),
     ]
     for name in manifest.classes:
@@ -188,6 +230,6 @@ def _example_blocks(
                 picture = report.image(thumbnails[int(predictions.positions[example.row])], caption)
                 cards.append(f'<div style="width:140px">{picture}</div>')
         if cards:
-            result.append(f"<h3 style='font-size:1em;margin:1em 0 0'>{report.escaped(name)}</h3>")
+            result.append(f"<h3 style='font-size:1em;margin:1em 0 0'>{report.inline(name)}</h3>")
             result.append(f'<div style="{_ROW}">{"".join(cards)}</div>')
     return result

@@ -11,15 +11,19 @@ def gate(
     min_macro_f1: float,
     evaluation: dsl.Input[dsl.Artifact],
     decision: dsl.Output[dsl.Artifact],
+    report: dsl.Output[dsl.HTML],
 ) -> str:
     """Decides whether a model may be pushed: "push" or "refuse", and why."""
     from components.contracts import Evaluation
     from components.gate.decision import decide_push
+    from components.gate.report import write_report
     from components.progress import step_log
     from components.storage import plain_place
 
     with step_log("gate") as log:
-        result = decide_push(plain_place(data_root), min_macro_f1, Evaluation.read(evaluation.path))
+        judged = Evaluation.read(evaluation.path)
+        result = decide_push(plain_place(data_root), min_macro_f1, judged)
         result.write(decision.path)
+        write_report(result, judged, report.path)
         log.summary = result.reason
     return result.decision

@@ -3,15 +3,15 @@
 import functools
 from collections.abc import Iterable
 
-from components import storage
+from components import storage, words
 from components.agrivision import BANDS, RGB_BANDS, SPLITS
 from components.contracts import Inventory, SourceFile
+from components.dataset.temporary_database import CACHE_KB
 from components.ignored import LeftOut
 from components.ingest.partition_files import write_partitions
 from components.ingest.planner import Deal, SplitSize, num_shards, sizes_of
 from components.ingest.settings import IngestSettings
 from components.ingest.survey import Survey, survey_source
-from components.ingest.temporary_database import CACHE_KB
 from components.progress import Progress, StepLog
 from components.source_digest import SourceDigest
 from components.storage.mounts import bucket_note
@@ -42,7 +42,7 @@ def inventory_of(
     cache_kb: int = CACHE_KB,
 ) -> Inventory:
     """Does the work of build_inventory for files that are already listed; see survey.survey_source."""
-    with survey_source(files, source_uri, settings, log, cache_kb) as survey:
+    with survey_source(files, source_uri, settings, log, cache_kb, data_root) as survey:
         table, sizes = survey.table, sizes_of(survey.table, survey.split_of)
         counts = {
             split: num_shards(split, *sizes[split], settings.shard_size_mb, settings.num_workers) for split in SPLITS
@@ -73,7 +73,7 @@ def inventory_of(
             split_origin=survey.split_origin,
             fingerprint=table.fingerprint,
             num_tiles=table.num_tiles,
-            num_fields=table.num_fields,
+            num_fields=table.num_fields - table.num_emptied,
             num_unlabelled=survey.num_unlabelled,
             min_class_fraction=settings.min_class_fraction,
             max_bad_fraction=settings.max_bad_fraction,
@@ -83,16 +83,18 @@ def inventory_of(
             rejected=tuple(table.rejected()),
             ignored=survey.ignored,
             missing_masks=survey.missing_masks,
+            near=survey.near,
         )
         log.summary = _summary(inventory, survey, sizes, sum(counts.values()))
     return inventory
 
 
 def _summary(inventory: Inventory, survey: Survey, sizes: dict[str, SplitSize], total: int) -> str:
+    origin = words.origin(survey.split_origin, inventory.num_tiles, inventory.num_fields, inventory.layout)
     by_split = ", ".join(f"{sizes[split][0]:,} {split}" for split in SPLITS)
     text = (
-        f"found {inventory.num_tiles:,} tiles of {inventory.num_fields:,} fields in layout {inventory.layout} "
-        f"({by_split}; split {survey.split_origin})"
+        f"found {words.counted(inventory.num_tiles, inventory.num_fields, inventory.layout)} in layout "
+        f"{inventory.layout} ({by_split}; split {origin})"
     )
     if inventory.rejected:
         text += f", {len(inventory.rejected):,} rejected"

@@ -9,6 +9,7 @@ from components.setting import check_settings, setting
 
 AUTO = "auto"
 RGB, RGB_NIR = "rgb", "rgb-nir"
+EQUAL, NEAR, ANYWHERE = "equal", "near", "anywhere"
 TILE_SIZES_PX = (32, 8192)  # smallest and largest side that tiles may be scaled to
 
 
@@ -54,6 +55,12 @@ class IngestSettings:
     seed: int = setting(0, "Seeds the split by field and the order of tiles in the shards.", at_least=0, below=2**63)
     val_percent: int = setting(20, "Percentage of tiles for validation, if there is no official split.", at_least=1)
     test_percent: int = setting(20, "Percentage of tiles for the test, if there is no official split.", at_least=1)
+    duplicates: str = setting(
+        EQUAL,
+        f"Which pictures stay in one split where the split is made here: {EQUAL} files; {NEAR} also those that look "
+        f"alike, for which every picture is decoded; {ANYWHERE} compares none.",
+        choices=(EQUAL, NEAR, ANYWHERE),
+    )
     num_partitions: int = setting(2, "Number of shard tasks that run in parallel.", at_least=1)
     max_bad_fraction: float = setting(
         0.01, "Share of bad tiles, 0 to 1, above which the run fails.", at_least=0, at_most=1

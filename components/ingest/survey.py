@@ -1,4 +1,6 @@
-"""Surveys a source: lists it, recognises its layout, pairs its files and splits it by field. Reads no pixels.
+"""Surveys a source: lists it, recognises its layout, pairs its files and splits it by field.
+
+Reads no pixels, and of the images only those of equal size, to keep equal ones in one split.
 
 However many tiles there are, they are never all in memory. Files go to a temporary database in listing order and come
 back sorted by name, so that the files of a tile are together; tiles go to a second database, with their fields. That
@@ -12,7 +14,9 @@ import itertools
 from collections.abc import Iterable, Iterator
 
 from components.agrivision import CLASS_FOLDERS, PAPER_2020
-from components.contracts import IgnoredFiles, MissingMasks, SourceFile, WhyIgnored
+from components.contracts import IgnoredFiles, MissingMasks, NearPictures, SourceFile, WhyIgnored
+from components.dataset.list_file import BAD_TILES, where_all_are
+from components.dataset.temporary_database import CACHE_KB, temporary_database
 from components.errors import DataError
 from components.ignored import LeftOut, ignored_line
 from components.ingest.bands import FirstTile, has_near_infrared
@@ -31,9 +35,9 @@ from components.ingest.refusals.missing_masks import (
     unlabelled_lines,
 )
 from components.ingest.refusals.wrong_folder import one_split_note, require_pictures
-from components.ingest.settings import IngestSettings, class_list
-from components.ingest.splits import assign_splits
-from components.ingest.temporary_database import CACHE_KB, temporary_database
+from components.ingest.repeats.together import keep_together
+from components.ingest.settings import ANYWHERE, NEAR, IngestSettings, class_list
+from components.ingest.splits import assign_splits, is_official
 from components.ingest.tile_table import TileTable
 from components.progress import Progress, StepLog
 
@@ -53,6 +57,7 @@ class Survey:
       ignored, missing_masks: As in the inventory.
       has_nir: Whether its tiles have near infrared.
       split_of: The split of each field, as an index into SPLITS; `split_origin` says how it was made.
+      near: Pictures that look alike, if those were looked for and found.
     """
 
     layout: str
@@ -67,6 +72,7 @@ class Survey:
     has_nir: bool
     split_of: bytearray
     split_origin: str
+    near: NearPictures | None = None
 
 
 @contextlib.contextmanager
@@ -76,6 +82,7 @@ def survey_source(
     settings: IngestSettings,
     log: StepLog,
     cache_kb: int = CACHE_KB,
+    data_root: str = "",
 ) -> Iterator[Survey]:
     """Yields what the source holds; its tiles are deleted when the context ends.
 
@@ -83,6 +90,7 @@ def survey_source(
       files: What the source holds, in any order, e.g. from storage.list_source; nothing else is looked for.
       source_uri: For messages, and for the files that state the official split.
       cache_kb: Memory of each of the two temporary databases.
+      data_root: Where a refusal lists all that is bad; empty for nowhere.
 
     Raises:
       DataError: if the source is not a usable dataset.
@@ -106,9 +114,15 @@ def survey_source(
             folders = listing.folders
         table.finish()
         ignored, missing = _account_for(listing, layout, pairing, source_uri, settings, log)
-        _require_few_rejected(table, pairing.num_unlabelled, source_uri, settings.max_bad_fraction)
+        limit = settings.max_bad_fraction
+        _require_few_rejected(table, pairing.num_unlabelled, source_uri, limit, data_root)
         has_nir = has_near_infrared(settings.bands, layout, folders, first.rgb, source_uri, log)
-        split_of, origin = assign_splits(table, settings.val_percent, settings.test_percent, source_uri)
+        near = None
+        if settings.duplicates != ANYWHERE and not is_official(table) and not table.num_mixed:
+            is_near = settings.duplicates == NEAR
+            near = keep_together(table, source_uri, data_root, layout == CLASS_FOLDERS, is_near, log)
+            _require_few_rejected(table, pairing.num_unlabelled, source_uri, limit, data_root)
+        split_of, origin = assign_splits(table, settings.val_percent, settings.test_percent, source_uri, data_root)
         yield Survey(
             layout=layout,
             classes=pairing.classes,
@@ -122,6 +136,7 @@ def survey_source(
             has_nir=has_nir,
             split_of=split_of,
             split_origin=origin,
+            near=near,
         )
 
 
@@ -174,7 +189,7 @@ def _note_empty_classes(listing: Listing, layout: str) -> None:
             listing.ignored.add(WhyIgnored.EMPTY_FOLDER, class_name, split, folder)
 
 
-def _require_few_rejected(table: TileTable, num_unlabelled: int, source_uri: str, limit: float) -> None:
+def _require_few_rejected(table: TileTable, num_unlabelled: int, source_uri: str, limit: float, data_root: str) -> None:
     """Refuses a source that has too many bad tiles, or no good one."""
     num_rejected, num_tiles = table.num_rejected, table.num_tiles + table.num_rejected
     if not num_tiles:
@@ -183,6 +198,9 @@ def _require_few_rejected(table: TileTable, num_unlabelled: int, source_uri: str
         return
     reasons = "; ".join(f"{bad.tile_id}: {bad.reason}" for bad in table.rejected(_NUM_REASONS))
     more = f"; and {num_rejected - _NUM_REASONS:,} more" if num_rejected > _NUM_REASONS else ""
+    if more or data_root:
+        rows = ((bad.tile_id, bad.reason) for bad in table.rejected())
+        more += where_all_are(data_root, "bad-tiles", BAD_TILES, rows)
     raise DataError(
         f"{num_rejected:,} of {num_tiles:,} tiles under {source_uri!r} are bad, {num_rejected / num_tiles:.1%}, "
         f"more than ingest_max_bad_fraction={limit:g} allows: {reasons}{more}"

@@ -3,12 +3,13 @@
 import contextlib
 import filecmp
 import hashlib
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from components import storage
+from components import storage, words
 from components.agrivision import SPLITS
 from components.contracts import Inventory, Manifest, PlannedShard, ShardReceipts, SplitSummary
 from components.dataset import field_file
@@ -17,7 +18,9 @@ from components.dataset.drift import compare as drift
 from components.dataset.drift.findings import Drift
 from components.dataset.field_arrays import FieldArrays
 from components.dataset.first_sorted import Rejections
-from components.dataset.receipts import checked_receipt
+from components.dataset.list_file import BAD_TILES, local_list, where_all_are
+from components.dataset.receipts import checked_receipt, read_shard_receipt
+from components.dataset.temporary_database import temporary_database
 from components.errors import DataError, naming_place
 from components.merge import duplicates
 from components.ordered_map import map_in_order, num_threads_for
@@ -52,26 +55,30 @@ def merge_shards(
     """
     reference = drift.read_dataset(reference_uri) if reference_uri else None
     inventory = Inventory.read(inventory_path)
-    sums = _summed(inventory, _planned_shards(inventory, receipts_paths), data_root)
-    num_tiles = sum(sums.num_tiles.values())
-    _require_few_rejected(sums.rejections, num_tiles + len(sums.rejections), inventory.max_bad_fraction)
-    repeats = duplicates.find_repeats(sums.digests, sums.num_tiles, inventory, data_root)
-    sums.digests.clear()  # free the memory before the report loads plots and images
-    remarks, leaks = duplicates.judge_repeats(repeats, inventory)
-    sums.notes.add(remarks)
-    num_notes = sums.notes.num_items - len(remarks) + repeats.num_tiles
-
-    with field_file.field_file(sums.fields) as (fields_path, fields_sha256):
+    planned = _planned_shards(inventory, receipts_paths)
+    sums = _summed(inventory, planned, data_root)
+    num_tiles = sum(sums.num_tiles.values()) + len(sums.rejections)
+    _require_few_rejected(sums.rejections, num_tiles, inventory, planned, data_root)
+    with temporary_database() as database, contextlib.ExitStack() as stack:
+        repeats = duplicates.find_repeats(sums, inventory, data_root, database)
+        sums.digests.clear()  # free the memory before the report loads plots and images
+        remarks, faults = duplicates.judge_repeats(repeats, inventory, data_root, len(sums.rejections), num_tiles)
+        sums.notes.add(remarks)
+        num_notes = sums.notes.num_items - len(remarks) + repeats.num_tiles
+        fields_path, fields_sha256 = stack.enter_context(field_file.field_file(sums.fields))
         manifest = build_manifest(inventory, sums, fields_sha256, num_notes)
-        warnings = [*leaks, *_find_warnings(manifest, sums)]
+        warnings = [*faults, *_find_warnings(manifest, sums, data_root)]
         for warning in warnings:
             log.line(f"warning: {warning}")
         shift = drift.compare(FieldArrays(manifest, sums.fields), reference) if reference else None
         if shift:
             log.line(f"compared with {shift.earlier_id}: {shift.verdict}")
-        html = _report(manifest, inventory, sums, data_root, warnings, shift)
+        html = _report(manifest, inventory, sums, data_root, warnings, repeats, shift)
         folder = storage.join(data_root, DATASETS_FOLDER, manifest.dataset_id)
         _publish(fields_path, storage.join(folder, field_file.NAME))
+        if repeats.num_tiles:
+            listed = stack.enter_context(local_list(duplicates.HEADER, repeats.rows()))
+            _publish(listed, storage.join(folder, duplicates.LIST_NAME))
     for rows in sums.records.values():
         record_table.publish_table(data_root, bytes(rows))
     storage.write_bytes(storage.join(folder, REPORT_NAME), html)
@@ -81,10 +88,10 @@ def merge_shards(
         Path(report_path).write_bytes(html)
     manifest.write(manifest_path)
 
-    gigabytes = sum(shard.num_bytes for shards in sums.shards.values() for shard in shards) / 1e9
+    num_bytes = sum(shard.num_bytes for shards in sums.shards.values() for shard in shards)
     log.summary = (
-        f"wrote {manifest.num_tiles:,} tiles of {sums.fields.num_fields():,} fields to {manifest.num_shards:,} shards "
-        f"({gigabytes:.2f} GB), {manifest.num_rejected:,} rejected"
+        f"wrote {words.counted(manifest.num_tiles, sums.fields.num_fields(), manifest.layout)} to "
+        f"{manifest.num_shards:,} shards ({words.as_size(num_bytes)}), {manifest.num_rejected:,} rejected"
     )
     if num_notes:
         log.summary += f", {num_notes:,} remarks"
@@ -123,19 +130,25 @@ def _summed(inventory: Inventory, planned: Sequence[PlannedShard], data_root: st
     return sums
 
 
-def _require_few_rejected(rejections: Rejections, num_tiles: int, limit: float) -> None:
-    """Refuses a source in which more than the share `limit` of the tiles is bad."""
+def _require_few_rejected(
+    rejections: Rejections, num_tiles: int, inventory: Inventory, planned: Sequence[PlannedShard], data_root: str
+) -> None:
+    """Refuses a source in which more than the allowed share of the tiles is bad."""
+    limit = inventory.max_bad_fraction
     if len(rejections) <= limit * num_tiles:
         return
     most = sorted(rejections.reasons(), key=lambda reason: (-reason.num_tiles, reason.examples[0]))[:3]
     reasons = "; ".join(f"{reason.num_tiles:,} x {reason.text} (e.g. {reason.examples[0]})" for reason in most)
+    # All of them are in the receipts; the sums keep only the first ones.
+    of_shards = (bad for shard in planned for bad in read_shard_receipt(data_root, shard).rejected)
+    rows = ((bad.tile_id, bad.reason) for bad in itertools.chain(inventory.rejected, of_shards))
     raise DataError(
-        f"{len(rejections):,} of {num_tiles:,} tiles are bad, {len(rejections) / num_tiles:.1%}, "
-        f"more than ingest_max_bad_fraction={limit:g} allows: {reasons}"
+        f"{len(rejections):,} of {num_tiles:,} tiles are bad, {len(rejections) / num_tiles:.1%}, more than "
+        f"ingest_max_bad_fraction={limit:g} allows: {reasons}{where_all_are(data_root, 'bad-tiles', BAD_TILES, rows)}"
     )
 
 
-def _find_warnings(manifest: Manifest, sums: DatasetSums) -> list[str]:
+def _find_warnings(manifest: Manifest, sums: DatasetSums, data_root: str) -> list[str]:
     """Returns warnings to read before training, one line each; none of them makes the dataset unusable."""
     found = []
     for split, summary in manifest.splits.items():
@@ -144,7 +157,8 @@ def _find_warnings(manifest: Manifest, sums: DatasetSums) -> list[str]:
             consequence = "cannot be learned" if split == "train" else f"cannot be judged on {split}"
             found.append(f"no {split} tile has {', '.join(names)}: {consequence}")
     if shared := sums.fields.in_two_splits():
-        found.append(f"{len(shared):,} fields have tiles in two splits (e.g. {shared[0]}): this inflates scores")
+        where = where_all_are(data_root, "divided-fields", ("field",), ((field_id,) for field_id in shared))
+        found.append(f"{len(shared):,} fields have tiles in two splits (e.g. {shared[0]}): this inflates scores{where}")
     return found
 
 
@@ -154,12 +168,13 @@ def _report(
     sums: DatasetSums,
     data_root: str,
     warnings: Sequence[str],
+    repeats: duplicates.RepeatedPictures,
     shift: Drift | None,
 ) -> bytes:
     # Imported here because plotting takes a second to load, and by now nothing can refuse the dataset any more.
     from components.merge.report.data_report import data_report
 
-    return data_report(manifest, inventory, sums, data_root, warnings, shift).encode()
+    return data_report(manifest, inventory, sums, data_root, warnings, shift, repeats).encode()
 
 
 def _publish(local: Path, uri: str) -> None:

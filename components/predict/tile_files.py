@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from components import storage
 from components.contracts import SourceFile
+from components.dataset.temporary_database import temporary_database
 from components.errors import DataError, SettingsError
 from components.ingest.listing import Group, Listing
-from components.ingest.temporary_database import temporary_database
 from components.predict.folder_roles import Roles
 from components.progress import Progress, StepLog
 from components.records.source_formats import IMAGE_SUFFIXES

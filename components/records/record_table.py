@@ -46,6 +46,24 @@ def row(num_bytes: int, labels: Sequence[float]) -> bytes:
     return _LENGTH.pack(num_bytes) + np.packbits(np.asarray(labels) > 0).tobytes()
 
 
+def label_bits(rows: bytes | bytearray, index: int, classes: Sequence[str]) -> bytes:
+    """Returns the bits of one row's classes; see RecordTable."""
+    end = (index + 1) * row_bytes(len(classes))
+    return bytes(rows[end - row_bytes(len(classes)) + _LENGTH.size : end])
+
+
+def num_without_class(rows: bytes | bytearray, num_classes: int) -> int:
+    """Returns how many rows are of tiles without a class."""
+    bits = np.frombuffer(rows, np.uint8).reshape(-1, row_bytes(num_classes))[:, _LENGTH.size :]
+    return int(np.count_nonzero(~bits.any(axis=1)))
+
+
+def label_names(bits: bytes, classes: Sequence[str]) -> str:
+    """Returns the names of a tile's classes, comma-separated."""
+    present = np.unpackbits(np.frombuffer(bits, np.uint8), count=len(classes))
+    return ", ".join(name for name, has in zip(classes, present.tolist(), strict=True) if has)
+
+
 def table_uri(data_root: str, sha256: str) -> str:
     """Returns the URI of the table with this hash, whether or not it exists yet."""
     return storage.join(data_root, "shards", f"{sha256}.records")

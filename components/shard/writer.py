@@ -7,7 +7,7 @@ import functools
 import itertools
 from collections.abc import Iterator
 
-from components import storage
+from components import storage, words
 from components.contracts import Inventory, Partition, PlannedShard, ShardReceipt, ShardReceipts, SourceFile, SourceTile
 from components.dataset.partition import planned_tiles
 from components.dataset.plan_check import ShardKey, as_planned
@@ -50,7 +50,7 @@ def shard_partition(
 
     written = _Written()
     if missing:
-        progress = Progress(log, sum(shard.num_tiles for shard in missing.values()))
+        progress = Progress(log, sum(shard.num_tiles for shard in missing.values()), f"{words.unit(inventory.layout)}s")
         for receipt in _write_missing(inventory, work, missing, data_root, progress, num_threads):
             written.add(receipt)
 
@@ -78,7 +78,7 @@ class _Written:
         self.num_bytes += receipt.num_bytes
 
     def summary(self, num_planned: int) -> str:
-        text = f"wrote {self.num_tiles:,} tiles to {self.num_shards} shards ({self.num_bytes / 1e6:.1f} MB)"
+        text = f"wrote {self.num_tiles:,} tiles to {self.num_shards} shards ({words.as_size(self.num_bytes)})"
         if self.num_rejected:
             text += f", {self.num_rejected:,} rejected"
         if self.num_receipts < num_planned:

@@ -105,6 +105,11 @@ def list_source(root: str, say: Callable[[str], None] | None = None) -> Iterator
     yield from disk_listing.list_folder(root, say)
 
 
+def list_md5(root: str) -> Iterator[tuple[str, bytes]]:
+    """Yields the path below `root` and the md5 of every object of which the bucket's listing has it; none elsewhere."""
+    return bucket.list_md5(root) if root.startswith(bucket.GS) else iter(())
+
+
 def read_bytes(uri: str) -> bytes:
     """Returns the whole content.
 

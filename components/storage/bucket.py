@@ -5,6 +5,7 @@ then the bucket counts as unreachable. Meanwhile a line every few seconds says s
 write that is repeated here has the same content each time, or a precondition, so repeating it is safe.
 """
 
+import base64
 import contextlib
 import functools
 import uuid
@@ -139,6 +140,16 @@ def list_objects(root: str) -> Iterator[SourceFile | LeftOut]:
             require_safe_path(path, f"an object in {root!r}")
             reason = left_out_path(path)
             yield LeftOut(path, reason) if reason else SourceFile(path, blob.size, str(blob.generation))
+
+
+def list_md5(root: str) -> Iterator[tuple[str, bytes]]:
+    """Yields path and md5 of the objects under `root`, as storage.list_md5 does; one put together of parts has none."""
+    bucket, prefix = _parts(root)
+    prefix = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
+    with _refusals(root):
+        for blob in _client().list_blobs(bucket, prefix=prefix, fields="items(name,md5Hash),nextPageToken"):
+            if blob.md5_hash:
+                yield blob.name.removeprefix(prefix), base64.b64decode(blob.md5_hash)
 
 
 def read(uri: str, start: int | None = None, end: int | None = None) -> bytes:

@@ -77,6 +77,8 @@ def in_short(bottleneck: Bottleneck) -> str:
 def speed_verdict(bottleneck: Bottleneck) -> str:
     """Returns one sentence with the verdict and its numbers, and one with advice."""
     share, rate = bottleneck.input_wait_share, bottleneck.tiles_per_second
+    if not rate:
+        return "training was too short to measure its speed."
     numbers = f"{rate:,.0f} tiles/s"
     if bottleneck.bound_by == "input":
         numbers += f", of {rate / max(1.0 - share, 1e-3):,.0f} that the steps could process"

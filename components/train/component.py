@@ -37,6 +37,7 @@ def train(
     report: dsl.Output[dsl.HTML],
 ) -> None:
     """Trains the classifier with workers in processes here or in pods of their own, or reuses an equal training."""
+    from components.contracts import Manifest
     from components.progress import step_log
     from components.storage import plain_place
     from components.train.report import summary_line, summary_metrics, write_report
@@ -58,6 +59,6 @@ def train(
         pool = PoolSettings(profile=profile, cpu=cpu, memory=memory, shared_memory=shared_memory)
         training = run_training(settings, plain_place(data_root), manifest.path, log, pool, task_config)
         training.write(receipt.path)
-        write_report(training, report.path)
+        write_report(training, report.path, Manifest.read(manifest.path).layout)
         metrics.metadata.update(summary_metrics(training))
         log.summary = summary_line(training)

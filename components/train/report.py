@@ -3,10 +3,9 @@
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
 
-from components import report
-from components.contracts import TrainingReceipt
+from components import report, words
+from components.contracts import Bottleneck, EpochMetrics, TrainingReceipt
 from components.train import bottleneck
 
 _MAX_TABLE_ROWS = 40
@@ -19,7 +18,8 @@ class _Curve:
 
     Attributes:
       axis: Label of the y axis.
-      lines: (field of EpochMetrics, name in the legend, colour).
+      lines: (field of EpochMetrics, name in the legend, colour); those without a value are not drawn.
+      caption: What the panel shows.
       height: Height in inches.
       top: Top of the y axis; None fits it to the values.
       limit: Value to draw a dotted line at; also formats the axis as percent.
@@ -27,19 +27,26 @@ class _Curve:
 
     axis: str
     lines: tuple[tuple[str, str, str], ...]
+    caption: str
     height: float
     top: float | None = None
     limit: float | None = None
 
 
 _LEARNING = (
-    _Curve("loss per tile", (("train_loss", "train", _GREY), ("val_loss", "val", _GREEN)), 2.4),
-    _Curve("val macro F1", (("val_macro_f1", "val", _GREEN),), 2.4, top=1),
-    _Curve("learning rate", (("learning_rate", "", _GREY),), 1.4),
+    _Curve("loss", (("train_loss", "train", _GREY), ("val_loss", "val", _GREEN)), "loss", 2.2),
+    _Curve("val macro F1", (("val_macro_f1", "val", _GREEN),), "macro F1 on val", 2.2, top=1),
+    _Curve("learning rate", (("learning_rate", "", _GREY),), "learning rate", 1.4),
 )
 _SPEED = (
-    _Curve("tiles/s", (("tiles_per_second", "", _GREEN),), 1.8),
-    _Curve("input wait", (("input_wait_share", "", _GREEN),), 1.8, limit=bottleneck.INPUT_BOUND_SHARE),
+    _Curve("{unit}s/s", (("tiles_per_second", "", _GREEN),), "{unit}s per second", 1.6),
+    _Curve(
+        "input wait",
+        (("input_wait_share", "", _GREEN),),
+        "share of the training's time spent waiting for a batch (above the dotted line training is input-bound)",
+        1.6,
+        limit=bottleneck.INPUT_BOUND_SHARE,
+    ),
 )
 
 
@@ -67,50 +74,56 @@ def summary_metrics(receipt: TrainingReceipt) -> dict[str, float]:
 def summary_line(receipt: TrainingReceipt) -> str:
     """Returns the one-line summary for the step's log."""
     best, held_up = receipt.history[receipt.best_epoch], receipt.bottleneck
+    speed = f"{held_up.tiles_per_second:,.0f} tiles/s, {bottleneck.in_short(held_up)}, "
     return (
         f"{len(receipt.history)} epochs of {receipt.backbone} by {receipt.num_workers} workers, "
-        f"{held_up.tiles_per_second:,.0f} tiles/s, {bottleneck.in_short(held_up)}, "
+        f"{speed if held_up.tiles_per_second else ''}"
         f"best epoch {receipt.best_epoch + 1} with val macro-F1 {best.val_macro_f1:.3f}, "
         f"{receipt.num_restarts} restarts, ended by {receipt.ended_by}, "
         f"model in {receipt.model_path}"
     )
 
 
-def write_report(receipt: TrainingReceipt, path: str) -> None:
-    """Writes the report as an HTML page."""
+def write_report(receipt: TrainingReceipt, path: str, layout: str = "") -> None:
+    """Writes the report as an HTML page; the layout decides whether it speaks of tiles or of images."""
+    unit = words.unit(layout)
+    is_measured = receipt.bottleneck.tiles_per_second > 0
+    speed = _SPEED[:1] if receipt.bottleneck.bound_by == "unknown" else _SPEED
     blocks = [
         report.paragraph(verdict(receipt)),
-        report.figure(
-            _curves(receipt, _LEARNING), "Loss, macro F1 and learning rate by epoch; the line marks the best epoch."
-        ),
+        *_curves(receipt, _LEARNING, unit),
         report.heading("Speed"),
-        report.paragraph(f"T{bottleneck.speed_verdict(receipt.bottleneck)[1:]}"),
-        report.figure(
-            _curves(receipt, _SPEED),
-            "Tiles per second, and the share of the training's time spent waiting for a batch, by epoch. Above the "
-            "dotted line training is input-bound.",
-        ),
+        report.paragraph(f"T{bottleneck.speed_verdict(receipt.bottleneck)[1:]}".replace("tiles/s", f"{unit}s/s")),
+        *(_curves(receipt, speed, unit) if is_measured else []),
         report.heading("The run"),
-        report.table(("", "value"), _facts(receipt)),
+        report.table(("", "value"), _facts(receipt, unit)),
         report.heading("Settings"),
         report.table(("", "value"), _settings(receipt)),
         report.heading("Epochs"),
         report.table(
-            ("epoch", "loss", "val loss", "val macro F1", "tiles/s", "input wait"),
+            ("epoch", "loss", "val loss", "val F1", f"{unit}s/s", "wait"),
             [
                 (
                     f"{row.epoch + 1}",
-                    row.train_loss,
-                    row.val_loss,
-                    row.val_macro_f1,
-                    round(row.tiles_per_second),
-                    row.input_wait_share,
+                    *(words.as_score(value, math.isfinite(value)) for value in _scores(row)),
+                    _measured(row, f"{row.tiles_per_second:,.0f}"),
+                    _measured(row, f"{row.input_wait_share:.0%}"),
                 )
                 for row in receipt.history[-_MAX_TABLE_ROWS:]
             ],
         ),
+        report.paragraph("val F1: macro F1 on val. wait: share of the training's time spent waiting for a batch."),
     ]
     report.write_page(path, "Training", blocks)
+
+
+def _scores(row: EpochMetrics) -> tuple[float, float, float]:
+    return row.train_loss, row.val_loss, row.val_macro_f1
+
+
+def _measured(row: EpochMetrics, text: str) -> words.Number:
+    """Returns what was measured of an epoch's speed; a dash if it was too short to measure any."""
+    return words.Number(text) if row.tiles_per_second else words.NOTHING
 
 
 def verdict(receipt: TrainingReceipt) -> str:
@@ -133,7 +146,7 @@ def verdict(receipt: TrainingReceipt) -> str:
     return text + " The validation loss had levelled off by the end."
 
 
-def _facts(receipt: TrainingReceipt) -> list[tuple[str, str]]:
+def _facts(receipt: TrainingReceipt, unit: str) -> list[tuple[str, str]]:
     """Returns the rows of the run's table; all values are text, because numbers would be aligned differently."""
     return [
         ("training", receipt.training_id),
@@ -149,10 +162,18 @@ def _facts(receipt: TrainingReceipt) -> list[tuple[str, str]]:
             "checkpoints",
             f"{receipt.num_checkpoints}, each pausing training for at most {receipt.checkpoint_stall_seconds:.2f} s",
         ),
-        ("tiles/s", f"{receipt.bottleneck.tiles_per_second:,.0f}"),
-        ("waiting for input", f"{receipt.bottleneck.input_wait_share:.1%}"),
+        *_speed(receipt.bottleneck, unit),
         ("duration", f"{receipt.seconds:.0f} s"),
     ]
+
+
+def _speed(measured: Bottleneck, unit: str) -> list[tuple[str, str]]:
+    if not measured.tiles_per_second:
+        return [(f"{unit}s/s", words.NOTHING)]
+    rows = [(f"{unit}s/s", f"{measured.tiles_per_second:,.0f}")]
+    if measured.bound_by != "unknown":
+        rows.append(("waiting for input", f"{measured.input_wait_share:.1%}"))
+    return rows
 
 
 def _settings(receipt: TrainingReceipt) -> list[tuple[str, str]]:
@@ -160,28 +181,39 @@ def _settings(receipt: TrainingReceipt) -> list[tuple[str, str]]:
     return [(name, "none" if value in ("", None) else str(value)) for name, value in receipt.config.items()]
 
 
-def _curves(receipt: TrainingReceipt, rows: Sequence[_Curve]) -> Any:
+def _curves(receipt: TrainingReceipt, rows: Sequence[_Curve], unit: str) -> list[str]:
+    """Returns the panels that have a value, as one figure with a caption of what is drawn; empty if none has."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+    drawn = {row: lines for row in rows if (lines := [line for line in row.lines if _has_values(receipt, line[0])])}
+    if not drawn:
+        return []
     epochs = [row.epoch + 1 for row in receipt.history]
-    figure = Figure(figsize=(6, sum(row.height for row in rows)), layout="constrained")
-    panels = figure.subplots(len(rows), 1, sharex=True, height_ratios=[row.height for row in rows])
-    for axes, row in zip(panels, rows, strict=True):
-        for name, label, colour in row.lines:
+    heights = [row.height for row in drawn]
+    figure = Figure(figsize=(5, sum(heights)), layout="constrained")
+    panels = figure.subplots(len(drawn), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0]
+    for axes, (row, lines) in zip(panels, drawn.items(), strict=True):
+        for name, label, colour in lines:
             values = [getattr(epoch, name) for epoch in receipt.history]
             axes.plot(epochs, values, color=colour, label=label, marker="o" if len(epochs) == 1 else None)
-        axes.set_ylabel(row.axis)
+        axes.set_ylabel(row.axis.format(unit=unit))
         axes.set_ylim(bottom=0, top=row.top)
-        if len(row.lines) > 1:
-            axes.legend(frameon=False)
+        if len(row.lines) > 1:  # beside the curves, above the panel
+            axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(lines), borderaxespad=0)
         if row.limit is not None:
-            axes.axhline(row.limit, color=_GREY, linewidth=1, linestyle=":")
+            axes.axhline(row.limit, color=_GREY, linewidth=1.2, linestyle=":")
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-        axes.axvline(receipt.best_epoch + 1, color="#c9d3cc", linewidth=1, zorder=0)
+        axes.axvline(receipt.best_epoch + 1, color="#c9d3cc", linewidth=1.2, zorder=0)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="#eef2ef")
         axes.set_axisbelow(True)
     panels[-1].set_xlabel("epoch")
     panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
-    return figure
+    shown = ", ".join(row.caption.format(unit=unit) for row in drawn)
+    caption = f"{shown[0].upper()}{shown[1:]}, by epoch. The upright line marks the best epoch."
+    return [report.figure(figure, caption)]
+
+
+def _has_values(receipt: TrainingReceipt, name: str) -> bool:
+    return any(math.isfinite(getattr(epoch, name)) for epoch in receipt.history)

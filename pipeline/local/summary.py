@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from components import words
 from components.contracts import Decision, Evaluation, IgnoredFiles, Manifest, MissingMasks, PushReceipt
 from components.errors import naming_place
 from components.printable import printable
@@ -16,7 +17,7 @@ from pipeline.local.run_local import ARTIFACTS_DIR
 
 SUMMARY_FILE = "summary.json"
 # The name of each report in the run's folder, by the task that writes it.
-_REPORTS = {"merge": "data", "train": "training", "evaluate": "evaluation"}
+_REPORTS = {"merge": "data", "train": "training", "evaluate": "evaluation", "gate": "decision"}
 
 
 class Metrics(msgspec.Struct, frozen=True):
@@ -34,7 +35,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
       ignored, missing_masks: What the source holds beside its tiles, and the masks that it lacks.
       decision: "push" or "refuse"; `reason` explains it.
       model_version, model_uri: The pushed model; None if none was pushed.
-      reports: HTML files by name: data, training, evaluation.
+      reports: HTML files by name: data, training, evaluation, decision.
       step_seconds: Wall time by step.
     """
 
@@ -119,15 +120,19 @@ def point_latest(run_dir: Path) -> None:
 
 def print_summary(console: Console, summary: Summary) -> None:
     """Prints the summary for people to read."""
-    table = Table(title="On test fields not seen in training", title_justify="left", title_style="bold")
+    table = Table(title="On the test split, which training has not seen", title_justify="left", title_style="bold")
     for name in ("class", "precision", "recall", "F1", "AP", "tiles"):
         table.add_column(name, justify="left" if name == "class" else "right")
     columns = ("precision", "recall", "f1", "average_precision")
     for name, values in summary.metrics.per_class.items():
+        is_judged = bool(values["support"])
         # As a Text: what stands in brackets in a string is taken for markup.
-        table.add_row(Text(printable(name)), *(f"{values[key]:.3f}" for key in columns), f"{values['support']:.0f}")
+        scores = (words.as_score(values[key], is_judged) for key in columns)
+        table.add_row(Text(printable(name)), *scores, f"{values['support']:.0f}")
     table.add_section()
-    table.add_row("macro", "", "", f"{summary.metrics.macro_f1:.3f}", f"{summary.metrics.map:.3f}", "")
+    is_judged = any(values["support"] for values in summary.metrics.per_class.values())
+    macro = (words.as_score(value, is_judged) for value in (summary.metrics.macro_f1, summary.metrics.map))
+    table.add_row("macro", "", "", *macro, "")
     console.print()
     console.print(table)
     steps = ", ".join(f"{step} {seconds:.0f} s" for step, seconds in summary.step_seconds.items())

@@ -38,7 +38,10 @@ def test_the_wrappers_hand_on_what_kfp_shows(tmp_path):
     assert len(classification.metadata["confusionMatrix"]["rows"]) == len(CLASSES) + 1
     assert 2 <= len(classification.metadata["confidenceMetrics"]) <= 200
     json.dumps([metrics.metadata, classification.metadata], allow_nan=False)
-    assert gate.python_func(str(tmp_path), 0.99, evaluation, decision) == "refuse"  # a poor model is not pushed
-    assert gate.python_func(str(tmp_path), 0.5, evaluation, decision) == "push"
+    said = artifact(dsl.HTML, "decision-report")
+    assert gate.python_func(str(tmp_path), 0.99, evaluation, decision, said) == "refuse"  # a poor model is not pushed
+    assert "The model is not pushed." in (tmp_path / "decision-report").read_text()
+    assert gate.python_func(str(tmp_path), 0.5, evaluation, decision, said) == "push"
+    assert "The model is pushed." in (tmp_path / "decision-report").read_text()
     with pytest.raises(SystemExit, match=r"^2$"):
-        gate.python_func(str(tmp_path), 1.5, evaluation, decision)
+        gate.python_func(str(tmp_path), 1.5, evaluation, decision, said)

@@ -1,8 +1,10 @@
 """The evaluation of a trained model, on real records with a real SavedModel."""
 
+import dataclasses
 import io
 import json
 import math
+import re
 import shutil
 
 import msgspec
@@ -202,8 +204,31 @@ def test_the_report_shows_the_class_table_and_tiles_right_and_wrong(data, models
     page = (tmp_path / "report.html").read_text()
     for text in ("macro F1", "mAP", "Nothing in production yet", *CLASSES, "✓ found", "✗ missed"):
         assert text in page
-    assert page.count("data:image/svg+xml") == 2
+    assert page.count("data:image/svg+xml") == 2  # precision-recall and ROC, both without names
+    assert "The gate decides after this whether the model is pushed" in page
     assert page.count("data:image/jpeg") == 3  # two classes found, and the one missed that it is blind for
+
+
+def test_where_nothing_was_judged_a_dash_stands_and_no_zero_and_no_curve(models_uri, tmp_path):
+    records = [dataclasses.replace(fake_record(number), labels=[0.0] * len(CLASSES)) for number in range(12)]
+    val = write_split(tmp_path, [fake_record(number) for number in range(12)], 1)
+    manifest = manifest_of({"val": val, "test": write_split(tmp_path, records, 1)}, 48)
+    evaluate((tmp_path, manifest), colour_training(tmp_path, manifest), models_uri, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "so nothing was judged" in page
+    assert ">–</span> macro F1" in page
+    assert "0.000" not in page
+    assert "svg+xml" not in page
+    assert "Ranking" not in page
+    assert f"<td>background</td><td>–</td><td>–</td><td>–</td><td>–</td><td>{len(records)}</td><td>–</td>" in page
+    assert re.search(r"background: tiles without a class; \d+ of 12 had none predicted", page)
+
+
+def test_of_a_class_that_was_never_predicted_no_precision_is_told(data, models_uri, tmp_path):
+    _, _, poor, _ = data  # blind for the last class
+    evaluate(data, poor, models_uri, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert re.search(rf"<td>{CLASSES[-1]}</td><td>0.000</td><td>–</td><td>0.000</td>", page)
 
 
 def test_single_label_is_judged_by_the_most_probable_class_on_tiles_that_have_one(tmp_path, models_uri):
@@ -218,7 +243,10 @@ def test_single_label_is_judged_by_the_most_probable_class_on_tiles_that_have_on
     assert outcome.evaluation.thresholds == (0.5, 0.5, 0.5)
     assert outcome.confusion.categories == list(CLASSES)
     assert np.sum(outcome.confusion.matrix) == outcome.evaluation.num_test_tiles
-    assert "there are no thresholds" in (tmp_path / "report.html").read_text()
+    page = (tmp_path / "report.html").read_text()
+    assert "there are no thresholds" in page
+    num_left_out = manifest.splits["test"].num_tiles - outcome.evaluation.num_test_tiles
+    assert f"{num_left_out} more tiles have no class, or several, and are left out." in page
 
 
 def change(document, **changes):

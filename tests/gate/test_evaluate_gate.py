@@ -10,6 +10,7 @@ from components import storage
 from components.contracts import ClassScores, Evaluation, Scores
 from components.errors import DataError, SettingsError
 from components.gate.decision import decide_push, macro_f1_difference
+from components.gate.report import write_report
 
 NUM_TILES, TILES_PER_FIELD = 400, 8
 
@@ -126,6 +127,25 @@ def test_production_that_cannot_be_compared_does_not_stand_in_the_way(tmp_path):
     decision = decide_push(str(tmp_path), 0.5, result)
     assert decision.decision == "push"
     assert "production was not compared: version 3f2a has no card.json" in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("rates", "floor", "said"),
+    [
+        ((0.05, 0.2), 0.5, ["The model is pushed.", "version in production</td>", "its 95 % interval</td>"]),
+        ((0.2, 0.2), 0.5, ["The model is not pushed.", "is not above 0."]),
+        ((0.05, 0.2), 0.99, ["The model is not pushed.", "is below the floor 0.990."]),
+    ],
+)
+def test_the_report_says_what_was_decided_and_by_which_numbers(tmp_path, rates, floor, said):
+    judged = compared(tmp_path, *predictions(rates))
+    decision = decide_push(str(tmp_path), floor, judged)
+    write_report(decision, judged, str(tmp_path / "report.html"))
+    page = (tmp_path / "report.html").read_text()
+    for text in (*said, f"{decision.candidate_macro_f1:.3f}", f"{floor:.3f}", f"{decision.production_macro_f1:.3f}"):
+        assert text in page
+    low, high = decision.difference[1:]
+    assert f"{low:+.3f} to {high:+.3f}" in page
 
 
 @pytest.mark.parametrize("floor", [-0.1, 1.1, float("nan")])

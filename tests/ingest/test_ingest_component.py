@@ -16,7 +16,7 @@ def run_component(source_uri: str, tmp_path: Path, **changes) -> tuple[list[str]
     settings = {
         "source_version": "", "layout": "auto", "classes": "", "bands": "auto", "seed": 0, "val_percent": 20,
         "test_percent": 20, "num_partitions": 2, "num_workers": 2, "shard_size_mb": 64, "tile_size_px": 0,
-        "max_16_bit": 65_535, "reference_manifest": "",
+        "max_16_bit": 65_535, "reference_manifest": "", "duplicates": "equal",
         "min_class_fraction": 0.002, "max_bad_fraction": 0.01, "max_ignored_fraction": 0.2,
     }  # fmt: skip
     artifact = dsl.Dataset(uri=str(tmp_path / "artifacts" / "inventory"))

@@ -12,11 +12,11 @@ from hypothesis import strategies
 from tile_listing import listing, pair, release_files, tile_name
 
 from components.agrivision import CHALLENGE_2020, CLASS_FOLDERS, PAPER_2020
+from components.dataset.temporary_database import temporary_database
 from components.errors import DataError, SettingsError
 from components.ingest import listing as listing_
 from components.ingest.inventory import inventory_of
 from components.ingest.settings import IngestSettings
-from components.ingest.temporary_database import temporary_database
 from components.progress import StepLog
 
 SETTINGS = IngestSettings(num_partitions=3, num_workers=5, max_bad_fraction=0.5)

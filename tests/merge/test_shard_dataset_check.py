@@ -25,7 +25,12 @@ def test_too_many_bad_tiles_stop_the_run_with_the_reasons(tmp_path: Path) -> Non
         f"2 x rgb: empty file (0 bytes) (e.g. {tiles[2].tile_id}); "
         f"1 x rgb: not a readable JPEG, PNG, TIFF or WebP file (e.g. {tiles[5].tile_id}); "
         "1 x nir: no such file (e.g. TRAIN9_0-0-64-64)"
+        f"; all are listed in {str(next((tmp_path / 'lists').iterdir()))!r}"
     )
+    listed = next((tmp_path / "lists").iterdir()).read_text().splitlines()
+    assert listed[0] == "tile\treason"
+    assert len(listed) == 1 + 4
+    assert f"{tiles[1].tile_id}\trgb: empty file (0 bytes)" in listed
     assert not (tmp_path / "datasets").exists()
 
     manifest = shard_and_merge(

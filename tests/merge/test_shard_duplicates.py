@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 from sharded import shard_and_merge
-from small_source import plan, write_file, write_source
+from small_source import CLASSES, plan, write_file, write_source
 
 from components.agrivision import CLASS_FOLDERS, PAPER_2020
 from components.contracts import Annotation, Inventory, Manifest, Note, SourceFile, SourceTile
@@ -15,9 +15,11 @@ from components.dataset.audit.leaks import check_leaks
 from components.dataset.dataset_sums import DatasetSums
 from components.dataset.picture_digests import PictureDigests, picture_digest
 from components.dataset.receipts import read_shard_receipt
+from components.dataset.temporary_database import temporary_database
 from components.errors import DataError
 from components.merge import duplicates
 from components.merge.duplicates import Duplicates, NamedTile, RepeatedPictures, find_repeats, judge_repeats
+from components.records import record_table
 
 
 def test_digests_are_told_apart_by_split():
@@ -51,14 +53,41 @@ MESSAGE = "1 pictures are in two splits, e.g. as A in train and as C in val"
     [(PAPER_2020, "by field"), (PAPER_2020, "by field, of the official train"), (CLASS_FOLDERS, "official")],
 )
 def test_a_picture_in_two_splits_stops_the_run_where_the_split_or_the_source_is_the_users(layout, split_origin):
-    with pytest.raises(DataError, match=f"{MESSAGE}; this inflates scores, so remove one of the two"):
+    way_out = "remove one of each two from the source"
+    if split_origin.startswith("by field"):
+        way_out += ", or set ingest_duplicates=equal, which keeps them in one split,"
+    with pytest.raises(DataError, match=f"{MESSAGE}; this inflates scores, so {way_out} and run again; "):
         judge_repeats(ACROSS, inventory_of(layout, split_origin))
 
 
 def test_in_an_official_split_of_a_release_it_is_a_warning():
     notes, warnings = judge_repeats(ACROSS, inventory_of(PAPER_2020, "official"))
     assert notes == [Note("B", "the same picture as A"), Note("C", "the same picture as A")]
-    assert warnings == [f"{MESSAGE}: this inflates scores"]
+    assert warnings == [f"{MESSAGE}: this inflates scores; duplicates.tsv beside the manifest lists all"]
+
+
+CLASH = RepeatedPictures(
+    1, 0, [Duplicates((NamedTile("A", "train", "water"), NamedTile("B", "train", "")))], 1, 2
+)  # fmt: skip
+
+
+def test_contradicting_classes_of_a_picture_are_said_in_warning_and_remark() -> None:
+    notes, warnings = judge_repeats(CLASH, inventory_of(PAPER_2020, "official"), num_tiles=100)
+    assert notes == [Note("B", "the same picture as A, which has water, not no class")]
+    assert warnings == [
+        "1 pictures have contradicting classes, e.g. A has water and B has no class: no model can learn both; "
+        "duplicates.tsv beside the manifest lists all"
+    ]
+
+
+@pytest.mark.parametrize(("num_rejected", "is_refused"), [(0, False), (1, True)])
+def test_in_class_folders_the_tiles_of_such_a_picture_count_as_bad(num_rejected: int, is_refused: bool) -> None:
+    inventory = msgspec.structs.replace(inventory_of(CLASS_FOLDERS, "official"), max_bad_fraction=0.02)
+    if not is_refused:
+        assert judge_repeats(CLASH, inventory, "", num_rejected, 100)[1]
+        return
+    with pytest.raises(DataError, match=r"with them 3 of 100 tiles are bad, more than ingest_max_bad_fraction=0\.02"):
+        judge_repeats(CLASH, inventory, "", num_rejected, 100)
 
 
 def same_picture(tiles: list[SourceTile], index: int, like: int, root: Path) -> None:
@@ -85,8 +114,9 @@ def test_what_is_there_twice_or_disagrees_is_in_manifest_and_report(tmp_path: Pa
     assert manifest == manifests[1]
     assert manifest.num_notes == 2
     first, second = sorted((tiles[2].tile_id, tiles[9].tile_id))
+    classes = {tiles[2].tile_id: "drydown", tiles[9].tile_id: "drydown, weed_cluster"}
     assert set(manifest.notes) == {
-        Note(second, f"the same picture as {first}"),
+        Note(second, f"the same picture as {first}, which has {classes[first]}, not {classes[second]}"),
         Note(
             tiles[4].tile_id,
             "drydown: no region annotated, 768 px in the mask; weed_cluster: 1 region annotated, the mask is empty",
@@ -95,6 +125,11 @@ def test_what_is_there_twice_or_disagrees_is_in_manifest_and_report(tmp_path: Pa
     report = (tmp_path / "1" / "report.html").read_text()
     assert all(note.text in report for note in manifest.notes)
     (published,) = (tmp_path / "1" / "datasets").glob("*/manifest.json")
+    listed = [line.split("\t") for line in (published.parent / "duplicates.tsv").read_text().splitlines()]
+    assert listed[0] == ["picture", "tile", "split", "classes", "file"]
+    assert {row[1]: row[3] for row in listed[1:]} == classes
+    assert "1 tiles repeat the picture of another. Each picture is in one split. 1 have different classes" in report
+    assert f"{first} ({classes[first]}) = {second} ({classes[second]})" in report
     assert Manifest.read(published) == manifest
     assert check_leaks(str(published)).num_tiles == 19
 
@@ -136,8 +171,11 @@ def test_names_of_equal_pictures_are_those_that_ingest_planned_or_refused(tmp_pa
     ):
         assert damaged != content
         lines.write_bytes(damaged)
-        with pytest.raises(DataError, match=r"partition-00000\.jsonl.*run ingest again"):
-            find_repeats(sums.digests, sums.num_tiles, Inventory.read(path), str(tmp_path))
+        with (
+            temporary_database() as database,
+            pytest.raises(DataError, match=r"partition-00000\.jsonl.*run ingest again"),
+        ):
+            find_repeats(sums, Inventory.read(path), str(tmp_path), database)
 
 
 def test_ten_million_digests_take_no_python_object_each():
@@ -158,14 +196,19 @@ def test_of_many_repeated_pictures_those_in_two_splits_are_named_first_and_all_a
         for i in range(45)
     ] + [SourceTile(tile_id="v", field_id="G", split="val", shard=0, rgb=SourceFile("v", 1, "1"))]
     inventory = Inventory.read(plan(tmp_path, tmp_path, tiles))
-    digests, num_tiles = PictureDigests(), {}
+    sums = DatasetSums(inventory)
     for shard in inventory.partitions[0].shards:
         names = range(9) if shard.split == "train" else [8]
-        digests.add(shard.split, b"".join(name.to_bytes(8, "little") for name in names))
-        num_tiles[shard.split, shard.index] = shard.num_tiles
-    found = find_repeats(digests, num_tiles, inventory, str(tmp_path))
+        sums.digests.add(shard.split, b"".join(name.to_bytes(8, "little") for name in names))
+        sums.num_tiles[shard.split, shard.index] = shard.num_tiles
+        sums.records[shard.split] += record_table.row(1, [1, 0]) * shard.num_tiles
+    with temporary_database() as database:
+        found = find_repeats(sums, inventory, str(tmp_path), database)
+        rows = list(found.rows())
+    assert len(rows) == 46
+    assert {row[3] for row in rows} == {CLASSES[0]}
     assert (found.num_tiles, found.num_across) == (37, 1)
     leak = next(group for group in found.named if len(group.splits) == 2)
-    assert (leak.tiles[0], leak.tiles[-1]) == (NamedTile("t08", "train"), NamedTile("v", "val"))
+    assert (leak.tiles[0], leak.tiles[-1]) == (NamedTile("t08", "train", "drydown"), NamedTile("v", "val", "drydown"))
     assert len(found.named) == 2
     assert sum(len(group.tiles) for group in found.named) <= 4 + 2 * 2  # names listed, and the first in each split

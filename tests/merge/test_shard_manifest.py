@@ -57,7 +57,8 @@ def test_statistics_are_those_of_the_valid_pixels(tmp_path: Path) -> None:
     assert train.num_single_label == 6
     assert manifest.tile_sizes == {"64x64": 20}
     assert [shard.num_tiles for shard in train.shards] == [4, 4, 4]
-    assert log.summary == "wrote 20 tiles of 8 fields to 5 shards (0.00 GB), 0 rejected"
+    num_bytes = sum(shard.num_bytes for split in manifest.splits.values() for shard in split.shards)
+    assert log.summary == f"wrote 20 tiles of 8 fields to 5 shards ({num_bytes / 1000:.1f} kB), 0 rejected"
 
 
 def handed(path: Path) -> ShardReceipts:

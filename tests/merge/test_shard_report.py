@@ -37,7 +37,7 @@ def test_the_page_is_complete_and_small(tmp_path: Path) -> None:
     per_tile = ["RGB", "NIR", "NDVI", "labels", "boundary", "mask"]
     maps = ["RGB", "labels"] * 2  # a field of train and one of test
     # Two tiles of drydown; in the first shard, only one field is left that has weed_cluster.
-    assert captions(page)[2:] == maps + per_tile * 3
+    assert captions(page)[1:] == maps + per_tile * 3
     assert not re.search(r'(?:src|href)="(?!data:)', page)
 
 
@@ -80,9 +80,43 @@ def test_a_class_that_looks_like_mathematics_or_markup_is_only_a_name(tmp_path: 
 def test_rgb_only_datasets_have_neither_nir_nor_masks(tmp_path: Path) -> None:
     shard_and_merge(plan_class_folders(tmp_path, ("ant", "bee")), tmp_path, tmp_path)
     page = (tmp_path / "report.html").read_text()
-    assert captions(page)[2:] == ["ant", "ant", "bee", "bee"]
+    assert captions(page)[1:] == ["ant", "ant", "bee", "bee"]
     assert "train pixels" not in page
     assert "share a tile" not in page
+
+
+def test_class_folders_hold_images_and_no_fields(tmp_path: Path) -> None:
+    log = StepLog("merge")
+    shard_and_merge(plan_class_folders(tmp_path, ("ant", "bee")), tmp_path, tmp_path, log)
+    page = (tmp_path / "report.html").read_text()
+    text = re.sub('<style>.*?</style>|data:[^"]*', "", page, flags=re.DOTALL)
+    assert "Data report: 18 images, class-folders" in text
+    assert not re.search("[Tt]iles?|[Ff]ield", text)
+    assert log.summary.startswith("wrote 18 images to 3 shards (")
+
+
+@pytest.mark.parametrize("name", ["قمح", "土壤", "गेहूं", "חיטה"])
+def test_a_name_in_any_script_is_text_of_the_page_and_not_of_a_figure(tmp_path: Path, name: str) -> None:
+    shard_and_merge(plan_class_folders(tmp_path, ("ant", name)), tmp_path, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    shown = f"<bdi>{name}</bdi>" if name in ("قمح", "חיטה") else name
+    assert f"<td>{shown}</td>" in page  # in the table
+    assert f"<th>{shown}</th>" in page  # beside its bar
+    assert page.count("image/svg+xml") == 1  # the histogram, which has no names
+
+
+def test_tiles_without_a_class_are_counted_by_themselves(tmp_path: Path) -> None:
+    tiles = [msgspec.structs.replace(tile, labels={}) if number % 5 == 0 else tile
+             for number, tile in enumerate(write_source(tmp_path / "source"))]  # fmt: skip
+    shard_and_merge(plan(tmp_path / "source", tmp_path, tiles), tmp_path, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "<td>no class</td><td>3</td><td>1</td><td>0</td><td>4</td>" in page
+    assert re.search(r"\d+ tiles \([\d.]+%\) have several classes, and 4 \(20.0%\) have none", page)
+
+
+def test_equal_classes_are_no_imbalance(tmp_path: Path) -> None:
+    shard_and_merge(plan_class_folders(tmp_path, ("ant", "bee")), tmp_path, tmp_path)
+    assert "Imbalance" not in (tmp_path / "report.html").read_text()
 
 
 def test_the_examples_show_most_of_the_class_and_come_from_two_fields(tmp_path: Path) -> None:

@@ -7,8 +7,11 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from components import report
 from components.report import (
+    bars,
     figure,
+    folded,
     heading,
     heat_table,
     image,
@@ -68,6 +71,34 @@ def test_a_name_in_a_figure_is_never_taken_for_mathematics(recwarn):
     assert draw(["\x1b\u202e\n"] * 4) == draw([r"\x1b\u202e\n"] * 4)
     assert draw(["$x$"] * 4) != draw(["x"] * 4)
     assert [str(each.message) for each in recwarn] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("wheat 3", "wheat 3"),
+        ("土壤 3", "土壤 3"),
+        ("قمح", "<bdi>قمح</bdi>"),
+        ("3 : 1, قمح_2 to ذرة صفراء.", "3 : 1, <bdi>قمح_2</bdi> to <bdi>ذرة صفراء</bdi>."),
+        ("<b>חיטה</b>", "&lt;b&gt;<bdi>חיטה</bdi>&lt;/b&gt;"),
+    ],
+)
+def test_what_runs_from_right_to_left_does_not_swap_what_stands_beside_it(text, expected):
+    assert report.inline(text) == expected
+    assert f"<p>{expected}</p>" == paragraph(text)
+
+
+def test_bars_are_as_long_as_their_counts():
+    page = bars([("a<b", [3, 1]), ("c", [0, 8])], ["#111111", "#222222"])
+    assert re.findall(r"width:([\d.]+)%", page) == ["37.50", "12.50", "0.00", "100.00"]
+    assert re.findall(r"<th>(.*?)</th>", page) == ["a&lt;b", "c"]
+    assert re.findall(r"<td>(\d+)</td>", page) == ["4", "8"]
+    assert bars([("none", [0])], ["#111111"])  # divides by nothing
+
+
+def test_folded_blocks_open_and_close_without_a_script():
+    assert folded("a<b", "2 tiles", ["<p>x</p>"]).startswith("<details><summary>a&lt;b <small>2 tiles")
+    assert folded("a", "", [], is_open=True).startswith("<details open>")
 
 
 def test_a_page_needs_nothing_from_outside():

@@ -10,6 +10,7 @@ import msgspec
 
 from components.agrivision import CHALLENGE_2020, CLASS_FOLDERS, PAPER_2020, SPLITS, SUPERVISED_2021
 from components.contracts import PlannedShard, Rejection, SourceFile, SourceTile
+from components.dataset.temporary_database import temporary_database
 from components.ingest.class_folders import ClassFolderPairing
 from components.ingest.layouts import FolderCount
 from components.ingest.listing import Listing
@@ -17,7 +18,6 @@ from components.ingest.pairing import Pairing, ReleasePairing
 from components.ingest.partition_files import write_partitions
 from components.ingest.planner import Deal, num_shards, sizes_of
 from components.ingest.splits import assign_splits
-from components.ingest.temporary_database import temporary_database
 from components.ingest.tile_table import TileTable
 from components.progress import Progress, StepLog
 from components.source_digest import SourceDigest

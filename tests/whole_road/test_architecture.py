@@ -29,6 +29,8 @@ SAME_MEANING = {
         {"components/storage/__init__.py", "components/storage/bucket.py", "components/storage/s3.py"},
         "two kinds of bucket do it",
     ),
+    "list_md5": ({"components/storage/__init__.py", "components/storage/bucket.py"}, "the former calls the latter"),
+    "write_report": ({"components/gate/report.py", "components/train/report.py"}, "the HTML page of a step"),
     "main": (
         {
             "agrivision_kfp/__init__.py",

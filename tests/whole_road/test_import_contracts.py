@@ -27,7 +27,7 @@ BREAKS = [
     ("pipeline/display.py", "import components.gate.component", {"wrappers"}),
     ("components/dataset/audit/leaks.py", "import components.dataset.drift.compare", {"dataset-rooms"}),
     ("components/dataset/receipts.py", "import components.dataset.audit.verify", {"dataset-rooms"}),
-    ("components/merge/report/quarantine.py", "import components.merge.duplicates", {"merge-rooms"}),
+    ("components/merge/duplicates.py", "import components.merge.report.quarantine", {"merge-rooms", "no-circles"}),
     ("components/ingest/splits.py", "import tensorflow", {"data-without-tensorflow"}),
     ("components/dataset/audit/leaks.py", "import components.records.tfrecords", {"data-without-tensorflow"}),
     ("components/train/peers/distribution.py", "import components.train.input.order", {"training-rooms"}),

@@ -6,7 +6,7 @@ decoded; memory holds one small number per field and eight bytes per tile.
 
 import collections
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -17,10 +17,13 @@ from components.agrivision import SPLITS, TileId, parse_tile_id
 from components.contracts import Manifest
 from components.dataset.audit.verify import open_manifest
 from components.dataset.first_sorted import MAX_LISTED
-from components.dataset.picture_digests import PictureDigests, picture_digest
+from components.dataset.list_file import where_all_are
+from components.dataset.picture_digests import PictureDigests, is_in, picture_digest
 from components.errors import DataError
 from components.records.record_file import read_records
 from components.records.tile_record import tile_names
+
+_HEADER = ("what", "which", "split", "tile")  # of the list of all leaks
 
 Place: TypeAlias = tuple[str, TileId]  # split, window
 
@@ -162,10 +165,23 @@ def _described(
     if len(twice):
         example = min(pictures.values(), key=_both)
         parts.append(f"{len(twice):,} pictures are in two splits, e.g. {_both(example)}")
+    where = where_all_are(data_root, "leaks", _HEADER, _leaking(manifest, data_root, wanted, twice))
     return (
         f"dataset {dataset_id} leaks: {'; '.join(parts)}; scores on such splits are too high, so split the source by "
-        "field and make the dataset again"
+        f"field and make the dataset again{where}"
     )
+
+
+def _leaking(
+    manifest: Manifest, data_root: str, shared: Container[str], twice: NDArray[np.uint64]
+) -> Iterator[tuple[str, str, str, str]]:
+    """Yields every tile of a field, and every tile with a picture, that is in two splits; see _HEADER."""
+    for name in _names(manifest, data_root):
+        for field_id in sorted(name.fields):
+            if field_id in shared:
+                yield ("field", field_id, name.split, name.tile_id)
+        if is_in(np.frombuffer(name.digest, np.uint64), twice)[0]:
+            yield ("picture", f"{int.from_bytes(name.digest, 'little'):016x}", name.split, name.tile_id)
 
 
 def _both(tile_by_split: Mapping[str, str]) -> str:

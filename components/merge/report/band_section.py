@@ -32,7 +32,7 @@ def band_blocks(manifest: Manifest, fields: FieldTable) -> list[str]:
 
 
 def _histograms(manifest: Manifest) -> Figure:
-    plot = Figure(figsize=(6, 2.6))
+    plot = Figure(figsize=(5, 2.4))
     axes = plot.subplots()
     for split, width in (("test", 0.6), ("train", 1.4)):
         for band, counts in zip(manifest.bands, manifest.splits[split].band_histogram, strict=True):
@@ -44,7 +44,7 @@ def _histograms(manifest: Manifest) -> Figure:
     axes.set_xlabel("value")
     axes.set_ylabel("% of valid pixels")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(manifest.bands), borderaxespad=0)
     return plot
 
 

@@ -3,69 +3,62 @@
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from components import report
+from components import report, words
 from components.agrivision import CLASS_FOLDERS
 from components.contracts import Manifest
 from components.dataset.drift.findings import percent
 from components.dataset.field_table import Counts, FieldTable
 
+BACKGROUND = "no class"
 SPLIT_COLOURS = ("#2e6b4a", "#8fbf9f", "#c9a24b")  # train, val, test
 
 
-def class_blocks(manifest: Manifest, fields: FieldTable) -> list[str]:
-    """Returns the blocks: a table and bars by split, imbalance, co-occurrence, shares by year, and fields."""
+def class_blocks(manifest: Manifest, fields: FieldTable, num_background: Mapping[str, int]) -> list[str]:
+    """Returns the blocks: a table and bars by split, imbalance, co-occurrence, shares by year, and fields.
+
+    Args:
+      num_background: Tiles without a class, by split.
+    """
     return [
         report.heading("Classes"),
-        *_by_split(manifest),
-        *_cooccurrence(manifest),
+        *_by_split(manifest, num_background),
+        *_cooccurrence(manifest, sum(num_background.values())),
         *_by_year(manifest, fields),
         *_by_field(manifest, fields),
     ]
 
 
-def _by_split(manifest: Manifest) -> list[str]:
+def _by_split(manifest: Manifest, num_background: Mapping[str, int]) -> list[str]:
     summaries = list(manifest.splits.values())
     train = manifest.splits["train"]
     has_pixels = manifest.layout != CLASS_FOLDERS
+    counts = [(name, [split.class_tiles[i] for split in summaries]) for i, name in enumerate(manifest.classes)]
+    shares = [words.Number(f"{pixels / train.valid_pixels:.1%}") for pixels in train.class_pixels]
+    if any(num_background.values()):
+        counts.append((BACKGROUND, [num_background[name] for name in manifest.splits]))
+        shares.append(words.Number(""))
     rows = [
-        (
-            name,
-            *(split.class_tiles[i] for split in summaries),
-            sum(split.class_tiles[i] for split in summaries),
-            *([f"{train.class_pixels[i] / train.valid_pixels:.1%}"] if has_pixels else []),
-        )
-        for i, name in enumerate(manifest.classes)
+        (name, *by_split, sum(by_split), *([share] if has_pixels else []))
+        for (name, by_split), share in zip(counts, shares, strict=True)
     ]
     header = ("class", *manifest.splits, "all", *(["train pixels"] if has_pixels else []))
-    blocks = [report.table(header, rows), report.figure(_bars(manifest), "Tiles with the class, by split.")]
-    counts = dict(zip(manifest.classes, train.class_tiles, strict=True))
-    most = max(counts, key=lambda name: counts[name])
-    fewest = min((name for name in counts if counts[name]), key=lambda name: counts[name], default=most)
-    if counts[fewest]:
-        ratio = counts[most] / counts[fewest]
+    blocks = [
+        report.table(header, rows),
+        report.legend(zip(SPLIT_COLOURS, manifest.splits, strict=False)),
+        report.bars(counts, SPLIT_COLOURS[: len(summaries)]),
+        report.paragraph(f"{words.unit(manifest.layout).capitalize()}s with the class, by split."),
+    ]
+    of_class = dict(zip(manifest.classes, train.class_tiles, strict=True))
+    most = max(of_class, key=lambda name: of_class[name])
+    fewest = min((name for name in of_class if of_class[name]), key=lambda name: of_class[name], default=most)
+    if of_class[fewest] < of_class[most]:
+        ratio = of_class[most] / of_class[fewest]
         blocks.append(report.paragraph(f"Imbalance in train: {ratio:.1f} : 1, {most} to {fewest}."))
     return blocks
 
 
-def _bars(manifest: Manifest) -> Figure:
-    num_classes = len(manifest.classes)
-    plot = Figure(figsize=(6, 0.8 + 0.32 * num_classes))
-    axes = plot.subplots()
-    left = np.zeros(num_classes)
-    for (name, split), colour in zip(manifest.splits.items(), SPLIT_COLOURS, strict=True):
-        axes.barh(range(num_classes), split.class_tiles, left=left, color=colour, label=name, height=0.7)
-        left += split.class_tiles
-    axes.set_yticks(range(num_classes), manifest.classes)
-    axes.invert_yaxis()
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(axis="y", length=0)
-    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=3)
-    return plot
-
-
-def _cooccurrence(manifest: Manifest) -> list[str]:
+def _cooccurrence(manifest: Manifest, num_background: int) -> list[str]:
     together = np.sum([split.cooccurrence for split in manifest.splits.values()], axis=0)  # [C, C]
     pairs = together - np.diag(together.diagonal())
     if not pairs.any():
@@ -80,12 +73,14 @@ def _cooccurrence(manifest: Manifest) -> list[str]:
         )
         for i, name in enumerate(manifest.classes)
     ]
-    num_several = manifest.num_tiles - sum(split.num_single_label for split in manifest.splits.values())
+    num_single = sum(split.num_single_label for split in manifest.splits.values())
+    num_several = manifest.num_tiles - num_single - num_background
     return [
         report.subheading("Classes that share a tile"),
         report.heat_table(("tiles", *manifest.classes), rows),
         report.paragraph(
-            f"{num_several:,} tiles ({num_several / manifest.num_tiles:.1%}) do not have exactly one class."
+            f"{num_several:,} tiles ({num_several / manifest.num_tiles:.1%}) have several classes, and "
+            f"{num_background:,} ({num_background / manifest.num_tiles:.1%}) have none."
         ),
     ]
 
@@ -147,5 +142,5 @@ def _by_field(manifest: Manifest, fields: FieldTable) -> list[str]:
     ]
 
 
-def _largest_share(counts: Counts) -> str:
-    return f"{counts.max() / counts.sum():.0%}" if counts.any() else ""
+def _largest_share(counts: Counts) -> words.Number:
+    return words.Number(f"{counts.max() / counts.sum():.0%}") if counts.any() else words.NOTHING

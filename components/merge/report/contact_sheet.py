@@ -60,13 +60,16 @@ def contact_sheet(
             "blue. Boundary and mask: white pixels are valid."
         )
     )
-    for name, chosen in examples.items():
+    for position, (name, chosen) in enumerate(examples.items()):
+        sheet = []
         for example in chosen:
             others = [f"{label} {share:.0%}" for label, share in example.fractions.items() if label != name]
             also = f", also {', '.join(others)}" if others else ""
             note = f"{example.fractions[name]:.0%} of the valid pixels{also} — {example.tile_id}"
-            blocks.append(report.subheading(name, note))
-            blocks.append(report.gallery(_pictures(name, example, sources[example.tile_id], inventory.source_uri)))
+            sheet.append(report.subheading("", note))
+            sheet.append(report.gallery(_pictures(name, example, sources[example.tile_id], inventory.source_uri)))
+        tiles = f"{len(chosen)} tile{'' if len(chosen) == 1 else 's'}"
+        blocks.append(report.folded(name, tiles, sheet, is_open=not position))
     return blocks
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from components import report
+from components import report, words
 from components.contracts import Inventory, Manifest, SourceTile
 from components.dataset.dataset_sums import DatasetSums
 from components.dataset.drift.findings import Drift
@@ -14,12 +14,14 @@ from components.dataset.first_sorted import Rejections
 from components.dataset.partition import chosen_tiles
 from components.dataset.receipts import read_shard_receipt
 from components.errors import DataError
+from components.merge.duplicates import RepeatedPictures
 from components.merge.report.band_section import band_blocks
 from components.merge.report.class_section import class_blocks
 from components.merge.report.contact_sheet import choose_class_examples, contact_sheet
 from components.merge.report.field_map import ShownField, choose_fields, field_map_blocks
 from components.merge.report.ignored_section import ignored_blocks
 from components.merge.report.quarantine import note_blocks, quarantine_blocks, shown_rejections
+from components.merge.report.twice import choose_twice, twice_blocks
 
 _MAX_REASONS_SHOWN = 10
 
@@ -31,6 +33,7 @@ def data_report(
     data_root: str,
     warnings: Sequence[str],
     shift: Drift | None = None,
+    repeats: RepeatedPictures | None = None,
 ) -> str:
     """Returns the whole HTML page; equal data gives an equal page.
 
@@ -39,11 +42,14 @@ def data_report(
       data_root: Where the shards, receipts and partition files are, which the page shows single tiles from.
       warnings: One line each, shown first.
       shift: The comparison with an earlier dataset, if there is one.
+      repeats: The pictures that are there under two names.
     """
     examples = choose_class_examples(inventory.classes, sums.first_shard, data_root)
     shown_fields = choose_fields(sums.fields)
     shown_ids = {example.tile_id for chosen in examples.values() for example in chosen}
     shown_ids |= {bad.tile_id for bad in shown_rejections(sums.rejections)}
+    twice = choose_twice(repeats, inventory.near)
+    shown_ids |= {tile_id for each in twice for tile_id in each.tile_ids}
     sources, tiles_of_field = _sources(inventory, shown_ids, shown_fields, data_root)
     if unknown := {example.tile_id for chosen in examples.values() for example in chosen} - {*sources}:
         raise DataError(f"no partition file has the tile {min(unknown)!r}, which a shard has; run ingest again")
@@ -51,17 +57,27 @@ def data_report(
         *(report.paragraph(f"⚠ {warning}.") for warning in warnings),
         *_overview(manifest, inventory),
         *(drift_blocks(shift) if shift else []),
-        *class_blocks(manifest, sums.fields),
+        *class_blocks(manifest, sums.fields, {split: sums.num_background(split) for split in manifest.splits}),
         *_splits(manifest, sums.fields),
         *band_blocks(manifest, sums.fields),
         *field_map_blocks(shown_fields, tiles_of_field, inventory),
         *ignored_blocks(inventory),
         *_rejected(sums.rejections, inventory),
         *quarantine_blocks(sums.rejections, inventory, sources),
+        *twice_blocks(twice, repeats, inventory, sources),
         *note_blocks(manifest),
         *contact_sheet(inventory, examples, sources),
     ]
-    return report.page(f"Data report: {manifest.num_tiles:,} tiles, {manifest.layout}", blocks)
+    return report.page(f"Data report: {manifest.num_tiles:,} {_unit(manifest)}s, {manifest.layout}", blocks)
+
+
+def _unit(manifest: Manifest) -> str:
+    return words.unit(manifest.layout)
+
+
+def _has_fields(manifest: Manifest) -> bool:
+    num_fields = sum(split.num_fields for split in manifest.splits.values())
+    return words.has_fields(manifest.num_tiles, num_fields, manifest.layout)
 
 
 def _sources(
@@ -93,14 +109,16 @@ def _overview(manifest: Manifest, inventory: Inventory) -> list[str]:
     num_single, num_tiles = sum(split.num_single_label for split in splits), manifest.num_tiles
     num_rejected = manifest.num_rejected
     sizes = sorted(manifest.tile_sizes.items(), key=lambda item: (-item[1], item[0]))
+    num_fields = sum(split.num_fields for split in splits)
+    origin = words.origin(manifest.split_origin, num_tiles, num_fields, manifest.layout)
     rows = [
-        ("Tiles", f"{num_tiles:,}"),
-        ("Fields", f"{sum(split.num_fields for split in splits):,}"),
-        ("Shards", f"{manifest.num_shards:,} ({num_bytes / 1e6:,.1f} MB)"),
+        (f"{_unit(manifest).capitalize()}s", f"{num_tiles:,}"),
+        *([("Fields", f"{num_fields:,}")] if _has_fields(manifest) else []),
+        ("Shards", f"{manifest.num_shards:,} ({words.as_size(num_bytes)})"),
         ("Bands", ", ".join(manifest.bands)),
         ("Size", ", ".join(f"{size} px" for size, _ in sizes[:3]) + (f", {len(sizes) - 3} more" if sizes[3:] else "")),
-        ("Split", f"{manifest.split_origin}, {' / '.join(f'{split.num_tiles:,}' for split in splits)}"),
-        ("One class", f"{num_single:,} tiles ({num_single / num_tiles:.1%})"),
+        ("Split", f"{origin}, {' / '.join(f'{split.num_tiles:,}' for split in splits)}"),
+        ("One class", f"{num_single:,} {_unit(manifest)}s ({num_single / num_tiles:.1%})"),
         ("Rejected", f"{num_rejected:,} ({num_rejected / (num_tiles + num_rejected):.2%})"),
     ]
     if manifest.tile_size_px:
@@ -108,7 +126,7 @@ def _overview(manifest: Manifest, inventory: Inventory) -> list[str]:
     if manifest.max_16_bit:
         rows.append(("16 bits", f"0 to {manifest.max_16_bit:,} became 0 to 255 (shard_max_16_bit)"))
     if inventory.num_unlabelled:
-        rows.append(("Unlabelled", f"{inventory.num_unlabelled:,} tiles left out"))
+        rows.append(("Unlabelled", f"{inventory.num_unlabelled:,} {_unit(manifest)}s left out"))
     return [report.table(("Dataset", manifest.sha256[:16]), rows)]
 
 
@@ -117,18 +135,19 @@ def _splits(manifest: Manifest, fields: FieldTable) -> list[str]:
     for name, split in manifest.splits.items():
         counts = fields.tiles_by_field(name)
         spread = f"{counts.min():,} / {np.median(counts):g} / {counts.max():,}"
-        size = sum(shard.num_bytes for shard in split.shards) / 1e6
-        rows.append((name, split.num_tiles, split.num_fields, spread, len(split.shards), f"{size:,.1f}"))
-    header = ("split", "tiles", "fields", "tiles per field", "shards", "MB")
+        size = words.Number(words.as_size(sum(shard.num_bytes for shard in split.shards)))
+        of_fields = (split.num_fields, spread) if _has_fields(manifest) else ()
+        rows.append((name, split.num_tiles, *of_fields, len(split.shards), size))
+    header = ("fields", "tiles per field") if _has_fields(manifest) else ()
     return [
         report.heading("Splits"),
-        report.table(header, rows),
-        report.paragraph("Tiles per field: fewest / median / most."),
+        report.table(("split", f"{_unit(manifest)}s", *header, "shards", "size"), rows),
+        *([report.paragraph("Tiles per field: fewest / median / most.")] if _has_fields(manifest) else []),
     ]
 
 
 def _rejected(rejections: Rejections, inventory: Inventory) -> list[str]:
-    title = report.heading("Rejected tiles")
+    title = report.heading(f"Rejected {words.unit(inventory.layout)}s")
     if not len(rejections):
         return [title, report.paragraph("None.")]
     rows = [
@@ -139,7 +158,7 @@ def _rejected(rejections: Rejections, inventory: Inventory) -> list[str]:
     where = "all of them" if listed == len(rejections) else f"the first {listed:,}, the shards' receipts all of them"
     return [
         title,
-        report.table(("tiles", "reason", "for example"), rows),
+        report.table((f"{words.unit(inventory.layout)}s", "reason", "for example"), rows),
         report.paragraph(
             f"The manifest lists {where}. "
             f"The step fails above {inventory.max_bad_fraction:.1%} (ingest_max_bad_fraction)."

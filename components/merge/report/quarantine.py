@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from components import report, storage
+from components import report, storage, words
 from components.contracts import Inventory, Manifest, Rejection, SourceFile, SourceTile
 from components.dataset.first_sorted import Rejections
 from components.records import source_image
@@ -38,7 +38,7 @@ def quarantine_blocks(rejections: Rejections, inventory: Inventory, sources: Map
     pictures = []
     for bad in shown_rejections(rejections):
         for role, file in _telling_files(bad, sources.get(bad.tile_id)):
-            if (pixels := _decoded(file, inventory.source_uri)) is not None:
+            if (pixels := thumbnail(file, inventory.source_uri)) is not None:
                 pictures.append((pixels, f"{role} of {bad.tile_id}: {bad.reason}"))
     if not pictures:
         return []
@@ -56,8 +56,11 @@ def note_blocks(manifest: Manifest) -> list[str]:
     where = "" if len(shown) == manifest.num_notes else f", of which the first {len(shown)} follow"
     return [
         report.heading("Remarks"),
-        report.paragraph(f"{manifest.num_notes:,} on tiles that were kept{where}. The shards' receipts list them all."),
-        report.table(("tile", "remark"), [(note.tile_id, note.text) for note in shown]),
+        report.paragraph(
+            f"{manifest.num_notes:,} on {words.unit(manifest.layout)}s that were kept{where}. "
+            "The shards' receipts list them all."
+        ),
+        report.table((words.unit(manifest.layout), "remark"), [(note.tile_id, note.text) for note in shown]),
     ]
 
 
@@ -73,7 +76,7 @@ def _telling_files(bad: Rejection, source: SourceTile | None) -> Iterator[tuple[
         yield role, file
 
 
-def _decoded(file: SourceFile, source_uri: str) -> Pixels | None:
+def thumbnail(file: SourceFile, source_uri: str) -> Pixels | None:
     """Returns a thumbnail, uint8 [H, W, 3]; None if no part of the image is readable."""
     if not 0 < file.num_bytes <= MAX_FILE_BYTES:
         return None

@@ -1,0 +1,1 @@
+"""Finds pictures that a source has twice, and keeps them in one split."""

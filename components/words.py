@@ -1,0 +1,48 @@
+"""How reports and log lines call what they count: tiles of fields, or images; and sizes in readable units."""
+
+from components.agrivision import CLASS_FOLDERS
+
+
+class Number(str):
+    """A number as text, which a table aligns like other numbers."""
+
+    __slots__ = ()
+
+
+NOTHING = Number("–")  # stands where nothing was judged or measured; a zero would be a result
+
+
+def unit(layout: str) -> str:
+    """Returns what one example of a layout is called: class folders hold images of any kind, not tiles of fields."""
+    return "image" if layout == CLASS_FOLDERS else "tile"
+
+
+def counted(num_tiles: int, num_fields: int, layout: str) -> str:
+    """Returns e.g. "600 tiles of 88 fields", or "84 images" where each is its own field."""
+    text = f"{num_tiles:,} {unit(layout)}{'' if num_tiles == 1 else 's'}"
+    if has_fields(num_tiles, num_fields, layout):
+        text += f" of {num_fields:,} field{'' if num_fields == 1 else 's'}"
+    return text
+
+
+def has_fields(num_tiles: int, num_fields: int, layout: str) -> bool:
+    """Returns whether fields say anything about a dataset: not where each image is its own."""
+    return layout != CLASS_FOLDERS or num_fields < num_tiles
+
+
+def origin(split_origin: str, num_tiles: int, num_fields: int, layout: str) -> str:
+    """Returns how a split was made; where each image is its own field, "by image" instead of "by field"."""
+    return split_origin if has_fields(num_tiles, num_fields, layout) else split_origin.replace("by field", "by image")
+
+
+def as_size(num_bytes: int) -> str:
+    """Returns a size in the unit that leaves one to three digits before the point, e.g. "46.0 kB"."""
+    for name, one in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if num_bytes >= one:
+            return f"{num_bytes / one:,.1f} {name}"
+    return f"{num_bytes} bytes"
+
+
+def as_score(value: float, is_judged: bool = True) -> Number:
+    """Returns a score with three decimals, or a dash if there was nothing to judge it by."""
+    return Number(f"{value:.3f}") if is_judged else NOTHING
