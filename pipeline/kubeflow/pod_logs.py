@@ -26,30 +26,32 @@ class PodLogs:
         self._kubeflow, self._run_id = kubeflow, run_id
         self._kubernetes: Any = None
         self._kubernetes_answers = True
+        self._silent: set[str] = set()
 
     def last_line(self, pod: Pod) -> Line | None:
         """Returns the last line in our format; None if there is none, or no log to be had."""
-        log = self._of_kubeflow(pod)
-        if log is None and pod.running:
-            log = self._of_kubernetes(pod)
-        last = None
-        for text in (log or b"").decode(errors="replace").splitlines():
-            last = parse_line(text) or last
-        return last
+        # Where it has no log, Kubeflow's answer has status 200 and is an error for people to read.
+        last = _last_line(self._of_kubeflow(pod))
+        return _last_line(self._of_kubernetes(pod)) if last is None and pod.running else last
 
-    def _of_kubeflow(self, pod: Pod) -> bytes | None:
+    def stays_silent(self, pod: Pod) -> bool:
+        """Tells whether a pod that says nothing said nothing before; one that just started is no reason for a word."""
+        before = pod.name in self._silent
+        self._silent.add(pod.name)
+        return before
+
+    def _of_kubeflow(self, pod: Pod) -> bytes:
         with contextlib.suppress(AgrivisionError):
             return self._kubeflow.get("/apis/v1alpha1/runs/{run_id}/nodes/{pod}/log", self._run_id, pod=pod.name)
-        return None
+        return b""
 
-    def _of_kubernetes(self, pod: Pod) -> bytes | None:
-        if not self._kubernetes_answers:
-            return None
-        try:
-            return within(_KUBERNETES_SECONDS, functools.partial(self._read_log, pod)) or None
-        except Exception:  # whatever a kubeconfig may hold, and its cluster do: a run is followed without it
-            self._kubernetes_answers = False
-            return None
+    def _of_kubernetes(self, pod: Pod) -> bytes:
+        if self._kubernetes_answers:
+            try:
+                return within(_KUBERNETES_SECONDS, functools.partial(self._read_log, pod))
+            except Exception:  # whatever a kubeconfig may hold, and its cluster do: a run is followed without it
+                self._kubernetes_answers = False
+        return b""
 
     def _read_log(self, pod: Pod) -> bytes:
         if self._kubernetes is None:
@@ -59,6 +61,11 @@ class PodLogs:
             self._kubernetes = Kubernetes()
         log: bytes = self._kubernetes.read_log(pod.namespace, pod.name, container=_CONTAINER, tailLines=_TAIL_LINES)
         return log
+
+
+def _last_line(log: bytes) -> Line | None:
+    lines = (parse_line(text) for text in reversed(log.decode(errors="replace").splitlines()))
+    return next((line for line in lines if line is not None), None)
 
 
 def command(pod: Pod) -> str:

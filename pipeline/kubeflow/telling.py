@@ -6,6 +6,7 @@ from pipeline.kubeflow.pod_logs import PodLogs, command
 from pipeline.kubeflow.run_status import FAILED, TERMINATED, UNKNOWN, Step, is_cached
 from pipeline.kubeflow.workflow import Pod
 
+_SOON = ("", "PodInitializing", "ContainerCreating")  # what every pod waits for
 _MOST_LOGS = 8  # that are read for one look at the steps at work
 
 
@@ -29,13 +30,13 @@ def of_work(steps: Mapping[str, Step], pods: Sequence[Pod], logs: PodLogs) -> li
     for pod in [pod for pod in pods if _state(steps, pod) == "running"][-_MOST_LOGS:]:
         if pod.refused:
             said.append((pod.step, f"gets no pod: {pod.message}"))
-        elif pod.waiting and pod.message:
+        elif pod.waiting and pod.message not in _SOON:
             said.append((pod.step, f"waits for its pod: {pod.message}"))
         elif pod.running and not pod.is_driver:
             line = logs.last_line(pod)
-            if line is None:
+            if line is None and logs.stays_silent(pod):
                 said.append((pod.step, f"running; for what it says: {command(pod)} -f"))
-            elif line.kind == "progress":
+            elif line is not None and line.kind == "progress":
                 said.append((line.step, line.text))
     return said
 

@@ -205,8 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
             if path == "/apis/v1beta1/runs/run-1":
                 return 200, {"pipeline_runtime": {"workflow_manifest": json.dumps(self._workflow())}}
             if match := re.fullmatch(r"/apis/v1alpha1/runs/run-1/nodes/(.*)/log", path):
-                no_log = {"error": "Failed to read logs for run run-1", "code": 3}
-                return (200, server.logs[match[1]]) if match[1] in server.logs else (400, no_log)
+                return 200, server.logs.get(match[1], {"error_message": "BadRequestError: Failed to read logs for run"})
         if method == "POST":
             if path == "pipelines/upload_version":
                 return 200, self._keep_version(query["name"], body)
