@@ -12,24 +12,28 @@ from components.ingest.inventory import build_inventory
 from components.ingest.settings import IngestSettings
 from components.progress import StepLog
 
-FOUR = np.dstack([np.asarray(noise(0, 3)), np.asarray(noise(1, 1))])
 KINDS = {
-    "nir": ("tif", lambda: tiff(FOUR)),
-    "16 bits": ("tiff", lambda: tiff(FOUR * np.uint16(9), extra=NIR)),
-    "alpha": ("tif", lambda: tiff(FOUR, extra=ALPHA)),
-    "rgb": ("tif", lambda: tiff(FOUR[..., :3])),
-    "damaged": ("tif", lambda: b"II*\0"),
-    "jpeg": ("jpg", lambda: encoded(noise(0, 3), "JPEG")),
+    "nir": ("tif", lambda number: tiff(four(number))),
+    "16 bits": ("tiff", lambda number: tiff(four(number) * np.uint16(9), extra=NIR)),
+    "alpha": ("tif", lambda number: tiff(four(number), extra=ALPHA)),
+    "rgb": ("tif", lambda number: tiff(four(number)[..., :3])),
+    "damaged": ("tif", lambda number: b"II*\0" + bytes([number])),
+    "jpeg": ("jpg", lambda number: encoded(noise(number, 3), "JPEG")),
 }
 ALPHA_LINE = "a/0.tif calls its fourth band alpha, so it is not used; if it is near infrared: ingest_bands=rgb-nir"
 
 
+def four(number):
+    """Returns pixels of four bands, others for each number: a picture in two classes would be bad."""
+    return np.dstack([np.asarray(noise(number, 3)), np.asarray(noise(number + 100, 1))])
+
+
 def ingested(tmp_path, kinds, **settings):
-    for name, kind in zip("ab", kinds, strict=True):
+    for start, name, kind in zip((0, 6), "ab", kinds, strict=True):
         suffix, make = KINDS[kind]
         (tmp_path / "source" / name).mkdir(parents=True)
         for number in range(6):
-            (tmp_path / "source" / name / f"{number}.{suffix}").write_bytes(make())
+            (tmp_path / "source" / name / f"{number}.{suffix}").write_bytes(make(start + number))
     return build_inventory(
         str(tmp_path / "source"), str(tmp_path / "data"), IngestSettings(num_workers=1, **settings), StepLog("ingest")
     )

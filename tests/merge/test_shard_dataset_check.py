@@ -1,5 +1,6 @@
 """What refuses a dataset, and what is said of one that is kept."""
 
+import html
 from pathlib import Path
 
 import msgspec
@@ -61,10 +62,11 @@ def test_what_cannot_be_learned_or_judged_is_said(tmp_path: Path, capsys: pytest
     tiles[-1] = msgspec.structs.replace(tiles[-1], field_id="TRAIN0")
     shard_and_merge(plan(tmp_path / "source", tmp_path, tiles), tmp_path, tmp_path)
     warnings = [line.partition("warning: ")[2] for line in capsys.readouterr().out.splitlines() if "warning" in line]
+    (divided,) = tmp_path.glob("lists/divided-fields-*.tsv")
     assert warnings == [
         "no train tile has weed_cluster: cannot be learned",
         "no test tile has weed_cluster: cannot be judged on test",
-        "1 fields have tiles in two splits (e.g. TRAIN0): this inflates scores",
+        f"1 fields have tiles in two splits (e.g. TRAIN0): this inflates scores; all are listed in '{divided}'",
     ]
-    report = (tmp_path / "report.html").read_text()
+    report = html.unescape((tmp_path / "report.html").read_text())
     assert all(warning in report for warning in warnings)

@@ -151,7 +151,7 @@ def run_step(name, variables, place, parameters, inputs=None, outputs=()):
 def ingest_parameters(source_uri, data_root):
     values = {name: getattr(SETTINGS, name) for name in SETTINGS.__dataclass_fields__}
     places = {"source_uri": source_uri, "data_root": str(data_root), "models_uri": f"{data_root}-models"}
-    return {**values, **places, "source_version": ""}
+    return {**values, **places, "source_version": "", "reference_manifest": ""}
 
 
 @pytest.mark.slow

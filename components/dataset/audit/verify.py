@@ -78,7 +78,8 @@ def open_manifest(manifest_uri: str, data_root: str | None = None) -> tuple[Mani
       SettingsError: if it could be several, or there is no data_root.
     """
     manifest, content, found = read_manifest(manifest_uri)
-    dataset_id = hashlib.sha256(content).hexdigest()[:16]
+    # What somebody wrote over has another form than ours; its id is then that of no dataset.
+    dataset_id = manifest.dataset_id if content == manifest.to_json() else hashlib.sha256(content).hexdigest()[:16]
     if data_root is None:
         return manifest, dataset_id, _root_of(found, dataset_id)
     if not storage.is_remote(data_root) and not Path(data_root).is_dir():

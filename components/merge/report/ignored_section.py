@@ -35,7 +35,7 @@ def _by_reason(inventory: Inventory) -> list[str]:
         for reason, num_files, examples in by_reason(inventory.ignored)
     ]
     if not rows:
-        return [report.paragraph("None: every file of the source belongs to a tile.")]
+        return [report.paragraph("None: every file of the source is used.")]
     return [
         report.table(("files", "reason", "for example", "counts"), rows),
         report.paragraph(
