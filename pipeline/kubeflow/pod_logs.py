@@ -1,6 +1,7 @@
 """Reads the log of a step's pod: from Kubeflow, or else from Kubernetes.
 
-A Kubeflow Pipelines for one user has only the logs of pods that have ended: it looks for the others in no namespace.
+A Kubeflow Pipelines for one user has only the logs of pods that have ended, and those a little later: it looks for the
+others in no namespace.
 Kubernetes is asked where this machine has a kubeconfig. It may be that of another cluster, where there is no such pod.
 """
 
@@ -32,7 +33,7 @@ class PodLogs:
         """Returns the last line in our format; None if there is none, or no log to be had."""
         # Where it has no log, Kubeflow's answer has status 200 and is an error for people to read.
         last = _last_line(self._of_kubeflow(pod))
-        return _last_line(self._of_kubernetes(pod)) if last is None and pod.running else last
+        return _last_line(self._of_kubernetes(pod)) if last is None else last
 
     def stays_silent(self, pod: Pod) -> bool:
         """Tells whether a pod that says nothing said nothing before; one that just started is no reason for a word."""

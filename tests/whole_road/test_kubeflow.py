@@ -20,7 +20,7 @@ from pipeline.parameters import VOLUME_CLAIM, VOLUME_PATH
 
 BUCKET = "agri-kubeflow-test"
 TILES = {"num_tiles": 90, "tile_size_px": 64, "seed": 1}
-pytestmark = MARKS
+pytestmark = [*MARKS, pytest.mark.filterwarnings("ignore:This client only works with Kubeflow Pipeline:FutureWarning")]
 
 
 @pytest.fixture(scope="module")
