@@ -27,6 +27,8 @@ BREAKS = [
     ("pipeline/display.py", "import components.gate.component", {"wrappers"}),
     ("components/dataset/audit/leaks.py", "import components.dataset.drift.compare", {"dataset-rooms"}),
     ("components/dataset/receipts.py", "import components.dataset.audit.verify", {"dataset-rooms"}),
+    ("components/scoring/resamples.py", "import components.scoring.field_effects", {"scoring-rooms"}),
+    ("components/scoring/ranking.py", "import sklearn", {"scoring-alone"}),
     ("components/merge/report/quarantine.py", "import components.merge.duplicates", {"merge-rooms"}),
     ("components/ingest/splits.py", "import tensorflow", {"data-without-tensorflow"}),
     ("components/dataset/audit/leaks.py", "import components.records.tfrecords", {"data-without-tensorflow"}),

@@ -1,0 +1,87 @@
+"""Simulates a test set and models that answer it, whose quality is known: what the gate's promises are measured on.
+
+Fields have several tiles, and classes are as rare as in the paper release. Whether a tile is got right depends on the
+field and on the tile, and on the model in that field and on that tile: models of one quality differ only in these two.
+"""
+
+import dataclasses
+import functools
+import statistics
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.scoring.field_effects import macro_f1
+from components.scoring.field_sums import Counts, count
+
+# Share of tiles that have the class, as in the train and val tiles of the paper release.
+RATES = (0.30, 0.23, 0.17, 0.075, 0.058, 0.046, 0.042, 0.038, 0.006)
+NUM_CLASSES = len(RATES)
+RAREST = NUM_CLASSES - 1
+_RATE_IN_FIELD = 0.5  # of the tiles of a field where the class occurs
+_MEAN_TILES = 28
+# Variances, of sum 1: what all models share of a field and of a tile, and what each has for itself.
+_FIELD, _TILE, _OWN_FIELD, _OWN_TILE = 0.30, 0.35, 0.10, 0.25
+_RECALL = 0.75
+_FALSE_ALARMS = 0.3  # as a share of the tiles that have the class
+
+
+@dataclasses.dataclass(frozen=True)
+class TestSet:
+    """Tiles of fields, and what makes them easy or hard for every model.
+
+    Attributes:
+      field_of_tile: [N].
+      labels: [N, C].
+      ease: Mean of what a model of quality 0 sees in a tile, a class is predicted above 0, float32 [N, C].
+    """
+
+    num_fields: int
+    field_of_tile: NDArray[np.intp]
+    labels: NDArray[np.bool_]
+    ease: NDArray[np.float32]
+
+    def answers(
+        self, generator: np.random.Generator, quality: float | NDArray[np.float64] = 0.0
+    ) -> NDArray[np.float32]:
+        """Returns the scores of a new model, float32 [N, C]; a class is predicted where they are above 0."""
+        own = generator.standard_normal((self.num_fields, NUM_CLASSES), np.float32) * np.float32(_OWN_FIELD**0.5)
+        noise = generator.standard_normal(self.labels.shape, np.float32) * np.float32(_OWN_TILE**0.5)
+        shift = np.broadcast_to(np.asarray(quality, np.float32), (NUM_CLASSES,))
+        return self.ease + np.where(self.labels, shift, -shift) + own[self.field_of_tile] + noise
+
+    def counts(self, scores: NDArray[np.float32]) -> Counts:
+        """Returns a model's sums by field."""
+        return count(self.labels, scores > 0, self.field_of_tile, self.num_fields)
+
+
+def make_test_set(generator: np.random.Generator, num_fields: int) -> TestSet:
+    """Returns a new test set."""
+    field_of_tile = np.repeat(np.arange(num_fields), 1 + generator.poisson(_MEAN_TILES - 1, num_fields))
+    shape = (len(field_of_tile), NUM_CLASSES)
+    occurs = generator.random((num_fields, NUM_CLASSES)) < np.array(RATES) / _RATE_IN_FIELD
+    labels = occurs[field_of_tile] & (generator.random(shape) < _RATE_IN_FIELD)
+    normal = statistics.NormalDist()
+    if_true = normal.inv_cdf(_RECALL)
+    if_false = np.array([normal.inv_cdf(_FALSE_ALARMS * rate) for rate in RATES])
+    of_field = generator.standard_normal((num_fields, NUM_CLASSES)) * _FIELD**0.5
+    ease = np.where(labels, if_true, if_false) + of_field[field_of_tile] + generator.standard_normal(shape) * _TILE**0.5
+    return TestSet(num_fields, field_of_tile, labels, ease.astype(np.float32))
+
+
+@functools.cache
+def quality_of_gain(gain: float) -> float:
+    """Returns the quality that adds `gain` to macro F1, on a test set large enough to tell."""
+    generator = np.random.default_rng(1)
+    everything = make_test_set(generator, 20_000)
+    state = generator.bit_generator.state
+
+    def reached(quality: float) -> float:
+        generator.bit_generator.state = state  # the same noise each time
+        return macro_f1(everything.counts(everything.answers(generator, quality)))
+
+    base, low, high = reached(0.0), 0.0, 4 * gain + 0.1
+    for _ in range(12):
+        middle = (low + high) / 2
+        low, high = (middle, high) if reached(middle) - base < gain else (low, middle)
+    return (low + high) / 2
