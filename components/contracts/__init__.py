@@ -7,10 +7,10 @@ bytes) and refuses, when read, anything of another form. Paths inside a document
 
 from components.contracts.dataset import FieldSums, Manifest, Note, Shard, ShardReceipt, ShardReceipts, SplitSummary
 from components.contracts.document import FORMAT_VERSION, Document
+from components.contracts.gate import Decision, Ledger, Question
 from components.contracts.model import (
     Bottleneck,
     ClassScores,
-    Decision,
     EpochMetrics,
     Evaluation,
     ModelCard,
@@ -40,6 +40,7 @@ __all__ = [
     "Evaluation",
     "FieldSums",
     "Inventory",
+    "Ledger",
     "Manifest",
     "ModelCard",
     "Note",
@@ -47,6 +48,7 @@ __all__ = [
     "PlannedShard",
     "Production",
     "PushReceipt",
+    "Question",
     "Rejection",
     "Scores",
     "Shard",

@@ -8,17 +8,24 @@ from components import environment
 @dsl.component(base_image=environment.container_image(), install_kfp_package=False)
 def gate(
     data_root: str,
+    models_uri: str,
     min_macro_f1: float,
+    min_class_f1: float,
+    max_class_loss: float,
     evaluation: dsl.Input[dsl.Artifact],
     decision: dsl.Output[dsl.Artifact],
 ) -> str:
     """Decides whether a model may be pushed: "push" or "refuse", and why."""
     from components.contracts import Evaluation
     from components.gate.decision import decide_push
+    from components.gate.settings import GateSettings
+    from components.gate.wording import numbers_line
     from components.progress import step_log
 
     with step_log("gate") as log:
-        result = decide_push(data_root, min_macro_f1, Evaluation.read(evaluation.path))
+        settings = GateSettings(min_macro_f1=min_macro_f1, min_class_f1=min_class_f1, max_class_loss=max_class_loss)
+        result = decide_push(data_root, models_uri, settings, Evaluation.read(evaluation.path))
         result.write(decision.path)
+        log.line(numbers_line(result))
         log.summary = result.reason
     return result.decision

@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from components.scoring.field_sums import FieldSums, ModelSums
-from components.scoring.rank_bins import BinCounts
+from components.scoring.field_sums import Counts, FieldSums, ModelSums
+from components.scoring.rank_bins import BinCounts, bins_of
 
 
 class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,6 +95,45 @@ def from_lines(lines: Iterable[bytes]) -> FieldSums:
     return FieldSums(head.classes, names, np.array([row.tiles for row in fields], np.int64), true, models)
 
 
+class _FieldCounts(msgspec.Struct, frozen=True):
+    """A field's line without its bins."""
+
+    true: tuple[int, ...]
+    models: dict[str, "_ModelCounts"]
+
+
+class _ModelCounts(msgspec.Struct, frozen=True):
+    hits: tuple[int, ...]
+    predicted: tuple[int, ...]
+
+
+def counts_from_lines(lines: Iterable[bytes]) -> tuple[tuple[str, ...], dict[str, Counts]]:
+    """Returns the classes and each model's counts, and leaves out the bins, which take most of the room.
+
+    Raises:
+      ValueError: if the lines are not those of to_lines.
+    """
+    rows = iter(lines)
+    try:
+        head = msgspec.json.decode(next(rows, b""), type=_Head)
+        decoder = msgspec.json.Decoder(_FieldCounts)
+        fields = [decoder.decode(row) for row in rows]
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ValueError(f"a line is not of sums by field: {error}") from error
+    num_classes = len(head.classes)
+    if any(row.models.keys() != head.edges.keys() for row in fields):
+        raise ValueError("a field has other models than the first line")
+    true = _array([row.true for row in fields], num_classes)
+    return head.classes, {
+        name: Counts(
+            _array([row.models[name].hits for row in fields], num_classes),
+            _array([row.models[name].predicted for row in fields], num_classes),
+            true,
+        )
+        for name in head.edges
+    }
+
+
 def _model(name: str, edges: tuple[tuple[float, ...], ...], fields: list[_Field], num_classes: int) -> ModelSums:
     if len(edges) != num_classes:
         raise ValueError(f"{name} has edges for {len(edges)} classes of {num_classes}")
@@ -102,7 +141,7 @@ def _model(name: str, edges: tuple[tuple[float, ...], ...], fields: list[_Field]
     for c, of_class in enumerate(edges):
         pairs = [(f, *pair) for f, row in enumerate(fields) for pair in row.models[name].bins[c]]
         table = np.array(pairs, np.int64).reshape(-1, 3)
-        num_bins = len(of_class) + 1
+        num_bins = bins_of(len(of_class))
         if (table < 0).any() or (table[:, 1] >= 2 * num_bins).any():
             raise ValueError(f"{name} has a bin out of range")
         of_bin, has = np.divmod(table[:, 1], 2)
@@ -116,6 +155,8 @@ def _model(name: str, edges: tuple[tuple[float, ...], ...], fields: list[_Field]
 
 
 def _array(rows: list[tuple[int, ...]], num_classes: int) -> NDArray[np.int64]:
+    if any(len(row) != num_classes for row in rows):
+        raise ValueError(f"a field has numbers of another number of classes than {num_classes}")
     try:
         array = np.array(rows, np.int64).reshape(len(rows), num_classes)
     except OverflowError as error:

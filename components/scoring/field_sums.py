@@ -92,11 +92,6 @@ class FieldSums:
         return digest.hexdigest()
 
 
-def units(tile_ids: NDArray[np.str_], field_ids: NDArray[np.str_]) -> NDArray[np.str_]:
-    """Returns the unit of each tile, [N]: its field, or the tile itself if its field is unknown (empty)."""
-    return np.where(field_ids == "", tile_ids, field_ids)
-
-
 def class_edges(labels: NDArray[np.bool_], scores: NDArray[np.float32]) -> list[Edges]:
     """Returns the edges for each class, [C], from all tiles of a split; `labels` and `scores` are [N, C]."""
     return [rank_edges(scores[labels[:, c], c]) for c in range(labels.shape[1])]

@@ -24,7 +24,8 @@ from components.scoring.field_effects import Effects
 # 2^18 sums are 2 MB and take milliseconds; at 19 effects the approximation is off by a few per cent of p.
 _MAX_COUNTED = 18
 _TIE = 1e-12  # of the sum of all sizes: sums that differ by less are equal but for rounding
-_STEPS = 60  # halvings; each adds a bit
+_MAX_STEPS = 100  # far more than a root needs
+_PRECISION = 1e-6  # of the ends of an interval
 
 
 def p_better(effects: NDArray[np.float64]) -> float:
@@ -65,15 +66,11 @@ def _bound(by_field: NDArray[np.float64], weights: NDArray[np.float64], differen
     if not rejected(-1.0):
         return -1.0
     below, above = -1.0, difference
-    if rejected(0.0) and difference > 0:
-        below = 0.0
-    elif difference > 0:
-        above = 0.0
-    for _ in range(_STEPS):
+    if difference > 0:  # so that the answer at 0 is the test's own
+        below, above = (0.0, difference) if rejected(0.0) else (-1.0, 0.0)
+    while above - below > _PRECISION:
         middle = (below + above) / 2
         below, above = (middle, above) if rejected(middle) else (below, middle)
-        if above - below < 1e-6:
-            break
     return below
 
 
@@ -94,14 +91,15 @@ def _tail(sizes: NDArray[np.float64], total: float) -> float:
     variance = float((sizes**2).sum())
     if total**2 < 1e-10 * variance:  # the formula divides by its distance from the middle
         return 0.5
-    # The derivative of the cumulant generating function K(t) = sum of log cosh(t * size) must be the total.
-    low, high = 0.0, 1.0 / math.sqrt(variance)
-    while float((sizes * np.tanh(high * sizes)).sum()) < total and high < 1e9:
-        low, high = high, 2 * high
-    for _ in range(_STEPS):
-        at = (low + high) / 2
-        low, high = (at, high) if float((sizes * np.tanh(at * sizes)).sum()) < total else (low, at)
-    at = (low + high) / 2
+    # The derivative of the cumulant generating function K(t) = sum of log cosh(t * size) must be the total. As it is
+    # concave, Newton's steps from 0 approach from below and never overshoot.
+    at = 0.0
+    for _ in range(_MAX_STEPS):
+        slope = np.tanh(at * sizes)
+        missing, curvature = total - float((sizes * slope).sum()), float((sizes**2 * (1 - slope**2)).sum())
+        if missing <= 1e-12 * total or curvature <= 0:
+            break
+        at += missing / curvature
     tilted = at * sizes
     # log cosh x = |x| + log((1 + exp(-2 |x|)) / 2), which does not overflow
     cumulant = float((tilted + np.log1p(np.exp(-2 * tilted)) - math.log(2)).sum())
