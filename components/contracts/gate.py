@@ -7,6 +7,21 @@ import msgspec
 from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.names import PathPart, PathPartOrEmpty, Sha256, Sha256OrEmpty
 
+# The gate logs these as JSON after this word, for `agrivision submit`, which sees its log and no document.
+NUMBERS = "numbers "
+IN_LOG = (
+    "decision",
+    "outcome",
+    "candidate_macro_f1",
+    "candidate_interval",
+    "production_macro_f1",
+    "difference",
+    "p_value",
+    "alpha",
+    "question",
+    "smallest_gain",
+)
+
 # A difference, and the low and high ends of its interval.
 Difference: TypeAlias = tuple[float, float, float]
 

@@ -40,14 +40,14 @@ class Comparison:
       p_value: How likely a difference at least as good is between equally good models.
       p_worse: The same for one at least as bad.
       lost: The classes that the candidate lost, the worst first.
-      class_differences: Of F1, by class that occurs, with 95 % intervals.
+      of_classes: What each field adds to the difference of F1, by class that occurs.
     """
 
     effects: Effects
     p_value: float
     p_worse: float
     lost: tuple[LostClass, ...]
-    class_differences: dict[str, Difference]
+    of_classes: dict[str, Effects]
 
     @property
     def num_fields(self) -> int:
@@ -73,6 +73,12 @@ class Comparison:
         """
         return 0.5**self.num_fields > alpha or production_macro_f1 + self.smallest_gain(alpha) > 1
 
+    def class_differences(self) -> dict[str, Difference]:
+        """Returns the difference of each class's F1, with its 95 % interval."""
+        return {
+            name: (effects.difference, *interval(effects, _INTERVAL_ALPHA)) for name, effects in self.of_classes.items()
+        }
+
     def difference(self, alpha: float) -> Difference:
         """Returns the difference of macro F1, and what cannot be ruled out at `alpha` on either side."""
         return (self.effects.difference, *interval(self.effects, alpha))
@@ -91,10 +97,9 @@ def compare(classes: Sequence[str], candidate: Counts, production: Counts, max_c
     occurs = np.flatnonzero(candidate.true.sum(axis=0) > 0)
     totals = candidate.totals(), production.totals()
     scores = [f1(of.hits, of.predicted, of.true) for of in totals]
-    lost, differences = [], {}
+    lost = []
     for c in occurs.tolist():
         of_class = effects[c]
-        differences[classes[c]] = (of_class.difference, *interval(of_class, _INTERVAL_ALPHA))
         if of_class.difference < -max_class_loss and (
             p_better(-of_class.by_field) <= _LOST_ALPHA / len(occurs)
             or (totals[0].hits[c] == 0 and np.count_nonzero(production.hits[:, c]) >= 2)
@@ -102,4 +107,5 @@ def compare(classes: Sequence[str], candidate: Counts, production: Counts, max_c
             lost.append(LostClass(classes[c], float(scores[0][c]), float(scores[1][c])))
     lost.sort(key=lambda each: each.candidate_f1 - each.production_f1)
     macro = macro_effects(candidate, production)
-    return Comparison(macro, p_better(macro.by_field), p_better(-macro.by_field), tuple(lost), differences)
+    of_classes = {classes[c]: effects[c] for c in occurs.tolist()}
+    return Comparison(macro, p_better(macro.by_field), p_better(-macro.by_field), tuple(lost), of_classes)

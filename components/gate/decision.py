@@ -56,7 +56,7 @@ def decide_push(data_root: str, models_uri: str, settings: GateSettings, evaluat
     found = compare(classes, counts["candidate"], counts["production"], settings.max_class_loss)
 
     def answer(number: int, alpha: float) -> Question:
-        outcome = BELOW_FLOOR if too_low else _outcome(found, alpha, _production_f1(evaluation))
+        outcome = BELOW_FLOOR if too_low else outcome_of(found, alpha, _production_f1(evaluation))
         return Question(
             training_id=evaluation.training_id,
             production_version=version,
@@ -71,7 +71,7 @@ def decide_push(data_root: str, models_uri: str, settings: GateSettings, evaluat
     decided = msgspec.structs.replace(
         bare,
         difference=found.difference(question.alpha),
-        class_differences=found.class_differences,
+        class_differences=found.class_differences(),
         p_value=found.p_value,
         alpha=question.alpha,
         question=number,
@@ -106,7 +106,8 @@ def _below_floor(evaluation: Evaluation, settings: GateSettings) -> str:
     return f"F1 below the floor {settings.min_class_f1:.3f} of a class: {named}"
 
 
-def _outcome(found: Comparison, alpha: float, production_macro_f1: float) -> str:
+def outcome_of(found: Comparison, alpha: float, production_macro_f1: float) -> str:
+    """Returns the outcome of a comparison, of a candidate above its floors, that is asked at `alpha`."""
     if found.lost:
         return CLASS_LOST
     if found.p_value <= alpha:

@@ -3,6 +3,7 @@
 import json
 
 from components.contracts import Decision, Evaluation
+from components.contracts.gate import IN_LOG, NUMBERS
 from components.gate.comparison import Comparison
 from components.gate.settings import GateSettings
 
@@ -13,25 +14,10 @@ REFUSE = "refuse"
 SAME_MODEL, BELOW_FLOOR, CLASS_LOST = "same_model", "below_floor", "class_lost"
 NOT_BETTER, UNDECIDABLE = "not_better", "undecidable"
 
-# What `agrivision submit` reads from the gate's log.
-NUMBERS = "numbers "
-_IN_LOG = (
-    "decision",
-    "outcome",
-    "candidate_macro_f1",
-    "candidate_interval",
-    "production_macro_f1",
-    "difference",
-    "p_value",
-    "alpha",
-    "question",
-    "smallest_gain",
-)
-
 
 def numbers_line(decision: Decision) -> str:
     """Returns the numbers of a decision as one line for the log."""
-    return NUMBERS + json.dumps({name: getattr(decision, name) for name in _IN_LOG})
+    return NUMBERS + json.dumps({name: getattr(decision, name) for name in IN_LOG})
 
 
 def uncompared(evaluation: Evaluation, settings: GateSettings) -> str:

@@ -4,10 +4,12 @@ import hashlib
 import json
 
 from components.agrivision import RGB_BANDS
-from components.contracts import Evaluation, ModelCard, TrainingReceipt
+from components.contracts import Decision, Evaluation, ModelCard, TrainingReceipt
 
 
-def model_card(receipt: TrainingReceipt, evaluation: Evaluation, content_sha256: str) -> ModelCard:
+def model_card(
+    receipt: TrainingReceipt, evaluation: Evaluation, content_sha256: str, decision: Decision | None = None
+) -> ModelCard:
     """Returns the card of an evaluated model; its version is a hash of weights, graph, settings and thresholds.
 
     Args:
@@ -42,6 +44,7 @@ def model_card(receipt: TrainingReceipt, evaluation: Evaluation, content_sha256:
         config=receipt.config,
         scores=evaluation.candidate,
         num_test_tiles=evaluation.num_test_tiles,
+        decision=decision,
         usage={
             "serving_default": f"{images}: JPEG or PNG bytes of N tiles of any size, string [N]; every pixel counts. "
             f"Returns {returns}.",

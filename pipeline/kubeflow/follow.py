@@ -3,10 +3,12 @@
 import contextlib
 import dataclasses
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import Any
 
+from components.contracts.gate import IN_LOG, NUMBERS
 from components.errors import AgrivisionError
 from components.progress import Line, parse_line
 from pipeline.kubeflow.client import Kubeflow
@@ -17,6 +19,8 @@ TIMEOUT = "timeout"
 OUTAGE_SECONDS = 600
 # Between two looks at the logs of the running steps.
 LOOK_SECONDS = 15
+# How the gate's reason begins: its decision, and the outcome of a refusal.
+_DECIDED = re.compile(r"\A(push|refuse)( \([a-z_]+\))?: ")
 # Polling starts fast, for runs that fail at once, and slows down.
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -32,11 +36,14 @@ class RunResult:
       outcome: "pushed", "refused", "failed", or "timeout".
       message: The reason, one line for people to read.
       steps: By name: state, seconds, and whether the result came from the cache.
+      gate: The numbers of the gate's decision, by the names of Decision in components/contracts/gate.py; empty if there
+        was none, or its log is unavailable.
     """
 
     outcome: str
     message: str
     steps: dict[str, dict[str, Any]]
+    gate: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def follow(kubeflow: Kubeflow, run_id: str, timeout_seconds: float, echo: Callable[[str], None]) -> RunResult:
@@ -107,11 +114,10 @@ def _ending(kubeflow: Kubeflow, run_id: str, state: str, result: str, steps: dic
     if result == FAILED:
         return RunResult(result, _failure(kubeflow, run_id, state, steps, pods), _as_dict(steps, pods))
     gates = [pod for pod in pods if pod.step == "gate"]
-    line = _last_line(kubeflow, run_id, gates[-1]) if gates else None
+    lines = _lines(kubeflow, run_id, gates[-1]) if gates else []
+    line = lines[-1] if lines else None
     reason = line.text if line and line.kind == "done" else "the gate's log, which has the reason, is unavailable"
-    # The line begins with the gate's decision, "push" or "refuse".
-    message = reason.removeprefix("push: ").removeprefix("refuse: ")
-    return RunResult(result, message, _as_dict(steps, pods))
+    return RunResult(result, _DECIDED.sub("", reason), _as_dict(steps, pods), _numbers(lines))
 
 
 def _failure(kubeflow: Kubeflow, run_id: str, state: str, steps: dict[str, Step], pods: list[Pod]) -> str:
@@ -149,9 +155,23 @@ def _pods(kubeflow: Kubeflow, run_id: str) -> list[Pod]:
 
 def _last_line(kubeflow: Kubeflow, run_id: str, pod: Pod) -> Line | None:
     """Returns the last line in our format in a step's log; None if the log is unavailable."""
-    last = None
+    lines = _lines(kubeflow, run_id, pod)
+    return lines[-1] if lines else None
+
+
+def _lines(kubeflow: Kubeflow, run_id: str, pod: Pod) -> list[Line]:
+    """Returns the lines in our format in a step's log; none if the log is unavailable."""
     with contextlib.suppress(AgrivisionError):
         body = kubeflow.get("/apis/v1alpha1/runs/{run_id}/nodes/{pod}/log", run_id, pod=pod.name)
-        for text in body.decode(errors="replace").splitlines():
-            last = parse_line(text) or last
-    return last
+        return [line for text in body.decode(errors="replace").splitlines() if (line := parse_line(text))]
+    return []
+
+
+def _numbers(lines: list[Line]) -> dict[str, Any]:
+    """Returns the numbers that the gate logged, of those names that it may log; empty if there are none."""
+    for line in reversed(lines):
+        if line.text.startswith(NUMBERS):
+            with contextlib.suppress(ValueError, RecursionError):
+                found = json.loads(line.text.removeprefix(NUMBERS))
+                return {name: found[name] for name in IN_LOG if name in found} if isinstance(found, dict) else {}
+    return {}
