@@ -12,14 +12,15 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from components.scoring.field_effects import macro_f1
+from components.scoring.field_effects import total_macro_f1
 from components.scoring.field_sums import Counts
 
 # Share of tiles that have the class, as in the train and val tiles of the paper release.
 RATES = (0.30, 0.23, 0.17, 0.075, 0.058, 0.046, 0.042, 0.038, 0.006)
 NUM_CLASSES = len(RATES)
-RAREST = NUM_CLASSES - 1
-_RATE_IN_FIELD = 0.5  # of the tiles of a field where the class occurs
+RARE, RAREST = NUM_CLASSES - 2, NUM_CLASSES - 1  # in 7.6 % and 1.2 % of the fields
+NOTHING_FOUND = -100.0
+RATE_IN_FIELD = 0.5  # of the tiles of a field where the class occurs
 _MEAN_TILES = 28
 # Variances, of sum 1: what all models share of a field and of a tile, and what each has for itself.
 _FIELD, _TILE, _OWN_FIELD, _OWN_TILE = 0.35, 0.45, 0.05, 0.15
@@ -47,11 +48,16 @@ class TestSet:
     def answers(
         self, generator: np.random.Generator, quality: float | NDArray[np.float64] = 0.0
     ) -> NDArray[np.float32]:
-        """Returns the scores of a new model, float32 [N, C]; a class is predicted where they are above 0."""
+        """Returns the scores of a new model, float32 [N, C]; a class is predicted where they are above 0.
+
+        Args:
+          quality: Of all classes, or by class, [C]; at NOTHING_FOUND, a class is never predicted.
+        """
         own = generator.standard_normal((self.num_fields, NUM_CLASSES), np.float32) * np.float32(_OWN_FIELD**0.5)
         noise = generator.standard_normal(self.labels.shape, np.float32) * np.float32(_OWN_TILE**0.5)
         shift = np.broadcast_to(np.asarray(quality, np.float32), (NUM_CLASSES,))
-        return self.ease + np.where(self.labels, shift, -shift) + own[self.field_of_tile] + noise
+        scores = self.ease + np.where(self.labels, shift, -shift) + own[self.field_of_tile] + noise
+        return np.where(shift == NOTHING_FOUND, np.float32(-1), scores)
 
     def counts(self, scores: NDArray[np.float32]) -> Counts:
         """Returns a model's sums by field."""
@@ -71,8 +77,8 @@ def make_test_set(generator: np.random.Generator, num_fields: int) -> TestSet:
     """Returns a new test set."""
     field_of_tile = np.repeat(np.arange(num_fields), 1 + generator.poisson(_MEAN_TILES - 1, num_fields))
     shape = (len(field_of_tile), NUM_CLASSES)
-    occurs = generator.random((num_fields, NUM_CLASSES)) < np.array(RATES) / _RATE_IN_FIELD
-    labels = occurs[field_of_tile] & (generator.random(shape) < _RATE_IN_FIELD)
+    occurs = generator.random((num_fields, NUM_CLASSES)) < np.array(RATES) / RATE_IN_FIELD
+    labels = occurs[field_of_tile] & (generator.random(shape) < RATE_IN_FIELD)
     normal = statistics.NormalDist()
     if_true = normal.inv_cdf(_RECALL)
     if_false = np.array([normal.inv_cdf(_FALSE_ALARMS * rate) for rate in RATES])
@@ -90,10 +96,13 @@ def quality_of_gain(gain: float) -> float:
 
 @functools.cache
 def other_strengths(better: float) -> tuple[float, ...]:
-    """Returns the quality by class of a model as good as one of quality 0, but better at every other class."""
+    """Returns the quality by class of a model as good as one of quality 0, better at one class and worse at another.
+
+    These two are the most frequent: a class that no test field has would leave the other one without its balance.
+    """
 
     def qualities(worse: float) -> NDArray[np.float64]:
-        return np.where(np.arange(NUM_CLASSES) % 2, better, -worse)
+        return np.array([-worse, better, *[0.0] * (NUM_CLASSES - 2)])
 
     return tuple(qualities(-_quality(lambda quality: qualities(-quality), 0.0, low=-3 * better)))
 
@@ -106,7 +115,7 @@ def _quality(qualities: Callable[[float], NDArray[np.float64]], gain: float, low
 
     def reached(quality: NDArray[np.float64]) -> float:
         generator.bit_generator.state = state  # the same noise each time
-        return macro_f1(everything.counts(everything.answers(generator, quality)))
+        return total_macro_f1(everything.counts(everything.answers(generator, quality)))
 
     base, high = reached(np.zeros(NUM_CLASSES)), low + 1
     for _ in range(14):

@@ -23,7 +23,7 @@ from components.progress import StepLog
 from components.report import write_page
 from components.saved_model.answering import TRAINED
 from components.saved_model.asking import AskedModel, asked_model
-from components.scoring.field_sums import Answers, FieldSums, class_edges, sum_tiles
+from components.scoring.field_sums import Answers, AnswerSums, class_edges, sum_tiles
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,7 +165,7 @@ def _compare(
 
 def _sum_by_field(
     classes: tuple[str, ...], test: Predictions, predicted: NDArray[np.bool_], compared: _Compared | None
-) -> FieldSums:
+) -> AnswerSums:
     answers = {CANDIDATE: (predicted, test.probabilities)}
     if compared:
         answers[PRODUCTION] = (compared.predicted, compared.probabilities)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from components import storage
 from components.contracts import Scores
 from components.scoring.field_lines import to_lines
-from components.scoring.field_sums import FieldSums
+from components.scoring.field_sums import AnswerSums
 from components.scoring.intervals import METRICS, Intervals, intervals
 
 CANDIDATE, PRODUCTION = "candidate", "production"
@@ -25,7 +25,7 @@ _TOTALS = {
 }
 
 
-def write_sums(data_root: str, folder: str, sums: FieldSums) -> tuple[str, str]:
+def write_sums(data_root: str, folder: str, sums: AnswerSums) -> tuple[str, str]:
     """Writes the sums to a folder of an evaluation, once; returns the path under `data_root`, and the sha256."""
     content = b"".join(to_lines(sums))
     path = f"{folder}/{_FILE}"
@@ -33,12 +33,18 @@ def write_sums(data_root: str, folder: str, sums: FieldSums) -> tuple[str, str]:
     return path, hashlib.sha256(content).hexdigest()
 
 
-def with_intervals(sums: FieldSums, scores: Mapping[str, Scores]) -> dict[str, Scores]:
+def with_intervals(sums: AnswerSums, scores: Mapping[str, Scores]) -> dict[str, Scores]:
     """Returns the scores of each model, by its name in `sums`, with the intervals of all."""
     estimates = {model: _estimates(of_model, sums.classes) for model, of_model in scores.items()}
     found = intervals(sums, estimates)
     num_fields = (sums.true > 0).sum(axis=0)
     return {model: _with(of_model, found[model], sums.classes, num_fields) for model, of_model in scores.items()}
+
+
+def interval_text(scores: Scores, name: str) -> str:
+    """Returns the 95 % interval of a total, e.g. "0.712 – 0.790"; a dash if there is none."""
+    low_high = scores.intervals.get(name)
+    return " – ".join(f"{end:.3f}" for end in low_high) if low_high else "–"
 
 
 def _estimates(scores: Scores, classes: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:

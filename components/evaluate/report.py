@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from components import report
 from components.contracts import Evaluation, Manifest, Scores, TrainingReceipt
 from components.evaluate.examples import JudgedTile
+from components.evaluate.field_intervals import interval_text
 from components.evaluate.predictions import Predictions
 from components.evaluate.scores import ConfusionMatrix, RocCurve
 
@@ -69,7 +70,12 @@ def _headline(manifest: Manifest, receipt: TrainingReceipt, evaluation: Evaluati
         f'<div><span style="font-size:2em;font-weight:600">{value}</span> {name}</div>' for name, value in figures
     )
     rows = [
-        (name, getattr(scores, field), *([getattr(production, field)] if production else []))
+        (
+            name,
+            getattr(scores, field),
+            interval_text(scores, field),
+            *([getattr(production, field), interval_text(production, field)] if production else []),
+        )
         for field, name in Scores.titles().items()
     ]
     return [
@@ -79,7 +85,7 @@ def _headline(manifest: Manifest, receipt: TrainingReceipt, evaluation: Evaluati
             f"{receipt.backbone} at {receipt.image_size_px} px, training {receipt.training_id}, on {tiles} that "
             f"neither training nor the choice of thresholds has seen. Averages are over the classes that occur in them."
         ),
-        report.table(["", "this model", *(["production"] if production else [])], rows),
+        report.table(["", "this model", "95 %", *(["production", "95 %"] if production else [])], rows),
     ]
 
 

@@ -84,7 +84,7 @@ class Comparison:
         return (self.effects.difference, *interval(self.effects, alpha))
 
 
-def compare(classes: Sequence[str], candidate: Counts, production: Counts, max_class_loss: float) -> Comparison:
+def compare_models(classes: Sequence[str], candidate: Counts, production: Counts, max_class_loss: float) -> Comparison:
     """Compares two models by their counts, int64 [F, C].
 
     A class is lost if its F1 is more than `max_class_loss` below production's, and

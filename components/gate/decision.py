@@ -8,7 +8,7 @@ shows that they keep it.
 import msgspec
 
 from components.contracts import Decision, Evaluation, Question
-from components.gate.comparison import Comparison, compare
+from components.gate.comparison import Comparison, compare_models
 from components.gate.field_counts import read_counts
 from components.gate.ledger import ask
 from components.gate.settings import GateSettings
@@ -53,7 +53,7 @@ def decide_push(data_root: str, models_uri: str, settings: GateSettings, evaluat
     if evaluation.production is None or version is None:
         return _as(bare, BELOW_FLOOR, too_low) if too_low else _as(bare, PUSH, uncompared(evaluation, settings))
     classes, counts = read_counts(data_root, evaluation)
-    found = compare(classes, counts["candidate"], counts["production"], settings.max_class_loss)
+    found = compare_models(classes, counts["candidate"], counts["production"], settings.max_class_loss)
 
     def answer(number: int, alpha: float) -> Question:
         outcome = BELOW_FLOOR if too_low else outcome_of(found, alpha, _production_f1(evaluation))

@@ -60,7 +60,7 @@ def macro_effects(candidate: Counts, production: Counts) -> Effects:
     return Effects(effects[:, supported].mean(axis=1), weights[:, supported].mean(axis=1))
 
 
-def macro_f1(counts: Counts) -> float:
+def total_macro_f1(counts: Counts) -> float:
     """Returns macro F1, over the classes that have support."""
     totals = counts.totals()
     return macro(f1(totals.hits, totals.predicted, totals.true), totals.true)

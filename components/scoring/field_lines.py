@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from components.scoring.field_sums import Counts, FieldSums, ModelSums
+from components.scoring.field_sums import Counts, AnswerSums, ModelSums
 from components.scoring.rank_bins import BinCounts, bins_of
 
 
@@ -35,7 +35,7 @@ class _Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: dict[str, _Model]
 
 
-def to_lines(sums: FieldSums) -> Iterator[bytes]:
+def to_lines(sums: AnswerSums) -> Iterator[bytes]:
     """Yields the lines, each with its newline; equal sums give equal bytes."""
     encoder = msgspec.json.Encoder(order="sorted")
     edges = {
@@ -65,7 +65,7 @@ def _by_field(bins: BinCounts, num_fields: int) -> list[tuple[tuple[int, int], .
     return [tuple(pairs[start:end]) for start, end in itertools.pairwise(ends)]
 
 
-def from_lines(lines: Iterable[bytes]) -> FieldSums:
+def from_lines(lines: Iterable[bytes]) -> AnswerSums:
     """Reads what to_lines wrote.
 
     Raises:
@@ -92,7 +92,7 @@ def from_lines(lines: Iterable[bytes]) -> FieldSums:
     for name, model in models.items():
         if (model.hits > np.minimum(model.predicted, true)).any():
             raise ValueError(f"{name} has more hits than tiles predicted or true")
-    return FieldSums(head.classes, names, np.array([row.tiles for row in fields], np.int64), true, models)
+    return AnswerSums(head.classes, names, np.array([row.tiles for row in fields], np.int64), true, models)
 
 
 class _FieldCounts(msgspec.Struct, frozen=True):

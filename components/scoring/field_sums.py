@@ -58,7 +58,7 @@ class ModelSums:
 
 
 @dataclasses.dataclass(frozen=True)
-class FieldSums:
+class AnswerSums:
     """The sums of a split.
 
     Attributes:
@@ -121,7 +121,7 @@ def count(
 
 def sum_tiles(
     classes: Sequence[str], unit_ids: NDArray[np.str_], labels: NDArray[np.bool_], answers: Mapping[str, Answers]
-) -> FieldSums:
+) -> AnswerSums:
     """Returns the sums of some tiles; `unit_ids` are [N], `labels` [N, C]."""
     fields, field_of_tile = np.unique(unit_ids, return_inverse=True)
     num_fields = len(fields)
@@ -134,10 +134,10 @@ def sum_tiles(
         models[name] = ModelSums(counts.hits, counts.predicted, bins)
     true = sum_by_field(labels, field_of_tile, num_fields)
     num_tiles = np.bincount(field_of_tile, minlength=num_fields).astype(np.int64)
-    return FieldSums(tuple(classes), tuple(fields.tolist()), num_tiles, true, models)
+    return AnswerSums(tuple(classes), tuple(fields.tolist()), num_tiles, true, models)
 
 
-def add_sums(parts: Sequence[FieldSums]) -> FieldSums:
+def add_sums(parts: Sequence[AnswerSums]) -> AnswerSums:
     """Returns the sums of all parts together, which may share fields.
 
     Raises:
@@ -170,10 +170,10 @@ def add_sums(parts: Sequence[FieldSums]) -> FieldSums:
         for name in first.models
     }
     num_tiles, true = added([part.num_tiles for part in parts]), added([part.true for part in parts])
-    return FieldSums(first.classes, tuple(fields), num_tiles, true, models)
+    return AnswerSums(first.classes, tuple(fields), num_tiles, true, models)
 
 
-def _check_alike(first: FieldSums, other: FieldSums) -> None:
+def _check_alike(first: AnswerSums, other: AnswerSums) -> None:
     if other.classes != first.classes or other.models.keys() != first.models.keys():
         raise ValueError(
             f"sums of classes {first.classes} and models {tuple(first.models)} cannot be added to sums of classes "

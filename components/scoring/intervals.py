@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.f1_score import f1, macro, macro_of_each
-from components.scoring.field_sums import FieldSums, ModelSums
+from components.scoring.field_sums import AnswerSums, ModelSums
 from components.scoring.rank_bins import binned_scores
 from components.scoring.resamples import NUM_RESAMPLES, field_weights, interval_of
 
@@ -32,7 +32,7 @@ class Intervals:
 
 
 def intervals(
-    sums: FieldSums, estimates: Mapping[str, Mapping[str, NDArray[np.float64]]], num_resamples: int = NUM_RESAMPLES
+    sums: AnswerSums, estimates: Mapping[str, Mapping[str, NDArray[np.float64]]], num_resamples: int = NUM_RESAMPLES
 ) -> dict[str, Intervals]:
     """Returns the intervals of the scores of each model.
 
@@ -44,7 +44,7 @@ def intervals(
 
 
 def _intervals(
-    sums: FieldSums,
+    sums: AnswerSums,
     model: str,
     estimates: Mapping[str, NDArray[np.float64]],
     resampled: Mapping[str, NDArray[np.float64]],
@@ -65,7 +65,7 @@ def _intervals(
 
 
 def resample(
-    sums: FieldSums, models: tuple[str, ...], metrics: tuple[str, ...] = METRICS, num_resamples: int = NUM_RESAMPLES
+    sums: AnswerSums, models: tuple[str, ...], metrics: tuple[str, ...] = METRICS, num_resamples: int = NUM_RESAMPLES
 ) -> dict[str, dict[str, NDArray[np.float64]]]:
     """Returns, by model, each metric in each resample of the fields, [R, C]; NaN where a class does not occur.
 
@@ -73,12 +73,11 @@ def resample(
     """
     found: dict[str, dict[str, list[NDArray[np.float64]]]] = {model: {name: [] for name in metrics} for model in models}
     by_counts, by_rank = (any(metric in metrics for metric in kind) for kind in (BY_COUNTS, BY_RANK))
-    num_fields = len(sums.fields)
     # Whole numbers below 2^24 are exact in float32, which is twice as fast.
     kind = np.float32 if 2 * int(sums.num_tiles.sum()) < 2**24 else np.float64
     of_models = [sums.models[model] for model in models]
     columns = np.concatenate([sums.true, *(of for model in of_models for of in (model.hits, model.predicted))], axis=1)
-    for weights in field_weights(num_fields, num_resamples):
+    for weights in field_weights(len(sums.fields), num_resamples):
         true, *counted = np.split(
             (weights.astype(kind) @ columns.astype(kind)).astype(np.float64), 2 * len(models) + 1, axis=1
         )
@@ -87,7 +86,7 @@ def resample(
             if by_counts:
                 block |= _count_scores(counted[2 * number], counted[2 * number + 1], true)
             if by_rank:
-                block |= _rank_scores(weights, of_model, num_fields)
+                block |= _rank_scores(weights, of_model)
             for metric in metrics:
                 found[model][metric].append(block[metric])
     return {
@@ -104,11 +103,8 @@ def _count_scores(
     return {name: np.where(occurs, value, np.nan) for name, value in zip(BY_COUNTS, values, strict=True)}
 
 
-def _rank_scores(weights: NDArray[np.float32], model: ModelSums, num_fields: int) -> dict[str, NDArray[np.float64]]:
-    pairs = []
-    for bins in model.bins:
-        counted = weights @ bins.dense(num_fields)
-        pairs.append(binned_scores(counted.reshape(len(weights), 2, bins.num_bins), bins.by_bin()[1]))
+def _rank_scores(weights: NDArray[np.float32], model: ModelSums) -> dict[str, NDArray[np.float64]]:
+    pairs = [binned_scores(bins.weighted(weights), bins.by_bin()[1]) for bins in model.bins]
     return {name: np.stack([pair[i] for pair in pairs], axis=1) for i, name in enumerate(BY_RANK)}
 
 

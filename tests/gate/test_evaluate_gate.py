@@ -12,7 +12,7 @@ from components import storage
 from components.contracts import Ledger
 from components.contracts.gate import NUMBERS
 from components.errors import DataError, SettingsError
-from components.gate.comparison import compare
+from components.gate.comparison import compare_models
 from components.gate.decision import decide_push
 from components.gate.ledger import ledger_uri
 from components.gate.settings import GateSettings
@@ -236,5 +236,5 @@ def test_three_hundred_classes_take_seconds():
     models = [labels ^ (rng.random(labels.shape) < 0.005) for _ in range(2)]
     sums = sums_of(np.repeat(np.arange(686), 28).astype(str), labels, *models)
     started = time.process_time()
-    compare(sums.classes, sums.counts("candidate"), sums.counts("production"), 0.05).class_differences()
+    compare_models(sums.classes, sums.counts("candidate"), sums.counts("production"), 0.05).class_differences()
     assert time.process_time() - started < 20

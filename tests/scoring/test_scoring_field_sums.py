@@ -9,7 +9,7 @@ from field_counts import sums_of
 from mutations import mutations
 from sklearn.metrics import confusion_matrix
 
-from components.scoring.field_effects import class_effects, macro_effects, macro_f1
+from components.scoring.field_effects import class_effects, macro_effects, total_macro_f1
 from components.scoring.field_lines import counts_from_lines, from_lines, to_lines
 from components.scoring.field_sums import Answers, add_sums, class_edges, sum_tiles
 
@@ -124,7 +124,9 @@ def test_the_effects_of_the_fields_sum_up_to_the_difference():
     fields, labels, models = answered()
     sums = sums_of(fields, labels, *models)
     pair = sums.counts("candidate"), sums.counts("production")
-    assert macro_effects(*pair).difference == pytest.approx(macro_f1(pair[0]) - macro_f1(pair[1]), abs=1e-12)
+    assert macro_effects(*pair).difference == pytest.approx(
+        total_macro_f1(pair[0]) - total_macro_f1(pair[1]), abs=1e-12
+    )
     assert macro_effects(*pair).weights.sum() == pytest.approx(1)
     for effects, reverse in zip(class_effects(*pair), class_effects(*pair[::-1]), strict=True):
         np.testing.assert_allclose(effects.by_field, -reverse.by_field)  # whoever is named first

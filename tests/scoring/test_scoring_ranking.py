@@ -58,8 +58,7 @@ def test_bins_keep_the_deviation_of_resamples_to_1e_4(rate, spread):
                 roc_auc_score(labels[:, 0], scores[:, 0], sample_weight=of_tile),
             )
         )
-    counted = weights.astype(np.float32) @ bins.dense(500)
-    binned = binned_scores(counted.reshape(60, 2, bins.num_bins), bins.by_bin()[1])
+    binned = binned_scores(bins.weighted(weights.astype(np.float32)), bins.by_bin()[1])
     for approximate, true in zip(binned, np.transpose(exact), strict=True):
         assert approximate.std() == pytest.approx(true.std(), abs=1e-4)
         assert np.abs((approximate - approximate.mean()) - (true - true.mean())).max() < 2e-3
@@ -71,6 +70,6 @@ def test_a_class_with_fewer_tiles_than_edges_is_exact_ties_included(decimals):
     edges = rank_edges(scores[labels])
     assert labels.sum() < 128
     bins = count_bins(labels[:, 0], scores[:, 0], np.zeros(len(labels), np.intp), edges)
-    found = binned_scores(bins.dense(1).reshape(1, 2, -1), bins.by_bin()[1])
+    found = binned_scores(bins.weighted(np.ones((1, 1), np.float32)), bins.by_bin()[1])
     assert found[0][0] == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
     assert found[1][0] == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
