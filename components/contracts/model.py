@@ -146,7 +146,7 @@ class Evaluation(Document, frozen=True, kw_only=True):
 
     Attributes:
       num_test_fields: The fields of these tiles; a tile of unknown field is one of its own.
-      test_set: Names the test tiles; see AnswerSums in components/scoring/field_sums.py. Empty, like the next two, in an
+      test_set: Names the test tiles; see components/scoring/field_sums.py. Empty, like the next two, in an
         evaluation of an earlier version.
       fields_path, fields_sha256: What both models did in each field, as components/scoring/field_lines.py writes it,
         under data_root: all that the gate needs.

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from components.scoring.field_sums import Counts, AnswerSums, ModelSums
+from components.scoring.field_sums import AnswerSums, Counts, ModelSums
 from components.scoring.rank_bins import BinCounts, bins_of
 
 
