@@ -40,10 +40,10 @@ from components.scoring.spending import alpha_of
 SEED = 20_200_615
 NIGHTS = 365
 _SIZES = (20, 60, 686)  # fields; 686 are the test fields of the paper release
-_PAIRS = {20: 2_000, 60: 2_000, 686: 1_000}
-_YEARS = {20: 600, 60: 300, 686: 40}
+_PAIRS = {20: 1_000, 60: 1_000, 686: 300}
+_YEARS = {20: 400, 60: 200, 686: 20}
 _GAIN_PAIRS = 300
-_BOOTSTRAP_PAIRS = 200
+_BOOTSTRAP_PAIRS = 100
 _QUESTIONS = (1, 10, 100, NIGHTS)
 _CLASSES = tuple(f"class{c}" for c in range(NUM_CLASSES))
 _MAX_LOSS = GateSettings().max_class_loss

@@ -77,7 +77,7 @@ def test_only_a_model_that_is_better_by_more_than_noise_is_pushed(tmp_path, rate
     assert low < mean < high
     assert (low > 0) == (decision.p_value <= decision.alpha) == (expected == "push")
     assert mean == pytest.approx(decision.candidate_macro_f1 - decision.production_macro_f1)
-    for text in (f"{decision.candidate_macro_f1:.3f}", "version v1", "question 1 to this test set, asked at 2.5 %"):
+    for text in (f"{decision.candidate_macro_f1:.3f}", "version v1", "question 1 to this test set, asked at 2 %"):
         assert text in decision.reason
     assert list(decision.class_differences) == ["class0", "class1", "class2"]
 
@@ -211,7 +211,7 @@ def test_each_candidate_is_asked_more_strictly_than_the_one_before(tmp_path):
         assert decision.question == number
         assert f"question {number} to this test set" in decision.reason
         alphas.append(decision.alpha)
-    assert alphas == pytest.approx([0.05 / 2, 0.05 / 6, 0.05 / 12, 0.05 / 20])
+    assert alphas == pytest.approx([0.04 / 2, 0.04 / 6, 0.04 / 12, 0.04 / 20])
     uri = ledger_uri(str(tmp_path / "models"), decision.test_set)
     ledger = Ledger.from_json(storage.read_bytes(uri), uri)
     assert [question.training_id for question in ledger.questions] == ["t1", "t2", "t3", "t4"]

@@ -34,14 +34,14 @@ def test_the_p_values_that_can_be_worked_by_hand(effects, expected):
 
 @pytest.mark.parametrize("mean", [-0.5, 0.05, 0.3, 0.6, 1.0])
 def test_beyond_the_counting_the_approximation_is_within_some_per_cent(mean):
-    effects = np.random.default_rng(0).standard_t(4, 22) + mean  # with outliers
-    # All 2^22 choices, by halves.
+    effects = np.random.default_rng(0).standard_t(4, 26) + mean  # with outliers
+    # All 2^26 choices, by halves.
     sums = [
-        np.array([signs @ np.abs(half) for signs in itertools.product([-1, 1], repeat=11)])
-        for half in (effects[:11], effects[11:])
+        np.array([signs @ np.abs(half) for signs in itertools.product([-1, 1], repeat=13)])
+        for half in (effects[:13], effects[13:])
     ]
     ranked = np.sort(sums[1])
-    exact = float((len(ranked) - np.searchsorted(ranked, effects.sum() - 1e-12 - sums[0])).sum() / 2**22)
+    exact = float((len(ranked) - np.searchsorted(ranked, effects.sum() - 1e-12 - sums[0])).sum() / 2**26)
     assert p_better(effects) == pytest.approx(exact, rel=0.05)
 
 
@@ -79,9 +79,9 @@ def test_an_interval_over_a_thousand_fields_takes_milliseconds():
     assert time.process_time() - started < 1
 
 
-def test_all_questions_together_use_up_5_per_cent():
+def test_all_questions_together_use_up_4_per_cent():
     alphas = [alpha_of(question) for question in range(1, 100_000)]
-    assert alphas[0] == 0.025
+    assert alphas[0] == pytest.approx(0.02)
     assert sorted(alphas, reverse=True) == alphas
     assert TOTAL * 0.999 < sum(alphas) < TOTAL
     with pytest.raises(ValueError, match="numbered from 1, got 0"):
