@@ -38,7 +38,8 @@ def test_the_wrappers_hand_on_what_kfp_shows(tmp_path):
     assert len(classification.metadata["confusionMatrix"]["rows"]) == len(CLASSES) + 1
     assert 2 <= len(classification.metadata["confidenceMetrics"]) <= 200
     json.dumps([metrics.metadata, classification.metadata], allow_nan=False)
-    assert gate.python_func(str(tmp_path), 0.99, evaluation, decision) == "refuse"  # a poor model is not pushed
+    refused = gate.python_func(str(tmp_path), str(tmp_path / "models"), 0.99, 0.0, 0.05, evaluation, decision)
+    assert refused == "refuse"  # a poor model is not pushed
     assert gate.python_func(str(tmp_path), 0.5, evaluation, decision) == "push"
     with pytest.raises(SystemExit, match=r"^2$"):
         gate.python_func(str(tmp_path), 1.5, evaluation, decision)
