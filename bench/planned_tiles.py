@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from components.agrivision import BANDS, PAPER_2020, PAPER_2020_CLASSES, TILE_SIZE_PX
-from components.contracts import FieldSums, Inventory, Partition, PlannedShard, ShardReceipt, ShardReceipts
+from components.contracts import AnswerSums, Inventory, Partition, PlannedShard, ShardReceipt, ShardReceipts
 from components.dataset.picture_digests import DIGEST_BYTES
 from components.records import record_table
 from components.records.tile_record import Record, serialize
@@ -106,7 +106,7 @@ def _receipt(planned: PlannedShard, fields: list[int], rng: np.random.Generator)
         num_bytes=_SHARD_BYTES,
         num_tiles=num_tiles,
         fields=tuple(
-            FieldSums(
+            AnswerSums(
                 _field_id(field),
                 _YEARS[field % 3],
                 1,

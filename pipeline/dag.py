@@ -68,12 +68,17 @@ def training_pipeline(train: Callable[..., Any], volume: bool = False) -> Any:
             data_root=data_root, models_uri=models_uri, manifest=manifest, receipt=receipt
         ).set_caching_options(False)
         scores = evaluation.outputs["evaluation"]
-        decision = gate(data_root=data_root, **arguments(GateSettings, run), evaluation=scores).set_caching_options(
-            False
-        )
+        decision = gate(
+            data_root=data_root, models_uri=models_uri, **arguments(GateSettings, run), evaluation=scores
+        ).set_caching_options(False)
         with dsl.If(decision.outputs["Output"] == "push", name="good-enough"):
             pushed = push(
-                data_root=data_root, models_uri=models_uri, manifest=manifest, receipt=receipt, evaluation=scores
+                data_root=data_root,
+                models_uri=models_uri,
+                manifest=manifest,
+                receipt=receipt,
+                evaluation=scores,
+                decision=decision.outputs["decision"],
             ).set_caching_options(False)
 
         steps = (tiles, shards, dataset, model, evaluation, decision, pushed)

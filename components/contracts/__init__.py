@@ -7,10 +7,10 @@ bytes) and refuses, when read, anything of another form. Paths inside a document
 
 from components.contracts.dataset import FieldSums, Manifest, Note, Shard, ShardReceipt, ShardReceipts, SplitSummary
 from components.contracts.document import FORMAT_VERSION, Document
+from components.contracts.gate import Decision, Ledger, Question
 from components.contracts.model import (
     Bottleneck,
     ClassScores,
-    Decision,
     EpochMetrics,
     Evaluation,
     ModelCard,
@@ -46,6 +46,7 @@ __all__ = [
     "FieldSums",
     "IgnoredFiles",
     "Inventory",
+    "Ledger",
     "Manifest",
     "MissingMasks",
     "ModelCard",
@@ -56,6 +57,7 @@ __all__ = [
     "PlannedShard",
     "Production",
     "PushReceipt",
+    "Question",
     "Rejection",
     "Scores",
     "Shard",

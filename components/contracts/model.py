@@ -1,11 +1,19 @@
-"""train → evaluate → gate → push: a model, its scores, the decision about it, and where it went."""
+"""train → evaluate → gate → push: a model, its scores, and where it went."""
 
-from typing import Annotated, ClassVar, get_type_hints
+from typing import Annotated, ClassVar, TypeAlias, get_type_hints
 
 import msgspec
 
 from components.contracts.document import FORMAT_VERSION, Document
-from components.contracts.names import PathPart, PathPartOrEmpty, RelativePath, Sha256
+from components.contracts.gate import Decision
+from components.contracts.names import (
+    PathPart,
+    PathPartOrEmpty,
+    RelativePath,
+    RelativePathOrEmpty,
+    Sha256,
+    Sha256OrEmpty,
+)
 
 
 class EpochMetrics(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,27 +95,44 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
     max_16_bit: int | msgspec.UnsetType = msgspec.UNSET
 
 
+Interval: TypeAlias = tuple[float, float]
+
+
 class ClassScores(msgspec.Struct, frozen=True, kw_only=True):
-    """The scores of one class on the test split, in 0..1; `support` is in tiles. AP is 0 if support is 0."""
+    """The scores of one class on the test split, in 0..1; AP and ROC-AUC are 0 where they are undefined.
+
+    Attributes:
+      support, num_fields: The tiles that have the class, and their fields.
+      intervals: The 95 % interval of each score, by its name; see components/scoring/resamples.py. Empty in a document
+        of an earlier version.
+    """
 
     threshold: float
     precision: float
     recall: float
     f1: float
     average_precision: float
+    roc_auc: float = 0.0
     support: int
+    num_fields: int = 0
+    intervals: dict[str, Interval] = msgspec.field(default_factory=dict)
 
 
 class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """A model's scores on the test split. Macro averages are over the classes that have support.
 
     A field with a title is a total: the evaluation report and the metrics of the run show it under that title and name.
+
+    Attributes:
+      intervals: The 95 % interval of each total, by its name, as those of ClassScores.
     """
 
     macro_f1: Annotated[float, msgspec.Meta(title="macro F1")]
     macro_precision: Annotated[float, msgspec.Meta(title="macro precision")]
     macro_recall: Annotated[float, msgspec.Meta(title="macro recall")]
     map: Annotated[float, msgspec.Meta(title="mAP")]
+    macro_roc_auc: Annotated[float, msgspec.Meta(title="macro ROC-AUC")] = 0.0
+    intervals: dict[str, Interval] = msgspec.field(default_factory=dict)
     per_class: dict[str, ClassScores]
 
     @classmethod
@@ -122,6 +147,11 @@ class Evaluation(Document, frozen=True, kw_only=True):
     """evaluate → gate, push: the scores of the new model and of the one in production.
 
     Attributes:
+      num_test_fields: The fields of these tiles; a tile of unknown field is one of its own.
+      test_set: Names the test tiles; see components/scoring/field_sums.py. Empty, like the next two, in an
+        evaluation of an earlier version.
+      fields_path, fields_sha256: What both models did in each field, as components/scoring/field_lines.py writes it,
+        under data_root: all that the gate needs.
       thresholds: By class, in class-list order; chosen on val.
       predictions_path: `.npz` under data_root: tile_ids, field_ids [N], labels [N, C] bool, candidate [N, C] float32
         probabilities, candidate_predicted [N, C] bool, and, if there is a comparable production model, production,
@@ -135,6 +165,10 @@ class Evaluation(Document, frozen=True, kw_only=True):
     training_id: PathPart
     manifest_sha256: Sha256
     num_test_tiles: int
+    num_test_fields: int = 0
+    test_set: Sha256OrEmpty = ""
+    fields_path: RelativePathOrEmpty = ""
+    fields_sha256: Sha256OrEmpty = ""
     thresholds: tuple[float, ...]
     candidate: Scores
     predictions_path: RelativePath
@@ -142,22 +176,6 @@ class Evaluation(Document, frozen=True, kw_only=True):
     production_training_id: PathPartOrEmpty = ""
     production: Scores | None = None
     production_note: str = ""
-
-
-class Decision(Document, frozen=True, kw_only=True):
-    """gate → push: "push" or "refuse", and why.
-
-    Attributes:
-      difference: Candidate's macro F1 minus production's, and the low and high ends of its interval from a paired
-        bootstrap; None without production.
-    """
-
-    decision: str
-    reason: str
-    floor: float
-    candidate_macro_f1: float
-    production_macro_f1: float | None = None
-    difference: tuple[float, float, float] | None = None
 
 
 class PushReceipt(Document, frozen=True, kw_only=True):
@@ -179,6 +197,7 @@ class ModelCard(Document, frozen=True, kw_only=True):
         which predicts the most probable class.
       scores: Scores on the test split of the dataset `manifest_sha256`.
       max_16_bit: As in the manifest of that dataset; not stated if it has no image of 16 bits.
+      decision: Why it was pushed; None in a card of an earlier version.
       usage: How to call the model, by signature.
     """
 
@@ -197,6 +216,7 @@ class ModelCard(Document, frozen=True, kw_only=True):
     scores: Scores
     num_test_tiles: int
     max_16_bit: int | msgspec.UnsetType = msgspec.UNSET
+    decision: Decision | None = None
     usage: dict[str, str]
 
 

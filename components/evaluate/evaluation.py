@@ -14,6 +14,7 @@ from components.contracts import Evaluation, Manifest, Scores, TrainingReceipt
 from components.errors import DataError, SettingsError
 from components.evaluate import report as evaluation_report
 from components.evaluate.examples import choose_judged_tiles, read_thumbnails
+from components.evaluate.field_intervals import CANDIDATE, PRODUCTION, with_intervals, write_sums
 from components.evaluate.predictions import Predictions, answer_of, predict_split
 from components.evaluate.production import Incumbent, load_production
 from components.evaluate.scores import ConfusionMatrix, RocCurve, confusion_matrix, micro_roc, score
@@ -22,6 +23,7 @@ from components.progress import StepLog
 from components.report import write_page
 from components.saved_model.answering import TRAINED
 from components.saved_model.asking import AskedModel, asked_model
+from components.scoring.field_sums import Answers, AnswerSums, class_edges, sum_tiles
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,16 +98,24 @@ def _evaluate(
     scores = score(test.labels, test.probabilities, predicted, thresholds, classes)
 
     compared, note = _compare(incumbent, data_root, manifest, label_mode, log)
+    sums = _sum_by_field(classes, test, predicted, compared)
+    scored = with_intervals(sums, {CANDIDATE: scores} | ({PRODUCTION: compared.scores} if compared else {}))
+    predictions_path = _write_predictions(data_root, test, predicted, compared)
+    fields_path, fields_sha256 = write_sums(data_root, predictions_path.rpartition("/")[0], sums)
     evaluation = Evaluation(
         training_id=receipt.training_id,
         manifest_sha256=manifest.sha256,
         num_test_tiles=len(test.tile_ids),
+        num_test_fields=len(sums.fields),
+        test_set=sums.tiles_sha256,
+        fields_path=fields_path,
+        fields_sha256=fields_sha256,
         thresholds=thresholds,
-        candidate=scores,
-        predictions_path=_write_predictions(data_root, test, predicted, compared),
+        candidate=scored[CANDIDATE],
+        predictions_path=predictions_path,
         production_version=incumbent.version,
         production_training_id=incumbent.training_id,
-        production=compared.scores if compared else None,
+        production=scored.get(PRODUCTION),
         production_note=note,
     )
     confusion = confusion_matrix(test.labels, predicted, classes, label_mode)
@@ -117,7 +127,7 @@ def _evaluate(
         manifest, receipt, evaluation, confusion, roc, test, predicted, examples, thumbnails
     )
     write_page(report_path, "Evaluation", blocks)
-    return EvaluationResult(evaluation, _metrics(scores), confusion, roc, _summary(evaluation))
+    return EvaluationResult(evaluation, _metrics(evaluation.candidate), confusion, roc, _summary(evaluation))
 
 
 def _check(manifest: Manifest, receipt: TrainingReceipt) -> None:
@@ -151,6 +161,18 @@ def _compare(
     predicted = decide(test.probabilities, card.thresholds, card.label_mode)
     scores = score(test.labels, test.probabilities, predicted, card.thresholds, manifest.classes)
     return _Compared(scores, test.probabilities, predicted, card.thresholds), ""
+
+
+def _sum_by_field(
+    classes: tuple[str, ...], test: Predictions, predicted: NDArray[np.bool_], compared: _Compared | None
+) -> AnswerSums:
+    answers = {CANDIDATE: (predicted, test.probabilities)}
+    if compared:
+        answers[PRODUCTION] = (compared.predicted, compared.probabilities)
+    of_models = {
+        name: Answers(guess, scores, class_edges(test.labels, scores)) for name, (guess, scores) in answers.items()
+    }
+    return sum_tiles(classes, test.unit_ids, test.labels, of_models)
 
 
 def _write_predictions(

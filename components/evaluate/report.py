@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from components import report, words
 from components.contracts import Evaluation, Manifest, Scores, TrainingReceipt
 from components.evaluate.examples import JudgedTile
+from components.evaluate.field_intervals import interval_text
 from components.evaluate.predictions import Predictions
 from components.evaluate.scores import ConfusionMatrix, RocCurve
 
@@ -80,7 +81,16 @@ def _headline(manifest: Manifest, receipt: TrainingReceipt, evaluation: Evaluati
         f'<div><span style="font-size:2em;font-weight:600">{value}</span> {name}</div>' for name, value in figures
     )
     rows = [
-        (name, *(words.as_score(getattr(each, field), is_judged) for each in (scores, production) if each))
+        (
+            name,
+            words.as_score(getattr(scores, field), is_judged),
+            interval_text(scores, field),
+            *(
+                [words.as_score(getattr(production, field), is_judged), interval_text(production, field)]
+                if production
+                else []
+            ),
+        )
         for field, name in Scores.titles().items()
     ]
     return [
@@ -93,7 +103,7 @@ def _headline(manifest: Manifest, receipt: TrainingReceipt, evaluation: Evaluati
             + ("" if is_judged else f" None of the {unit}s has a class, so nothing was judged.")
         ),
         report.paragraph("The gate decides after this whether the model is pushed; its report, Decision, says why."),
-        report.table(["", "this model", *(["production"] if production else [])], rows),
+        report.table(["", "this model", "95 %", *(["production", "95 %"] if production else [])], rows),
     ]
 
 

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, roc_curve
+from sklearn.metrics import roc_curve
 
 from components.contracts import ClassScores, Scores
 from components.f1_score import f1, macro
+from components.scoring import ranking
 
 BACKGROUND = "background"
 MAX_ROC_POINTS = 200  # the KFP page does not draw more
@@ -24,19 +25,19 @@ def score(
     """Scores the predictions `predicted` and the ranking by `probabilities` against `labels`, all [N, C].
 
     Precision and recall are 0 where nothing is predicted, or true. Macro averages and mAP are over the classes that
-    have support; all are 0 if none has.
+    have support; all are 0 if none has. ROC-AUC is also 0 for a class that every tile has.
     """
     hits, positive, support = (each.sum(axis=0) for each in (labels & predicted, predicted, labels))  # each [C]
     precision, recall = hits / np.maximum(positive, 1), hits / np.maximum(support, 1)
     f1_scores = f1(hits, positive, support)
-    average_precision = np.array(
-        [average_precision_score(labels[:, c], probabilities[:, c]) if support[c] else 0.0 for c in range(len(classes))]
-    )
+    average_precision = ranking.average_precision(labels, probabilities)
+    roc_auc = ranking.roc_auc(labels, probabilities)
     return Scores(
         macro_f1=macro(f1_scores, support),
         macro_precision=macro(precision, support),
         macro_recall=macro(recall, support),
         map=macro(average_precision, support),
+        macro_roc_auc=macro(roc_auc, support),
         per_class={
             name: ClassScores(
                 threshold=float(thresholds[c]),
@@ -44,6 +45,7 @@ def score(
                 recall=float(recall[c]),
                 f1=float(f1_scores[c]),
                 average_precision=float(average_precision[c]),
+                roc_auc=float(roc_auc[c]),
                 support=int(support[c]),
             )
             for c, name in enumerate(classes)

@@ -16,6 +16,16 @@ class GateSettings:
     min_macro_f1: float = setting(
         0.5, "Lowest macro F1 on the test fields, 0 to 1, at which a model is pushed.", at_least=0, at_most=1
     )
+    min_class_f1: float = setting(
+        0.0, "Lowest F1 of every class that the test fields have, 0 to 1.", at_least=0, at_most=1
+    )
+    max_class_loss: float = setting(
+        0.05,
+        "How far the F1 of a class may fall below that of production's model. Where it falls further, by more than "
+        "noise, the model is refused, whatever it gains elsewhere.",
+        at_least=0,
+        at_most=1,
+    )
 
     def __post_init__(self) -> None:
         check_settings(self, "gate_")

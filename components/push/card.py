@@ -4,10 +4,12 @@ import hashlib
 import json
 
 from components.agrivision import RGB_BANDS
-from components.contracts import Evaluation, ModelCard, TrainingReceipt
+from components.contracts import Decision, Evaluation, ModelCard, TrainingReceipt
 
 
-def model_card(receipt: TrainingReceipt, evaluation: Evaluation, content_sha256: str) -> ModelCard:
+def model_card(
+    receipt: TrainingReceipt, evaluation: Evaluation, content_sha256: str, decision: Decision | None = None
+) -> ModelCard:
     """Returns the card of an evaluated model; its version is a hash of weights, graph, settings and thresholds.
 
     Args:
@@ -44,6 +46,7 @@ def model_card(receipt: TrainingReceipt, evaluation: Evaluation, content_sha256:
         scores=evaluation.candidate,
         num_test_tiles=evaluation.num_test_tiles,
         max_16_bit=receipt.max_16_bit,
+        decision=decision,
         usage={
             "serving_default": f"{images}: JPEG or PNG bytes of N tiles of any size{scaled}, string [N]; every pixel "
             f"counts. Returns {returns}.",

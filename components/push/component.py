@@ -12,10 +12,11 @@ def push(
     manifest: dsl.Input[dsl.Dataset],
     receipt: dsl.Input[dsl.Model],
     evaluation: dsl.Input[dsl.Artifact],
+    decision: dsl.Input[dsl.Artifact],
     pushed: dsl.Output[dsl.Artifact],
 ) -> str:
     """Verifies and publishes a model, and points production at it; returns its URI."""
-    from components.contracts import Evaluation, Manifest, TrainingReceipt
+    from components.contracts import Decision, Evaluation, Manifest, TrainingReceipt
     from components.progress import step_log
     from components.push.publish import push_model, summary_line
     from components.storage import plain_place
@@ -28,6 +29,7 @@ def push(
             TrainingReceipt.read(receipt.path),
             Evaluation.read(evaluation.path),
             log,
+            Decision.read(decision.path),
         )
         result.write(pushed.path)
         log.summary = summary_line(result)

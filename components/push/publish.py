@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from components import storage
-from components.contracts import Evaluation, Manifest, ModelCard, PushReceipt, TrainingReceipt
+from components.contracts import Decision, Evaluation, Manifest, ModelCard, PushReceipt, TrainingReceipt
 from components.errors import DataError, SettingsError
 from components.progress import StepLog
 from components.push.building import builder
@@ -28,18 +28,22 @@ def push_model(
     receipt: TrainingReceipt,
     evaluation: Evaluation,
     log: StepLog,
+    decision: Decision | None = None,
 ) -> PushReceipt:
     """Pushes the model of `receipt`; a second push changes nothing.
 
     Nothing is visible before verification passes, and a version is not served before it is complete: the pointer moves
     last, and only if production is still the version that the model was evaluated against.
 
+    Args:
+      decision: The gate's, for the model's card; None where nobody asked the gate, as in a test.
+
     Raises:
-      SettingsError: if receipt, evaluation and manifest do not belong together.
+      SettingsError: if receipt, evaluation, decision and manifest do not belong together.
       DataError: if the model is gone, or the serving model's answers differ from the evaluated one's.
       AgrivisionError: if another push won.
     """
-    _check(manifest, receipt, evaluation)
+    _check(manifest, receipt, evaluation, decision)
     if not storage.is_remote(models_uri) and (note := bucket_note("models_uri", models_uri)):
         log.line(note)
     production, token = read_production(models_uri)
@@ -48,7 +52,7 @@ def push_model(
         tempfile.TemporaryDirectory() as temporary,
         builder(exported_uri, receipt, Path(temporary)) as exported,
     ):
-        card = model_card(receipt, evaluation, exported.content())
+        card = model_card(receipt, evaluation, exported.content(), decision)
         uri = version_uri(models_uri, card.version)
         serves_already = production is not None and production.version == card.version
         if not serves_already:
@@ -79,7 +83,12 @@ def summary_line(receipt: PushReceipt) -> str:
     return f"production is version {receipt.model_version} at {receipt.model_uri}, {before}"
 
 
-def _check(manifest: Manifest, receipt: TrainingReceipt, evaluation: Evaluation) -> None:
+def _check(manifest: Manifest, receipt: TrainingReceipt, evaluation: Evaluation, decision: Decision | None) -> None:
+    if decision and (decision.decision != "push" or decision.training_id != receipt.training_id):
+        raise SettingsError(
+            f"the gate's decision is {decision.decision!r} on training {decision.training_id!r}, expected 'push' on "
+            f"{receipt.training_id!r}"
+        )
     if evaluation.training_id != receipt.training_id:
         raise SettingsError(f"the evaluation is of training {evaluation.training_id}, not {receipt.training_id}")
     for name, sha256 in (("training", receipt.manifest_sha256), ("evaluation", evaluation.manifest_sha256)):

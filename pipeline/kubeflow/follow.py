@@ -14,6 +14,8 @@ from pipeline.kubeflow.pod_logs import PodLogs
 from pipeline.kubeflow.run_status import (
     ENDED,
     FAILED,
+    PUSHED,
+    REFUSED,
     TERMINATED,
     UNKNOWN,
     Step,
@@ -49,11 +51,14 @@ class RunResult:
       outcome: "pushed", "refused", "failed", "terminated", "unknown", or "timeout".
       message: The reason, one line for people to read.
       steps: By name: state, seconds, and whether the result came from the cache.
+      gate: The numbers of the gate's decision, by the names of Decision in components/contracts/gate.py; empty if there
+        was none, or its log is unavailable.
     """
 
     outcome: str
     message: str
     steps: dict[str, dict[str, Any]]
+    gate: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def follow(kubeflow: Kubeflow, run_id: str, timeout_seconds: float, echo: Callable[[str], None]) -> RunResult:
@@ -105,7 +110,8 @@ def follow(kubeflow: Kubeflow, run_id: str, timeout_seconds: float, echo: Callab
                     result = TERMINATED
                 result = result or UNKNOWN
                 message = telling.of_end(result, run_id, run.state, steps, workflow.pods, logs)
-                return RunResult(result, message, _as_dict(steps, workflow.pods))
+                numbers = telling.of_decision(workflow.pods, logs) if result in (PUSHED, REFUSED) else {}
+                return RunResult(result, message, _as_dict(steps, workflow.pods), numbers)
         elif time.monotonic() - began > timeout_seconds:
             message = f"run {run_id} is still {run.state} after {timeout_seconds / 60:g} minutes, and continues"
             return RunResult(TIMEOUT, message, _as_dict(steps, workflow.pods))

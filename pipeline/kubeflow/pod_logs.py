@@ -29,11 +29,14 @@ class PodLogs:
         self._kubernetes_answers = True
         self._silent: set[str] = set()
 
-    def last_line(self, pod: Pod) -> Line | None:
-        """Returns the last line in our format; None if there is none, or no log to be had."""
+    def lines(self, pod: Pod) -> list[Line]:
+        """Returns the lines in our format; none if there is no log to be had."""
         # Where it has no log, Kubeflow's answer has status 200 and is an error for people to read.
-        last = _last_line(self._of_kubeflow(pod))
-        return _last_line(self._of_kubernetes(pod)) if last is None else last
+        return _parsed(self._of_kubeflow(pod)) or _parsed(self._of_kubernetes(pod))
+
+    def last_line(self, pod: Pod) -> Line | None:
+        """Returns the last line in our format; None if there is none."""
+        return next(reversed(self.lines(pod)), None)
 
     def stays_silent(self, pod: Pod) -> bool:
         """Tells whether a pod that says nothing said nothing before; one that just started is no reason for a word."""
@@ -64,9 +67,8 @@ class PodLogs:
         return log
 
 
-def _last_line(log: bytes) -> Line | None:
-    lines = (parse_line(text) for text in reversed(log.decode(errors="replace").splitlines()))
-    return next((line for line in lines if line is not None), None)
+def _parsed(log: bytes) -> list[Line]:
+    return [line for text in log.decode(errors="replace").splitlines() if (line := parse_line(text)) is not None]
 
 
 def command(pod: Pod) -> str:

@@ -73,6 +73,7 @@ class Submission:
       message: The reason, one line for people to read.
       url: The run's page.
       steps: By name: state, seconds, and whether the result came from the cache.
+      gate: The numbers of the gate's decision; see RunResult.
     """
 
     outcome: str
@@ -82,6 +83,7 @@ class Submission:
     url: str
     version: str
     steps: dict[str, dict[str, Any]]
+    gate: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> str:
         """Returns it as one line."""
@@ -196,7 +198,7 @@ def run_and_follow(
                 code = interrupted.exit_code
     except Interrupted as again:
         raise EndedError(interrupted_message, again.exit_code) from None
-    return Submission(ending.outcome, code, ending.message, run_id, url, package.version, ending.steps)
+    return Submission(ending.outcome, code, ending.message, run_id, url, package.version, ending.steps, ending.gate)
 
 
 def _terminate(kubeflow: Kubeflow, run_id: str, url: str) -> str:

@@ -1,13 +1,21 @@
 """What is told of a run: of steps at work, of steps that are over, and of its end."""
 
+import contextlib
+import json
+import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+from components.contracts.gate import IN_LOG, NUMBERS
+from components.progress import Line
 from pipeline.kubeflow.pod_logs import PodLogs, command
 from pipeline.kubeflow.run_status import FAILED, TERMINATED, UNKNOWN, Step, is_cached
 from pipeline.kubeflow.workflow import Pod
 
 _SOON = ("", "PodInitializing", "ContainerCreating")  # what every pod waits for
 _MOST_LOGS = 8  # that are read for one look at the steps at work
+# How the gate's reason begins: its decision, and the outcome of a refusal.
+_DECIDED = re.compile(r"\A(push|refuse)( \([a-z_]+\))?: ")
 
 
 def of_step(name: str, step: Step, pods: Sequence[Pod], logs: PodLogs) -> str:
@@ -52,11 +60,24 @@ def of_end(result: str, run_id: str, state: str, steps: Mapping[str, Step], pods
         )
     if result == FAILED:
         return _failure(run_id, state, steps, pods, logs)
-    gates = [pod for pod in pods if pod.step == "gate" and not pod.is_driver]
-    line = logs.last_line(gates[-1]) if gates else None
+    line = next(reversed(_of_gate(pods, logs)), None)
     reason = line.text if line and line.kind == "done" else "the gate's log, which has the reason, is unavailable"
-    # The line begins with the gate's decision, "push" or "refuse".
-    return reason.removeprefix("push: ").removeprefix("refuse: ")
+    return _DECIDED.sub("", reason)
+
+
+def of_decision(pods: Sequence[Pod], logs: PodLogs) -> dict[str, Any]:
+    """Returns the numbers that the gate logged, of those names that it may log; empty if there are none."""
+    for line in reversed(_of_gate(pods, logs)):
+        if line.text.startswith(NUMBERS):
+            with contextlib.suppress(ValueError, RecursionError):
+                found = json.loads(line.text.removeprefix(NUMBERS))
+                return {name: found[name] for name in IN_LOG if name in found} if isinstance(found, dict) else {}
+    return {}
+
+
+def _of_gate(pods: Sequence[Pod], logs: PodLogs) -> list[Line]:
+    gates = [pod for pod in pods if pod.step == "gate" and not pod.is_driver]
+    return logs.lines(gates[-1]) if gates else []
 
 
 def _failure(run_id: str, state: str, steps: Mapping[str, Step], pods: Sequence[Pod], logs: PodLogs) -> str:

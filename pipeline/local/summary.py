@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from rich.console import Console
@@ -10,7 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from components import words
-from components.contracts import Decision, Evaluation, IgnoredFiles, Manifest, MissingMasks, PushReceipt
+from components.contracts import (
+    ClassScores,
+    Decision,
+    Evaluation,
+    IgnoredFiles,
+    Manifest,
+    MissingMasks,
+    PushReceipt,
+)
+from components.contracts.gate import IN_LOG
+from components.contracts.model import Interval
 from components.errors import naming_place
 from components.printable import printable
 from pipeline.local.run_local import ARTIFACTS_DIR
@@ -21,11 +32,20 @@ _REPORTS = {"merge": "data", "train": "training", "evaluate": "evaluation", "gat
 
 
 class Metrics(msgspec.Struct, frozen=True):
-    """Scores on the test split, all in 0..1; `per_class` by class name."""
+    """Scores on the test split, all in 0..1.
+
+    Attributes:
+      per_class: By class name and score.
+      intervals: The 95 % interval of each total, by its name.
+      class_intervals: That of each score of a class, by class name and score.
+    """
 
     macro_f1: float
     map: float
+    macro_roc_auc: float
     per_class: dict[str, dict[str, float]]
+    intervals: dict[str, Interval]
+    class_intervals: dict[str, dict[str, Interval]]
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +53,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
       ignored, missing_masks: What the source holds beside its tiles, and the masks that it lacks.
-      decision: "push" or "refuse"; `reason` explains it.
+      decision: "push" or "refuse"; `outcome` says why in one word, and `reason` in one line.
+      gate: The numbers of the decision, by the names of Decision; None for what was not compared.
       model_version, model_uri: The pushed model; None if none was pushed.
       reports: HTML files by name: data, training, evaluation, decision.
       step_seconds: Wall time by step.
@@ -47,7 +68,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     manifest_sha256: str
     metrics: Metrics
     decision: str
+    outcome: str
     reason: str
+    gate: dict[str, Any]
     model_version: str | None
     model_uri: str | None
     reports: dict[str, str]
@@ -90,9 +113,14 @@ def summarize(run_dir: Path, step_seconds: dict[str, float], total_seconds: floa
         metrics=Metrics(
             macro_f1=scores.macro_f1,
             map=scores.map,
-            per_class={name: msgspec.to_builtins(value) for name, value in scores.per_class.items()},
+            macro_roc_auc=scores.macro_roc_auc,
+            per_class={name: _numbers(value) for name, value in scores.per_class.items()},
+            intervals=scores.intervals,
+            class_intervals={name: value.intervals for name, value in scores.per_class.items()},
         ),
         decision=decision.decision,
+        outcome=decision.outcome,
+        gate={name: getattr(decision, name) for name in (*IN_LOG, "class_differences")},
         reason=decision.reason,
         model_version=pushed.model_version if pushed else None,
         model_uri=pushed.model_uri if pushed else None,
@@ -100,6 +128,11 @@ def summarize(run_dir: Path, step_seconds: dict[str, float], total_seconds: floa
         step_seconds=step_seconds,
         total_seconds=round(total_seconds, 1),
     )
+
+
+def _numbers(scores: ClassScores) -> dict[str, float]:
+    values: dict[str, float] = {name: getattr(scores, name) for name in scores.__struct_fields__ if name != "intervals"}
+    return values
 
 
 def write_summary(run_dir: Path, summary: Summary) -> None:

@@ -39,9 +39,14 @@ def test_the_wrappers_hand_on_what_kfp_shows(tmp_path):
     assert 2 <= len(classification.metadata["confidenceMetrics"]) <= 200
     json.dumps([metrics.metadata, classification.metadata], allow_nan=False)
     said = artifact(dsl.HTML, "decision-report")
-    assert gate.python_func(str(tmp_path), 0.99, evaluation, decision, said) == "refuse"  # a poor model is not pushed
+
+    def decided(floor):
+        models_uri = str(tmp_path / "models")
+        return gate.python_func(str(tmp_path), models_uri, floor, 0.0, 0.05, evaluation, decision, said)
+
+    assert decided(0.99) == "refuse"  # a poor model is not pushed
     assert "The model is not pushed." in (tmp_path / "decision-report").read_text()
-    assert gate.python_func(str(tmp_path), 0.5, evaluation, decision, said) == "push"
+    assert decided(0.5) == "push"
     assert "The model is pushed." in (tmp_path / "decision-report").read_text()
     with pytest.raises(SystemExit, match=r"^2$"):
         gate.python_func(str(tmp_path), 1.5, evaluation, decision, said)

@@ -76,7 +76,8 @@ def test_each_step_is_shown_with_its_time_and_what_it_says_of_itself(server, sub
         2: "shard 0 | done in 1.0 s: wrote 9 tiles",
         3: "shard 1 | done in 2.0 s: wrote 8 tiles",
         5: "noise\ntrain | started\ntrain | done in 20.6 s: macro F1 0.700\n",
-        7: "gate | done in 0.1 s: push: 0.700 is better than 0.500\n",
+        7: 'gate | numbers {"outcome": "push", "alpha": 0.025, "other": 1}\n'
+        "gate | done in 0.1 s: push: 0.700 is better than 0.500\n",
     }.items():
         server.logs[f"{WORKFLOW}-system-container-impl-{number}"] = log
 
@@ -95,6 +96,7 @@ def test_each_step_is_shown_with_its_time_and_what_it_says_of_itself(server, sub
         "push      succeeded in 30 s",
     ]
     assert "pushed: 0.700 is better than 0.500" in output
+    assert json.loads(output.splitlines()[-1])["gate"] == {"outcome": "push", "alpha": 0.025}
     steps = json.loads(output.splitlines()[-1])["steps"]
     assert [name for name, step in steps.items() if step["cached"]] == ["ingest", "merge"]
 

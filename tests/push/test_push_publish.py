@@ -15,7 +15,7 @@ from models_here import run_models_here
 from tile_shards import encode, fake_record
 
 from components import storage
-from components.contracts import ModelCard, Production
+from components.contracts import Decision, ModelCard, Production, Scores
 from components.errors import AgrivisionError, DataError, SettingsError
 from components.evaluate.evaluation import evaluate_training
 from components.progress import StepLog
@@ -232,3 +232,24 @@ def test_of_two_pushes_at_once_one_wins_and_the_other_is_told(data, tmp_path):
     assert winner.version in outputs[codes.index(0)].splitlines()[-1]
     told = outputs[codes.index(1)].splitlines()[-1]
     assert f"failed (exit 1): another push won: production in '{models_uri}' is now {winner.version}" in told
+
+
+def test_the_card_says_why_the_model_was_pushed(data, tmp_path):
+    root, manifest, (receipt, evaluation), _ = data
+    models_uri = tmp_path / "models"
+    why = Decision(
+        decision="push", outcome="push", reason="push: better", floor=0.5, training_id="first", candidate_macro_f1=0.9
+    )
+    push_model(str(root), str(models_uri), manifest, receipt, evaluation, LOG, why)
+    (card,) = models_uri.glob("versions/*/card.json")
+    assert ModelCard.read(card).decision == why
+    assert set(ModelCard.read(card).scores.intervals) == set(Scores.titles())
+
+
+@pytest.mark.parametrize("changes", [{"decision": "refuse"}, {"training_id": "another"}])
+def test_a_model_that_the_gate_did_not_let_pass_is_not_pushed(data, tmp_path, changes):
+    root, manifest, (receipt, evaluation), _ = data
+    fields = {"decision": "push", "reason": "", "floor": 0.5, "training_id": "first", "candidate_macro_f1": 0.9}
+    with pytest.raises(SettingsError, match=r"the gate's decision is .*, expected 'push' on 'first'"):
+        push_model(str(root), str(tmp_path), manifest, receipt, evaluation, LOG, Decision(**{**fields, **changes}))
+    assert not visible(tmp_path)

@@ -77,8 +77,12 @@ def test_a_run_ends_with_a_pushed_model_and_a_summary(first):
     assert report["rejected_tiles"] == 0
     assert report["shards"] >= 4  # two of the train split, for two workers
     assert set(report["metrics"]["per_class"]) == set(_classes())
-    assert report["decision"] == "push"
+    assert (report["decision"], report["outcome"]) == ("push", "push")
     assert report["reason"] in result.stdout
+    low, high = report["metrics"]["intervals"]["macro_f1"]
+    assert low <= report["metrics"]["macro_f1"] <= high
+    assert set(report["metrics"]["class_intervals"]) == set(_classes())
+    assert report["gate"]["difference"] is None  # nothing to compare with
     assert list(report["step_seconds"]) == ["ingest", "shard", "merge", "train", "evaluate", "gate", "push"]
     assert report["total_seconds"] >= max(report["step_seconds"].values())
     assert set(report["reports"]) == {"data", "training", "evaluation"}
@@ -129,6 +133,9 @@ def test_a_worse_model_is_refused_and_the_first_stays_in_production(first, tiles
     report = summary(place)
     assert report["decision"] == "refuse"
     assert "against production's" in report["reason"]
+    assert report["gate"]["question"] == 1
+    (ledger,) = (place / "models/gate").iterdir()
+    assert json.loads(ledger.read_text())["questions"][0]["outcome"] == report["outcome"]
     assert report["model_version"] is None
     assert (place / "models/production.json").read_bytes() == before
 

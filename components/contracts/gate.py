@@ -1,0 +1,86 @@
+"""gate → push: the decision about a model, and the ledger of what a test set has been asked."""
+
+from typing import ClassVar, TypeAlias
+
+import msgspec
+
+from components.contracts.document import FORMAT_VERSION, Document
+from components.contracts.names import PathPart, PathPartOrEmpty, Sha256, Sha256OrEmpty
+
+# The gate logs these as JSON after this word, for `agrivision submit`, which sees its log and no document.
+NUMBERS = "numbers "
+IN_LOG = (
+    "decision",
+    "outcome",
+    "candidate_macro_f1",
+    "candidate_interval",
+    "production_macro_f1",
+    "difference",
+    "p_value",
+    "alpha",
+    "question",
+    "smallest_gain",
+)
+
+# A difference, and the low and high ends of its interval.
+Difference: TypeAlias = tuple[float, float, float]
+
+
+class Decision(Document, frozen=True, kw_only=True):
+    """gate → push: "push" or "refuse", and why.
+
+    Attributes:
+      outcome: "push", or why not: "same_model", "below_floor", "class_lost", "not_better", or "undecidable", where the
+        test set has too few fields to tell. Empty in a decision of an earlier version.
+      candidate_interval: The 95 % interval of the candidate's macro F1.
+      floor, class_floor: The lowest macro F1, and F1 of a class, at which a model is pushed.
+      difference: Candidate's macro F1 minus production's. Its interval holds what cannot be ruled out at `alpha` on
+        either side: it lies above 0 exactly if `p_value` is at most `alpha`. None if production was not compared, as
+        all below.
+      class_differences: The same of each class's F1, with 95 % intervals.
+      p_value: How likely a difference at least as good is between equally good models.
+      alpha: The largest `p_value` at which the candidate counts as better.
+      question: How often the test set has been asked, this time included; a repeated decision counts once.
+      smallest_gain: The gain of macro F1 that this test set would find in four of five cases.
+      test_set: Names the test tiles, and so the ledger.
+    """
+
+    decision: str
+    outcome: str = ""
+    reason: str
+    floor: float
+    class_floor: float = 0.0
+    training_id: PathPartOrEmpty = ""
+    production_version: PathPart | None = None
+    candidate_macro_f1: float
+    candidate_interval: tuple[float, float] | None = None
+    production_macro_f1: float | None = None
+    difference: Difference | None = None
+    class_differences: dict[str, Difference] = msgspec.field(default_factory=dict)
+    p_value: float | None = None
+    alpha: float | None = None
+    question: int = 0
+    smallest_gain: float | None = None
+    test_set: Sha256OrEmpty = ""
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One candidate that was compared with one version in production, and what came of it; see Decision."""
+
+    training_id: PathPart
+    production_version: PathPart
+    alpha: float
+    p_value: float
+    outcome: str
+    candidate_macro_f1: float
+    production_macro_f1: float
+
+
+class Ledger(Document, frozen=True, kw_only=True):
+    """`gate/<test set>.json` under models_uri: what a test set has been asked, in order."""
+
+    way_out: ClassVar[str] = "restore it, or remove it to count the questions to this test set from 1 again"
+
+    format_version: int = FORMAT_VERSION
+    test_set: Sha256
+    questions: tuple[Question, ...] = ()

@@ -1,0 +1,166 @@
+"""The sums by field as text: a line that names classes and edges, and a JSON line for each field, in order."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from components.scoring.field_sums import AnswerSums, Counts, ModelSums
+from components.scoring.rank_bins import BinCounts, bins_of
+
+
+class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The first line; `edges` are by model and class."""
+
+    classes: tuple[str, ...]
+    edges: dict[str, tuple[tuple[float, ...], ...]]
+
+
+class _Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A model in a field: numbers by class, and for each class (bin * 2 + has the class, tiles) of what is not 0."""
+
+    hits: tuple[int, ...]
+    predicted: tuple[int, ...]
+    bins: tuple[tuple[tuple[int, int], ...], ...]
+
+
+class _Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A field's line."""
+
+    field: str
+    tiles: int
+    true: tuple[int, ...]
+    models: dict[str, _Model]
+
+
+def to_lines(sums: AnswerSums) -> Iterator[bytes]:
+    """Yields the lines, each with its newline; equal sums give equal bytes."""
+    encoder = msgspec.json.Encoder(order="sorted")
+    edges = {
+        name: tuple(tuple(of_class.edges.astype(float).tolist()) for of_class in model.bins)
+        for name, model in sums.models.items()
+    }
+    yield encoder.encode(_Head(sums.classes, edges)) + b"\n"
+    cells = {name: [_by_field(bins, len(sums.fields)) for bins in model.bins] for name, model in sums.models.items()}
+    for f, field in enumerate(sums.fields):
+        models = {
+            name: _Model(
+                tuple(model.hits[f].tolist()),
+                tuple(model.predicted[f].tolist()),
+                tuple(of_class[f] for of_class in cells[name]),
+            )
+            for name, model in sums.models.items()
+        }
+        yield encoder.encode(_Field(field, int(sums.num_tiles[f]), tuple(sums.true[f].tolist()), models)) + b"\n"
+
+
+def _by_field(bins: BinCounts, num_fields: int) -> list[tuple[tuple[int, int], ...]]:
+    """Returns the cells of each field, [F]."""
+    fields, rest = np.divmod(bins.cells, 2 * bins.num_bins)
+    has, of_bin = np.divmod(rest, bins.num_bins)
+    pairs = list(zip((of_bin * 2 + has).tolist(), bins.counts.tolist(), strict=True))
+    ends = np.searchsorted(fields, np.arange(num_fields + 1)).tolist()
+    return [tuple(pairs[start:end]) for start, end in itertools.pairwise(ends)]
+
+
+def from_lines(lines: Iterable[bytes]) -> AnswerSums:
+    """Reads what to_lines wrote.
+
+    Raises:
+      ValueError: if it is anything else, or contradicts itself.
+    """
+    rows = iter(lines)
+    try:
+        head = msgspec.json.decode(next(rows, b""), type=_Head)
+        decoder = msgspec.json.Decoder(_Field)
+        fields = [decoder.decode(row) for row in rows]
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ValueError(f"a line is not of sums by field: {error}") from error
+    names = tuple(row.field for row in fields)
+    if list(names) != sorted(set(names)):
+        raise ValueError("the fields are not in order, or one has two lines")
+    num_classes = len(head.classes)
+    for row in fields:
+        of_models = row.models.values()
+        lengths = {len(row.true), *(len(of) for model in of_models for of in (model.hits, model.predicted, model.bins))}
+        if row.models.keys() != head.edges.keys() or lengths != {num_classes}:
+            raise ValueError(f"field {row.field!r} has other models or classes than the first line")
+    models = {name: _model(name, edges, fields, num_classes) for name, edges in head.edges.items()}
+    true = _array([row.true for row in fields], num_classes)
+    for name, model in models.items():
+        if (model.hits > np.minimum(model.predicted, true)).any():
+            raise ValueError(f"{name} has more hits than tiles predicted or true")
+    return AnswerSums(head.classes, names, np.array([row.tiles for row in fields], np.int64), true, models)
+
+
+class _FieldCounts(msgspec.Struct, frozen=True):
+    """A field's line without its bins."""
+
+    true: tuple[int, ...]
+    models: dict[str, "_ModelCounts"]
+
+
+class _ModelCounts(msgspec.Struct, frozen=True):
+    hits: tuple[int, ...]
+    predicted: tuple[int, ...]
+
+
+def counts_from_lines(lines: Iterable[bytes]) -> tuple[tuple[str, ...], dict[str, Counts]]:
+    """Returns the classes and each model's counts, and leaves out the bins, which take most of the room.
+
+    Raises:
+      ValueError: if the lines are not those of to_lines.
+    """
+    rows = iter(lines)
+    try:
+        head = msgspec.json.decode(next(rows, b""), type=_Head)
+        decoder = msgspec.json.Decoder(_FieldCounts)
+        fields = [decoder.decode(row) for row in rows]
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ValueError(f"a line is not of sums by field: {error}") from error
+    num_classes = len(head.classes)
+    if any(row.models.keys() != head.edges.keys() for row in fields):
+        raise ValueError("a field has other models than the first line")
+    true = _array([row.true for row in fields], num_classes)
+    return head.classes, {
+        name: Counts(
+            _array([row.models[name].hits for row in fields], num_classes),
+            _array([row.models[name].predicted for row in fields], num_classes),
+            true,
+        )
+        for name in head.edges
+    }
+
+
+def _model(name: str, edges: tuple[tuple[float, ...], ...], fields: list[_Field], num_classes: int) -> ModelSums:
+    if len(edges) != num_classes:
+        raise ValueError(f"{name} has edges for {len(edges)} classes of {num_classes}")
+    bins = []
+    for c, of_class in enumerate(edges):
+        pairs = [(f, *pair) for f, row in enumerate(fields) for pair in row.models[name].bins[c]]
+        table = np.array(pairs, np.int64).reshape(-1, 3)
+        num_bins = bins_of(len(of_class))
+        if (table < 0).any() or (table[:, 1] >= 2 * num_bins).any():
+            raise ValueError(f"{name} has a bin out of range")
+        of_bin, has = np.divmod(table[:, 1], 2)
+        cells = (table[:, 0] * 2 + has) * num_bins + of_bin
+        order = np.argsort(cells)
+        if (np.diff(cells[order]) == 0).any():
+            raise ValueError(f"{name} has a bin twice in one field")
+        bins.append(BinCounts(np.array(of_class, np.float32), cells[order], table[order, 2]))
+    hits = _array([row.models[name].hits for row in fields], num_classes)
+    return ModelSums(hits, _array([row.models[name].predicted for row in fields], num_classes), tuple(bins))
+
+
+def _array(rows: list[tuple[int, ...]], num_classes: int) -> NDArray[np.int64]:
+    if any(len(row) != num_classes for row in rows):
+        raise ValueError(f"a field has numbers of another number of classes than {num_classes}")
+    try:
+        array = np.array(rows, np.int64).reshape(len(rows), num_classes)
+    except OverflowError as error:
+        raise ValueError(f"a count is out of range: {error}") from error
+    if (array < 0).any():
+        raise ValueError("a count is below 0")
+    return array

@@ -1,0 +1,185 @@
+"""What models did on tiles, as integer sums by field and class: all that scores, intervals and the gate need.
+
+Tiles of one field overlap and err together, so a field is the unit: a tile of unknown field is one of its own. Sums of
+integers do not depend on who adds which tiles in which order, so workers may share out the tiles of a split.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.scoring.rank_bins import BinCounts, Edges, add_bins, count_bins, rank_edges
+
+
+@dataclasses.dataclass(frozen=True)
+class Counts:
+    """Numbers of tiles, int64 [F, C], or [C] in total.
+
+    Attributes:
+      hits: Tiles that have the class and for which it is predicted.
+      predicted: Tiles for which it is predicted.
+      true: Tiles that have it.
+    """
+
+    hits: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    true: NDArray[np.int64]
+
+    def totals(self) -> "Counts":
+        """Returns the sums over all fields."""
+        return Counts(self.hits.sum(axis=0), self.predicted.sum(axis=0), self.true.sum(axis=0))
+
+
+@dataclasses.dataclass(frozen=True)
+class Answers:
+    """What a model answered, on N tiles.
+
+    Attributes:
+      predicted: The classes that it predicts, [N, C].
+      scores: By which it ranks the tiles, of any range, [N, C].
+      edges: Of the bins of each class's scores, [C]; the same for all tiles whose sums are to be added.
+    """
+
+    predicted: NDArray[np.bool_]
+    scores: NDArray[np.float32]
+    edges: Sequence[Edges]
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelSums:
+    """A model's sums: `hits` and `predicted` int64 [F, C], `bins` [C]."""
+
+    hits: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    bins: tuple[BinCounts, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class AnswerSums:
+    """The sums of a split.
+
+    Attributes:
+      classes: [C].
+      fields: The units, in ascending order, [F].
+      num_tiles: int64 [F].
+      true: Tiles that have each class, int64 [F, C].
+      models: By name, e.g. "candidate".
+    """
+
+    classes: tuple[str, ...]
+    fields: tuple[str, ...]
+    num_tiles: NDArray[np.int64]
+    true: NDArray[np.int64]
+    models: Mapping[str, ModelSums]
+
+    def counts(self, model: str) -> Counts:
+        """Returns the counts of a model."""
+        sums = self.models[model]
+        return Counts(sums.hits, sums.predicted, self.true)
+
+    @property
+    def tiles_sha256(self) -> str:
+        """Names the tiles: by class list, fields, and how many tiles of each field have each class; hexadecimal.
+
+        A dataset that grows by training fields keeps it, though it has another manifest.
+        """
+        digest = hashlib.sha256("\n".join([*self.classes, "", *self.fields, ""]).encode())
+        for numbers in (self.num_tiles, self.true):
+            digest.update(np.ascontiguousarray(numbers, "<i8").tobytes())
+        return digest.hexdigest()
+
+
+def class_edges(labels: NDArray[np.bool_], scores: NDArray[np.float32]) -> list[Edges]:
+    """Returns the edges for each class, [C], from all tiles of a split; `labels` and `scores` are [N, C]."""
+    return [rank_edges(scores[labels[:, c], c]) for c in range(labels.shape[1])]
+
+
+def sum_by_field(values: NDArray[np.bool_], field_of_tile: NDArray[np.intp], num_fields: int) -> NDArray[np.int64]:
+    """Returns the number of tiles by field and class, int64 [F, C].
+
+    Args:
+      values: [N, C].
+      field_of_tile: The tile's field, in 0..F-1, [N].
+    """
+    sums = np.zeros((num_fields, values.shape[1]), np.int64)
+    order = np.argsort(field_of_tile, kind="stable")
+    fields, first = np.unique(field_of_tile[order], return_index=True)
+    if len(fields):
+        sums[fields] = np.add.reduceat(values[order].astype(np.int64), first, axis=0)
+    return sums
+
+
+def count(
+    labels: NDArray[np.bool_], predicted: NDArray[np.bool_], field_of_tile: NDArray[np.intp], num_fields: int
+) -> Counts:
+    """Returns the counts of predictions; `labels` and `predicted` are [N, C]."""
+    return Counts(*(sum_by_field(of, field_of_tile, num_fields) for of in (labels & predicted, predicted, labels)))
+
+
+def sum_tiles(
+    classes: Sequence[str], unit_ids: NDArray[np.str_], labels: NDArray[np.bool_], answers: Mapping[str, Answers]
+) -> AnswerSums:
+    """Returns the sums of some tiles; `unit_ids` are [N], `labels` [N, C]."""
+    fields, field_of_tile = np.unique(unit_ids, return_inverse=True)
+    num_fields = len(fields)
+    models = {}
+    for name, model in answers.items():
+        counts = count(labels, model.predicted, field_of_tile, num_fields)
+        bins = tuple(
+            count_bins(labels[:, c], model.scores[:, c], field_of_tile, edges) for c, edges in enumerate(model.edges)
+        )
+        models[name] = ModelSums(counts.hits, counts.predicted, bins)
+    true = sum_by_field(labels, field_of_tile, num_fields)
+    num_tiles = np.bincount(field_of_tile, minlength=num_fields).astype(np.int64)
+    return AnswerSums(tuple(classes), tuple(fields.tolist()), num_tiles, true, models)
+
+
+def add_sums(parts: Sequence[AnswerSums]) -> AnswerSums:
+    """Returns the sums of all parts together, which may share fields.
+
+    Raises:
+      ValueError: if they differ in classes, models or edges, or there are none.
+    """
+    if not parts:
+        raise ValueError("there are no sums to add")
+    first = parts[0]
+    for part in parts[1:]:
+        _check_alike(first, part)
+    fields = sorted({field for part in parts for field in part.fields})
+    place = {field: number for number, field in enumerate(fields)}
+    places = [np.array([place[field] for field in part.fields], np.int64) for part in parts]
+
+    def added(of_parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+        total = np.zeros((len(fields), *of_parts[0].shape[1:]), np.int64)
+        for where, values in zip(places, of_parts, strict=True):
+            total[where] += values  # a part has each field once
+        return total
+
+    models = {
+        name: ModelSums(
+            added([part.models[name].hits for part in parts]),
+            added([part.models[name].predicted for part in parts]),
+            tuple(
+                add_bins([part.models[name].bins[c].moved(at) for part, at in zip(parts, places, strict=True)])
+                for c in range(len(first.classes))
+            ),
+        )
+        for name in first.models
+    }
+    num_tiles, true = added([part.num_tiles for part in parts]), added([part.true for part in parts])
+    return AnswerSums(first.classes, tuple(fields), num_tiles, true, models)
+
+
+def _check_alike(first: AnswerSums, other: AnswerSums) -> None:
+    if other.classes != first.classes or other.models.keys() != first.models.keys():
+        raise ValueError(
+            f"sums of classes {first.classes} and models {tuple(first.models)} cannot be added to sums of classes "
+            f"{other.classes} and models {tuple(other.models)}"
+        )
+    for name, model in first.models.items():
+        for one, two in zip(model.bins, other.models[name].bins, strict=True):
+            if not np.array_equal(one.edges, two.edges):
+                raise ValueError(f"the bins of {name} have other edges; take one set of edges for all tiles of a split")
