@@ -49,4 +49,4 @@ def test_the_wrappers_hand_on_what_kfp_shows(tmp_path):
     assert decided(0.5) == "push"
     assert "The model is pushed." in (tmp_path / "decision-report").read_text()
     with pytest.raises(SystemExit, match=r"^2$"):
-        gate.python_func(str(tmp_path), 1.5, evaluation, decision, said)
+        decided(1.5)
