@@ -40,6 +40,7 @@ def test_the_wrappers_hand_on_what_kfp_shows(tmp_path):
     json.dumps([metrics.metadata, classification.metadata], allow_nan=False)
     refused = gate.python_func(str(tmp_path), str(tmp_path / "models"), 0.99, 0.0, 0.05, evaluation, decision)
     assert refused == "refuse"  # a poor model is not pushed
-    assert gate.python_func(str(tmp_path), 0.5, evaluation, decision) == "push"
+    places = str(tmp_path), str(tmp_path / "models")
+    assert gate.python_func(*places, 0.5, 0.0, 0.05, evaluation, decision) == "push"
     with pytest.raises(SystemExit, match=r"^2$"):
-        gate.python_func(str(tmp_path), 1.5, evaluation, decision)
+        gate.python_func(*places, 1.5, 0.0, 0.05, evaluation, decision)
