@@ -13,7 +13,7 @@ NAMES = tuple(f"class{c}" for c in range(NUM_CLASSES))
 
 
 def outcomes(num_fields, num_pairs, quality=0.0, question=1):
-    """Outcomes of pairs of a candidate of this quality and a production model of quality 0, and classes lost."""
+    """Outcomes of candidates of this quality against production of quality 0, and the classes that they lost."""
     found = []
     for number in range(num_pairs):
         generator = np.random.default_rng((7, num_fields, number))

@@ -134,7 +134,7 @@ def test_a_worse_model_is_refused_and_the_first_stays_in_production(first, tiles
     assert report["decision"] == "refuse"
     assert "against production's" in report["reason"]
     assert report["gate"]["question"] == 1
-    (ledger,) = (place / "models/gate").iterdir()
+    (ledger,) = (place / "models/gate").glob("*.json")
     assert json.loads(ledger.read_text())["questions"][0]["outcome"] == report["outcome"]
     assert report["model_version"] is None
     assert (place / "models/production.json").read_bytes() == before
