@@ -1,5 +1,6 @@
 """The HTML report of the evaluation."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -83,12 +84,13 @@ def _headline(manifest: Manifest, receipt: TrainingReceipt, evaluation: Evaluati
     rows = [
         (
             name,
-            words.as_score(getattr(scores, field), is_judged),
-            interval_text(scores, field),
-            *(
-                [words.as_score(getattr(production, field), is_judged), interval_text(production, field)]
-                if production
-                else []
+            *itertools.chain.from_iterable(
+                (
+                    words.as_score(getattr(each, field), is_judged),
+                    interval_text(each, field) if is_judged else words.NOTHING,
+                )
+                for each in (scores, production)
+                if each
             ),
         )
         for field, name in Scores.titles().items()

@@ -15,6 +15,7 @@ from components import storage
 from components.errors import AgrivisionError
 from components.evaluate.evaluation import evaluate_training
 from components.gate.decision import decide_push
+from components.gate.settings import GateSettings
 from components.progress import StepLog
 from components.push.publish import push_model
 from components.registry import read_production, rollback
@@ -45,7 +46,7 @@ def test_a_model_on_a_bucket_is_evaluated_pushed_compared_and_rolled_back(tmp_pa
     first = push_model(data_root, models_uri, manifest, poor, evaluate(poor), LOG)
     stale = evaluate(good)
     assert stale.production_version == first.model_version
-    decision = decide_push(data_root, 0.5, stale)
+    decision = decide_push(data_root, models_uri, GateSettings(min_macro_f1=0.5), stale)
     assert decision.decision == "push"
     second = push_model(data_root, models_uri, manifest, good, stale, LOG)
     assert second.previous_version == first.model_version

@@ -85,7 +85,7 @@ def test_a_run_ends_with_a_pushed_model_and_a_summary(first):
     assert report["gate"]["difference"] is None  # nothing to compare with
     assert list(report["step_seconds"]) == ["ingest", "shard", "merge", "train", "evaluate", "gate", "push"]
     assert report["total_seconds"] >= max(report["step_seconds"].values())
-    assert set(report["reports"]) == {"data", "training", "evaluation"}
+    assert set(report["reports"]) == {"data", "training", "evaluation", "decision"}
     for path in report["reports"].values():
         assert Path(path).read_text().startswith("<!doctype html>")
     pointer = json.loads((place / "models/production.json").read_text())
@@ -117,7 +117,9 @@ def test_the_pushed_model_answers_as_evaluation_did(first, tiles):
     flat = [str(word) for pair in options.items() for word in pair]
     answer = subprocess.run([*command, *flat], check=True, capture_output=True, text=True, cwd=ROOT).stdout
 
-    shown = {line.split()[0]: float(line.split()[1]) for line in answer.splitlines()}
+    rows = [line.split() for line in answer.splitlines()]
+    shown = {row[0]: float(row[1]) for row in rows if row[0] in _classes()}
+    assert set(shown) == set(_classes())
     for name, probability in zip(_classes(), predictions["candidate"][0], strict=True):
         assert shown[name] == pytest.approx(float(probability), abs=6e-4)  # three decimals are printed
 
