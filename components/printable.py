@@ -13,6 +13,8 @@ import unicodedata
 _NOT_PRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _JOINERS = "\u200c\u200d"  # invisible, but Persian and the scripts of India are misspelt without them
 _PLAIN = re.compile(r"[ -~]*")
+# What a spreadsheet takes for the start of a formula; also in the full-width forms of East Asian keyboards.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def printable(text: str) -> str:
@@ -23,6 +25,12 @@ def printable(text: str) -> str:
     if _PLAIN.fullmatch(text):
         return text
     return "".join(_shown(character) for character in text)
+
+
+def printable_cell(text: str) -> str:
+    """Returns printable text that no spreadsheet takes for a formula: an apostrophe in front of one makes it text."""
+    start = text.lstrip(" \u00a0")
+    return printable(f"'{text}" if start.startswith(_FORMULA_STARTS) else text)
 
 
 def _shown(character: str) -> str:

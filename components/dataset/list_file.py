@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from components import storage
-from components.printable import printable
+from components.printable import printable_cell
 
 FOLDER = "lists"
 BAD_TILES = ("tile", "reason")  # headers of lists that more than one step writes
@@ -21,12 +21,12 @@ SUFFIX = ".tsv"
 
 @contextlib.contextmanager
 def local_list(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[Path]:
-    """Yields a local file with the rows, which is deleted afterwards; what is not printable is escaped."""
+    """Yields a local file with the rows, which is deleted afterwards; see printable_cell."""
     with tempfile.TemporaryDirectory(prefix="agrivision-list-") as folder:
         path = Path(folder) / f"list{SUFFIX}"
         with path.open("w", encoding="utf-8", newline="\n") as file:
             for row in itertools.chain([header], rows):
-                file.write("\t".join(printable(str(cell)) for cell in row) + "\n")
+                file.write("\t".join(printable_cell(str(cell)) for cell in row) + "\n")
         yield path
 
 

@@ -52,7 +52,7 @@ def ask(
         ]
         number = asked[0] if asked else len(ledger.questions) + 1
         before = ledger.questions[number - 1] if asked else None
-        question = answer(number, before.alpha if before else alpha_of(number))
+        question = answer(number, alpha_of(number))  # not the one in the ledger, which anybody may have written
         if question == before:
             return number, question
         questions = (*ledger.questions[: number - 1], question, *ledger.questions[number:])

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 
 from components.predict.asking import YES, TileAnswer
 from components.predict.pushed_model import PushedModel
-from components.printable import printable
+from components.printable import printable, printable_cell
 
 BYTE_ORDER_MARK = "\ufeff"  # else Excel takes UTF-8 for the code page of its country
-# What a spreadsheet takes for the start of a formula; also in the full-width forms of East Asian keyboards.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def csv_header(model: PushedModel) -> str:
@@ -37,14 +35,8 @@ def csv_row(answer: TileAnswer, model: PushedModel) -> str:
 
 def _line(cells: Sequence[str]) -> str:
     buffer = io.StringIO()
-    csv.writer(buffer).writerow([_harmless(cell) for cell in cells])
+    csv.writer(buffer).writerow(map(printable_cell, cells))
     return buffer.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    """Returns a cell that no spreadsheet takes for a formula: an apostrophe in front of it makes it text."""
-    start = cell.lstrip(" \u00a0")
-    return printable(f"'{cell}" if start.startswith(_FORMULA_STARTS) else cell)
 
 
 def json_line(answer: TileAnswer, model: PushedModel) -> str:

@@ -61,6 +61,7 @@ FORMATS = (
     Format("Mask: PNG or TIFF with 0 and 1", CONVERTED, "PNG of 1 bit; a remark in the data report"),
     Format("Mask: PNG of a palette, colour 0 black, one other in use", CONVERTED, "PNG of 1 bit; a remark as well"),
     Format("Mask: other values or palettes", REFUSED, "expected"),
+    Format("Mask: turned, by EXIF or the TIFF's own tag", REFUSED, "EXIF orientation"),
     Format("Mask: JPEG or WebP", REFUSED, "not a readable PNG or TIFF file"),
     Format("TIFF: signed, floating-point, 12 or 32 bits", REFUSED, "a TIFF with samples of"),
     Format("TIFF: two pictures, or a mask inside", REFUSED, "a TIFF with"),

@@ -116,7 +116,7 @@ def read_picture(
     raw: NDArray[np.uint8] | NDArray[np.uint16]
     original: bytes | None = None
     with decoding():
-        orientation = header.orientation if isinstance(header, TiffHeader) else exif.orientation(content)
+        orientation = orientation_of(content, header)
         if isinstance(header, TiffHeader):
             raw = tiff.decode(content, header)
         elif header.format == "WebP":
@@ -128,10 +128,7 @@ def read_picture(
     remark, nir = "", None
     if orientation != 1:
         if not is_alone:
-            raise BadImage(
-                f"EXIF orientation {orientation}: it lies turned in its file, and other files lie on its pixels; "
-                "save it upright"
-            )
+            raise turned_image(orientation)
         original, remark = None, f"turned by EXIF orientation {orientation}"
     pixels = exif.upright(to_8_bits(raw, max_16_bit), orientation)
     if header.mode == "RGBN":
@@ -226,6 +223,19 @@ def image_header_of(content: bytes, what_is_read: str) -> Header | TiffHeader:
         if content.startswith(start, at):
             raise BadImage(f"a {name} file, which is not read; expected {what_is_read}")
     raise BadImage(f"not a readable {what_is_read} file")
+
+
+def orientation_of(content: bytes, header: Header | TiffHeader) -> int:
+    """Returns the orientation that a file states, 1 to 8; 1 is upright."""
+    return header.orientation if isinstance(header, TiffHeader) else exif.orientation(content)
+
+
+def turned_image(orientation: int) -> BadImage:
+    """Returns why a file that is turned is refused where another lies pixel upon pixel on it."""
+    return BadImage(
+        f"EXIF orientation {orientation}: it lies turned in its file, and other files lie on its pixels; "
+        "save it upright"
+    )
 
 
 @contextlib.contextmanager

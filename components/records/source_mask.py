@@ -8,7 +8,14 @@ from numpy.typing import NDArray
 
 from components.records import png, tiff
 from components.records.source_formats import MASKS_READ
-from components.records.source_image import MODE_NAMES, BadImage, decoding, image_header_of
+from components.records.source_image import (
+    MODE_NAMES,
+    BadImage,
+    decoding,
+    image_header_of,
+    orientation_of,
+    turned_image,
+)
 from components.records.tiff_header import TiffHeader
 
 _SMALL_MASK_BYTES = 4096
@@ -38,7 +45,7 @@ def read_mask(content: bytes) -> Mask:
     and colours say the same. Anything else could be meant the other way round.
 
     Raises:
-      BadImage: if it is of another kind, is too large or damaged, or has other values.
+      BadImage: if it is of another kind, is too large or damaged, has other values, or lies turned in its file.
     """
     # Most masks are one of a few blank files, such as "no storm damage" or "the whole tile is inside the field".
     return _read_small_mask(content) if len(content) <= _SMALL_MASK_BYTES else _read_mask(content)
@@ -51,6 +58,8 @@ def _read_mask(content: bytes) -> Mask:
     if header.mode not in ("L", "1", "P") or header.is_16_bit:
         came = "16 bits" if header.is_16_bit else MODE_NAMES[header.mode]
         raise BadImage(f"expected a mask of 1 band of at most 8 bits, or of a palette, got {came}")
+    if (orientation := orientation_of(content, header)) != 1:
+        raise turned_image(orientation)
     if header.mode == "P":
         with decoding():
             numbers, colours = png.decode_palette(content)

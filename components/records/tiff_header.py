@@ -223,7 +223,8 @@ def _header(values: _Values) -> TiffHeader:
     if predictor not in (1, 2) or (predictor == 2 and bits == 1) or fill_order != 1:
         raise NotRead(f"a TIFF with predictor {predictor} and bits in order {fill_order}, which is not read")
     orientation = values.one(_ORIENTATION, 1)
-    is_planar = values.one(_PLANES, 1) == 2 and num_bands > 1
+    if (planes := values.one(_PLANES, 1)) not in (1, 2):
+        raise NotRead(f"a TIFF with bands in order {planes}, which is not read; by pixel and by band are")
     header = TiffHeader(
         order=values.order,
         width=width,
@@ -233,7 +234,7 @@ def _header(values: _Values) -> TiffHeader:
         has_alpha=num_bands in (2, 4) and values.all(_EXTRA, (0,))[-1:] in [(kind,) for kind in _ALPHA],
         is_inverted=colour == 0,
         compression=compression,
-        is_planar=is_planar,
+        is_planar=planes == 2 and num_bands > 1,
         has_differences=predictor == 2 and compression in (5, 8, 32946),
         orientation=orientation if 1 <= orientation <= 8 else 1,
         block_width=width,

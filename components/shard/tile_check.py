@@ -142,13 +142,14 @@ def _pictures(
     if is_class_folders:
         modes = source_image.FOUR_BAND_MODES if has_nir else source_image.ANY_COLOUR_MODES
     content = _content(tile.rgb, "rgb", read)
+    lies_alone = is_class_folders and tile.boundary is None and tile.mask is None  # predict takes masks with any image
     with _named("rgb"):
         rgb = source_image.read_picture(
             content,
             len(RGB_BANDS),
             modes,
             max_16_bit=inventory.max_16_bit,
-            is_alone=is_class_folders,
+            is_alone=lies_alone,
             takes_nir=is_class_folders and has_nir,
         )
     if not has_nir:

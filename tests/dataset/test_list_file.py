@@ -23,6 +23,12 @@ def test_no_name_can_add_a_row_or_a_column(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)/a.png", "+c0", "-d", "@e", " =f", "\uff1dg"])
+def test_no_name_is_a_formula_where_a_list_is_opened_in_a_spreadsheet(tmp_path: Path, name: str) -> None:
+    with local_list(("tile", "file"), [(name, "plain")]) as path:
+        assert path.read_text(encoding="utf-8").splitlines()[1] == f"'{name}\tplain"
+
+
 def test_a_list_may_be_longer_than_memory(tmp_path: Path) -> None:
     with temporary_database() as database:
         database.execute("CREATE TABLE numbers (number INTEGER)")

@@ -85,3 +85,13 @@ def test_a_damaged_ledger_is_named_with_the_way_out(tmp_path, content, message):
     storage.write_bytes(ledger_uri(str(tmp_path), TEST_SET), content)
     with pytest.raises(DataError, match=rf"{message}.*; restore it, or remove it to count the questions"):
         asked(str(tmp_path), "a")
+
+
+@pytest.mark.parametrize("alpha", [0.9, 1.0, 7.0, 0.0, -1.0, 5e-324])
+def test_an_alpha_that_somebody_wrote_into_the_ledger_decides_nothing(tmp_path, alpha):
+    forged = answering("a")(1, alpha)
+    uri = ledger_uri(str(tmp_path), TEST_SET)
+    storage.write_bytes(uri, Ledger(test_set=TEST_SET, questions=(forged,)).to_json())
+    number, question = asked(str(tmp_path), "a")
+    assert (number, question.alpha) == (1, alpha_of(1))
+    assert Ledger.from_json(storage.read_bytes(uri), uri).questions == (question,)

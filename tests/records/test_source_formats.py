@@ -31,10 +31,10 @@ INSIDE = np.zeros((64, 64), bool)
 INSIDE[:, :20] = True
 
 
-def turned(form, orientation=6, **options):
+def turned(form, orientation=6, image=None, **options):
     tags = Image.Exif()
     tags[271], tags[274] = "a camera", orientation
-    return encoded(Image.fromarray(RGB), form, exif=tags, **options)
+    return encoded(image or Image.fromarray(RGB), form, exif=tags, **options)
 
 
 def palette(colours, numbers=INSIDE):
@@ -86,6 +86,10 @@ FILES = {
         palette([(255, 255, 255), (0, 0, 0)]), palette([(0, 0, 0), (0, 0, 0)]),
         palette([(0, 0, 0), (9, 9, 9), (9, 9, 9)], INSIDE + np.eye(64)), encoded(noise(1, 1), "PNG"), tiff(GREY),
         tiff(DEEP[..., 0]), encoded(noise(0, 3), "PNG"),
+    ],
+    "Mask: turned, by EXIF or the TIFF's own tag": [
+        turned("PNG", image=Image.fromarray(INSIDE)), turned("TIFF", 3, image=Image.fromarray(INSIDE)),
+        tiff(INSIDE.astype(np.uint8), tags={274: 8}), turned("PNG", image=Image.fromarray(INSIDE).convert("P")),
     ],
     "Mask: JPEG or WebP": [
         encoded(rectangle(0, 0, 20, 64), "JPEG"), encoded(rectangle(0, 0, 20, 64), "WEBP", lossless=True),

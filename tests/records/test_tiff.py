@@ -102,6 +102,7 @@ def test_overviews_beside_the_picture_are_passed_over():
         (lambda: tiff(pixels(), tags={259: 50000}), "with compression ZSTD"),
         (lambda: tiff(pixels(), tags={259: 99}), "with compression kind 99"),
         (lambda: tiff(pixels(), tags={317: 3}), "with predictor 3"),
+        (lambda: tiff(pixels(), tags={284: 7}), "with bands in order 7, which is not read"),
         (lambda: tiff(pixels(1), tags={262: 3}), "of a palette; grey and RGB are read"),
         (lambda: tiff(pixels(), tags={262: 6}), "of YCbCr"),
         (lambda: tiff(pixels(4), tags={262: 5}), "of CMYK"),

@@ -209,3 +209,11 @@ def test_what_was_done_with_a_file_is_remarked(tmp_path: Path) -> None:
     bad = check(tmp_path, replaced(tmp_path, tile, "rgb", content))
     assert isinstance(bad, Rejection)
     assert bad.reason.startswith("rgb: EXIF orientation 8: it lies turned in its file")
+    beside = tile_of(tmp_path, content)
+    for role in ("boundary", "mask"):  # as predict takes them
+        under = msgspec.structs.replace(
+            beside, **{role: write_file(tmp_path, role, encoded(rectangle(0, 0, 9, 9), "PNG"))}
+        )
+        bad = check(tmp_path, under, **settings)
+        assert isinstance(bad, Rejection)
+        assert bad.reason.startswith("rgb: EXIF orientation 8: it lies turned in its file")
