@@ -1,19 +1,22 @@
 """Copies a source from any storage to a folder or `gs://`, where it can be read at all, or read faster."""
 
 import concurrent.futures
+import contextlib
 import itertools
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from components import storage
 from components.contracts import IgnoredFiles, SourceFile, WhyIgnored
-from components.errors import DataError, SettingsError
+from components.errors import DataError, SettingsError, naming_place
 from components.ignored import IgnoredTally, by_reason
 from components.progress import StepLog
 from components.storage import disk
 
 _THREADS = 16
+_PART_BYTES = 8 << 20  # of a file in memory, for each thread
 _BATCH = 4096  # file names held in memory at a time
 
 
@@ -88,21 +91,47 @@ def _copy(source_uri: str, target_uri: str, file: SourceFile) -> int | None:
         disk.place_below(Path(target_uri), file.path)
     if storage.size(target) == file.num_bytes:
         return None
-    source = storage.join(source_uri, file.path)
+    parts = _parts(storage.join(source_uri, file.path), file.num_bytes)
     try:
-        content = storage.read_bytes(source)
-    except FileNotFoundError as error:
-        raise DataError(f"{source!r} has disappeared since it was listed; run again") from error
-    if len(content) != file.num_bytes:
-        raise DataError(
-            f"{source!r} has changed since it was listed: expected {file.num_bytes:,} bytes, "
-            f"got {len(content):,}; run again"
-        )
-    try:
-        storage.write_bytes(target, content)
+        if file.num_bytes < _PART_BYTES:
+            storage.write_bytes(target, b"".join(parts))
+        else:
+            _copy_large(parts, target)
     except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
         raise DataError(
-            f"{source!r} cannot be copied to {target!r}: a bucket can hold a file and a folder of one name, and a disk "
-            "cannot; rename one of them, or mirror to gs://"
+            f"{storage.join(source_uri, file.path)!r} cannot be copied to {target!r}: a bucket can hold a file and a "
+            "folder of one name, and a disk cannot; rename one of them, or mirror to gs://"
         ) from error
     return file.num_bytes
+
+
+def _parts(source: str, num_bytes: int) -> Iterator[bytes]:
+    """Yields a file's content; a source may hold files that are larger than memory."""
+    num_read, is_whole = 0, False
+    try:
+        while not is_whole and num_read <= num_bytes:
+            wanted = min(_PART_BYTES, num_bytes + 1 - num_read)  # a byte more than was listed: it may have grown
+            part = storage.read_range(source, num_read, wanted)
+            num_read += len(part)
+            is_whole = len(part) < wanted
+            yield part
+    except FileNotFoundError as error:
+        raise DataError(f"{source!r} has disappeared since it was listed; run again") from error
+    if num_read != num_bytes:
+        more = " or more" if num_read > num_bytes else ""
+        raise DataError(
+            f"{source!r} has changed since it was listed: expected {num_bytes:,} bytes, got {num_read:,}{more}; "
+            "run again"
+        )
+
+
+def _copy_large(parts: Iterator[bytes], target: str) -> None:
+    with contextlib.ExitStack() as stack:
+        if storage.is_remote(target):
+            local = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "parts"
+        else:
+            local = stack.enter_context(disk.temporary_file(target))
+        with naming_place(local), local.open("wb") as file:
+            file.writelines(parts)
+        if storage.is_remote(target):
+            storage.replace_file(local, target)

@@ -16,6 +16,7 @@ from components.contracts import SourceFile
 from components.errors import DataError
 from components.ingest.layouts import SPLIT_FOLDERS
 
+MOST_BYTES = 256 << 20  # a year of Agriculture-Vision has a few MB; decoded, it takes several times that
 _FILE_SUFFIXES = ("field_stats.json", "splits.json", "split.json")
 
 
@@ -28,8 +29,13 @@ def read_split_file(source_uri: str, file: SourceFile) -> Any:
     """Returns the decoded content of a JSON file.
 
     Raises:
-      DataError: if it is not valid JSON.
+      DataError: if it is not valid JSON, or larger than MOST_BYTES.
     """
+    if file.num_bytes > MOST_BYTES:
+        raise DataError(
+            f"{file.path!r} under {source_uri!r} has {file.num_bytes:,} bytes, and a file of splits or statistics may "
+            f"have {MOST_BYTES:,}; rename or remove it"
+        )
     try:
         return msgspec.json.decode(storage.read_bytes(storage.join(source_uri, file.path)))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

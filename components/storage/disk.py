@@ -147,14 +147,29 @@ def lock(path: str) -> Iterator[None]:
     """Holds the lock of a local path against other processes and threads; the lock ends with its holder.
 
     Raises:
-      DataError: if the file system has no locks.
+      DataError: if the file system has no locks, or something else has the lock's name.
     """
     target = Path(path)
     make_folder(target.parent)
     # The lock file stays: removing it would let in a second holder that had already opened it.
-    with open(target.parent / f".{target.name}.lock", "w") as file:
+    with open(target.parent / f".{target.name}.lock", "r+b", opener=_open_lock) as file:
         take_lock(file, fcntl.LOCK_EX)
         yield
+
+
+def _open_lock(path: str, _: int) -> int:
+    """Opens or makes a lock file; whoever may write there could have a link empty another file, or a pipe wait."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise
+        descriptor = -1
+    if descriptor >= 0:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)
+    raise DataError(f"{path!r} is a folder, a link, a pipe or a device; expected a lock file; remove it")
 
 
 def take_lock(file: IO[Any], operation: int) -> None:

@@ -21,6 +21,7 @@ from components.ingest.repeats.looks import look_of
 from components.ingest.settings import IngestSettings
 from components.ingest.splits import assign_splits
 from components.progress import StepLog
+from components.records.source_formats import MAX_SOURCE_BYTES
 
 NUM = 30  # pictures in each of two classes
 
@@ -107,6 +108,17 @@ def test_only_files_of_equal_size_are_read_and_most_of_them_in_a_small_part(
     samples = [(name, length) for name, _, length in reads if length == contents._SAMPLE_BYTES]
     assert sorted(samples) == [("0.jpg", 4096), ("1.jpg", 4096), ("2.jpg", 4096)]
     assert sorted({name for name, _, length in reads if length > contents._SAMPLE_BYTES}) == ["0.jpg", "1.jpg"]
+
+
+def test_a_file_that_the_shard_step_refuses_for_its_size_is_not_read(
+    tmp_path: Path, reads: list[tuple[str, int, int]]
+) -> None:
+    source = write_classes(tmp_path / "source")
+    for index in range(2):
+        with (source / f"crop/huge{index}.jpg").open("wb") as file:
+            file.truncate(MAX_SOURCE_BYTES + 1)  # equal, and to be read to the end to know it
+    ingested(source, tmp_path / "data")
+    assert not [name for name, _, _ in reads if "huge" in name]
 
 
 def test_nothing_is_read_of_what_a_bucket_lists_the_md5_of(

@@ -8,8 +8,9 @@ from hypothesis import strategies
 from tile_listing import fake_tile, listed, listing, release_files, tile_name, with_splits, write_files
 
 from components.agrivision import PAPER_2020
+from components.contracts import SourceFile
 from components.errors import DataError
-from components.ingest.official_split import is_split_file, read_split_file, stated_splits
+from components.ingest.official_split import MOST_BYTES, is_split_file, read_split_file, stated_splits
 from components.ingest.pairing import ReleasePairing
 
 
@@ -146,6 +147,10 @@ def test_a_damaged_split_file_is_one_line(tmp_path):
     source_uri = write_files(tmp_path, ["y/field_stats.json"])
     with pytest.raises(DataError, match=r"'y/field_stats.json' under '.*' is not JSON"):
         read_split_file(source_uri, listing(["y/field_stats.json"])[0])
+    with pytest.raises(
+        DataError, match=r"'y/field_stats.json' under '.*' has 268,435,457 bytes, .*; rename or remove it"
+    ):
+        read_split_file(source_uri, SourceFile("y/field_stats.json", MOST_BYTES + 1, "1"))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from bounded import run_bounded
 
 from components import mirror, storage
 from components.contracts import SourceFile
@@ -45,6 +46,32 @@ def test_a_file_that_changes_or_vanishes_meanwhile_is_not_copied(tmp_path, monke
         mirror.mirror(source, str(tmp_path / "target"), LOG)
 
     assert not (tmp_path / "target").exists()
+
+
+def test_a_file_larger_than_memory_is_copied(tmp_path):
+    source = write(tmp_path / "source", **{"tile.jpg": b"tile"})
+    with (tmp_path / "source/a/huge.bin").open("wb") as file:
+        file.write(b"begin")
+        file.truncate(600 << 20)
+
+    text = run_bounded("bounded_mirror.mirrored", source, str(tmp_path / "target"))
+
+    assert text == f"copied 2 files (629.1 MB) to {tmp_path / 'target'}"
+    with (tmp_path / "target/a/huge.bin").open("rb") as copy:
+        assert copy.read(6) == b"begin\0"
+    assert (tmp_path / "target/a/huge.bin").stat().st_size == 600 << 20
+
+
+def test_a_large_file_that_has_grown_or_shrunk_is_not_copied(tmp_path, monkeypatch):
+    size = mirror._PART_BYTES + 10
+    source = write(tmp_path / "source", **{"tile.jpg": bytes(size)})
+    for listed, got in ((size - 1, f"{size:,} or more"), (size + 1, f"{size:,}")):
+        monkeypatch.setattr(
+            storage, "list_source", lambda root, say, listed=listed: iter([SourceFile("a/tile.jpg", listed, "1")])
+        )
+        with pytest.raises(DataError, match=f"expected {listed:,} bytes, got {got}; run again"):
+            mirror.mirror(source, str(tmp_path / "target"), LOG)
+        assert not [path for path in (tmp_path / "target").rglob("*") if path.is_file()]
 
 
 def test_what_is_not_copied_is_counted(tmp_path):

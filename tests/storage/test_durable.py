@@ -169,6 +169,24 @@ def test_a_file_system_without_locks_is_one_line(tmp_path: Path, monkeypatch: py
         storage.compare_and_swap(f"{tmp_path}/production.json", None, b"one")
 
 
+@pytest.mark.parametrize("kind", ["link", "link to nothing", "folder", "pipe"])
+def test_what_is_no_lock_is_named_and_left_alone(tmp_path: Path, kind: str) -> None:
+    outside, place = tmp_path / "outside", tmp_path / "models/.production.json.lock"
+    place.parent.mkdir()
+    if kind == "link":
+        outside.write_text("keep me")
+    if kind == "folder":
+        place.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(place)
+    else:
+        place.symlink_to(outside)
+    with pytest.raises(DataError, match=r"production.json.lock' is a folder, a link, a pipe or a device; .*remove it"):
+        storage.compare_and_swap(str(tmp_path / "models/production.json"), None, b"x")
+    assert outside.exists() == (kind == "link")
+    assert kind != "link" or outside.read_text() == "keep me"
+
+
 def test_a_lock_that_another_holds_is_still_told_apart(tmp_path: Path) -> None:
     with (
         disk.lock(f"{tmp_path}/x"),

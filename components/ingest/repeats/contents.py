@@ -17,6 +17,7 @@ from components.ingest.splits import OPEN_FIELDS
 from components.ingest.tile_table import TileTable
 from components.ordered_map import map_in_order, num_threads_for
 from components.progress import Progress, StepLog
+from components.records.source_formats import MAX_SOURCE_BYTES
 
 _SAMPLE_BYTES = 4096
 _SMALL_BYTES = 4 * _SAMPLE_BYTES  # read whole at once: a second request would cost more than the bytes
@@ -27,10 +28,10 @@ _SECONDS_PER_LINE = 10.0
 _Job: TypeAlias = Callable[[SourceFile, str], int | None]  # -> what is wanted of a file; None if it cannot be read
 
 # `content` is equal for equal files, `place` stands for the path. A file that cannot be read keeps no content, and the
-# shard step will say why.
+# shard step will say why. It refuses what is larger than the limit by the size alone, so that is not read here either.
 _PICTURES = """
 CREATE TABLE pictures AS SELECT tiles.number, field, rgb_bytes AS size, 0 AS place, NULL AS sample, NULL AS content
-FROM tiles WHERE field IN (SELECT number FROM fields WHERE {open}) AND rgb_bytes > 0 AND rgb_bytes IN
+FROM tiles WHERE field IN (SELECT number FROM fields WHERE {open}) AND rgb_bytes BETWEEN 1 AND {most} AND rgb_bytes IN
   (SELECT rgb_bytes FROM tiles GROUP BY rgb_bytes HAVING COUNT(*) > 1)
 ORDER BY tiles.number;
 CREATE UNIQUE INDEX pictures_by_number ON pictures (number)
@@ -52,7 +53,7 @@ def find_equal(table: TileTable, source_uri: str, log: StepLog) -> None:
       UnreachableError: if a bucket gives no answer.
     """
     database = table.database
-    for statement in _PICTURES.format(open=OPEN_FIELDS).split(";"):
+    for statement in _PICTURES.format(open=OPEN_FIELDS, most=MAX_SOURCE_BYTES).split(";"):
         database.execute(statement)
     progress = Progress(log, None, "files of equal size compared", _SECONDS_PER_LINE)
     if database.execute("SELECT COUNT(*) FROM pictures").fetchone()[0]:
