@@ -119,6 +119,7 @@ def _passthrough(name: str, setup: Setup, target: float | None, is_synced: bool)
             class_pixels=np.zeros(len(inventory.classes), np.int64),
             band_histogram=np.zeros((len(inventory.bands), 256), np.int64),
             picture_digest=b"",
+            is_16_bit=False,
             remark="",
         )
 

@@ -50,7 +50,7 @@ def test_whichever_answer_never_comes_the_command_ends_in_time(server, submit, p
     exit_code, _, errors = submit()
 
     assert exit_code == code
-    assert "no answer within" in errors
+    assert "no answer" in errors  # whichever clock was the first, ours or the socket's
     assert time.monotonic() - began < 10
     assert sum(path.endswith("/runs") for _, path in server.requests) <= 1, "a run is never asked for twice"
 

@@ -181,7 +181,7 @@ def _decode_record(record: Record, side: int) -> None:
 def _in_report(content: bytes, folder: Path) -> None:
     """The report shows of a rejected tile what it can."""
     file = write_file(folder, "a.png", content)
-    if quarantine._decoded(file, str(folder)) is None:
+    if quarantine.thumbnail(file, str(folder)) is None:
         raise DataError("not shown")
 
 
