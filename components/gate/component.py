@@ -1,5 +1,7 @@
 """KFP wrapper of the gate step."""
 
+from typing import NamedTuple
+
 from kfp import dsl
 
 from components import environment
@@ -8,22 +10,38 @@ from components import environment
 @dsl.component(base_image=environment.container_image(), install_kfp_package=False)
 def gate(
     data_root: str,
-    min_macro_f1: float,
+    gate_min_macro_f1: float,
     evaluation: dsl.Input[dsl.Artifact],
-    decision: dsl.Output[dsl.Artifact],
-    report: dsl.Output[dsl.HTML],
-) -> str:
-    """Decides whether a model may be pushed: "push" or "refuse", and why."""
+    decision_document: dsl.Output[dsl.Artifact],
+    decision_report: dsl.Output[dsl.HTML],
+    decision_in_short: dsl.Output[dsl.Markdown],
+) -> NamedTuple("Outputs", [("decision", str), ("reason", str)]):  # type: ignore[valid-type]
+    """Decides whether a model may be pushed, and why.
+
+    Args:
+      data_root: Where the predictions are.
+      gate_min_macro_f1: Lowest macro F1 on the test fields at which a model is pushed.
+      evaluation: The scores of the model, and of the one in production.
+      decision_document: The decision with its numbers, for programs.
+      decision_report: The same as a page.
+      decision_in_short: The same in a few lines, with the way on.
+
+    Returns:
+      decision: "push" or "refuse".
+      reason: One line.
+    """
     from components.contracts import Evaluation
     from components.gate.decision import decide_push
+    from components.gate.in_short import write_in_short
     from components.gate.report import write_report
     from components.progress import step_log
     from components.storage import plain_place
 
     with step_log("gate") as log:
         judged = Evaluation.read(evaluation.path)
-        result = decide_push(plain_place(data_root), min_macro_f1, judged)
-        result.write(decision.path)
-        write_report(result, judged, report.path)
+        result = decide_push(plain_place(data_root), gate_min_macro_f1, judged)
+        result.write(decision_document.path)
+        write_report(result, judged, decision_report.path)
+        write_in_short(result, judged, decision_in_short.path)
         log.summary = result.reason
-    return result.decision
+    return result.decision, result.reason
