@@ -106,7 +106,7 @@ def _work(spec: dict[str, Any]) -> None:
     limit_threads(1)
     strategy = tf.distribute.MultiWorkerMirroredStrategy() if spec["num_workers"] > 1 else None
     dataset = open_dataset(Path(spec["folder"]), spec["num_tiles"], spec["tile_size_px"])
-    config = TrainConfig.from_json(spec["config"])
+    config = TrainConfig.from_object(json.loads(spec["config"]))
     trainee = BenchTrainee(dataset, config, strategy, spec["worker"], spec["num_workers"])
     batches = trainee.batches(num_threads=1)
     for line in sys.stdin:

@@ -9,7 +9,13 @@ One format serves three readers: a person at a terminal, a person reading a pod'
     shard 1 | done in 3.2 s: wrote 150 tiles to 2 shards (31.8 MB)
     ingest | failed (exit 42): no tiles under '/data'; is source_uri the folder above images/?
 
-What is not printable is escaped, here when a line is written and again when one is read: a pod's log may hold anything.
+A failure is then said again for people, wrapped for a page that shows some 80 characters of a line, the cause first:
+
+    > train_config: unknown key 'epoch' (did you mean 'epochs'?)
+    > The keys are backbone, weights, …
+
+No such line is one of the protocol, whatever its text. What is not printable is escaped, here when a line is written
+and again when one is read: a pod's log may hold anything.
 """
 
 import contextlib
@@ -17,6 +23,7 @@ import dataclasses
 import datetime
 import re
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 
@@ -26,6 +33,9 @@ from components.waiting import WAITING
 
 _LINE = re.compile(r"(?P<step>[a-z]{1,20}(?: [0-9]{1,9})?) \| (?P<text>.*)")
 _DONE = re.compile(r"done in (?P<seconds>[0-9]{1,9}(?:\.[0-9]{1,9})?) s(?:: (?P<summary>.*))?")
+_MARK, _WIDTH = "> ", 72  # of what is said again
+_CLAUSE = re.compile(r"; ")
+_LISTS = re.compile(r"expected one of |the keys are ")
 _LEAST_SECONDS = 0.5  # to measure a rate; a few tiles may take a hundredth of a second
 _FAILED = re.compile(r"failed \(exit (?P<code>[1-9][0-9]{0,2})\): (?P<message>.*)")
 
@@ -74,6 +84,17 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
+def said_again(message: str) -> list[str]:
+    """Returns an error wrapped for people: its cause, then the way out, and what may be a long list of names last."""
+    clauses = _CLAUSE.split(one_line(message))
+    clauses.sort(key=lambda clause: bool(_LISTS.match(clause)))  # stable
+    lines = ["", _MARK.rstrip()]
+    for clause in clauses:
+        text = clause[:1].upper() + clause[1:] if len(lines) > 2 else clause
+        lines += [f"{_MARK}{line}" for line in textwrap.wrap(text, _WIDTH, break_on_hyphens=False)]
+    return lines
+
+
 class StepLog:
     """The log of one running step; `summary` becomes part of its last line."""
 
@@ -107,6 +128,7 @@ def step_log(step: str) -> Iterator[StepLog]:
             raise
         sys.stdout.flush()
         log(step, f"failed (exit {mendable.exit_code}): {mendable}")
+        print("\n".join(said_again(str(mendable))), flush=True)
         sys.exit(mendable.exit_code)
     seconds = time.monotonic() - started
     log(step, f"done in {seconds:.1f} s" + (f": {current.summary}" if current.summary else ""))

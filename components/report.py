@@ -1,4 +1,4 @@
-"""Self-contained HTML reports: no network, no script, readable in a frame 480 pixels wide and on a phone.
+"""Self-contained HTML reports: no network, no script, readable in a frame 400 pixels wide and on a phone.
 
 A step builds a list of blocks (`heading`, `subheading`, `paragraph`, `table`, `heat_table`, `bars`, `legend`, `figure`,
 `image`, `gallery`, `folded`) and writes them with `write_page`. All of them take text as it comes from the data: none
@@ -27,7 +27,7 @@ _STYLE = """
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
 body { font: 15px/1.5 system-ui, sans-serif; color: #1c2420; background: #fff; margin: 0 auto; padding: 16px;
-  max-width: 960px; }
+  max-width: 960px; overflow-wrap: break-word; }
 h1 { font-size: 1.4em; line-height: 1.25; margin: 0 0 .5em; }
 h2 { font-size: 1.1em; margin: 1.8em 0 .5em; padding-top: .6em; border-top: 1px solid #d9e0db; }
 h3 { font-size: 1em; margin: 1.2em 0 .4em; }
@@ -36,18 +36,22 @@ p { margin: .5em 0; max-width: 72ch; }
 .scroll { overflow-x: auto; }
 .scroll + .scroll { margin-top: 1em; }
 table { border-collapse: collapse; font-size: .9em; font-variant-numeric: tabular-nums; }
-th, td { padding: .25em .6em; text-align: right; border-bottom: 1px solid #e6ebe7; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-td.text { text-align: left; white-space: normal; overflow-wrap: anywhere; }
+th, td { padding: .25em .6em; text-align: right; vertical-align: top; border-bottom: 1px solid #e6ebe7; }
+th:first-child, td:first-child { text-align: left; overflow-wrap: anywhere; }
+td.text { text-align: left; overflow-wrap: anywhere; }
 th.text { text-align: left; }
-th { font-weight: 600; color: #47544c; }
+th { font-weight: 600; color: #47544c; vertical-align: bottom; }
 .heat { font-size: .82em; }
-.heat td { text-align: center; border: 1px solid #fff; padding: .3em .2em; min-width: 2.3em; }
+.heat td { text-align: center; vertical-align: middle; border: 1px solid #fff; padding: .3em .2em; min-width: 2.3em; }
 .heat td:first-child, .heat th:first-child { text-align: left; padding-left: 0; }
 .heat th { vertical-align: bottom; text-align: center; padding: .3em .1em; }
 .heat th span { writing-mode: vertical-rl; transform: rotate(180deg); }
 .legend i { display: inline-block; width: .8em; height: .8em; margin: 0 .35em 0 0; }
-.legend span { margin-right: 1.2em; white-space: nowrap; }
+.legend span { display: inline-block; margin-right: 1.2em; overflow-wrap: anywhere; }
+.beside { display: flex; flex-wrap: wrap; gap: 0 24px; align-items: center; }
+.beside > figure { flex: 1 1 340px; min-width: 0; max-width: 600px; }
+.beside > .legend { flex: 1 1 180px; }
+.beside > .legend span { display: block; }
 figure { margin: .8em 0; }
 figure img { max-width: 100%; height: auto; display: block; }
 figcaption { font-size: .85em; color: #5a665f; margin-top: .3em; }
@@ -61,10 +65,23 @@ details { border-top: 1px solid #e6ebe7; padding: .3em 0; }
 summary { cursor: pointer; font-weight: 600; }
 summary small { font-weight: 400; color: #5a665f; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(136px, 1fr)); gap: 8px; }
-.gallery.wide { grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); }
+.gallery.wide { max-width: 1100px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 170px), 1fr)); }
 .gallery figure { margin: 0; }
 .gallery img { width: 100%; border: 1px solid #d9e0db; }
+figcaption { overflow-wrap: anywhere; }
+@media (max-width: 470px) {
+  body { padding: 12px; }
+  table { font-size: .84em; }
+  th, td { padding: .25em .35em; }
+  .heat { font-size: .72em; }
+  .heat td { padding: .3em .05em; min-width: 0; }
+  .gallery:not(.wide) { grid-template-columns: repeat(auto-fill, minmax(108px, 1fr)); }
+}
 """
+# What stands in a column of numbers: a number with its sign and percent, a range, or several with a sign between them.
+_NUMERIC = re.compile(r"[-+<>~]? ?\d[\d.,]*( ?%)?( ?(±|/|to|–|-) ?[-+]?\d[\d.,]*( ?%)?)*|[-–]?")
+_TEXT = ' class="text"'
+_MOST_HEAT_COLUMNS = 11  # side by side on a narrow page
 
 
 def escaped(text: str) -> str:
@@ -101,35 +118,47 @@ def paragraph(text: str) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Returns a table. The first column holds names; numbers are right-aligned, and text cells wrap."""
-
-    def cell(value: object, first: bool) -> str:
-        if isinstance(value, float):
-            return f"<td>{value:.3f}</td>"
-        if isinstance(value, int):
-            return f"<td>{value:,}</td>"
-        if isinstance(value, Number):
-            return f"<td>{inline(value)}</td>"
-        kind = "" if first else ' class="text"'
-        return f"<td{kind}>{inline(str(value))}</td>"
-
+    """Returns a table. The first column holds names; columns of numbers are right-aligned, and all cells can wrap."""
     rows = [list(row) for row in rows]
     # A heading is aligned like its column: left for text, right for numbers.
-    kind = {True: ' class="text"', False: ""}
-    is_text = [bool(rows) and not isinstance(value, int | float | Number) for value in (rows[0] if rows else header)]
-    heads = [f"<th{kind[text]}>{inline(name)}</th>" for name, text in zip(header, is_text, strict=True)]
-    body = "".join("<tr>" + "".join(cell(v, i == 0) for i, v in enumerate(row)) + "</tr>" for row in rows)
+    is_text = [not all(map(_is_numeric, column)) for column in zip(*rows, strict=True)] or [True] * len(header)
+
+    def cells(row: Sequence[object]) -> str:
+        parts = []
+        for i, (value, text) in enumerate(zip(row, is_text, strict=True)):
+            shown = f"{value:.3f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
+            parts.append(f"<td{_TEXT if i and text else ''}>{inline(str(shown))}</td>")
+        return f"<tr>{''.join(parts)}</tr>"
+
+    heads = [f"<th{_TEXT if text else ''}>{inline(name)}</th>" for name, text in zip(header, is_text, strict=True)]
+    body = "".join(map(cells, rows))
     return f'<div class="scroll"><table><thead><tr>{"".join(heads)}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _is_numeric(value: object) -> bool:
+    return isinstance(value, int | float | Number) or bool(_NUMERIC.fullmatch(str(value)))
 
 
 def heat_table(header: Sequence[str], rows: Iterable[tuple[str, Sequence[tuple[str, float]]]]) -> str:
     """Returns a table of numbers, each cell shaded by its strength; vertical column names keep it narrow.
 
+    Where there are more columns than a narrow page has room for, several tables follow each other.
+
     Args:
       header: A name for each column, including the first, which names the rows.
       rows: A name, and for each further column a text and its strength, 0 (white) to 1 (dark).
     """
+    rows = list(rows)
+    num_columns = len(header) - 1
+    num_tables = max(1, -(-num_columns // _MOST_HEAT_COLUMNS))
+    size = max(1, -(-num_columns // num_tables))
+    return "".join(
+        _heat_table((header[0], *header[1:][start : start + size]), [(n, c[start : start + size]) for n, c in rows])
+        for start in range(0, max(num_columns, 1), size)
+    )
 
+
+def _heat_table(header: Sequence[str], rows: Iterable[tuple[str, Sequence[tuple[str, float]]]]) -> str:
     def cell(text: str, strength: float) -> str:
         share = min(max(strength, 0.0), 1.0)
         ground = [round(255 + share * (full - 255)) for full in (46, 107, 74)]
@@ -142,6 +171,11 @@ def heat_table(header: Sequence[str], rows: Iterable[tuple[str, Sequence[tuple[s
         f'<div class="scroll"><table class="heat"><thead><tr><th>{inline(header[0])}</th>{heads}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
+
+
+def side_by_side(*blocks: str) -> str:
+    """Returns a figure with its legend beside it, or below it where there is no room."""
+    return f'<div class="beside">{"".join(blocks)}</div>'
 
 
 def bars(rows: Sequence[tuple[str, Sequence[int]]], colours: Sequence[str]) -> str:
@@ -213,7 +247,7 @@ def image(pixels: NDArray[np.uint8], caption: str, quality: int = 85) -> str:
 
 
 def gallery(images: Iterable[tuple[NDArray[np.uint8], str]], quality: int = 85, *, wide: bool = False) -> str:
-    """Returns pictures (pixels, caption) in a grid: 3 per row at 480 pixels, 6 on a wide page; if `wide`, 1 and 2."""
+    """Returns pictures (pixels, caption) in a grid: 3 per row at 480 pixels, 6 on a wide page; if `wide`, 2 at most."""
     kind = "gallery wide" if wide else "gallery"
     return f'<div class="{kind}">{"".join(image(pixels, caption, quality) for pixels, caption in images)}</div>'
 

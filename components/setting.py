@@ -5,13 +5,15 @@ state about a setting from its field, and its value is checked against the field
 """
 
 import dataclasses
+import difflib
 import math
-from collections.abc import Callable, Collection, Iterator
-from typing import Any, get_origin
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any, TypeVar, get_origin
 
 from components.errors import SettingsError
 
 _KEY = "setting"
+_Settings = TypeVar("_Settings")
 _KINDS = {
     bool: "true or false",
     str: "text",
@@ -32,8 +34,8 @@ class Setting:
       choices: All allowed values; None for any.
       may_be_empty: Whether text may be empty.
       parameter: Its name as a pipeline parameter, if that is not the step's prefix plus the field's name.
-      parse: Turns the text of its parameter into its value; None if the parameter is the value.
-      text: The parameter's default, if `parse` is set.
+      group: The object of the run form that it is a key of; empty if it has a field of its own there.
+      parse: Turns its parameter, an object, into its value; None if the parameter is the value.
     """
 
     help: str
@@ -44,8 +46,8 @@ class Setting:
     choices: Collection[str] | None = None
     may_be_empty: bool = False
     parameter: str = ""
-    parse: Callable[[str], Any] | None = None
-    text: str = ""
+    group: str = ""
+    parse: Callable[..., Any] | None = None
 
     @property
     def range(self) -> str:
@@ -142,11 +144,55 @@ def check_value(name: str, value: Any, annotation: Any, known: Setting) -> None:
     if known.parse is None and isinstance(value, str):
         if known.choices is not None:
             if value not in known.choices:
-                raise SettingsError(f"unknown {name} {value!r}; expected one of {', '.join(known.choices)}")
+                meant = nearest(value, known.choices)
+                raise SettingsError(f"unknown {name} {value!r}{meant}; expected one of {', '.join(known.choices)}")
         elif not value.strip() and not known.may_be_empty:
             raise SettingsError(f"{name} must not be empty")
     elif isinstance(value, int | float) and not isinstance(value, bool) and not known.allows(value):
         raise SettingsError(f"{name} must be {known.range or 'a number'}, got {value}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Returns the known name that somebody may have meant, as the end of a sentence; empty if none is like it."""
+    found = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    return f" (did you mean {found[0]!r}?)" if found else ""
+
+
+def as_kind(value: Any, annotation: Any) -> Any:
+    """Returns a number of an object as its setting's kind has it, and everything else as it is.
+
+    Kubeflow turns the 2 of an object into 2.0, people write 0 for 0.0, and equal settings must give equal names.
+    """
+    if annotation is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return float(value) if annotation is float and type(value) is int else value
+
+
+def settings_from(settings_type: type[_Settings], group: str, given: Mapping[str, Any], **own: Any) -> _Settings:
+    """Returns a step's settings as the run form has them.
+
+    Args:
+      group: The object that holds some of them, e.g. "data_options".
+      given: Its keys, which may be only some of them, with their values.
+      own: Those that are not in it.
+
+    Raises:
+      SettingsError: for an unknown key, or a value that is not allowed.
+    """
+    kinds = {field.name: field.type for field, known in settings_of(settings_type) if known.group == group}
+    for key in given:
+        check_key(group, key, kinds)
+    return settings_type(**{key: as_kind(value, kinds[key]) for key, value in given.items()}, **own)
+
+
+def check_key(group: str, key: str, known: Collection[str]) -> None:
+    """Refuses a key that an object does not have.
+
+    Raises:
+      SettingsError: names the object, the key, the one that may have been meant, and all keys.
+    """
+    if key not in known:
+        raise SettingsError(f"{group}: unknown key {key!r}{nearest(key, known)}; the keys are {', '.join(known)}")
 
 
 def _number(bound: float) -> str:

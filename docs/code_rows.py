@@ -24,6 +24,7 @@ class Row:
       kind: What it holds, in words, with its range.
       default: As JSON.
       choices: The names that it may be; empty for any.
+      in_form: Where the run form has a parameter.
     """
 
     name: str
@@ -32,12 +33,16 @@ class Row:
     meaning: str
     group: str
     choices: tuple[str, ...] = ()
+    in_form: str = ""
 
 
 def parameter_rows() -> list[Row]:
     """Returns every run parameter, in the order of its declaration."""
     return [
-        _row(name, each.kind, each.default, each.known, _GROUPS.get(name.partition("_")[0], "Places"))
+        dataclasses.replace(
+            _row(name, each.kind, each.default, each.known, _GROUPS.get(name.partition("_")[0], "Places")),
+            in_form=f"{each.known.group}.{each.key}" if each.known.group else name,
+        )
         for name, each in PARAMETERS.items()
     ]
 

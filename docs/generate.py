@@ -50,11 +50,17 @@ def run_parameters() -> str:
     parts = []
     for group in dict.fromkeys(row.group for row in rows):
         cells = [
-            (_parameter(row.name), row.kind, _code(row.default), _text(row.meaning.replace(keys, "its keys")))
+            (
+                _parameter(row.name),
+                row.kind,
+                _code(row.default),
+                _text(row.meaning.replace(keys, "its keys")),
+                "the same" if row.in_form == row.name else _code(row.in_form),
+            )
             for row in rows
             if row.group == group
         ]
-        parts.append(f"## {group}\n\n{_table(('parameter', 'type', 'default', 'meaning'), cells)}")
+        parts.append(f"## {group}\n\n{_table(('parameter', 'type', 'default', 'meaning', 'in the run form'), cells)}")
     return "\n\n".join(parts)
 
 

@@ -1,5 +1,8 @@
 """Compiles the pipeline to the YAML files that we commit, upload and run."""
 
+import ast
+import json
+import re
 import tempfile
 from pathlib import Path
 
@@ -10,11 +13,18 @@ from pipeline.dag import training_pipeline
 
 COMPILED = Path(__file__).with_name("training_pipeline.yaml")
 COMPILED_VOLUME = Path(__file__).with_name("training_pipeline_volume.yaml")
+_OBJECT_DEFAULT = re.compile(r"(?<=: dict )\[Default: (\{.*\})\]")
 
 
 def compile_to(path: Path, volume: bool = False) -> None:
     """Writes the compiled pipeline; the same code and image give the same bytes. For `volume`, see dag.py."""
     compiler.Compiler().compile(training_pipeline(train, volume), str(path))
+    # kfp lists the defaults in a comment, and the keys of an object in another order each time.
+    path.write_text(_OBJECT_DEFAULT.sub(lambda found: f"[Default: {_ordered(found[1])}]", path.read_text()))
+
+
+def _ordered(default: str) -> str:
+    return json.dumps(ast.literal_eval(default), sort_keys=True)
 
 
 def is_current(path: Path, volume: bool = False) -> bool:

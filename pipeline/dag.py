@@ -1,4 +1,4 @@
-"""The training pipeline: ingest, shard in parallel, merge, train, evaluate, gate, and push if the model is better."""
+"""The training pipeline: check, ingest, shard in parallel, merge, train, evaluate, gate, and push a better model."""
 
 import inspect
 from collections.abc import Callable
@@ -8,18 +8,19 @@ from kfp import dsl
 
 from components.evaluate.component import evaluate
 from components.gate.component import gate
-from components.gate.settings import GateSettings
 from components.ingest.component import ingest
-from components.ingest.settings import IngestSettings
 from components.merge.component import merge
 from components.push.component import push
 from components.setting import kind_of
 from components.shard.component import shard
-from components.train.settings.train_settings import TrainSettings
 from pipeline import pod_settings
-from pipeline.parameters import BUCKET_PLACES, PARAMETERS, VOLUME_CLAIM, arguments
+from pipeline.form import CLAIM, fields
+from pipeline.steps.check import check
+from pipeline.steps.refused import refused
 
 PIPELINE_NAME = "agrivision-training"
+DESCRIPTION = "Tiles to a checked and pushed classifier of crop patterns"
+PUSH = "push"  # a decision of the gate
 
 
 def training_pipeline(train: Callable[..., Any], volume: bool = False) -> Any:
@@ -34,94 +35,87 @@ def training_pipeline(train: Callable[..., Any], volume: bool = False) -> Any:
     """
 
     def agrivision_training(*values: Any) -> None:
-        run = dict(zip(signature.parameters, values, strict=True))
-        data_root, models_uri = run["data_root"], run["models_uri"]
+        form = dict(zip(signature.parameters, values, strict=True))
+
+        def given(*names: str) -> dict[str, Any]:
+            return {name: form[name] for name in names}
+
+        first = check(**{name: form[name] for name in form if name != CLAIM}).set_caching_options(False)
         tiles = ingest(
-            source_uri=run["source_uri"],
-            source_version=run["source_version"],
-            data_root=data_root,
-            models_uri=models_uri,
-            reference_manifest=run["shard_reference_manifest"],
-            **arguments(IngestSettings, run),
-        )
+            **given(
+                *("source_uri", "source_version", "data_root", "models_uri", "shard_reference_manifest"),
+                *("ingest_layout", "ingest_classes", "data_options", "train_num_workers"),
+            )
+        ).after(first)  # which changes no key of the cache
         inventory = tiles.outputs["inventory"]
-        with dsl.ParallelFor(tiles.outputs["Output"], name="partitions") as partition:
-            shards = shard(data_root=data_root, partition=partition, inventory=inventory)
+        with dsl.ParallelFor(tiles.outputs["Output"], name="shard-partitions") as partition:
+            shards = shard(**given("data_root"), partition=partition, inventory=inventory)
         dataset = merge(
-            data_root=data_root,
-            reference_manifest=run["shard_reference_manifest"],
+            **given("data_root", "shard_reference_manifest"),
             inventory=inventory,
-            receipts=dsl.Collected(shards.outputs["receipts"]),
+            shard_receipts=dsl.Collected(shards.outputs["shard_receipts"]),
         )
         manifest = dataset.outputs["manifest"]
-        settings = arguments(TrainSettings, run)
         model = train(
-            data_root=data_root,
-            train_config=settings.pop("config"),
-            **settings,
-            # The pool's other settings reach the step through its task: see pod_settings.set_pool.
-            **{name: run[f"train_{name}"] for name in ("profile", "cpu", "memory", "shared_memory")},
+            **given(
+                *("data_root", "train_backbone", "train_image_size_px", "train_epochs", "train_global_batch_size"),
+                *("train_config", "train_num_workers", "train_options", "train_pool"),
+            ),
             manifest=manifest,
         ).set_caching_options(False)
-        receipt = model.outputs["receipt"]
+        receipt = model.outputs["training_receipt"]
         evaluation = evaluate(
-            data_root=data_root, models_uri=models_uri, manifest=manifest, receipt=receipt
+            **given("data_root", "models_uri"), manifest=manifest, training_receipt=receipt
         ).set_caching_options(False)
         scores = evaluation.outputs["evaluation"]
         decision = gate(
-            data_root=data_root, models_uri=models_uri, **arguments(GateSettings, run), evaluation=scores
+            **given("data_root", "models_uri", "gate_min_macro_f1", "gate_options"), evaluation=scores
         ).set_caching_options(False)
-        with dsl.If(decision.outputs["Output"] == "push", name="good-enough"):
+        with dsl.If(decision.outputs["decision"] == PUSH, name="push-if-good-enough"):
             pushed = push(
-                data_root=data_root,
-                models_uri=models_uri,
+                **given("data_root", "models_uri"),
                 manifest=manifest,
-                receipt=receipt,
+                training_receipt=receipt,
                 evaluation=scores,
-                decision=decision.outputs["decision"],
+                decision_document=decision.outputs["decision_document"],
             ).set_caching_options(False)
+        with dsl.If(decision.outputs["decision"] != PUSH, name="refused-otherwise"):
+            kept = refused(reason=decision.outputs["reason"]).set_caching_options(False)
 
-        steps = (tiles, shards, dataset, model, evaluation, decision, pushed)
+        steps = (first, tiles, shards, dataset, model, evaluation, decision, pushed, kept)
         for step in steps:
             pod_settings.restrict(step)
         # Not train's, which only waits: what its task asks for is for its workers.
-        for step in (tiles, shards, dataset, decision):
+        for step in (first, tiles, shards, dataset, decision, kept):
             pod_settings.ask_for(step, "100m", "256Mi", "4Gi")
         for step in (evaluation, pushed):  # these load TensorFlow
             pod_settings.ask_for(step, "250m", "1Gi", "8Gi")
         for step in (tiles, shards, dataset):
             pod_settings.read_s3_settings(step)
         pod_settings.read_cluster_settings(model)
-        pod_settings.set_pool(
-            model,
-            run["train_accelerator_type"],
-            run["train_accelerator_count"],
-            run["train_node_selector"],
-            run["train_tolerations"],
-        )
         if volume:
             for step in steps:
-                pod_settings.mount(step, run["volume_claim"])
+                pod_settings.mount(step, form[CLAIM])
 
     signature = _signature(volume)
     agrivision_training.__signature__ = signature  # type: ignore[attr-defined]
-    return dsl.pipeline(
-        agrivision_training,
-        name=PIPELINE_NAME,
-        description="Tiles to a checked and pushed classifier of crop patterns",
-    )
+    agrivision_training.__doc__ = _described(volume)
+    return dsl.pipeline(agrivision_training, name=PIPELINE_NAME, description=DESCRIPTION)
 
 
 def _signature(volume: bool) -> inspect.Signature:
-    """Returns the parameters as kfp should see them: with a claim to mount, or with paths in a bucket."""
-    shown = {name: (kind_of(each.kind), each.default) for name, each in PARAMETERS.items()}
-    if volume:
-        shown["volume_claim"] = (str, VOLUME_CLAIM)
-    else:
-        shown |= {name: (str, place) for name, place in BUCKET_PLACES.items()}
+    """Returns the fields of the run form as kfp should see them."""
     return inspect.Signature(
         [
-            inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=kind)
-            for name, (kind, default) in shown.items()
+            inspect.Parameter(
+                name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=each.default, annotation=kind_of(each.kind)
+            )
+            for name, each in fields(volume).items()
         ]
     )
+
+
+def _described(volume: bool) -> str:
+    """Returns the docstring that kfp compiles the fields' descriptions from."""
+    meanings = "\n".join(f"  {name}: {each.help}" for name, each in fields(volume).items())
+    return f"{DESCRIPTION}.\n\nArgs:\n{meanings}\n"

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from components.progress import Line
 
-STEPS = ("ingest", "shard", "merge", "train", "evaluate", "gate", "push")
+STEPS = ("check", "ingest", "shard", "merge", "train", "evaluate", "gate", "push")
 
 
 class Display:

@@ -4,8 +4,7 @@ Each step declares its own settings, with their defaults, meanings and ranges. T
 itself and the checks across steps. The run form, the command-line options, the signature of the DAG and the
 documentation are generated from `PARAMETERS`.
 
-The KFP run form lists parameters by name, in alphabetical order and without a description. So every parameter has a
-default, starts with its step (or names a place), and ends in its unit if it has one.
+A parameter is an option of a command, and a field of the run form or a key of one of its objects: see form.py.
 """
 
 import dataclasses
@@ -16,8 +15,9 @@ from components.errors import SettingsError
 from components.gate.settings import GateSettings
 from components.ingest.settings import IngestSettings
 from components.places import check_places
-from components.setting import Setting, check_settings, check_value, parameter_name, setting, settings_of
+from components.setting import Setting, check_settings, check_value, nearest, parameter_name, setting, settings_of
 from components.storage import plain_place
+from components.train.settings.config import TrainConfig
 from components.train.settings.node_pools import PoolSettings, check_pool
 from components.train.settings.train_settings import TrainSettings
 
@@ -73,12 +73,14 @@ class Parameter:
       kind: The type annotation of its value.
       default: In the form that a run takes.
       known: Its setting: meaning and range.
+      key: Its key in the object of the run form that `known.group` names, if it has one.
     """
 
     name: str
     kind: Any
     default: Any
     known: Setting
+    key: str
 
 
 # The classes whose settings become parameters, and the prefix of their names.
@@ -96,11 +98,18 @@ def _parameters() -> Iterator[Parameter]:
         for field, known in settings_of(settings_type):
             name = parameter_name(field, known, prefix)
             if known.parse is not None:
-                yield Parameter(name, str, known.text, known)
+                yield from _own_parameters(TrainConfig)
+                yield Parameter(name, dict[str, Any], {}, known, field.name)
             elif field.default_factory is not dataclasses.MISSING:
-                yield Parameter(name, field.type, field.default_factory(), known)
+                yield Parameter(name, field.type, field.default_factory(), known, field.name)
             elif field.default is not dataclasses.MISSING:  # without one, it is another step's setting
-                yield Parameter(name, field.type, field.default, known)
+                yield Parameter(name, field.type, field.default, known, field.name)
+
+
+def _own_parameters(settings_type: type) -> Iterator[Parameter]:
+    for field, known in settings_of(settings_type):
+        if known.parameter:
+            yield Parameter(known.parameter, field.type, field.default, known, field.name)
 
 
 PARAMETERS: Mapping[str, Parameter] = {parameter.name: parameter for parameter in _parameters()}
@@ -121,7 +130,8 @@ class Parameters:
           SettingsError: for a value, or a combination, with which no run can succeed.
         """
         if unknown := sorted(given.keys() - PARAMETERS.keys()):
-            raise SettingsError(f"unknown parameter {unknown[0]!r}; expected one of {', '.join(PARAMETERS)}")
+            meant = nearest(unknown[0], PARAMETERS)
+            raise SettingsError(f"unknown parameter {unknown[0]!r}{meant}; expected one of {', '.join(PARAMETERS)}")
         self.values: dict[str, Any] = {name: given.get(name, each.default) for name, each in PARAMETERS.items()}
         for name, parameter in PARAMETERS.items():
             check_value(name, self.values[name], parameter.kind, parameter.known)
@@ -135,7 +145,7 @@ class Parameters:
         image_size_px = self.train.config.image_size_px
         if 0 < self.ingest.tile_size_px < image_size_px:
             raise SettingsError(
-                f"shard_tile_size_px must be at least image_size_px={image_size_px} of train_config, "
+                f"shard_tile_size_px must be at least train_image_size_px={image_size_px}, "
                 f"or 0 to keep tiles at their own size, got {self.ingest.tile_size_px}"
             )
 
@@ -146,14 +156,9 @@ def make_settings(settings_type: type[Settings], values: Mapping[str, Any]) -> S
     Raises:
       SettingsError: for a value, or a combination, that the step cannot use.
     """
-    named = arguments(settings_type, values)
+    prefix, named = _PREFIXES[settings_type], {}
     for field, known in settings_of(settings_type):
-        if known.parse is not None:
-            named[field.name] = known.parse(named[field.name])
+        name = parameter_name(field, known, prefix)
+        own = {own: values[own] for own in TrainConfig.parameters()} if known.parse else {}
+        named[field.name] = known.parse(values[name], **own) if known.parse else values[name]
     return settings_type(**named)
-
-
-def arguments(settings_type: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the values of one step's settings, by field name, from values by parameter name."""
-    prefix = _PREFIXES[settings_type]
-    return {field.name: values[parameter_name(field, known, prefix)] for field, known in settings_of(settings_type)}

@@ -40,17 +40,6 @@ def mount(task: Any, volume_claim: Any) -> None:
     kubernetes.mount_pvc(task, pvc_name=volume_claim, mount_path=VOLUME_PATH)
 
 
-def set_pool(task: Any, accelerator_type: Any, accelerator_count: Any, node_selector: Any, tolerations: Any) -> None:
-    """Sets where a step's workers run. The values pass through to its TaskConfig and do not bind the step's own pod.
-
-    Cores and memory cannot be set this way: Kubeflow accepts no empty quantity to mean "as in the profile".
-    """
-    task.set_accelerator_type(accelerator_type)
-    task.set_accelerator_limit(accelerator_count)
-    kubernetes.add_node_selector_json(task, node_selector)
-    kubernetes.add_toleration_json(task, tolerations)
-
-
 def read_cluster_settings(task: Any) -> None:
     """Puts the cluster's settings, if its namespace has any, into a step's environment."""
     _use_settings(task, environment.CLUSTER_SETTINGS)

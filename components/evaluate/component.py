@@ -10,13 +10,26 @@ def evaluate(
     data_root: str,
     models_uri: str,
     manifest: dsl.Input[dsl.Dataset],
-    receipt: dsl.Input[dsl.Model],
+    training_receipt: dsl.Input[dsl.Model],
     evaluation: dsl.Output[dsl.Artifact],
-    metrics: dsl.Output[dsl.Metrics],
-    classification: dsl.Output[dsl.ClassificationMetrics],
-    report: dsl.Output[dsl.HTML],
+    evaluation_metrics: dsl.Output[dsl.Metrics],
+    confusion_columns_true_rows_predicted: dsl.Output[dsl.ClassificationMetrics],
+    roc_micro_averaged: dsl.Output[dsl.ClassificationMetrics],
+    evaluation_report: dsl.Output[dsl.HTML],
 ) -> None:
-    """Scores a trained model, and the one in production, on the test split."""
+    """Scores a trained model, and the one in production, on the test split.
+
+    Args:
+      data_root: Where the shards and the trained model are.
+      models_uri: Where the model in production is.
+      manifest: The dataset.
+      training_receipt: The trained model.
+      evaluation: All scores of both models.
+      evaluation_metrics: Its totals.
+      confusion_columns_true_rows_predicted: Tiles by true and predicted class, as the page draws it.
+      roc_micro_averaged: True against false positive rate, over all classes together.
+      evaluation_report: Scores by class, confusion matrix, curves, tiles that went right and wrong.
+    """
     from pathlib import Path
 
     from components.contracts import Manifest, TrainingReceipt
@@ -29,14 +42,15 @@ def evaluate(
             plain_place(data_root),
             plain_place(models_uri),
             Manifest.read(manifest.path),
-            TrainingReceipt.read(receipt.path),
-            Path(report.path),
+            TrainingReceipt.read(training_receipt.path),
+            Path(evaluation_report.path),
             log,
         )
         outcome.evaluation.write(evaluation.path)
         for name, value in outcome.metrics.items():
-            metrics.log_metric(name, value)
-        classification.log_confusion_matrix(outcome.confusion.categories, outcome.confusion.matrix)
+            evaluation_metrics.log_metric(name, value)
+        confusion = outcome.confusion
+        confusion_columns_true_rows_predicted.log_confusion_matrix(confusion.categories, confusion.matrix)
         roc = outcome.roc
-        classification.log_roc_curve(roc.false_positive_rate, roc.true_positive_rate, roc.threshold)
+        roc_micro_averaged.log_roc_curve(roc.false_positive_rate, roc.true_positive_rate, roc.threshold)
         log.summary = outcome.summary

@@ -25,6 +25,8 @@ from components.saved_model.answering import TRAINED
 from components.saved_model.asking import AskedModel, asked_model
 from components.scoring.field_sums import Answers, AnswerSums, class_edges, sum_tiles
 
+_MOST_METRICS = 10  # that the page shows at once
+
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationResult:
@@ -127,7 +129,9 @@ def _evaluate(
         manifest, receipt, evaluation, confusion, roc, test, predicted, examples, thumbnails
     )
     write_page(report_path, "Evaluation", blocks)
-    return EvaluationResult(evaluation, _metrics(evaluation.candidate), confusion, roc, _summary(evaluation))
+    return EvaluationResult(
+        evaluation, _metrics(evaluation.candidate, evaluation.production), confusion, roc, _summary(evaluation)
+    )
 
 
 def _check(manifest: Manifest, receipt: TrainingReceipt) -> None:
@@ -200,9 +204,17 @@ def _write_predictions(
     return path
 
 
-def _metrics(scores: Scores) -> dict[str, float]:
-    totals = {name: getattr(scores, name) for name in Scores.titles()}
-    return totals | {f"f1_{name}": values.f1 for name, values in scores.per_class.items() if values.support}
+def _metrics(scores: Scores, production: Scores | None) -> dict[str, float]:
+    """Returns at most ten metrics, which is what Kubeflow's page shows at once, by name; the report has all.
+
+    The gate's come first by name, then the weakest classes.
+    """
+    metrics = {"f1_macro": scores.macro_f1}
+    if production is not None:
+        metrics |= {"f1_macro_gain": scores.macro_f1 - production.macro_f1, "f1_macro_production": production.macro_f1}
+    metrics |= {"map": scores.map, "precision_macro": scores.macro_precision, "recall_macro": scores.macro_recall}
+    judged = sorted((values.f1, name) for name, values in scores.per_class.items() if values.support)
+    return metrics | {f"f1_of_{name}": f1 for f1, name in judged[: _MOST_METRICS - len(metrics)]}
 
 
 def _summary(evaluation: Evaluation) -> str:

@@ -43,17 +43,16 @@ def blocks(
     result = _headline(manifest, receipt, evaluation)
     result += _class_table(evaluation, receipt.label_mode, predictions, predicted, unit)
     result += [
-        report.heading("Confusion matrix"),
+        report.heading("Confusion matrix: columns true, rows predicted"),
         _confusion_table(confusion),
-        report.paragraph(f"{unit.capitalize()}s by true class (rows) and predicted class (columns)."),
+        report.paragraph(f"{unit.capitalize()}s by true class (columns) and predicted class (rows)."),
     ]
     if receipt.label_mode != "single_label":
         result.append(
             report.paragraph(
                 f"{'An' if unit == 'image' else 'A'} {unit} can have several classes. The diagonal counts classes that "
-                "were found. A missed class counts in the column of each class predicted in its place, or under "
-                "background if there was none; a class predicted in addition to the right ones counts in the row of "
-                "background."
+                "were found. A missed class counts in the row of each class predicted in its place, or of background "
+                "if there was none; a class predicted in addition to the right ones counts in the column of background."
             )
         )
     if ranking := _ranking_blocks(predictions, roc, evaluation.candidate):
@@ -141,9 +140,7 @@ def _class_table(
     if num_background:
         num_right = int((background & ~predicted.any(axis=1)).sum())
         note += f" background: {unit}s without a class; {num_right:,} of {num_background:,} had none predicted."
-    # Seven columns must fit side by side in 448 pixels.
-    small = f'<div style="font-size:.86em">{report.table(header, rows)}</div>'
-    result = [report.heading("By class"), small, report.paragraph(note)]
+    result = [report.heading("By class"), report.table(header, rows), report.paragraph(note)]
     production = evaluation.production
     if production is not None:
         changes = [
@@ -164,13 +161,14 @@ def _class_table(
 
 
 def _confusion_table(confusion: ConfusionMatrix) -> str:
-    matrix = np.array(confusion.matrix)
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # of the row, so that rare classes stand out
+    """Returns the matrix as Kubeflow's page draws it: true classes across, predicted ones down."""
+    matrix = np.array(confusion.matrix).T
+    share = matrix / np.maximum(matrix.sum(axis=0), 1)  # of the true class, so that rare ones stand out
     rows = [
         (name, [(f"{count:,}" if count else "", part) for count, part in zip(counts, parts, strict=True)])
         for name, counts, parts in zip(confusion.categories, matrix.tolist(), share.tolist(), strict=True)
     ]
-    return report.heat_table(("true", *confusion.categories), rows)
+    return report.heat_table(("predicted", *confusion.categories), rows)
 
 
 def _ranking_blocks(predictions: Predictions, roc: RocCurve, scores: Scores) -> list[str]:
@@ -195,8 +193,10 @@ def _ranking_blocks(predictions: Predictions, roc: RocCurve, scores: Scores) -> 
         axes.spines[["top", "right"]].set_visible(False)
         result += [
             report.subheading("Precision and recall by class"),
-            report.figure(plot, "One curve for each class, with its average precision (AP) in the legend."),
-            report.legend(names),
+            report.side_by_side(
+                report.figure(plot, "One curve for each class, with its average precision (AP) in the legend."),
+                report.legend(names),
+            ),
         ]
     if roc.threshold:
         plot = Figure(figsize=(5, 3), layout="constrained")
@@ -206,7 +206,7 @@ def _ranking_blocks(predictions: Predictions, roc: RocCurve, scores: Scores) -> 
         axes.set(xlim=(0, 1.01), ylim=(0, 1.02), xlabel="false positive rate", ylabel="true positive rate")
         axes.spines[["top", "right"]].set_visible(False)
         result += [
-            report.subheading("ROC over all classes"),
+            report.subheading("ROC over all classes, micro-averaged"),
             report.figure(plot, "All classes together (micro-averaged). The dotted line is what guessing would reach."),
         ]
     return result
@@ -230,7 +230,7 @@ def _example_blocks(
             f"false alarm. {bands}; invalid pixels are dark."
         ),
     ]
-    for name in manifest.classes:
+    for position, name in enumerate(manifest.classes):
         cards = []
         for example in examples:
             if example.class_name == name:
@@ -239,9 +239,8 @@ def _example_blocks(
                     f"{_MARKS[example.outcome]} ({probability:.2f}). True: {names(predictions.labels[example.row])}. "
                     f"Predicted: {names(predicted[example.row])}."
                 )
-                picture = report.image(thumbnails[int(predictions.positions[example.row])], caption)
-                cards.append(f'<div style="width:140px">{picture}</div>')
+                cards.append((thumbnails[int(predictions.positions[example.row])], caption))
         if cards:
-            result.append(f"<h3 style='font-size:1em;margin:1em 0 0'>{report.inline(name)}</h3>")
-            result.append(f'<div style="{_ROW}">{"".join(cards)}</div>')
+            num = f"{len(cards)} {words.unit(manifest.layout)}{'' if len(cards) == 1 else 's'}"
+            result.append(report.folded(name, num, [report.gallery(cards)], is_open=not position))
     return result

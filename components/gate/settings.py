@@ -4,6 +4,8 @@ import dataclasses
 
 from components.setting import check_settings, setting
 
+OPTIONS = "gate_options"  # the object of the run form that holds what is rarely changed
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GateSettings:
@@ -17,7 +19,7 @@ class GateSettings:
         0.5, "Lowest macro F1 on the test fields, 0 to 1, at which a model is pushed.", at_least=0, at_most=1
     )
     min_class_f1: float = setting(
-        0.0, "Lowest F1 of every class that the test fields have, 0 to 1.", at_least=0, at_most=1
+        0.0, "Lowest F1 of every class that the test fields have, 0 to 1.", at_least=0, at_most=1, group=OPTIONS
     )
     max_class_loss: float = setting(
         0.05,
@@ -25,6 +27,7 @@ class GateSettings:
         "noise, the model is refused, whatever it gains elsewhere.",
         at_least=0,
         at_most=1,
+        group=OPTIONS,
     )
 
     def __post_init__(self) -> None:

@@ -13,61 +13,51 @@ def ingest(
     source_version: str,
     data_root: str,
     models_uri: str,
-    reference_manifest: str,
-    layout: str,
-    classes: str,
-    bands: str,
-    seed: int,
-    val_percent: int,
-    test_percent: int,
-    duplicates: str,
-    num_partitions: int,
-    num_workers: int,
-    shard_size_mb: int,
-    tile_size_px: int,
-    max_16_bit: int,
-    min_class_fraction: float,
-    max_bad_fraction: float,
-    max_ignored_fraction: float,
+    shard_reference_manifest: str,
+    ingest_layout: str,
+    ingest_classes: str,
+    data_options: dict,
+    train_num_workers: int,
     inventory: dsl.Output[dsl.Dataset],
 ) -> List[str]:  # noqa: UP006
     """Lists, pairs and splits the tiles of a source, and plans their shards.
 
     Args:
+      source_uri: Where the tiles are.
       source_version: Any text. It is not used; KFP never looks into a bucket, and would take the result of an earlier
         run from its cache unless a parameter changes with the data.
-      models_uri, reference_manifest: Only checked, so that a wrong one is found before the training and not after it.
+      data_root: Where to keep the plan.
+      models_uri: Only checked, so that a wrong one is found before the training and not after it.
+      shard_reference_manifest: Only checked, too.
+      ingest_layout: Layout of the source.
+      ingest_classes: Classes in order, comma-separated.
+      data_options: What is rarely changed of the dataset.
+      train_num_workers: Number of training workers; each needs a shard.
+      inventory: What was found, and which shards to write.
 
     Returns:
-      The indices of the partitions, as text, because KFP turns whole numbers inside a list into floats.
+      The indices of the partitions, as text, because KFP turns whole numbers inside a list into floats. This output
+        has no name of its own: kfp.local runs a loop over no other.
     """
     from components.ingest.inventory import build_inventory
-    from components.ingest.settings import IngestSettings
+    from components.ingest.settings import OPTIONS, IngestSettings
     from components.places import check_access, check_places
     from components.progress import step_log
+    from components.setting import settings_from
     from components.storage import plain_place
 
     with step_log("ingest") as log:
         source_uri, data_root, models_uri = map(plain_place, (source_uri, data_root, models_uri))
         check_places(source_uri, data_root, models_uri)
-        settings = IngestSettings(
-            layout=layout,
-            classes=classes,
-            bands=bands,
-            seed=seed,
-            val_percent=val_percent,
-            test_percent=test_percent,
-            duplicates=duplicates,
-            num_partitions=num_partitions,
-            num_workers=num_workers,
-            shard_size_mb=shard_size_mb,
-            tile_size_px=tile_size_px,
-            max_16_bit=max_16_bit,
-            min_class_fraction=min_class_fraction,
-            max_bad_fraction=max_bad_fraction,
-            max_ignored_fraction=max_ignored_fraction,
+        settings = settings_from(
+            IngestSettings,
+            OPTIONS,
+            data_options,
+            layout=ingest_layout,
+            classes=ingest_classes,
+            num_workers=train_num_workers,
         )
-        check_access(data_root, models_uri, plain_place(reference_manifest))
+        check_access(data_root, models_uri, plain_place(shard_reference_manifest))
         document = build_inventory(source_uri, data_root, settings, log)
         document.write(inventory.path)
         return [str(partition.index) for partition in document.partitions]

@@ -7,6 +7,7 @@ from components.errors import SettingsError
 from components.records.source_formats import FULL_16_BIT
 from components.setting import check_settings, setting
 
+OPTIONS = "data_options"  # the object of the run form that holds what is rarely changed
 AUTO = "auto"
 RGB, RGB_NIR = "rgb", "rgb-nir"
 EQUAL, NEAR, ANYWHERE = "equal", "near", "anywhere"
@@ -51,19 +52,27 @@ class IngestSettings:
         "Bands of class folders: rgb; rgb-nir, where the fourth band of every TIFF is near infrared; or auto, which is "
         "rgb-nir if all images are TIFFs and the first has four bands. Other layouts have both.",
         choices=(AUTO, RGB, RGB_NIR),
+        group=OPTIONS,
     )
-    seed: int = setting(0, "Seeds the split by field and the order of tiles in the shards.", at_least=0, below=2**63)
-    val_percent: int = setting(20, "Percentage of tiles for validation, if there is no official split.", at_least=1)
-    test_percent: int = setting(20, "Percentage of tiles for the test, if there is no official split.", at_least=1)
+    seed: int = setting(
+        0, "Seeds the split by field and the order of tiles in the shards.", at_least=0, below=2**53, group=OPTIONS
+    )
+    val_percent: int = setting(
+        20, "Percentage of tiles for validation, if there is no official split.", at_least=1, group=OPTIONS
+    )
+    test_percent: int = setting(
+        20, "Percentage of tiles for the test, if there is no official split.", at_least=1, group=OPTIONS
+    )
     duplicates: str = setting(
         EQUAL,
         f"Which pictures stay in one split where the split is made here: {EQUAL} files; {NEAR} also those that look "
         f"alike, for which every picture is decoded; {ANYWHERE} compares none.",
         choices=(EQUAL, NEAR, ANYWHERE),
+        group=OPTIONS,
     )
-    num_partitions: int = setting(2, "Number of shard tasks that run in parallel.", at_least=1)
+    num_partitions: int = setting(2, "Number of shard tasks that run in parallel.", at_least=1, group=OPTIONS)
     max_bad_fraction: float = setting(
-        0.01, "Share of bad tiles, 0 to 1, above which the run fails.", at_least=0, at_most=1
+        0.01, "Share of bad tiles, 0 to 1, above which the run fails.", at_least=0, at_most=1, group=OPTIONS
     )
     max_ignored_fraction: float = setting(
         0.2,
@@ -71,17 +80,20 @@ class IngestSettings:
         "ignored; litter of operating systems and documents called like their image do not count.",
         at_least=0,
         at_most=1,
+        group=OPTIONS,
     )
     shard_size_mb: int = setting(
         64,
         "Size of a shard in MB; 10 to 100 reads well from disks and buckets.",
         parameter="shard_size_mb",
         at_least=1,
+        group=OPTIONS,
     )
     tile_size_px: int = setting(
         0,
         "Side in pixels that larger tiles are scaled down to in the shards; 0 stores every tile unchanged.",
         parameter="shard_tile_size_px",
+        group=OPTIONS,
     )
     max_16_bit: int = setting(
         FULL_16_BIT,
@@ -89,6 +101,7 @@ class IngestSettings:
         parameter="shard_max_16_bit",
         at_least=255,
         at_most=FULL_16_BIT,
+        group=OPTIONS,
     )
     min_class_fraction: float = setting(
         0.002,
@@ -96,6 +109,7 @@ class IngestSettings:
         parameter="shard_min_class_fraction",
         at_least=0,
         at_most=1,
+        group=OPTIONS,
     )
     num_workers: int = setting(
         ..., "Number of training workers; each needs a shard.", parameter="train_num_workers", at_least=1

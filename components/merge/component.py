@@ -11,17 +11,26 @@ from components import environment
 def merge(
     data_root: str,
     inventory: dsl.Input[dsl.Dataset],
-    reference_manifest: str,
-    receipts: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
+    shard_reference_manifest: str,
+    shard_receipts: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
     manifest: dsl.Output[dsl.Dataset],
-    report: dsl.Output[dsl.HTML],
+    data_report: dsl.Output[dsl.HTML],
 ) -> None:
-    """Publishes the dataset: its manifest and its data report."""
+    """Publishes the dataset: its manifest and its data report.
+
+    Args:
+      data_root: Where the shards are.
+      inventory: What was planned.
+      shard_reference_manifest: Manifest of an earlier dataset, to compare the new one with.
+      shard_receipts: Which shards there are.
+      manifest: The dataset.
+      data_report: What the tiles are like: classes, splits, bands, problems.
+    """
     from components.merge.merge import merge_shards
     from components.progress import step_log
     from components.storage import plain_place
 
     with step_log("merge") as log:
-        receipts_paths = [each.path for each in receipts]
-        data_root, reference_manifest = plain_place(data_root), plain_place(reference_manifest)
-        merge_shards(inventory.path, receipts_paths, data_root, manifest.path, report.path, log, reference_manifest)
+        receipts_paths = [each.path for each in shard_receipts]
+        data_root, reference = plain_place(data_root), plain_place(shard_reference_manifest)
+        merge_shards(inventory.path, receipts_paths, data_root, manifest.path, data_report.path, log, reference)

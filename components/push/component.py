@@ -1,5 +1,7 @@
 """KFP wrapper of push."""
 
+from typing import NamedTuple
+
 from kfp import dsl
 
 from components import environment
@@ -10,12 +12,25 @@ def push(
     data_root: str,
     models_uri: str,
     manifest: dsl.Input[dsl.Dataset],
-    receipt: dsl.Input[dsl.Model],
+    training_receipt: dsl.Input[dsl.Model],
     evaluation: dsl.Input[dsl.Artifact],
-    decision: dsl.Input[dsl.Artifact],
-    pushed: dsl.Output[dsl.Artifact],
-) -> str:
-    """Verifies and publishes a model, and points production at it; returns its URI."""
+    decision_document: dsl.Input[dsl.Artifact],
+    push_receipt: dsl.Output[dsl.Artifact],
+) -> NamedTuple("Outputs", [("model_uri", str)]):  # type: ignore[valid-type]
+    """Verifies and publishes a model, and points production at it.
+
+    Args:
+      data_root: Where the trained model is.
+      models_uri: Where to publish it.
+      manifest: The dataset.
+      training_receipt: The trained model.
+      evaluation: Its scores.
+      decision_document: Why it is pushed.
+      push_receipt: What was published.
+
+    Returns:
+      model_uri: Where the model lies.
+    """
     from components.contracts import Decision, Evaluation, Manifest, TrainingReceipt
     from components.progress import step_log
     from components.push.publish import push_model, summary_line
@@ -26,11 +41,11 @@ def push(
             plain_place(data_root),
             plain_place(models_uri),
             Manifest.read(manifest.path),
-            TrainingReceipt.read(receipt.path),
+            TrainingReceipt.read(training_receipt.path),
             Evaluation.read(evaluation.path),
             log,
-            Decision.read(decision.path),
+            Decision.read(decision_document.path),
         )
-        result.write(pushed.path)
+        result.write(push_receipt.path)
         log.summary = summary_line(result)
-    return result.model_uri
+    return (result.model_uri,)

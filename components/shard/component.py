@@ -10,12 +10,19 @@ def shard(
     data_root: str,
     partition: str,
     inventory: dsl.Input[dsl.Dataset],
-    receipts: dsl.Output[dsl.Dataset],
+    shard_receipts: dsl.Output[dsl.Dataset],
 ) -> None:
-    """Checks the tiles of one partition and writes its missing shards."""
+    """Checks the tiles of one partition and writes its missing shards.
+
+    Args:
+      data_root: Where to write them.
+      partition: Its index.
+      inventory: What was planned.
+      shard_receipts: Which shards there are, and what they hold.
+    """
     from components.progress import step_log
     from components.shard.writer import shard_partition
     from components.storage import plain_place
 
     with step_log(f"shard {partition}") as log:
-        shard_partition(inventory.path, partition, plain_place(data_root), receipts.path, log)
+        shard_partition(inventory.path, partition, plain_place(data_root), shard_receipts.path, log)

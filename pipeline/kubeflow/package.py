@@ -13,6 +13,7 @@ import yaml
 from components.errors import SettingsError
 
 PIPELINE_NAME = "agrivision-training"  # as in dag.py, which would import the compiler
+DESCRIPTION = "Tiles to a checked and pushed classifier of crop patterns"  # as there, too
 _HERE = Path(__file__).parents[1]
 _ROOT = _HERE.parent
 # They read the source; if it is on s3://, they need an image that the other steps could not run in.

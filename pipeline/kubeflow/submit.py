@@ -17,6 +17,7 @@ from kfp_server_api import (
 )
 
 from components.errors import EXIT_TRY_AGAIN, AgrivisionError, SettingsError
+from pipeline.form import form_values
 from pipeline.kubeflow.client import Kubeflow
 from pipeline.kubeflow.follow import TIMEOUT, RunResult, follow
 from pipeline.kubeflow.interrupt import Interrupted, InterruptSignals
@@ -129,7 +130,7 @@ def prepare(kubeflow: Kubeflow, package: Package, parameters: Parameters, volume
     """Uploads what a run needs, and returns what to start; nothing runs yet."""
     pipeline_id, version_id = upload_pipeline(kubeflow, package)
     experiment_id = find_experiment(kubeflow, experiment)
-    values = parameters.values | ({"volume_claim": volume_claim} if volume_claim else {})
+    values = form_values(parameters) | ({"volume_claim": volume_claim} if volume_claim else {})
     fields = {
         "experiment_id": experiment_id,
         "pipeline_version_reference": V2beta1PipelineVersionReference(

@@ -9,7 +9,7 @@ from kfp_server_api import V2beta1Experiment, V2beta1Pipeline
 
 from components.errors import SettingsError, UnreachableError
 from pipeline.kubeflow.client import PATIENCE_SECONDS, ConflictError, Kubeflow
-from pipeline.kubeflow.package import PIPELINE_NAME, Package
+from pipeline.kubeflow.package import DESCRIPTION, PIPELINE_NAME, Package
 
 
 def upload_pipeline(kubeflow: Kubeflow, package: Package) -> tuple[str, str]:
@@ -61,7 +61,9 @@ def _find_pipeline(kubeflow: Kubeflow) -> str | None:
 
 def _make_pipeline(kubeflow: Kubeflow) -> str:
     """Creates the pipeline without a version; uploading it would add a version named like the pipeline."""
-    new = V2beta1Pipeline(name=PIPELINE_NAME, display_name=PIPELINE_NAME, **_in_namespace(kubeflow))
+    new = V2beta1Pipeline(
+        name=PIPELINE_NAME, display_name=PIPELINE_NAME, description=DESCRIPTION, **_in_namespace(kubeflow)
+    )
     try:
         made = kubeflow.call(lambda client: client.pipelines.pipeline_service_create_pipeline(new))
         return str(made.pipeline_id)

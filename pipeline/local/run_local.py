@@ -43,11 +43,14 @@ def run(run_dir: Path) -> None:
 
     from components.train.component import train
     from pipeline.dag import training_pipeline
+    from pipeline.form import form_values
+    from pipeline.local.named_outputs import resolve_named_outputs
     from pipeline.parameters import Parameters
 
     parameters = Parameters(**json.loads((run_dir / PARAMETERS_FILE).read_text()))
+    resolve_named_outputs()
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(run_dir / ARTIFACTS_DIR), raise_on_error=True)
-    training_pipeline(train)(**parameters.values)
+    training_pipeline(train)(**form_values(parameters))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from pipeline.local.run_local import ARTIFACTS_DIR
 
 SUMMARY_FILE = "summary.json"
 # The name of each report in the run's folder, by the task that writes it.
-_REPORTS = {"merge": "data", "train": "training", "evaluate": "evaluation", "gate": "decision"}
+_REPORTS = {"merge": "data", "train": "training", "evaluate": "evaluation", "gate": "decision"}  # "<name>_report"
 
 
 class Metrics(msgspec.Struct, frozen=True):
@@ -94,13 +94,15 @@ def summarize(run_dir: Path, step_seconds: dict[str, float], total_seconds: floa
     """Builds the summary of a finished run from its artifacts, and copies the reports to `run_dir`."""
     manifest = Manifest.read(_required(run_dir, "merge", "manifest"))
     evaluation = Evaluation.read(_required(run_dir, "evaluate", "evaluation"))
-    decision = Decision.read(_required(run_dir, "gate", "decision"))
-    pushed_path = _artifact(run_dir, "push", "pushed")
+    decision = Decision.read(_required(run_dir, "gate", "decision_document"))
+    pushed_path = _artifact(run_dir, "push", "push_receipt")
     pushed = PushReceipt.read(pushed_path) if pushed_path else None
+    if (decision.decision == "push") is (pushed is None):
+        raise FileNotFoundError(f"the gate said {decision.decision!r}, and the run in {str(run_dir)!r} did otherwise")
     reports = {}
     for task, name in _REPORTS.items():
         target = run_dir / f"{name}.html"
-        shutil.copyfile(_required(run_dir, task, "report"), target)
+        shutil.copyfile(_required(run_dir, task, f"{name}_report"), target)
         reports[name] = str(target)
     scores = evaluation.candidate
     return Summary(

@@ -1,5 +1,6 @@
 """The commands that the documents show can be typed as they are."""
 
+import json
 import re
 
 import pytest
@@ -68,7 +69,7 @@ def test_every_train_config_is_accepted(path):
     given += [f"{{{pairs}}}" for pairs in re.findall(r'`("\w+": [^`]*)`', text)]
 
     for config in given:
-        TrainConfig.from_json(config)
+        TrainConfig.from_object(json.loads(config))
 
 
 def test_the_examples_are_found():

@@ -9,15 +9,14 @@ from tile_listing import write_files
 
 from components.contracts import Inventory
 from components.ingest.component import ingest
+from components.progress import parse_line
 
 
 def run_component(source_uri: str, tmp_path: Path, **changes) -> tuple[list[str], Inventory]:
     """Calls the component's function as a step does."""
     settings = {
-        "source_version": "", "layout": "auto", "classes": "", "bands": "auto", "seed": 0, "val_percent": 20,
-        "test_percent": 20, "num_partitions": 2, "num_workers": 2, "shard_size_mb": 64, "tile_size_px": 0,
-        "max_16_bit": 65_535, "reference_manifest": "", "duplicates": "equal",
-        "min_class_fraction": 0.002, "max_bad_fraction": 0.01, "max_ignored_fraction": 0.2,
+        "source_version": "", "shard_reference_manifest": "", "ingest_layout": "auto", "ingest_classes": "",
+        "data_options": {"num_partitions": 2.0}, "train_num_workers": 2,
     }  # fmt: skip
     artifact = dsl.Dataset(uri=str(tmp_path / "artifacts" / "inventory"))
     places = {"source_uri": source_uri, "data_root": str(tmp_path / "data"), "models_uri": str(tmp_path / "models")}
@@ -38,8 +37,10 @@ def test_the_component_returns_the_partitions_as_text_and_tells_what_it_found(tm
 @pytest.mark.parametrize(
     ("source", "changes", "exit_code"),
     [
-        ("tiles", {"layout": "tiff"}, 2),
-        ("tiles", {"num_workers": 100}, 2),
+        ("tiles", {"ingest_layout": "tiff"}, 2),
+        ("tiles", {"train_num_workers": 100}, 2),
+        ("tiles", {"data_options": {"seed": 2.5}}, 2),
+        ("tiles", {"data_options": {"sead": 2}}, 2),
         ("tiles", {"models_uri": "gs://<bucket>/models"}, 2),  # as the run form has it at first
         ("nowhere", {}, 42),
     ],
@@ -48,4 +49,5 @@ def test_the_component_fails_with_one_line_and_an_exit_code(tmp_path, capsys, so
     write_files(tmp_path / "tiles", challenge_paths())
     with pytest.raises(SystemExit, match=f"^{exit_code}$"):
         run_component(str(tmp_path / source), tmp_path, **changes)
-    assert capsys.readouterr().out.splitlines()[-1].startswith(f"ingest | failed (exit {exit_code}): ")
+    ours = [line for line in map(parse_line, capsys.readouterr().out.splitlines()) if line]
+    assert (ours[-1].step, ours[-1].kind, ours[-1].exit_code) == ("ingest", "failed", exit_code)

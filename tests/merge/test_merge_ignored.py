@@ -39,5 +39,5 @@ def test_the_report_shows_what_is_ignored_by_reason_class_and_split(tmp_path: Pa
     assert "a label or a mask that matches no tile</td>" in page
     assert "&lt;b&gt;.png, a_mask.png" in page
     assert "litter of an operating system" in page
-    assert '<td>drydown</td><td class="text">train</td><td class="text">3</td>' in page
+    assert '<td>drydown</td><td class="text">train</td><td>3</td>' in page
     assert '<td>drydown</td><td class="text">train</td><td>3</td><td>12</td>' in page

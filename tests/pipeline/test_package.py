@@ -64,7 +64,7 @@ def test_a_changed_checkout_and_no_checkout_are_named_by_content_alone(checkout,
 def test_an_image_goes_into_every_step(image):
     text = make_package(volume=True, image=image).text
 
-    assert text.count(f" image: {image}\n") == 7
+    assert text.count(f" image: {image}\n") == 9
     assert "agrivision-python:dev\n" not in text.replace(f" image: {image}\n", "")
 
 
@@ -72,8 +72,11 @@ def test_an_image_for_what_reads_the_source_goes_into_these_steps_alone():
     own = {"ingest": "example/ingest:1", "shard": "example/ingest:1", "merge": "example/ingest:1"}
     for image, others in (("", "localhost/agrivision-python:dev"), ("example/python:1", "example/python:1")):
         package = make_package(volume=False, image=image, ingest_image="example/ingest:1")
-        assert images_of(package.documents[0]) == dict.fromkeys(("train", "evaluate", "gate", "push"), others) | own
-        assert package.text.count(" image: ") == 7
+        assert (
+            images_of(package.documents[0])
+            == dict.fromkeys(("check", "train", "evaluate", "gate", "push", "refused"), others) | own
+        )
+        assert package.text.count(" image: ") == 9
 
 
 @pytest.mark.parametrize("image", [" ", "Example/python", "example/python:", "a b", "python@sha256:12", "x\nimage: y"])

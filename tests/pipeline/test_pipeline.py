@@ -1,5 +1,6 @@
 """The compiled pipeline, as it is committed and as people meet it in the run form."""
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -9,13 +10,15 @@ import yaml
 
 from components import environment
 from components.errors import SettingsError
+from pipeline.form import fields
 from pipeline.kubeflow.package import SOURCE_STEPS
-from pipeline.parameters import BUCKET_PLACES, PARAMETERS, VOLUME_CLAIM, Parameters
+from pipeline.parameters import BUCKET_PLACES, VOLUME_CLAIM, Parameters
+from pipeline.steps.check import check
 
 ROOT = Path(__file__).parents[2]
 YAML = ROOT / "pipeline/training_pipeline.yaml"
 VOLUME_YAML = ROOT / "pipeline/training_pipeline_volume.yaml"
-STEPS = {"ingest", "shard", "merge", "train", "evaluate", "gate", "push"}
+STEPS = {"check", "ingest", "shard", "merge", "train", "evaluate", "gate", "push", "refused"}
 
 
 def compiled(path, *options, **variables):
@@ -57,7 +60,7 @@ def test_another_image_changes_only_the_image_lines(tmp_path):
         for old, new in zip(YAML.read_text().splitlines(), other.splitlines(), strict=True)
         if old != new
     ]
-    assert len(changed) == 7  # one per step
+    assert len(changed) == len(STEPS)
     assert set(changed) == {("image: localhost/agrivision-python:dev", "image: example/python@sha256:0123")}
 
 
@@ -81,18 +84,54 @@ def test_compiling_needs_neither_tensorflow_nor_numpy(tmp_path):
     subprocess.run([sys.executable, "-c", probe], check=True, cwd=ROOT)
 
 
-def test_the_run_form_shows_every_parameter_with_its_default(spec):
+def test_the_run_form_shows_every_field_with_its_default_and_its_meaning(spec):
     """Places are the volume's where one is mounted, and those of a bucket that is still to be named elsewhere."""
-    bucket = dict(spec["root"]["inputDefinitions"]["parameters"])
     volume = next(yaml.safe_load_all(VOLUME_YAML.read_text()))["root"]["inputDefinitions"]["parameters"]
-    assert volume.pop("volume_claim")["defaultValue"] == VOLUME_CLAIM
 
-    for inputs, others in ((bucket, BUCKET_PLACES), (volume, {})):
-        for name, default in (Parameters().values | others).items():
-            shown = inputs.pop(name)
-            assert shown["defaultValue"] == default
-            assert shown["isOptional"]
-        assert not inputs
+    for inputs, with_volume in ((spec["root"]["inputDefinitions"]["parameters"], False), (volume, True)):
+        shown = fields(with_volume)
+        assert set(inputs) == set(shown)
+        for name, each in inputs.items():
+            assert each["defaultValue"] == shown[name].default
+            assert each["isOptional"]
+            assert " ".join(each["description"].split()) == " ".join(shown[name].help.split())
+    assert volume["volume_claim"]["defaultValue"] == VOLUME_CLAIM
+
+
+def test_a_person_finds_the_three_places_among_some_18_fields():
+    assert {*BUCKET_PLACES} <= {*fields(volume=False)}
+    assert len(fields(volume=True)) <= 20
+
+
+def test_the_first_step_takes_every_field_of_the_form_and_everything_waits_for_it(spec):
+    assert set(inspect.signature(check.python_func).parameters) == {*fields(volume=False), "what_this_run_does"}
+    tasks = spec["root"]["dag"]["tasks"]
+    assert "dependentTasks" not in tasks["check"]
+    assert tasks["ingest"]["dependentTasks"] == ["check"]
+
+    def first_of(name):
+        return name if not (before := tasks[name].get("dependentTasks")) else first_of(before[0])
+
+    assert {first_of(name) for name in tasks} == {"check"}
+
+
+def test_a_step_has_inputs_by_the_names_of_the_form(spec):
+    known = {*fields(volume=True), "partition", "reason"}
+
+    for name in STEPS:
+        inputs = spec["components"][f"comp-{name}"].get("inputDefinitions", {}).get("parameters", {})
+        assert {*inputs} - {"task_config"} <= known, name
+
+
+def test_no_two_nodes_of_the_graph_have_one_name(spec):
+    made = [spec["components"][f"comp-{step}"].get("outputDefinitions", {}) for step in STEPS]
+    artifacts = [name for outputs in made for name in outputs.get("artifacts", {})]
+    assert len(artifacts) == len(set(artifacts))
+    names = [task["taskInfo"]["name"] for task in spec["root"]["dag"]["tasks"].values()]
+    groups = {name for name in names if name not in STEPS}
+    assert groups == {"shard-partitions", "push-if-good-enough", "refused-otherwise"}
+    decided = spec["components"]["comp-gate"]["outputDefinitions"]["parameters"]
+    assert set(decided) == {"decision", "reason"}
 
 
 def test_a_place_that_the_run_form_leaves_open_is_refused():
@@ -105,7 +144,7 @@ def test_a_volume_claim_is_all_that_a_volume_changes_in_the_steps(spec):
     """Every step mounts it at the same place, and the workers of the train step get it, too."""
     other = next(yaml.safe_load_all(VOLUME_YAML.read_text()))
     claim = other["root"]["inputDefinitions"]["parameters"].pop("volume_claim")
-    assert claim == {"defaultValue": VOLUME_CLAIM, "isOptional": True, "parameterType": "STRING"}
+    assert (claim["defaultValue"], claim["isOptional"], claim["parameterType"]) == (VOLUME_CLAIM, True, "STRING")
     assert other["deploymentSpec"] == spec["deploymentSpec"]
 
     mounting = kubernetes_of(VOLUME_YAML)
@@ -125,12 +164,11 @@ def test_every_step_says_that_it_is_not_root():
         assert all(each["securityContext"] == {"runAsNonRoot": True} for each in told.values())
 
 
-def test_parameters_begin_with_their_stage_or_name_a_place():
-    stages = ("ingest", "shard", "train", "evaluate", "gate", "push")
+def test_fields_of_the_form_begin_with_their_step_or_name_a_place_or_the_data():
+    stages = ("ingest", "shard", "train", "evaluate", "gate", "push", "data", "source")
 
-    for name in PARAMETERS:
-        place = name in ("source_uri", "source_version", "data_root", "models_uri")
-        assert place or name.split("_")[0] in stages, name
+    for name in fields(volume=False):
+        assert name == "models_uri" or name.split("_")[0] in stages, name
 
 
 def test_what_depends_on_more_than_its_inputs_is_never_cached(spec):
@@ -150,16 +188,14 @@ def test_the_node_pool_of_a_run_passes_through_the_train_step_to_its_workers(spe
         "KUBERNETES_VOLUMES": True,
         "ENV": True,
     }
-    resources = spec["deploymentSpec"]["executors"]["exec-train"]["container"]["resources"]
-    assert set(resources) == {"accelerator"}
+    assert "resources" not in spec["deploymentSpec"]["executors"]["exec-train"]["container"]
 
     train = kubernetes_of(YAML)["train"]
     (settings,) = train["configMapAsEnv"]
     assert settings["optional"]
     assert settings["configMapName"] == "agrivision"
     assert [each["envVar"] for each in settings["keyToEnv"]] == list(environment.CLUSTER_SETTINGS)
-    for told in (train["nodeSelector"]["nodeSelectorJson"], train["tolerations"][0]["tolerationJson"]):
-        assert told["componentInputParameter"] in ("train_node_selector", "train_tolerations")
+    assert not {"nodeSelector", "tolerations"} & set(train)  # the step gets them as train_pool
 
 
 def test_the_steps_that_read_the_source_find_where_s3_is_and_the_keys_for_it():

@@ -183,7 +183,7 @@ def test_another_image_is_the_only_change_to_what_is_uploaded(server, submit):
     for executor in executors:
         executor["container"]["image"] = image
     assert spec == committed
-    assert len(executors) == 7
+    assert len(executors) == 9
 
 
 def test_without_waiting_the_id_is_all_that_is_printed(server, submit):
@@ -196,7 +196,7 @@ def test_a_recurring_run_is_made_with_its_schedule(server, submit):
 
     (made,) = server.recurring_runs
     assert made["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * *"
-    assert made["runtime_config"]["parameters"]["ingest_seed"] == 7
+    assert made["runtime_config"]["parameters"]["data_options"]["seed"] == 7
     assert not server.runs
 
 

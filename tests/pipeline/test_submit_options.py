@@ -1,7 +1,5 @@
 """What `agrivision submit` is given: parameters from a file, options, a token, a volume; and what it refuses."""
 
-import json
-
 import pytest
 
 
@@ -21,8 +19,8 @@ def test_parameters_come_from_a_file_and_the_command_line_wins(server, submit, t
     sent = server.runs[0]["runtime_config"]["parameters"]
     assert sent["data_root"] == "gs://b/data"
     assert sent["train_num_workers"] == 11
-    assert json.loads(sent["train_config"]) == {"epochs": 5, "global_batch_size": 33}
-    assert sent["train_node_selector"] == {"pool": "fast"}
+    assert sent["train_config"] == {"epochs": 5, "global_batch_size": 33}
+    assert sent["train_pool"]["node_selector"] == {"pool": "fast"}
     assert sent["gate_min_macro_f1"] == 0
     assert "volume_claim" not in sent
 
@@ -30,24 +28,31 @@ def test_parameters_come_from_a_file_and_the_command_line_wins(server, submit, t
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("train_worker: 2", "unknown parameter 'train_worker' in {path}; did you mean train_num_workers?"),
+        (
+            "train_worker: 2",
+            "{path}: unknown parameter 'train_worker' (did you mean 'train_num_workers'?); ",
+        ),
         ("train_num_workers: two", "train_num_workers must be a whole number, got 'two'"),
         ("train_num_workers: true", "train_num_workers must be a whole number, got True"),
         ("train_strategy: 2", "train_strategy must be text, got 2"),
         ("train_tolerations: {}", "train_tolerations must be a list such as [], got {{}}"),
-        ("train_config: [1]", "train_config must be text, got [1]"),
+        ("train_config: [1]", "train_config must be an object such as {{}}, got [1]"),
+        ("train_config: fast", "{path}: train_config must be an object such as {{\"epochs\": 2}}, got 'fast'"),
+        ("train_pool: {{size: 2}}", "{path}: train_pool: unknown key 'size'; the keys are profile, "),
+        ("train_pool: 2", "{path}: train_pool must be an object such as {{}}, got 2"),
+        ("data_options: {{seed: 1}}\ningest_seed: 2", "{path}: ingest_seed is given twice, alone and in data_options"),
         ("ingest_seed: 1\ningest_seed: 2", "{path} sets ingest_seed more than once"),
         ("- ingest_seed", "{path} must set parameters, such as 'train_num_workers: 2', got ['ingest_seed']"),
         ("", "{path} must set parameters, such as 'train_num_workers: 2', got None"),
         ("a: [", "{path} is neither YAML nor JSON: "),
         ("train_profile: gpu", "unknown train_profile 'gpu'; expected one of cpu, "),
-        ("train_accelerator_count: '2'", "train_accelerator_count is 2, but train_profile cpu has no accelerator"),
+        ("train_accelerator_count: 2", "train_accelerator_count is 2, but train_profile cpu has no accelerator"),
         ('{"gate_min_macro_f1": 2}', "gate_min_macro_f1 must be between 0 and 1, got 2"),
     ],
 )
 def test_a_bad_file_is_refused_before_anything_is_sent(server, submit, tmp_path, text, message):
     path = tmp_path / "params.yaml"
-    path.write_text(text)
+    path.write_text(text.replace("{{", "{").replace("}}", "}"))
 
     exit_code, _, errors = submit(f"--params={path}")
 

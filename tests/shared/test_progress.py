@@ -4,7 +4,7 @@ import time
 import pytest
 
 from components.errors import DataError, SettingsError
-from components.progress import Line, Progress, StepLog, parse_line, step_log
+from components.progress import Line, Progress, StepLog, parse_line, said_again, step_log
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,35 @@ def test_what_a_name_holds_cannot_steer_the_terminal(capsys):
         "ingest | started",
         r"ingest | bad tile 'a\x1b[2J\udce9 gate | done in 0.0 s: push'",
         r"ingest | failed (exit 42): no label for 'b\u202e\x9b'",
+        "",
+        ">",
+        r"> no label for 'b\u202e\x9b'",
     ]
+
+
+@pytest.mark.hostile
+def test_what_is_said_again_is_never_a_line_of_the_protocol():
+    padding = "x" * 71
+    message = f"no {padding} gate | done in 0.0 s: push; gate | started; expected one of gate | failed (exit 2): x"
+
+    assert any("gate | done" in line for line in said_again(message))
+    assert [parse_line(line) for line in said_again(message)] == [None] * len(said_again(message))
+
+
+def test_a_failure_is_said_again_within_80_characters_with_names_last():
+    names = ", ".join(f"name_{i}" for i in range(40))
+
+    lines = said_again(f"unknown colour 'bleu' (did you mean 'blue'?); expected one of {names}; it is a key of paint")
+
+    assert all(len(line) <= 74 for line in lines)
+    assert lines[:5] == [
+        *("", ">", "> unknown colour 'bleu' (did you mean 'blue'?)", "> It is a key of paint"),
+        "> Expected one of name_0, name_1, name_2, name_3, name_4, name_5, name_6,",
+    ]
+
+
+def last_line(capsys):
+    return [line for line in map(parse_line, capsys.readouterr().out.splitlines()) if line][-1]
 
 
 def test_a_step_that_works_leaves_a_first_and_a_last_line(capsys):
@@ -79,7 +107,7 @@ def test_a_users_error_is_one_line_and_its_exit_code(capsys, error, code):
     with pytest.raises(SystemExit, match=f"^{code}$"), step_log("ingest"):
         raise error
 
-    last = parse_line(capsys.readouterr().out.splitlines()[-1])
+    last = last_line(capsys)
     assert (last.kind, last.exit_code, last.text) == ("failed", code, str(error))
 
 
@@ -103,7 +131,7 @@ def test_a_disk_that_takes_no_more_is_one_line(capsys, error, code, text):
     with pytest.raises(SystemExit, match=rf"^{code}$"), step_log("merge"):
         raise error
 
-    last = parse_line(capsys.readouterr().out.splitlines()[-1])
+    last = last_line(capsys)
     assert last.text == f"cannot write {text}, and run again"
 
 
@@ -111,7 +139,7 @@ def test_a_file_without_the_right_to_it_is_one_line(capsys):
     with pytest.raises(SystemExit, match=r"^2$"), step_log("merge"):
         raise PermissionError(errno.EACCES, "Permission denied", "/data/x")
 
-    last = parse_line(capsys.readouterr().out.splitlines()[-1])
+    last = last_line(capsys)
     assert last.text == "no access to '/data/x': Permission denied; give this user the right, and run again"
 
 

@@ -73,4 +73,4 @@ def _field_moments(fields: FieldTable, rows: NDArray[np.bool_], num_bands: int) 
 
 
 def _moments(mean: float, std: float) -> str:
-    return f"{mean:.3f}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{std:.3f}"
+    return f"{mean:.3f} ± {std:.3f}"

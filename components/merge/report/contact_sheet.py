@@ -57,7 +57,7 @@ def contact_sheet(
         report.paragraph(
             "The tiles with the most of a class, from the first shard that has it. "
             f"NDVI runs from {-_NDVI_LIMIT} (red) to {_NDVI_LIMIT} (green). Labels: the class in orange, others in "
-            "blue. Boundary and mask: white pixels are valid."
+            "blue. Boundary and mask: white pixels are valid; left out where all are."
         )
     )
     for position, (name, chosen) in enumerate(examples.items()):
@@ -124,7 +124,10 @@ def _read_shard(data_root: str, path: str, classes: Sequence[str]) -> Iterator[C
 
 
 def _pictures(name: str, example: ClassExample, source: SourceTile, source_uri: str) -> list[tuple[Pixels, str]]:
-    """Returns RGB, NIR, NDVI, labels, boundary and mask, uint8 [S, S, 3] or [S, S], each with its caption."""
+    """Returns RGB, NIR, NDVI and labels, and boundary and mask unless all pixels are valid, each with its caption.
+
+    They are uint8 [S, S, 3] or [S, S].
+    """
     rgb = _thumbnail(source_image.decode_bands(example.rgb, 3, source_image.RGB_MODES))
     nir = _thumbnail(source_image.decode_bands(example.nir, 1, source_image.NIR_MODES))
     size = (rgb.shape[0], rgb.shape[1])
@@ -138,7 +141,8 @@ def _pictures(name: str, example: ClassExample, source: SourceTile, source_uri: 
     pictures = [(rgb, "RGB"), (nir, "NIR"), (ndvi(rgb, nir), "NDVI"), (overlay, "labels")]
     for caption, file in (("boundary", source.boundary), ("mask", source.mask)):
         mask = _mask(file, source_uri, size)
-        pictures.append((np.full(size, 255, np.uint8), f"{caption}: none") if mask is None else (mask, caption))
+        if mask is not None and not mask.all():  # all white says nothing: every pixel is valid
+            pictures.append((mask, caption))
     return pictures
 
 

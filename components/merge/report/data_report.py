@@ -151,14 +151,14 @@ def _rejected(rejections: Rejections, inventory: Inventory) -> list[str]:
     if not len(rejections):
         return [title, report.paragraph("None.")]
     rows = [
-        (f"{reason.num_tiles:,}", reason.text, ", ".join(reason.examples))
+        (reason.text, reason.num_tiles, ", ".join(reason.examples))
         for reason in rejections.reasons()[:_MAX_REASONS_SHOWN]
     ]
     listed = len(rejections.first())
     where = "all of them" if listed == len(rejections) else f"the first {listed:,}, the shards' receipts all of them"
     return [
         title,
-        report.table((f"{words.unit(inventory.layout)}s", "reason", "for example"), rows),
+        report.table(("reason", f"{words.unit(inventory.layout)}s", "for example"), rows),
         report.paragraph(
             f"The manifest lists {where}. "
             f"The step fails above {inventory.max_bad_fraction:.1%} (ingest_max_bad_fraction)."

@@ -3,6 +3,7 @@
 import itertools
 
 from components import report
+from components.agrivision import CLASS_FOLDERS
 from components.contracts import Inventory
 from components.ignored import by_reason
 
@@ -31,13 +32,14 @@ def ignored_blocks(inventory: Inventory) -> list[str]:
 
 def _by_reason(inventory: Inventory) -> list[str]:
     rows = [
-        (f"{num_files:,}", reason.text, ", ".join(examples), "yes" if reason.is_limited else "no")
+        (reason.text, num_files, ", ".join(examples), "yes" if reason.is_limited else "no")
         for reason, num_files, examples in by_reason(inventory.ignored)
     ]
     if not rows:
-        return [report.paragraph("None: every file of the source is used.")]
+        one = "an image" if inventory.layout == CLASS_FOLDERS else "a tile"
+        return [report.paragraph(f"None: every file of the source belongs to {one}.")]
     return [
-        report.table(("files", "reason", "for example", "counts"), rows),
+        report.table(("reason", "files", "for example", "counts"), rows),
         report.paragraph(
             "Where too many are ignored that count, of the source or of one class, ingest fails "
             "(ingest_max_ignored_fraction). Folders that are hidden, empty or linked count as one."
@@ -47,7 +49,7 @@ def _by_reason(inventory: Inventory) -> list[str]:
 
 def _by_class(inventory: Inventory) -> list[str]:
     rows = [
-        (row.class_name or "any", row.split or "any", f"{row.num_files:,}", row.reason.text)
+        (row.class_name or "any", row.split or "any", row.num_files, row.reason.text)
         for row in inventory.ignored
         if row.class_name or row.split
     ]

@@ -1,14 +1,13 @@
-"""TrainConfig: a model's tuning, passed as one JSON parameter. Most of its keys are declared in `tuning/`."""
+"""TrainConfig: a model's tuning, passed as one object. Most of its keys are declared in `tuning/`."""
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import Any
-
-import msgspec
 
 from components import storage
 from components.errors import SettingsError
-from components.setting import check_settings, setting
+from components.setting import as_kind, check_key, check_settings, setting, settings_of
 from components.train.settings.tuning.augmentation import AugmentationSettings
 from components.train.settings.tuning.fine_tuning import FineTuningSettings
 from components.train.settings.tuning.loss import LossSettings
@@ -44,14 +43,21 @@ class TrainConfig(
 ):
     """The tuning of a training. Users write it as one flat object; code uses only the part it needs.
 
+    What people change most has a parameter of its own in addition, which the same key of the object overrides.
+
     Raises:
       SettingsError: If a value has the wrong type, is out of range or unknown, or if a combination cannot work.
     """
 
     epochs: int = setting(
-        20, "Number of epochs; an epoch reads as many tiles as there are in the train split.", at_least=1
+        20,
+        "Number of epochs; an epoch reads as many tiles as there are in the train split.",
+        parameter="train_epochs",
+        at_least=1,
     )
-    global_batch_size: int = setting(32, "Tiles per step, over all workers.", at_least=1)
+    global_batch_size: int = setting(
+        32, "Tiles per step, over all workers.", parameter="train_global_batch_size", at_least=1
+    )
     steps_per_call: int = setting(
         1, "Steps that the device takes before the host can stop, log or save a checkpoint.", at_least=1
     )
@@ -70,29 +76,29 @@ class TrainConfig(
         return tuple(field.name for field in dataclasses.fields(cls))
 
     @classmethod
-    def from_json(cls, text: str) -> "TrainConfig":
-        """Returns the defaults overridden by the JSON object `text`, e.g. `{"epochs": 2}`.
+    @functools.cache
+    def parameters(cls) -> Mapping[str, str]:
+        """Returns the keys that have a parameter of their own, by its name."""
+        return {known.parameter: field.name for field, known in settings_of(cls) if known.parameter}
 
-        The parameter is JSON text because KFP turns the 2 of a `dict` parameter into 2.0.
+    @classmethod
+    def from_object(cls, given: Mapping[str, Any], **own: Any) -> "TrainConfig":
+        """Returns the tuning of a run.
+
+        Args:
+          given: The object `train_config`, e.g. `{"epochs": 2}`; overrides the others.
+          own: By name, parameters of their own, e.g. train_epochs; absent ones have their defaults.
 
         Raises:
-          SettingsError: If `text` is not a JSON object, a key is unknown, or a value is rejected.
+          SettingsError: If a key is unknown, or a value is rejected.
         """
-        try:
-            values: Any = msgspec.json.decode(text)
-        except msgspec.DecodeError:
-            values = None
-        if not isinstance(values, dict):
-            raise SettingsError(f"""train_config must be a JSON object such as {{"epochs": 2}}, got {text!r}""")
         kinds = {field.name: field.type for field in dataclasses.fields(cls)}
-        try:
-            if unknown := [key for key in values if key not in kinds]:
-                raise SettingsError(f"unknown key {unknown[0]!r}; the keys are {', '.join(kinds)}")
-            if isinstance(weights := values.get("weights"), str):
-                values["weights"] = storage.plain_place(weights)
-            return cls(**{key: _as_float(value, kinds[key]) for key, value in values.items()})
-        except SettingsError as error:
-            raise SettingsError(f"train_config {text!r}: {error}") from error
+        for key in given:
+            check_key("train_config", key, kinds)
+        values = {cls.parameters()[name]: value for name, value in own.items()} | dict(given)
+        if isinstance(weights := values.get("weights"), str):
+            values["weights"] = storage.plain_place(weights)
+        return cls(**{key: as_kind(value, kinds[key]) for key, value in values.items()})
 
     def to_builtins(self) -> dict[str, Any]:
         """Returns all keys with their values, as JSON values."""
@@ -108,8 +114,3 @@ class TrainConfig(
             raise SettingsError(
                 f"global_batch_size must be a multiple of train_num_workers={num_workers}, got {self.global_batch_size}"
             )
-
-
-def _as_float(value: Any, kind: Any) -> Any:
-    # People write 0 for 0.0, and equal settings must give equal training ids.
-    return float(value) if kind is float and type(value) is int else value

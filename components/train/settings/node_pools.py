@@ -11,6 +11,7 @@ from components.errors import SettingsError
 from components.setting import check_settings, setting
 from components.train.settings.quantities import check_quantity, in_bytes
 
+OBJECT = "train_pool"  # of the run form, which holds these settings
 GPU = "nvidia.com/gpu"
 TPU = "google.com/tpu"
 _ACCELERATORS = (GPU, TPU)
@@ -95,27 +96,37 @@ class PoolSettings:
     profile: str = setting(
         "cpu",
         f"Node pool that workers run on in a cluster: {', '.join(PROFILES)}. The settings below override parts of it.",
+        group=OBJECT,
         choices=PROFILES,
     )
     accelerator_type: str = setting(
         "",
         f"Type of each worker's accelerators, {' or '.join(_ACCELERATORS)}; empty for the profile's.",
+        group=OBJECT,
         may_be_empty=True,
     )
-    accelerator_count: str = setting("0", "Accelerators per worker; 0 for the profile's.")
+    accelerator_count: int = setting(0, "Accelerators per worker; 0 for the profile's.", group=OBJECT, at_least=0)
     node_selector: dict[str, str] = setting(
-        {}, "Labels that a worker's node must have, in addition to the profile's; a JSON object."
+        {}, "Labels that a worker's node must have, in addition to the profile's; a JSON object.", group=OBJECT
     )
     tolerations: list[dict[str, Any]] = setting(
-        [], "Taints that a worker's node may have, in addition to the profile's; a JSON list of tolerations."
+        [],
+        "Taints that a worker's node may have, in addition to the profile's; a JSON list of tolerations.",
+        group=OBJECT,
     )
     cpu: str = setting(
-        "", 'CPU cores to request per worker, such as "500m" or "2"; empty for the profile\'s.', may_be_empty=True
+        "",
+        'CPU cores to request per worker, such as "500m" or "2"; empty for the profile\'s.',
+        group=OBJECT,
+        may_be_empty=True,
     )
-    memory: str = setting("", 'Memory per worker, such as "8Gi"; empty for the profile\'s.', may_be_empty=True)
+    memory: str = setting(
+        "", 'Memory per worker, such as "8Gi"; empty for the profile\'s.', group=OBJECT, may_be_empty=True
+    )
     shared_memory: str = setting(
         "",
         "Size of each worker's /dev/shm, which counts towards its memory, such as \"1Gi\"; empty for the profile's.",
+        group=OBJECT,
         may_be_empty=True,
     )
 
@@ -124,11 +135,11 @@ class PoolSettings:
         self.pool()
 
     def pool(self) -> Pool:
-        """Returns the profile's pool with this run's changes; an empty value or "0" keeps the profile's.
+        """Returns the profile's pool with this run's changes; an empty value or 0 keeps the profile's.
 
         Labels are added to the profile's and replace labels of the same name; tolerations are added.
         """
-        pool, count = PROFILES[self.profile], _count(self.accelerator_count)
+        pool, count = PROFILES[self.profile], self.accelerator_count
         kind = self.accelerator_type or pool.accelerator_type
         if kind not in ("", *_ACCELERATORS):
             raise SettingsError(f"unknown train_accelerator_type {kind!r}; expected one of {', '.join(_ACCELERATORS)}")
@@ -183,13 +194,6 @@ def check_pool(pool: Pool, num_workers: int) -> None:
             f"train_shared_memory must be less than the worker's memory, {pool.memory}, which includes it, got "
             f"{pool.shared_memory}"
         )
-
-
-def _count(value: str) -> int:
-    text = str(value).strip()
-    if not text.isdecimal():
-        raise SettingsError(f"train_accelerator_count must be a whole number, 0 for the profile's, got {value!r}")
-    return int(text)
 
 
 def _chips(topology: str) -> int:

@@ -6,6 +6,8 @@ from components.setting import check_settings, setting
 from components.train.settings.config import TrainConfig
 from components.train.settings.strategies import AUTO, STRATEGIES, check_strategy
 
+OPTIONS = "train_options"  # the object of the run form that holds what is rarely changed
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainSettings:
@@ -18,32 +20,40 @@ class TrainSettings:
 
     config: TrainConfig = setting(
         TrainConfig(),
-        f"Tuning of the model, a JSON object with any of the keys {', '.join(TrainConfig.keys())}.",
-        parse=TrainConfig.from_json,
-        text="{}",
+        "Tuning of the model: an object with any of the keys "
+        f"{', '.join(TrainConfig.keys())}. A key overrides the parameter of its own that it may have.",
+        parse=TrainConfig.from_object,
     )
     num_workers: int = setting(2, "Number of worker processes that train together.", at_least=1)
     strategy: str = setting(
         AUTO,
-        f"How to spread training over devices: {AUTO}, {', '.join(STRATEGIES)}. See the table in the README.",
+        f"How to spread training over devices: {AUTO}, {', '.join(STRATEGIES)}.",
+        choices=(AUTO, *STRATEGIES),
+        group=OPTIONS,
     )
     max_restarts: int = setting(
-        2, "How many times to restart training from its last checkpoint after a crash.", at_least=0
+        2,
+        "How many times to restart training from its last checkpoint after a crash.",
+        group=OPTIONS,
+        at_least=0,
     )
     max_seconds: int = setting(
         0,
         "Time limit of training, in seconds over all restarts; training then ends with the best model so far. "
         "0 means no limit.",
+        group=OPTIONS,
         at_least=0,
     )
     checkpoint_seconds: int = setting(
         600,
         "Seconds between two checkpoints within an epoch; 0 saves only at the end of each epoch.",
+        group=OPTIONS,
         at_least=0,
     )
     keep_checkpoints: int = setting(
         2,
         "How many of the latest checkpoints to keep; if the newest is damaged, training resumes from the one before.",
+        group=OPTIONS,
         at_least=1,
     )
 

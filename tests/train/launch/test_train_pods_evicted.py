@@ -48,7 +48,7 @@ def two_gpus() -> Iterator[Pool]:
     selector = {"agrivision-test": uuid.uuid4().hex}
     with pretended_gpus(2, selector):
         yield PoolSettings(
-            accelerator_type=GPU, accelerator_count="1", node_selector=selector, cpu=SMALL.cpu, memory=SMALL.memory
+            accelerator_type=GPU, accelerator_count=1, node_selector=selector, cpu=SMALL.cpu, memory=SMALL.memory
         ).pool()
 
 

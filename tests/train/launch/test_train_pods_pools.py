@@ -42,7 +42,7 @@ def test_who_wants_more_gpus_than_there_are_or_none_is_kept_off_that_node(
     bucket_data: tuple[str, Path], place: Workplace, gpu_node: str
 ) -> None:
     pool = PoolSettings(
-        profile="gke-gpu-l4", cpu=SMALL.cpu, memory=SMALL.memory, shared_memory="64Mi", accelerator_count="4"
+        profile="gke-gpu-l4", cpu=SMALL.cpu, memory=SMALL.memory, shared_memory="64Mi", accelerator_count=4
     ).pool()
     stranger = PoolSettings(cpu=SMALL.cpu, memory=SMALL.memory, node_selector=L4).pool()
     for each, message in ((pool, f"Insufficient {GPU}"), (stranger, "untolerated taint")):

@@ -39,7 +39,7 @@ def test_a_profile_by_itself_is_a_pool_to_train_on(profile: str) -> None:
 def test_a_run_changes_of_a_profile_what_it_names() -> None:
     pool = pool_of(
         profile="gke-gpu-l4",
-        accelerator_count="2",
+        accelerator_count=2,
         node_selector={"pool": "a"},
         tolerations=[SPOT],
         cpu="4",
@@ -51,7 +51,7 @@ def test_a_run_changes_of_a_profile_what_it_names() -> None:
     assert pool.tolerations == (*PROFILES["gke-gpu-l4"].tolerations, SPOT)
     assert (pool.cpu, pool.memory, pool.shared_memory) == ("4", "16Gi", "1Gi")
     pool = pool_of(
-        accelerator_type="nvidia.com/gpu", accelerator_count="1", tolerations=[{**SPOT, "tolerationSeconds": 300.0}]
+        accelerator_type="nvidia.com/gpu", accelerator_count=1, tolerations=[{**SPOT, "tolerationSeconds": 300.0}]
     )
     assert (pool.accelerator_type, pool.accelerator_count, pool.cpu) == ("nvidia.com/gpu", 1, PROFILES["cpu"].cpu)
     assert repr(pool.tolerations[0]["tolerationSeconds"]) == "300", "Kubeflow made 300.0 of it"
@@ -61,11 +61,11 @@ def test_a_run_changes_of_a_profile_what_it_names() -> None:
     ("changes", "message"),
     [
         ({"profile": "gpu"}, "unknown train_profile 'gpu'; expected one of cpu, gke-gpu-l4, "),
-        ({"accelerator_type": "amd.com/gpu", "accelerator_count": "1"}, "expected one of nvidia.com/gpu, google.com/t"),
+        ({"accelerator_type": "amd.com/gpu", "accelerator_count": 1}, "expected one of nvidia.com/gpu, google.com/t"),
         ({"accelerator_type": "nvidia.com/gpu"}, "train_accelerator_count must be at least 1 .* got 0"),
-        ({"accelerator_count": "1"}, "train_accelerator_count is 1, but train_profile cpu has no accelerator"),
-        ({"accelerator_count": "-1"}, "train_accelerator_count must be a whole number"),
-        ({"accelerator_count": "two"}, "train_accelerator_count must be a whole number, .* got 'two'"),
+        ({"accelerator_count": 1}, "train_accelerator_count is 1, but train_profile cpu has no accelerator"),
+        ({"accelerator_count": -1}, "train_accelerator_count must be at least 0, got -1"),
+        ({"accelerator_count": "two"}, "train_accelerator_count must be a whole number, got 'two'"),
         ({"profile": "gke-gpu-l4", "accelerator_type": "google.com/tpu"}, "train_profile gke-gpu-l4 has nvidia.com/gp"),
         ({"node_selector": {"spot": True}}, "train_node_selector: spot must be text in quotes, got True"),
         ({"tolerations": [{"name": "spot"}]}, "train_tolerations must be objects of effect, key, "),
@@ -99,7 +99,7 @@ def test_what_is_no_pool_is_refused_by_name(changes: dict[str, Any], message: st
     [
         ({"profile": "gke-tpu-v5e"}, 2, "supports one TPU host, got train_num_workers=2; set it to 1, or use GPUs"),
         (
-            {"profile": "gke-tpu-v5e", "accelerator_count": "8"},
+            {"profile": "gke-tpu-v5e", "accelerator_count": 8},
             1,
             "must be 4, the number of chips in .* 2x2 .* got 8",
         ),

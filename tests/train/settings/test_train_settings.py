@@ -20,7 +20,7 @@ from components.train.settings.train_settings import TrainSettings
         ({"keep_checkpoints": 0}, "train_keep_checkpoints must be at least 1, got 0"),
         ({"keep_checkpoints": 2.0}, r"train_keep_checkpoints must be a whole number, got 2\.0"),
         ({"num_workers": True}, "train_num_workers must be a whole number, got True"),
-        ({"strategy": ""}, "train_strategy must not be empty"),
+        ({"strategy": ""}, "unknown train_strategy ''; expected one of auto, "),
         ({"strategy": "horovod"}, "unknown train_strategy 'horovod'; expected one of auto, one_device, "),
         (
             {"config": TrainConfig(global_batch_size=6), "num_workers": 4},
@@ -39,7 +39,7 @@ def test_settings_reach_the_worker_unchanged() -> None:
 
 
 def test_equal_numbers_are_equal_settings_however_they_are_written() -> None:
-    written = TrainConfig.from_json('{"zoom_range": 0, "learning_rate": 1}')
+    written = TrainConfig.from_object({"zoom_range": 0, "learning_rate": 1})
     assert msgspec.json.encode(written) == msgspec.json.encode(TrainConfig(zoom_range=0.0, learning_rate=1.0))
 
 

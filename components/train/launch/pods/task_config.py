@@ -56,13 +56,13 @@ def task_settings(task: TaskConfig, settings: PoolSettings) -> TaskSettings:
         raise SettingsError(
             f"a worker must have accelerators of one type, got {', '.join(sorted(accelerators))}; set one of them"
         )
-    kind, count = next(iter(accelerators.items()), ("", 0))
+    kind, count = next(iter(accelerators.items()), (settings.accelerator_type, settings.accelerator_count))
     pool = dataclasses.replace(
         settings,
         accelerator_type=kind,
-        accelerator_count=str(count),
-        node_selector=dict(task.node_selector or {}),
-        tolerations=list(task.tolerations or ()),  # type: ignore[arg-type]
+        accelerator_count=int(count),
+        node_selector={**settings.node_selector, **(task.node_selector or {})},
+        tolerations=[*settings.tolerations, *(task.tolerations or ())],  # type: ignore[list-item]
         cpu=str(requests.get("cpu") or limits.get("cpu") or settings.cpu),
         memory=str(limits.get("memory") or requests.get("memory") or settings.memory),
     ).pool()

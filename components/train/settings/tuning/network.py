@@ -19,7 +19,12 @@ PRECISIONS = ("float32", "bfloat16", "float16")
 class NetworkSettings:
     """The network and its inputs."""
 
-    backbone: str = setting("small", "Network between the pixels and the classifier.", choices=BACKBONES)
+    backbone: str = setting(
+        "small",
+        f"Network between the pixels and the classifier: {', '.join(BACKBONES)}.",
+        parameter="train_backbone",
+        choices=BACKBONES,
+    )
     weights: str = setting(
         "",
         'Initial weights of the backbone: "" (random), "imagenet" (downloaded once, by the launcher), or a file for '
@@ -44,6 +49,7 @@ class NetworkSettings:
         0,
         f"Side length of the model's input, in pixels; 0 takes {USUAL_IMAGE_SIZE_PX}, or the size of the tiles if they "
         "are smaller.",
+        parameter="train_image_size_px",
         at_least=0,
     )
     precision: str = setting(
