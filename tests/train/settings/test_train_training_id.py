@@ -29,6 +29,7 @@ CHANGES_THE_NAME = {
     "gate/decision.py": False,
     "ingest/splits.py": False,
     "ingest/refusals/limit.py": False,
+    "ingest/repeats/contents.py": False,
     "merge/merge.py": False,
     "merge/report/data_report.py": False,
     "push/serving.py": False,
