@@ -1,7 +1,7 @@
 """Why files of a source are left out, and how many: nothing that lies in a source may vanish in silence.
 
 Each file is used, or rejected with its tile, or counted here under one reason. Only counts and a few names are kept, so
-ten million files take no more memory than ten.
+ten million files of a class take no more memory than ten.
 """
 
 import bisect
@@ -39,12 +39,9 @@ class IgnoredTally:
 
     def add(self, reason: WhyIgnored, class_name: str, split: str, path: str, num_files: int = 1) -> None:
         """Counts files; `class_name` and `split` are empty where they are unknown."""
-        key = (reason, class_name, split)
-        count = self._counts.get(key)
+        count = self._counts.get((reason, class_name, split))
         if count is None:
-            if len(self._counts) >= _MOST_ROWS:
-                key = (reason, "", "")
-            count = self._counts.setdefault(key, _Count())
+            count = self._counts[reason, class_name, split] = _Count()
         count.num_files += num_files
         if len(count.examples) < NUM_EXAMPLES or path < count.examples[-1]:
             bisect.insort(count.examples, path)
@@ -58,7 +55,7 @@ class IgnoredTally:
                 self.add(reason, class_name, split, path, 0)
 
     def rows(self) -> tuple[IgnoredFiles, ...]:
-        """Returns the counts, sorted by reason, class and split."""
+        """Returns the counts, sorted by reason, class and split, which are as many as the source has classes."""
         return tuple(
             IgnoredFiles(
                 reason=reason,
@@ -71,6 +68,16 @@ class IgnoredTally:
                 self._counts.items(), key=lambda item: (_ORDER[item[0][0]], *item[0][1:])
             )
         )
+
+
+def few_rows(rows: Iterable[IgnoredFiles]) -> tuple[IgnoredFiles, ...]:
+    """Returns sorted rows as a document holds them: the first thousand, and the rest by reason alone."""
+    few = IgnoredTally()
+    for row_number, row in enumerate(rows):
+        class_name, split = (row.class_name, row.split) if row_number < _MOST_ROWS else ("", "")
+        for number, example in enumerate(row.examples):
+            few.add(row.reason, class_name, split, example, 0 if number else row.num_files)
+    return few.rows()
 
 
 _ORDER = {reason: number for number, reason in enumerate(WhyIgnored)}

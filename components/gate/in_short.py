@@ -37,8 +37,8 @@ def way_on(decision: Decision, evaluation: Evaluation) -> str:
         return "The model is in production once the step push has ended; its output names the place."
     if decision.outcome == CLASS_LOST:
         return (
-            "Look at the lost class in the evaluation's report: fewer of its tiles in training, or a weight that went to "
-            f"others? {code('max_class_loss')} of {code('gate_options')} says how much a class may lose."
+            "Look at the lost class in the evaluation's report: fewer of its tiles in training, or weight that others "
+            f"took? {code('max_class_loss')} of {code('gate_options')} says how much a class may lose."
         )
     if decision.outcome == UNDECIDABLE:
         return "Test on more fields: so few cannot tell a gain of this size from chance."

@@ -18,7 +18,7 @@ from components.contracts import IgnoredFiles, MissingMasks, NearPictures, Sourc
 from components.dataset.list_file import BAD_TILES, where_all_are
 from components.dataset.temporary_database import CACHE_KB, temporary_database
 from components.errors import DataError
-from components.ignored import LeftOut, ignored_line
+from components.ignored import LeftOut, few_rows, ignored_line
 from components.ingest.bands import FirstTile, has_near_infrared
 from components.ingest.class_folders import ClassFolderPairing
 from components.ingest.field_stats import stated_annotations
@@ -173,7 +173,7 @@ def _account_for(
     limit = settings.max_ignored_fraction
     require_few_ignored(ignored, account.num_used + account.num_rejected, account.files_of_class(), source_uri, limit)
     require_masks_of_tiles(missing, account.num_tiles, account.tiles_with, source_uri, limit)
-    return ignored, missing
+    return few_rows(ignored), missing
 
 
 def _note_empty_classes(listing: Listing, layout: str) -> None:

@@ -8,7 +8,8 @@ from tile_listing import listing, release_files, tile_name
 from components.agrivision import CHALLENGE_2020, CLASS_FOLDERS, PAPER_2020
 from components.contracts import MissingMasks, SourceFile, WhyIgnored
 from components.errors import DataError
-from components.ignored import IgnoredTally, LeftOut, ignored_line, left_out_name
+from components.ignored import IgnoredTally, LeftOut, few_rows, ignored_line, left_out_name
+from components.ingest.refusals.limit import require_few_ignored
 from components.ingest.refusals.missing_masks import missing_line, missing_masks, require_masks_of_tiles
 from components.ingest.refusals.wrong_folder import folder_that_would_work, not_classes
 from components.ingest.settings import IngestSettings
@@ -273,12 +274,34 @@ def test_a_tally_is_the_same_in_any_order_and_takes_no_more_memory_for_more_file
     assert ignored_line(forth.rows()) == "ignored: 500 x a document, not an image (e.g. 0.txt)"
     tracemalloc.start()
     for number in range(100_000):
-        forth.add(WhyIgnored.NOT_READ, f"class{number}", "train", f"{number}.bin")
+        forth.add(WhyIgnored.NOT_READ, f"class{number % 300}", "train", f"{number}.bin")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2e6
-    assert len(forth.rows()) <= 1001
-    assert sum(row.num_files for row in forth.rows()) == 100_500
+
+
+def test_a_document_holds_few_rows_whatever_the_order_of_adding_and_loses_no_file():
+    forth, back = IgnoredTally(), IgnoredTally()
+    for number in range(5000):
+        forth.add(WhyIgnored.NOT_READ, f"class{number}", "train", f"{number}.bin")
+        back.add(WhyIgnored.NOT_READ, f"class{4999 - number}", "train", f"{4999 - number}.bin")
+    rows = few_rows(forth.rows())
+    assert rows == few_rows(back.rows())
+    assert len(rows) == 1001
+    assert (rows[0].class_name, rows[0].num_files) == ("", 4000)
+    assert sum(row.num_files for row in rows) == 5000
+    assert few_rows(rows[:1000]) == rows[:1000]  # what fits stays
+
+
+def test_the_limit_holds_for_a_class_among_thousands():
+    tally, taken = IgnoredTally(), {}
+    for number in range(3000):
+        tally.add(WhyIgnored.NOT_READ, f"class{number:04}", "", "a.bin")
+        taken[f"class{number:04}"] = 100
+    tally.add(WhyIgnored.NOT_READ, "weed", "", "b.bin", 90)
+    taken["weed"] = 10
+    with pytest.raises(DataError, match=r"90 of 100 files of the class weed under 'tiles' would be ignored, 90.0%"):
+        require_few_ignored(tally.rows(), sum(taken.values()), taken, "tiles", 0.2)
 
 
 def test_a_name_that_is_no_path_can_be_counted():
