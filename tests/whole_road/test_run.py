@@ -79,9 +79,9 @@ def test_a_run_ends_with_a_pushed_model_and_a_summary(first):
     assert set(report["metrics"]["per_class"]) == set(_classes())
     assert report["decision"] == "push"
     assert report["reason"] in result.stdout
-    assert list(report["step_seconds"]) == ["ingest", "shard", "merge", "train", "evaluate", "gate", "push"]
+    assert list(report["step_seconds"]) == ["check", "ingest", "shard", "merge", "train", "evaluate", "gate", "push"]
     assert report["total_seconds"] >= max(report["step_seconds"].values())
-    assert set(report["reports"]) == {"data", "training", "evaluation"}
+    assert set(report["reports"]) == {"data", "training", "evaluation", "decision"}
     for path in report["reports"].values():
         assert Path(path).read_text().startswith("<!doctype html>")
     pointer = json.loads((place / "models/production.json").read_text())
