@@ -75,7 +75,7 @@ def test_a_pushed_model_is_0_and_a_refused_one_is_3_with_the_data_steps_from_the
     assert pushed["outcome"] == "pushed"
     assert storage.exists(f"{root}/models/production.json")
     assert {name: step["state"] for name, step in pushed["steps"].items()} == dict.fromkeys(
-        ("ingest", "shard", "merge", "train", "evaluate", "gate", "push"), "succeeded"
+        ("check", "ingest", "shard", "merge", "train", "evaluate", "gate", "push"), "succeeded"
     )
 
     code, run, errors = finish(submit(root, "--gate-min-macro-f1=1.0"))

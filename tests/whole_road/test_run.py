@@ -83,7 +83,7 @@ def test_a_run_ends_with_a_pushed_model_and_a_summary(first):
     assert low <= report["metrics"]["macro_f1"] <= high
     assert set(report["metrics"]["class_intervals"]) == set(_classes())
     assert report["gate"]["difference"] is None  # nothing to compare with
-    assert list(report["step_seconds"]) == ["ingest", "shard", "merge", "train", "evaluate", "gate", "push"]
+    assert list(report["step_seconds"]) == ["check", "ingest", "shard", "merge", "train", "evaluate", "gate", "push"]
     assert report["total_seconds"] >= max(report["step_seconds"].values())
     assert set(report["reports"]) == {"data", "training", "evaluation", "decision"}
     for path in report["reports"].values():
