@@ -52,4 +52,4 @@ def check(
             "gate_min_macro_f1": gate_min_macro_f1,
             "gate_options": gate_options,
         }
-        log.summary = check_form(given, what_this_run_does.path)
+        log.summary = check_form(given, what_this_run_does.path, looks=True)

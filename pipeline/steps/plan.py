@@ -8,21 +8,27 @@ from components.errors import SettingsError
 from components.markdown import bullets, code, plain, write_markdown
 from components.train.settings.node_pools import Pool
 from components.train.settings.tuning.network import USUAL_IMAGE_SIZE_PX
+from pipeline.first_look import check_image_size
 from pipeline.form import CONFIG, fields, flat_values, form_values, in_form_words
 from pipeline.parameters import BUCKET_PLACES, Parameters
 
 
-def check_form(given: Mapping[str, Any], path: str) -> str:
+def check_form(given: Mapping[str, Any], path: str, *, looks: bool = False) -> str:
     """Checks the fields of a run form; returns a line about the run, and writes the plan to `path`.
 
     If the run cannot succeed, it writes the reason there. A run on this machine keeps that; of a failed step, Kubeflow
     keeps the log only.
+
+    Args:
+      looks: Whether to look at a few tiles of the source, too.
 
     Raises:
       SettingsError: for a value, or a combination, with which no run can succeed; says where the form has it.
     """
     try:
         parameters = Parameters(**flat_values(given))
+        if looks:
+            check_image_size(parameters)
     except SettingsError as error:
         message = in_form_words(str(error))
         write_markdown(path, ["# This run cannot succeed", f"{plain(message)}."])

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from components.errors import SettingsError
+from components.synth.dataset import write_dataset
 from pipeline.form import fields, flat_values, form_values, in_form_words
 from pipeline.parameters import PARAMETERS, Parameters
 from pipeline.steps.plan import check_form
@@ -69,6 +70,20 @@ def test_a_wrong_value_is_refused_by_its_name_in_the_form(tmp_path, changes, mes
 
     assert message in str(error.value)
     assert (tmp_path / "plan").read_text().startswith("# This run cannot succeed\n")
+
+
+def test_an_input_larger_than_the_tiles_is_refused_before_the_tiles_are_read(tmp_path):
+    write_dataset(tmp_path / "tiles", layout="paper-2020", num_tiles=6, seed=1, tile_size_px=64, num_processes=1)
+    places = {
+        "source_uri": str(tmp_path / "tiles"),
+        "data_root": str(tmp_path / "d"),
+        "models_uri": str(tmp_path / "m"),
+    }
+
+    check_form(as_kubeflow_has_it(FORM | places | {"train_image_size_px": 64}), str(tmp_path / "plan"), looks=True)
+    with pytest.raises(SettingsError, match="must be at most the size of the tiles, 64 px, got 65"):
+        check_form(as_kubeflow_has_it(FORM | places | {"train_image_size_px": 65}), str(tmp_path / "plan"), looks=True)
+    assert "must be at most the size of the tiles, 64 px" in (tmp_path / "plan").read_text()
 
 
 def test_an_error_about_a_field_of_its_own_is_left_as_it_is():
