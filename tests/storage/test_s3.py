@@ -26,6 +26,7 @@ from components.errors import SettingsError
 from components.ingest.inventory import build_inventory
 from components.ingest.settings import IngestSettings
 from components.progress import StepLog
+from components.setting import settings_of
 from components.synth.dataset import write_dataset
 from pipeline.parameters import Parameters
 
@@ -149,9 +150,16 @@ def run_step(name, variables, place, parameters, inputs=None, outputs=()):
 
 
 def ingest_parameters(source_uri, data_root):
-    values = {name: getattr(SETTINGS, name) for name in SETTINGS.__dataclass_fields__}
     places = {"source_uri": source_uri, "data_root": str(data_root), "models_uri": f"{data_root}-models"}
-    return {**values, **places, "source_version": "", "reference_manifest": ""}
+    options = {field.name: getattr(SETTINGS, field.name) for field, known in settings_of(IngestSettings) if known.group}
+    own = {
+        "source_version": "",
+        "shard_reference_manifest": "",
+        "ingest_layout": SETTINGS.layout,
+        "ingest_classes": SETTINGS.classes,
+        "train_num_workers": SETTINGS.num_workers,
+    }
+    return {**places, **own, "data_options": options}
 
 
 @pytest.mark.slow
@@ -169,12 +177,12 @@ def test_a_bucket_gives_the_same_manifest_as_a_folder(tmp_path, tiles, environme
     for partition in partitions:
         parameters = {"data_root": str(data_root), "partition": partition}
         place = tmp_path / f"shard-{partition}"
-        done = run_step("shard", variables, place, parameters, {"inventory": [inventory]}, ["receipts"])
+        done = run_step("shard", variables, place, parameters, {"inventory": [inventory]}, ["shard_receipts"])
         assert done.returncode == 0, done.stdout + done.stderr
-    receipts = [tmp_path / f"shard-{partition}/receipts" for partition in partitions]
-    parameters = {"data_root": str(data_root), "reference_manifest": ""}
-    inputs = {"inventory": [inventory], "receipts": receipts}
-    done = run_step("merge", variables, tmp_path / "merge", parameters, inputs, ["manifest", "report"])
+    receipts = [tmp_path / f"shard-{partition}/shard_receipts" for partition in partitions]
+    parameters = {"data_root": str(data_root), "shard_reference_manifest": ""}
+    inputs = {"inventory": [inventory], "shard_receipts": receipts}
+    done = run_step("merge", variables, tmp_path / "merge", parameters, inputs, ["manifest", "data_report"])
     assert done.returncode == 0, done.stdout + done.stderr
     assert Inventory.read(inventory).source_uri == bucket
 
