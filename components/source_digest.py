@@ -11,6 +11,7 @@ from components.contracts import FORMAT_VERSION, SourceTile
 # Raised when pictures of class folders are read in another way, so that their shards are written anew. 2: what EXIF
 # says is turned is turned, and 16 bits are read.
 _CLASS_FOLDERS_VERSION = 2
+_LABEL_MASKS = "label masks, 1"  # raised when they are stored in another way; adds nothing where there are none
 _FULL_16_BIT = 65_535  # adds nothing to the digest: shards that were made before there was a choice stay
 
 
@@ -34,12 +35,15 @@ class SourceDigest:
         min_class_fraction: float,
         tile_size_px: int,
         max_16_bit: int,
+        label_masks: bool,
     ) -> None:
         recipe = [FORMAT_VERSION, layout, classes, bands, min_class_fraction, tile_size_px]
         if layout == CLASS_FOLDERS:
             recipe.append(_CLASS_FOLDERS_VERSION)
         if max_16_bit != _FULL_16_BIT:
             recipe.append(max_16_bit)
+        if label_masks:
+            recipe.append(_LABEL_MASKS)
         self._digest = hashlib.sha256(msgspec.json.encode(recipe))
 
     def add(self, tile: SourceTile) -> None:

@@ -140,6 +140,7 @@ class Manifest(Document, frozen=True, kw_only=True):
       tile_size_px: Side that larger tiles were scaled down to, in pixels; 0 if tiles were not scaled.
       tile_sizes: Number of tiles by size "<width>x<height>" as stored, in pixels.
       max_16_bit: What became 255 when images of 16 bits were scaled to 8; not stated if no tile has such an image.
+      label_masks: True if the records hold the pixels of each class; else not stated.
       fields_sha256: sha256 of the sums by field, `fields.jsonl` beside the manifest; empty if there is no such file.
       rejected, notes: The first few, sorted; there may be as many as tiles, and the receipts hold all of them.
       ignored, missing_masks: What the source holds beside its tiles, and the masks that it lacks, as in the inventory;
@@ -156,6 +157,7 @@ class Manifest(Document, frozen=True, kw_only=True):
     tile_size_px: int = 0
     tile_sizes: dict[str, int]
     max_16_bit: int | msgspec.UnsetType = msgspec.UNSET
+    label_masks: bool | msgspec.UnsetType = msgspec.UNSET
     splits: dict[str, SplitSummary]
     fields_sha256: Sha256OrEmpty = ""
     num_rejected: int = 0

@@ -75,6 +75,7 @@ def _new_digest(inventory: Inventory) -> SourceDigest:
         min_class_fraction=inventory.min_class_fraction,
         tile_size_px=inventory.tile_size_px,
         max_16_bit=inventory.max_16_bit,
+        label_masks=inventory.label_masks,
     )
 
 

@@ -62,6 +62,7 @@ def inventory_of(
             min_class_fraction=settings.min_class_fraction,
             tile_size_px=settings.tile_size_px,
             max_16_bit=settings.max_16_bit,
+            label_masks=settings.label_masks,
         )
         progress = Progress(log, None, "tiles planned", _SECONDS_PER_LINE)
         inventory = Inventory(
@@ -79,6 +80,7 @@ def inventory_of(
             max_bad_fraction=settings.max_bad_fraction,
             tile_size_px=settings.tile_size_px,
             max_16_bit=settings.max_16_bit,
+            label_masks=settings.label_masks,
             partitions=write_partitions(table, deal, new_digest, data_root, progress),
             rejected=tuple(table.rejected()),
             ignored=survey.ignored,

@@ -103,6 +103,13 @@ class IngestSettings:
         at_most=FULL_16_BIT,
         group=OPTIONS,
     )
+    label_masks: bool = setting(
+        False,
+        "Whether the shards also hold which pixels show each class, for training that answers by pixel; some 1 % more "
+        "bytes. Needs a layout with masks by class.",
+        parameter="shard_label_masks",
+        group=OPTIONS,
+    )
     min_class_fraction: float = setting(
         0.002,
         "Lowest share of a tile's valid pixels, 0 to 1, at which a class counts as present in it.",

@@ -17,7 +17,7 @@ from components.agrivision import CLASS_FOLDERS, PAPER_2020
 from components.contracts import IgnoredFiles, MissingMasks, NearPictures, SourceFile, WhyIgnored
 from components.dataset.list_file import BAD_TILES, where_all_are
 from components.dataset.temporary_database import CACHE_KB, temporary_database
-from components.errors import DataError
+from components.errors import DataError, SettingsError
 from components.ignored import LeftOut, few_rows, ignored_line
 from components.ingest.bands import FirstTile, has_near_infrared
 from components.ingest.class_folders import ClassFolderPairing
@@ -102,6 +102,11 @@ def survey_source(
             listing = Listing(listed)
             listing.add(files, source_uri, Progress(log, None, "files listed", _SECONDS_PER_LINE))
             layout, pairing = _pairing(listing, source_uri, settings, table)
+            if settings.label_masks and layout == CLASS_FOLDERS:
+                raise SettingsError(
+                    f"shard_label_masks stores which pixels show a class, but {source_uri!r} has the layout {layout}, "
+                    "which gives classes by tile only; leave it off"
+                )
             if pairing.left_aside:
                 counts = ", ".join(f"{count:,} of {name}" for name, count in pairing.left_aside.items())
                 log.line(f"set aside because their class is not in the class list: {counts}")

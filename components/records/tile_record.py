@@ -20,6 +20,7 @@ _Example: Any = example_pb2.Example  # type: ignore[attr-defined]  # the class i
 
 BYTES_KEYS = ("tile_id", "field_id", "rgb", "nir", "valid_mask")  # one value each
 FLOATS_KEYS = ("labels", "class_fractions")  # one value per class each
+MASKS_KEY = "label_masks"  # one value per class; absent where a dataset stores none
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Record:
       valid_mask: PNG bytes, 1 band, 255 where a pixel counts; empty if all do.
       labels: 1.0 where the tile has the class, [C].
       class_fractions: Share of the valid pixels by class, in 0..1, [C].
+      label_masks: PNG bytes by class, 1 band, of the size of `rgb`, 255 where a valid pixel has it; empty if none has;
+        [C], or [] if the dataset stores none.
     """
 
     tile_id: str
@@ -41,6 +44,7 @@ class Record:
     valid_mask: bytes
     labels: Sequence[float]
     class_fractions: Sequence[float]
+    label_masks: Sequence[bytes] = ()
 
 
 def serialize(record: Record) -> bytes:
@@ -57,6 +61,8 @@ def serialize(record: Record) -> bytes:
         features[key].bytes_list.value.append(value)
     features["labels"].float_list.value.extend(record.labels)
     features["class_fractions"].float_list.value.extend(record.class_fractions)
+    if record.label_masks:  # else the record has the bytes that it had before there were any
+        features[MASKS_KEY].bytes_list.value.extend(record.label_masks)
     # A map has no order of its own; deterministic serialization sorts it.
     serialized: bytes = example.SerializeToString(deterministic=True)
     return serialized
@@ -77,7 +83,10 @@ def deserialize(serialized: bytes, num_classes: int) -> Record:
             if len(values) != num_classes:
                 raise ValueError(f"it has {len(values)} {key}, expected {num_classes}")
         labels, fractions = map(list, numbers)
-        return Record(tile_id.decode(), field_id.decode(), rgb, nir, valid_mask, labels, fractions)
+        masks = features[MASKS_KEY].bytes_list.value if MASKS_KEY in features else ()
+        if masks and len(masks) != num_classes:
+            raise ValueError(f"it has {len(masks)} {MASKS_KEY}, expected {num_classes}, or none")
+        return Record(tile_id.decode(), field_id.decode(), rgb, nir, valid_mask, labels, fractions, tuple(masks))
     except (DecodeError, IndexError) as error:
         raise ValueError("it is not a tile") from error
 

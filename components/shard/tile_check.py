@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,12 +81,17 @@ def _check(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], 
 
     class_pixels = np.zeros(len(inventory.classes), np.int64)
     mask_pixels: dict[str, int] = {}  # inside the field or not
+    planes: dict[
+        int, NDArray[np.bool_]
+    ] = {}  # by class, the valid pixels that have it, [H, W]; only if they are stored
     for index, name in enumerate(inventory.classes):
         if name in tile.classes:
             class_pixels[index] = valid_pixels
         elif name in tile.labels:
             label = _mask(tile.labels[name], f"label {name}", shape, read, remarks)
             class_pixels[index] = np.count_nonzero(label & valid)
+            if inventory.label_masks and class_pixels[index]:
+                planes[index] = label & valid
             mask_pixels[name] = int(np.count_nonzero(label))
 
     present = class_pixels >= max(1.0, inventory.min_class_fraction * valid_pixels)
@@ -100,6 +105,7 @@ def _check(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], 
             nir_content = scaled_jpeg(nir_pixels, stored)
             nir_pixels = source_image.decode_bands(nir_content, 1, source_image.NIR_MODES)
         valid = scaled_mask(valid, stored)
+        planes = {index: scaled_mask(plane, stored) & valid for index, plane in planes.items()}
         if not valid.any():
             raise BadImage(f"no valid pixel is left at {stored[0]}x{stored[1]} px")
         class_pixels = scaled_counts(class_pixels, valid_pixels, int(np.count_nonzero(valid)))
@@ -117,6 +123,7 @@ def _check(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], 
         valid_mask=b"" if valid_pixels == valid.size else encode_mask(valid),
         labels=present.astype(float).tolist(),
         class_fractions=class_fractions,
+        label_masks=_label_masks(planes, len(inventory.classes)) if inventory.label_masks else (),
     )
     return CheckedTile(
         record=record,
@@ -193,6 +200,11 @@ def _mask(
     if remark:
         remarks.append(f"{role}: {remark}")
     return mask
+
+
+def _label_masks(planes: Mapping[int, NDArray[np.bool_]], num_classes: int) -> tuple[bytes, ...]:
+    """Returns the masks of all classes as files; empty for a class that no pixel has."""
+    return tuple(encode_mask(planes[c]) if c in planes and planes[c].any() else b"" for c in range(num_classes))
 
 
 def _require_shape(shape: tuple[int, ...], expected: tuple[int, ...]) -> None:

@@ -96,7 +96,9 @@ class Shard:
 
 def shares_of(tiles, num_partitions=1, shard_size_mb=4, **changes) -> list[list[Shard]]:
     settings = {"layout": "paper-2020", "classes": ("a", "b"), "bands": ("red",)}
-    settings |= {"min_class_fraction": 0.002, "tile_size_px": 0, "max_16_bit": 65_535} | changes
+    settings |= (
+        {"min_class_fraction": 0.002, "tile_size_px": 0, "max_16_bit": 65_535} | {"label_masks": False} | changes
+    )
     with tempfile.TemporaryDirectory() as folder:
         shares = filled_shards(
             tiles, Path(folder), num_partitions=num_partitions, shard_size_mb=shard_size_mb, **settings
@@ -174,6 +176,7 @@ def test_a_twentieth_more_tiles_leave_every_tile_in_its_shard():
         ({"min_class_fraction": 0.01}, 16),
         ({"tile_size_px": 1024}, 16),
         ({"max_16_bit": 10_000}, 16),
+        ({"label_masks": True}, 16),
         ({"layout": "challenge-2020"}, 16),
         ({"num_workers": 1}, 0),  # the same number of shards
     ],

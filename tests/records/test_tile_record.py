@@ -17,6 +17,7 @@ RECORDS = [
     TILE,
     Record("", "", b"", b"", b"", [], []),
     dataclasses.replace(TILE, nir=b"", valid_mask=b"", labels=[0.0] * 40, class_fractions=[1e-9] * 40),
+    dataclasses.replace(TILE, label_masks=(b"\0png", b"", b"png")),
 ]
 
 
@@ -28,6 +29,8 @@ def of_tensorflow(record: Record) -> bytes:
         features[key] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
     for key in tile_record.FLOATS_KEYS:
         features[key] = tf.train.Feature(float_list=tf.train.FloatList(value=getattr(record, key)))
+    if record.label_masks:
+        features["label_masks"] = tf.train.Feature(bytes_list=tf.train.BytesList(value=record.label_masks))
     example = tf.train.Example(features=tf.train.Features(feature=features))
     content: bytes = example.SerializeToString(deterministic=True)
     return content
@@ -115,3 +118,9 @@ def test_it_lives_beside_tensorflow_whichever_is_imported_first(imports: str) ->
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
+
+
+def test_masks_of_other_classes_than_the_labels_are_refused() -> None:
+    content = tile_record.serialize(dataclasses.replace(TILE, label_masks=(b"", b"")))
+    with pytest.raises(ValueError, match="it has 2 label_masks, expected 3, or none"):
+        tile_record.deserialize(content, 3)

@@ -90,6 +90,7 @@ def plan(
     min_class_fraction: float = 0.0,
     tile_size_px: int = 0,
     max_16_bit: int = 65_535,
+    label_masks: bool = False,
     max_bad_fraction: float = 0.5,
     rejected: tuple[Rejection, ...] = (),
 ) -> Path:
@@ -108,6 +109,7 @@ def plan(
                 min_class_fraction=min_class_fraction,
                 tile_size_px=tile_size_px,
                 max_16_bit=max_16_bit,
+                label_masks=label_masks,
             )
             for tile in group:
                 digest.add(tile)
@@ -136,6 +138,7 @@ def plan(
         max_bad_fraction=max_bad_fraction,
         tile_size_px=tile_size_px,
         max_16_bit=max_16_bit,
+        label_masks=label_masks,
         partitions=tuple(partitions),
         rejected=rejected,
     )
