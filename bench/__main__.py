@@ -31,6 +31,7 @@ ROWS: tuple[tuple[str, str, float | None], ...] = (
         None,
     ),
     ("shard_vs_decode", "shard_rows.shard_vs_decode", 0.8),
+    ("shard_masks_vs_without", "shard_rows.shard_masks_vs_without", 0.95),
     ("passthrough_vs_tar", "shard_rows.passthrough_vs_tar", 0.8),
     ("passthrough_vs_tar_unsynced", "shard_rows.passthrough_vs_tar_unsynced", None),
     ("starvation_small", "train_rows.starvation_small", 0.98),

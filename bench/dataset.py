@@ -100,10 +100,14 @@ def make_source(folder: Path, num_tiles: int, size_px: int) -> Path:
     return source
 
 
-def ingest(source: Path, root: Path, num_partitions: int = 1, stored_size_px: int = 0) -> str:
+def ingest(
+    source: Path, root: Path, num_partitions: int = 1, stored_size_px: int = 0, label_masks: bool = False
+) -> str:
     """Ingests `source` and returns the path of the inventory."""
     path = root / "inventory.json"
-    settings = IngestSettings(num_workers=2, num_partitions=num_partitions, tile_size_px=stored_size_px)
+    settings = IngestSettings(
+        num_workers=2, num_partitions=num_partitions, tile_size_px=stored_size_px, label_masks=label_masks
+    )
     build_inventory(str(source), str(root), settings, StepLog("ingest")).write(str(path))
     return str(path)
 

@@ -72,6 +72,32 @@ def shard_vs_decode(setup: Setup, target: float) -> Row:
     )
 
 
+def shard_masks_vs_without(setup: Setup, target: float) -> Row:
+    """The shard stage that also stores the masks of the classes, against the same without."""
+    dataset, num_tiles = setup.dataset, len(setup.dataset.tiles())
+
+    def root_of(label_masks: bool) -> Path:
+        return dataset.root.with_name(f"{dataset.root.name}-{'masks' if label_masks else 'no-masks'}")
+
+    def side(label_masks: bool) -> Side:
+        root = root_of(label_masks)
+        root.mkdir(exist_ok=True)
+        ingest(dataset.source, root, label_masks=label_masks)
+
+        def make(inventory: str, fresh: Path) -> None:
+            shard(inventory, fresh, num_threads=setup.num_threads)
+            num_bytes = sum(file.stat().st_size for file in fresh.rglob("*.tfrecord"))
+            (root / "num_bytes").write_text(str(num_bytes))  # each side is a process of its own
+
+        what = "with the masks of its classes in every record" if label_masks else "without"
+        turn = functools.partial(_in_fresh_root, Dataset(dataset.source, root, dataset.manifest), make)
+        return Side(f"components.shard.writer, {setup.num_threads} threads, {what}", work_turn(turn, num_tiles))
+
+    row = compare("shard_masks_vs_without", side(True), side(False), setup, target)
+    with_masks, without = (int((root_of(masks) / "num_bytes").read_text()) for masks in (True, False))
+    return Row(**{**vars(row), "note": f"{with_masks / without - 1:+.2%} bytes"})
+
+
 def passthrough_vs_tar(setup: Setup, target: float) -> Row:
     """Sharding without checks (read, serialize, write, hash, sync) against `tar` on the same files and a sync.
 

@@ -89,9 +89,10 @@ def _check(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], 
             class_pixels[index] = valid_pixels
         elif name in tile.labels:
             label = _mask(tile.labels[name], f"label {name}", shape, read, remarks)
-            class_pixels[index] = np.count_nonzero(label & valid)
+            inside = label & valid
+            class_pixels[index] = np.count_nonzero(inside)
             if inventory.label_masks and class_pixels[index]:
-                planes[index] = label & valid
+                planes[index] = inside
             mask_pixels[name] = int(np.count_nonzero(label))
 
     present = class_pixels >= max(1.0, inventory.min_class_fraction * valid_pixels)
