@@ -14,12 +14,12 @@ from components.contracts.model import (
     EpochMetrics,
     Evaluation,
     ModelCard,
-    Production,
     PushReceipt,
     Scores,
     TrainingReceipt,
 )
 from components.contracts.reasons import WhyIgnored
+from components.contracts.registry import ArchivedMoves, Channel, Move, VersionState
 from components.contracts.source import (
     Annotation,
     IgnoredFiles,
@@ -37,7 +37,9 @@ from components.contracts.source import (
 __all__ = [
     "FORMAT_VERSION",
     "Annotation",
+    "ArchivedMoves",
     "Bottleneck",
+    "Channel",
     "ClassScores",
     "Decision",
     "Document",
@@ -50,12 +52,12 @@ __all__ = [
     "Manifest",
     "MissingMasks",
     "ModelCard",
+    "Move",
     "NearPicture",
     "NearPictures",
     "Note",
     "Partition",
     "PlannedShard",
-    "Production",
     "PushReceipt",
     "Question",
     "Rejection",
@@ -67,5 +69,6 @@ __all__ = [
     "SourceTile",
     "SplitSummary",
     "TrainingReceipt",
+    "VersionState",
     "WhyIgnored",
 ]

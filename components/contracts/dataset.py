@@ -141,6 +141,7 @@ class Manifest(Document, frozen=True, kw_only=True):
       tile_sizes: Number of tiles by size "<width>x<height>" as stored, in pixels.
       max_16_bit: What became 255 when images of 16 bits were scaled to 8; not stated if no tile has such an image.
       label_masks: True if the records hold the pixels of each class; else not stated.
+      data_licence: Of the tiles; not stated if nobody said. As with `ignored`, `sha256` does not depend on it.
       fields_sha256: sha256 of the sums by field, `fields.jsonl` beside the manifest; empty if there is no such file.
       rejected, notes: The first few, sorted; there may be as many as tiles, and the receipts hold all of them.
       ignored, missing_masks: What the source holds beside its tiles, and the masks that it lacks, as in the inventory;
@@ -158,6 +159,7 @@ class Manifest(Document, frozen=True, kw_only=True):
     tile_sizes: dict[str, int]
     max_16_bit: int | msgspec.UnsetType = msgspec.UNSET
     label_masks: bool | msgspec.UnsetType = msgspec.UNSET
+    data_licence: str | msgspec.UnsetType = msgspec.UNSET
     splits: dict[str, SplitSummary]
     fields_sha256: Sha256OrEmpty = ""
     num_rejected: int = 0
@@ -174,7 +176,9 @@ class Manifest(Document, frozen=True, kw_only=True):
         Else a note beside the tiles, or a folder that somebody looked into on a Mac, would make another dataset, and
         the training would start anew.
         """
-        tiles_only = msgspec.structs.replace(self, ignored=msgspec.UNSET, missing_masks=msgspec.UNSET)
+        tiles_only = msgspec.structs.replace(
+            self, ignored=msgspec.UNSET, missing_masks=msgspec.UNSET, data_licence=msgspec.UNSET
+        )
         return hashlib.sha256(tiles_only.to_json()).hexdigest()
 
     @property

@@ -1,6 +1,6 @@
 """train → evaluate → gate → push: a model, its scores, and where it went."""
 
-from typing import Annotated, ClassVar, TypeAlias, get_type_hints
+from typing import Annotated, TypeAlias, get_type_hints
 
 import msgspec
 
@@ -198,6 +198,7 @@ class ModelCard(Document, frozen=True, kw_only=True):
       scores: Scores on the test split of the dataset `manifest_sha256`.
       max_16_bit: As in the manifest of that dataset; not stated if it has no image of 16 bits.
       decision: Why it was pushed; None in a card of an earlier version.
+      data_licence: Of the data that it was trained on; empty if nobody said.
       usage: How to call the model, by signature.
     """
 
@@ -217,21 +218,5 @@ class ModelCard(Document, frozen=True, kw_only=True):
     num_test_tiles: int
     max_16_bit: int | msgspec.UnsetType = msgspec.UNSET
     decision: Decision | None = None
+    data_licence: str = ""
     usage: dict[str, str]
-
-
-class Production(Document, frozen=True, kw_only=True):
-    """`production.json` under models_uri: which version serves.
-
-    Attributes:
-      version: The version that serves, a folder under `versions/`.
-      previous: The version that a rollback returns to; None for the first.
-      earlier: The versions that were in production before `previous`, oldest first.
-    """
-
-    way_out: ClassVar[str] = "restore it, or remove it to start over without a production model"
-
-    format_version: int = FORMAT_VERSION
-    version: PathPart
-    previous: PathPart | None = None
-    earlier: tuple[PathPart, ...] = ()

@@ -153,6 +153,7 @@ class Inventory(Document, frozen=True, kw_only=True):
       tile_size_px: Side that larger tiles are scaled down to in the shards, in pixels; 0 scales none.
       max_16_bit: The value of images of 16 bits above which everything is white.
       label_masks: Whether the shards hold the pixels of each class.
+      data_licence: Of the tiles; empty if nobody said.
       rejected: Tiles whose files could not be paired, or whose picture is in two classes.
       ignored: Files of the source that belong to no tile, by reason, class and split; sorted.
       missing_masks: Masks that most tiles have and some lack, by class and split; sorted.
@@ -175,6 +176,7 @@ class Inventory(Document, frozen=True, kw_only=True):
     tile_size_px: int = 0
     max_16_bit: int = 65_535
     label_masks: bool = False
+    data_licence: str = ""
     partitions: tuple[Partition, ...]
     rejected: tuple[Rejection, ...] = ()
     ignored: tuple[IgnoredFiles, ...] = ()

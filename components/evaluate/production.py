@@ -4,10 +4,10 @@ import contextlib
 import dataclasses
 
 from components import storage
-from components.contracts import Manifest, ModelCard, Production
+from components.contracts import Channel, Manifest, ModelCard
 from components.errors import DataError
 from components.evaluate.predictions import Answer, answer_of
-from components.registry import CARD, POINTER, card_uri, pointer_uri, version_uri
+from components.registry import CARD, POINTER, PRODUCTION, card_uri, channel_uri, version_uri
 from components.saved_model.asking import asked_model
 
 _SIGNATURE = "masked"
@@ -36,13 +36,15 @@ def load_production(models_uri: str, manifest: Manifest, stack: contextlib.ExitS
 
     Its process begins to load it, while the candidate may still be asked, and lasts as long as `stack`.
     """
-    content, _ = storage.read_pointer(pointer_uri(models_uri))
+    content, _ = storage.read_pointer(channel_uri(models_uri, PRODUCTION))
     if content is None:
         return Incumbent()
     try:
-        version = Production.from_json(content, POINTER).version
+        version = Channel.from_json(content, POINTER).version
     except DataError as error:
         return Incumbent(note=str(error))
+    if version is None:
+        return Incumbent()
     try:
         card = ModelCard.from_json(storage.read_bytes(card_uri(models_uri, version)), f"{CARD} of {version}")
     except FileNotFoundError:

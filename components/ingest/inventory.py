@@ -81,6 +81,7 @@ def inventory_of(
             tile_size_px=settings.tile_size_px,
             max_16_bit=settings.max_16_bit,
             label_masks=settings.label_masks,
+            data_licence=settings.data_licence,
             partitions=write_partitions(table, deal, new_digest, data_root, progress),
             rejected=tuple(table.rejected()),
             ignored=survey.ignored,

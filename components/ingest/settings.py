@@ -103,6 +103,14 @@ class IngestSettings:
         at_most=FULL_16_BIT,
         group=OPTIONS,
     )
+    data_licence: str = setting(
+        "",
+        "Licence of the tiles, best by its SPDX name, e.g. CC-BY-NC-4.0; a model of non-commercial data stays out of "
+        "channels that are marked commercial.",
+        parameter="data_licence",
+        may_be_empty=True,
+        group=OPTIONS,
+    )
     label_masks: bool = setting(
         False,
         "Whether the shards also hold which pixels show each class, for training that answers by pixel; some 1 % more "

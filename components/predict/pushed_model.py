@@ -43,7 +43,7 @@ def find_model(uri: str) -> PushedModel:
     if in_production:
         uri = models_uri_of(uri)
         production, _ = read_production(uri)
-        if production is None:
+        if production is None or production.version is None:
             raise SettingsError(
                 f"no model at {uri!r}: it has neither {POINTER} nor {CARD}; expected the models_uri of a pipeline that "
                 "pushed, or the folder of one version in it"

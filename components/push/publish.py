@@ -12,7 +12,16 @@ from components.progress import StepLog
 from components.push.building import builder
 from components.push.card import model_card
 from components.push.verify import verify_serving_model
-from components.registry import CARD, move_production, read_production, require_production, version_uri
+from components.registry import (
+    CARD,
+    PRODUCTION,
+    move_production,
+    read_production,
+    require_production,
+    version_uri,
+)
+from components.registry.licence import require_allowed
+from components.registry.pins import revive
 from components.saved_model.files import digests
 from components.storage import whole_folder
 from components.storage.mounts import bucket_note
@@ -39,7 +48,8 @@ def push_model(
       decision: The gate's, for the model's card; None where nobody asked the gate, as in a test.
 
     Raises:
-      SettingsError: if receipt, evaluation, decision and manifest do not belong together.
+      SettingsError: if receipt, evaluation, decision and manifest do not belong together, or production is marked
+        commercial and the licence of the data is not.
       DataError: if the model is gone, or the serving model's answers differ from the evaluated one's.
       AgrivisionError: if another push won.
     """
@@ -47,6 +57,7 @@ def push_model(
     if not storage.is_remote(models_uri) and (note := bucket_note("models_uri", models_uri)):
         log.line(note)
     production, token = read_production(models_uri)
+    in_production = production.version if production else None
     exported_uri = storage.join(data_root, receipt.model_path)
     with (
         tempfile.TemporaryDirectory() as temporary,
@@ -54,9 +65,11 @@ def push_model(
     ):
         card = model_card(receipt, evaluation, exported.content(), decision)
         uri = version_uri(models_uri, card.version)
-        serves_already = production is not None and production.version == card.version
+        card = msgspec.structs.replace(card, data_licence=manifest.data_licence or "")
+        serves_already = in_production == card.version
         if not serves_already:
             require_production(models_uri, evaluation.production_version, production)
+            require_allowed(card, PRODUCTION, production)
         if storage.exists(storage.join(uri, CARD)):
             log.line(f"version {card.version} is already published; verifying it")
             try:
@@ -69,12 +82,12 @@ def push_model(
             card = msgspec.structs.replace(card, files=digests(str(serving_dir)))
             card.write(serving_dir / CARD)
             log.line(verify_serving_model(str(serving_dir), card, data_root, manifest, evaluation))
+            revive(models_uri, card.version)
             whole_folder.publish(serving_dir, uri, last=CARD)
     if production is not None and serves_already:
         return PushReceipt(model_version=card.version, model_uri=uri, previous_version=production.previous)
-    move_production(models_uri, card.version, production, token)
-    previous = production.version if production else None
-    return PushReceipt(model_version=card.version, model_uri=uri, previous_version=previous)
+    move_production(models_uri, card.version, production, token, decision.reason if decision else "")
+    return PushReceipt(model_version=card.version, model_uri=uri, previous_version=in_production)
 
 
 def summary_line(receipt: PushReceipt) -> str:

@@ -10,7 +10,7 @@ from command_here import agrivision_here
 from model_cards import card_of
 from odd_files import device, folder, link_to_itself, made_by_hand, picture, pipe, refused
 
-from components.contracts import Production
+from components.contracts import Channel
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def models(tmp_path: Path) -> Path:
     root = tmp_path / "models"
     for version in "ab":
         card_of(version).write(root / "versions" / version / "card.json")
-    (root / "production.json").write_bytes(Production(version="b", previous="a").to_json())
+    (root / "production.json").write_bytes(Channel(version="b", previous="a").to_json())
     return root
 
 

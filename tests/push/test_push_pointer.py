@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from model_cards import card_of
+from model_cards import card_of, served
 
 from components import storage
-from components.contracts import Production
+from components.contracts import Channel
 from components.errors import AgrivisionError, DataError, SettingsError
 from components.registry import move_production, read_production, require_production, rollback, version_uri
 
@@ -30,9 +30,9 @@ def publish(models_uri, *versions):
 def test_rollback_goes_back_one_version_at_a_time(models_uri):
     publish(models_uri, "a", "b", "c")
     assert rollback(models_uri) == "production is now b, before it was c"
-    assert read_production(models_uri)[0] == Production(version="b", previous="a")
+    assert served(models_uri) == ("b", "a", ())
     rollback(models_uri)
-    assert read_production(models_uri)[0] == Production(version="a")
+    assert served(models_uri) == ("a", None, ())
     with pytest.raises(SettingsError, match=r"no version was in production in .* before a"):
         rollback(models_uri)
 
@@ -60,7 +60,7 @@ def test_rollback_to_a_version_that_was_removed_leaves_production_alone(models_u
 
 def test_a_pointer_that_cannot_be_read_is_named_with_the_way_out(models_uri):
     storage.write_bytes(f"{models_uri}/production.json", b"{")
-    with pytest.raises(DataError, match=r"production.json is not a production .*; restore it, or remove it"):
+    with pytest.raises(DataError, match=r"production.json is not a channel .*; restore it, or remove it"):
         read_production(models_uri)
 
 
@@ -68,7 +68,7 @@ def test_a_pointer_that_cannot_be_read_is_named_with_the_way_out(models_uri):
 @pytest.mark.parametrize("version", ["../../elsewhere", "/elsewhere", "a/b", "..", "", "a\x1b[2J"])
 @pytest.mark.parametrize("field", ["version", "previous", "earlier"])
 def test_a_pointer_leads_only_to_a_folder_below_versions(models_uri, version, field):
-    told = Production(**{"version": "a", field: (version,) if field == "earlier" else version})
+    told = Channel(**{"version": "a", field: (version,) if field == "earlier" else version})
     storage.write_bytes(f"{models_uri}/production.json", told.to_json())
     with pytest.raises(DataError, match=rf"Expected the name of one file or folder - at `\$\.{field}") as raised:
         read_production(models_uri)
@@ -81,7 +81,7 @@ def test_the_loser_of_a_race_is_told_who_won(models_uri):
     publish(models_uri, "b")
     with pytest.raises(AgrivisionError, match=r"another push won: production in .* is now b, but .* against a"):
         move_production(models_uri, "c", *seen)
-    assert read_production(models_uri)[0] == Production(version="b", previous="a")
+    assert served(models_uri) == ("b", "a", ())
 
 
 def test_a_twin_that_pushed_the_same_version_is_no_loser(models_uri):
@@ -89,7 +89,7 @@ def test_a_twin_that_pushed_the_same_version_is_no_loser(models_uri):
     seen = read_production(models_uri)
     publish(models_uri, "b")
     move_production(models_uri, "b", *seen)
-    assert read_production(models_uri)[0] == Production(version="b", previous="a")
+    assert served(models_uri) == ("b", "a", ())
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_twin_that_pushed_the_same_version_is_no_loser(models_uri):
     ],
 )
 def test_an_evaluation_against_another_production_model_is_stale(models_uri, evaluated_against, current, message):
-    production = Production(version=current) if current else None
+    production = Channel(version=current) if current else None
     with pytest.raises(AgrivisionError, match=message):
         require_production(models_uri, evaluated_against, production)
     require_production(models_uri, current, production)

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from colour_model import BANDS, SIZE_PX, colour_dataset, colour_training
+from model_cards import served
 from models_here import run_models_here
 from tile_shards import encode, fake_record
 
 from components import storage
-from components.contracts import Decision, ModelCard, Production, Scores
+from components.contracts import Decision, ModelCard, Scores
 from components.errors import AgrivisionError, DataError, SettingsError
 from components.evaluate.evaluation import evaluate_training
 from components.progress import StepLog
@@ -131,7 +132,7 @@ def test_a_better_model_follows_and_can_be_rolled_back(data, tmp_path, models_he
     old = push(data, models_uri, first)
     new = push(data, models_uri, (receipt, evaluate(root, models_uri, manifest, receipt)))
     assert new.previous_version == old.model_version
-    assert read_production(str(models_uri))[0] == Production(version=new.model_version, previous=old.model_version)
+    assert served(str(models_uri)) == (new.model_version, old.model_version, ())
     rollback(str(models_uri))
     assert read_production(str(models_uri))[0].version == old.model_version
     assert sum(path.endswith("/card.json") for path in visible(models_uri)) == 2
@@ -216,7 +217,7 @@ def test_a_killed_push_leaves_nothing_in_production_and_can_be_repeated(data, tm
     if killed_at == "rename":
         assert visible(models_uri) == []
     receipt = push(data, models_uri, data[3])
-    assert read_production(str(models_uri))[0] == Production(version=receipt.model_version)
+    assert served(str(models_uri)) == (receipt.model_version, None, ())
     tf.saved_model.load(receipt.model_uri)
 
 

@@ -14,6 +14,7 @@ from sharded import small_dataset
 from small_source import CLASSES, plan, write_source
 
 from components.contracts import (
+    Channel,
     ClassScores,
     Decision,
     Document,
@@ -21,7 +22,6 @@ from components.contracts import (
     Evaluation,
     Inventory,
     ModelCard,
-    Production,
     PushReceipt,
     Scores,
     ShardReceipt,
@@ -90,7 +90,7 @@ BY_HAND: list[Document] = [
         num_test_tiles=4,
         usage={"serving_default": "rgb"},
     ),
-    Production(version="c3", previous="c2", earlier=("c1",)),
+    Channel(version="c3", previous="c2", earlier=("c1",)),
 ]
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tile_shards import _COLOURS, BANDS, CLASSES, fake_record, manifest_of, write_split
 
 from components import storage
-from components.contracts import Evaluation, Manifest, ModelCard, Production, TrainingReceipt
+from components.contracts import Channel, Evaluation, Manifest, ModelCard, TrainingReceipt
 from components.push.card import model_card
 from components.push.serving import save_serving_model
 from components.records import tfrecords
@@ -97,7 +97,7 @@ def put_in_production(
     save_serving_model(data_root / receipt.model_path, card, folder)
     card = msgspec.structs.replace(card, **{"files": digests(str(folder)), **changes})
     card.write(folder / CARD)
-    storage.write_bytes(f"{models_uri}/production.json", Production(version=card.version).to_json())
+    storage.write_bytes(f"{models_uri}/production.json", Channel(version=card.version).to_json())
     return card
 
 

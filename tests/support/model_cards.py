@@ -1,6 +1,11 @@
 """The card of a model that is not there."""
 
+import msgspec
+
+from components import storage
 from components.contracts import ModelCard, Scores
+from components.registry import card_uri
+from components.registry.channels import read_channel
 
 
 def card_of(version: str) -> ModelCard:
@@ -19,3 +24,17 @@ def card_of(version: str) -> ModelCard:
         num_test_tiles=1,
         usage={},
     )
+
+
+def served(models_uri: str, channel: str = "production") -> tuple[str | None, str | None, tuple[str, ...]]:
+    """What a channel names: its version, the one before, and the earlier ones."""
+    state, _ = read_channel(models_uri, channel)
+    assert state is not None
+    return state.version, state.previous, state.earlier
+
+
+def publish(models_uri: str, *versions: str, **of_card: str) -> None:
+    """Puts versions under a models URI, without a model and in no channel."""
+    for version in versions:
+        card = msgspec.structs.replace(card_of(version), **of_card)
+        storage.write_bytes(card_uri(models_uri, version), card.to_json())

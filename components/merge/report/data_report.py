@@ -127,6 +127,8 @@ def _overview(manifest: Manifest, inventory: Inventory) -> list[str]:
         rows.append(("16 bits", f"0 to {manifest.max_16_bit:,} became 0 to 255 (shard_max_16_bit)"))
     if manifest.label_masks:
         rows.append(("Masks", "the pixels of each class are stored (shard_label_masks)"))
+    if manifest.data_licence:
+        rows.append(("Licence", manifest.data_licence))
     if inventory.num_unlabelled:
         rows.append(("Unlabelled", f"{inventory.num_unlabelled:,} {_unit(manifest)}s left out"))
     return [report.table(("Dataset", manifest.sha256[:16]), rows)]
