@@ -74,7 +74,7 @@ def revive(models_uri: str, version: str) -> None:
         _change(models_uri, version, revived)
 
 
-def mark(models_uri: str, version: str, state: VersionState, token: str | None, removed: Move) -> None:
+def mark_removing(models_uri: str, version: str, state: VersionState, token: str | None, removed: Move) -> None:
     """Marks a version as being removed, if its state is still the one that was looked at.
 
     Raises:

@@ -8,14 +8,14 @@ from components.contracts.registry import Action, Move, Presence
 from components.errors import SettingsError
 from components.registry.channels import all_moves, new_move, read_channel, timestamp
 from components.registry.layout import CARD, card_uri, channel_names, models_uri_of, version_uri
-from components.registry.pins import gone, mark, read_state
+from components.registry.pins import gone, mark_removing, read_state
 from components.storage import whole_folder
 
 RETENTION_DAYS = 90
 _PIN_SECONDS = 3_600  # within which whoever pinned a version has moved its channel, or given up
 
 
-def remove(models_uri: str, version: str, why: str = "", retention_days: int = RETENTION_DAYS) -> str:
+def remove_version(models_uri: str, version: str, why: str = "", retention_days: int = RETENTION_DAYS) -> str:
     """Removes a version; returns a line for the log. One that was interrupted is brought to its end.
 
     Args:
@@ -36,7 +36,7 @@ def remove(models_uri: str, version: str, why: str = "", retention_days: int = R
                 f"no version {version} in {models_uri!r}; `agrivision models list` shows those that are there"
             )
         _require_unused(models_uri, version, state, now, retention_days)
-        mark(models_uri, version, state, token, new_move(Action.REMOVE, None, version, why, now))
+        mark_removing(models_uri, version, state, token, new_move(Action.REMOVE, None, version, why, now))
     whole_folder.remove(version_uri(models_uri, version), last=CARD)
     gone(models_uri, version)
     return f"version {version} is removed from {models_uri!r}"

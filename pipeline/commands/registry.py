@@ -98,8 +98,8 @@ def diff(
         _say_table([("", *names, "CHANGE"), *(_difference_row(*each) for each in found)])
 
 
-@app.command()
-def promote(
+@app.command("promote")
+def promote_model(
     models_uri: MODELS_URI,
     version: Annotated[str, typer.Argument(help="A version, or a channel that names one.")],
     channel: Annotated[str, typer.Option(help="The channel to move.")] = _PRODUCTION,
@@ -107,23 +107,23 @@ def promote(
 ) -> None:
     """Point a channel at a version, e.g. what is in staging at production."""
     from components.registry.layout import models_uri_of
-    from components.registry.promotion import promote as move
+    from components.registry.promotion import promote
     from components.registry.summaries import version_of
 
     models_uri = models_uri_of(models_uri)
-    say(printable(move(models_uri, version_of(models_uri, version), channel, why)))
+    say(printable(promote(models_uri, version_of(models_uri, version), channel, why)))
 
 
-@app.command()
-def rollback(
+@app.command("rollback")
+def roll_back_channel(
     models_uri: MODELS_URI,
     channel: Annotated[str, typer.Option(help="The channel to move.")] = _PRODUCTION,
     why: _WHY = "",
 ) -> None:
     """Put the previous version back into a channel."""
-    from components.registry.promotion import rollback as roll_back
+    from components.registry.promotion import rollback
 
-    say(printable(roll_back(models_uri, channel, why)))
+    say(printable(rollback(models_uri, channel, why)))
 
 
 @app.command()
@@ -139,8 +139,8 @@ def mark(
     say(printable(mark_use(models_uri, channel, use, why)))
 
 
-@app.command()
-def remove(
+@app.command("remove")
+def remove_model(
     models_uri: MODELS_URI,
     version: Annotated[str, typer.Argument(help="The version.")],
     why: _WHY = "",
@@ -149,7 +149,7 @@ def remove(
     ] = 90,
 ) -> None:
     """Remove a version that no channel names, nor named lately."""
-    from components.registry.removal import remove as remove_version
+    from components.registry.removal import remove_version
 
     say(printable(remove_version(models_uri, version, why, retention_days)))
 

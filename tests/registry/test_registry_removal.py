@@ -15,7 +15,7 @@ from components.registry import pins
 from components.registry.channels import timestamp
 from components.registry.layout import state_uri, version_names, version_uri
 from components.registry.promotion import promote
-from components.registry.removal import remove
+from components.registry.removal import remove_version
 
 NODE = os.uname().nodename
 
@@ -28,13 +28,13 @@ def models_uri(tmp_path):
 def test_a_version_that_nobody_uses_is_removed_with_all_its_files(models_uri):
     publish(models_uri, "a", "b")
     storage.write_bytes(f"{version_uri(models_uri, 'b')}/variables/variables.index", b"x")
-    assert remove(models_uri, "b", why="too large") == f"version b is removed from {models_uri!r}"
+    assert remove_version(models_uri, "b", why="too large") == f"version b is removed from {models_uri!r}"
     assert version_names(models_uri) == ["a"]
     assert not Path(version_uri(models_uri, "b")).exists()
     state, _ = pins.read_state(models_uri, "b")
     assert (state.presence, state.removed.why) == (Presence.GONE, "too large")
     with pytest.raises(SettingsError, match="no version b in"):
-        remove(models_uri, "b")
+        remove_version(models_uri, "b")
 
 
 def test_what_a_channel_names_or_named_lately_stays(models_uri):
@@ -42,17 +42,17 @@ def test_what_a_channel_names_or_named_lately_stays(models_uri):
     for version in "abc":
         promote(models_uri, version, "staging")
     with pytest.raises(SettingsError, match="version c is in staging; promote another one before"):
-        remove(models_uri, "c", retention_days=0)
+        remove_version(models_uri, "c", retention_days=0)
     with pytest.raises(SettingsError, match="version b is what a rollback of staging returns to"):
-        remove(models_uri, "b", retention_days=0)
+        remove_version(models_uri, "b", retention_days=0)
     with pytest.raises(SettingsError, match=r"staging named version a until 20.*, within the last 90 days"):
-        remove(models_uri, "a")
+        remove_version(models_uri, "a")
     with pytest.raises(SettingsError, match=r"was about to be promoted to staging at .*; try again in an hour"):
-        remove(models_uri, "a", retention_days=-1)
+        remove_version(models_uri, "a", retention_days=-1)
     assert version_names(models_uri) == ["a", "b", "c", "d"]
     age_pins(models_uri, "a")
-    remove(models_uri, "a", retention_days=-1)
-    remove(models_uri, "d")
+    remove_version(models_uri, "a", retention_days=-1)
+    remove_version(models_uri, "d")
     assert version_names(models_uri) == ["b", "c"]
 
 
@@ -66,16 +66,16 @@ def age_pins(models_uri, version):
 
 def test_a_promotion_that_begins_while_a_removal_looks_is_seen(models_uri, monkeypatch):
     publish(models_uri, "a")
-    mark = pins.mark
+    mark = pins.mark_removing
 
     def promoted_meanwhile(*arguments):
         monkeypatch.undo()
         promote(models_uri, "a", "staging")
         mark(*arguments)
 
-    monkeypatch.setattr("components.registry.removal.mark", promoted_meanwhile)
+    monkeypatch.setattr("components.registry.removal.mark_removing", promoted_meanwhile)
     with pytest.raises(AgrivisionError, match="is being promoted or removed by somebody else; nothing was removed"):
-        remove(models_uri, "a")
+        remove_version(models_uri, "a")
     assert served(models_uri, "staging")[0] == "a"
     assert version_names(models_uri) == ["a"]
 
@@ -88,13 +88,13 @@ def test_a_removal_that_was_cut_off_keeps_everybody_out_and_is_brought_to_its_en
 
     monkeypatch.setattr("components.storage.whole_folder.remove", cut_off)
     with pytest.raises(OSError, match="cut off"):
-        remove(models_uri, "a")
+        remove_version(models_uri, "a")
     monkeypatch.undo()
     with pytest.raises(SettingsError, match=r"version a in .* is being removed; if nobody is at it any more"):
         promote(models_uri, "a", "staging")
     with pytest.raises(SettingsError, match="is being removed"):
         pins.revive(models_uri, "a")
-    remove(models_uri, "a")
+    remove_version(models_uri, "a")
     assert version_names(models_uri) == []
     pins.revive(models_uri, "a")
     publish(models_uri, "a")
@@ -103,7 +103,7 @@ def test_a_removal_that_was_cut_off_keeps_everybody_out_and_is_brought_to_its_en
 
 def test_a_version_that_is_gone_cannot_be_promoted_until_it_is_pushed_again(models_uri):
     publish(models_uri, "a")
-    remove(models_uri, "a")
+    remove_version(models_uri, "a")
     publish(models_uri, "a")  # by somebody who copied it there, and no push
     with pytest.raises(SettingsError, match=rf"version a was removed from .* by .*{NODE}.*; push it again"):
         promote(models_uri, "a", "staging")

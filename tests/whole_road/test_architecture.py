@@ -43,7 +43,7 @@ SAME_MEANING = {
     ),
     "mirror": ({"components/mirror.py", "pipeline/commands/datasets.py"}, "the command is named as what it calls"),
     "rollback": (
-        {"components/registry.py", "pipeline/commands/models.py"},
+        {"components/registry/promotion.py", "pipeline/commands/models.py"},
         "the command is named as what it calls",
     ),
     "run": ({"pipeline/commands/runs.py", "pipeline/local/run_local.py"}, "the command is named as what it calls"),
