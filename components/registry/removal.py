@@ -9,6 +9,7 @@ from components.errors import SettingsError
 from components.registry.channels import all_moves, new_move, read_channel, timestamp
 from components.registry.layout import CARD, card_uri, channel_names, models_uri_of, version_uri
 from components.registry.pins import gone, mark_removing, read_state
+from components.safe_path import path_fault
 from components.storage import whole_folder
 
 RETENTION_DAYS = 90
@@ -29,17 +30,23 @@ def remove_version(models_uri: str, version: str, why: str = "", retention_days:
     """
     models_uri = models_uri_of(models_uri)
     now = datetime.datetime.now(datetime.UTC)
+    if "/" in version or path_fault(version):
+        raise _no_version(models_uri, version)
     state, token = read_state(models_uri, version)
     if state.presence != Presence.REMOVING:
         if not storage.exists(card_uri(models_uri, version)):
-            raise SettingsError(
-                f"no version {version} in {models_uri!r}; `agrivision models list` shows those that are there"
-            )
+            raise _no_version(models_uri, version)
         _require_unused(models_uri, version, state, now, retention_days)
         mark_removing(models_uri, version, state, token, new_move(Action.REMOVE, None, version, why, now))
     whole_folder.remove(version_uri(models_uri, version), last=CARD)
     gone(models_uri, version)
     return f"version {version} is removed from {models_uri!r}"
+
+
+def _no_version(models_uri: str, version: str) -> SettingsError:
+    return SettingsError(
+        f"no version {version!r} in {models_uri!r}; `agrivision models list` shows those that are there"
+    )
 
 
 def _require_unused(

@@ -33,7 +33,7 @@ def test_a_version_that_nobody_uses_is_removed_with_all_its_files(models_uri):
     assert not Path(version_uri(models_uri, "b")).exists()
     state, _ = pins.read_state(models_uri, "b")
     assert (state.presence, state.removed.why) == (Presence.GONE, "too large")
-    with pytest.raises(SettingsError, match="no version b in"):
+    with pytest.raises(SettingsError, match="no version 'b' in"):
         remove_version(models_uri, "b")
 
 
