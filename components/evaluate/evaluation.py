@@ -136,7 +136,7 @@ def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path:
     predictions_path, sample_path, sample_sha256 = write_predictions(
         step.data_root, step.scratch, test, judged, test.answers[CANDIDATE]
     )
-    fields_path, fields_sha256 = write_sums(step.data_root, predictions_path.rpartition("/")[0], sums)
+    fields_path, fields_sha256 = write_sums(step.data_root, predictions_path.rpartition("/")[0], step.scratch, sums)
     evaluation = Evaluation(
         training_id=receipt.training_id,
         manifest_sha256=manifest.sha256,

@@ -32,7 +32,7 @@ def test_rows_that_come_in_batches_are_read_as_columns_and_by_anybody(tmp_path, 
 
 def test_rows_too_many_or_too_few_are_refused(tmp_path):
     with ColumnWriter(tmp_path / "a.npy", 3, 2, np.float32) as writer:
-        with pytest.raises(ValueError, match="0 rows and .4, 2. more do not fit into .3, 2."):
+        with pytest.raises(ValueError, match=r"0 rows and .4, 2. more do not fit into .3, 2."):
             writer.add(np.zeros((4, 2), np.float32))
         with pytest.raises(ValueError, match="0 rows of 3 were added"):
             writer.finish()
