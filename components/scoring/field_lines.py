@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from components.scoring.field_sums import AnswerSums, Counts, ModelSums
 from components.scoring.rank_bins import BinCounts, bins_of
 
-
 _CELLS_AT_ONCE = 1 << 18  # as Python's numbers each takes some 120 bytes
 
 

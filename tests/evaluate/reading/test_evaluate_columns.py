@@ -5,9 +5,9 @@ import resource
 import numpy as np
 import pytest
 
-from components.evaluate.columns import ColumnWriter, derive, forget
-from components.evaluate.tile_names import NameWriter
-from components.evaluate.units import MOST_UNITS, UnitNumbers, group_names, group_of, sorted_units
+from components.evaluate.reading.columns import ColumnWriter, derive, forget
+from components.evaluate.reading.tile_names import NameWriter
+from components.evaluate.reading.units import MOST_UNITS, UnitNumbers, group_names, group_of, sorted_units
 from components.scoring.field_sums import Answers, class_edges, sum_units
 from components.scoring.intervals import resample
 

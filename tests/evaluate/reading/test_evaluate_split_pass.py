@@ -13,11 +13,11 @@ from tile_shards import fake_record, manifest_of, write_split
 
 from components.errors import DataError
 from components.evaluate import evaluation as evaluation_module
-from components.evaluate import predictions, split_pass, units
 from components.evaluate.evaluation import evaluate_training
-from components.evaluate.model_column import Asked
-from components.evaluate.predictions import join
-from components.evaluate.split_pass import Watch, read_split
+from components.evaluate.reading import predictions, split_pass, units
+from components.evaluate.reading.model_column import Asked
+from components.evaluate.reading.predictions import join
+from components.evaluate.reading.split_pass import Watch, read_split
 from components.progress import StepLog
 from components.saved_model.asking import CannotAnswer
 from components.scoring.field_lines import to_lines
