@@ -57,13 +57,16 @@ def write_columns(root: Path, num_tiles: int, num_classes: int = len(_RATES)) ->
 
 
 def score_columns(root: Path) -> None:
-    """Does all that the evaluate step does with the columns but its report; writes the seconds of each part."""
-    seconds: dict[str, float] = {}
+    """Does all that the evaluate step does with the columns but its report; writes the seconds of each part.
+
+    Beside the seconds that passed stand those of the processors, which other processes do not lengthen.
+    """
+    seconds: dict[str, tuple[float, float]] = {}
 
     def timed(name: str, work: Callable[[], _T]) -> _T:
-        started = time.perf_counter()
+        started = time.perf_counter(), time.process_time()
         result = work()
-        seconds[name] = time.perf_counter() - started
+        seconds[name] = time.perf_counter() - started[0], time.process_time() - started[1]
         return result
 
     classes = json.loads((root / _CLASSES).read_text())
