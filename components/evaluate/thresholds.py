@@ -39,8 +39,7 @@ def choose_thresholds(
       Thresholds in 0.01..0.99, [C]; 0.5 for a class without positives.
     """
     return tuple(
-        _choose(probabilities[:, c], labels[:, c], len(np.unique(units[labels[:, c]])))
-        for c in range(labels.shape[1])
+        _choose(probabilities[:, c], labels[:, c], len(np.unique(units[labels[:, c]]))) for c in range(labels.shape[1])
     )
 
 
