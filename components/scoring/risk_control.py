@@ -74,12 +74,16 @@ def not_sure(
 
 
 def miss_shares(
-    missed: NDArray[np.bool_], labels: NDArray[np.bool_], unit_of_tile: NDArray[np.int32], num_units: int
+    predicted: NDArray[np.bool_],
+    unsure: NDArray[np.bool_],
+    labels: NDArray[np.bool_],
+    unit_of_tile: NDArray[np.int32],
+    num_units: int,
 ) -> NDArray[np.float64]:
     """Returns a field's loss by class, [U, C]; NaN where a field does not have the class.
 
     Args:
-      missed: Where the answer is "no", [N, C].
+      predicted, unsure: Where the answer is "yes", and "not sure", [N, C].
       labels: [N, C].
       unit_of_tile: The number of each tile's field, below `num_units`, [N].
     """
@@ -87,6 +91,7 @@ def miss_shares(
     for c in range(labels.shape[1]):
         has = np.asarray(labels[:, c])
         true = np.bincount(unit_of_tile[has], minlength=num_units)
-        lost = np.bincount(unit_of_tile[has & missed[:, c]], minlength=num_units)
+        missed = has & ~predicted[:, c] & ~unsure[:, c]
+        lost = np.bincount(unit_of_tile[missed], minlength=num_units)
         shares[true > 0, c] = lost[true > 0] / true[true > 0]
     return shares
