@@ -63,13 +63,6 @@ def choose_bounds(
     return NotSure(max_miss_rate=max_miss_rate, low=low, num_val_fields=num_fields)
 
 
-def where_not_sure(
-    probabilities: NDArray[np.float32], predicted: NDArray[np.bool_], bounds: NotSure
-) -> NDArray[np.bool_]:
-    """Returns where a model says "not sure", bool [N, C]."""
-    return not_sure(probabilities, predicted, bounds.low)
-
-
 def bounds_note(bounds: NotSure, classes: Sequence[str]) -> str:
     """Returns a line for the log about the classes that are never ruled out for want of fields; empty if none is."""
     if not bounds.max_miss_rate:
@@ -89,22 +82,26 @@ def measured(
     classes: Sequence[str],
     labels: NDArray[np.bool_],
     predicted: NDArray[np.bool_],
-    unsure: NDArray[np.bool_],
+    probabilities: NDArray[np.float32],
     unit_of_tile: NDArray[np.int32],
     num_units: int,
 ) -> NotSure:
     """Returns `bounds` with what came of them on the test split.
 
     Args:
-      labels, predicted, unsure: [N, C]; N is at least 1.
+      labels, predicted, probabilities: [N, C], perhaps on disk; N is at least 1.
       unit_of_tile: The number of each tile's field, below `num_units`, [N].
     """
-    shares = miss_shares(predicted, unsure, labels, unit_of_tile, num_units)
+    shares, of_tiles = np.zeros((num_units, len(classes))), np.zeros(len(classes))
+    for c, low in enumerate(bounds.low):
+        yes = np.array(predicted[:, c])
+        unsure = not_sure(probabilities[:, c], yes, low)
+        shares[:, c] = miss_shares(yes | unsure, labels[:, c], unit_of_tile, num_units)
+        of_tiles[c] = unsure.mean()
     has = np.isfinite(shares)
     num_fields = has.sum(axis=0)
     rates = np.nan_to_num(shares).sum(axis=0) / np.maximum(num_fields, 1)
     resampled = _resampled_means(np.nan_to_num(shares), has)
-    of_tiles = unsure.mean(axis=0, dtype=np.float64)
     per_class = {
         name: ClassNotSure(
             miss_rate=float(rates[c]),
@@ -133,7 +130,11 @@ def reliability(
     uncalibrated: NDArray[np.float32],
     probabilities: NDArray[np.float32],
 ) -> Reliability:
-    """Returns how far probabilities can be taken at their word, without and with calibration; arrays [N, C]."""
+    """Returns how far probabilities can be taken at their word, without and with calibration.
+
+    Args:
+      labels, uncalibrated, probabilities: [N, C], perhaps on disk.
+    """
     support = labels.sum(axis=0)
     columns = {
         "ece_before": calibration_errors(uncalibrated, labels),

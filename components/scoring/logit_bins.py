@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 NUM_BINS = 4_096
-_BLOCK_NUMBERS = 8_000_000  # 64 MB of float64 at a time
+_BLOCK_NUMBERS = 2_000_000  # 16 MB of float64 at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,25 +45,18 @@ def count_logits(
 ) -> LogitBins:
     """Returns the bins; `logits` and `labels` are [N, C] and may be on disk, N is at least 1, `unit_of_tile` is [N]."""
     num_classes = logits.shape[1]
-    low, high = np.full(num_classes, np.inf), np.full(num_classes, -np.inf)
-    for rows in row_blocks(*logits.shape):
-        low, high = np.minimum(low, logits[rows].min(axis=0)), np.maximum(high, logits[rows].max(axis=0))
-    scale = NUM_BINS / np.maximum(high - low, 1e-9)
     counts, sums = np.zeros((num_classes, 2 * NUM_BINS)), np.zeros((num_classes, 2 * NUM_BINS))
     of_units = np.zeros((num_classes, num_units), np.int64)
-    for rows in row_blocks(*logits.shape):
-        some, has, units = (
-            np.ascontiguousarray(logits[rows].T),
-            np.ascontiguousarray(labels[rows].T),
-            unit_of_tile[rows],
-        )
-        for c in range(num_classes):
-            column = some[c].astype(np.float64)
-            cells = np.minimum(((column - low[c]) * scale[c]).astype(np.int64), NUM_BINS - 1)
-            cells += NUM_BINS * has[c]
+    for c in range(num_classes):
+        low, high = float(logits[:, c].min()), float(logits[:, c].max())
+        scale = NUM_BINS / max(high - low, 1e-9)
+        for rows in row_blocks(len(logits), 1):
+            column, has = logits[rows, c].astype(np.float64), np.array(labels[rows, c])
+            cells = np.minimum(((column - low) * scale).astype(np.int64), NUM_BINS - 1)
+            cells += NUM_BINS * has
             counts[c] += np.bincount(cells, minlength=2 * NUM_BINS)
             sums[c] += np.bincount(cells, column, 2 * NUM_BINS)
-            of_units[c] += np.bincount(units[has[c]], minlength=num_units)
+            of_units[c] += np.bincount(unit_of_tile[rows][has], minlength=num_units)
     full = counts > 0
     # Most bins are empty, and are left out: the full ones of each class come first, in order.
     first = np.argsort(~full, axis=1, kind="stable")[:, : full.sum(axis=1).max()]

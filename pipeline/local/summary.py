@@ -18,7 +18,9 @@ from components.contracts import (
     IgnoredFiles,
     Manifest,
     MissingMasks,
+    NotSure,
     PushReceipt,
+    Reliability,
 )
 from components.contracts.gate import IN_LOG
 from components.contracts.model import Interval
@@ -38,6 +40,8 @@ class Metrics(msgspec.Struct, frozen=True):
       per_class: By class name and score.
       intervals: The 95 % interval of each total, by its name.
       class_intervals: That of each score of a class, by class name and score.
+      reliability: How far the probabilities can be taken at their word; see components/contracts/calibration.py.
+      not_sure: When the model says "not sure", and what came of it.
     """
 
     macro_f1: float
@@ -46,6 +50,8 @@ class Metrics(msgspec.Struct, frozen=True):
     per_class: dict[str, dict[str, float]]
     intervals: dict[str, Interval]
     class_intervals: dict[str, dict[str, Interval]]
+    reliability: Reliability | None
+    not_sure: NotSure | None
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +125,8 @@ def summarize(run_dir: Path, step_seconds: dict[str, float], total_seconds: floa
             per_class={name: _numbers(value) for name, value in scores.per_class.items()},
             intervals=scores.intervals,
             class_intervals={name: value.intervals for name, value in scores.per_class.items()},
+            reliability=evaluation.reliability,
+            not_sure=evaluation.not_sure,
         ),
         decision=decision.decision,
         outcome=decision.outcome,
