@@ -23,28 +23,16 @@ _STEPS = 100_000  # five decimals, as for thresholds, so that the last bits of a
 _ROUND_OFF = 1e-12  # of a sum of shares
 
 
-def lowest_scores(
-    probabilities: NDArray[np.float32],
-    labels: NDArray[np.bool_],
-    unit_of_tile: NDArray[np.int32],
-    max_miss_rate: float,
-) -> tuple[tuple[float, ...], tuple[int, ...]]:
-    """Returns the bound of each class, in 0..1, and on how many fields it rests.
+def lowest_score(scores: NDArray[np.float32], units: NDArray[np.int32], max_miss_rate: float) -> tuple[float, int]:
+    """Returns the bound of a class, in 0..1, and on how many fields it rests.
 
     Rounded down, so that it is never above what is allowed. 0 if the fields are too few.
 
     Args:
-      probabilities, labels: [N, C]; they may be on disk.
-      unit_of_tile: The number of each tile's field, [N].
+      scores: The scores of the tiles that have the class, [P].
+      units: The numbers of their fields, [P].
       max_miss_rate: In 0..1. At 0 nothing is ruled out, at 1 everything below a threshold.
     """
-    columns = ((probabilities[:, c], labels[:, c]) for c in range(labels.shape[1]))
-    found = [_bound(scores[has], unit_of_tile[has], max_miss_rate) for scores, has in columns]
-    return tuple(bound for bound, _ in found), tuple(num_fields for _, num_fields in found)
-
-
-def _bound(scores: NDArray[np.float32], units: NDArray[np.int32], max_miss_rate: float) -> tuple[float, int]:
-    """Returns the bound of one class, and the number of fields, from the tiles that have it."""
     _, unit, tiles = np.unique(units, return_inverse=True, return_counts=True)
     n = len(tiles)
     if max_miss_rate >= 1:
