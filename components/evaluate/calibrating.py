@@ -1,5 +1,6 @@
 """Calibration and "not sure" of an evaluation: fitted on val, measured on test."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -84,15 +85,20 @@ def _by_column(*arrays: NDArray[Any]) -> Iterator[tuple[NDArray[Any], ...]]:
 
 def bounds_note(bounds: NotSure, classes: Sequence[str]) -> str:
     """Returns a line for the log about the classes that are never ruled out for want of fields; empty if none is."""
-    if not bounds.max_miss_rate:
+    rate = bounds.max_miss_rate
+    if not rate:
         return 'evaluate_max_miss_rate is 0, so the model never says "no"'
-    few = [name for name, low in zip(classes, bounds.low, strict=True) if not low]
+    needed = math.ceil(round(1 / rate - 1, 9))
+    few = {
+        name: num_fields for name, num_fields in zip(classes, bounds.num_val_fields, strict=True) if num_fields < needed
+    }
     if not few:
         return ""
-    needed = int(np.ceil(round(1 / bounds.max_miss_rate - 1, 9)))
+    which = "any class" if len(few) == len(classes) else ", ".join(few)
+    have = " to ".join(f"{num:,}" for num in sorted({min(few.values()), max(few.values())}))
     return (
-        f'the model never says "no" to {", ".join(few)}, only "not sure": to miss at most {bounds.max_miss_rate:g} of '
-        f"a class takes {needed:,} val fields that have it, and higher probabilities there"
+        f'the model never says "no" to {which}, only "not sure": for evaluate_max_miss_rate={rate:g}, {needed:,} val '
+        f"fields must have a class, and it has {have}"
     )
 
 

@@ -50,8 +50,8 @@ class Metrics(msgspec.Struct, frozen=True):
     per_class: dict[str, dict[str, float]]
     intervals: dict[str, Interval]
     class_intervals: dict[str, dict[str, Interval]]
-    reliability: Reliability | None
-    not_sure: NotSure | None
+    reliability: Reliability | None = None
+    not_sure: NotSure | None = None
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,9 +179,15 @@ def print_summary(console: Console, summary: Summary) -> None:
     console.print()
     console.print(table)
     steps = ", ".join(f"{step} {seconds:.0f} s" for step, seconds in summary.step_seconds.items())
+    answers = []
+    if found := summary.metrics.reliability:
+        answers.append(f"calibration error {found.ece_before:.3f}, calibrated {found.ece:.3f}")
+    if bounds := summary.metrics.not_sure:
+        answers.append(f"{bounds.share:.0%} not sure, {bounds.miss_rate:.0%} of the patterns missed")
     lines = {
         "tiles": f"{summary.tiles:,} good, {summary.rejected_tiles:,} rejected, in {summary.shards} shards",
         "dataset": f"manifest {summary.manifest_sha256[:16]}",
+        "answers": "; ".join(answers) or "-",
         "decision": summary.reason,
         "model": summary.model_uri or "nothing pushed",
         "time": f"{summary.total_seconds:.0f} s ({steps})",
