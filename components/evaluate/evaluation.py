@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,22 +13,21 @@ from components.contracts import Calibration, Evaluation, Manifest, NotSure, Sco
 from components.errors import DataError, SettingsError
 from components.evaluate import calibrating
 from components.evaluate import report as evaluation_report
-from components.evaluate.columns import derive
 from components.evaluate.examples import choose_judged_tiles, read_thumbnails
 from components.evaluate.field_intervals import CANDIDATE, PRODUCTION, with_intervals, write_sums
-from components.evaluate.judged import Judged, judge
+from components.evaluate.judged import judge, sum_judged
 from components.evaluate.kept_predictions import write_predictions
-from components.evaluate.model_column import Asked, logits_of
-from components.evaluate.predictions import Predictions, SplitColumns
 from components.evaluate.production import Incumbent, load_production
+from components.evaluate.reading.columns import derive
+from components.evaluate.reading.model_column import Asked, logits_of
+from components.evaluate.reading.predictions import Predictions, SplitColumns
+from components.evaluate.reading.split_pass import Models, read_split
 from components.evaluate.scores import ConfusionMatrix, RocCurve, confusion_matrix, micro_roc
 from components.evaluate.settings import EvaluateSettings
-from components.evaluate.split_pass import Models, read_split
 from components.evaluate.thresholds import choose_thresholds, fixed_thresholds
 from components.progress import StepLog
 from components.report import write_page
 from components.saved_model.asking import AskedModel, asked_model
-from components.scoring.field_sums import Answers, AnswerSums, class_edges, sum_units
 
 _DEFAULT = EvaluateSettings()
 _MOST_METRICS = 10  # that the page shows at once
@@ -135,10 +133,11 @@ def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path:
     elif incumbent.card is not None:
         card, path = incumbent.card, step.scratch / "production_predicted.npy"
         judged[PRODUCTION] = judge(test, test.answers[PRODUCTION], card.thresholds, classes, card.label_mode, path)
-    sums = _sum_by_field(classes, test, judged)
+    sums = sum_judged(classes, test, judged)
     scored = with_intervals(sums, {name: of_model.scores for name, of_model in judged.items()})
-    predictions_path, sample_path, sample_sha256 = write_predictions(step.data_root, step.scratch, test, judged, logits)
-    fields_path, fields_sha256 = write_sums(step.data_root, predictions_path.rpartition("/")[0], sums)
+    folders = step.data_root, step.scratch
+    predictions_path, sample_path, sample_sha256 = write_predictions(*folders, test, judged, logits)
+    fields_path, fields_sha256 = write_sums(step.data_root, predictions_path.rpartition("/")[0], step.scratch, sums)
     evaluation = Evaluation(
         training_id=receipt.training_id,
         manifest_sha256=manifest.sha256,
@@ -222,16 +221,6 @@ def _check(manifest: Manifest, receipt: TrainingReceipt) -> None:
             f"the dataset has no test tiles, only {', '.join(manifest.splits) or 'nothing'}; "
             "is ingest_test_percent above 0?"
         )
-
-
-def _sum_by_field(classes: Sequence[str], test: SplitColumns, judged: Mapping[str, Judged]) -> AnswerSums:
-    answers = {
-        name: Answers(model.predicted, model.probabilities, class_edges(test.labels, model.probabilities))
-        for name, model in judged.items()
-    }
-    sums = sum_units(classes, test.units, test.unit_of_tile, test.labels, answers)
-    test.forget()
-    return sums
 
 
 def _metrics(scores: Scores, production: Scores | None) -> dict[str, float]:
