@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from components.evaluate import calibrating
 from components.evaluate.field_intervals import CANDIDATE, PRODUCTION, with_intervals, write_sums
-from components.evaluate.judged import as_probabilities, judge, sum_judged
+from components.evaluate.judged import judge, sum_judged
 from components.evaluate.kept_predictions import write_predictions
 from components.evaluate.reading.columns import ColumnWriter, derive, read_columns
 from components.evaluate.reading.predictions import SplitColumns
@@ -22,6 +24,7 @@ from components.evaluate.scores import confusion_matrix, micro_roc
 from components.evaluate.thresholds import choose_thresholds
 from components.scoring import ranking
 
+_MODE = "multi_label"
 SECONDS = "seconds.json"
 _CLASSES = "classes.json"
 _ROWS_AT_ONCE = 100_000
@@ -50,10 +53,14 @@ def write_columns(root: Path, num_tiles: int, num_classes: int = len(_RATES)) ->
             for writer in (candidate, production):
                 noise = rng.standard_normal((len(rows), num_classes), np.float32)
                 logits = 3 * (true * (1 + 0.5 * ease) - 0.5) + noise
-                writer.add(logits if writer is candidate else as_probabilities(logits, "multi_label"))
+                writer.add(logits if writer is candidate else _served(logits))
             positions.add(rows[:, np.newaxis])
         for writer in (labels, candidate, production, positions):
             writer.finish()
+
+
+def _served(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    return calibrating.apply_calibration(logits, calibrating.no_calibration(logits.shape[1]), _MODE)
 
 
 def score_columns(root: Path) -> None:
@@ -71,30 +78,35 @@ def score_columns(root: Path) -> None:
 
     classes = json.loads((root / _CLASSES).read_text())
     tiles = timed("names and units", lambda: _tiles(root))
+    logits = tiles.answers[CANDIDATE]
+    calibration = timed("calibration", lambda: calibrating.fit_calibration(tiles, logits, _MODE))
     probabilities = timed(
         "probabilities",
         lambda: derive(
-            root / "p.npy", lambda rows: as_probabilities(rows, "multi_label"), tiles.answers[CANDIDATE], np.float32
+            root / "p.npy", lambda rows: calibrating.apply_calibration(rows, calibration, _MODE), logits, np.float32
         ),
     )
     thresholds = timed("thresholds", lambda: choose_thresholds(probabilities, tiles.labels, tiles.unit_of_tile))
+    bounds = timed("not sure", lambda: calibrating.choose_bounds(tiles, probabilities, 0.1, thresholds, _MODE))
     tiles.forget()
+    uncalibrated = derive(root / "u.npy", _served, logits, np.float32)
+    timed("reliability", lambda: calibrating.reliability(classes, tiles.labels, uncalibrated, probabilities))
     timed("exact AP", lambda: ranking.average_precision(tiles.labels, probabilities))
     tiles.forget()
     answers = {CANDIDATE: probabilities, PRODUCTION: tiles.answers[PRODUCTION]}
     judged = {
         name: timed(
             f"decisions and scores of {name}",
-            lambda name=name: judge(
-                tiles, answers[name], thresholds, classes, "multi_label", root / f"{name}_predicted.npy"
-            ),
+            lambda name=name: judge(tiles, answers[name], thresholds, classes, _MODE, root / f"{name}_predicted.npy"),
         )
         for name in answers
     }
+    predicted = judged[CANDIDATE].predicted
+    timed("missed", lambda: calibrating.measured(bounds, classes, tiles, predicted, probabilities))
     sums = timed("sums by field", lambda: sum_judged(classes, tiles, judged))
     timed("intervals", lambda: with_intervals(sums, {name: model.scores for name, model in judged.items()}))
     timed("fields.jsonl", lambda: write_sums(str(root), "evaluations/fields", root, sums))
-    timed("confusion", lambda: confusion_matrix(tiles.labels, judged[CANDIDATE].predicted, classes, "multi_label"))
+    timed("confusion", lambda: confusion_matrix(tiles.labels, judged[CANDIDATE].predicted, classes, _MODE))
     timed("ROC", lambda: micro_roc(tiles.labels, probabilities))
     timed("predictions.npz", lambda: write_predictions(str(root), root, tiles, judged, tiles.answers[CANDIDATE]))
     (root / SECONDS).write_text(json.dumps(seconds))

@@ -5,6 +5,7 @@ bytes) and refuses, when read, anything of another form. Paths inside a document
 `data_root`, so that the same data in another place has the same document and the same hash.
 """
 
+from components.contracts.calibration import Calibration, ClassNotSure, ClassReliability, NotSure, Reliability
 from components.contracts.dataset import FieldSums, Manifest, Note, Shard, ShardReceipt, ShardReceipts, SplitSummary
 from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.gate import Decision, Ledger, Question
@@ -39,7 +40,10 @@ __all__ = [
     "Annotation",
     "ArchivedMoves",
     "Bottleneck",
+    "Calibration",
     "Channel",
+    "ClassNotSure",
+    "ClassReliability",
     "ClassScores",
     "Decision",
     "Document",
@@ -55,12 +59,14 @@ __all__ = [
     "Move",
     "NearPicture",
     "NearPictures",
+    "NotSure",
     "Note",
     "Partition",
     "PlannedShard",
     "PushReceipt",
     "Question",
     "Rejection",
+    "Reliability",
     "Scores",
     "Shard",
     "ShardReceipt",

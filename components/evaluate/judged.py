@@ -55,13 +55,3 @@ def sum_judged(classes: Sequence[str], tiles: SplitColumns, judged: Mapping[str,
     sums = sum_units(classes, tiles.units, tiles.unit_of_tile, tiles.labels, answers)
     forget(tiles.labels, *(of for model in judged.values() for of in (model.probabilities, model.predicted)))
     return sums
-
-
-def as_probabilities(logits: NDArray[np.float32], label_mode: str) -> NDArray[np.float32]:
-    """Returns the sigmoid of logits, or in single-label mode their softmax, float32 [n, C]."""
-    exact = logits.astype(np.float64)
-    if label_mode == "single_label":
-        powers = np.exp(exact - exact.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
-    # As a hyperbolic tangent it does not overflow.
-    return np.asarray((1 + np.tanh(exact / 2)) / 2, np.float32)

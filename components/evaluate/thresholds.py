@@ -31,7 +31,7 @@ def choose_thresholds(
     mostly luck. But F1 must stay near its best, because the scores of a rare class may all be far below 0.5.
 
     Args:
-      probabilities: in 0..1, [N, C], on the val split.
+      probabilities: Calibrated, in 0..1, [N, C], on the val split.
       labels: [N, C].
       units: The field of each tile, by name or number, [N]; its tiles count as one observation.
 
