@@ -21,7 +21,7 @@ _DECIMALS = 5
 
 
 def choose_thresholds(
-    probabilities: NDArray[np.float32], labels: NDArray[np.bool_], field_ids: NDArray[np.str_]
+    probabilities: NDArray[np.float32], labels: NDArray[np.bool_], units: NDArray[np.generic]
 ) -> tuple[float, ...]:
     """Chooses the threshold of every class for a high F1 on unseen fields.
 
@@ -32,13 +32,13 @@ def choose_thresholds(
     Args:
       probabilities: in 0..1, [N, C], on the val split.
       labels: [N, C].
-      field_ids: [N]; the tiles of a field count as one observation.
+      units: The field of each tile, by name or number, [N]; its tiles count as one observation.
 
     Returns:
       Thresholds in 0.01..0.99, [C]; 0.5 for a class without positives.
     """
     return tuple(
-        _choose(probabilities[:, c].astype(np.float64), labels[:, c], len(set(field_ids[labels[:, c]])))
+        _choose(probabilities[:, c].astype(np.float64), labels[:, c], len(np.unique(units[labels[:, c]])))
         for c in range(labels.shape[1])
     )
 
