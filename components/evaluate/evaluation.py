@@ -22,8 +22,9 @@ from components.evaluate.model_column import Asked, logits_of
 from components.evaluate.predictions import Predictions, SplitColumns
 from components.evaluate.production import Incumbent, load_production
 from components.evaluate.scores import ConfusionMatrix, RocCurve, confusion_matrix, micro_roc
-from components.evaluate.split_pass import Models, read_split
+from components.evaluate.split_pass import Models, Watch, read_split
 from components.evaluate.thresholds import choose_thresholds, fixed_thresholds
+from components.evaluate.weaknesses.find import Candidate, find_weaknesses, watch_test
 from components.progress import StepLog
 from components.report import write_page
 from components.saved_model.asking import AskedModel, asked_model
@@ -86,7 +87,7 @@ class _Step:
         folder.mkdir()
         return folder
 
-    def read(self, split: str, models: Models) -> SplitColumns:
+    def read(self, split: str, models: Models, watch: Watch | None = None) -> SplitColumns:
         """Has models answer a split."""
         return read_split(
             models,
@@ -96,6 +97,7 @@ class _Step:
             self.folder(split),
             self.log,
             single_label=self.receipt.label_mode == "single_label",
+            watch=watch,
         )
 
     def probabilities(self, logits: NDArray[np.float32], name: str) -> NDArray[np.float32]:
@@ -107,16 +109,20 @@ class _Step:
 def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path: Path) -> EvaluationResult:
     manifest, receipt = step.manifest, step.receipt
     classes, label_mode = manifest.classes, receipt.label_mode
-    candidate = {CANDIDATE: Asked("the candidate", "logits", logits_of(model, len(classes)), is_needed=True)}
+    logits = logits_of(model, len(classes))
+    candidate = {CANDIDATE: Asked("the candidate", "logits", logits, is_needed=True)}
+    answered: list[tuple[str, SplitColumns, NDArray[np.float32]]] = []
     thresholds = fixed_thresholds(len(classes))
     if "val" in manifest.splits and label_mode != "single_label":
         val = step.read("val", candidate)
         val_probabilities = step.probabilities(val.answers[CANDIDATE], "val_probabilities")
         thresholds = choose_thresholds(val_probabilities, val.labels, val.unit_of_tile)
+        answered.append(("val", val, val_probabilities))
 
     if incumbent.note:
         step.log.line(f"production is not compared: {incumbent.note}")
-    test = step.read("test", candidate | ({PRODUCTION: incumbent.asked} if incumbent.asked else {}))
+    watched = watch_test(step.data_root, manifest)
+    test = step.read("test", candidate | ({PRODUCTION: incumbent.asked} if incumbent.asked else {}), watched.watch)
     if not len(test):
         raise DataError(
             f"none of the {manifest.splits['test'].num_tiles:,} test tiles has exactly one class, as label_mode "
@@ -136,7 +142,20 @@ def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path:
     predictions_path, sample_path, sample_sha256 = write_predictions(
         step.data_root, step.scratch, test, judged, test.answers[CANDIDATE]
     )
-    fields_path, fields_sha256 = write_sums(step.data_root, predictions_path.rpartition("/")[0], sums)
+    folder = predictions_path.rpartition("/")[0]
+    fields_path, fields_sha256 = write_sums(step.data_root, folder, sums)
+    weak = Candidate(
+        logits,
+        lambda rows: as_probabilities(rows, label_mode),
+        thresholds,
+        label_mode,
+        receipt.image_size_px,
+        [*answered, ("test", test, probabilities)],
+        judged[CANDIDATE].predicted,
+        sums.counts(CANDIDATE),
+        sums.num_tiles,
+    )
+    slices, robustness, doubts = find_weaknesses(step.data_root, folder, manifest, weak, watched)
     evaluation = Evaluation(
         training_id=receipt.training_id,
         manifest_sha256=manifest.sha256,
@@ -154,6 +173,9 @@ def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path:
         production_training_id=incumbent.training_id,
         production=scored.get(PRODUCTION),
         production_note=note,
+        slices=slices,
+        robustness=robustness,
+        doubts=doubts,
     )
     return _report(step, evaluation, Predictions(test, probabilities), judged[CANDIDATE].predicted, report_path)
 

@@ -1,6 +1,7 @@
 """Divides tiles into a few groups by a value: about equally many in each, between edges that are readable numbers."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,9 @@ def quantile_groups(values: NDArray[np.float32], most: int = MAX_GROUPS) -> tupl
     return _names(edges, float(ranked[-1])), groups
 
 
-def number_groups(numbers: NDArray[np.int64], most: int = MAX_GROUPS) -> tuple[tuple[str, ...], NDArray[np.int8]]:
+def number_groups(
+    numbers: NDArray[np.signedinteger[Any]], most: int = MAX_GROUPS
+) -> tuple[tuple[str, ...], NDArray[np.int8]]:
     """Returns the groups of whole numbers, one for each, and one for all that are at least `most` - 1 above the least.
 
     So 0, 1, 2, 3, and "4 and more".

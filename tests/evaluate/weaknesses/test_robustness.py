@@ -13,7 +13,7 @@ from tile_shards import encode
 
 from components.agrivision import RGB_BANDS
 from components.contracts import Manifest
-from components.evaluate.robustness import (
+from components.evaluate.weaknesses.robustness import (
     DARKENED,
     JPEG_50,
     MEANINGS,
@@ -25,7 +25,7 @@ from components.evaluate.robustness import (
     judge_robustness,
     num_asked,
 )
-from components.evaluate.tile_attributes import attributes_of
+from components.evaluate.weaknesses.tile_attributes import attributes_of
 from components.records import jpeg
 from components.records.shard_records import records_of
 from components.saved_model.answering import TRAINED

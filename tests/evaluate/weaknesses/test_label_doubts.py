@@ -9,7 +9,7 @@ import pytest
 from tile_shards import CLASSES, fake_record, manifest_of, write_split
 
 from bench.model_pairs import NUM_CLASSES, RATES, make_test_set
-from components.evaluate.label_doubts import AnsweredSplit, find_doubts, list_doubts
+from components.evaluate.weaknesses.label_doubts import AnsweredSplit, find_doubts, list_doubts
 
 
 def split_of(labels, probabilities, name="test", positions=None, names=None):
@@ -75,7 +75,7 @@ def test_memory_is_bounded_and_blocks_do_not_matter(monkeypatch):
     parts = [split_of(labels[:300], probabilities[:300], "val"), split_of(labels[300:], probabilities[300:])]
     whole = find_doubts(parts, NUM_CLASSES)
     few = find_doubts(parts, NUM_CLASSES, most_of_class=2)
-    monkeypatch.setattr("components.evaluate.label_doubts._TILES_AT_ONCE", 64)
+    monkeypatch.setattr("components.evaluate.weaknesses.label_doubts._TILES_AT_ONCE", 64)
     again = find_doubts(parts, NUM_CLASSES)
     for name in ("num", "class_index", "split_index", "row", "has_class", "probability"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(again, name))
@@ -138,7 +138,7 @@ def test_the_list_names_each_tile_with_its_record(dataset):
 
 def test_a_rare_class_has_its_place_in_a_list_that_is_full(dataset, monkeypatch):
     tmp_path, manifest = dataset
-    monkeypatch.setattr("components.evaluate.label_doubts.MOST_LISTED", 4)
+    monkeypatch.setattr("components.evaluate.weaknesses.label_doubts.MOST_LISTED", 4)
     labels = np.zeros((24, 3), bool)
     labels[:12] = True
     probabilities = np.where(labels, 0.9, 0.1).astype(np.float32)

@@ -12,7 +12,7 @@ from tile_shards import BANDS, CLASSES, encode, fake_record, manifest_of, write_
 from components.contracts import FieldSums
 from components.dataset.field_file import field_file
 from components.dataset.field_table import FieldTable
-from components.evaluate.tile_attributes import BRIGHTNESS, NDVI, VALID_SHARE, YEAR, attributes_of, years_of
+from components.evaluate.weaknesses.tile_attributes import BRIGHTNESS, NDVI, VALID_SHARE, YEAR, attributes_of, years_of
 from components.records import jpeg
 from components.records.mask_png import encode_mask, packed_mask
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tile_shards import fake_record
 
-from components.evaluate.field_sample import MOST_OF_FIELD, FieldSample
+from components.evaluate.weaknesses.field_sample import MOST_OF_FIELD, FieldSample
 
 SMALL = fake_record(0, size_px=8)
 
