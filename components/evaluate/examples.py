@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from components import storage
 from components.contracts import Manifest
 from components.errors import DataError
-from components.evaluate.predictions import Predictions
+from components.evaluate.reading.predictions import Predictions
 from components.records import jpeg
 from components.records.image_header import DamagedImage
 from components.records.shard_records import records_of

@@ -10,7 +10,7 @@ from components import report, words
 from components.contracts import Evaluation, Manifest, Scores, TrainingReceipt
 from components.evaluate.examples import JudgedTile
 from components.evaluate.field_intervals import interval_text
-from components.evaluate.predictions import Predictions
+from components.evaluate.reading.predictions import Predictions
 from components.evaluate.scores import ConfusionMatrix, RocCurve
 
 _ROW = "display:flex;flex-wrap:wrap;gap:8px 16px"
