@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.evaluate.field_intervals import CANDIDATE, PRODUCTION, with_intervals, write_sums
-from components.evaluate.judged import as_probabilities, judge, sum_judged
+from components.evaluate.judged import judge, sum_judged
 from components.evaluate.kept_predictions import write_predictions
 from components.evaluate.reading.columns import ColumnWriter, derive, read_columns
 from components.evaluate.reading.predictions import SplitColumns
@@ -33,7 +34,7 @@ _T = TypeVar("_T")
 def write_columns(root: Path, num_tiles: int, num_classes: int = len(_RATES)) -> None:
     """Writes the columns of a pass over tiles with effects of their fields, 28 each."""
     rng = np.random.default_rng(0)
-    rates = np.resize(_RATES, num_classes)
+    rates = np.resize(_RATES, num_classes) * min(1, len(_RATES) / num_classes)  # a tile has about one
     (root / _CLASSES).write_text(json.dumps([f"class{c}" for c in range(num_classes)]))
     with (
         ColumnWriter(root / "labels.npy", num_tiles, num_classes, np.bool_) as labels,
@@ -50,7 +51,7 @@ def write_columns(root: Path, num_tiles: int, num_classes: int = len(_RATES)) ->
             for writer in (candidate, production):
                 noise = rng.standard_normal((len(rows), num_classes), np.float32)
                 logits = 3 * (true * (1 + 0.5 * ease) - 0.5) + noise
-                writer.add(logits if writer is candidate else as_probabilities(logits, "multi_label"))
+                writer.add(logits if writer is candidate else _sigmoid(logits))
             positions.add(rows[:, np.newaxis])
         for writer in (labels, candidate, production, positions):
             writer.finish()
@@ -73,9 +74,7 @@ def score_columns(root: Path) -> None:
     tiles = timed("names and units", lambda: _tiles(root))
     probabilities = timed(
         "probabilities",
-        lambda: derive(
-            root / "p.npy", lambda rows: as_probabilities(rows, "multi_label"), tiles.answers[CANDIDATE], np.float32
-        ),
+        lambda: derive(root / "p.npy", _sigmoid, tiles.answers[CANDIDATE], np.float32),
     )
     thresholds = timed("thresholds", lambda: choose_thresholds(probabilities, tiles.labels, tiles.unit_of_tile))
     tiles.forget()
@@ -98,6 +97,10 @@ def score_columns(root: Path) -> None:
     timed("ROC", lambda: micro_roc(tiles.labels, probabilities))
     timed("predictions.npz", lambda: write_predictions(str(root), root, tiles, judged, tiles.answers[CANDIDATE]))
     (root / SECONDS).write_text(json.dumps(seconds))
+
+
+def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
 
 
 def _tiles(root: Path) -> SplitColumns:
