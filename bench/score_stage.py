@@ -36,7 +36,7 @@ _T = TypeVar("_T")
 def write_columns(root: Path, num_tiles: int, num_classes: int = len(_RATES)) -> None:
     """Writes the columns of a pass over tiles with effects of their fields, 28 each."""
     rng = np.random.default_rng(0)
-    rates = np.resize(_RATES, num_classes)
+    rates = np.resize(_RATES, num_classes) * min(1, len(_RATES) / num_classes)  # a tile has about one
     (root / _CLASSES).write_text(json.dumps([f"class{c}" for c in range(num_classes)]))
     with (
         ColumnWriter(root / "labels.npy", num_tiles, num_classes, np.bool_) as labels,
@@ -110,6 +110,10 @@ def score_columns(root: Path) -> None:
     timed("ROC", lambda: micro_roc(tiles.labels, probabilities))
     timed("predictions.npz", lambda: write_predictions(str(root), root, tiles, judged, tiles.answers[CANDIDATE]))
     (root / SECONDS).write_text(json.dumps(seconds))
+
+
+def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
 
 
 def _tiles(root: Path) -> SplitColumns:
