@@ -27,15 +27,8 @@ def evaluated(root, label_mode="multi_label"):
     val = write_split(root, [fake_record(1000 + number) for number in range(48)], 1)
     manifest = manifest_of({"val": val, "test": write_split(root, records, 2)}, 48)
     receipt = colour_training(root, manifest, label_mode=label_mode)
-    return evaluate_training(
-        str(root),
-        str(root / "models"),
-        manifest,
-        receipt,
-        EvaluateSettings(),
-        root / "report.html",
-        StepLog("evaluate"),
-    ).evaluation
+    log = StepLog("evaluate")
+    return evaluate_training(str(root), str(root / "models"), manifest, receipt, root / "report.html", log).evaluation
 
 
 def test_an_evaluation_has_slices_robustness_and_doubts(tmp_path):
