@@ -54,9 +54,7 @@ def decide_push(data_root: str, models_uri: str, settings: GateSettings, evaluat
         share_not_sure=not_sure.share if not_sure else None,
         worst_slice=worst.title if worst else "",
         worst_slice_difference=worst.difference if worst else None,
-        robustness={row.change: row.difference[0] for row in evaluation.robustness.rows}
-        if evaluation.robustness
-        else {},
+        robustness={row.change: row.difference[0] for row in changed_images},
         num_label_doubts=evaluation.doubts.num_doubts if evaluation.doubts else None,
     )
     version = evaluation.production_version
