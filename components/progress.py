@@ -86,7 +86,7 @@ def one_line(text: str) -> str:
 
 def said_again(message: str) -> list[str]:
     """Returns an error wrapped for people: its cause, then the way out, and what may be a long list of names last."""
-    clauses = _CLAUSE.split(one_line(message))
+    clauses = [*dict.fromkeys(_CLAUSE.split(one_line(message)))]  # two errors may have the same list of names
     clauses.sort(key=lambda clause: bool(_LISTS.match(clause)))  # stable
     lines = ["", _MARK.rstrip()]
     for clause in clauses:

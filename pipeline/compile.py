@@ -9,10 +9,11 @@ from pathlib import Path
 from kfp import compiler
 
 from components.train.component import train
-from pipeline.dag import training_pipeline
+from pipeline.dag import PIPELINE_NAME, training_pipeline
 
-COMPILED = Path(__file__).with_name("training_pipeline.yaml")
-COMPILED_VOLUME = Path(__file__).with_name("training_pipeline_volume.yaml")
+# Kubeflow's page names a pipeline after the file that is uploaded.
+COMPILED = Path(__file__).with_name(f"{PIPELINE_NAME}.yaml")
+COMPILED_VOLUME = Path(__file__).parent / "volume" / COMPILED.name
 _OBJECT_DEFAULT = re.compile(r"(?<=: dict )\[Default: (\{.*\})\]")
 
 

@@ -54,7 +54,7 @@ def make_package(volume: bool, image: str = "", version: str = "", ingest_image:
     Raises:
       SettingsError: if `image` or `ingest_image` is not the name of an image.
     """
-    text = (_HERE / ("training_pipeline_volume.yaml" if volume else "training_pipeline.yaml")).read_text()
+    text = (_HERE / ("volume" if volume else ".") / f"{PIPELINE_NAME}.yaml").read_text()
     text = with_images(text, image, ingest_image)
     return Package(text, version or _version(text))
 
@@ -76,7 +76,7 @@ def _commit() -> str:
         return result.stdout.strip() if result.returncode == 0 else None
 
     # An installed package may be in an environment inside another project's checkout.
-    if git("ls-files", "--error-unmatch", "pipeline/training_pipeline.yaml") is None:
+    if git("ls-files", "--error-unmatch", "pipeline/agrivision-training.yaml") is None:
         return ""
     return "" if git("status", "--porcelain", "--untracked-files=no") else git("rev-parse", "HEAD") or ""
 

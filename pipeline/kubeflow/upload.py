@@ -34,12 +34,12 @@ def upload_pipeline(kubeflow: Kubeflow, package: Package) -> tuple[str, str]:
 
 def _upload_version(kubeflow: Kubeflow, pipeline_id: str, package: Package) -> Any:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "training_pipeline.yaml"
+        path = Path(folder) / f"{PIPELINE_NAME}.yaml"
         path.write_text(package.text)
         try:
             return kubeflow.call(
                 lambda client: client.pipeline_uploads.upload_pipeline_version(
-                    str(path), name=package.version, pipelineid=pipeline_id
+                    str(path), name=package.version, pipelineid=pipeline_id, description=DESCRIPTION
                 )
             )
         except (ConflictError, UnreachableError):

@@ -9,8 +9,9 @@ from components.markdown import bullets, code, plain, write_markdown
 from components.train.settings.node_pools import Pool
 from components.train.settings.tuning.network import USUAL_IMAGE_SIZE_PX
 from pipeline.first_look import check_image_size
-from pipeline.form import CONFIG, fields, flat_values, form_values, in_form_words
+from pipeline.form import CONFIG, fields, flat_values, form_values
 from pipeline.parameters import BUCKET_PLACES, Parameters
+from pipeline.steps.wrong_values import what_is_wrong
 
 
 def check_form(given: Mapping[str, Any], path: str, *, looks: bool = False) -> str:
@@ -26,13 +27,14 @@ def check_form(given: Mapping[str, Any], path: str, *, looks: bool = False) -> s
       SettingsError: for a value, or a combination, with which no run can succeed; says where the form has it.
     """
     try:
+        if wrong := what_is_wrong(given):
+            raise SettingsError(wrong)
         parameters = Parameters(**flat_values(given))
         if looks:
             check_image_size(parameters)
     except SettingsError as error:
-        message = in_form_words(str(error))
-        write_markdown(path, ["# This run cannot succeed", f"{plain(message)}."])
-        raise SettingsError(message) from error
+        write_markdown(path, ["# This run cannot succeed", f"{plain(str(error))}."])
+        raise
     write_markdown(path, plan_blocks(parameters))
     config = parameters.train.config
     return (

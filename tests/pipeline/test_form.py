@@ -85,6 +85,10 @@ def test_evaluation_and_gate_take_their_own_keys_of_one_object():
             "at least train_image_size_px=128",
         ),
         ({"models_uri": "gs://<bucket>/models"}, "models_uri is still 'gs://<bucket>/models'; replace <bucket>"),
+        (
+            {"train_config": {"epochs": "6"}},
+            "train_epochs must be a whole number, got '6'; in the run form it is the key 'epochs' of train_config",
+        ),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_name_in_the_form(tmp_path, changes, message):
@@ -93,6 +97,31 @@ def test_a_wrong_value_is_refused_by_its_name_in_the_form(tmp_path, changes, mes
 
     assert message in str(error.value)
     assert (tmp_path / "plan").read_text().startswith("# This run cannot succeed\n")
+
+
+@pytest.mark.parametrize(
+    ("changes", "messages"),
+    [
+        ({"train_config": {"epoch": 6}, "gate_min_macro_f1": 50}, ["gate_min_macro_f1 must be", "unknown key 'epoch'"]),
+        ({"train_config": {"epoch": 6, "lr": 0.1}}, ["unknown key 'epoch'", "unknown key 'lr'"]),
+        (
+            {"train_pool": {"profile": "x"}, "train_epochs": 0, "train_config": [], "ingest_layout": "y"},
+            ["unknown ingest_layout 'y'", "train_epochs must", "train_config must be an object", "train_profile 'x'"],
+        ),
+        # One error, whichever of its two values is the one to change.
+        ({"data_options": {"val_percent": 90, "test_percent": 30}}, ["must leave at least 1 percent for training"]),
+        # The default of what is named already would not fit the others, but nobody has given it.
+        ({"train_global_batch_size": 0, "train_num_workers": 5}, ["train_global_batch_size must be at least 1"]),
+    ],
+)
+def test_all_that_is_wrong_is_said_at_once(tmp_path, changes, messages):
+    with pytest.raises(SettingsError) as error:  # noqa: PT011
+        check_form(as_kubeflow_has_it(FORM | changes), str(tmp_path / "plan"))
+
+    found = str(error.value).split("; also ")
+    assert len(found) == len(messages), found
+    for part, message in zip(found, messages, strict=True):
+        assert message in part
 
 
 def test_an_input_larger_than_the_tiles_is_refused_before_the_tiles_are_read(tmp_path):

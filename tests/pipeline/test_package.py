@@ -14,7 +14,7 @@ from pipeline.kubeflow.package import images_of, make_package
 def checkout(tmp_path, monkeypatch):
     """A checkout with one commit; `git` runs in it."""
     (tmp_path / "pipeline").mkdir()
-    (tmp_path / "pipeline/training_pipeline.yaml").write_text("compiled")
+    (tmp_path / "pipeline/agrivision-training.yaml").write_text("compiled")
 
     def git(*arguments):
         identity = ["-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "commit.gpgsign=false"]
@@ -39,10 +39,10 @@ def test_a_version_is_named_by_commit_and_content(checkout):
 
 
 def test_a_changed_checkout_and_no_checkout_are_named_by_content_alone(checkout, tmp_path, monkeypatch):
-    (tmp_path / "pipeline/training_pipeline.yaml").write_text("changed")
+    (tmp_path / "pipeline/agrivision-training.yaml").write_text("changed")
     changed = make_package(volume=False).version
     # Another project's checkout, in which this one is installed.
-    checkout("rm", "-q", "--cached", "pipeline/training_pipeline.yaml")
+    checkout("rm", "-q", "--cached", "pipeline/agrivision-training.yaml")
     installed = make_package(volume=False).version
     monkeypatch.setattr(package, "_ROOT", tmp_path / "nowhere")
 

@@ -16,8 +16,8 @@ from pipeline.parameters import BUCKET_PLACES, VOLUME_CLAIM, Parameters
 from pipeline.steps.check import check
 
 ROOT = Path(__file__).parents[2]
-YAML = ROOT / "pipeline/training_pipeline.yaml"
-VOLUME_YAML = ROOT / "pipeline/training_pipeline_volume.yaml"
+YAML = ROOT / "pipeline/agrivision-training.yaml"
+VOLUME_YAML = ROOT / "pipeline/volume/agrivision-training.yaml"
 STEPS = {"check", "ingest", "shard", "merge", "train", "evaluate", "gate", "push", "refused"}
 
 

@@ -23,6 +23,7 @@ from kubeflow_server import (
 
 from pipeline.kubeflow import client as kubeflow
 from pipeline.kubeflow import follow
+from pipeline.kubeflow.package import DESCRIPTION
 
 ROOT = Path(__file__).parents[2]
 
@@ -177,8 +178,9 @@ def test_another_image_is_the_only_change_to_what_is_uploaded(server, submit):
     image = "registry.example:5000/agrivision/python@sha256:" + "0" * 64
     assert submit("--version=v1", f"--image={image}")[0] == 0
 
+    assert server.versions["v1"]["description"] == DESCRIPTION  # a pipeline that the page made may have none
     spec = server.versions["v1"]["pipeline_spec"]["pipeline_spec"]
-    committed = next(yaml.safe_load_all((ROOT / "pipeline/training_pipeline.yaml").read_text()))
+    committed = next(yaml.safe_load_all((ROOT / "pipeline/agrivision-training.yaml").read_text()))
     executors = committed["deploymentSpec"]["executors"].values()
     for executor in executors:
         executor["container"]["image"] = image

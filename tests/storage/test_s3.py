@@ -124,7 +124,7 @@ def s3_variables(environment, endpoint):
 
 def run_step(name, variables, place, parameters, inputs=None, outputs=()):
     """Runs a component of the committed YAML, as its pod would."""
-    spec = next(yaml.safe_load_all((ROOT / "pipeline/training_pipeline.yaml").read_text()))
+    spec = next(yaml.safe_load_all((ROOT / "pipeline/agrivision-training.yaml").read_text()))
     container = spec["deploymentSpec"]["executors"][f"exec-{name}"]["container"]
 
     def artifacts(paths):

@@ -208,7 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return 200, server.logs.get(match[1], {"error_message": "BadRequestError: Failed to read logs for run"})
         if method == "POST":
             if path == "pipelines/upload_version":
-                return 200, self._keep_version(query["name"], body)
+                return 200, self._keep_version(query, body)
             if path == "runs/run-1:terminate":
                 server.terminated.append("run-1")
                 return 200, {}
@@ -235,12 +235,17 @@ class _Handler(BaseHTTPRequestHandler):
         metadata = {"name": WORKFLOW, "namespace": "kubeflow"}
         return {"metadata": metadata, "spec": {"activeDeadlineSeconds": self.server.deadline}, "status": status}
 
-    def _keep_version(self, name, body):
+    def _keep_version(self, query, body):
         head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
         (part,) = email.parser.BytesParser().parsebytes(head + body).get_payload()
         spec, platform = yaml.load_all(part.get_payload(decode=True), yaml.CSafeLoader)
         spec = {"pipeline_spec": spec, "platform_spec": platform}
-        self.server.versions[name] = {"pipeline_version_id": f"version {name}", "pipeline_spec": spec}
+        name = query["name"]
+        self.server.versions[name] = {
+            "pipeline_version_id": f"version {name}",
+            "description": query.get("description", ""),
+            "pipeline_spec": spec,
+        }
         return self.server.versions[name]
 
 
