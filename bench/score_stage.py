@@ -112,10 +112,6 @@ def score_columns(root: Path) -> None:
     (root / SECONDS).write_text(json.dumps(seconds))
 
 
-def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
-
-
 def _tiles(root: Path) -> SplitColumns:
     """Returns the columns, with names and units as a pass finds them."""
     labels, positions = read_columns(root / "labels.npy"), read_columns(root / "positions.npy")[:, 0]
