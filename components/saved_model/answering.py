@@ -18,8 +18,10 @@ from components.saved_model.messages import LARGEST_REQUEST_BYTES, Array, Reply,
 
 MODEL = "model"  # the model's place in the folder
 TRAINED = "predict_encoded"  # the function of an exported training; a served model has signatures
+MAPS = "maps_encoded"
+# The functions of an exported training, and what they answer with; one of an earlier version has no maps.
+_TRAINED_RESULTS = {TRAINED: "probabilities", MAPS: "maps"}
 _TRAINED_ARGUMENTS = ("rgb", "nir", "valid_mask")
-_TRAINED_RESULT = "probabilities"
 _MOST_ERROR_CHARACTERS = 500
 _REASON = re.compile(r"\n([^\n]+)\n\s*\[\[\{\{node")
 
@@ -57,15 +59,16 @@ def _load(folder: Path) -> dict[str, tuple[Callable[..., Any], tuple[str, ...]]]
     functions: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {}
     for name, signature in model.signatures.items():
         functions[name] = (signature, tuple(sorted(signature.structured_input_signature[1])))
-    if hasattr(model, TRAINED):
-
-        def trained(rgb: Any, nir: Any, valid_mask: Any) -> dict[str, Any]:
-            return {_TRAINED_RESULT: model.predict_encoded(rgb, nir, valid_mask)}
-
-        functions[TRAINED] = (trained, _TRAINED_ARGUMENTS)
+    for name, result in _TRAINED_RESULTS.items():
+        if hasattr(model, name):
+            functions[name] = (_trained(getattr(model, name), result), _TRAINED_ARGUMENTS)
     # The functions alone do not keep the variables alive.
     functions[""] = (lambda: model, ())
     return functions
+
+
+def _trained(function: Callable[..., Any], result: str) -> Callable[..., Any]:
+    return lambda rgb, nir, valid_mask: {result: function(rgb, nir, valid_mask)}
 
 
 def _answer(functions: dict[str, tuple[Callable[..., Any], tuple[str, ...]]], request: Request) -> dict[str, Array]:

@@ -4,10 +4,12 @@ After `model = tf.saved_model.load(folder)`:
 
     model.predict_batch(image uint8 [N, S, S, B], valid uint8 [N, S, S, 1]) -> float32 [N, C]
     model.predict_encoded(rgb string [N], nir string [N], valid_mask string [N]) -> float32 [N, C]
+    model.maps_encoded(rgb string [N], nir string [N], valid_mask string [N]) -> float32 [N, h, w, C]
 
-Both return probabilities in class-list order. `predict_encoded` takes image files as stored in a
+The first two return probabilities in class-list order. `predict_encoded` takes image files as stored in a
 shard and decodes them as training did; an empty valid_mask means that every pixel counts, and nir is
-ignored if the dataset has no such band. Both return the same answer for the same tile.
+ignored if the dataset has no such band. Both return the same answer for the same tile. `maps_encoded`
+says which places of a tile speak for which class, see activation_map.py.
 """
 
 import tempfile
@@ -19,6 +21,8 @@ import tensorflow as tf
 
 from components.records import tfrecords
 from components.storage import whole_folder
+from components.train.model.activation_map import activation_maps
+from components.train.model.model import backbone_of
 from components.train.step.objective import probabilities
 
 
@@ -38,10 +42,12 @@ class Classifier(tf.Module):  # type: ignore[misc]
             rgb, nir, valid_mask = encoded
             return tfrecords.decode_image(rgb, nir, valid_mask, bands, image_size_px, ratio)
 
-        def answer_encoded(rgb: Any, nir: Any, valid_mask: Any) -> Any:
+        def decode_all(rgb: Any, nir: Any, valid_mask: Any) -> Any:
             kinds = (tf.TensorSpec([size, size, num_bands], tf.uint8), tf.TensorSpec([size, size, 1], tf.uint8))
-            image, valid = tf.map_fn(decode, (rgb, nir, valid_mask), fn_output_signature=kinds)
-            return answer(image, valid)
+            return tf.map_fn(decode, (rgb, nir, valid_mask), fn_output_signature=kinds)
+
+        def answer_encoded(rgb: Any, nir: Any, valid_mask: Any) -> Any:
+            return answer(*decode_all(rgb, nir, valid_mask))
 
         text = tf.TensorSpec([None], tf.string)
         self.predict_batch = tf.function(
@@ -53,6 +59,12 @@ class Classifier(tf.Module):  # type: ignore[misc]
             autograph=False,
         )
         self.predict_encoded = tf.function(answer_encoded, input_signature=[text, text, text], autograph=False)
+        maps = activation_maps(model, backbone_of(model))
+        self.maps_encoded = tf.function(
+            lambda rgb, nir, valid_mask: maps(*decode_all(rgb, nir, valid_mask)),
+            input_signature=[text, text, text],
+            autograph=False,
+        )
 
 
 def export(classifier: Classifier, uri: str, is_chief: bool) -> None:
