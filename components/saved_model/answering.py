@@ -17,11 +17,11 @@ from components.saved_model.confined import give_up_files
 from components.saved_model.messages import LARGEST_REQUEST_BYTES, Array, Reply, Request, receive, send
 
 MODEL = "model"  # the model's place in the folder
-TRAINED = "predict_encoded"  # the function of an exported training; a served model has signatures
-MAPS = "maps_encoded"
-# The functions of an exported training, and what they answer with; one of an earlier version has no maps.
-_TRAINED_RESULTS = {TRAINED: "probabilities", MAPS: "maps"}
-_TRAINED_ARGUMENTS = ("rgb", "nir", "valid_mask")
+# Of an exported training; a served model has signatures.
+TRAINED, LOGITS, MAPS = "predict_encoded", "logits_encoded", "maps_encoded"
+# The functions of an exported training, and the name of what each returns.
+EXPORTED = {TRAINED: "probabilities", LOGITS: "logits", MAPS: "maps"}
+_ARGUMENTS = ("rgb", "nir", "valid_mask")  # of each
 _MOST_ERROR_CHARACTERS = 500
 _REASON = re.compile(r"\n([^\n]+)\n\s*\[\[\{\{node")
 
@@ -59,16 +59,19 @@ def _load(folder: Path) -> dict[str, tuple[Callable[..., Any], tuple[str, ...]]]
     functions: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {}
     for name, signature in model.signatures.items():
         functions[name] = (signature, tuple(sorted(signature.structured_input_signature[1])))
-    for name, result in _TRAINED_RESULTS.items():
+    for name, result in EXPORTED.items():
         if hasattr(model, name):
-            functions[name] = (_trained(getattr(model, name), result), _TRAINED_ARGUMENTS)
+            functions[name] = (_exported(getattr(model, name), result), _ARGUMENTS)
     # The functions alone do not keep the variables alive.
     functions[""] = (lambda: model, ())
     return functions
 
 
-def _trained(function: Callable[..., Any], result: str) -> Callable[..., Any]:
-    return lambda rgb, nir, valid_mask: {result: function(rgb, nir, valid_mask)}
+def _exported(function: Callable[..., Any], result: str) -> Callable[..., Any]:
+    def named(rgb: Any, nir: Any, valid_mask: Any) -> dict[str, Any]:
+        return {result: function(rgb, nir, valid_mask)}
+
+    return named
 
 
 def _answer(functions: dict[str, tuple[Callable[..., Any], tuple[str, ...]]], request: Request) -> dict[str, Array]:

@@ -4,12 +4,13 @@ After `model = tf.saved_model.load(folder)`:
 
     model.predict_batch(image uint8 [N, S, S, B], valid uint8 [N, S, S, 1]) -> float32 [N, C]
     model.predict_encoded(rgb string [N], nir string [N], valid_mask string [N]) -> float32 [N, C]
+    model.logits_encoded(rgb string [N], nir string [N], valid_mask string [N]) -> float32 [N, C]
     model.maps_encoded(rgb string [N], nir string [N], valid_mask string [N]) -> float32 [N, h, w, C]
 
-The first two return probabilities in class-list order. `predict_encoded` takes image files as stored in a
-shard and decodes them as training did; an empty valid_mask means that every pixel counts, and nir is
-ignored if the dataset has no such band. Both return the same answer for the same tile. `maps_encoded`
-says which places of a tile speak for which class, see activation_map.py.
+The first two return probabilities in class-list order, the same for the same tile; `logits_encoded` what they are the
+sigmoid of, or in single-label mode the softmax; `maps_encoded` which places speak for a class, see activation_map.py.
+The functions that take image files take them as stored in a shard and decode them as training did; an empty valid_mask
+means that every pixel counts, and nir is ignored if the dataset has no such band.
 """
 
 import tempfile
@@ -35,8 +36,11 @@ class Classifier(tf.Module):  # type: ignore[misc]
         self.weights = [variable.value for variable in model.variables]
         size, num_bands = image_size_px, len(bands)
 
+        def logits(image: Any, valid: Any) -> Any:
+            return model([image, valid], training=False)
+
         def answer(image: Any, valid: Any) -> Any:
-            return probabilities(model([image, valid], training=False), single_label)
+            return probabilities(logits(image, valid), single_label)
 
         def decode(encoded: Any) -> Any:
             rgb, nir, valid_mask = encoded
@@ -49,6 +53,14 @@ class Classifier(tf.Module):  # type: ignore[misc]
         def answer_encoded(rgb: Any, nir: Any, valid_mask: Any) -> Any:
             return answer(*decode_all(rgb, nir, valid_mask))
 
+        maps = activation_maps(model, backbone_of(model))
+
+        def maps_encoded(rgb: Any, nir: Any, valid_mask: Any) -> Any:
+            return maps(*decode_all(rgb, nir, valid_mask))
+
+        def logits_encoded(rgb: Any, nir: Any, valid_mask: Any) -> Any:
+            return logits(*decode_all(rgb, nir, valid_mask))
+
         text = tf.TensorSpec([None], tf.string)
         self.predict_batch = tf.function(
             answer,
@@ -59,12 +71,8 @@ class Classifier(tf.Module):  # type: ignore[misc]
             autograph=False,
         )
         self.predict_encoded = tf.function(answer_encoded, input_signature=[text, text, text], autograph=False)
-        maps = activation_maps(model, backbone_of(model))
-        self.maps_encoded = tf.function(
-            lambda rgb, nir, valid_mask: maps(*decode_all(rgb, nir, valid_mask)),
-            input_signature=[text, text, text],
-            autograph=False,
-        )
+        self.logits_encoded = tf.function(logits_encoded, input_signature=[text, text, text], autograph=False)
+        self.maps_encoded = tf.function(maps_encoded, input_signature=[text, text, text], autograph=False)
 
 
 def export(classifier: Classifier, uri: str, is_chief: bool) -> None:
