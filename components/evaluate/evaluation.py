@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 from components import storage
 from components.contracts import Evaluation, Manifest, Scores, TrainingReceipt
 from components.errors import DataError, SettingsError
-from components.evaluate import report as evaluation_report
-from components.evaluate.examples import choose_judged_tiles, read_thumbnails
 from components.evaluate.field_intervals import CANDIDATE, PRODUCTION, with_intervals, write_sums
 from components.evaluate.predictions import Predictions, answer_of, predict_split
 from components.evaluate.production import Incumbent, load_production
+from components.evaluate.report.findings import Findings, JudgedTiles
+from components.evaluate.report.page import write_report
 from components.evaluate.scores import ConfusionMatrix, RocCurve, confusion_matrix, micro_roc, score
 from components.evaluate.thresholds import choose_thresholds, decide, fixed_thresholds
 from components.progress import StepLog
-from components.report import write_page
 from components.saved_model.answering import TRAINED
 from components.saved_model.asking import AskedModel, asked_model
 from components.scoring.field_sums import Answers, AnswerSums, class_edges, sum_tiles
@@ -122,13 +121,9 @@ def _evaluate(
     )
     confusion = confusion_matrix(test.labels, predicted, classes, label_mode)
     roc = micro_roc(test.labels, test.probabilities)
-    examples = choose_judged_tiles(test, predicted, classes)
-    positions = [int(test.positions[example.row]) for example in examples]
-    thumbnails = read_thumbnails(data_root, manifest, "test", positions)
-    blocks = evaluation_report.blocks(
-        manifest, receipt, evaluation, confusion, roc, test, predicted, examples, thumbnails
-    )
-    write_page(report_path, "Evaluation", blocks)
+    tiles = JudgedTiles(test.labels, test.probabilities, test.positions)
+    found = Findings(manifest, receipt, evaluation, sums, confusion, roc, tiles)
+    write_report(found, data_root, model, report_path)
     return EvaluationResult(
         evaluation, _metrics(evaluation.candidate, evaluation.production), confusion, roc, _summary(evaluation)
     )

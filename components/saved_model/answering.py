@@ -17,9 +17,11 @@ from components.saved_model.confined import give_up_files
 from components.saved_model.messages import LARGEST_REQUEST_BYTES, Array, Reply, Request, receive, send
 
 MODEL = "model"  # the model's place in the folder
-TRAINED = "predict_encoded"  # the function of an exported training; a served model has signatures
-_TRAINED_ARGUMENTS = ("rgb", "nir", "valid_mask")
-_TRAINED_RESULT = "probabilities"
+# Of an exported training; a served model has signatures.
+TRAINED, LOGITS, MAPS = "predict_encoded", "logits_encoded", "maps_encoded"
+# The functions of an exported training, and the name of what each returns.
+EXPORTED = {TRAINED: "probabilities", LOGITS: "logits", MAPS: "maps"}
+_ARGUMENTS = ("rgb", "nir", "valid_mask")  # of each
 _MOST_ERROR_CHARACTERS = 500
 _REASON = re.compile(r"\n([^\n]+)\n\s*\[\[\{\{node")
 
@@ -57,15 +59,19 @@ def _load(folder: Path) -> dict[str, tuple[Callable[..., Any], tuple[str, ...]]]
     functions: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {}
     for name, signature in model.signatures.items():
         functions[name] = (signature, tuple(sorted(signature.structured_input_signature[1])))
-    if hasattr(model, TRAINED):
-
-        def trained(rgb: Any, nir: Any, valid_mask: Any) -> dict[str, Any]:
-            return {_TRAINED_RESULT: model.predict_encoded(rgb, nir, valid_mask)}
-
-        functions[TRAINED] = (trained, _TRAINED_ARGUMENTS)
+    for name, result in EXPORTED.items():
+        if hasattr(model, name):
+            functions[name] = (_exported(getattr(model, name), result), _ARGUMENTS)
     # The functions alone do not keep the variables alive.
     functions[""] = (lambda: model, ())
     return functions
+
+
+def _exported(function: Callable[..., Any], result: str) -> Callable[..., Any]:
+    def named(rgb: Any, nir: Any, valid_mask: Any) -> dict[str, Any]:
+        return {result: function(rgb, nir, valid_mask)}
+
+    return named
 
 
 def _answer(functions: dict[str, tuple[Callable[..., Any], tuple[str, ...]]], request: Request) -> dict[str, Array]:

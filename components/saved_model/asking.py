@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from components.errors import DataError
 from components.saved_model import answering
-from components.saved_model.answering import MODEL, TRAINED
+from components.saved_model.answering import EXPORTED, LOGITS, MAPS, MODEL
 from components.saved_model.confined import confined_process
 from components.saved_model.files import verified_copy
 from components.saved_model.messages import LARGEST_REPLY_BYTES, Reply, Request, receive, send
@@ -33,6 +33,10 @@ class ModelProcess:
 
 class CannotAnswer(DataError):
     """The model is loaded and refuses this batch, such as one with a damaged image; it may answer another."""
+
+
+class MissingFunction(DataError):
+    """The model is loaded and has no such function."""
 
 
 class AskedModel:
@@ -54,15 +58,19 @@ class AskedModel:
                 raise DataError(f"cannot load the SavedModel at {self._uri!r}: {reply.error}")
             self._arguments = reply.arguments
         if function not in self._arguments:
-            kind = "function" if function == TRAINED else "signature"
-            raise DataError(f"the SavedModel at {self._uri!r} has no {kind} {function!r}")
+            if function in EXPORTED:
+                raise MissingFunction(
+                    f"the SavedModel at {self._uri!r} has no function {function!r}; if an earlier version of this "
+                    "project exported it, run the pipeline again, which trains it again"
+                )
+            raise MissingFunction(f"the SavedModel at {self._uri!r} has no signature {function!r}")
         return self._arguments[function]
 
     def ask(self, function: str, images: Mapping[str, Sequence[bytes]]) -> dict[str, NDArray[np.generic]]:
         """Returns what a function says of N tiles, by the name of the result.
 
         Args:
-          function: answering.TRAINED, or a signature of a served model.
+          function: One of answering.EXPORTED, or a signature of a served model.
           images: Image files by argument, N each; those that the function does not take are left out.
 
         Raises:
@@ -89,6 +97,37 @@ class AskedModel:
           DataError: additionally, if they are not of this shape.
         """
         return as_probabilities(self.ask(function, images), len(images["rgb"]), num_classes, self._uri)
+
+    def logits(self, images: Mapping[str, Sequence[bytes]], num_classes: int) -> NDArray[np.float32]:
+        """Returns the logits that an exported training gives, float32 [N, C]; see ask.
+
+        Raises:
+          DataError: additionally, if they are not of this shape.
+        """
+        shape = len(images["rgb"]), num_classes
+        return _numbers(self.ask(LOGITS, images), EXPORTED[LOGITS], shape, self._uri)
+
+    def has(self, function: str) -> bool:
+        """Tells whether the model has a function: an export of an earlier version has no maps.
+
+        Raises:
+          DataError: if the model cannot be loaded.
+        """
+        with contextlib.suppress(MissingFunction):
+            self.arguments(function)
+            return True
+        return False
+
+    def maps(self, images: Mapping[str, Sequence[bytes]], num_classes: int) -> NDArray[np.float32]:
+        """Returns the class-activation maps that an exported training gives, float32 [N, h, w, C]; see ask.
+
+        Raises:
+          DataError: additionally, if they are not of this shape.
+        """
+        results = self.ask(MAPS, images)
+        found = results.get(EXPORTED[MAPS])
+        places = found.shape[1:3] if found is not None and found.ndim == 4 else (1, 1)
+        return _numbers(results, EXPORTED[MAPS], (len(images["rgb"]), *places, num_classes), self._uri)
 
     def _exchange(self, request: Request | None) -> Reply:
         stopped: list[str] = []
@@ -126,10 +165,16 @@ def as_probabilities(
     Raises:
       DataError: if they are not of this shape.
     """
-    found = results.get("probabilities")
-    if found is None or found.dtype != np.float32 or found.shape != (num_tiles, num_classes):
+    return _numbers(results, "probabilities", (num_tiles, num_classes), uri)
+
+
+def _numbers(
+    results: Mapping[str, NDArray[np.generic]], name: str, shape: tuple[int, ...], uri: str
+) -> NDArray[np.float32]:
+    found = results.get(name)
+    if found is None or found.dtype != np.float32 or found.shape != shape:
         what = "nothing" if found is None else f"{found.dtype} {list(found.shape)}"
-        raise DataError(f"the SavedModel at {uri!r} must answer float32 [{num_tiles}, {num_classes}], got {what}")
+        raise DataError(f"the SavedModel at {uri!r} must answer float32 {list(shape)}, got {what}")
     return found.astype(np.float32, copy=False)
 
 

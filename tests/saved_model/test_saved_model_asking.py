@@ -73,6 +73,16 @@ def test_what_is_no_answer_is_one_line(replies: bytes, error: str) -> None:
     assert "\n" not in str(raised.value)
 
 
+def test_logits_are_an_array_and_of_an_earlier_export_there_are_none() -> None:
+    loaded = Reply(arguments={"logits_encoded": ("rgb", "valid_mask")})
+    array = np.array([[-3.0], [40.0]], np.float32)
+    logits = Reply(results={"logits": Array(array.shape, "float32", array.tobytes())})
+    np.testing.assert_array_equal(asked(message(loaded, logits)).logits(IMAGES, 1), array)
+    earlier = Reply(arguments={"predict_encoded": ("rgb", "valid_mask")})
+    with pytest.raises(DataError, match="no function 'logits_encoded'; if an earlier version .* trains it again"):
+        asked(message(earlier)).logits(IMAGES, 1)
+
+
 def test_a_refused_batch_is_told_from_a_broken_model() -> None:
     with pytest.raises(CannotAnswer, match=r"^no JPEG$"):
         asked(message(LOADED, Reply(error="no JPEG"))).ask("masked", IMAGES)

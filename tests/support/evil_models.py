@@ -32,7 +32,7 @@ def save_evil(folder: Path, answer: Callable[[Any], Any], signature: str = "mask
         names = tf.fill(tf.shape(probabilities), "water")
         return {"probabilities": probabilities, "predicted": probabilities >= 0.5, "class_names": names}
 
-    module.predict_encoded = predict_encoded
+    module.predict_encoded = module.logits_encoded = predict_encoded
     tf.saved_model.save(module, str(folder), signatures={signature: masked})
 
 

@@ -4,10 +4,13 @@ After `model = tf.saved_model.load(folder)`:
 
     model.predict_batch(image uint8 [N, S, S, B], valid uint8 [N, S, S, 1]) -> float32 [N, C]
     model.predict_encoded(rgb string [N], nir string [N], valid_mask string [N]) -> float32 [N, C]
+    model.logits_encoded(rgb string [N], nir string [N], valid_mask string [N]) -> float32 [N, C]
+    model.maps_encoded(rgb string [N], nir string [N], valid_mask string [N]) -> float32 [N, h, w, C]
 
-Both return probabilities in class-list order. `predict_encoded` takes image files as stored in a
-shard and decodes them as training did; an empty valid_mask means that every pixel counts, and nir is
-ignored if the dataset has no such band. Both return the same answer for the same tile.
+The first two return probabilities in class-list order, the same for the same tile; `logits_encoded` what they are the
+sigmoid of, or in single-label mode the softmax; `maps_encoded` which places speak for a class, see activation_map.py.
+The functions that take image files take them as stored in a shard and decode them as training did; an empty valid_mask
+means that every pixel counts, and nir is ignored if the dataset has no such band.
 """
 
 import tempfile
@@ -19,6 +22,8 @@ import tensorflow as tf
 
 from components.records import tfrecords
 from components.storage import whole_folder
+from components.train.model.activation_map import activation_maps
+from components.train.model.model import backbone_of
 from components.train.step.objective import probabilities
 
 
@@ -31,17 +36,30 @@ class Classifier(tf.Module):  # type: ignore[misc]
         self.weights = [variable.value for variable in model.variables]
         size, num_bands = image_size_px, len(bands)
 
+        def logits(image: Any, valid: Any) -> Any:
+            return model([image, valid], training=False)
+
         def answer(image: Any, valid: Any) -> Any:
-            return probabilities(model([image, valid], training=False), single_label)
+            return probabilities(logits(image, valid), single_label)
 
         def decode(encoded: Any) -> Any:
             rgb, nir, valid_mask = encoded
             return tfrecords.decode_image(rgb, nir, valid_mask, bands, image_size_px, ratio)
 
-        def answer_encoded(rgb: Any, nir: Any, valid_mask: Any) -> Any:
+        def decode_all(rgb: Any, nir: Any, valid_mask: Any) -> Any:
             kinds = (tf.TensorSpec([size, size, num_bands], tf.uint8), tf.TensorSpec([size, size, 1], tf.uint8))
-            image, valid = tf.map_fn(decode, (rgb, nir, valid_mask), fn_output_signature=kinds)
-            return answer(image, valid)
+            return tf.map_fn(decode, (rgb, nir, valid_mask), fn_output_signature=kinds)
+
+        def answer_encoded(rgb: Any, nir: Any, valid_mask: Any) -> Any:
+            return answer(*decode_all(rgb, nir, valid_mask))
+
+        maps = activation_maps(model, backbone_of(model))
+
+        def maps_encoded(rgb: Any, nir: Any, valid_mask: Any) -> Any:
+            return maps(*decode_all(rgb, nir, valid_mask))
+
+        def logits_encoded(rgb: Any, nir: Any, valid_mask: Any) -> Any:
+            return logits(*decode_all(rgb, nir, valid_mask))
 
         text = tf.TensorSpec([None], tf.string)
         self.predict_batch = tf.function(
@@ -53,6 +71,8 @@ class Classifier(tf.Module):  # type: ignore[misc]
             autograph=False,
         )
         self.predict_encoded = tf.function(answer_encoded, input_signature=[text, text, text], autograph=False)
+        self.logits_encoded = tf.function(logits_encoded, input_signature=[text, text, text], autograph=False)
+        self.maps_encoded = tf.function(maps_encoded, input_signature=[text, text, text], autograph=False)
 
 
 def export(classifier: Classifier, uri: str, is_chief: bool) -> None:

@@ -86,6 +86,18 @@ def test_nir_is_not_looked_at_for_rgb_data_and_softmax_adds_up_to_one(tmp_path: 
     np.testing.assert_array_equal(answers, model.predict_batch(*decode_all(BANDS[:3])))
 
 
+@pytest.mark.parametrize("single_label", [False, True])
+def test_probabilities_are_the_sigmoid_or_the_softmax_of_the_logits(model, single_label: bool, tmp_path: Path) -> None:
+    export(Classifier(model, BANDS, SIZE_PX, RATIO, single_label), str(tmp_path / "export"), is_chief=True)
+    saved = tf.saved_model.load(str(tmp_path / "export"))
+    images = encoded("rgb"), encoded("nir"), encoded("valid_mask")
+    logits = saved.logits_encoded(*images)
+    assert logits.dtype == tf.float32
+    assert logits.shape == (5, 3)
+    expected = tf.nn.softmax(logits) if single_label else tf.sigmoid(logits)
+    np.testing.assert_allclose(saved.predict_encoded(*images), expected, atol=1e-6)
+
+
 def test_it_can_be_wrapped_into_another_model_and_saved_again(folder: Path, tmp_path: Path) -> None:
     class Serving(tf.Module):
         def __init__(self) -> None:

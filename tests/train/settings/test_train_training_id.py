@@ -60,6 +60,7 @@ CHANGES_THE_NAME = {
     "train/loop/step_clock.py": False,
     "train/loop/tensorboard.py": False,
     "train/model/stem.py": True,
+    "train/model/activation_map.py": True,  # it is part of the export
     "train/peers/distribution.py": True,
     "train/peers/lifeline.py": False,
     "train/peers/rendezvous.py": False,

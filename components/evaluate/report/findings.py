@@ -1,0 +1,80 @@
+"""What the report is made from."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.contracts import ClassScores, Evaluation, Manifest, TrainingReceipt
+from components.evaluate.field_intervals import CANDIDATE, PRODUCTION
+from components.evaluate.scores import ConfusionMatrix, RocCurve
+from components.evaluate.thresholds import decide
+from components.scoring.field_sums import AnswerSums
+
+_BLOCK_NUMBERS = 4_000_000  # 20 MB of labels and probabilities at a time
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """Some consecutive test tiles, n of them; arrays [n, C].
+
+    Attributes:
+      start: The row of the first.
+    """
+
+    start: int
+    labels: NDArray[np.bool_]
+    probabilities: NDArray[np.float32]
+    predicted: NDArray[np.bool_]
+
+
+@dataclasses.dataclass(frozen=True)
+class JudgedTiles:
+    """The candidate's answers on the test tiles that count, [N, C]; mapped from disk, and read in blocks of rows.
+
+    Attributes:
+      positions: Position of the tile's record in the split, counted over its shards in order, [N].
+    """
+
+    labels: NDArray[np.bool_]
+    probabilities: NDArray[np.float32]
+    positions: NDArray[np.int64]
+
+    def blocks(self, evaluation: Evaluation, label_mode: str) -> Iterator[Block]:
+        """Yields all rows, in order."""
+        num_rows, num_classes = self.labels.shape
+        size = max(1, _BLOCK_NUMBERS // num_classes)
+        for start in range(0, num_rows, size):
+            probabilities = np.array(self.probabilities[start : start + size])
+            predicted = decide(probabilities, evaluation.thresholds, label_mode)
+            yield Block(start, np.array(self.labels[start : start + size]), probabilities, predicted)
+
+
+@dataclasses.dataclass(frozen=True)
+class Findings:
+    """What the evaluation found; `sums` are those of the test fields, by the names of field_intervals.py."""
+
+    manifest: Manifest
+    receipt: TrainingReceipt
+    evaluation: Evaluation
+    sums: AnswerSums
+    confusion: ConfusionMatrix
+    roc: RocCurve
+    tiles: JudgedTiles
+
+    @property
+    def is_single_label(self) -> bool:
+        """Whether a tile has one class, and no thresholds."""
+        return self.receipt.label_mode == "single_label"
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that answered, by name."""
+        return (CANDIDATE, *([PRODUCTION] if self.evaluation.production else []))
+
+    def judged_classes(self) -> list[tuple[int, str, ClassScores]]:
+        """Returns number, name and scores of each class that test tiles have, the weakest F1 first."""
+        classes = enumerate(self.evaluation.candidate.per_class.items())
+        judged = [(c, name, scores) for c, (name, scores) in classes if scores.support]
+        return sorted(judged, key=lambda each: (each[2].f1, each[0]))

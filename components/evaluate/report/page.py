@@ -1,0 +1,40 @@
+"""Puts the report together."""
+
+from pathlib import Path
+
+from components.evaluate.report.classes import class_blocks
+from components.evaluate.report.confusion import confusion_blocks
+from components.evaluate.report.curves import curve_blocks
+from components.evaluate.report.findings import Findings
+from components.evaluate.report.gallery import chosen_classes, gallery_blocks
+from components.evaluate.report.headline import headline
+from components.evaluate.report.pictures import read_tiles
+from components.evaluate.report.survey import survey
+from components.evaluate.report.versus import versus_blocks
+from components.evaluate.report.whiskers import STYLE
+from components.report import write_page
+from components.saved_model.asking import AskedModel
+
+
+def write_report(found: Findings, data_root: str, model: AskedModel, path: Path) -> None:
+    """Writes the report as an HTML page.
+
+    Args:
+      data_root: Where the shards are, whose tiles are shown.
+      model: The candidate, which says where in a tile it sees a class.
+
+    Raises:
+      DataError: if a tile or the model cannot be read.
+    """
+    seen = survey(found.tiles, found.evaluation, found.receipt.label_mode, chosen_classes(found))
+    positions = [int(found.tiles.positions[tile.row]) for tile in seen.tiles]
+    tiles = read_tiles(data_root, found.manifest, "test", positions, model)
+    blocks = [
+        *headline(found),
+        *class_blocks(found, seen),
+        *versus_blocks(found),
+        *confusion_blocks(found),
+        *curve_blocks(found),
+        *gallery_blocks(found, seen, tiles),
+    ]
+    write_page(path, "Evaluation", blocks, STYLE)
