@@ -31,7 +31,7 @@ def activation_maps(model: Any, backbone: Any) -> Maps:
     Raises:
       ValueError: if the backbone does not end in a mean over all places, or in that and a maximum.
     """
-    poolings = _poolings(backbone)
+    poolings = last_poolings(backbone)
     to_features = keras.Model(backbone.inputs, poolings[0].input)
     preprocess = next(layer for layer in model.layers if isinstance(layer, Preprocess))
     kernel, num_features = model.get_layer("logits").kernel, to_features.output_shape[-1]
@@ -46,7 +46,7 @@ def activation_maps(model: Any, backbone: Any) -> Maps:
     return maps
 
 
-def _poolings(backbone: Any) -> list[Any]:
+def last_poolings(backbone: Any) -> list[Any]:
     """Returns the layers that pool the last feature map, in the order of the features."""
     last = backbone.layers[-1]
     made_by = [tensor._keras_history.operation for tensor in _inputs(last)]

@@ -8,9 +8,10 @@ After `model = tf.saved_model.load(folder)`:
     model.maps_encoded(rgb string [N], nir string [N], valid_mask string [N]) -> float32 [N, h, w, C]
 
 The first two return probabilities in class-list order, the same for the same tile; `logits_encoded` what they are the
-sigmoid of, or in single-label mode the softmax; `maps_encoded` which places speak for a class, see activation_map.py.
-The functions that take image files take them as stored in a shard and decode them as training did; an empty valid_mask
-means that every pixel counts, and nir is ignored if the dataset has no such band.
+sigmoid of, or in single-label mode the softmax; `maps_encoded` which places speak for a class, see activation_map.py,
+or of a dense head the logits of the places, see dense_head.py. The functions that take image files take them as stored
+in a shard and decode them as training did; an empty valid_mask means that every pixel counts, and nir is ignored if the
+dataset has no such band.
 """
 
 import tempfile
@@ -23,6 +24,7 @@ import tensorflow as tf
 from components.records import tfrecords
 from components.storage import whole_folder
 from components.train.model.activation_map import activation_maps
+from components.train.model.dense_head import has_maps
 from components.train.model.model import backbone_of
 from components.train.step.objective import probabilities
 
@@ -37,7 +39,8 @@ class Classifier(tf.Module):  # type: ignore[misc]
         size, num_bands = image_size_px, len(bands)
 
         def logits(image: Any, valid: Any) -> Any:
-            return model([image, valid], training=False)
+            answers = model([image, valid], training=False)
+            return answers[0] if has_maps(model) else answers
 
         def answer(image: Any, valid: Any) -> Any:
             return probabilities(logits(image, valid), single_label)
@@ -53,7 +56,10 @@ class Classifier(tf.Module):  # type: ignore[misc]
         def answer_encoded(rgb: Any, nir: Any, valid_mask: Any) -> Any:
             return answer(*decode_all(rgb, nir, valid_mask))
 
-        maps = activation_maps(model, backbone_of(model))
+        def dense_maps(image: Any, valid: Any) -> Any:
+            return model([image, valid], training=False)[1]
+
+        maps = dense_maps if has_maps(model) else activation_maps(model, backbone_of(model))
 
         def maps_encoded(rgb: Any, nir: Any, valid_mask: Any) -> Any:
             return maps(*decode_all(rgb, nir, valid_mask))
