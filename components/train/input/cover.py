@@ -12,11 +12,6 @@ import tensorflow as tf
 from components.records import tfrecords
 
 
-def num_planes(num_classes: int) -> int:
-    """Returns the number of bytes P of a pixel's cover."""
-    return num_classes // 8 + 1
-
-
 def cover_of_bits(valid_bits: Any, mask_bits: Any) -> Any:
     """Returns the cover, uint8 [n, S, S, P].
 
