@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from tile_shards import fake_dataset
 from train_fixtures import (
     another_root,
     answers,
@@ -22,7 +23,6 @@ from train_fixtures import (
     wait_for,
     write_data,
 )
-from tile_shards import fake_dataset
 
 from components.contracts import Manifest
 from components.errors import DataError
