@@ -5,6 +5,7 @@ bytes) and refuses, when read, anything of another form. Paths inside a document
 `data_root`, so that the same data in another place has the same document and the same hash.
 """
 
+from components.contracts.calibration import Calibration, ClassNotSure, ClassReliability, NotSure, Reliability
 from components.contracts.dataset import FieldSums, Manifest, Note, Shard, ShardReceipt, ShardReceipts, SplitSummary
 from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.gate import Decision, Ledger, Question
@@ -38,6 +39,9 @@ __all__ = [
     "FORMAT_VERSION",
     "Annotation",
     "Bottleneck",
+    "Calibration",
+    "ClassNotSure",
+    "ClassReliability",
     "ClassScores",
     "Decision",
     "Document",
@@ -52,6 +56,7 @@ __all__ = [
     "ModelCard",
     "NearPicture",
     "NearPictures",
+    "NotSure",
     "Note",
     "Partition",
     "PlannedShard",
@@ -59,6 +64,7 @@ __all__ = [
     "PushReceipt",
     "Question",
     "Rejection",
+    "Reliability",
     "Scores",
     "Shard",
     "ShardReceipt",

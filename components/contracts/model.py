@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, TypeAlias, get_type_hints
 
 import msgspec
 
+from components.contracts.calibration import Calibration, NotSure, Reliability
 from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.gate import Decision
 from components.contracts.names import (
@@ -153,6 +154,10 @@ class Evaluation(Document, frozen=True, kw_only=True):
       fields_path, fields_sha256: What both models did in each field, as components/scoring/field_lines.py writes it,
         under data_root: all that the gate needs.
       thresholds: By class, in class-list order; chosen on val.
+      calibration: What turns the model's logits into its probabilities; fitted on val.
+      reliability: How far these can be taken at their word, on test; None in an evaluation of an earlier version.
+      not_sure: When the model says "not sure"; chosen on val, measured on test. None in an evaluation of an earlier
+        version, whose model knows yes and no only.
       predictions_path: `.npz` under data_root: tile_ids, field_ids [N], labels [N, C] bool, candidate [N, C] float32
         probabilities, candidate_predicted [N, C] bool, and, if there is a comparable production model, production,
         production_predicted and production_thresholds [C].
@@ -170,6 +175,9 @@ class Evaluation(Document, frozen=True, kw_only=True):
     fields_path: RelativePathOrEmpty = ""
     fields_sha256: Sha256OrEmpty = ""
     thresholds: tuple[float, ...]
+    calibration: Calibration = Calibration()
+    reliability: Reliability | None = None
+    not_sure: NotSure | None = None
     candidate: Scores
     predictions_path: RelativePath
     production_version: PathPart | None = None
@@ -190,11 +198,14 @@ class ModelCard(Document, frozen=True, kw_only=True):
     """`card.json` beside a published serving model; without it, the version does not exist.
 
     Attributes:
-      version: The model's content version: a hash of weights, graph, configuration, thresholds and classes.
+      version: The model's content version: a hash of weights, graph, configuration, calibration, thresholds, bounds of
+        "not sure", and classes.
       files: The sha256 of each file of the SavedModel beside the card, by its path; empty in a card of an earlier
         version, whose model is not loaded.
       thresholds: Lowest probability at which a class is predicted, in class-list order; unused in single-label mode,
         which predicts the most probable class.
+      calibration: What turns the trained model's logits into probabilities, inside this one.
+      not_sure: When it says "not sure"; None in a card of an earlier version, whose model knows yes and no only.
       scores: Scores on the test split of the dataset `manifest_sha256`.
       max_16_bit: As in the manifest of that dataset; not stated if it has no image of 16 bits.
       decision: Why it was pushed; None in a card of an earlier version.
@@ -212,6 +223,8 @@ class ModelCard(Document, frozen=True, kw_only=True):
     bands: tuple[str, ...]
     image_size_px: int
     thresholds: tuple[float, ...]
+    calibration: Calibration = Calibration()
+    not_sure: NotSure | None = None
     config: dict[str, str | int | float | bool | None]
     scores: Scores
     num_test_tiles: int

@@ -17,6 +17,7 @@ from components.records.shard_records import records_of
 from components.records.tile_record import Record
 from components.registry import CARD
 from components.saved_model.asking import AskedModel, CannotAnswer, as_probabilities, asked_model
+from components.scoring.risk_control import not_sure
 
 TOLERANCE = 1e-5
 _SAMPLE_TILES = 64
@@ -76,6 +77,7 @@ def _compare_answers(
         wrong = (predicted != expected_predicted[rows]) & ~undecided
         if wrong.any():
             raise DataError(f"its decision for tile {tile_ids[int(wrong.any(axis=1).argmax())]} differs")
+        _check_not_sure(answer.get("not_sure"), expected[rows], expected_predicted[rows], undecided, card)
         if not np.abs(of_all - of_mask).max() <= TOLERANCE:
             raise DataError("its signatures differ where every pixel counts")
         num_tiles += len(rows)
@@ -100,6 +102,24 @@ def _check_names(found: NDArray[np.generic] | None, classes: Sequence[str], num_
     expected = [name.encode() for name in classes]
     if found is None or found.shape != (num_tiles, len(classes)) or any(list(row) != expected for row in found):
         raise DataError(f"its class names must be {', '.join(classes)} for every tile")
+
+
+def _check_not_sure(
+    found: NDArray[np.generic] | None,
+    probabilities: NDArray[np.float32],
+    predicted: NDArray[np.bool_],
+    undecided: NDArray[np.bool_],
+    card: ModelCard,
+) -> None:
+    """Compares where the model says "not sure" with where it should by its card; arrays [n, C]."""
+    if card.not_sure is None:
+        return
+    if found is None or found.shape != predicted.shape or found.dtype != np.bool_:
+        raise DataError(f'it must say for each of {len(card.classes)} classes whether it is "not sure"')
+    near = np.abs(probabilities - np.asarray(card.not_sure.low)) <= TOLERANCE
+    wrong = (found != not_sure(probabilities, predicted, card.not_sure.low)) & ~undecided & ~near
+    if wrong.any():
+        raise DataError(f'where it says "not sure" of {card.classes[int(wrong.any(axis=0).argmax())]} differs')
 
 
 def _undecided(probabilities: NDArray[np.float32], card: ModelCard) -> NDArray[np.bool_]:
