@@ -121,7 +121,8 @@ def _evaluate(
     )
     confusion = confusion_matrix(test.labels, predicted, classes, label_mode)
     roc = micro_roc(test.labels, test.probabilities)
-    tiles = JudgedTiles(test.labels, test.probabilities, test.positions)
+    unit_of_tile = np.searchsorted(sums.fields, test.unit_ids).astype(np.int32)
+    tiles = JudgedTiles(test.labels, test.probabilities, test.positions, unit_of_tile)
     found = Findings(manifest, receipt, evaluation, sums, confusion, roc, tiles)
     write_report(found, data_root, model, report_path)
     return EvaluationResult(

@@ -35,11 +35,15 @@ class JudgedTiles:
 
     Attributes:
       positions: Position of the tile's record in the split, counted over its shards in order, [N].
+      unit_of_tile: The number of its field in the sums, [N].
+      uncalibrated: The probabilities that the model's logits alone would give; None if there is no calibration.
     """
 
     labels: NDArray[np.bool_]
     probabilities: NDArray[np.float32]
     positions: NDArray[np.int64]
+    unit_of_tile: NDArray[np.int32]
+    uncalibrated: NDArray[np.float32] | None = None
 
     def blocks(self, evaluation: Evaluation, label_mode: str) -> Iterator[Block]:
         """Yields all rows, in order."""

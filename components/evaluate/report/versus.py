@@ -1,5 +1,7 @@
 """The section that compares the model with the one in production, class by class."""
 
+import math
+
 from components import report, words
 from components.evaluate.field_intervals import CANDIDATE, PRODUCTION
 from components.evaluate.report.classes import MOST_ROWS, shown_and_folded
@@ -29,7 +31,7 @@ def versus_blocks(found: Findings) -> list[str]:
         note = f"{scores.f1:.3f} against {of_production[name].f1:.3f}"
         rows.append(Row(name, Dot(scores.f1 - of_production[name].f1, ends), note=note))
     furthest = max(0.1, *(abs(end) for row in rows for end in row.dot.interval or ()))
-    end = min(1.0, -(-furthest * 10 // 1) / 10)  # up to the next tenth
+    end = min(1.0, math.ceil(furthest * 10) / 10)
     everything = [
         (name, scores.f1, of_production[name].f1, words.Number(f"{scores.f1 - of_production[name].f1:+.3f}"))
         for _, name, scores in judged
