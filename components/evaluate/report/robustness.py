@@ -1,10 +1,8 @@
 """The section on robustness: what becomes of the answers when the images are not as they should be."""
 
-import math
-
 from components import report, words
 from components.evaluate.report.findings import Findings
-from components.evaluate.report.whiskers import Dot, Row, whiskers
+from components.evaluate.report.whiskers import Dot, Row, around_zero, whiskers
 
 
 def robustness_blocks(found: Findings) -> list[str]:
@@ -15,9 +13,6 @@ def robustness_blocks(found: Findings) -> list[str]:
     result = [report.heading("Robustness: what if the images are not as they should be?")]
     if not of.rows:
         return [*result, report.paragraph(of.note)] if of.note else []
-    lowest = min(each.difference[1] for each in of.rows)
-    highest = max(0.0, *(each.difference[2] for each in of.rows))
-    ends = min(-0.1, math.floor(lowest * 10) / 10), max(0.1, math.ceil(highest * 10) / 10)
     rows = [Row(each.change, Dot(each.difference[0], (each.difference[1], each.difference[2]))) for each in of.rows]
     numbers = [
         (
@@ -30,7 +25,7 @@ def robustness_blocks(found: Findings) -> list[str]:
     ]
     return [
         *result,
-        whiskers(rows, ends, signed=True),
+        whiskers(rows, around_zero(rows), signed=True),
         report.table(["change", "macro F1", "decisions", f"{unit}s"], numbers),
         report.paragraph(
             f"Macro F1 minus that of the unchanged images, {of.macro_f1:.3f}, with its 95 % interval by field, on "

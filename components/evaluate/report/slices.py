@@ -5,7 +5,7 @@ import itertools
 from components import report, words
 from components.contracts import FieldScore, FieldSpread, Slices, SliceScore
 from components.evaluate.report.findings import Findings
-from components.evaluate.report.whiskers import Dot, Row, whiskers
+from components.evaluate.report.whiskers import Dot, Row, around_zero, whiskers
 
 
 def slice_blocks(found: Findings) -> list[str]:
@@ -14,19 +14,17 @@ def slice_blocks(found: Findings) -> list[str]:
     if slices is None:
         return []
     result = [report.heading("Slices: where is it weak?"), report.paragraph(_worst(slices, unit))]
+    rows = {id(score): _row(score, slices, unit) for score in slices.scores}
+    ends = around_zero(list(rows.values()))
     for dimension, scores in itertools.groupby(slices.scores, key=lambda each: each.dimension):
-        of_dimension = list(scores)
-        result += [
-            report.subheading(dimension),
-            whiskers([_row(each, slices, unit) for each in of_dimension if each.macro_f1 is not None]),
-        ]
+        result += [report.subheading(dimension), whiskers([rows[id(score)] for score in scores], ends, signed=True)]
     if slices.scores:
         result.append(
             report.paragraph(
-                "Macro F1 over the classes that the part has, with its 95 % interval. Parts have different classes, so "
-                "their scores cannot be compared with each other: the difference in the small type is to what the "
-                f"recall and the false alarms of all other {unit}s would give here, and its interval holds for all "
-                f"{slices.num_compared:,} parts that were compared at once."
+                "The dots: macro F1 of the part minus what the recall and the false alarms of all other "
+                f"{unit}s would give there. Parts have different classes, so their F1 in small type cannot be compared "
+                f"with each other. The intervals hold for all {slices.num_compared:,} parts at once, at 95 %; a dash: "
+                "too few fields tell of the part."
             )
         )
     if slices.fields:
@@ -47,12 +45,15 @@ def _worst(slices: Slices, unit: str) -> str:
 
 
 def _row(score: SliceScore, slices: Slices, unit: str) -> Row:
-    note = f"{score.num_tiles:,} {unit}s, {score.num_fields:,} field{'' if score.num_fields == 1 else 's'}"
+    fields = f"{score.num_fields:,} field{'' if score.num_fields == 1 else 's'}"
+    note = f"{score.num_tiles:,} {unit}{'' if score.num_tiles == 1 else 's'}, {fields}"
+    if score.macro_f1 is not None:
+        note += f", F1 {score.macro_f1:.2f}"
+    dot = None
     if score.difference is not None:
         mean, low, high = score.difference
-        note += f"; {mean:+.2f} ({low:+.2f} to {high:+.2f})"
-    is_worst = slices.is_worse and score is slices.worst_score
-    return Row(score.name, Dot(score.macro_f1 or 0.0, score.interval), note=note, is_marked=is_worst)
+        dot = Dot(mean, (low, high))
+    return Row(score.name, dot, note=note, is_marked=slices.is_worse and score is slices.worst_score)
 
 
 def _fields(of: FieldSpread, unit: str) -> list[str]:
