@@ -159,9 +159,12 @@ class Evaluation(Document, frozen=True, kw_only=True):
       reliability: How far these can be taken at their word, on test; None in an evaluation of an earlier version.
       not_sure: When the model says "not sure"; chosen on val, measured on test. None in an evaluation of an earlier
         version, whose model knows yes and no only.
-      predictions_path: `.npz` under data_root: tile_ids, field_ids [N], labels [N, C] bool, candidate [N, C] float32
-        probabilities, candidate_predicted [N, C] bool, and, if there is a comparable production model, production,
-        production_predicted and production_thresholds [C].
+      predictions_path: `.npz` under data_root: tile_ids, field_ids [N], positions [N] of the records in the split,
+        labels [N, C] bool, candidate_logits and candidate [N, C] float32, the latter probabilities, candidate_predicted
+        [N, C] bool, candidate_thresholds [C], and, if there is a comparable production model, production,
+        production_predicted and production_thresholds.
+      sample_path, sample_sha256: The same of the first tiles, without field_ids; empty in an evaluation of an earlier
+        version.
       production_version: The version the pointer named then, comparable or not; None if nothing is in production.
       production_training_id: The training that made the production model; empty if unknown.
       production: The production model's scores on the same tiles; None if it was not compared.
@@ -182,6 +185,8 @@ class Evaluation(Document, frozen=True, kw_only=True):
     not_sure: NotSure | None = None
     candidate: Scores
     predictions_path: RelativePath
+    sample_path: RelativePathOrEmpty = ""
+    sample_sha256: Sha256OrEmpty = ""
     production_version: PathPart | None = None
     production_training_id: PathPartOrEmpty = ""
     production: Scores | None = None

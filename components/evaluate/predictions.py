@@ -1,127 +1,124 @@
-"""Runs a model on the records of a split, batch by batch."""
+"""The tiles of a split, what models say of them, and their labels, as columns on disk; see columns.py."""
 
 import dataclasses
-import itertools
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components import storage, words
-from components.contracts import Manifest
-from components.errors import DataError
-from components.progress import Progress, StepLog
-from components.records.shard_records import records_of
-from components.records.tile_record import Record
-from components.saved_model.asking import AskedModel, CannotAnswer
+from components.evaluate.columns import ROWS_AT_ONCE, ColumnWriter, forget
+from components.evaluate.tile_names import Names, NameWriter
+from components.evaluate.units import MOST_UNITS, group_of, sorted_units
 
-# N tiles -> probabilities float32 [N, C]
-Answer: TypeAlias = Callable[[Sequence[Record]], NDArray[np.float32]]
 
-_BATCH_SIZE = 32  # tiles; 34 MB when decoded at 512 px with 4 bands
+@dataclasses.dataclass(frozen=True)
+class SplitColumns:
+    """The tiles of a split, or of a part of its shards, that count: in single-label mode those with exactly one class.
+
+    Attributes:
+      tile_ids, field_ids: N each.
+      labels: bool [N, C].
+      positions: Position of the tile's record in the split, counted over its shards in order, int64 [N].
+      units: What errs together, in ascending order; see units.py.
+      unit_of_tile: The place of the tile's unit in `units`, int32 [N].
+      are_groups: Whether the units are groups of fields.
+      answers: By model, its finite answers, float32 [N, C]; without one that broke down.
+      watched: What else was measured of each tile, float32 [N, K]; K may be 0.
+      notes: By model that broke down, why.
+    """
+
+    tile_ids: Names
+    field_ids: Names
+    labels: NDArray[np.bool_]
+    positions: NDArray[np.int64]
+    units: tuple[str, ...]
+    unit_of_tile: NDArray[np.int32]
+    are_groups: bool
+    answers: Mapping[str, NDArray[np.float32]]
+    watched: NDArray[np.float32]
+    notes: Mapping[str, str]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def forget(self) -> None:
+        """Gives back the memory that was touched of the columns."""
+        forget(self.labels, self.positions, self.watched, *self.answers.values())
 
 
 @dataclasses.dataclass(frozen=True)
 class Predictions:
-    """A split's tiles and a model's probabilities for them.
+    """The tiles of a split with the probabilities of one model and the classes it predicts, for the report.
 
     Attributes:
-      tile_ids, field_ids: [N].
-      labels: [N, C].
-      probabilities: In 0..1, finite, [N, C].
-      positions: Position of the tile's record in the split, counted over its shards in order, [N].
+      tiles: The tiles.
+      probabilities: In 0..1, finite, float32 [N, C].
     """
 
-    tile_ids: NDArray[np.str_]
-    field_ids: NDArray[np.str_]
-    labels: NDArray[np.bool_]
+    tiles: SplitColumns
     probabilities: NDArray[np.float32]
-    positions: NDArray[np.int64]
 
     @property
-    def unit_ids(self) -> NDArray[np.str_]:
-        """The unit whose tiles err together: the tile's field, or the tile itself if its field is unknown."""
-        return np.where(self.field_ids == "", self.tile_ids, self.field_ids)
+    def labels(self) -> NDArray[np.bool_]:
+        """[N, C]."""
+        return self.tiles.labels
 
-    def for_label_mode(self, label_mode: str) -> "Predictions":
-        """Returns the tiles that count: in single-label mode, as in training, only those with exactly one class."""
-        if label_mode != "single_label":
-            return self
-        counts = self.labels.sum(axis=1) == 1
-        return Predictions(*(getattr(self, field.name)[counts] for field in dataclasses.fields(self)))
+    @property
+    def positions(self) -> NDArray[np.int64]:
+        """Positions of the records in the split, [N]."""
+        return self.tiles.positions
 
 
-def answer_of(model: AskedModel, function: str, num_classes: int) -> Answer:
-    """Returns a function of a model as a function from tiles to probabilities."""
-
-    def answer(batch: Sequence[Record]) -> NDArray[np.float32]:
-        images = {name: [getattr(record, name) for record in batch] for name in ("rgb", "nir", "valid_mask")}
-        return model.probabilities(function, images, num_classes)
-
-    return answer
-
-
-def predict_split(
-    answer: Answer, data_root: str, manifest: Manifest, split: str, log: StepLog, who: str
-) -> Predictions:
-    """Predicts every record of a split, in the order of its shards.
+def join(parts: Sequence[SplitColumns], folder: Path) -> SplitColumns:
+    """Returns the columns of all parts of a split, in their order, as one pass over the whole split gives them.
 
     Args:
-      who: which model this is, for the log and errors, e.g. "the candidate".
-
-    Raises:
-      DataError: if a shard is missing or its size is not the manifest's, a record cannot be decoded, or a probability
-        is not finite.
+      folder: An existing empty folder for the columns.
     """
-    summary = manifest.splits[split]
-    for shard in summary.shards:
-        uri = storage.join(data_root, shard.path)
-        if (size := storage.size(uri)) != shard.num_bytes:
-            raise DataError(f"shard {uri!r} must have {shard.num_bytes:,} bytes, got {size}; run the shard step again")
-    num_classes = len(manifest.classes)
-    log.line(f"{who} answers {summary.num_tiles:,} {split} {words.unit(manifest.layout)}s")
-    progress = Progress(log, summary.num_tiles, f"{words.unit(manifest.layout)}s")
-    tile_ids, field_ids, labels, probabilities = [], [], [], []
-    for shard in summary.shards:
-        records = records_of(data_root, shard, num_classes)
-        while batch := list(itertools.islice(records, _BATCH_SIZE)):
-            try:
-                probabilities.append(answer(batch))
-            except CannotAnswer as error:
-                tile = _refused(answer, batch)
-                uri = storage.join(data_root, shard.path)
-                raise DataError(
-                    f"{who} cannot answer the {split} tile {tile!r} of shard {uri!r}: {error}; if `agrivision verify` "
-                    f"finds the shard damaged, {storage.delete_it(data_root, uri)} and run the shard step again"
-                ) from error
-            labels.append(np.array([record.labels for record in batch]) > 0.5)
-            tile_ids += [record.tile_id for record in batch]
-            field_ids += [record.field_id for record in batch]
-            progress.advance(len(batch))
-    if len(tile_ids) != summary.num_tiles:
-        raise DataError(f"the {split} shards must hold {summary.num_tiles:,} tiles, got {len(tile_ids):,}")
-    predictions = Predictions(
-        np.array(tile_ids, np.str_),
-        np.array(field_ids, np.str_),
-        np.concatenate(labels),
-        np.concatenate(probabilities).astype(np.float32),
-        np.arange(len(tile_ids)),
+    num_rows = sum(map(len, parts))
+    models = [name for name in parts[0].answers if all(name in part.answers for part in parts)]
+    notes: dict[str, str] = {}
+    for part in parts:
+        notes = {**part.notes, **notes}  # of the first part that has one
+    units, unit_of_tile, are_groups = _joined_units(parts)
+    return SplitColumns(
+        _joined_names([part.tile_ids for part in parts], folder / "tile_ids", num_rows),
+        _joined_names([part.field_ids for part in parts], folder / "field_ids", num_rows),
+        _joined([part.labels for part in parts], folder / "labels.npy"),
+        _joined([part.positions[:, np.newaxis] for part in parts], folder / "positions.npy")[:, 0],
+        units,
+        unit_of_tile,
+        are_groups,
+        {name: _joined([part.answers[name] for part in parts], folder / f"{name}.npy") for name in models},
+        _joined([part.watched for part in parts], folder / "watched.npy"),
+        notes,
     )
-    damaged = np.asarray(~np.isfinite(predictions.probabilities).all(axis=1))
-    if damaged.any():
-        raise DataError(
-            f"{who}'s probabilities must be finite, got NaN or infinity for {damaged.sum():,} of {len(damaged):,} "
-            f"{split} tiles, first for {predictions.tile_ids[damaged][0]}"
-        )
-    return predictions
 
 
-def _refused(answer: Answer, batch: Sequence[Record]) -> str:
-    """Returns the first tile that a model refuses by itself, or of the batch if it takes each."""
-    for record in batch:
-        try:
-            answer([record])
-        except CannotAnswer:
-            return record.tile_id
-    return batch[0].tile_id
+def _joined(parts: Sequence[NDArray[Any]], path: Path) -> NDArray[Any]:
+    with ColumnWriter(path, sum(map(len, parts)), parts[0].shape[1], parts[0].dtype) as writer:
+        for part in parts:
+            for first in range(0, len(part), ROWS_AT_ONCE):
+                writer.add(part[first : first + ROWS_AT_ONCE])
+            forget(part)
+        return writer.finish()
+
+
+def _joined_names(parts: Sequence[Names], path: Path, num_rows: int) -> Names:
+    with NameWriter(path, num_rows) as writer:
+        for part in parts:
+            for first in range(0, len(part), ROWS_AT_ONCE):
+                writer.add(part.some(first, first + ROWS_AT_ONCE))
+        return writer.finish()
+
+
+def _joined_units(parts: Sequence[SplitColumns]) -> tuple[tuple[str, ...], NDArray[np.int32], bool]:
+    names = [unit for part in parts for unit in part.units]
+    firsts = np.cumsum([0, *(len(part.units) for part in parts)])
+    numbers = np.concatenate([part.unit_of_tile + first for part, first in zip(parts, firsts[:-1], strict=True)])
+    are_groups = any(part.are_groups for part in parts) or len(set(names)) > MOST_UNITS
+    if are_groups:
+        names = [unit if part.are_groups else group_of(unit) for part in parts for unit in part.units]
+    return *sorted_units(names, numbers), are_groups

@@ -3,6 +3,7 @@
 It is asked in a fresh process that loads it like a model server: with TensorFlow and none of our code that made it.
 """
 
+import hashlib
 import io
 import itertools
 from collections.abc import Iterator, Sequence
@@ -46,8 +47,15 @@ def verify_serving_model(
 def _compare_answers(
     model: AskedModel, model_uri: str, card: ModelCard, data_root: str, manifest: Manifest, evaluation: Evaluation
 ) -> str:
-    predictions_uri = storage.join(data_root, evaluation.predictions_path)
-    with np.load(io.BytesIO(storage.read_bytes(predictions_uri)), allow_pickle=False) as arrays:
+    # The sample is enough, and all tiles may be gigabytes; an evaluation of an earlier version has no sample.
+    sample_uri = storage.join(data_root, evaluation.sample_path or evaluation.predictions_path)
+    content = storage.read_bytes(sample_uri)
+    if evaluation.sample_path and (found := hashlib.sha256(content).hexdigest()) != evaluation.sample_sha256:
+        raise DataError(
+            f"{sample_uri!r} has sha256 {found[:16]}…, expected {evaluation.sample_sha256[:16]}…; "
+            f"{storage.delete_it(data_root, sample_uri)} and run the pipeline again, which evaluates the model again"
+        )
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         row_of_tile = {str(name): row for row, name in enumerate(arrays["tile_ids"])}
         expected, expected_predicted = arrays["candidate"], arrays["candidate_predicted"]
     images_of = model.arguments(_UNMASKED)
@@ -93,7 +101,7 @@ def _sample(data_root: str, manifest: Manifest, known: set[str]) -> Iterator[Seq
     records = itertools.chain.from_iterable(
         records_of(data_root, shard, num_classes) for shard in manifest.splits["test"].shards
     )
-    chosen = itertools.islice((record for record in records if record.tile_id in known), _SAMPLE_TILES)
+    chosen = itertools.islice((record for record in records if record.tile_id in known), min(_SAMPLE_TILES, len(known)))
     while batch := list(itertools.islice(chosen, _BATCH_SIZE)):
         yield batch
 

@@ -13,11 +13,14 @@ integers, so workers that share out the tiles get the same bytes as one.
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 NUM_EDGES = 128
+_SPARSE = 8  # below one tile in so many cells, sorting the tiles' cells is faster than counting all
+_TILES_AT_ONCE = 1 << 20
 
 Edges = NDArray[np.float32]
 
@@ -83,12 +86,26 @@ class BinCounts:
 
 
 def count_bins(
-    labels: NDArray[np.bool_], scores: NDArray[np.float32], field_of_tile: NDArray[np.intp], edges: Edges
+    labels: NDArray[np.bool_], scores: NDArray[np.float32], field_of_tile: NDArray[Any], edges: Edges, num_fields: int
 ) -> BinCounts:
-    """Returns the sums of one class; `labels`, `scores` and `field_of_tile` are [N]."""
+    """Returns the sums of one class; `labels`, `scores` and `field_of_tile`, in 0..num_fields-1, are [N]."""
+    num_bins = bins_of(len(edges))
+    num_cells = num_fields * 2 * num_bins
+    if len(scores) < num_cells // _SPARSE:
+        return BinCounts(edges, *np.unique(_cells(labels, scores, field_of_tile, edges), return_counts=True))
+    counts = np.zeros(num_cells, np.int64)
+    for start in range(0, len(scores), _TILES_AT_ONCE):
+        here = slice(start, start + _TILES_AT_ONCE)
+        counts += np.bincount(_cells(labels[here], scores[here], field_of_tile[here], edges), minlength=num_cells)
+    cells = np.flatnonzero(counts)
+    return BinCounts(edges, cells, counts[cells])
+
+
+def _cells(
+    labels: NDArray[np.bool_], scores: NDArray[np.float32], field_of_tile: NDArray[Any], edges: Edges
+) -> NDArray[np.int64]:
     of_tile = np.searchsorted(edges, scores, side="left") + np.searchsorted(edges, scores, side="right")
-    cells = (field_of_tile.astype(np.int64) * 2 + labels) * bins_of(len(edges)) + of_tile
-    return BinCounts(edges, *np.unique(cells, return_counts=True))
+    return np.asarray((field_of_tile.astype(np.int64) * 2 + labels) * bins_of(len(edges)) + of_tile)
 
 
 def add_bins(parts: Sequence[BinCounts]) -> BinCounts:

@@ -164,11 +164,11 @@ def test_answers_that_are_nan_are_noted_of_production_and_refused_of_a_candidate
     def predict_encoded(rgb, nir, valid_mask):
         return module.predict_encoded(rgb, nir, valid_mask) + tf.reduce_sum(module.colours)
 
-    wrapper.predict_encoded = predict_encoded
+    wrapper.predict_encoded = wrapper.logits_encoded = predict_encoded
     shutil.rmtree(root / broken.model_path)
     tf.saved_model.save(wrapper, str(root / broken.model_path))
     broken = receipt_of(root, manifest, "broken")
-    with pytest.raises(DataError, match="probabilities must be finite, got NaN or infinity for 24 of 24"):
+    with pytest.raises(DataError, match="logits must be finite, got NaN or infinity for 24 of 24"):
         evaluate(data, broken, models_uri, tmp_path)
     put_in_production(data[0], broken, evaluated, models_uri)
     assert "must be finite" in evaluate(data, good, models_uri, tmp_path).evaluation.production_note

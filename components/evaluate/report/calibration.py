@@ -4,6 +4,7 @@ from typing import Any
 
 from components import report, words
 from components.contracts import Evaluation
+from components.evaluate.columns import forget
 from components.evaluate.report.findings import Findings
 from components.scoring.reliability import ReliabilityBins, reliability_bins
 
@@ -57,6 +58,7 @@ def _figures(found: Findings, classes: list[tuple[int, str]], which: str) -> lis
             reliability_bins(of[:, c], tiles.labels[:, c], tiles.unit_of_tile, num_units)
             for of in (tiles.uncalibrated, tiles.probabilities)
         )
+        forget(tiles.uncalibrated, tiles.probabilities, tiles.labels)
         plots.append(report.figure(_plot(before, after), name))
     grid = "display:grid;gap:4px;grid-template-columns:repeat(auto-fill,minmax(112px,1fr));max-width:640px"
     return [

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.contracts import ClassScores, Evaluation, Manifest, TrainingReceipt
+from components.evaluate.columns import forget
 from components.evaluate.field_intervals import CANDIDATE, PRODUCTION
 from components.evaluate.scores import ConfusionMatrix, RocCurve
-from components.evaluate.thresholds import decide
 from components.scoring.field_sums import AnswerSums
 
 _BLOCK_NUMBERS = 4_000_000  # 20 MB of labels and probabilities at a time
@@ -41,18 +41,20 @@ class JudgedTiles:
 
     labels: NDArray[np.bool_]
     probabilities: NDArray[np.float32]
+    predicted: NDArray[np.bool_]
     positions: NDArray[np.int64]
     unit_of_tile: NDArray[np.int32]
     uncalibrated: NDArray[np.float32] | None = None
 
-    def blocks(self, evaluation: Evaluation, label_mode: str) -> Iterator[Block]:
+    def blocks(self) -> Iterator[Block]:
         """Yields all rows, in order."""
         num_rows, num_classes = self.labels.shape
         size = max(1, _BLOCK_NUMBERS // num_classes)
         for start in range(0, num_rows, size):
-            probabilities = np.array(self.probabilities[start : start + size])
-            predicted = decide(probabilities, evaluation.thresholds, label_mode)
-            yield Block(start, np.array(self.labels[start : start + size]), probabilities, predicted)
+            rows = slice(start, start + size)
+            labels, probabilities, predicted = self.labels[rows], self.probabilities[rows], self.predicted[rows]
+            yield Block(start, np.array(labels), np.array(probabilities), np.array(predicted))
+            forget(self.labels, self.probabilities, self.predicted)
 
 
 @dataclasses.dataclass(frozen=True)

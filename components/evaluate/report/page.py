@@ -31,7 +31,7 @@ def write_report(found: Findings, data_root: str, model: AskedModel, path: Path)
     Raises:
       DataError: if a tile or the model cannot be read.
     """
-    seen = survey(found.tiles, found.evaluation, found.receipt.label_mode, chosen_classes(found))
+    seen = survey(found.tiles, found.evaluation.thresholds, chosen_classes(found))
     positions = {"test": {int(found.tiles.positions[tile.row]) for tile in seen.tiles}}
     for doubt in chosen_doubts(found):
         positions.setdefault(doubt.split, set()).add(doubt.position)

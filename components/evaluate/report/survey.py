@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from components.contracts import Evaluation
 from components.evaluate.report.findings import Block, JudgedTiles
 
 FOUND, MISSED, FALSE_ALARM, DOUBTFUL = "found", "missed", "false alarm", "doubtful"
@@ -47,7 +46,7 @@ class Survey:
     num_background_right: int
 
 
-def survey(tiles: JudgedTiles, evaluation: Evaluation, label_mode: str, classes: Sequence[int]) -> Survey:
+def survey(tiles: JudgedTiles, thresholds: Sequence[float], classes: Sequence[int]) -> Survey:
     """Looks at all test tiles once.
 
     Args:
@@ -56,12 +55,12 @@ def survey(tiles: JudgedTiles, evaluation: Evaluation, label_mode: str, classes:
     chosen: dict[tuple[int, str], JudgedTile] = {}
     scores: dict[tuple[int, str], float] = {}
     num_background = num_right = 0
-    for block in tiles.blocks(evaluation, label_mode):
+    for block in tiles.blocks():
         background = ~block.labels.any(axis=1)
         num_background += int(background.sum())
         num_right += int((background & ~block.predicted.any(axis=1)).sum())
         for c in classes:
-            for outcome, score in _scores(block, c, evaluation.thresholds[c]).items():
+            for outcome, score in _scores(block, c, thresholds[c]).items():
                 row = int(np.argmax(score)) if len(score) else _NONE
                 if row != _NONE and score[row] > scores.get((c, outcome), -np.inf):
                     scores[c, outcome] = float(score[row])
