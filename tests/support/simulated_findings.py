@@ -71,6 +71,7 @@ def simulated(
     num_tiles: int = 400,
     num_stored: int = 24,
     *,
+    num_fields: int = 40,
     has_production: bool = True,
     has_weaknesses: bool = True,
     names: tuple[str, ...] = (),
@@ -78,24 +79,24 @@ def simulated(
     """Returns findings on tiles of which the first `num_stored` lie in shards below `root`."""
     rng = np.random.default_rng(0)
     classes = names or class_names(num_classes)
-    field_of_tile = np.arange(num_tiles) * 40 // num_tiles
+    field_of_tile = np.arange(num_tiles) * num_fields // num_tiles
     labels = rng.random((num_tiles, num_classes)) < np.linspace(0.02, 0.3, num_classes)
     labels[:, 1] &= num_classes == 0  # a class without test tiles
     production = _probabilities(rng, labels, field_of_tile, 1.0)
     uncalibrated = _probabilities(rng, labels, field_of_tile, 1.15)
     units_of_tiles, logits = field_of_tile.astype(np.int32), np.log(uncalibrated / (1 - uncalibrated))
-    calibration = fit_calibration(logits, labels, units_of_tiles, 40, "multi_label")
+    calibration = fit_calibration(logits, labels, units_of_tiles, num_fields, "multi_label")
     probabilities = apply_calibration(logits, calibration, "multi_label")
     stored = [fake_record(number, num_classes=num_classes) for number in range(num_stored)]
     split = write_split(root, stored, 1)
-    summary = msgspec.structs.replace(split, num_tiles=num_tiles, num_fields=40)
+    summary = msgspec.structs.replace(split, num_tiles=num_tiles, num_fields=num_fields)
     manifest = manifest_of({"val": split, "test": summary}, 48, classes=classes)
     thresholds = (0.5,) * num_classes
     predicted = probabilities >= 0.5
     answers = {CANDIDATE: (predicted, probabilities), PRODUCTION: (production >= 0.5, production)}
     if not has_production:
         del answers[PRODUCTION]
-    units = np.array([f"FIELD{number:03}" for number in range(40)])
+    units = np.array([f"FIELD{number:03}" for number in range(num_fields)])
     sums = sum_tiles(
         classes,
         units[field_of_tile],
@@ -111,14 +112,14 @@ def simulated(
         training_id="0123456789abcdef",
         manifest_sha256=manifest.sha256,
         num_test_tiles=num_tiles,
-        num_test_fields=40,
+        num_test_fields=num_fields,
         thresholds=thresholds,
         candidate=scored[CANDIDATE],
         predictions_path="evaluations/e/predictions.npz",
         production_version="3f2a1b" if has_production else None,
         production=scored.get(PRODUCTION),
         reliability=reliability(classes, labels, uncalibrated, probabilities),
-        not_sure=measured(bounds, classes, labels, predicted, unsure, units_of_tiles, 40),
+        not_sure=measured(bounds, classes, labels, predicted, unsure, units_of_tiles, num_fields),
     )
     if has_weaknesses:
         evaluation = msgspec.structs.replace(evaluation, **_weaknesses(classes))
@@ -132,7 +133,7 @@ def simulated(
         sums,
         confusion_matrix(labels, predicted, classes, "multi_label"),
         micro_roc(labels, probabilities),
-        JudgedTiles(labels, probabilities, np.arange(num_tiles) % num_stored, units_of_tiles, uncalibrated),
+        JudgedTiles(labels, probabilities, predicted, np.arange(num_tiles) % num_stored, units_of_tiles, uncalibrated),
     )
 
 

@@ -75,7 +75,7 @@ def true_and_predicted(tile: JudgedTile, classes: Sequence[str]) -> str:
 def _legend(found: Findings, has_maps: bool) -> list[str]:
     bands = "RGB and NIR" if len(found.manifest.bands) > 3 else "RGB"
     if not has_maps:
-        return [report.paragraph(f"{bands}. This model's export has no class-activation maps to lay over them.")]
+        return [report.paragraph(f"{bands}. The export has no class-activation maps to lay over them.")]
     over = "RGB, then RGB and NIR" if len(found.manifest.bands) > 3 else "RGB, twice, the second time"
     return [
         report.paragraph(
