@@ -1,4 +1,4 @@
-"""Evaluates a trained model: chooses thresholds on val, scores it on test, and compares the production model there."""
+"""Evaluates a trained model: fits its answers on val, scores it on test, and compares the production model there."""
 
 import contextlib
 import dataclasses
@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components import storage
-from components.contracts import Evaluation, Manifest, Scores, TrainingReceipt
+from components.contracts import Calibration, Evaluation, Manifest, NotSure, Scores, TrainingReceipt
 from components.errors import DataError, SettingsError
+from components.evaluate import calibrating
 from components.evaluate.columns import derive
 from components.evaluate.field_intervals import CANDIDATE, PRODUCTION, with_intervals, write_sums
-from components.evaluate.judged import Judged, as_probabilities, judge
+from components.evaluate.judged import Judged, judge
 from components.evaluate.kept_predictions import write_predictions
 from components.evaluate.model_column import Asked, logits_of
 from components.evaluate.predictions import SplitColumns
@@ -22,12 +23,14 @@ from components.evaluate.production import Incumbent, load_production
 from components.evaluate.report.findings import Findings, JudgedTiles
 from components.evaluate.report.page import write_report
 from components.evaluate.scores import ConfusionMatrix, RocCurve, confusion_matrix, micro_roc
+from components.evaluate.settings import EvaluateSettings
 from components.evaluate.split_pass import Models, read_split
 from components.evaluate.thresholds import choose_thresholds, fixed_thresholds
 from components.progress import StepLog
 from components.saved_model.asking import AskedModel, asked_model
 from components.scoring.field_sums import Answers, AnswerSums, class_edges, sum_units
 
+_DEFAULT = EvaluateSettings()
 _MOST_METRICS = 10  # that the page shows at once
 
 
@@ -54,6 +57,7 @@ def evaluate_training(
     receipt: TrainingReceipt,
     report_path: Path,
     log: StepLog,
+    settings: EvaluateSettings = _DEFAULT,
 ) -> EvaluationResult:
     """Evaluates a training; writes its predictions under `data_root` and its HTML report to `report_path`.
 
@@ -66,7 +70,8 @@ def evaluate_training(
         model = stack.enter_context(asked_model(storage.join(data_root, receipt.model_path), receipt.files))
         incumbent = load_production(models_uri, manifest, stack)
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agrivision-evaluate-")))
-        return _evaluate(_Step(data_root, manifest, receipt, scratch, log), model, incumbent, report_path)
+        step = _Step(data_root, manifest, receipt, scratch, log, settings)
+        return _evaluate(step, model, incumbent, report_path)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +83,7 @@ class _Step:
     receipt: TrainingReceipt
     scratch: Path
     log: StepLog
+    settings: EvaluateSettings
 
     def folder(self, name: str) -> Path:
         """Returns a new folder under `scratch`."""
@@ -94,25 +100,20 @@ class _Step:
             split,
             self.folder(split),
             self.log,
-            single_label=self.receipt.label_mode == "single_label",
+            single_label=self.receipt.label_mode == calibrating.SINGLE_LABEL,
         )
 
-    def probabilities(self, logits: NDArray[np.float32], name: str) -> NDArray[np.float32]:
-        """Returns what the candidate serves, on disk under `name`."""
-        mode = self.receipt.label_mode
-        return derive(self.scratch / f"{name}.npy", lambda rows: as_probabilities(rows, mode), logits, np.float32)
+    def probabilities(self, logits: NDArray[np.float32], calibration: Calibration, name: str) -> NDArray[np.float32]:
+        """Returns what the candidate serves with a calibration, on disk under `name`."""
+        path, mode = self.scratch / f"{name}.npy", self.receipt.label_mode
+        return derive(path, lambda rows: calibrating.apply_calibration(rows, calibration, mode), logits, np.float32)
 
 
 def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path: Path) -> EvaluationResult:
     manifest, receipt = step.manifest, step.receipt
     classes, label_mode = manifest.classes, receipt.label_mode
     candidate = {CANDIDATE: Asked("the candidate", "logits", logits_of(model, len(classes)), is_needed=True)}
-    thresholds = fixed_thresholds(len(classes))
-    if "val" in manifest.splits and label_mode != "single_label":
-        val = step.read("val", candidate)
-        val_probabilities = step.probabilities(val.answers[CANDIDATE], "val_probabilities")
-        thresholds = choose_thresholds(val_probabilities, val.labels, val.unit_of_tile)
-
+    fitted = _fitted_on_val(step, candidate)
     if incumbent.note:
         step.log.line(f"production is not compared: {incumbent.note}")
     test = step.read("test", candidate | ({PRODUCTION: incumbent.asked} if incumbent.asked else {}))
@@ -121,8 +122,11 @@ def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path:
             f"none of the {manifest.splits['test'].num_tiles:,} test tiles has exactly one class, as label_mode "
             "requires"
         )
-    probabilities = step.probabilities(test.answers[CANDIDATE], "test_probabilities")
-    judged = {CANDIDATE: judge(test, probabilities, thresholds, classes, label_mode, step.scratch / "predicted.npy")}
+    logits = test.answers[CANDIDATE]
+    probabilities = step.probabilities(logits, fitted.calibration, "test_probabilities")
+    path = step.scratch / "predicted.npy"
+    judged = {CANDIDATE: judge(test, probabilities, fitted.thresholds, classes, label_mode, path)}
+    uncalibrated = step.probabilities(logits, calibrating.no_calibration(len(classes)), "uncalibrated")
     note = incumbent.note
     if PRODUCTION in test.notes:
         note = f"version {incumbent.version}: {test.notes[PRODUCTION]}"
@@ -132,9 +136,7 @@ def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path:
         judged[PRODUCTION] = judge(test, test.answers[PRODUCTION], card.thresholds, classes, card.label_mode, path)
     sums = _sum_by_field(classes, test, judged)
     scored = with_intervals(sums, {name: of_model.scores for name, of_model in judged.items()})
-    predictions_path, sample_path, sample_sha256 = write_predictions(
-        step.data_root, step.scratch, test, judged, test.answers[CANDIDATE]
-    )
+    predictions_path, sample_path, sample_sha256 = write_predictions(step.data_root, step.scratch, test, judged, logits)
     fields_path, fields_sha256 = write_sums(step.data_root, predictions_path.rpartition("/")[0], sums)
     evaluation = Evaluation(
         training_id=receipt.training_id,
@@ -144,7 +146,10 @@ def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path:
         test_set=sums.tiles_sha256,
         fields_path=fields_path,
         fields_sha256=fields_sha256,
-        thresholds=thresholds,
+        thresholds=fitted.thresholds,
+        calibration=fitted.calibration,
+        reliability=calibrating.reliability(classes, test.labels, uncalibrated, probabilities),
+        not_sure=calibrating.measured(fitted.not_sure, classes, test, judged[CANDIDATE].predicted, probabilities),
         candidate=scored[CANDIDATE],
         predictions_path=predictions_path,
         sample_path=sample_path,
@@ -157,12 +162,41 @@ def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path:
     predicted = judged[CANDIDATE].predicted
     confusion = confusion_matrix(test.labels, predicted, classes, label_mode)
     roc = micro_roc(test.labels, probabilities)
-    tiles = JudgedTiles(test.labels, probabilities, predicted, test.positions, test.unit_of_tile)
+    tiles = JudgedTiles(test.labels, probabilities, predicted, test.positions, test.unit_of_tile, uncalibrated)
     found = Findings(manifest, receipt, evaluation, sums, confusion, roc, tiles)
     write_report(found, step.data_root, model, report_path)
     return EvaluationResult(
         evaluation, _metrics(evaluation.candidate, evaluation.production), confusion, roc, _summary(evaluation)
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Fitted:
+    """What turns the candidate's logits into answers."""
+
+    calibration: Calibration
+    thresholds: tuple[float, ...]
+    not_sure: NotSure
+
+
+def _fitted_on_val(step: _Step, candidate: Models) -> _Fitted:
+    num_classes, label_mode = len(step.manifest.classes), step.receipt.label_mode
+    thresholds, rate = fixed_thresholds(num_classes), step.settings.max_miss_rate
+    if "val" not in step.manifest.splits:
+        bounds = calibrating.no_bounds(num_classes, rate, thresholds, label_mode)
+        fitted = _Fitted(calibrating.no_calibration(num_classes), thresholds, bounds)
+    else:
+        val = step.read("val", candidate)
+        calibration = calibrating.fit_calibration(val, val.answers[CANDIDATE], label_mode)
+        probabilities = step.probabilities(val.answers[CANDIDATE], calibration, "val_probabilities")
+        if label_mode != calibrating.SINGLE_LABEL:
+            thresholds = choose_thresholds(probabilities, val.labels, val.unit_of_tile)
+        bounds = calibrating.choose_bounds(val, probabilities, rate, thresholds, label_mode)
+        val.forget()
+        fitted = _Fitted(calibration, thresholds, bounds)
+    if note := calibrating.bounds_note(fitted.not_sure, step.manifest.classes):
+        step.log.line(note)
+    return fitted
 
 
 def _check(manifest: Manifest, receipt: TrainingReceipt) -> None:

@@ -43,13 +43,3 @@ def judge(
     return Judged(
         probabilities, predicted, thresholds, score(tiles.labels, probabilities, predicted, thresholds, classes)
     )
-
-
-def as_probabilities(logits: NDArray[np.float32], label_mode: str) -> NDArray[np.float32]:
-    """Returns the sigmoid of logits, or in single-label mode their softmax, float32 [n, C]."""
-    exact = logits.astype(np.float64)
-    if label_mode == "single_label":
-        powers = np.exp(exact - exact.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
-    # As a hyperbolic tangent it does not overflow.
-    return np.asarray((1 + np.tanh(exact / 2)) / 2, np.float32)

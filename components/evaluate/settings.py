@@ -4,7 +4,7 @@ import dataclasses
 
 from components.setting import check_settings, setting
 
-# The object of the run form that holds what is rarely changed of evaluation and gate.
+# The object of the run form that holds what is rarely changed of how a model is judged; the gate has its own in it.
 OPTIONS = "gate_options"
 
 

@@ -1,7 +1,6 @@
 """Turns probabilities into decisions: one threshold per class, chosen on the val split."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ _DECIMALS = 5
 
 
 def choose_thresholds(
-    probabilities: NDArray[np.float32], labels: NDArray[np.bool_], unit_of_tile: NDArray[Any]
+    probabilities: NDArray[np.float32], labels: NDArray[np.bool_], units: NDArray[np.generic]
 ) -> tuple[float, ...]:
     """Chooses the threshold of every class for a high F1 on unseen fields.
 
@@ -31,14 +30,17 @@ def choose_thresholds(
     mostly luck. But F1 must stay near its best, because the scores of a rare class may all be far below 0.5.
 
     Args:
-      probabilities: Calibrated, in 0..1, [N, C], on the val split; like `labels`, [N, C], they may be on disk.
-      unit_of_tile: The tile's field, by name or number, [N]; the tiles of a field count as one observation.
+      probabilities: Calibrated, in 0..1, [N, C], on the val split.
+      labels: [N, C].
+      units: The field of each tile, by name or number, [N]; its tiles count as one observation.
 
     Returns:
       Thresholds in 0.01..0.99, [C]; 0.5 for a class without positives.
     """
-    columns = ((probabilities[:, c].astype(np.float64), np.array(labels[:, c])) for c in range(labels.shape[1]))
-    return tuple(_choose(scores, positive, len(np.unique(unit_of_tile[positive]))) for scores, positive in columns)
+    return tuple(
+        _choose(probabilities[:, c].astype(np.float64), labels[:, c], len(np.unique(units[labels[:, c]])))
+        for c in range(labels.shape[1])
+    )
 
 
 def fixed_thresholds(num_classes: int) -> tuple[float, ...]:

@@ -16,12 +16,12 @@ components/scoring/platt_fit.py fits them; components/push/serving.py computes t
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.scoring.logit_bins import count_logits
+from components.scoring.logit_bins import Column, count_logits
 from components.scoring.platt_fit import fit_classes
 from components.scoring.temperature_fit import fit_temperature
 
@@ -47,30 +47,28 @@ def identity(num_classes: int) -> Scaling:
     return Scaling((1.0,) * num_classes, (0.0,) * num_classes)
 
 
-def fit(
-    logits: NDArray[np.float32],
-    labels: NDArray[np.bool_],
-    unit_of_tile: NDArray[np.int32],
-    num_units: int,
-    single_label: bool,
-) -> Scaling:
-    """Fits the scaling on a split that training has not learned from.
+def fit_each(columns: Iterable[Column], unit_of_tile: NDArray[np.int32], num_units: int) -> Scaling:
+    """Fits a slope and an offset for each class, on a split that training has not learned from.
 
     Args:
-      logits: Finite, [N, C]; like `labels` [N, C], they may be on disk.
-      unit_of_tile: The number of each tile's field, below `num_units`, [N].
-      single_label: Whether the classes exclude each other; each tile then has exactly one.
-
-    Returns:
-      The identity if there are no tiles.
+      columns: For each class the finite logits and the labels of all tiles, [N] each; one is held at a time.
+      unit_of_tile: The number of each tile's field, below `num_units`, [N]; N is at least 1.
     """
-    if not len(logits):
-        return identity(logits.shape[1])
-    if single_label:
-        slope = fit_temperature(logits, labels, unit_of_tile, num_units)
-        return _rounded([slope] * logits.shape[1], [0.0] * logits.shape[1])
-    slopes, offsets = fit_classes(count_logits(logits, labels, unit_of_tile, num_units))
+    slopes, offsets = fit_classes(count_logits(columns, unit_of_tile, num_units))
     return _rounded(slopes.tolist(), offsets.tolist())
+
+
+def fit_together(
+    logits: NDArray[np.float32], labels: NDArray[np.bool_], unit_of_tile: NDArray[np.int32], num_units: int
+) -> Scaling:
+    """Fits the one slope of classes that exclude each other.
+
+    Args:
+      logits: Finite, [N, C], N at least 1; like `labels`, [N, C], of which each tile has exactly one, perhaps on disk.
+      unit_of_tile: As in fit_each.
+    """
+    slope = fit_temperature(logits, labels, unit_of_tile, num_units)
+    return _rounded([slope] * logits.shape[1], [0.0] * logits.shape[1])
 
 
 def calibrated(logits: NDArray[np.float32], scaling: Scaling, single_label: bool) -> NDArray[np.float32]:

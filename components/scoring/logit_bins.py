@@ -7,13 +7,17 @@ that, there is none.
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 NUM_BINS = 4_096
-_BLOCK_NUMBERS = 8_000_000  # 64 MB of float64 at a time
+# The logits of one class, and where tiles have it, [N].
+Column: TypeAlias = tuple[NDArray[np.float32], NDArray[np.bool_]]
+
+_BLOCK_NUMBERS = 2_000_000  # 16 MB of float64 at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,35 +44,38 @@ class LogitBins:
         return np.asarray((self.counts * self.labels).sum(axis=1))
 
 
-def count_logits(
-    logits: NDArray[np.float32], labels: NDArray[np.bool_], unit_of_tile: NDArray[np.int32], num_units: int
+def count_logits(columns: Iterable[Column], unit_of_tile: NDArray[np.int32], num_units: int) -> LogitBins:
+    """Returns the bins of some classes.
+
+    Args:
+      columns: For each class the logits and the labels of all tiles, [N] each, N at least 1.
+      unit_of_tile: The number of each tile's field, below `num_units`, [N].
+    """
+    counts, sums, of_units = [], [], []
+    for logits, labels in columns:
+        low, high = float(logits.min()), float(logits.max())
+        scale = NUM_BINS / max(high - low, 1e-9)
+        counted, added, by_unit = np.zeros(2 * NUM_BINS), np.zeros(2 * NUM_BINS), np.zeros(num_units, np.int64)
+        for rows in row_blocks(len(logits), 1):
+            some, has = logits[rows].astype(np.float64), labels[rows]
+            cells = np.minimum(((some - low) * scale).astype(np.int64), NUM_BINS - 1)
+            cells += NUM_BINS * has
+            counted += np.bincount(cells, minlength=2 * NUM_BINS)
+            added += np.bincount(cells, some, 2 * NUM_BINS)
+            by_unit += np.bincount(unit_of_tile[rows][has], minlength=num_units)
+        counts.append(counted)
+        sums.append(added)
+        of_units.append(by_unit)
+    return _without_empty_bins(np.stack(counts), np.stack(sums), np.stack(of_units), len(np.unique(unit_of_tile)))
+
+
+def _without_empty_bins(
+    counts: NDArray[np.float64], sums: NDArray[np.float64], of_units: NDArray[np.int64], num_fields: int
 ) -> LogitBins:
-    """Returns the bins; `logits` and `labels` are [N, C] and may be on disk, N is at least 1, `unit_of_tile` is [N]."""
-    num_classes = logits.shape[1]
-    low, high = np.full(num_classes, np.inf), np.full(num_classes, -np.inf)
-    for rows in row_blocks(*logits.shape):
-        low, high = np.minimum(low, logits[rows].min(axis=0)), np.maximum(high, logits[rows].max(axis=0))
-    scale = NUM_BINS / np.maximum(high - low, 1e-9)
-    counts, sums = np.zeros((num_classes, 2 * NUM_BINS)), np.zeros((num_classes, 2 * NUM_BINS))
-    of_units = np.zeros((num_classes, num_units), np.int64)
-    for rows in row_blocks(*logits.shape):
-        some, has, units = (
-            np.ascontiguousarray(logits[rows].T),
-            np.ascontiguousarray(labels[rows].T),
-            unit_of_tile[rows],
-        )
-        for c in range(num_classes):
-            column = some[c].astype(np.float64)
-            cells = np.minimum(((column - low[c]) * scale[c]).astype(np.int64), NUM_BINS - 1)
-            cells += NUM_BINS * has[c]
-            counts[c] += np.bincount(cells, minlength=2 * NUM_BINS)
-            sums[c] += np.bincount(cells, column, 2 * NUM_BINS)
-            of_units[c] += np.bincount(units[has[c]], minlength=num_units)
     full = counts > 0
-    # Most bins are empty, and are left out: the full ones of each class come first, in order.
+    # The full ones of each class come first, in order.
     first = np.argsort(~full, axis=1, kind="stable")[:, : full.sum(axis=1).max()]
     means, counts = (np.take_along_axis(of, first, axis=1) for of in (sums / np.maximum(counts, 1), counts))
-    num_fields = len(np.unique(unit_of_tile))
     return LogitBins(means, counts, (first >= NUM_BINS).astype(np.float64), effective_fields(of_units), num_fields)
 
 

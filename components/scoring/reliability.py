@@ -69,22 +69,18 @@ def reliability_bins(
     return ReliabilityBins(predicted / np.maximum(counts, 1), observed, counts, low, high)
 
 
-def calibration_errors(probabilities: NDArray[np.float32], labels: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Returns the expected calibration error of each class, [C]; the arguments are [N, C] and may be on disk."""
-    errors = []
-    for c in range(labels.shape[1]):
-        column = np.ascontiguousarray(probabilities[:, c])
-        bin_of_tile, counts = _bins(column)
-        # The distance of the sums is the distance of the means, times the tiles.
-        away = np.bincount(bin_of_tile, column.astype(np.float64) - labels[:, c], len(counts))
-        errors.append(float(np.abs(away).sum() / max(len(column), 1)))
-    return np.array(errors)
+def calibration_error(probabilities: NDArray[np.float32], labels: NDArray[np.bool_]) -> float:
+    """Returns the expected calibration error of one class, in 0..1; the arguments are [N], N may be 0."""
+    bin_of_tile, counts = _bins(probabilities)
+    # The distance of the sums is the distance of the means, times the tiles.
+    away = np.bincount(bin_of_tile, probabilities.astype(np.float64) - labels, len(counts))
+    return float(np.abs(away).sum() / max(len(labels), 1))
 
 
-def brier_scores(probabilities: NDArray[np.float32], labels: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Returns the Brier score of each class, [C] in 0..1; 0 without tiles."""
-    away = [probabilities[:, c].astype(np.float64) - labels[:, c] for c in range(labels.shape[1])]
-    return np.array([float((of**2).sum() / max(len(of), 1)) for of in away])
+def brier_score(probabilities: NDArray[np.float32], labels: NDArray[np.bool_]) -> float:
+    """Returns the Brier score of one class, in 0..1; the arguments are [N], N may be 0."""
+    away = probabilities.astype(np.float64) - labels
+    return float(away @ away / max(len(labels), 1))
 
 
 def _bins(probabilities: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:

@@ -17,37 +17,22 @@ Only the order of the scores counts, so it does not matter that slopes and offse
 import math
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 _STEPS = 100_000  # five decimals, as for thresholds, so that the last bits of a score do not change a model's version
 _ROUND_OFF = 1e-12  # of a sum of shares
 
 
-def lowest_scores(
-    probabilities: NDArray[np.float32],
-    labels: NDArray[np.bool_],
-    unit_of_tile: NDArray[np.int32],
-    max_miss_rate: float,
-) -> tuple[tuple[float, ...], tuple[int, ...]]:
-    """Returns the bound of each class, in 0..1, and on how many fields it rests.
+def lowest_score(scores: NDArray[np.float32], units: NDArray[np.int32], max_miss_rate: float) -> tuple[float, int]:
+    """Returns the bound of a class, in 0..1, and on how many fields it rests.
 
     Rounded down, so that it is never above what is allowed. 0 if the fields are too few.
 
     Args:
-      probabilities, labels: [N, C]; they may be on disk.
-      unit_of_tile: The number of each tile's field, [N].
+      scores: The scores of the tiles that have the class, [P].
+      units: The numbers of their fields, [P].
       max_miss_rate: In 0..1. At 0 nothing is ruled out, at 1 everything below a threshold.
     """
-    found = [
-        _bound(np.asarray(probabilities[:, c])[has], unit_of_tile[has], max_miss_rate)
-        for c in range(labels.shape[1])
-        for has in (np.asarray(labels[:, c]),)
-    ]
-    return tuple(bound for bound, _ in found), tuple(num_fields for _, num_fields in found)
-
-
-def _bound(scores: NDArray[np.float32], units: NDArray[np.int32], max_miss_rate: float) -> tuple[float, int]:
-    """Returns the bound of one class, and the number of fields, from the tiles that have it."""
     _, unit, tiles = np.unique(units, return_inverse=True, return_counts=True)
     n = len(tiles)
     if max_miss_rate >= 1:
@@ -66,32 +51,26 @@ def _rounded_down(score: float) -> float:
     return float(min(max(math.floor(score * _STEPS) / _STEPS, 0.0), 1.0))
 
 
-def not_sure(
-    probabilities: NDArray[np.float32], predicted: NDArray[np.bool_], low: tuple[float, ...]
-) -> NDArray[np.bool_]:
-    """Returns where the answer is neither yes nor no, bool [N, C], compared as float32 like the served model."""
+def not_sure(probabilities: NDArray[np.float32], predicted: NDArray[np.bool_], low: ArrayLike) -> NDArray[np.bool_]:
+    """Returns where the answer is neither yes nor no, compared as float32 like the served model.
+
+    Args:
+      probabilities, predicted: Of all classes, [N, C], or of one, [N].
+      low: The bounds, [C], or the one.
+    """
     return np.asarray(~predicted & (probabilities >= np.asarray(low, np.float32)))
 
 
 def miss_shares(
-    predicted: NDArray[np.bool_],
-    unsure: NDArray[np.bool_],
-    labels: NDArray[np.bool_],
-    unit_of_tile: NDArray[np.int32],
-    num_units: int,
+    kept: NDArray[np.bool_], labels: NDArray[np.bool_], unit_of_tile: NDArray[np.int32], num_units: int
 ) -> NDArray[np.float64]:
-    """Returns a field's loss by class, [U, C]; NaN where a field does not have the class.
+    """Returns the loss of each field in one class, [U]; NaN where a field does not have it.
 
     Args:
-      predicted, unsure: Where the answer is "yes", and "not sure", [N, C].
-      labels: [N, C].
+      kept: Where the answer is not "no", [N].
+      labels: [N].
       unit_of_tile: The number of each tile's field, below `num_units`, [N].
     """
-    shares = np.full((num_units, labels.shape[1]), np.nan)
-    for c in range(labels.shape[1]):
-        has = np.asarray(labels[:, c])
-        true = np.bincount(unit_of_tile[has], minlength=num_units)
-        missed = has & ~predicted[:, c] & ~unsure[:, c]
-        lost = np.bincount(unit_of_tile[missed], minlength=num_units)
-        shares[true > 0, c] = lost[true > 0] / true[true > 0]
-    return shares
+    true = np.bincount(unit_of_tile[labels], minlength=num_units)
+    lost = np.bincount(unit_of_tile[labels & ~kept], minlength=num_units)
+    return np.where(true > 0, lost / np.maximum(true, 1), np.nan)

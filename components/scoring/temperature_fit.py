@@ -21,7 +21,7 @@ _PRECISION = 1e-7
 def fit_temperature(
     logits: NDArray[np.float32], labels: NDArray[np.bool_], unit_of_tile: NDArray[np.int32], num_units: int
 ) -> float:
-    """Returns the slope; see calibration.fit for the arguments."""
+    """Returns the slope; see calibration.fit_together for the arguments."""
     every = -(-len(logits) // MOST_TILES)
     some, true = logits[::every], np.asarray(labels[::every]).argmax(axis=1)
     of_units = np.bincount(unit_of_tile[::every], minlength=num_units)[np.newaxis]

@@ -7,12 +7,21 @@ import pytest
 from scored_fields import scored_fields
 
 from components.scoring import temperature_fit
-from components.scoring.calibration import Scaling, calibrated, fit, identity
+from components.scoring.calibration import Scaling, calibrated, fit_each, fit_together, identity
 from components.scoring.logit_bins import effective_fields
-from components.scoring.reliability import calibration_errors
+from components.scoring.reliability import calibration_error
 
 SLOPES = np.array([0.3, 0.6, 1.0, 1.5, 3.0, 0.5, 2.0, 1.0, 0.8])
 OFFSETS = np.array([-4.0, -3.0, 0.0, 2.0, -2.5, -3.5, 1.0, 3.0, -1.0])
+
+
+def fit(logits, labels, unit_of_tile, num_units) -> Scaling:
+    columns = ((logits[:, c], labels[:, c]) for c in range(labels.shape[1]))
+    return fit_each(columns, unit_of_tile, num_units)
+
+
+def calibration_errors(probabilities, labels) -> np.ndarray:
+    return np.array([calibration_error(probabilities[:, c], labels[:, c]) for c in range(labels.shape[1])])
 
 
 def slopes_and_offsets(scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:
@@ -22,7 +31,7 @@ def slopes_and_offsets(scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:
 def test_planted_slopes_and_offsets_are_found() -> None:
     val = scored_fields(SLOPES, OFFSETS, num_fields=700, num_tiles=60)
 
-    slopes, offsets = slopes_and_offsets(fit(val.logits, val.labels, val.unit_of_tile, 700, single_label=False))
+    slopes, offsets = slopes_and_offsets(fit(val.logits, val.labels, val.unit_of_tile, 700))
 
     assert np.abs(np.log(slopes / SLOPES)).max() < 0.06
     assert np.abs(offsets - OFFSETS).max() < 0.35
@@ -36,7 +45,7 @@ def test_errors_that_one_temperature_leaves_come_down_to_chance() -> None:
     def errors(scaling: Scaling) -> np.ndarray:
         return calibration_errors(calibrated(test.logits, scaling, False), test.labels)
 
-    own = fit(val.logits, val.labels, val.unit_of_tile, 685, single_label=False)
+    own = fit(val.logits, val.labels, val.unit_of_tile, 685)
     best_of_one = min(
         (errors(Scaling(tuple(one * slope), tuple(none))) for slope in np.geomspace(0.05, 20, 25)), key=np.mean
     )
@@ -52,7 +61,7 @@ def test_a_class_of_few_fields_is_drawn_to_what_the_others_share() -> None:
     few[:, 0] = False
     few[np.flatnonzero(many.labels[:, 0])[:2], 0] = True  # in one field or two
 
-    slopes, offsets = slopes_and_offsets(fit(many.logits, few, many.unit_of_tile, 300, single_label=False))
+    slopes, offsets = slopes_and_offsets(fit(many.logits, few, many.unit_of_tile, 300))
 
     assert abs(np.log(slopes[0] / 2.0)) < 1.0
     assert np.abs(slopes[1:] - 2.0).max() < 0.3
@@ -64,7 +73,7 @@ def test_a_class_without_positives_gets_the_common_slope_and_is_rare() -> None:
     labels = val.labels.copy()
     labels[:, 2] = False
 
-    scaling = fit(val.logits, labels, val.unit_of_tile, 100, single_label=False)
+    scaling = fit(val.logits, labels, val.unit_of_tile, 100)
 
     others = [slope for c, slope in enumerate(scaling.slopes) if c != 2]
     assert min(others) <= scaling.slopes[2] <= max(others)
@@ -81,7 +90,7 @@ def test_no_scores_give_a_slope_that_is_not_positive_and_finite(positive, negati
     labels = np.array(([True] * len(positive) + [False] * len(negative)) * 10)[:, np.newaxis]
     units = np.arange(len(logits), dtype=np.int32)
 
-    scaling = fit(logits, labels, units, len(units), single_label=False)
+    scaling = fit(logits, labels, units, len(units))
 
     assert 0 < scaling.slopes[0] < 60
     assert np.isfinite(scaling.offsets[0])
@@ -92,14 +101,12 @@ def test_the_last_bits_of_the_logits_change_nothing() -> None:
     val = scored_fields(SLOPES, OFFSETS, 60, 10)
     moved = np.nextafter(val.logits, np.float32(np.inf))
 
-    assert fit(val.logits, val.labels, val.unit_of_tile, 60, False) == fit(
-        moved, val.labels, val.unit_of_tile, 60, False
-    )
+    assert fit(val.logits, val.labels, val.unit_of_tile, 60) == fit(moved, val.labels, val.unit_of_tile, 60)
 
 
 def test_the_order_of_the_tiles_of_a_class_stays() -> None:
     val = scored_fields(SLOPES, OFFSETS, 60, 10)
-    scaling = fit(val.logits, val.labels, val.unit_of_tile, 60, False)
+    scaling = fit(val.logits, val.labels, val.unit_of_tile, 60)
 
     probabilities = calibrated(val.logits, scaling, False)
 
@@ -116,7 +123,7 @@ def test_a_temperature_is_found_and_leaves_the_most_probable_class() -> None:
     logits = (true * 3.0).astype(np.float32)
     units = (np.arange(20_000) // 20).astype(np.int32)
 
-    scaling = fit(logits, labels, units, 1000, single_label=True)
+    scaling = fit_together(logits, labels, units, 1000)
 
     assert set(scaling.offsets) == {0.0}
     assert len(set(scaling.slopes)) == 1
@@ -132,16 +139,10 @@ def test_a_temperature_of_millions_is_that_of_some(monkeypatch) -> None:
     logits = rng.standard_normal((30_000, 3)).astype(np.float32) * 4
     labels = np.eye(3, dtype=bool)[(logits + 2 * rng.gumbel(size=logits.shape)).argmax(axis=1)]
     units = (np.arange(30_000) // 10).astype(np.int32)
-    of_all = fit(logits, labels, units, 3000, True).slopes[0]
+    of_all = fit_together(logits, labels, units, 3000).slopes[0]
     monkeypatch.setattr(temperature_fit, "MOST_TILES", 10_000)
 
-    assert fit(logits, labels, units, 3000, True).slopes[0] == pytest.approx(of_all, rel=0.05)
-
-
-def test_nothing_to_learn_from_leaves_the_logits_as_they_are() -> None:
-    nothing = np.zeros((0, 2), np.float32)
-
-    assert fit(nothing, nothing > 0, np.zeros(0, np.int32), 0, False) == identity(2)
+    assert fit_together(logits, labels, units, 3000).slopes[0] == pytest.approx(of_all, rel=0.05)
 
 
 @pytest.mark.parametrize("single_label", [False, True])
@@ -167,6 +168,6 @@ def test_three_hundred_classes_take_seconds() -> None:
     labels = rng.random((20_000, 300)) < 1 / (1 + np.exp(-logits))
     started = time.process_time()
 
-    fit(logits, labels, (np.arange(20_000) // 50).astype(np.int32), 400, False)
+    fit(logits, labels, (np.arange(20_000) // 50).astype(np.int32), 400)
 
     assert time.process_time() - started < 15

@@ -5,23 +5,26 @@ import pytest
 from scored_fields import scored_fields
 from sklearn.metrics import brier_score_loss
 
-from components.scoring.reliability import NUM_BINS, brier_scores, calibration_errors, reliability_bins
+from components.scoring.reliability import NUM_BINS, brier_score, calibration_error, reliability_bins
 
 
 def test_true_probabilities_have_hardly_an_error_and_doubled_ones_have_one() -> None:
     test = scored_fields(np.ones(3), np.zeros(3), 1_000, 40)
     true = test.probabilities.astype(np.float32)
 
-    assert calibration_errors(true, test.labels).max() < 0.006
-    assert calibration_errors(true / 2, test.labels) == pytest.approx(test.labels.mean(axis=0) / 2, abs=0.006)
+    for c in range(3):
+        has = test.labels[:, c]
+        assert calibration_error(true[:, c], has) < 0.006
+        assert calibration_error(true[:, c] / 2, has) == pytest.approx(has.mean() / 2, abs=0.006)
 
 
 def test_the_brier_score_is_that_of_scikit_learn() -> None:
     test = scored_fields(np.ones(3), np.zeros(3), 50, 10)
     given = test.probabilities.astype(np.float32)
 
-    expected = [brier_score_loss(test.labels[:, c], given[:, c].astype(float)) for c in range(3)]
-    assert brier_scores(given, test.labels) == pytest.approx(expected, abs=1e-12)
+    for c in range(3):
+        expected = brier_score_loss(test.labels[:, c], given[:, c].astype(float))
+        assert brier_score(given[:, c], test.labels[:, c]) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +44,7 @@ def test_equal_probabilities_share_a_bin(probabilities, labels, error, bins) -> 
 
     assert len(table.counts) == bins
     assert table.error == pytest.approx(error)
-    assert calibration_errors(given[:, np.newaxis], has[:, np.newaxis]) == pytest.approx([error])
+    assert calibration_error(given, has) == pytest.approx(error)
 
 
 def test_bins_hold_equally_many_tiles_and_add_up_to_the_error() -> None:
@@ -52,7 +55,7 @@ def test_bins_hold_equally_many_tiles_and_add_up_to_the_error() -> None:
 
     assert len(table.counts) == NUM_BINS
     assert np.ptp(table.counts) <= 1
-    assert table.error == pytest.approx(calibration_errors(given[:, np.newaxis], test.labels)[0], abs=1e-12)
+    assert table.error == pytest.approx(calibration_error(given, test.labels[:, 0]), abs=1e-12)
 
 
 def test_the_interval_of_a_bin_holds_the_truth_as_often_as_it_says() -> None:

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from components.scoring.risk_control import lowest_scores, miss_shares, not_sure
+from components.scoring.risk_control import lowest_score, miss_shares, not_sure
 
 
 def drawn_fields(rng: np.random.Generator, num_fields: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the scores of tiles that have a class, [N, 1], and their fields: large and small, easy and hard."""
+    """Returns the scores of tiles that have a class, [P], and their fields: large and small, easy and hard."""
     tiles = rng.integers(1, 12, num_fields)
     unit = np.repeat(np.arange(num_fields), tiles).astype(np.int32)
     logits = rng.normal(0, 1.5, num_fields)[unit] + rng.normal(0, 1, len(unit))
-    return (1 / (1 + np.exp(-logits))).astype(np.float32)[:, np.newaxis], unit
+    return (1 / (1 + np.exp(-logits))).astype(np.float32), unit
 
 
 @pytest.mark.parametrize(("num_fields", "rate"), [(9, 0.1), (20, 0.1), (20, 0.3), (60, 0.05), (200, 0.1)])
@@ -21,9 +21,9 @@ def test_fresh_fields_miss_no_more_than_was_chosen(num_fields: int, rate: float)
     found = []
     for _ in range(1_000):
         scores, unit = drawn_fields(rng, num_fields)
-        (low,), (counted,) = lowest_scores(scores, np.ones(scores.shape, bool), unit, rate)
+        low, counted = lowest_score(scores, unit, rate)
         assert counted == num_fields
-        found.append(np.bincount(fresh_unit, fresh[:, 0] < np.float32(low)) @ (1 / np.bincount(fresh_unit)) / 3_000)
+        found.append(np.bincount(fresh_unit, fresh < np.float32(low)) @ (1 / np.bincount(fresh_unit)) / 3_000)
 
     noise = 3 * np.std(found) / np.sqrt(len(found)) + 0.003  # of the splits, and of the fresh fields
     assert np.mean(found) <= rate + noise
@@ -31,7 +31,7 @@ def test_fresh_fields_miss_no_more_than_was_chosen(num_fields: int, rate: float)
     assert np.mean(found) >= rate - 1 / (num_fields + 1) - noise
 
 
-FOUR = np.array([[0.2], [0.4], [0.6], [0.8]], np.float32)  # one field each
+FOUR = np.array([0.2, 0.4, 0.6, 0.8], np.float32)  # one field each
 
 
 @pytest.mark.parametrize(
@@ -45,24 +45,17 @@ FOUR = np.array([[0.2], [0.4], [0.6], [0.8]], np.float32)  # one field each
         (FOUR, [0, 1, 2, 3], 1.0, 1.0),  # everything may be missed
         (FOUR, [0, 0, 0, 1], 0.5, 0.4),  # by field: one of three tiles of one of two fields may
         (FOUR * 0 + np.float32(0.3), [0, 1, 2, 3], 0.6, 0.3),  # equal scores are missed together or not at all
-        (np.float32([[0.1234567]]), [7], 0.5, 0.12345),  # rounded down
-        (np.zeros((0, 1), np.float32), [], 0.9, 0.0),  # no field has the class
-        (np.zeros((0, 1), np.float32), [], 1.0, 1.0),
+        (np.float32([0.1234567]), [7], 0.5, 0.12345),  # rounded down
+        (np.zeros(0, np.float32), [], 0.9, 0.0),  # no field has the class
+        (np.zeros(0, np.float32), [], 1.0, 1.0),
     ],
 )
 def test_the_bound_is_the_highest_that_keeps_the_rate(scores, units, rate, low) -> None:
-    bounds, num_fields = lowest_scores(scores, np.ones(scores.shape, bool), np.array(units, np.int32), rate)
+    bound, num_fields = lowest_score(scores, np.array(units, np.int32), rate)
 
-    assert bounds == (pytest.approx(low),)
-    assert bounds[0] <= np.float32(low)
-    assert num_fields == (len(set(units)),)
-
-
-def test_tiles_without_the_class_have_no_say() -> None:
-    scores = np.concatenate([FOUR, np.zeros((5, 1), np.float32)])
-    labels = np.array([[True]] * 4 + [[False]] * 5)
-
-    assert lowest_scores(scores, labels, np.arange(9, dtype=np.int32), 0.4) == ((pytest.approx(0.4),), (4,))
+    assert bound == pytest.approx(low)
+    assert bound <= np.float32(low)
+    assert num_fields == len(set(units))
 
 
 def test_what_is_neither_predicted_nor_ruled_out_is_not_sure() -> None:
@@ -75,12 +68,10 @@ def test_what_is_neither_predicted_nor_ruled_out_is_not_sure() -> None:
 
 
 def test_a_field_misses_a_share_of_its_own_tiles() -> None:
-    labels = np.array([[1, 0], [1, 0], [1, 0], [1, 0], [0, 0]], bool)
-    predicted = np.array([[0, 0], [1, 0], [0, 0], [1, 0], [0, 0]], bool)
-    unsure = np.array([[0, 0], [0, 0], [1, 0], [0, 0], [0, 0]], bool)
+    labels = np.array([1, 1, 1, 1, 0], bool)
+    kept = np.array([0, 1, 1, 1, 0], bool)
 
-    shares = miss_shares(predicted, unsure, labels, np.array([0, 0, 1, 1, 2], np.int32), 3)
+    shares = miss_shares(kept, labels, np.array([0, 0, 1, 1, 2], np.int32), 3)
 
-    assert shares[:, 0].tolist()[:2] == [0.5, 0.0]
-    assert np.isnan(shares[2, 0])
-    assert np.isnan(shares[:, 1]).all()
+    assert shares.tolist()[:2] == [0.5, 0.0]
+    assert np.isnan(shares[2])

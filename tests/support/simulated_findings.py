@@ -24,9 +24,9 @@ from components.evaluate.calibrating import (
     fit_calibration,
     measured,
     reliability,
-    where_not_sure,
 )
 from components.evaluate.field_intervals import CANDIDATE, PRODUCTION, with_intervals
+from components.evaluate.predictions import SplitColumns
 from components.evaluate.report.findings import Findings, JudgedTiles
 from components.evaluate.scores import confusion_matrix, micro_roc, score
 from components.scoring.field_sums import Answers, class_edges, sum_tiles
@@ -85,7 +85,10 @@ def simulated(
     production = _probabilities(rng, labels, field_of_tile, 1.0)
     uncalibrated = _probabilities(rng, labels, field_of_tile, 1.15)
     units_of_tiles, logits = field_of_tile.astype(np.int32), np.log(uncalibrated / (1 - uncalibrated))
-    calibration = fit_calibration(logits, labels, units_of_tiles, num_fields, "multi_label")
+    units = tuple(f"FIELD{number:03}" for number in range(num_fields))
+    positions, nothing = np.arange(num_tiles) % num_stored, np.zeros((num_tiles, 0), np.float32)
+    tiles = SplitColumns(None, None, labels, positions, units, units_of_tiles, False, {}, nothing, {})
+    calibration = fit_calibration(tiles, logits, "multi_label")
     probabilities = apply_calibration(logits, calibration, "multi_label")
     stored = [fake_record(number, num_classes=num_classes) for number in range(num_stored)]
     split = write_split(root, stored, 1)
@@ -96,18 +99,16 @@ def simulated(
     answers = {CANDIDATE: (predicted, probabilities), PRODUCTION: (production >= 0.5, production)}
     if not has_production:
         del answers[PRODUCTION]
-    units = np.array([f"FIELD{number:03}" for number in range(num_fields)])
     sums = sum_tiles(
         classes,
-        units[field_of_tile],
+        np.array(units)[field_of_tile],
         labels,
         {name: Answers(guess, of, class_edges(labels, of)) for name, (guess, of) in answers.items()},
     )
     scored = with_intervals(
         sums, {name: score(labels, of, guess, thresholds, classes) for name, (guess, of) in answers.items()}
     )
-    bounds = choose_bounds(probabilities, labels, units_of_tiles, 0.1, thresholds, "multi_label")
-    unsure = where_not_sure(probabilities, predicted, bounds)
+    bounds = choose_bounds(tiles, probabilities, 0.1, thresholds, "multi_label")
     evaluation = Evaluation(
         training_id="0123456789abcdef",
         manifest_sha256=manifest.sha256,
@@ -119,7 +120,7 @@ def simulated(
         production_version="3f2a1b" if has_production else None,
         production=scored.get(PRODUCTION),
         reliability=reliability(classes, labels, uncalibrated, probabilities),
-        not_sure=measured(bounds, classes, labels, predicted, unsure, units_of_tiles, num_fields),
+        not_sure=measured(bounds, classes, tiles, predicted, probabilities),
     )
     if has_weaknesses:
         evaluation = msgspec.structs.replace(evaluation, **_weaknesses(classes))
@@ -133,7 +134,7 @@ def simulated(
         sums,
         confusion_matrix(labels, predicted, classes, "multi_label"),
         micro_roc(labels, probabilities),
-        JudgedTiles(labels, probabilities, predicted, np.arange(num_tiles) % num_stored, units_of_tiles, uncalibrated),
+        JudgedTiles(labels, probabilities, predicted, positions, units_of_tiles, uncalibrated),
     )
 
 
