@@ -101,7 +101,7 @@ class RobustnessRow(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the answers when the images were changed.
 
     Attributes:
-      change: A name of components/evaluate/robustness.py, e.g. "darkened".
+      change: A name of components/evaluate/weaknesses/robustness.py, e.g. "darkened".
       difference: Macro F1 minus that of the unchanged images, with a 95 % interval by field; these are pairs.
       changed_decisions: The share of all decisions, tiles times classes, that are others.
       changed_tiles: The share of tiles with at least one such decision.

@@ -20,12 +20,13 @@ from components.evaluate.kept_predictions import write_predictions
 from components.evaluate.model_column import Asked, logits_of
 from components.evaluate.predictions import SplitColumns
 from components.evaluate.production import Incumbent, load_production
-from components.evaluate.report.findings import Findings, JudgedTiles
+from components.evaluate.report.findings import AnsweredTiles, Findings
 from components.evaluate.report.page import write_report
 from components.evaluate.scores import ConfusionMatrix, RocCurve, confusion_matrix, micro_roc
 from components.evaluate.settings import EvaluateSettings
-from components.evaluate.split_pass import Models, read_split
+from components.evaluate.split_pass import Models, Watch, read_split
 from components.evaluate.thresholds import choose_thresholds, fixed_thresholds
+from components.evaluate.weaknesses.find import Candidate, find_weaknesses, watch_test
 from components.progress import StepLog
 from components.saved_model.asking import AskedModel, asked_model
 from components.scoring.field_sums import Answers, AnswerSums, class_edges, sum_units
@@ -91,7 +92,7 @@ class _Step:
         folder.mkdir()
         return folder
 
-    def read(self, split: str, models: Models) -> SplitColumns:
+    def read(self, split: str, models: Models, watch: Watch | None = None) -> SplitColumns:
         """Has models answer a split."""
         return read_split(
             models,
@@ -101,6 +102,7 @@ class _Step:
             self.folder(split),
             self.log,
             single_label=self.receipt.label_mode == calibrating.SINGLE_LABEL,
+            watch=watch,
         )
 
     def probabilities(self, logits: NDArray[np.float32], calibration: Calibration, name: str) -> NDArray[np.float32]:
@@ -112,11 +114,13 @@ class _Step:
 def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path: Path) -> EvaluationResult:
     manifest, receipt = step.manifest, step.receipt
     classes, label_mode = manifest.classes, receipt.label_mode
-    candidate = {CANDIDATE: Asked("the candidate", "logits", logits_of(model, len(classes)), is_needed=True)}
+    asked = logits_of(model, len(classes))
+    candidate = {CANDIDATE: Asked("the candidate", "logits", asked, is_needed=True)}
     fitted = _fitted_on_val(step, candidate)
     if incumbent.note:
         step.log.line(f"production is not compared: {incumbent.note}")
-    test = step.read("test", candidate | ({PRODUCTION: incumbent.asked} if incumbent.asked else {}))
+    watched = watch_test(step.data_root, manifest)
+    test = step.read("test", candidate | ({PRODUCTION: incumbent.asked} if incumbent.asked else {}), watched.watch)
     if not len(test):
         raise DataError(
             f"none of the {manifest.splits['test'].num_tiles:,} test tiles has exactly one class, as label_mode "
@@ -137,7 +141,20 @@ def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path:
     sums = _sum_by_field(classes, test, judged)
     scored = with_intervals(sums, {name: of_model.scores for name, of_model in judged.items()})
     predictions_path, sample_path, sample_sha256 = write_predictions(step.data_root, step.scratch, test, judged, logits)
-    fields_path, fields_sha256 = write_sums(step.data_root, predictions_path.rpartition("/")[0], sums)
+    folder = predictions_path.rpartition("/")[0]
+    fields_path, fields_sha256 = write_sums(step.data_root, folder, sums)
+    weak = Candidate(
+        asked,
+        lambda rows: calibrating.apply_calibration(rows, fitted.calibration, label_mode),
+        fitted.thresholds,
+        label_mode,
+        receipt.image_size_px,
+        [*fitted.answered, ("test", test, probabilities)],
+        judged[CANDIDATE].predicted,
+        sums.counts(CANDIDATE),
+        sums.num_tiles,
+    )
+    slices, robustness, doubts = find_weaknesses(step.data_root, folder, manifest, weak, watched)
     evaluation = Evaluation(
         training_id=receipt.training_id,
         manifest_sha256=manifest.sha256,
@@ -158,11 +175,14 @@ def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path:
         production_training_id=incumbent.training_id,
         production=scored.get(PRODUCTION),
         production_note=note,
+        slices=slices,
+        robustness=robustness,
+        doubts=doubts,
     )
     predicted = judged[CANDIDATE].predicted
     confusion = confusion_matrix(test.labels, predicted, classes, label_mode)
     roc = micro_roc(test.labels, probabilities)
-    tiles = JudgedTiles(test.labels, probabilities, predicted, test.positions, test.unit_of_tile, uncalibrated)
+    tiles = AnsweredTiles(test.labels, probabilities, predicted, test.positions, test.unit_of_tile, uncalibrated)
     found = Findings(manifest, receipt, evaluation, sums, confusion, roc, tiles)
     write_report(found, step.data_root, model, report_path)
     return EvaluationResult(
@@ -172,11 +192,12 @@ def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path:
 
 @dataclasses.dataclass(frozen=True)
 class _Fitted:
-    """What turns the candidate's logits into answers."""
+    """What turns the candidate's logits into answers; `answered` has val, if there is one, with its probabilities."""
 
     calibration: Calibration
     thresholds: tuple[float, ...]
     not_sure: NotSure
+    answered: tuple[tuple[str, SplitColumns, NDArray[np.float32]], ...] = ()
 
 
 def _fitted_on_val(step: _Step, candidate: Models) -> _Fitted:
@@ -193,7 +214,7 @@ def _fitted_on_val(step: _Step, candidate: Models) -> _Fitted:
             thresholds = choose_thresholds(probabilities, val.labels, val.unit_of_tile)
         bounds = calibrating.choose_bounds(val, probabilities, rate, thresholds, label_mode)
         val.forget()
-        fitted = _Fitted(calibration, thresholds, bounds)
+        fitted = _Fitted(calibration, thresholds, bounds, (("val", val, probabilities),))
     if note := calibrating.bounds_note(fitted.not_sure, step.manifest.classes):
         step.log.line(note)
     return fitted

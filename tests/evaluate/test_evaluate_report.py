@@ -15,9 +15,9 @@ from components.contracts import Doubt
 from components.evaluate.field_intervals import CANDIDATE, PRODUCTION
 from components.evaluate.report.curves import precision_recall
 from components.evaluate.report.doubts import chosen_doubts
+from components.evaluate.report.overview import DOUBTFUL, FALSE_ALARM, FOUND, MISSED, look_over
 from components.evaluate.report.page import write_report
 from components.evaluate.report.pictures import AGAINST_COLOUR, FOR_COLOUR, ShownTile, picture
-from components.evaluate.report.survey import DOUBTFUL, FALSE_ALARM, FOUND, MISSED, survey
 from components.evaluate.report.whiskers import Dot, Row, around_zero, whiskers
 from components.records.tile_record import Record
 from components.scoring.rank_bins import BinCounts, count_bins, rank_edges
@@ -147,7 +147,7 @@ def test_a_pass_finds_the_surest_and_the_worst_tiles(nine):
     tiles, c = found.tiles, 8
     labels, probabilities = tiles.labels[:, c], tiles.probabilities[:, c]
     predicted = probabilities >= 0.5
-    seen = survey(tiles, found.evaluation.thresholds, [c])
+    seen = look_over(tiles, found.evaluation.thresholds, [c])
     rows = {tile.outcome: tile.row for tile in seen.tiles}
     assert probabilities[rows[FOUND]] == probabilities[labels & predicted].max()
     if (labels & ~predicted).any():
@@ -163,9 +163,9 @@ def test_a_pass_finds_the_surest_and_the_worst_tiles(nine):
 
 def test_a_pass_by_blocks_finds_what_one_block_does(nine, monkeypatch):
     found, _, _ = nine
-    whole = survey(found.tiles, found.evaluation.thresholds, range(9))
+    whole = look_over(found.tiles, found.evaluation.thresholds, range(9))
     monkeypatch.setattr("components.evaluate.report.findings._BLOCK_NUMBERS", 63)
-    assert survey(found.tiles, found.evaluation.thresholds, range(9)) == whole
+    assert look_over(found.tiles, found.evaluation.thresholds, range(9)) == whole
 
 
 @pytest.mark.parametrize("num_positive", [1, 40, 900])

@@ -27,7 +27,7 @@ from components.evaluate.calibrating import (
 )
 from components.evaluate.field_intervals import CANDIDATE, PRODUCTION, with_intervals
 from components.evaluate.predictions import SplitColumns
-from components.evaluate.report.findings import Findings, JudgedTiles
+from components.evaluate.report.findings import AnsweredTiles, Findings
 from components.evaluate.scores import confusion_matrix, micro_roc, score
 from components.scoring.field_sums import Answers, class_edges, sum_tiles
 
@@ -134,7 +134,7 @@ def simulated(
         sums,
         confusion_matrix(labels, predicted, classes, "multi_label"),
         micro_roc(labels, probabilities),
-        JudgedTiles(labels, probabilities, predicted, positions, units_of_tiles, uncalibrated),
+        AnsweredTiles(labels, probabilities, predicted, positions, units_of_tiles, uncalibrated),
     )
 
 

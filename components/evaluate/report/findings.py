@@ -16,7 +16,7 @@ _BLOCK_NUMBERS = 4_000_000  # 20 MB of labels and probabilities at a time
 
 
 @dataclasses.dataclass(frozen=True)
-class Block:
+class AnsweredRows:
     """Some consecutive test tiles, n of them; arrays [n, C].
 
     Attributes:
@@ -30,7 +30,7 @@ class Block:
 
 
 @dataclasses.dataclass(frozen=True)
-class JudgedTiles:
+class AnsweredTiles:
     """The candidate's answers on the test tiles that count, [N, C]; mapped from disk, and read in blocks of rows.
 
     Attributes:
@@ -46,14 +46,14 @@ class JudgedTiles:
     unit_of_tile: NDArray[np.int32]
     uncalibrated: NDArray[np.float32] | None = None
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[AnsweredRows]:
         """Yields all rows, in order."""
         num_rows, num_classes = self.labels.shape
         size = max(1, _BLOCK_NUMBERS // num_classes)
         for start in range(0, num_rows, size):
             rows = slice(start, start + size)
             labels, probabilities, predicted = self.labels[rows], self.probabilities[rows], self.predicted[rows]
-            yield Block(start, np.array(labels), np.array(probabilities), np.array(predicted))
+            yield AnsweredRows(start, np.array(labels), np.array(probabilities), np.array(predicted))
             forget(self.labels, self.probabilities, self.predicted)
 
 
@@ -67,7 +67,7 @@ class Findings:
     sums: AnswerSums
     confusion: ConfusionMatrix
     roc: RocCurve
-    tiles: JudgedTiles
+    tiles: AnsweredTiles
 
     @property
     def is_single_label(self) -> bool:

@@ -37,7 +37,7 @@ class ShownTile:
     maps: NDArray[np.float32] | None
 
 
-def read_tiles(
+def read_shown(
     data_root: str, manifest: Manifest, split: str, positions: Iterable[int], model: AskedModel | None
 ) -> dict[int, ShownTile]:
     """Reads the tiles at `positions` of a split again, by position, and asks the model about them.
