@@ -106,8 +106,6 @@ def _note(found: Findings, overview: Overview) -> str:
     else:
         note += "thresh.: the lowest probability at which the class is predicted, chosen on the val split for high F1."
     if overview.num_background:
-        note += (
-            f" background: {unit}s without a class; {overview.num_background_right:,} of {overview.num_background:,} had "
-            "none predicted."
-        )
+        right, all_of_them = overview.num_background_right, overview.num_background
+        note += f" background: {unit}s without a class; {right:,} of {all_of_them:,} had none predicted."
     return note
