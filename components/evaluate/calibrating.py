@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.contracts import Calibration, ClassNotSure, ClassReliability, NotSure, Reliability
-from components.evaluate.columns import forget
-from components.evaluate.predictions import SplitColumns
+from components.evaluate.reading.columns import forget
+from components.evaluate.reading.predictions import SplitColumns
 from components.f1_score import macro
 from components.scoring.calibration import Scaling, calibrated, fit_each, fit_together, identity
 from components.scoring.reliability import brier_score, calibration_error

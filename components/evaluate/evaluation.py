@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,23 +12,22 @@ from components import storage
 from components.contracts import Calibration, Evaluation, Manifest, NotSure, Scores, TrainingReceipt
 from components.errors import DataError, SettingsError
 from components.evaluate import calibrating
-from components.evaluate.columns import derive
 from components.evaluate.field_intervals import CANDIDATE, PRODUCTION, with_intervals, write_sums
-from components.evaluate.judged import Judged, judge
+from components.evaluate.judged import judge, sum_judged
 from components.evaluate.kept_predictions import write_predictions
-from components.evaluate.model_column import Asked, logits_of
-from components.evaluate.predictions import SplitColumns
 from components.evaluate.production import Incumbent, load_production
+from components.evaluate.reading.columns import derive
+from components.evaluate.reading.model_column import Asked, logits_of
+from components.evaluate.reading.predictions import SplitColumns
+from components.evaluate.reading.split_pass import Models, Watch, read_split
 from components.evaluate.report.findings import AnsweredTiles, Findings
 from components.evaluate.report.page import write_report
 from components.evaluate.scores import ConfusionMatrix, RocCurve, confusion_matrix, micro_roc
 from components.evaluate.settings import EvaluateSettings
-from components.evaluate.split_pass import Models, Watch, read_split
 from components.evaluate.thresholds import choose_thresholds, fixed_thresholds
-from components.evaluate.weaknesses.find import Candidate, find_weaknesses, watch_test
+from components.evaluate.weaknesses.find import Answered, Candidate, find_weaknesses, watch_test
 from components.progress import StepLog
 from components.saved_model.asking import AskedModel, asked_model
-from components.scoring.field_sums import Answers, AnswerSums, class_edges, sum_units
 
 _DEFAULT = EvaluateSettings()
 _MOST_METRICS = 10  # that the page shows at once
@@ -114,12 +112,11 @@ class _Step:
 def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path: Path) -> EvaluationResult:
     manifest, receipt = step.manifest, step.receipt
     classes, label_mode = manifest.classes, receipt.label_mode
-    asked = logits_of(model, len(classes))
-    candidate = {CANDIDATE: Asked("the candidate", "logits", asked, is_needed=True)}
+    candidate = {CANDIDATE: Asked("the candidate", "logits", logits_of(model, len(classes)), is_needed=True)}
+    watched = watch_test(step.data_root, manifest)
     fitted = _fitted_on_val(step, candidate)
     if incumbent.note:
         step.log.line(f"production is not compared: {incumbent.note}")
-    watched = watch_test(step.data_root, manifest)
     test = step.read("test", candidate | ({PRODUCTION: incumbent.asked} if incumbent.asked else {}), watched.watch)
     if not len(test):
         raise DataError(
@@ -138,21 +135,23 @@ def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path:
     elif incumbent.card is not None:
         card, path = incumbent.card, step.scratch / "production_predicted.npy"
         judged[PRODUCTION] = judge(test, test.answers[PRODUCTION], card.thresholds, classes, card.label_mode, path)
-    sums = _sum_by_field(classes, test, judged)
+    sums = sum_judged(classes, test, judged)
     scored = with_intervals(sums, {name: of_model.scores for name, of_model in judged.items()})
-    predictions_path, sample_path, sample_sha256 = write_predictions(step.data_root, step.scratch, test, judged, logits)
+    folders = step.data_root, step.scratch
+    predictions_path, sample_path, sample_sha256 = write_predictions(*folders, test, judged, logits)
     folder = predictions_path.rpartition("/")[0]
-    fields_path, fields_sha256 = write_sums(step.data_root, folder, sums)
+    fields_path, fields_sha256 = write_sums(step.data_root, folder, step.scratch, sums)
     weak = Candidate(
-        asked,
-        lambda rows: calibrating.apply_calibration(rows, fitted.calibration, label_mode),
-        fitted.thresholds,
-        label_mode,
-        receipt.image_size_px,
-        [*fitted.answered, ("test", test, probabilities)],
-        judged[CANDIDATE].predicted,
-        sums.counts(CANDIDATE),
-        sums.num_tiles,
+        answer=lambda tiles: calibrating.apply_calibration(
+            candidate[CANDIDATE].answer(tiles), fitted.calibration, label_mode
+        ),
+        thresholds=fitted.thresholds,
+        label_mode=label_mode,
+        image_size_px=receipt.image_size_px,
+        splits=[*fitted.answered, Answered("test", test, probabilities)],
+        predicted=judged[CANDIDATE].predicted,
+        counts=sums.counts(CANDIDATE),
+        num_tiles=sums.num_tiles,
     )
     slices, robustness, doubts = find_weaknesses(step.data_root, folder, manifest, weak, watched)
     evaluation = Evaluation(
@@ -192,12 +191,12 @@ def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path:
 
 @dataclasses.dataclass(frozen=True)
 class _Fitted:
-    """What turns the candidate's logits into answers; `answered` has val, if there is one, with its probabilities."""
+    """What turns the candidate's logits into answers, and what it answered on val."""
 
     calibration: Calibration
     thresholds: tuple[float, ...]
     not_sure: NotSure
-    answered: tuple[tuple[str, SplitColumns, NDArray[np.float32]], ...] = ()
+    answered: tuple[Answered, ...] = ()
 
 
 def _fitted_on_val(step: _Step, candidate: Models) -> _Fitted:
@@ -214,7 +213,7 @@ def _fitted_on_val(step: _Step, candidate: Models) -> _Fitted:
             thresholds = choose_thresholds(probabilities, val.labels, val.unit_of_tile)
         bounds = calibrating.choose_bounds(val, probabilities, rate, thresholds, label_mode)
         val.forget()
-        fitted = _Fitted(calibration, thresholds, bounds, (("val", val, probabilities),))
+        fitted = _Fitted(calibration, thresholds, bounds, (Answered("val", val, probabilities),))
     if note := calibrating.bounds_note(fitted.not_sure, step.manifest.classes):
         step.log.line(note)
     return fitted
@@ -231,16 +230,6 @@ def _check(manifest: Manifest, receipt: TrainingReceipt) -> None:
             f"the dataset has no test tiles, only {', '.join(manifest.splits) or 'nothing'}; "
             "is ingest_test_percent above 0?"
         )
-
-
-def _sum_by_field(classes: Sequence[str], test: SplitColumns, judged: Mapping[str, Judged]) -> AnswerSums:
-    answers = {
-        name: Answers(model.predicted, model.probabilities, class_edges(test.labels, model.probabilities))
-        for name, model in judged.items()
-    }
-    sums = sum_units(classes, test.units, test.unit_of_tile, test.labels, answers)
-    test.forget()
-    return sums
 
 
 def _metrics(scores: Scores, production: Scores | None) -> dict[str, float]:

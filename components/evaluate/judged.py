@@ -1,17 +1,18 @@
 """A model on the test tiles: its probabilities, the classes it predicts, and its scores."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.contracts import Scores
-from components.evaluate.columns import derive
-from components.evaluate.predictions import SplitColumns
+from components.evaluate.reading.columns import derive, forget
+from components.evaluate.reading.predictions import SplitColumns
 from components.evaluate.scores import score
 from components.evaluate.thresholds import decide
+from components.scoring.field_sums import Answers, AnswerSums, class_edges, sum_units
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,3 +44,14 @@ def judge(
     return Judged(
         probabilities, predicted, thresholds, score(tiles.labels, probabilities, predicted, thresholds, classes)
     )
+
+
+def sum_judged(classes: Sequence[str], tiles: SplitColumns, judged: Mapping[str, Judged]) -> AnswerSums:
+    """Returns the sums by unit of what models did."""
+    answers = {}
+    for name, model in judged.items():
+        edges = class_edges(tiles.labels, model.probabilities)
+        answers[name] = Answers(model.predicted, model.probabilities, edges)
+    sums = sum_units(classes, tiles.units, tiles.unit_of_tile, tiles.labels, answers)
+    forget(tiles.labels, *(of for model in judged.values() for of in (model.probabilities, model.predicted)))
+    return sums

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components import storage
-from components.evaluate.columns import ROWS_AT_ONCE, forget
 from components.evaluate.judged import Judged
-from components.evaluate.predictions import SplitColumns
-from components.evaluate.tile_names import Names, as_texts
+from components.evaluate.reading.columns import ROWS_AT_ONCE, forget
+from components.evaluate.reading.predictions import SplitColumns
+from components.evaluate.reading.tile_names import Names, as_texts
 
 SAMPLE_TILES = 64
 _PREDICTIONS, _SAMPLE = "predictions.npz", "sample.npz"

@@ -6,7 +6,7 @@ import dataclasses
 from components import storage
 from components.contracts import Manifest, ModelCard, Production
 from components.errors import DataError
-from components.evaluate.model_column import Asked, probabilities_of
+from components.evaluate.reading.model_column import Asked, probabilities_of
 from components.registry import CARD, POINTER, card_uri, pointer_uri, version_uri
 from components.saved_model.asking import asked_model
 

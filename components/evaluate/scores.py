@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.contracts import ClassScores, Scores
-from components.evaluate.columns import ROWS_AT_ONCE, forget
+from components.evaluate.reading.columns import ROWS_AT_ONCE, forget
 from components.f1_score import f1, macro
 from components.scoring import ranking
 

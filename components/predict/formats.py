@@ -9,6 +9,7 @@ from components.predict.asking import NOT_SURE, YES, ClassAnswer, TileAnswer
 from components.predict.pushed_model import PushedModel
 from components.printable import printable, printable_cell
 
+_MOST_UNSURE = 3  # classes that a line names
 BYTE_ORDER_MARK = "\ufeff"  # else Excel takes UTF-8 for the code page of its country
 
 
@@ -72,7 +73,9 @@ def text_line(answer: TileAnswer) -> str:
     by_nearness = sorted(answer.classes, key=lambda each: (each.threshold or 0.0) - each.probability)
     parts = [_in_words(found) if found else "none"]
     if unsure:
-        parts.append(f"not sure: {_in_words([each for each in by_nearness if each in unsure])}")
+        rest = f" and {len(unsure) - _MOST_UNSURE} more" if len(unsure) > _MOST_UNSURE else ""
+        nearest = [each for each in by_nearness if each.answer == NOT_SURE][:_MOST_UNSURE]
+        parts.append(f"not sure: {_in_words(nearest)}{rest}")
     elif not found:
         parts.append(f"nearest is {_in_words(by_nearness[:1])}")
     return f"{tile}: {'; '.join(parts)}"

@@ -48,13 +48,19 @@ class BinCounts:
 
     Attributes:
       edges: The bins are, ascending: below the first edge, at it, between it and the second, and so on, [E].
-      cells: Ascending: (field * 2 + has the class) * B + bin, int64.
-      counts: The number of tiles in each cell, at least 1, int64.
+      cells: Ascending: (field * 2 + has the class) * B + bin; int32 if that is enough, because there may be millions.
+      counts: The number of tiles in each cell, at least 1; likewise.
     """
 
     edges: Edges
-    cells: NDArray[np.int64]
-    counts: NDArray[np.int64]
+    cells: NDArray[np.integer[Any]]
+    counts: NDArray[np.integer[Any]]
+
+    @classmethod
+    def of(cls, edges: Edges, cells: NDArray[np.integer[Any]], counts: NDArray[np.integer[Any]]) -> "BinCounts":
+        """Returns counts whose cells are in ascending order, in as few bytes as they need."""
+        small = [of.astype(np.int32) if of.max(initial=0) < 2**31 else of for of in (cells, counts)]
+        return cls(edges, *small)
 
     @property
     def num_bins(self) -> int:
@@ -66,7 +72,7 @@ class BinCounts:
         fields, rest = np.divmod(self.cells, 2 * self.num_bins)
         cells = places[fields] * (2 * self.num_bins) + rest
         order = np.argsort(cells)
-        return BinCounts(self.edges, cells[order], self.counts[order])
+        return BinCounts.of(self.edges, cells[order], self.counts[order])
 
     def by_bin(self) -> NDArray[np.int64]:
         """Returns the tiles of all fields, without (0) and with (1) the class, int64 [2, B]."""
@@ -92,13 +98,13 @@ def count_bins(
     num_bins = bins_of(len(edges))
     num_cells = num_fields * 2 * num_bins
     if len(scores) < num_cells // _SPARSE:
-        return BinCounts(edges, *np.unique(_cells(labels, scores, field_of_tile, edges), return_counts=True))
+        return BinCounts.of(edges, *np.unique(_cells(labels, scores, field_of_tile, edges), return_counts=True))
     counts = np.zeros(num_cells, np.int64)
     for start in range(0, len(scores), _TILES_AT_ONCE):
         here = slice(start, start + _TILES_AT_ONCE)
         counts += np.bincount(_cells(labels[here], scores[here], field_of_tile[here], edges), minlength=num_cells)
     cells = np.flatnonzero(counts)
-    return BinCounts(edges, cells, counts[cells])
+    return BinCounts.of(edges, cells, counts[cells])
 
 
 def _cells(
@@ -113,7 +119,7 @@ def add_bins(parts: Sequence[BinCounts]) -> BinCounts:
     cells, place = np.unique(np.concatenate([part.cells for part in parts]), return_inverse=True)
     counts = np.zeros(len(cells), np.int64)
     np.add.at(counts, place, np.concatenate([part.counts for part in parts]))
-    return BinCounts(parts[0].edges, cells, counts)
+    return BinCounts.of(parts[0].edges, cells, counts)
 
 
 def binned_scores(

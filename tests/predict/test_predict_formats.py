@@ -106,6 +106,15 @@ def test_what_a_model_is_not_sure_of_is_named_the_nearest_first() -> None:
     assert text_line(found) == f"a: soil 0.800 (threshold 0.500); {in_words}"
 
 
+def test_a_line_names_three_classes_that_a_model_is_not_sure_of() -> None:
+    answers = tuple(ClassAnswer(f"class{number}", number / 10, 0.9, "not sure", 0.0) for number in range(6))
+
+    line = text_line(TileAnswer("a", answers))
+
+    assert line.startswith("a: none; not sure: class5 0.500 (threshold 0.900), class4 0.400 (threshold 0.900), class3 ")
+    assert line.endswith(" and 3 more")
+
+
 def test_not_sure_is_an_answer_in_every_format(pushed) -> None:
     model = model_of(pushed, "water", "weed", "drydown")
 

@@ -26,7 +26,7 @@ from components.evaluate.calibrating import (
     reliability,
 )
 from components.evaluate.field_intervals import CANDIDATE, PRODUCTION, with_intervals
-from components.evaluate.predictions import SplitColumns
+from components.evaluate.reading.predictions import SplitColumns
 from components.evaluate.report.findings import AnsweredTiles, Findings
 from components.evaluate.scores import confusion_matrix, micro_roc, score
 from components.scoring.field_sums import Answers, class_edges, sum_tiles

@@ -4,7 +4,7 @@ from typing import Any
 
 from components import report, words
 from components.contracts import Evaluation
-from components.evaluate.columns import forget
+from components.evaluate.reading.columns import forget
 from components.evaluate.report.findings import Findings
 from components.scoring.reliability import ReliabilityBins, reliability_bins
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.contracts import ClassScores, Evaluation, Manifest, TrainingReceipt
-from components.evaluate.columns import forget
 from components.evaluate.field_intervals import CANDIDATE, PRODUCTION
+from components.evaluate.reading.columns import forget
 from components.evaluate.scores import ConfusionMatrix, RocCurve
 from components.scoring.field_sums import AnswerSums
 

@@ -1,17 +1,17 @@
 """Finds where the candidate is weak: what the pass over the test split watches for it, and what follows from that."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.contracts import LabelDoubts, Manifest, Robustness, Slices
 from components.errors import DataError
-from components.evaluate.model_column import Answer
-from components.evaluate.predictions import SplitColumns
-from components.evaluate.split_pass import Watch
+from components.evaluate.reading.model_column import Answer
+from components.evaluate.reading.predictions import SplitColumns
+from components.evaluate.reading.split_pass import Watch
 from components.evaluate.thresholds import decide
 from components.evaluate.weaknesses.field_sample import FieldSample
 from components.evaluate.weaknesses.label_doubts import AnsweredSplit, list_doubts
@@ -20,9 +20,6 @@ from components.evaluate.weaknesses.slicing import JudgedTiles, slices_of
 from components.evaluate.weaknesses.tile_attributes import NUM_ATTRIBUTES, attributes_of, years_of
 from components.records.tile_record import Record
 from components.scoring.field_sums import Counts
-
-# Logits -> what is served, float32 [n, C] each
-Serve: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,26 +37,32 @@ class WatchedPass:
     note: str
 
 
+class Answered(NamedTuple):
+    """A split, and the probabilities that the candidate gave, float32 [N, C]."""
+
+    name: str
+    tiles: SplitColumns
+    probabilities: NDArray[np.float32]
+
+
 @dataclasses.dataclass(frozen=True)
 class Candidate:
     """The model to look at, and what it said.
 
     Attributes:
-      answer: Gives its logits.
-      serve: Turns them into probabilities.
+      answer: Gives the probabilities of some tiles, as in `splits`.
       thresholds: By which it predicts, [C].
-      splits: The probabilities of each split that it was not trained on, test last, float32 [N, C] each.
+      splits: Those that it was not trained on, test last.
       predicted: For the test tiles, bool [N, C].
       counts: The sums of these by unit, [F, C].
       num_tiles: The tiles of each unit, int64 [F].
     """
 
     answer: Answer
-    serve: Serve
     thresholds: Sequence[float]
     label_mode: str
     image_size_px: int
-    splits: Sequence[tuple[str, SplitColumns, NDArray[np.float32]]]
+    splits: Sequence[Answered]
     predicted: NDArray[np.bool_]
     counts: Counts
     num_tiles: NDArray[np.int64]
@@ -85,18 +88,19 @@ def find_weaknesses(
     Args:
       folder: Of the evaluation, under `data_root`.
     """
-    _, test, probabilities = candidate.splits[-1]
+    test = candidate.splits[-1]
     slices = slices_of(
-        JudgedTiles(test, candidate.predicted, candidate.counts, candidate.num_tiles),
+        JudgedTiles(test.tiles, candidate.predicted, candidate.counts, candidate.num_tiles),
         manifest,
         single_label=candidate.label_mode == "single_label",
         note_on_years=watched.note,
     )
-    doubts = list_doubts(data_root, folder, manifest, [_answered(*each) for each in candidate.splits])
-    return slices, _robustness(manifest, candidate, watched.sample, test, probabilities), doubts
+    doubts = list_doubts(data_root, folder, manifest, [_as_asked(each) for each in candidate.splits])
+    return slices, _robustness(manifest, candidate, watched.sample, test), doubts
 
 
-def _answered(name: str, tiles: SplitColumns, probabilities: NDArray[np.float32]) -> AnsweredSplit:
+def _as_asked(split: Answered) -> AnsweredSplit:
+    name, tiles, probabilities = split
     return AnsweredSplit(
         name,
         len(tiles),
@@ -110,15 +114,14 @@ def _robustness(
     manifest: Manifest,
     candidate: Candidate,
     sample: FieldSample,
-    test: SplitColumns,
-    probabilities: NDArray[np.float32],
+    test: Answered,
 ) -> Robustness | None:
     rows, records = sample.tiles()
-    asked = AskedTiles(records, test.labels[rows], probabilities[rows], test.unit_of_tile[rows])
+    asked = AskedTiles(records, test.tiles.labels[rows], test.probabilities[rows], test.tiles.unit_of_tile[rows])
     try:
         return judge_robustness(
             asked,
-            lambda batch: candidate.serve(candidate.answer(batch)),
+            candidate.answer,
             lambda of: decide(of, candidate.thresholds, candidate.label_mode),
             manifest,
             candidate.image_size_px,

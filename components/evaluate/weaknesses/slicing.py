@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.contracts import FieldScore, FieldSpread, Manifest, Slices, SliceScore
-from components.evaluate.columns import forget
-from components.evaluate.predictions import SplitColumns
+from components.evaluate.reading.columns import forget
+from components.evaluate.reading.predictions import SplitColumns
 from components.evaluate.weaknesses.tile_attributes import BRIGHTNESS, NDVI, VALID_SHARE, YEAR
 from components.f1_score import f1, macro
 from components.scoring.field_spread import Spread, furthest, spread_of

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from components import storage
 from components.errors import DataError
-from components.evaluate.columns import ColumnWriter
-from components.evaluate.follower import Follower
+from components.evaluate.reading.columns import ColumnWriter
+from components.evaluate.reading.follower import Follower
 from components.records.tile_record import Record
 from components.saved_model.asking import AskedModel, CannotAnswer
 

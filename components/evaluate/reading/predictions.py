@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluate.columns import ROWS_AT_ONCE, ColumnWriter, forget
-from components.evaluate.tile_names import Names, NameWriter
-from components.evaluate.units import MOST_UNITS, group_of, sorted_units
+from components.evaluate.reading.columns import ROWS_AT_ONCE, ColumnWriter, forget
+from components.evaluate.reading.tile_names import Names, NameWriter
+from components.evaluate.reading.units import MOST_UNITS, group_of, sorted_units
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluate.columns import ColumnWriter
+from components.evaluate.reading.columns import ColumnWriter
 
 _BYTES_AT_ONCE = 1 << 20
 

@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from components import storage, words
 from components.contracts import Manifest, Shard
 from components.errors import DataError
-from components.evaluate.columns import ColumnWriter
-from components.evaluate.follower import Follower
-from components.evaluate.model_column import Asked, Batch, ModelColumn
-from components.evaluate.predictions import SplitColumns
-from components.evaluate.tile_names import NameWriter
-from components.evaluate.units import UnitNumbers, group_names, sorted_units
+from components.evaluate.reading.columns import ColumnWriter
+from components.evaluate.reading.follower import Follower
+from components.evaluate.reading.model_column import Asked, Batch, ModelColumn
+from components.evaluate.reading.predictions import SplitColumns
+from components.evaluate.reading.tile_names import NameWriter
+from components.evaluate.reading.units import UnitNumbers, group_names, sorted_units
 from components.progress import Progress, StepLog
 from components.records.shard_records import records_of
 from components.records.tile_record import Record
