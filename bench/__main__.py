@@ -41,13 +41,17 @@ ROWS: tuple[tuple[str, str, float | None], ...] = (
     ("two_workers_vs_twice_one", "train_rows.two_workers_vs_twice_one", 0.9),
     ("steps_per_call", "train_rows.steps_per_call", None),
     ("checkpoint_stall_seconds", "train_rows.checkpoint_stall_seconds", None),
+    ("evaluate_vs_forward", "evaluate_rows.evaluate_vs_forward", 0.9),
+    ("evaluate_two_models_vs_one", "evaluate_rows.evaluate_two_models_vs_one", None),
     ("bootstrap_seconds", "scoring_rows.bootstrap_seconds", 1.0),
+    ("evaluate_memory", "evaluate_rows.evaluate_memory", 1.0),
     ("memory_growth", "memory_rows.memory_growth", 0.909),  # 10 % more
     ("inventory_10_million", "scale_rows.inventory_10_million", None),
     ("manifest_10_million", "memory_rows.manifest_10_million", None),
 )
 _WITHOUT_DATASET = (
     "bootstrap_seconds",
+    "evaluate_memory",
     "memory_growth",
     "inventory_10_million",
     "manifest_10_million",

@@ -94,7 +94,19 @@ def _read(root: Path) -> None:
         pass
 
 
-STAGES: dict[str, Callable[[Path], Any]] = {"ingest": _ingest, "shard": _shard, "merge": _merge, "read": _read}
+def _score(root: Path) -> None:
+    from bench.score_stage import score_columns
+
+    score_columns(root)
+
+
+STAGES: dict[str, Callable[[Path], Any]] = {
+    "ingest": _ingest,
+    "shard": _shard,
+    "merge": _merge,
+    "read": _read,
+    "score": _score,
+}
 
 
 def main() -> None:

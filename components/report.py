@@ -71,7 +71,7 @@ summary small { font-weight: 400; color: #5a665f; }
 .gallery img { width: 100%; border: 1px solid #d9e0db; }
 figcaption { overflow-wrap: anywhere; }
 @media (max-width: 600px) {
-  .stacked tr { display: grid; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); }
+  .stacked tr { display: grid; grid-template-columns: var(--columns); }
   .stacked th, .stacked td { padding: .15em .1em; border-bottom: 0; }
   .stacked tr { border-bottom: 1px solid #e6ebe7; padding: .2em 0; }
   .stacked td:first-child { grid-column: 1 / -1; font-weight: 600; }
@@ -147,7 +147,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]], *, stacked: b
 
     heads = [f"<th{_TEXT if text else ''}>{inline(name)}</th>" for name, text in zip(header, is_text, strict=True)]
     body = "".join(map(cells, rows))
-    kind = f' class="stacked" style="--columns:{len(header) - 1}"' if stacked else ""
+    widths = " ".join("5fr" if any(isinstance(row[i], tuple) for row in rows) else "4fr" for i in range(1, len(header)))
+    kind = f' class="stacked" style="--columns:{widths}"' if stacked else ""
     return (
         f'<div class="scroll"><table{kind}><thead><tr>{"".join(heads)}</tr></thead><tbody>{body}</tbody></table></div>'
     )

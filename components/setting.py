@@ -168,18 +168,24 @@ def as_kind(value: Any, annotation: Any) -> Any:
     return float(value) if annotation is float and type(value) is int else value
 
 
-def settings_from(settings_type: type[_Settings], group: str, given: Mapping[str, Any], **own: Any) -> _Settings:
+def settings_from(
+    settings_type: type[_Settings], group: str, given: Mapping[str, Any], *, is_shared: bool = False, **own: Any
+) -> _Settings:
     """Returns a step's settings as the run form has them.
 
     Args:
       group: The object that holds some of them, e.g. "data_options".
       given: Its keys, which may be only some of them, with their values.
+      is_shared: Whether it also holds settings of another step, which are left out. The run's check, which knows all of
+        them, has refused keys that nobody knows.
       own: Those that are not in it.
 
     Raises:
       SettingsError: for an unknown key, or a value that is not allowed.
     """
     kinds = {field.name: field.type for field, known in settings_of(settings_type) if known.group == group}
+    if is_shared:
+        given = {key: value for key, value in given.items() if key in kinds}
     for key in given:
         check_key(group, key, kinds)
     return settings_type(**{key: as_kind(value, kinds[key]) for key, value in given.items()}, **own)

@@ -13,7 +13,7 @@ from pipeline.cli import app
 from pipeline.parameters import PARAMETERS
 
 _TYPES = {str: "text", int: "integer", float: "number", bool: "true or false", dict: "JSON object", list: "JSON list"}
-_GROUPS = {"ingest": "Ingest", "shard": "Shards", "train": "Training", "gate": "Gate"}
+_GROUPS = {"ingest": "Ingest", "shard": "Shards", "train": "Training", "evaluate": "Evaluation", "gate": "Gate"}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -65,7 +65,7 @@ def training_pipeline(train: Callable[..., Any], volume: bool = False) -> Any:
         ).set_caching_options(False)
         receipt = model.outputs["training_receipt"]
         evaluation = evaluate(
-            **given("data_root", "models_uri"), manifest=manifest, training_receipt=receipt
+            **given("data_root", "models_uri", "gate_options"), manifest=manifest, training_receipt=receipt
         ).set_caching_options(False)
         scores = evaluation.outputs["evaluation"]
         decision = gate(

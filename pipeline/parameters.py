@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from components.errors import SettingsError
+from components.evaluate.settings import EvaluateSettings
 from components.gate.settings import GateSettings
 from components.ingest.settings import IngestSettings
 from components.places import check_places
@@ -89,6 +90,7 @@ _PREFIXES = {
     IngestSettings: "ingest_",
     TrainSettings: "train_",
     PoolSettings: "train_",
+    EvaluateSettings: "evaluate_",
     GateSettings: "gate_",
 }
 
@@ -120,7 +122,7 @@ class Parameters:
 
     Attributes:
       values: Keyed and ordered like PARAMETERS, in the form that a run takes.
-      run, ingest, train, pool, gate: The same values as the steps see them.
+      run, ingest, train, pool, evaluate, gate: The same values as the steps see them.
     """
 
     def __init__(self, **given: Any) -> None:
@@ -140,6 +142,7 @@ class Parameters:
         self.ingest = make_settings(IngestSettings, self.values)
         self.train = make_settings(TrainSettings, self.values)
         self.pool = make_settings(PoolSettings, self.values)
+        self.evaluate = make_settings(EvaluateSettings, self.values)
         self.gate = make_settings(GateSettings, self.values)
         check_pool(self.pool.pool(), self.train.num_workers)
         image_size_px = self.train.config.image_size_px

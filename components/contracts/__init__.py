@@ -5,6 +5,7 @@ bytes) and refuses, when read, anything of another form. Paths inside a document
 `data_root`, so that the same data in another place has the same document and the same hash.
 """
 
+from components.contracts.calibration import Calibration, ClassNotSure, ClassReliability, NotSure, Reliability
 from components.contracts.dataset import FieldSums, Manifest, Note, Shard, ShardReceipt, ShardReceipts, SplitSummary
 from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.gate import Decision, Ledger, Question
@@ -33,25 +34,43 @@ from components.contracts.source import (
     SourceFile,
     SourceTile,
 )
+from components.contracts.weaknesses import (
+    Doubt,
+    FieldScore,
+    FieldSpread,
+    LabelDoubts,
+    Robustness,
+    RobustnessRow,
+    Slices,
+    SliceScore,
+)
 
 __all__ = [
     "FORMAT_VERSION",
     "Annotation",
     "Bottleneck",
+    "Calibration",
+    "ClassNotSure",
+    "ClassReliability",
     "ClassScores",
     "Decision",
     "Document",
+    "Doubt",
     "EpochMetrics",
     "Evaluation",
+    "FieldScore",
+    "FieldSpread",
     "FieldSums",
     "IgnoredFiles",
     "Inventory",
+    "LabelDoubts",
     "Ledger",
     "Manifest",
     "MissingMasks",
     "ModelCard",
     "NearPicture",
     "NearPictures",
+    "NotSure",
     "Note",
     "Partition",
     "PlannedShard",
@@ -59,10 +78,15 @@ __all__ = [
     "PushReceipt",
     "Question",
     "Rejection",
+    "Reliability",
+    "Robustness",
+    "RobustnessRow",
     "Scores",
     "Shard",
     "ShardReceipt",
     "ShardReceipts",
+    "SliceScore",
+    "Slices",
     "SourceFile",
     "SourceTile",
     "SplitSummary",

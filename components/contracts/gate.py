@@ -20,6 +20,10 @@ IN_LOG = (
     "alpha",
     "question",
     "smallest_gain",
+    "ece_before",
+    "ece",
+    "miss_rate",
+    "share_not_sure",
 )
 
 # A difference, and the low and high ends of its interval.
@@ -43,6 +47,9 @@ class Decision(Document, frozen=True, kw_only=True):
       question: How often the test set has been asked, this time included; a repeated decision counts once.
       smallest_gain: The gain of macro F1 that this test set would find in four of five cases.
       test_set: Names the test tiles, and so the ledger.
+      ece_before, ece: The candidate's mean expected calibration error, without and with calibration, in 0..1; None for
+        an evaluation of an earlier version, as the next two.
+      miss_rate, share_not_sure: Its mean miss rate by class, and the share of its answers that were "not sure".
     """
 
     decision: str
@@ -62,6 +69,10 @@ class Decision(Document, frozen=True, kw_only=True):
     question: int = 0
     smallest_gain: float | None = None
     test_set: Sha256OrEmpty = ""
+    ece_before: float | None = None
+    ece: float | None = None
+    miss_rate: float | None = None
+    share_not_sure: float | None = None
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

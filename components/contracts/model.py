@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, TypeAlias, get_type_hints
 
 import msgspec
 
+from components.contracts.calibration import Calibration, NotSure, Reliability
 from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.gate import Decision
 from components.contracts.names import (
@@ -14,6 +15,7 @@ from components.contracts.names import (
     Sha256,
     Sha256OrEmpty,
 )
+from components.contracts.weaknesses import LabelDoubts, Robustness, Slices, SliceScore
 
 
 class EpochMetrics(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,13 +158,21 @@ class Evaluation(Document, frozen=True, kw_only=True):
       fields_path, fields_sha256: What both models did in each field, as components/scoring/field_lines.py writes it,
         under data_root: all that the gate needs.
       thresholds: By class, in class-list order; chosen on val.
-      predictions_path: `.npz` under data_root: tile_ids, field_ids [N], labels [N, C] bool, candidate [N, C] float32
-        probabilities, candidate_predicted [N, C] bool, and, if there is a comparable production model, production,
-        production_predicted and production_thresholds [C].
+      calibration: What turns the model's logits into its probabilities; fitted on val.
+      reliability: How far these can be taken at their word, on test; None in an evaluation of an earlier version.
+      not_sure: When the model says "not sure"; chosen on val, measured on test. None in an evaluation of an earlier
+        version, whose model knows yes and no only.
+      predictions_path: `.npz` under data_root: tile_ids, field_ids [N], positions [N] of the records in the split,
+        labels [N, C] bool, candidate_logits and candidate [N, C] float32, the latter probabilities, candidate_predicted
+        [N, C] bool, candidate_thresholds [C], and, if there is a comparable production model, production,
+        production_predicted and production_thresholds.
+      sample_path, sample_sha256: The same of the first tiles, without field_ids; empty in an evaluation of an earlier
+        version.
       production_version: The version the pointer named then, comparable or not; None if nothing is in production.
       production_training_id: The training that made the production model; empty if unknown.
       production: The production model's scores on the same tiles; None if it was not compared.
       production_note: Why the model in production was not compared; empty if it was, or if there is none.
+      slices, robustness, doubts: Where the candidate is weak; None in an evaluation of an earlier version.
     """
 
     training_id: PathPart
@@ -173,12 +183,20 @@ class Evaluation(Document, frozen=True, kw_only=True):
     fields_path: RelativePathOrEmpty = ""
     fields_sha256: Sha256OrEmpty = ""
     thresholds: tuple[float, ...]
+    calibration: Calibration = Calibration()
+    reliability: Reliability | None = None
+    not_sure: NotSure | None = None
     candidate: Scores
     predictions_path: RelativePath
+    sample_path: RelativePathOrEmpty = ""
+    sample_sha256: Sha256OrEmpty = ""
     production_version: PathPart | None = None
     production_training_id: PathPartOrEmpty = ""
     production: Scores | None = None
     production_note: str = ""
+    slices: Slices | None = None
+    robustness: Robustness | None = None
+    doubts: LabelDoubts | None = None
 
 
 class PushReceipt(Document, frozen=True, kw_only=True):
@@ -193,14 +211,20 @@ class ModelCard(Document, frozen=True, kw_only=True):
     """`card.json` beside a published serving model; without it, the version does not exist.
 
     Attributes:
-      version: The model's content version: a hash of weights, graph, configuration, thresholds and classes.
+      version: The model's content version: a hash of weights, graph, configuration, calibration, thresholds, bounds of
+        "not sure", and classes.
       files: The sha256 of each file of the SavedModel beside the card, by its path; empty in a card of an earlier
         version, whose model is not loaded.
       thresholds: Lowest probability at which a class is predicted, in class-list order; unused in single-label mode,
         which predicts the most probable class.
+      calibration: What turns the trained model's logits into probabilities, inside this one.
+      not_sure: When it says "not sure"; None in a card of an earlier version, whose model knows yes and no only.
       scores: Scores on the test split of the dataset `manifest_sha256`.
       max_16_bit: As in the manifest of that dataset; not stated if it has no image of 16 bits.
       decision: Why it was pushed; None in a card of an earlier version.
+      worst_slice: The part of the test split where it is most evidently worse than elsewhere; None if it is nowhere
+        worse by more than noise.
+      robustness: What became of its answers when the images were changed; None in a card of an earlier version.
       usage: How to call the model, by signature.
     """
 
@@ -215,11 +239,15 @@ class ModelCard(Document, frozen=True, kw_only=True):
     bands: tuple[str, ...]
     image_size_px: int
     thresholds: tuple[float, ...]
+    calibration: Calibration = Calibration()
+    not_sure: NotSure | None = None
     config: dict[str, str | int | float | bool | None]
     scores: Scores
     num_test_tiles: int
     max_16_bit: int | msgspec.UnsetType = msgspec.UNSET
     decision: Decision | None = None
+    worst_slice: SliceScore | None = None
+    robustness: Robustness | None = None
     usage: dict[str, str]
 
 

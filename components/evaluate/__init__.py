@@ -1,1 +1,1 @@
-"""Step: thresholds on val, scores on test, production on the same tiles; its report."""
+"""Step: calibration and thresholds on val, scores on test, production on the same tiles; its report."""

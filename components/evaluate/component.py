@@ -9,6 +9,7 @@ from components import environment
 def evaluate(
     data_root: str,
     models_uri: str,
+    gate_options: dict,
     manifest: dsl.Input[dsl.Dataset],
     training_receipt: dsl.Input[dsl.Model],
     evaluation: dsl.Output[dsl.Artifact],
@@ -22,6 +23,7 @@ def evaluate(
     Args:
       data_root: Where the shards and the trained model are.
       models_uri: Where the model in production is.
+      gate_options: What is rarely changed of how a model is judged.
       manifest: The dataset.
       training_receipt: The trained model.
       evaluation: All scores of both models.
@@ -34,7 +36,9 @@ def evaluate(
 
     from components.contracts import Manifest, TrainingReceipt
     from components.evaluate.evaluation import evaluate_training
+    from components.evaluate.settings import OPTIONS, EvaluateSettings
     from components.progress import step_log
+    from components.setting import settings_from
     from components.storage import plain_place
 
     with step_log("evaluate") as log:
@@ -45,6 +49,7 @@ def evaluate(
             TrainingReceipt.read(training_receipt.path),
             Path(evaluation_report.path),
             log,
+            settings_from(EvaluateSettings, OPTIONS, gate_options, is_shared=True),
         )
         outcome.evaluation.write(evaluation.path)
         for name, value in outcome.metrics.items():

@@ -1,29 +1,35 @@
-"""Evaluates a trained model: chooses thresholds on val, scores it on test, and compares the production model there."""
+"""Evaluates a trained model: fits its answers on val, scores it on test, and compares the production model there."""
 
 import contextlib
 import dataclasses
-import hashlib
-import io
+import tempfile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components import storage
-from components.contracts import Evaluation, Manifest, Scores, TrainingReceipt
+from components.contracts import Calibration, Evaluation, Manifest, NotSure, Scores, TrainingReceipt
 from components.errors import DataError, SettingsError
+from components.evaluate import calibrating
 from components.evaluate.field_intervals import CANDIDATE, PRODUCTION, with_intervals, write_sums
-from components.evaluate.predictions import Predictions, answer_of, predict_split
+from components.evaluate.judged import judge, sum_judged
+from components.evaluate.kept_predictions import write_predictions
 from components.evaluate.production import Incumbent, load_production
-from components.evaluate.report.findings import Findings, JudgedTiles
+from components.evaluate.reading.columns import derive
+from components.evaluate.reading.model_column import Asked, logits_of
+from components.evaluate.reading.predictions import SplitColumns
+from components.evaluate.reading.split_pass import Models, Watch, read_split
+from components.evaluate.report.findings import AnsweredTiles, Findings
 from components.evaluate.report.page import write_report
-from components.evaluate.scores import ConfusionMatrix, RocCurve, confusion_matrix, micro_roc, score
-from components.evaluate.thresholds import choose_thresholds, decide, fixed_thresholds
+from components.evaluate.scores import ConfusionMatrix, RocCurve, confusion_matrix, micro_roc
+from components.evaluate.settings import EvaluateSettings
+from components.evaluate.thresholds import choose_thresholds, fixed_thresholds
+from components.evaluate.weaknesses.find import Answered, Candidate, find_weaknesses, watch_test
 from components.progress import StepLog
-from components.saved_model.answering import TRAINED
 from components.saved_model.asking import AskedModel, asked_model
-from components.scoring.field_sums import Answers, AnswerSums, class_edges, sum_tiles
 
+_DEFAULT = EvaluateSettings()
 _MOST_METRICS = 10  # that the page shows at once
 
 
@@ -43,16 +49,6 @@ class EvaluationResult:
     summary: str
 
 
-@dataclasses.dataclass(frozen=True)
-class _Compared:
-    """The production model on the test tiles; arrays [N, C]."""
-
-    scores: Scores
-    probabilities: NDArray[np.float32]
-    predicted: NDArray[np.bool_]
-    thresholds: tuple[float, ...]
-
-
 def evaluate_training(
     data_root: str,
     models_uri: str,
@@ -60,6 +56,7 @@ def evaluate_training(
     receipt: TrainingReceipt,
     report_path: Path,
     log: StepLog,
+    settings: EvaluateSettings = _DEFAULT,
 ) -> EvaluationResult:
     """Evaluates a training; writes its predictions under `data_root` and its HTML report to `report_path`.
 
@@ -71,62 +68,155 @@ def evaluate_training(
     with contextlib.ExitStack() as stack:
         model = stack.enter_context(asked_model(storage.join(data_root, receipt.model_path), receipt.files))
         incumbent = load_production(models_uri, manifest, stack)
-        return _evaluate(data_root, manifest, receipt, model, incumbent, report_path, log)
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agrivision-evaluate-")))
+        step = _Step(data_root, manifest, receipt, scratch, log, settings)
+        return _evaluate(step, model, incumbent, report_path)
 
 
-def _evaluate(
-    data_root: str,
-    manifest: Manifest,
-    receipt: TrainingReceipt,
-    model: AskedModel,
-    incumbent: Incumbent,
-    report_path: Path,
-    log: StepLog,
-) -> EvaluationResult:
-    classes, label_mode = manifest.classes, receipt.label_mode
-    answer = answer_of(model, TRAINED, len(classes))
-    thresholds = fixed_thresholds(len(classes))
-    if "val" in manifest.splits and label_mode != "single_label":
-        val = predict_split(answer, data_root, manifest, "val", log, "the candidate")
-        thresholds = choose_thresholds(val.probabilities, val.labels, val.unit_ids)
-    everything = predict_split(answer, data_root, manifest, "test", log, "the candidate")
-    test = everything.for_label_mode(label_mode)
-    if not len(test.tile_ids):
-        raise DataError(
-            f"none of the {len(everything.tile_ids):,} test tiles has exactly one class, as label_mode requires"
+@dataclasses.dataclass(frozen=True)
+class _Step:
+    """What all of the evaluation works with; `scratch` is a local folder."""
+
+    data_root: str
+    manifest: Manifest
+    receipt: TrainingReceipt
+    scratch: Path
+    log: StepLog
+    settings: EvaluateSettings
+
+    def folder(self, name: str) -> Path:
+        """Returns a new folder under `scratch`."""
+        folder = self.scratch / name
+        folder.mkdir()
+        return folder
+
+    def read(self, split: str, models: Models, watch: Watch | None = None) -> SplitColumns:
+        """Has models answer a split."""
+        return read_split(
+            models,
+            self.data_root,
+            self.manifest,
+            split,
+            self.folder(split),
+            self.log,
+            single_label=self.receipt.label_mode == calibrating.SINGLE_LABEL,
+            watch=watch,
         )
-    predicted = decide(test.probabilities, thresholds, label_mode)
-    scores = score(test.labels, test.probabilities, predicted, thresholds, classes)
 
-    compared, note = _compare(incumbent, data_root, manifest, label_mode, log)
-    sums = _sum_by_field(classes, test, predicted, compared)
-    scored = with_intervals(sums, {CANDIDATE: scores} | ({PRODUCTION: compared.scores} if compared else {}))
-    predictions_path = _write_predictions(data_root, test, predicted, compared)
-    fields_path, fields_sha256 = write_sums(data_root, predictions_path.rpartition("/")[0], sums)
+    def probabilities(self, logits: NDArray[np.float32], calibration: Calibration, name: str) -> NDArray[np.float32]:
+        """Returns what the candidate serves with a calibration, on disk under `name`."""
+        path, mode = self.scratch / f"{name}.npy", self.receipt.label_mode
+        return derive(path, lambda rows: calibrating.apply_calibration(rows, calibration, mode), logits, np.float32)
+
+
+def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path: Path) -> EvaluationResult:
+    manifest, receipt = step.manifest, step.receipt
+    classes, label_mode = manifest.classes, receipt.label_mode
+    candidate = {CANDIDATE: Asked("the candidate", "logits", logits_of(model, len(classes)), is_needed=True)}
+    watched = watch_test(step.data_root, manifest)
+    fitted = _fitted_on_val(step, candidate)
+    if incumbent.note:
+        step.log.line(f"production is not compared: {incumbent.note}")
+    test = step.read("test", candidate | ({PRODUCTION: incumbent.asked} if incumbent.asked else {}), watched.watch)
+    if not len(test):
+        raise DataError(
+            f"none of the {manifest.splits['test'].num_tiles:,} test tiles has exactly one class, as label_mode "
+            "requires"
+        )
+    logits = test.answers[CANDIDATE]
+    probabilities = step.probabilities(logits, fitted.calibration, "test_probabilities")
+    path = step.scratch / "predicted.npy"
+    judged = {CANDIDATE: judge(test, probabilities, fitted.thresholds, classes, label_mode, path)}
+    uncalibrated = step.probabilities(logits, calibrating.no_calibration(len(classes)), "uncalibrated")
+    note = incumbent.note
+    if PRODUCTION in test.notes:
+        note = f"version {incumbent.version}: {test.notes[PRODUCTION]}"
+        step.log.line(f"production is not compared: {test.notes[PRODUCTION]}")
+    elif incumbent.card is not None:
+        card, path = incumbent.card, step.scratch / "production_predicted.npy"
+        judged[PRODUCTION] = judge(test, test.answers[PRODUCTION], card.thresholds, classes, card.label_mode, path)
+    sums = sum_judged(classes, test, judged)
+    scored = with_intervals(sums, {name: of_model.scores for name, of_model in judged.items()})
+    folders = step.data_root, step.scratch
+    predictions_path, sample_path, sample_sha256 = write_predictions(*folders, test, judged, logits)
+    folder = predictions_path.rpartition("/")[0]
+    fields_path, fields_sha256 = write_sums(step.data_root, folder, step.scratch, sums)
+    weak = Candidate(
+        answer=lambda tiles: calibrating.apply_calibration(
+            candidate[CANDIDATE].answer(tiles), fitted.calibration, label_mode
+        ),
+        thresholds=fitted.thresholds,
+        label_mode=label_mode,
+        image_size_px=receipt.image_size_px,
+        splits=[*fitted.answered, Answered("test", test, probabilities)],
+        predicted=judged[CANDIDATE].predicted,
+        counts=sums.counts(CANDIDATE),
+        num_tiles=sums.num_tiles,
+    )
+    slices, robustness, doubts = find_weaknesses(step.data_root, folder, manifest, weak, watched)
     evaluation = Evaluation(
         training_id=receipt.training_id,
         manifest_sha256=manifest.sha256,
-        num_test_tiles=len(test.tile_ids),
+        num_test_tiles=len(test),
         num_test_fields=len(sums.fields),
         test_set=sums.tiles_sha256,
         fields_path=fields_path,
         fields_sha256=fields_sha256,
-        thresholds=thresholds,
+        thresholds=fitted.thresholds,
+        calibration=fitted.calibration,
+        reliability=calibrating.reliability(classes, test.labels, uncalibrated, probabilities),
+        not_sure=calibrating.measured(fitted.not_sure, classes, test, judged[CANDIDATE].predicted, probabilities),
         candidate=scored[CANDIDATE],
         predictions_path=predictions_path,
+        sample_path=sample_path,
+        sample_sha256=sample_sha256,
         production_version=incumbent.version,
         production_training_id=incumbent.training_id,
         production=scored.get(PRODUCTION),
         production_note=note,
+        slices=slices,
+        robustness=robustness,
+        doubts=doubts,
     )
+    predicted = judged[CANDIDATE].predicted
     confusion = confusion_matrix(test.labels, predicted, classes, label_mode)
-    roc = micro_roc(test.labels, test.probabilities)
-    tiles = JudgedTiles(test.labels, test.probabilities, test.positions)
+    roc = micro_roc(test.labels, probabilities)
+    tiles = AnsweredTiles(test.labels, probabilities, predicted, test.positions, test.unit_of_tile, uncalibrated)
     found = Findings(manifest, receipt, evaluation, sums, confusion, roc, tiles)
-    write_report(found, data_root, model, report_path)
+    write_report(found, step.data_root, model, report_path)
     return EvaluationResult(
         evaluation, _metrics(evaluation.candidate, evaluation.production), confusion, roc, _summary(evaluation)
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Fitted:
+    """What turns the candidate's logits into answers, and what it answered on val."""
+
+    calibration: Calibration
+    thresholds: tuple[float, ...]
+    not_sure: NotSure
+    answered: tuple[Answered, ...] = ()
+
+
+def _fitted_on_val(step: _Step, candidate: Models) -> _Fitted:
+    num_classes, label_mode = len(step.manifest.classes), step.receipt.label_mode
+    thresholds, rate = fixed_thresholds(num_classes), step.settings.max_miss_rate
+    if "val" not in step.manifest.splits:
+        bounds = calibrating.no_bounds(num_classes, rate, thresholds, label_mode)
+        fitted = _Fitted(calibrating.no_calibration(num_classes), thresholds, bounds)
+    else:
+        val = step.read("val", candidate)
+        calibration = calibrating.fit_calibration(val, val.answers[CANDIDATE], label_mode)
+        probabilities = step.probabilities(val.answers[CANDIDATE], calibration, "val_probabilities")
+        if label_mode != calibrating.SINGLE_LABEL:
+            thresholds = choose_thresholds(probabilities, val.labels, val.unit_of_tile)
+        bounds = calibrating.choose_bounds(val, probabilities, rate, thresholds, label_mode)
+        val.forget()
+        fitted = _Fitted(calibration, thresholds, bounds, (Answered("val", val, probabilities),))
+    if note := calibrating.bounds_note(fitted.not_sure, step.manifest.classes):
+        step.log.line(note)
+    return fitted
 
 
 def _check(manifest: Manifest, receipt: TrainingReceipt) -> None:
@@ -140,63 +230,6 @@ def _check(manifest: Manifest, receipt: TrainingReceipt) -> None:
             f"the dataset has no test tiles, only {', '.join(manifest.splits) or 'nothing'}; "
             "is ingest_test_percent above 0?"
         )
-
-
-def _compare(
-    incumbent: Incumbent, data_root: str, manifest: Manifest, label_mode: str, log: StepLog
-) -> tuple[_Compared | None, str]:
-    """Returns the production model's results, or None and the reason; its failure does not fail the evaluation."""
-    card = incumbent.card
-    if incumbent.answer is None or card is None:
-        if incumbent.note:
-            log.line(f"production is not compared: {incumbent.note}")
-        return None, incumbent.note
-    try:
-        everything = predict_split(incumbent.answer, data_root, manifest, "test", log, "production")
-    except DataError as error:  # the same tiles have just been read, so the model is at fault
-        log.line(f"production is not compared: {error}")
-        return None, f"version {incumbent.version}: {error}"
-    test = everything.for_label_mode(label_mode)
-    predicted = decide(test.probabilities, card.thresholds, card.label_mode)
-    scores = score(test.labels, test.probabilities, predicted, card.thresholds, manifest.classes)
-    return _Compared(scores, test.probabilities, predicted, card.thresholds), ""
-
-
-def _sum_by_field(
-    classes: tuple[str, ...], test: Predictions, predicted: NDArray[np.bool_], compared: _Compared | None
-) -> AnswerSums:
-    answers = {CANDIDATE: (predicted, test.probabilities)}
-    if compared:
-        answers[PRODUCTION] = (compared.predicted, compared.probabilities)
-    of_models = {
-        name: Answers(guess, scores, class_edges(test.labels, scores)) for name, (guess, scores) in answers.items()
-    }
-    return sum_tiles(classes, test.unit_ids, test.labels, of_models)
-
-
-def _write_predictions(
-    data_root: str, test: Predictions, predicted: NDArray[np.bool_], compared: _Compared | None
-) -> str:
-    """Writes the predictions under the hash of their content; returns their path under `data_root`."""
-    arrays = {
-        "tile_ids": test.tile_ids,
-        "field_ids": test.field_ids,
-        "labels": test.labels,
-        "candidate": test.probabilities,
-        "candidate_predicted": predicted,
-    }
-    if compared:
-        arrays |= {
-            "production": compared.probabilities,
-            "production_predicted": compared.predicted,
-            "production_thresholds": np.array(compared.thresholds),
-        }
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    content = buffer.getvalue()
-    path = f"evaluations/{hashlib.sha256(content).hexdigest()[:16]}/predictions.npz"
-    storage.write_once(storage.join(data_root, path), content)
-    return path
 
 
 def _metrics(scores: Scores, production: Scores | None) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -25,12 +26,20 @@ _TOTALS = {
 }
 
 
-def write_sums(data_root: str, folder: str, sums: AnswerSums) -> tuple[str, str]:
-    """Writes the sums to a folder of an evaluation, once; returns the path under `data_root`, and the sha256."""
-    content = b"".join(to_lines(sums))
+def write_sums(data_root: str, folder: str, scratch: Path, sums: AnswerSums) -> tuple[str, str]:
+    """Writes the sums to a folder of an evaluation, once; returns the path under `data_root`, and the sha256.
+
+    Args:
+      scratch: An existing local folder.
+    """
+    digest = hashlib.sha256()
+    with (scratch / _FILE).open("wb") as file:
+        for line in to_lines(sums):
+            file.write(line)
+            digest.update(line)
     path = f"{folder}/{_FILE}"
-    storage.write_once(storage.join(data_root, path), content)
-    return path, hashlib.sha256(content).hexdigest()
+    storage.upload_once(scratch / _FILE, storage.join(data_root, path))
+    return path, digest.hexdigest()
 
 
 def with_intervals(sums: AnswerSums, scores: Mapping[str, Scores]) -> dict[str, Scores]:

@@ -6,7 +6,7 @@ import dataclasses
 from components import storage
 from components.contracts import Manifest, ModelCard, Production
 from components.errors import DataError
-from components.evaluate.predictions import Answer, answer_of
+from components.evaluate.reading.model_column import Asked, probabilities_of
 from components.registry import CARD, POINTER, card_uri, pointer_uri, version_uri
 from components.saved_model.asking import asked_model
 
@@ -19,14 +19,14 @@ class Incumbent:
 
     Attributes:
       version: None if nothing is in production, or the pointer cannot be read.
-      card, answer: None if the model cannot be compared.
+      card, asked: None if the model cannot be compared.
       training_id: Empty if unknown.
       note: Why the model cannot be compared; empty if it can be, or if nothing is in production.
     """
 
     version: str | None = None
     card: ModelCard | None = None
-    answer: Answer | None = None
+    asked: Asked | None = None
     training_id: str = ""
     note: str = ""
 
@@ -55,7 +55,8 @@ def load_production(models_uri: str, manifest: Manifest, stack: contextlib.ExitS
         model = stack.enter_context(asked_model(version_uri(models_uri, version), card.files, beside=CARD))
     except DataError as error:
         return Incumbent(version, training_id=card.training_id, note=str(error))
-    return Incumbent(version, card, answer_of(model, _SIGNATURE, len(manifest.classes)), card.training_id)
+    answer = probabilities_of(model, _SIGNATURE, len(manifest.classes))
+    return Incumbent(version, card, Asked("production", "probabilities", answer, is_needed=False), card.training_id)
 
 
 def _incomparable(card: ModelCard, version: str, manifest: Manifest) -> str:

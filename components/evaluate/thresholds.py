@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.f1_score import f1
+from components.scoring import ranking
 
 UNDECIDED = 0.5
 LOWEST, HIGHEST = 0.01, 0.99
@@ -21,7 +22,7 @@ _DECIMALS = 5
 
 
 def choose_thresholds(
-    probabilities: NDArray[np.float32], labels: NDArray[np.bool_], field_ids: NDArray[np.str_]
+    probabilities: NDArray[np.float32], labels: NDArray[np.bool_], units: NDArray[np.generic]
 ) -> tuple[float, ...]:
     """Chooses the threshold of every class for a high F1 on unseen fields.
 
@@ -30,16 +31,15 @@ def choose_thresholds(
     mostly luck. But F1 must stay near its best, because the scores of a rare class may all be far below 0.5.
 
     Args:
-      probabilities: in 0..1, [N, C], on the val split.
+      probabilities: Calibrated, in 0..1, [N, C], on the val split.
       labels: [N, C].
-      field_ids: [N]; the tiles of a field count as one observation.
+      units: The field of each tile, by name or number, [N]; its tiles count as one observation.
 
     Returns:
       Thresholds in 0.01..0.99, [C]; 0.5 for a class without positives.
     """
     return tuple(
-        _choose(probabilities[:, c].astype(np.float64), labels[:, c], len(set(field_ids[labels[:, c]])))
-        for c in range(labels.shape[1])
+        _choose(probabilities[:, c], labels[:, c], len(np.unique(units[labels[:, c]]))) for c in range(labels.shape[1])
     )
 
 
@@ -48,7 +48,7 @@ def fixed_thresholds(num_classes: int) -> tuple[float, ...]:
     return (UNDECIDED,) * num_classes
 
 
-def _choose(scores: NDArray[np.float64], positive: NDArray[np.bool_], num_fields: int) -> float:
+def _choose(scores: NDArray[np.float32], positive: NDArray[np.bool_], num_fields: int) -> float:
     if num_fields == 0:
         return UNDECIDED
     best, best_f1 = _best_cut(scores, positive)
@@ -56,21 +56,23 @@ def _choose(scores: NDArray[np.float64], positive: NDArray[np.bool_], num_fields
     for share in (drawn, drawn / 2, drawn / 4):
         # In log-odds, where 0.5 is 0: the scores of a rare class crowd near 0, where a step of 0.1 is huge.
         threshold = _bounded(1 / (1 + np.exp(-(1 - share) * _logit(best))))
-        predicted = scores >= threshold
+        predicted = scores >= np.float64(threshold)
         if f1((predicted & positive).sum(), predicted.sum(), positive.sum()) >= _KEPT_F1 * best_f1:
             return threshold
     return _bounded(best)
 
 
-def _best_cut(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> tuple[float, float]:
-    """Returns the cut with the highest F1, and that F1; among equals, the highest cut."""
-    order = np.argsort(-scores, kind="stable")
-    ranked = scores[order]
-    of_cut = f1(np.cumsum(positive[order]), np.arange(1, len(scores) + 1), positive.sum())
-    below = np.append(ranked[1:], 0.0)
-    of_cut[:-1][ranked[:-1] == below[:-1]] = -1.0  # no cut can separate equal scores
+def _best_cut(scores: NDArray[np.float32], positive: NDArray[np.bool_]) -> tuple[float, float]:
+    """Returns the cut with the highest F1, and that F1; among equals, the highest cut.
+
+    It is below a score of a tile that has the class: to predict another without it only lowers F1.
+    """
+    ranks = ranking.rank(positive, scores)
+    of_cut = f1(ranks.true, ranks.true + ranks.false, ranks.true[-1])
     cut = int(np.argmax(of_cut))
-    return float(ranked[cut] + below[cut]) / 2, float(of_cut[cut])
+    lowest = ranks.scores[cut]
+    below = scores[scores < lowest].max(initial=0.0)
+    return (float(lowest) + float(below)) / 2, float(of_cut[cut])
 
 
 def _bounded(threshold: float) -> float:

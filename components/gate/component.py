@@ -24,7 +24,7 @@ def gate(
       data_root: Where the predictions are.
       models_uri: Where the ledger is of what the test fields have been asked.
       gate_min_macro_f1: Lowest macro F1 on the test fields at which a model is pushed.
-      gate_options: What is rarely changed of when a model is pushed.
+      gate_options: What is rarely changed of how a model is judged.
       evaluation: The scores of the model, and of the one in production.
       decision_document: The decision with its numbers, for programs.
       decision_report: The same as a page.
@@ -45,7 +45,7 @@ def gate(
     from components.storage import plain_place
 
     with step_log("gate") as log:
-        settings = settings_from(GateSettings, OPTIONS, gate_options, min_macro_f1=gate_min_macro_f1)
+        settings = settings_from(GateSettings, OPTIONS, gate_options, is_shared=True, min_macro_f1=gate_min_macro_f1)
         judged = Evaluation.read(evaluation.path)
         result = decide_push(plain_place(data_root), plain_place(models_uri), settings, judged)
         result.write(decision_document.path)

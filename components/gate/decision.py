@@ -34,6 +34,7 @@ def decide_push(data_root: str, models_uri: str, settings: GateSettings, evaluat
     Raises:
       DataError: if the sums by field of the evaluation, or the ledger, are missing or unreadable.
     """
+    reliability, not_sure = evaluation.reliability, evaluation.not_sure
     bare = Decision(
         decision=REFUSE,
         reason="",
@@ -45,6 +46,10 @@ def decide_push(data_root: str, models_uri: str, settings: GateSettings, evaluat
         candidate_interval=evaluation.candidate.intervals.get("macro_f1"),
         production_macro_f1=evaluation.production.macro_f1 if evaluation.production else None,
         test_set=evaluation.test_set,
+        ece_before=reliability.ece_before if reliability else None,
+        ece=reliability.ece if reliability else None,
+        miss_rate=not_sure.miss_rate if not_sure else None,
+        share_not_sure=not_sure.share if not_sure else None,
     )
     version = evaluation.production_version
     if version and evaluation.production_training_id == evaluation.training_id:

@@ -4,7 +4,8 @@ import dataclasses
 
 from components.setting import check_settings, setting
 
-OPTIONS = "gate_options"  # the object of the run form that holds what is rarely changed
+# The object of the run form that holds what is rarely changed; it has settings of the evaluate step, too.
+OPTIONS = "gate_options"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -4,10 +4,11 @@ import contextlib
 import dataclasses
 import functools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.contracts import Inventory
 from components.errors import DataError
@@ -20,7 +21,7 @@ from components.records.tile_record import Record
 from components.registry import CARD
 from components.saved_model.asking import AskedModel, CannotAnswer, as_probabilities, asked_model
 
-YES, NO = "yes", "no"  # a model that can tell when it does not know will have a third answer
+YES, NO, NOT_SURE = "yes", "no", "not sure"
 _MASKED = "masked"  # the signature that answers as the model was scored
 _BATCH_TILES = 32
 _BATCH_BYTES = 128 << 20  # of encoded images; a tile may have 64 MiB an image, and one of the dataset has 0.2 MB
@@ -35,13 +36,16 @@ class ClassAnswer:
     Attributes:
       probability: 0..1.
       threshold: The lowest probability that counts as yes; None if the most probable class is the answer.
-      answer: YES or NO.
+      answer: YES, NO or NOT_SURE.
+      no_below: The probability below which a class is ruled out; 0 if it never is. None for a model that an earlier
+        version pushed, whose answer is NO wherever it is not YES.
     """
 
     name: str
     probability: float
     threshold: float | None
     answer: str
+    no_below: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,17 +118,33 @@ def _ask(asked: AskedModel, model: PushedModel, records: Sequence[Record]) -> li
     predicted = results.get("predicted")
     if predicted is None or predicted.shape != shape or predicted.dtype != np.bool_:
         raise DataError(f"model {card.version} must decide on {shape[1]} classes for each of {shape[0]} tiles")
+    unsure = _unsure(results, model, shape)
     replies: list[tuple[ClassAnswer, ...] | str] = []
-    for row, decisions in zip(probabilities.tolist(), predicted.tolist(), strict=True):
+    for row, decisions, doubts in zip(probabilities.tolist(), predicted.tolist(), unsure.tolist(), strict=True):
         if not all(map(math.isfinite, row)):
             replies.append(f"model {card.version} gives no finite probability")
             continue
         replies.append(
             tuple(
-                ClassAnswer(name, probability, threshold, YES if decided else NO)
-                for name, probability, threshold, decided in zip(
-                    card.classes, row, model.thresholds, decisions, strict=True
+                ClassAnswer(name, probability, threshold, YES if decided else NOT_SURE if doubted else NO, no_below)
+                for name, probability, threshold, decided, doubted, no_below in zip(
+                    card.classes, row, model.thresholds, decisions, doubts, model.no_below, strict=True
                 )
             )
         )
     return replies
+
+
+def _unsure(
+    results: Mapping[str, NDArray[np.generic]], model: PushedModel, shape: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Returns where the model says that it is not sure, bool [N, C]; nowhere for a model that always is."""
+    if model.card.not_sure is None:
+        return np.zeros(shape, np.bool_)
+    found = results.get("not_sure")
+    if found is None or found.shape != shape or found.dtype != np.bool_:
+        raise DataError(
+            f"model {model.card.version} must say for {shape[1]} classes of each of {shape[0]} tiles whether it is "
+            "not sure"
+        )
+    return found.astype(np.bool_, copy=False)

@@ -5,10 +5,11 @@ import io
 import json
 from collections.abc import Sequence
 
-from components.predict.asking import YES, TileAnswer
+from components.predict.asking import NOT_SURE, YES, ClassAnswer, TileAnswer
 from components.predict.pushed_model import PushedModel
 from components.printable import printable, printable_cell
 
+_MOST_UNSURE = 3  # classes that a line names
 BYTE_ORDER_MARK = "\ufeff"  # else Excel takes UTF-8 for the code page of its country
 
 
@@ -19,7 +20,7 @@ def csv_header(model: PushedModel) -> str:
     a spreadsheet filters tiles by a column.
     """
     of_classes = [f"{name}_{kind}" for name in model.card.classes for kind in ("probability", "threshold", "answer")]
-    return _line(["tile", "found", "problem", *of_classes, "model"])
+    return _line(["tile", "found", "not_sure", "problem", *of_classes, "model"])
 
 
 def csv_row(answer: TileAnswer, model: PushedModel) -> str:
@@ -30,7 +31,9 @@ def csv_row(answer: TileAnswer, model: PushedModel) -> str:
         for cell in (f"{each.probability:.6f}", "" if each.threshold is None else f"{each.threshold:.6f}", each.answer)
     ]
     cells += [""] * (3 * len(model.card.classes) - len(cells))
-    return _line([answer.tile, "; ".join(_found(answer)), answer.problem, *cells, model.card.version])
+    return _line(
+        [answer.tile, _names(answer, YES), _names(answer, NOT_SURE), answer.problem, *cells, model.card.version]
+    )
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -51,6 +54,7 @@ def json_line(answer: TileAnswer, model: PushedModel) -> str:
                     "probability": round(each.probability, 6),
                     "threshold": each.threshold,
                     "answer": each.answer,
+                    "no_below": each.no_below,
                 }
                 for each in answer.classes
             ],
@@ -60,29 +64,41 @@ def json_line(answer: TileAnswer, model: PushedModel) -> str:
 
 
 def text_line(answer: TileAnswer) -> str:
-    """Returns a line about one of many tiles: the classes it has, or the nearest that it has not."""
+    """Returns a line about one of many tiles: the classes it has and may have, or the nearest that it has not."""
     tile = printable(answer.tile)
     if answer.problem:
         return f"{tile}: not answered: {printable(answer.problem)}"
-    found = [each for each in answer.classes if each.answer == YES]
-    # The nearest to its threshold; without thresholds there is always a class that is found.
-    shown = found or sorted(answer.classes, key=lambda each: (each.threshold or 0.0) - each.probability)[:1]
-    parts = [
-        f"{printable(each.name)} {each.probability:.3f}"
-        + ("" if each.threshold is None else f" (threshold {each.threshold:.3f})")
-        for each in shown
-    ]
-    return f"{tile}: {', '.join(parts)}" if found else f"{tile}: none; nearest is {', '.join(parts)}"
+    found, unsure = ([each for each in answer.classes if each.answer == kind] for kind in (YES, NOT_SURE))
+    # The nearest to its threshold first; without thresholds there is always a class that is found.
+    by_nearness = sorted(answer.classes, key=lambda each: (each.threshold or 0.0) - each.probability)
+    parts = [_in_words(found) if found else "none"]
+    if unsure:
+        rest = f" and {len(unsure) - _MOST_UNSURE} more" if len(unsure) > _MOST_UNSURE else ""
+        nearest = [each for each in by_nearness if each.answer == NOT_SURE][:_MOST_UNSURE]
+        parts.append(f"not sure: {_in_words(nearest)}{rest}")
+    elif not found:
+        parts.append(f"nearest is {_in_words(by_nearness[:1])}")
+    return f"{tile}: {'; '.join(parts)}"
 
 
 def text_table(answer: TileAnswer) -> list[str]:
     """Returns the lines about a single tile: every class."""
-    lines = [f"{'class':<22} {'probability':>11} {'threshold':>9}  answer"]
+    lines = [f"{'class':<22} {'probability':>11} {'threshold':>9} {'no below':>8}  answer"]
     for each in answer.classes:
-        threshold = "-" if each.threshold is None else f"{each.threshold:.3f}"
-        lines.append(f"{printable(each.name):<22} {each.probability:>11.3f} {threshold:>9}  {each.answer}")
+        threshold, no_below = ("-" if of is None else f"{of:.3f}" for of in (each.threshold, each.no_below))
+        lines.append(
+            f"{printable(each.name):<22} {each.probability:>11.3f} {threshold:>9} {no_below:>8}  {each.answer}"
+        )
     return lines
 
 
-def _found(answer: TileAnswer) -> list[str]:
-    return [each.name for each in answer.classes if each.answer == YES]
+def _names(answer: TileAnswer, kind: str) -> str:
+    return "; ".join(each.name for each in answer.classes if each.answer == kind)
+
+
+def _in_words(classes: Sequence[ClassAnswer]) -> str:
+    return ", ".join(
+        f"{printable(each.name)} {each.probability:.3f}"
+        + ("" if each.threshold is None else f" (threshold {each.threshold:.3f})")
+        for each in classes
+    )

@@ -29,6 +29,11 @@ class PushedModel:
             return (None,) * len(self.card.classes)
         return self.card.thresholds
 
+    @property
+    def no_below(self) -> tuple[float | None, ...]:
+        """The probability below which a class is ruled out, by class; None if the model is never "not sure"."""
+        return self.card.not_sure.low if self.card.not_sure else (None,) * len(self.card.classes)
+
 
 def find_model(uri: str) -> PushedModel:
     """Returns the model in production under a models URI, or the one of a version's folder.
@@ -55,9 +60,10 @@ def find_model(uri: str) -> PushedModel:
     except FileNotFoundError as error:
         raise DataError(f"the version in production is gone: no {card_uri!r}; roll back or push again") from error
     model = PushedModel(uri, card)
-    if len(model.thresholds) != len(card.classes):
-        raise DataError(
-            f"{card_uri!r} must have a threshold for each of {len(card.classes)} classes, got {len(card.thresholds)}; "
-            "push the model again"
-        )
+    for name, values in (("threshold", model.thresholds), ("bound of not sure", model.no_below)):
+        if len(values) != len(card.classes):
+            raise DataError(
+                f"{card_uri!r} must have a {name} for each of {len(card.classes)} classes, got {len(values)}; "
+                "push the model again"
+            )
     return model

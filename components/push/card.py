@@ -10,7 +10,9 @@ from components.contracts import Decision, Evaluation, ModelCard, TrainingReceip
 def model_card(
     receipt: TrainingReceipt, evaluation: Evaluation, content_sha256: str, decision: Decision | None = None
 ) -> ModelCard:
-    """Returns the card of an evaluated model; its version is a hash of weights, graph, settings and thresholds.
+    """Returns the card of an evaluated model.
+
+    Its version is a hash of weights, graph and settings, and of how its answers follow from its logits.
 
     Args:
       content_sha256: Of the exported model, from serving.content_digest. The files' own sha256 differ from one export
@@ -26,12 +28,18 @@ def model_card(
         "bands": receipt.bands,
         "image_size_px": receipt.image_size_px,
         "thresholds": evaluation.thresholds,
+        "slopes": evaluation.calibration.slopes,
+        "offsets": evaluation.calibration.offsets,
+        "low": evaluation.not_sure.low if evaluation.not_sure else None,
         "config": receipt.config,
     }
     version = hashlib.sha256(json.dumps(behaviour, sort_keys=True).encode()).hexdigest()[:12]
     images = "rgb" if is_rgb_only(receipt.bands) else "rgb, nir"
+    slices = evaluation.slices
     scaled = "; 16 bits scaled to 8 by max_16_bit" if receipt.max_16_bit else ""
-    returns = "probabilities float32 [N, C], predicted bool [N, C], class_names string [N, C]"
+    returns = "probabilities float32 [N, C], predicted bool [N, C]"
+    if evaluation.not_sure:
+        returns += ", not_sure bool [N, C]: where it is neither predicted nor safe to rule out"
     return ModelCard(
         version=version,
         training_id=receipt.training_id,
@@ -42,14 +50,18 @@ def model_card(
         bands=receipt.bands,
         image_size_px=receipt.image_size_px,
         thresholds=evaluation.thresholds,
+        calibration=evaluation.calibration,
+        not_sure=evaluation.not_sure,
         config=receipt.config,
         scores=evaluation.candidate,
         num_test_tiles=evaluation.num_test_tiles,
         max_16_bit=receipt.max_16_bit,
         decision=decision,
+        worst_slice=slices.worst_score if slices and slices.is_worse else None,
+        robustness=evaluation.robustness,
         usage={
             "serving_default": f"{images}: JPEG or PNG bytes of N tiles of any size{scaled}, string [N]; every pixel "
-            f"counts. Returns {returns}.",
+            f"counts. Returns class_names string [N, C], {returns}.",
             "masked": f"{images} and valid_mask: PNG bytes, 255 where a pixel counts, empty if all do, string [N]. "
             "Answers as it was scored.",
         },

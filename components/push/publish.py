@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from components import storage
-from components.contracts import Decision, Evaluation, Manifest, ModelCard, PushReceipt, TrainingReceipt
+from components.contracts import Calibration, Decision, Evaluation, Manifest, ModelCard, PushReceipt, TrainingReceipt
 from components.errors import DataError, SettingsError
 from components.progress import StepLog
 from components.push.building import builder
@@ -18,7 +18,10 @@ from components.storage import whole_folder
 from components.storage.mounts import bucket_note
 
 # What a card says of a model that its version follows from.
-_BEHAVIOUR = ("version", "training_id", "label_mode", "classes", "bands", "image_size_px", "thresholds", "config")
+_BEHAVIOUR = (
+    *("version", "training_id", "label_mode", "classes", "bands", "image_size_px"),
+    *("calibration", "thresholds", "config"),
+)
 
 
 def push_model(
@@ -94,6 +97,17 @@ def _check(manifest: Manifest, receipt: TrainingReceipt, evaluation: Evaluation,
     for name, sha256 in (("training", receipt.manifest_sha256), ("evaluation", evaluation.manifest_sha256)):
         if sha256 != manifest.sha256:
             raise SettingsError(f"the {name} was made from manifest {sha256[:16]}, not {manifest.sha256[:16]}")
+    num_classes = len(receipt.classes)
+    of_class = {"thresholds": evaluation.thresholds}
+    if evaluation.calibration != Calibration():  # which is that of an earlier version
+        of_class |= {"slopes": evaluation.calibration.slopes, "offsets": evaluation.calibration.offsets}
+    if evaluation.not_sure:
+        of_class["bounds of not sure"] = evaluation.not_sure.low
+    for name, values in of_class.items():
+        if len(values) != num_classes:
+            raise SettingsError(
+                f"the evaluation has {len(values)} {name} for {num_classes} classes; run the evaluate step again"
+            )
 
 
 def _published_card(uri: str, expected: ModelCard) -> ModelCard:
@@ -107,4 +121,10 @@ def _published_card(uri: str, expected: ModelCard) -> ModelCard:
     for name in _BEHAVIOUR:
         if getattr(card, name) != getattr(expected, name):
             raise DataError(f"{card_uri!r} has other {name} than the model to push")
+    if _bounds(card) != _bounds(expected):
+        raise DataError(f"{card_uri!r} has other bounds of not sure than the model to push")
     return card
+
+
+def _bounds(card: ModelCard) -> tuple[float, ...] | None:
+    return card.not_sure.low if card.not_sure else None

@@ -38,7 +38,8 @@ def content_digest(exported_dir: Path) -> str:
 def save_serving_model(exported_dir: Path, card: ModelCard, target: Path) -> None:
     """Wraps an exported model into a SavedModel with the signatures that its card describes.
 
-    Thresholds and class names become constants in the model; the exported model already includes preprocessing.
+    Calibration, thresholds, bounds and class names become constants in the model; the exported model already includes
+    preprocessing.
 
     Raises:
       DataError: if the exported model may not be loaded.
@@ -83,16 +84,31 @@ def save_serving_model(exported_dir: Path, card: ModelCard, target: Path) -> Non
 
 def _answer(exported: Any, card: ModelCard) -> Callable[[Any, Any, Any], dict[str, Any]]:
     def answer(rgb: Any, nir: Any, valid_mask: Any) -> dict[str, Any]:
-        probabilities = tf.ensure_shape(exported.predict_encoded(rgb, nir, valid_mask), [None, len(card.classes)])
+        probabilities = _probabilities(exported, card, rgb, nir, valid_mask)
         if card.label_mode == "single_label":
             predicted = tf.one_hot(tf.argmax(probabilities, axis=-1), len(card.classes), True, False, dtype=tf.bool)
         else:
             predicted = probabilities >= tf.constant(card.thresholds, tf.float32)
         # One row of names per tile: a model server splits every output by tile.
         class_names = tf.broadcast_to(tf.constant(card.classes), tf.shape(probabilities))
-        return {"probabilities": probabilities, "predicted": predicted, "class_names": class_names}
+        answers = {"probabilities": probabilities, "predicted": predicted, "class_names": class_names}
+        if card.not_sure is None:
+            return answers
+        is_possible = probabilities >= tf.constant(card.not_sure.low, tf.float32)
+        return answers | {"not_sure": is_possible & ~predicted}
 
     return answer
+
+
+def _probabilities(exported: Any, card: ModelCard, rgb: Any, nir: Any, valid_mask: Any) -> Any:
+    """Returns the calibrated probabilities, as components/scoring/calibration.py computes them."""
+    shape = [None, len(card.classes)]
+    if not card.calibration.slopes:  # of an earlier version
+        return tf.ensure_shape(exported.predict_encoded(rgb, nir, valid_mask), shape)
+    logits = tf.ensure_shape(exported.logits_encoded(rgb, nir, valid_mask), shape)
+    slopes, offsets = (tf.constant(of, tf.float32) for of in (card.calibration.slopes, card.calibration.offsets))
+    scaled = logits * slopes + offsets
+    return tf.nn.softmax(scaled) if card.label_mode == "single_label" else tf.sigmoid(scaled)
 
 
 def _empty(rgb: Any) -> Any:

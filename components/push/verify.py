@@ -3,6 +3,7 @@
 It is asked in a fresh process that loads it like a model server: with TensorFlow and none of our code that made it.
 """
 
+import hashlib
 import io
 import itertools
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from components.records.shard_records import records_of
 from components.records.tile_record import Record
 from components.registry import CARD
 from components.saved_model.asking import AskedModel, CannotAnswer, as_probabilities, asked_model
+from components.scoring.risk_control import not_sure
 
 TOLERANCE = 1e-5
 _SAMPLE_TILES = 64
@@ -45,8 +47,15 @@ def verify_serving_model(
 def _compare_answers(
     model: AskedModel, model_uri: str, card: ModelCard, data_root: str, manifest: Manifest, evaluation: Evaluation
 ) -> str:
-    predictions_uri = storage.join(data_root, evaluation.predictions_path)
-    with np.load(io.BytesIO(storage.read_bytes(predictions_uri)), allow_pickle=False) as arrays:
+    # The sample is enough, and all tiles may be gigabytes; an evaluation of an earlier version has no sample.
+    sample_uri = storage.join(data_root, evaluation.sample_path or evaluation.predictions_path)
+    content = storage.read_bytes(sample_uri)
+    if evaluation.sample_path and (found := hashlib.sha256(content).hexdigest()) != evaluation.sample_sha256:
+        raise DataError(
+            f"{sample_uri!r} has sha256 {found[:16]}…, expected {evaluation.sample_sha256[:16]}…; "
+            f"{storage.delete_it(data_root, sample_uri)} and run the pipeline again, which evaluates the model again"
+        )
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         row_of_tile = {str(name): row for row, name in enumerate(arrays["tile_ids"])}
         expected, expected_predicted = arrays["candidate"], arrays["candidate_predicted"]
     images_of = model.arguments(_UNMASKED)
@@ -76,6 +85,7 @@ def _compare_answers(
         wrong = (predicted != expected_predicted[rows]) & ~undecided
         if wrong.any():
             raise DataError(f"its decision for tile {tile_ids[int(wrong.any(axis=1).argmax())]} differs")
+        _check_not_sure(answer.get("not_sure"), expected[rows], expected_predicted[rows], undecided, card)
         if not np.abs(of_all - of_mask).max() <= TOLERANCE:
             raise DataError("its signatures differ where every pixel counts")
         num_tiles += len(rows)
@@ -91,7 +101,7 @@ def _sample(data_root: str, manifest: Manifest, known: set[str]) -> Iterator[Seq
     records = itertools.chain.from_iterable(
         records_of(data_root, shard, num_classes) for shard in manifest.splits["test"].shards
     )
-    chosen = itertools.islice((record for record in records if record.tile_id in known), _SAMPLE_TILES)
+    chosen = itertools.islice((record for record in records if record.tile_id in known), min(_SAMPLE_TILES, len(known)))
     while batch := list(itertools.islice(chosen, _BATCH_SIZE)):
         yield batch
 
@@ -100,6 +110,24 @@ def _check_names(found: NDArray[np.generic] | None, classes: Sequence[str], num_
     expected = [name.encode() for name in classes]
     if found is None or found.shape != (num_tiles, len(classes)) or any(list(row) != expected for row in found):
         raise DataError(f"its class names must be {', '.join(classes)} for every tile")
+
+
+def _check_not_sure(
+    found: NDArray[np.generic] | None,
+    probabilities: NDArray[np.float32],
+    predicted: NDArray[np.bool_],
+    undecided: NDArray[np.bool_],
+    card: ModelCard,
+) -> None:
+    """Compares where the model says "not sure" with where it should by its card; arrays [n, C]."""
+    if card.not_sure is None:
+        return
+    if found is None or found.shape != predicted.shape or found.dtype != np.bool_:
+        raise DataError(f'it must say for each of {len(card.classes)} classes whether it is "not sure"')
+    near = np.abs(probabilities - np.asarray(card.not_sure.low)) <= TOLERANCE
+    wrong = (found != not_sure(probabilities, predicted, card.not_sure.low)) & ~undecided & ~near
+    if wrong.any():
+        raise DataError(f'where it says "not sure" of {card.classes[int(wrong.any(axis=0).argmax())]} differs')
 
 
 def _undecided(probabilities: NDArray[np.float32], card: ModelCard) -> NDArray[np.bool_]:

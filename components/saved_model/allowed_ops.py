@@ -77,7 +77,8 @@ _SHAPES = (
     "Size",
     "Unpack",
 )
-_VALUES = ("Const", "Identity", "IdentityN", "LogicalAnd", "NoOp", "Select", "SelectV2", "Squeeze", "StridedSlice")
+_VALUES = ("Const", "Identity", "IdentityN", "NoOp", "Select", "SelectV2", "Squeeze", "StridedSlice")
+_TRUTH = ("LogicalAnd", "LogicalNot")
 # Those that the limits of images are checked with (components/records/graph_limits.py), too.
 _TEXT = ("DecodeRaw", "StaticRegexFullMatch", "StringJoin", "StringLength", "StringSplitV2", "Substr")
 _LISTS = ("FromTensor", "GetItem", "Reserve", "SetItem", "Stack")
@@ -85,7 +86,7 @@ _LISTS = ("FromTensor", "GetItem", "Reserve", "SetItem", "Stack")
 _CALLS = ("If", "PartitionedCall", "StatefulPartitionedCall", "StatelessIf", "StatelessWhile", "While")
 _REST = ("Assert", "Placeholder", "ReadVariableOp", "VarHandleOp")
 ALLOWED_OPS = frozenset(
-    (*_NUMBERS, *_MORE_NUMBERS, *_LAYERS, *_PIXELS, *_SHAPES, *_VALUES, *_TEXT, *_CALLS, *_REST)
+    (*_NUMBERS, *_MORE_NUMBERS, *_LAYERS, *_PIXELS, *_SHAPES, *_VALUES, *_TRUTH, *_TEXT, *_CALLS, *_REST)
 ) | {f"TensorList{name}" for name in _LISTS}
 # Reading and writing variables, which TensorFlow puts into two functions that nothing else may call.
 SAVER_OPS = frozenset(

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from components.scoring.field_sums import AnswerSums, Counts, ModelSums
 from components.scoring.rank_bins import BinCounts, bins_of
 
+_CELLS_AT_ONCE = 1 << 18  # as Python's numbers each takes some 120 bytes
+
 
 class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The first line; `edges` are by model and class."""
@@ -43,26 +45,31 @@ def to_lines(sums: AnswerSums) -> Iterator[bytes]:
         for name, model in sums.models.items()
     }
     yield encoder.encode(_Head(sums.classes, edges)) + b"\n"
-    cells = {name: [_by_field(bins, len(sums.fields)) for bins in model.bins] for name, model in sums.models.items()}
-    for f, field in enumerate(sums.fields):
-        models = {
-            name: _Model(
-                tuple(model.hits[f].tolist()),
-                tuple(model.predicted[f].tolist()),
-                tuple(of_class[f] for of_class in cells[name]),
-            )
-            for name, model in sums.models.items()
-        }
-        yield encoder.encode(_Field(field, int(sums.num_tiles[f]), tuple(sums.true[f].tolist()), models)) + b"\n"
+    num_cells = sum(len(bins.cells) for model in sums.models.values() for bins in model.bins)
+    at_once = max(1, len(sums.fields) * _CELLS_AT_ONCE // max(num_cells, 1))
+    for first in range(0, len(sums.fields), at_once):
+        fields = range(first, min(first + at_once, len(sums.fields)))
+        cells = {name: [_by_field(bins, fields) for bins in model.bins] for name, model in sums.models.items()}
+        for f in fields:
+            models = {
+                name: _Model(
+                    tuple(model.hits[f].tolist()),
+                    tuple(model.predicted[f].tolist()),
+                    tuple(of_class[f - first] for of_class in cells[name]),
+                )
+                for name, model in sums.models.items()
+            }
+            line = _Field(sums.fields[f], int(sums.num_tiles[f]), tuple(sums.true[f].tolist()), models)
+            yield encoder.encode(line) + b"\n"
 
 
-def _by_field(bins: BinCounts, num_fields: int) -> list[tuple[tuple[int, int], ...]]:
-    """Returns the cells of each field, [F]."""
-    fields, rest = np.divmod(bins.cells, 2 * bins.num_bins)
-    has, of_bin = np.divmod(rest, bins.num_bins)
-    pairs = list(zip((of_bin * 2 + has).tolist(), bins.counts.tolist(), strict=True))
-    ends = np.searchsorted(fields, np.arange(num_fields + 1)).tolist()
-    return [tuple(pairs[start:end]) for start, end in itertools.pairwise(ends)]
+def _by_field(bins: BinCounts, fields: range) -> list[tuple[tuple[int, int], ...]]:
+    """Returns the cells of each of some fields that follow each other, [F]."""
+    bounds = np.searchsorted(bins.cells, np.arange(fields.start, fields.stop + 1) * (2 * bins.num_bins))
+    here = slice(bounds[0], bounds[-1])
+    has, of_bin = np.divmod(bins.cells[here] % (2 * bins.num_bins), bins.num_bins)
+    pairs = list(zip((of_bin * 2 + has).tolist(), bins.counts[here].tolist(), strict=True))
+    return [tuple(pairs[start:end]) for start, end in itertools.pairwise((bounds - bounds[0]).tolist())]
 
 
 def from_lines(lines: Iterable[bytes]) -> AnswerSums:
@@ -149,7 +156,7 @@ def _model(name: str, edges: tuple[tuple[float, ...], ...], fields: list[_Field]
         order = np.argsort(cells)
         if (np.diff(cells[order]) == 0).any():
             raise ValueError(f"{name} has a bin twice in one field")
-        bins.append(BinCounts(np.array(of_class, np.float32), cells[order], table[order, 2]))
+        bins.append(BinCounts.of(np.array(of_class, np.float32), cells[order], table[order, 2]))
     hits = _array([row.models[name].hits for row in fields], num_classes)
     return ModelSums(hits, _array([row.models[name].predicted for row in fields], num_classes), tuple(bins))
 

@@ -7,6 +7,7 @@ integers do not depend on who adds which tiles in which order, so workers may sh
 import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,29 +95,30 @@ class AnswerSums:
 
 def class_edges(labels: NDArray[np.bool_], scores: NDArray[np.float32]) -> list[Edges]:
     """Returns the edges for each class, [C], from all tiles of a split; `labels` and `scores` are [N, C]."""
-    return [rank_edges(scores[labels[:, c], c]) for c in range(labels.shape[1])]
+    return [rank_edges(scores[:, c][labels[:, c]]) for c in range(labels.shape[1])]
 
 
-def sum_by_field(values: NDArray[np.bool_], field_of_tile: NDArray[np.intp], num_fields: int) -> NDArray[np.int64]:
+def sum_by_field(values: NDArray[np.bool_], field_of_tile: NDArray[Any], num_fields: int) -> NDArray[np.int64]:
     """Returns the number of tiles by field and class, int64 [F, C].
 
     Args:
       values: [N, C].
       field_of_tile: The tile's field, in 0..F-1, [N].
     """
-    sums = np.zeros((num_fields, values.shape[1]), np.int64)
-    order = np.argsort(field_of_tile, kind="stable")
-    fields, first = np.unique(field_of_tile[order], return_index=True)
-    if len(fields):
-        sums[fields] = np.add.reduceat(values[order].astype(np.int64), first, axis=0)
-    return sums
+    by_class = [np.bincount(field_of_tile[values[:, c]], minlength=num_fields) for c in range(values.shape[1])]
+    return np.array(by_class, np.int64).reshape(values.shape[1], num_fields).T.copy()
 
 
 def count(
-    labels: NDArray[np.bool_], predicted: NDArray[np.bool_], field_of_tile: NDArray[np.intp], num_fields: int
+    labels: NDArray[np.bool_], predicted: NDArray[np.bool_], field_of_tile: NDArray[Any], num_fields: int
 ) -> Counts:
     """Returns the counts of predictions; `labels` and `predicted` are [N, C]."""
-    return Counts(*(sum_by_field(of, field_of_tile, num_fields) for of in (labels & predicted, predicted, labels)))
+    hits = [
+        sum_by_field((labels[:, c] & predicted[:, c])[:, np.newaxis], field_of_tile, num_fields)
+        for c in range(labels.shape[1])
+    ]
+    others = (sum_by_field(of, field_of_tile, num_fields) for of in (predicted, labels))
+    return Counts(np.concatenate([np.zeros((num_fields, 0), np.int64), *hits], axis=1), *others)
 
 
 def sum_tiles(
@@ -124,17 +126,36 @@ def sum_tiles(
 ) -> AnswerSums:
     """Returns the sums of some tiles; `unit_ids` are [N], `labels` [N, C]."""
     fields, field_of_tile = np.unique(unit_ids, return_inverse=True)
-    num_fields = len(fields)
+    return sum_units(classes, tuple(fields.tolist()), field_of_tile, labels, answers)
+
+
+def sum_units(
+    classes: Sequence[str],
+    units: Sequence[str],
+    unit_of_tile: NDArray[Any],
+    labels: NDArray[np.bool_],
+    answers: Mapping[str, Answers],
+) -> AnswerSums:
+    """Returns the sums of some tiles, one class at a time, so that the arrays may lie on disk.
+
+    Args:
+      units: All units of the split, in ascending order, [F]; those without tiles here have sums of 0.
+      unit_of_tile: The place of the tile's unit there, [N].
+      labels: [N, C].
+      answers: By model.
+    """
+    num_units = len(units)
     models = {}
     for name, model in answers.items():
-        counts = count(labels, model.predicted, field_of_tile, num_fields)
+        counts = count(labels, model.predicted, unit_of_tile, num_units)
         bins = tuple(
-            count_bins(labels[:, c], model.scores[:, c], field_of_tile, edges) for c, edges in enumerate(model.edges)
+            count_bins(labels[:, c], model.scores[:, c], unit_of_tile, edges, num_units)
+            for c, edges in enumerate(model.edges)
         )
         models[name] = ModelSums(counts.hits, counts.predicted, bins)
-    true = sum_by_field(labels, field_of_tile, num_fields)
-    num_tiles = np.bincount(field_of_tile, minlength=num_fields).astype(np.int64)
-    return AnswerSums(tuple(classes), tuple(fields.tolist()), num_tiles, true, models)
+    true = sum_by_field(labels, unit_of_tile, num_units)
+    num_tiles = np.bincount(unit_of_tile, minlength=num_units).astype(np.int64)
+    return AnswerSums(tuple(classes), tuple(units), num_tiles, true, models)
 
 
 def add_sums(parts: Sequence[AnswerSums]) -> AnswerSums:

@@ -13,11 +13,14 @@ integers, so workers that share out the tiles get the same bytes as one.
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 NUM_EDGES = 128
+_SPARSE = 8  # below one tile in so many cells, sorting the tiles' cells is faster than counting all
+_TILES_AT_ONCE = 1 << 20
 
 Edges = NDArray[np.float32]
 
@@ -45,13 +48,19 @@ class BinCounts:
 
     Attributes:
       edges: The bins are, ascending: below the first edge, at it, between it and the second, and so on, [E].
-      cells: Ascending: (field * 2 + has the class) * B + bin, int64.
-      counts: The number of tiles in each cell, at least 1, int64.
+      cells: Ascending: (field * 2 + has the class) * B + bin; int32 if that is enough, because there may be millions.
+      counts: The number of tiles in each cell, at least 1; likewise.
     """
 
     edges: Edges
-    cells: NDArray[np.int64]
-    counts: NDArray[np.int64]
+    cells: NDArray[np.integer[Any]]
+    counts: NDArray[np.integer[Any]]
+
+    @classmethod
+    def of(cls, edges: Edges, cells: NDArray[np.integer[Any]], counts: NDArray[np.integer[Any]]) -> "BinCounts":
+        """Returns counts whose cells are in ascending order, in as few bytes as they need."""
+        small = [of.astype(np.int32) if of.max(initial=0) < 2**31 else of for of in (cells, counts)]
+        return cls(edges, *small)
 
     @property
     def num_bins(self) -> int:
@@ -63,7 +72,7 @@ class BinCounts:
         fields, rest = np.divmod(self.cells, 2 * self.num_bins)
         cells = places[fields] * (2 * self.num_bins) + rest
         order = np.argsort(cells)
-        return BinCounts(self.edges, cells[order], self.counts[order])
+        return BinCounts.of(self.edges, cells[order], self.counts[order])
 
     def by_bin(self) -> NDArray[np.int64]:
         """Returns the tiles of all fields, without (0) and with (1) the class, int64 [2, B]."""
@@ -83,12 +92,26 @@ class BinCounts:
 
 
 def count_bins(
-    labels: NDArray[np.bool_], scores: NDArray[np.float32], field_of_tile: NDArray[np.intp], edges: Edges
+    labels: NDArray[np.bool_], scores: NDArray[np.float32], field_of_tile: NDArray[Any], edges: Edges, num_fields: int
 ) -> BinCounts:
-    """Returns the sums of one class; `labels`, `scores` and `field_of_tile` are [N]."""
+    """Returns the sums of one class; `labels`, `scores` and `field_of_tile`, in 0..num_fields-1, are [N]."""
+    num_bins = bins_of(len(edges))
+    num_cells = num_fields * 2 * num_bins
+    if len(scores) < num_cells // _SPARSE:
+        return BinCounts.of(edges, *np.unique(_cells(labels, scores, field_of_tile, edges), return_counts=True))
+    counts = np.zeros(num_cells, np.int64)
+    for start in range(0, len(scores), _TILES_AT_ONCE):
+        here = slice(start, start + _TILES_AT_ONCE)
+        counts += np.bincount(_cells(labels[here], scores[here], field_of_tile[here], edges), minlength=num_cells)
+    cells = np.flatnonzero(counts)
+    return BinCounts.of(edges, cells, counts[cells])
+
+
+def _cells(
+    labels: NDArray[np.bool_], scores: NDArray[np.float32], field_of_tile: NDArray[Any], edges: Edges
+) -> NDArray[np.int64]:
     of_tile = np.searchsorted(edges, scores, side="left") + np.searchsorted(edges, scores, side="right")
-    cells = (field_of_tile.astype(np.int64) * 2 + labels) * bins_of(len(edges)) + of_tile
-    return BinCounts(edges, *np.unique(cells, return_counts=True))
+    return np.asarray((field_of_tile.astype(np.int64) * 2 + labels) * bins_of(len(edges)) + of_tile)
 
 
 def add_bins(parts: Sequence[BinCounts]) -> BinCounts:
@@ -96,7 +119,7 @@ def add_bins(parts: Sequence[BinCounts]) -> BinCounts:
     cells, place = np.unique(np.concatenate([part.cells for part in parts]), return_inverse=True)
     counts = np.zeros(len(cells), np.int64)
     np.add.at(counts, place, np.concatenate([part.counts for part in parts]))
-    return BinCounts(parts[0].edges, cells, counts)
+    return BinCounts.of(parts[0].edges, cells, counts)
 
 
 def binned_scores(

@@ -18,6 +18,7 @@ _PANELS = {
     "ingest": "Ingest",
     "shard": "Shards",
     "train": "Training",
+    "evaluate": "Evaluation",
     "gate": "Gate",
 }
 Command = Callable[..., None]

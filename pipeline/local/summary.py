@@ -18,7 +18,9 @@ from components.contracts import (
     IgnoredFiles,
     Manifest,
     MissingMasks,
+    NotSure,
     PushReceipt,
+    Reliability,
 )
 from components.contracts.gate import IN_LOG
 from components.contracts.model import Interval
@@ -38,6 +40,8 @@ class Metrics(msgspec.Struct, frozen=True):
       per_class: By class name and score.
       intervals: The 95 % interval of each total, by its name.
       class_intervals: That of each score of a class, by class name and score.
+      reliability: How far the probabilities can be taken at their word; see components/contracts/calibration.py.
+      not_sure: When the model says "not sure", and what came of it.
     """
 
     macro_f1: float
@@ -46,6 +50,8 @@ class Metrics(msgspec.Struct, frozen=True):
     per_class: dict[str, dict[str, float]]
     intervals: dict[str, Interval]
     class_intervals: dict[str, dict[str, Interval]]
+    reliability: Reliability | None = None
+    not_sure: NotSure | None = None
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +125,8 @@ def summarize(run_dir: Path, step_seconds: dict[str, float], total_seconds: floa
             per_class={name: _numbers(value) for name, value in scores.per_class.items()},
             intervals=scores.intervals,
             class_intervals={name: value.intervals for name, value in scores.per_class.items()},
+            reliability=evaluation.reliability,
+            not_sure=evaluation.not_sure,
         ),
         decision=decision.decision,
         outcome=decision.outcome,
@@ -171,9 +179,15 @@ def print_summary(console: Console, summary: Summary) -> None:
     console.print()
     console.print(table)
     steps = ", ".join(f"{step} {seconds:.0f} s" for step, seconds in summary.step_seconds.items())
+    answers = []
+    if found := summary.metrics.reliability:
+        answers.append(f"calibration error {found.ece_before:.3f}, calibrated {found.ece:.3f}")
+    if bounds := summary.metrics.not_sure:
+        answers.append(f"{bounds.share:.0%} not sure, {bounds.miss_rate:.0%} of the patterns missed")
     lines = {
         "tiles": f"{summary.tiles:,} good, {summary.rejected_tiles:,} rejected, in {summary.shards} shards",
         "dataset": f"manifest {summary.manifest_sha256[:16]}",
+        "answers": "; ".join(answers) or "-",
         "decision": summary.reason,
         "model": summary.model_uri or "nothing pushed",
         "time": f"{summary.total_seconds:.0f} s ({steps})",

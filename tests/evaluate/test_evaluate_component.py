@@ -27,6 +27,7 @@ def test_the_wrappers_hand_on_what_kfp_shows(tmp_path):
     evaluate.python_func(
         str(tmp_path),
         str(tmp_path / "models"),
+        {"max_miss_rate": 0.5, "min_class_f1": 0.0},  # one of them is the gate's
         *inputs,
         evaluation=evaluation,
         evaluation_metrics=metrics,
@@ -35,6 +36,7 @@ def test_the_wrappers_hand_on_what_kfp_shows(tmp_path):
         evaluation_report=artifact(dsl.HTML, "report"),
     )
     result = Evaluation.read(evaluation.path)
+    assert result.not_sure.max_miss_rate == 0.5
     assert metrics.metadata["f1_macro"] == result.candidate.macro_f1
     assert len(confusion.metadata["confusionMatrix"]["rows"]) == len(CLASSES) + 1
     assert 2 <= len(roc.metadata["confidenceMetrics"]) <= 200
@@ -43,7 +45,7 @@ def test_the_wrappers_hand_on_what_kfp_shows(tmp_path):
 
     def decided(floor):
         decision, reason = gate.python_func(
-            str(tmp_path), str(tmp_path / "models"), floor, {}, evaluation, document, *shown
+            str(tmp_path), str(tmp_path / "models"), floor, {"max_miss_rate": 0.5}, evaluation, document, *shown
         )
         report, in_short = ((tmp_path / each.name).read_text() for each in shown)
         assert reason in document_of(tmp_path).reason

@@ -17,7 +17,9 @@ from sklearn.metrics import f1_score
 from tile_shards import fake_record, manifest_of, write_split
 
 from components.errors import DataError, SettingsError
+from components.evaluate.calibrating import apply_calibration
 from components.evaluate.evaluation import evaluate_training
+from components.evaluate.settings import EvaluateSettings
 from components.progress import StepLog
 
 LOG = StepLog("evaluate")
@@ -84,14 +86,35 @@ def test_scores_follow_from_the_predictions_that_are_kept(data, models_uri, tmp_
 
 def test_the_candidate_answers_as_the_exported_model_does(data, models_uri, tmp_path):
     root, manifest, poor, _ = data
-    arrays = arrays_of(data, evaluate(data, poor, models_uri, tmp_path).evaluation)
+    evaluation = evaluate(data, poor, models_uri, tmp_path).evaluation
+    arrays = arrays_of(data, evaluation)
     uris = [str(root / shard.path) for shard in manifest.splits["test"].shards]
     model = tf.saved_model.load(str(root / poor.model_path))
     for row, raw in enumerate(tf.data.TFRecordDataset(uris)):
         features = tf.train.Example.FromString(raw.numpy()).features.feature
         encoded = [tf.constant([features[name].bytes_list.value[0]]) for name in ("rgb", "nir", "valid_mask")]
         assert features["tile_id"].bytes_list.value[0].decode() == arrays["tile_ids"][row]
-        np.testing.assert_allclose(model.predict_encoded(*encoded)[0], arrays["candidate"][row], atol=1e-6)
+        np.testing.assert_allclose(model.logits_encoded(*encoded)[0], arrays["candidate_logits"][row], atol=1e-5)
+    probabilities = apply_calibration(arrays["candidate_logits"], evaluation.calibration, "multi_label")
+    np.testing.assert_array_equal(arrays["candidate"], probabilities)
+
+
+def test_an_evaluation_says_when_the_model_is_not_sure_and_what_came_of_it(data, models_uri, tmp_path):
+    root, manifest, poor, _ = data
+    for rate in (0.0, 0.5, 1.0):
+        settings = EvaluateSettings(max_miss_rate=rate)
+        page = tmp_path / "report.html"
+        evaluation = evaluate_training(str(root), models_uri, manifest, poor, page, LOG, settings).evaluation
+        found = evaluation.not_sure
+        assert found.max_miss_rate == rate
+        assert set(found.per_class) == set(CLASSES)
+        assert found.num_val_fields == (6, 6, 6)
+        if rate == 1.0:
+            assert (found.low, found.share) == (evaluation.thresholds, 0.0)
+        if rate == 0.0:
+            assert (found.low, found.miss_rate) == ((0.0, 0.0, 0.0), 0.0)
+            assert found.share == np.mean(~arrays_of(data, evaluation)["candidate_predicted"])
+    assert 0 <= evaluation.reliability.ece < 0.3
 
 
 def test_production_is_judged_on_the_same_tiles_by_its_own_thresholds(data, evaluated, models_uri, tmp_path):
@@ -164,11 +187,11 @@ def test_answers_that_are_nan_are_noted_of_production_and_refused_of_a_candidate
     def predict_encoded(rgb, nir, valid_mask):
         return module.predict_encoded(rgb, nir, valid_mask) + tf.reduce_sum(module.colours)
 
-    wrapper.predict_encoded = predict_encoded
+    wrapper.predict_encoded = wrapper.logits_encoded = predict_encoded
     shutil.rmtree(root / broken.model_path)
     tf.saved_model.save(wrapper, str(root / broken.model_path))
     broken = receipt_of(root, manifest, "broken")
-    with pytest.raises(DataError, match="probabilities must be finite, got NaN or infinity for 24 of 24"):
+    with pytest.raises(DataError, match="logits must be finite, got NaN or infinity for 24 of 24"):
         evaluate(data, broken, models_uri, tmp_path)
     put_in_production(data[0], broken, evaluated, models_uri)
     assert "must be finite" in evaluate(data, good, models_uri, tmp_path).evaluation.production_note

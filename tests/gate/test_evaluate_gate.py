@@ -9,7 +9,7 @@ import pytest
 from field_counts import evaluation_of, sums_of
 
 from components import storage
-from components.contracts import Ledger
+from components.contracts import Ledger, NotSure, Reliability
 from components.contracts.gate import NUMBERS
 from components.errors import DataError, SettingsError
 from components.gate.comparison import compare_models
@@ -249,6 +249,16 @@ def test_the_numbers_are_in_the_log_as_json(tmp_path):
     assert numbers["outcome"] == "push"
     assert tuple(numbers["difference"]) == decision.difference
     assert len(line.splitlines()) == 1
+    assert {numbers[name] for name in ("ece_before", "ece", "miss_rate", "share_not_sure")} == {None}
+
+
+def test_the_numbers_say_how_far_the_answers_can_be_trusted(tmp_path):
+    reliability = Reliability(ece_before=0.3, ece=0.01, brier_before=0.2, brier=0.1, per_class={})
+    not_sure = NotSure(max_miss_rate=0.1, low=(0.1,) * 3, num_val_fields=(20,) * 3, miss_rate=0.08, share=0.25)
+    decision = alone(tmp_path, 0.8, reliability=reliability, not_sure=not_sure)
+    numbers = json.loads(numbers_line(decision).removeprefix(NUMBERS))
+    found = [numbers[name] for name in ("ece_before", "ece", "miss_rate", "share_not_sure")]
+    assert found == [0.3, 0.01, 0.08, 0.25]
 
 
 def test_three_hundred_classes_take_seconds():

@@ -19,7 +19,7 @@ from components.agrivision import BANDS
 from components.contracts import Manifest
 from components.errors import DataError
 from components.evaluate.examples import read_thumbnails
-from components.evaluate.predictions import predict_split
+from components.evaluate.reading.predictions import predict_split
 from components.progress import StepLog
 from components.records import jpeg, mask_png, tfrecords
 from components.records.image_header import DamagedImage

@@ -5,6 +5,9 @@ import json
 import pytest
 
 from components.errors import SettingsError
+from components.evaluate.settings import EvaluateSettings
+from components.gate.settings import GateSettings
+from components.setting import settings_from
 from components.synth.dataset import write_dataset
 from pipeline.form import fields, flat_values, form_values, in_form_words
 from pipeline.parameters import PARAMETERS, Parameters
@@ -41,6 +44,17 @@ def test_what_a_file_says_in_either_form_is_one_run():
     assert Parameters(**flat_values(objects)).values == Parameters(**flat_values(flat)).values
 
 
+def test_evaluation_and_gate_take_their_own_keys_of_one_object():
+    given = {"max_miss_rate": 0.2, "min_class_f1": 0.1}
+
+    parameters = Parameters(**flat_values({"gate_options": given}))
+
+    assert (parameters.evaluate.max_miss_rate, parameters.gate.min_class_f1) == (0.2, 0.1)
+    assert PARAMETERS["evaluate_max_miss_rate"].default == 0.1
+    assert settings_from(EvaluateSettings, "gate_options", given, is_shared=True) == parameters.evaluate
+    assert settings_from(GateSettings, "gate_options", given, is_shared=True) == parameters.gate
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -50,6 +64,15 @@ def test_what_a_file_says_in_either_form_is_one_run():
             {"train_pool": {"profile": "gke-gpu"}},
             "unknown train_profile 'gke-gpu' (did you mean 'gke-gpu-l4'?); in the run form it is the key 'profile' of "
             "train_pool; expected one of cpu, ",
+        ),
+        (
+            {"gate_options": {"max_mis_rate": 0.2}},
+            "gate_options: unknown key 'max_mis_rate' (did you mean 'max_miss_rate'?); the keys are max_miss_rate, ",
+        ),
+        (
+            {"gate_options": {"max_miss_rate": 2}},
+            "evaluate_max_miss_rate must be between 0 and 1, got 2.0; in the run form it is the key 'max_miss_rate' of "
+            "gate_options",
         ),
         ({"gate_min_macro_f1": 50}, "gate_min_macro_f1 must be between 0 and 1, got 50"),
         (

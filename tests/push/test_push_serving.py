@@ -1,5 +1,6 @@
 """A model as it is served: compared with its evaluation."""
 
+import hashlib
 import io
 
 import msgspec
@@ -36,14 +37,16 @@ def data(tmp_path_factory):
     return root, manifest, outcome.evaluation, root / "models", card
 
 
-def tampered_predictions(root, evaluation, change):
-    with np.load(root / evaluation.predictions_path) as arrays:
+def tampered_sample(root, evaluation, change):
+    """Returns the evaluation with a changed sample, as if that were what it had found."""
+    with np.load(root / evaluation.sample_path) as arrays:
         contents = {name: arrays[name].copy() for name in arrays.files}
     change(contents)
     buffer = io.BytesIO()
     np.savez(buffer, **contents)
     (root / "tampered.npz").write_bytes(buffer.getvalue())
-    return "tampered.npz"
+    digest = hashlib.sha256(buffer.getvalue()).hexdigest()
+    return msgspec.structs.replace(evaluation, sample_path="tampered.npz", sample_sha256=digest)
 
 
 def one_probability_off(arrays):
@@ -70,10 +73,26 @@ def test_the_verification_sees_the_smallest_difference(data, change, message):
     root, manifest, evaluation, models_dir, card = data
     uri = str(models_dir / "versions" / card.version)
     assert "answered 48 test tiles" in verify_serving_model(uri, card, str(root), manifest, evaluation)
-    path = tampered_predictions(root, evaluation, change)
-    tampered = msgspec.structs.replace(evaluation, predictions_path=path)
+    tampered = tampered_sample(root, evaluation, change)
     with pytest.raises(DataError, match=message):
         verify_serving_model(uri, card, str(root), manifest, tampered)
+
+
+def test_the_verification_reads_the_sample_alone_and_only_the_one_that_was_written(data):
+    root, manifest, evaluation, models_dir, card = data
+    uri = str(models_dir / "versions" / card.version)
+    without = msgspec.structs.replace(evaluation, predictions_path="gone.npz")
+    assert "answered 48 test tiles" in verify_serving_model(uri, card, str(root), manifest, without)
+    other = msgspec.structs.replace(evaluation, sample_sha256="0" * 64)
+    with pytest.raises(DataError, match=r"sample.npz' has sha256 \w+…, expected 0000000000000000…; delete it and run"):
+        verify_serving_model(uri, card, str(root), manifest, other)
+
+
+def test_an_evaluation_of_an_earlier_version_is_verified_by_all_its_predictions(data):
+    root, manifest, evaluation, models_dir, card = data
+    uri = str(models_dir / "versions" / card.version)
+    earlier = msgspec.structs.replace(evaluation, sample_path="", sample_sha256="")
+    assert "answered 48 test tiles" in verify_serving_model(uri, card, str(root), manifest, earlier)
 
 
 def test_a_single_label_rgb_model_takes_no_nir_and_predicts_one_class(data, tmp_path):

@@ -8,7 +8,7 @@ from tile_shards import CLASSES, fake_dataset
 
 from components.contracts import Manifest
 from components.errors import DataError
-from components.evaluate.predictions import predict_split
+from components.evaluate.reading.predictions import predict_split
 from components.merge.report.contact_sheet import choose_class_examples
 from components.progress import StepLog
 from components.records.shard_records import records_of

@@ -17,7 +17,7 @@ from components.contracts import Manifest
 from components.dataset.audit.verify import verify_manifest
 from components.dataset.field_file import beside, check_fields, read_fields
 from components.errors import DataError
-from components.evaluate.predictions import predict_split
+from components.evaluate.reading.predictions import predict_split
 from components.progress import StepLog
 from components.records.tile_record import Record
 from components.train.input.shard_index import index_split

@@ -79,7 +79,7 @@ def test_logits_are_an_array_and_of_an_earlier_export_there_are_none() -> None:
     logits = Reply(results={"logits": Array(array.shape, "float32", array.tobytes())})
     np.testing.assert_array_equal(asked(message(loaded, logits)).logits(IMAGES, 1), array)
     earlier = Reply(arguments={"predict_encoded": ("rgb", "valid_mask")})
-    with pytest.raises(DataError, match="no function 'logits_encoded'; if an earlier version .* trains it again"):
+    with pytest.raises(DataError, match=r"no function 'logits_encoded'; if an earlier version .* trains it again"):
         asked(message(earlier)).logits(IMAGES, 1)
 
 

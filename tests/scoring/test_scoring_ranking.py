@@ -46,7 +46,7 @@ def test_what_is_undefined_is_0(labels, expected):
 def test_bins_keep_the_deviation_of_resamples_to_1e_4(rate, spread):
     labels, scores = tiles(rate, spread, 9, seed=2, num_tiles=20_000)
     fields = np.arange(len(labels)) // 40
-    bins = count_bins(labels[:, 0], scores[:, 0], fields, rank_edges(scores[labels]))
+    bins = count_bins(labels[:, 0], scores[:, 0], fields, rank_edges(scores[labels]), int(fields.max()) + 1)
     rng = np.random.default_rng(3)
     weights = np.stack([np.bincount(rng.integers(500, size=500), minlength=500) for _ in range(60)])
     exact = []
@@ -69,7 +69,7 @@ def test_a_class_with_fewer_tiles_than_edges_is_exact_ties_included(decimals):
     labels, scores = tiles(0.02, 1, decimals, seed=4)
     edges = rank_edges(scores[labels])
     assert labels.sum() < 128
-    bins = count_bins(labels[:, 0], scores[:, 0], np.zeros(len(labels), np.intp), edges)
+    bins = count_bins(labels[:, 0], scores[:, 0], np.zeros(len(labels), np.intp), edges, 1)
     found = binned_scores(bins.weighted(np.ones((1, 1), np.float32)), bins.by_bin()[1])
     assert found[0][0] == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
     assert found[1][0] == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)

@@ -3,8 +3,9 @@ import json
 
 import msgspec
 import pytest
+from model_cards import card_of
 
-from components.contracts import Decision, Document, Rejection, SourceFile
+from components.contracts import Calibration, Decision, Document, ModelCard, Rejection, SourceFile
 from components.errors import DataError
 
 DECISION = Decision(decision="push", reason="better", floor=0.5, candidate_macro_f1=0.25, difference=(0.1, 0.0, 0.2))
@@ -18,6 +19,20 @@ def test_a_document_survives_its_file(tmp_path):
     DECISION.write(tmp_path / "made" / "decision")
 
     assert Decision.read(tmp_path / "made" / "decision") == DECISION
+
+
+def test_a_card_of_an_earlier_version_has_no_calibration_and_is_always_sure():
+    earlier = json.loads(card_of("v1").to_json())
+    for name in ("checksum", "calibration", "not_sure"):
+        del earlier[name]
+
+    content = json.dumps(earlier, indent=1).removesuffix("\n}").encode()
+    checksum = hashlib.sha256(content).hexdigest().encode()
+
+    card = ModelCard.from_json(content + b',\n "checksum": "' + checksum + b'"\n}\n', "card.json")
+
+    assert (card.calibration, card.not_sure) == (Calibration(), None)
+    assert card == card_of("v1")
 
 
 def test_equal_documents_are_equal_bytes_whatever_the_order_of_their_fields():

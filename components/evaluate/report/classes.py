@@ -6,7 +6,7 @@ from components import report, words
 from components.contracts import ClassScores
 from components.evaluate.field_intervals import CANDIDATE
 from components.evaluate.report.findings import Findings
-from components.evaluate.report.survey import Survey
+from components.evaluate.report.overview import Overview
 from components.evaluate.report.whiskers import (
     CANDIDATE_COLOUR,
     PRODUCTION_COLOUR,
@@ -19,7 +19,7 @@ from components.evaluate.report.whiskers import (
 MOST_ROWS = 30  # that are shown at once; of more classes the weakest, and all below a fold
 
 
-def class_blocks(found: Findings, survey: Survey) -> list[str]:
+def score_blocks(found: Findings, overview: Overview) -> list[str]:
     """Returns the blocks."""
     judged = found.judged_classes()
     result = [report.heading("By class")]
@@ -36,9 +36,9 @@ def class_blocks(found: Findings, survey: Survey) -> list[str]:
     everything = [(name, scores) for name, scores in found.evaluation.candidate.per_class.items()]
     weakest = [(name, scores) for _, name, scores in judged[:MOST_ROWS]]
     result += shown_and_folded(
-        [_table(found, survey, weakest)], [_table(found, survey, everything)], len(everything), "The same classes."
+        [_table(found, overview, weakest)], [_table(found, overview, everything)], len(everything), "The same classes."
     )
-    return [*result, report.paragraph(_note(found, survey))]
+    return [*result, report.paragraph(_note(found, overview))]
 
 
 def shown_and_folded(some: list[str], everything: list[str], num_classes: int, what: str) -> list[str]:
@@ -65,7 +65,7 @@ def _has_fields(found: Findings) -> bool:
     return words.has_fields(found.evaluation.num_test_tiles, len(found.sums.fields), found.manifest.layout)
 
 
-def _table(found: Findings, survey: Survey, classes: Sequence[tuple[str, ClassScores]]) -> str:
+def _table(found: Findings, overview: Overview, classes: Sequence[tuple[str, ClassScores]]) -> str:
     has_fields, has_thresholds = _has_fields(found), not found.is_single_label
     num_predicted = found.sums.models[CANDIDATE].predicted.sum(axis=0)
     numbers = {name: c for c, name in enumerate(found.manifest.classes)}
@@ -84,10 +84,10 @@ def _table(found: Findings, survey: Survey, classes: Sequence[tuple[str, ClassSc
             *([words.as_score(scores.threshold)] if has_thresholds else []),
         ]
         rows.append([name, *cells])
-    if survey.num_background:
+    if overview.num_background:
         empty = [words.NOTHING] * 4
         ends = [words.NOTHING] * (has_fields + has_thresholds)
-        rows.append(["background", *empty, survey.num_background, *ends])
+        rows.append(["background", *empty, overview.num_background, *ends])
     header = ["class", "F1", "prec.", "recall", "AP", f"{words.unit(found.manifest.layout)}s"]
     header += (["fields"] if has_fields else []) + (["thresh."] if has_thresholds else [])
     return report.table(header, rows, stacked=True)
@@ -98,16 +98,14 @@ def _score(scores: ClassScores, name: str, is_judged: bool) -> object:
     return (value, shortened(scores.intervals.get(name))) if is_judged else value
 
 
-def _note(found: Findings, survey: Survey) -> str:
+def _note(found: Findings, overview: Overview) -> str:
     unit = words.unit(found.manifest.layout)
     note = "In small type: the 95 % interval. prec.: precision. AP: average precision, the area under the curve below. "
     if found.is_single_label:
         note += "The most probable class is predicted; there are no thresholds."
     else:
         note += "thresh.: the lowest probability at which the class is predicted, chosen on the val split for high F1."
-    if survey.num_background:
-        note += (
-            f" background: {unit}s without a class; {survey.num_background_right:,} of {survey.num_background:,} had "
-            "none predicted."
-        )
+    if overview.num_background:
+        right, all_of_them = overview.num_background_right, overview.num_background
+        note += f" background: {unit}s without a class; {right:,} of {all_of_them:,} had none predicted."
     return note

@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 
 from components.contracts import ClassScores, Evaluation, Manifest, TrainingReceipt
 from components.evaluate.field_intervals import CANDIDATE, PRODUCTION
+from components.evaluate.reading.columns import forget
 from components.evaluate.scores import ConfusionMatrix, RocCurve
-from components.evaluate.thresholds import decide
 from components.scoring.field_sums import AnswerSums
 
 _BLOCK_NUMBERS = 4_000_000  # 20 MB of labels and probabilities at a time
 
 
 @dataclasses.dataclass(frozen=True)
-class Block:
+class AnsweredRows:
     """Some consecutive test tiles, n of them; arrays [n, C].
 
     Attributes:
@@ -30,25 +30,31 @@ class Block:
 
 
 @dataclasses.dataclass(frozen=True)
-class JudgedTiles:
+class AnsweredTiles:
     """The candidate's answers on the test tiles that count, [N, C]; mapped from disk, and read in blocks of rows.
 
     Attributes:
       positions: Position of the tile's record in the split, counted over its shards in order, [N].
+      unit_of_tile: The number of its field in the sums, [N].
+      uncalibrated: The probabilities that the model's logits alone would give; None if there is no calibration.
     """
 
     labels: NDArray[np.bool_]
     probabilities: NDArray[np.float32]
+    predicted: NDArray[np.bool_]
     positions: NDArray[np.int64]
+    unit_of_tile: NDArray[np.int32]
+    uncalibrated: NDArray[np.float32] | None = None
 
-    def blocks(self, evaluation: Evaluation, label_mode: str) -> Iterator[Block]:
+    def blocks(self) -> Iterator[AnsweredRows]:
         """Yields all rows, in order."""
         num_rows, num_classes = self.labels.shape
         size = max(1, _BLOCK_NUMBERS // num_classes)
         for start in range(0, num_rows, size):
-            probabilities = np.array(self.probabilities[start : start + size])
-            predicted = decide(probabilities, evaluation.thresholds, label_mode)
-            yield Block(start, np.array(self.labels[start : start + size]), probabilities, predicted)
+            rows = slice(start, start + size)
+            labels, probabilities, predicted = self.labels[rows], self.probabilities[rows], self.predicted[rows]
+            yield AnsweredRows(start, np.array(labels), np.array(probabilities), np.array(predicted))
+            forget(self.labels, self.probabilities, self.predicted)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +67,7 @@ class Findings:
     sums: AnswerSums
     confusion: ConfusionMatrix
     roc: RocCurve
-    tiles: JudgedTiles
+    tiles: AnsweredTiles
 
     @property
     def is_single_label(self) -> bool:

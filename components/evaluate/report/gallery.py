@@ -6,6 +6,7 @@ import numpy as np
 
 from components import report, words
 from components.evaluate.report.findings import Findings
+from components.evaluate.report.overview import DOUBTFUL, FALSE_ALARM, FOUND, MISSED, ChosenTile, Overview
 from components.evaluate.report.pictures import (
     AGAINST_COLOUR,
     FOR_COLOUR,
@@ -15,7 +16,6 @@ from components.evaluate.report.pictures import (
     hexadecimal,
     pictures_of,
 )
-from components.evaluate.report.survey import DOUBTFUL, FALSE_ALARM, FOUND, MISSED, JudgedTile, Survey
 
 MOST_CLASSES = 9
 _MARKS = {FOUND: "✓ found", MISSED: "✗ missed", FALSE_ALARM: "✗ false alarm", DOUBTFUL: "? nearest to the threshold"}
@@ -30,7 +30,7 @@ def chosen_classes(found: Findings) -> list[int]:
     return [*judged, *rest][:MOST_CLASSES]
 
 
-def gallery_blocks(found: Findings, survey: Survey, tiles: Mapping[int, ShownTile]) -> list[str]:
+def gallery_blocks(found: Findings, overview: Overview, tiles: Mapping[int, ShownTile]) -> list[str]:
     """Returns the blocks; `tiles` are by position in the split."""
     unit, classes = words.unit(found.manifest.layout), found.manifest.classes
     has_maps = any(tile.maps is not None for tile in tiles.values())
@@ -41,8 +41,8 @@ def gallery_blocks(found: Findings, survey: Survey, tiles: Mapping[int, ShownTil
     if len(classes) > MOST_CLASSES:
         note += f" Of {len(classes):,} classes, the {MOST_CLASSES} with the lowest F1; the others are left out."
     result = [report.heading("Right and wrong"), report.paragraph(note), *_legend(found, has_maps)]
-    for place, c in enumerate(dict.fromkeys(tile.class_number for tile in survey.tiles)):
-        of_class = [tile for tile in survey.tiles if tile.class_number == c]
+    for place, c in enumerate(dict.fromkeys(tile.class_number for tile in overview.tiles)):
+        of_class = [tile for tile in overview.tiles if tile.class_number == c]
         positions = [(int(found.tiles.positions[tile.row]), c) for tile in of_class]
         captions = [
             f"{_MARKS[tile.outcome]}, {tile.probability:.2f}. {true_and_predicted(tile, classes)} "
@@ -63,7 +63,7 @@ def cards(pictures: Sequence[Pixels], captions: Sequence[str]) -> str:
     return f'<div class="gallery" style="{_CARDS}">{"".join(shown)}</div>'
 
 
-def true_and_predicted(tile: JudgedTile, classes: Sequence[str]) -> str:
+def true_and_predicted(tile: ChosenTile, classes: Sequence[str]) -> str:
     """Returns the classes that a tile has, and those that were predicted."""
 
     def names(of: tuple[int, ...]) -> str:
@@ -75,7 +75,7 @@ def true_and_predicted(tile: JudgedTile, classes: Sequence[str]) -> str:
 def _legend(found: Findings, has_maps: bool) -> list[str]:
     bands = "RGB and NIR" if len(found.manifest.bands) > 3 else "RGB"
     if not has_maps:
-        return [report.paragraph(f"{bands}. This model's export has no class-activation maps to lay over them.")]
+        return [report.paragraph(f"{bands}. The export has no class-activation maps to lay over them.")]
     over = "RGB, then RGB and NIR" if len(found.manifest.bands) > 3 else "RGB, twice, the second time"
     return [
         report.paragraph(

@@ -86,18 +86,18 @@ def _what_it_can_find(found: Findings) -> str:
             f"This test set is too small to compare models on: {units} cannot show any difference at the "
             f"{alpha:.0%} that the gate allows the first question."
         )
-    start = "A macro F1 that is higher by"
+    start = "What this test set can find: a macro F1 higher by"
     certainty = f"in {POWER:.0%} of cases, at the {alpha:.0%} that the gate allows the first question to a test set"
     if PRODUCTION in sums.models:
         effects = macro_effects(sums.counts(CANDIDATE), sums.counts(PRODUCTION))
         gain = smallest_gain(effects, alpha)
         if gain == 0:
             return f"Both models answered alike on all {units}, so there is no difference to find."
-        how = f"by how much the two models differ from field to field, in {units}"
-        return f"{start} {_bounded(gain)} or more would be found {certainty}: this is known {how}."
+        how = f"how much the two models differ from field to field, in {units}"
+        return f"{start} {_bounded(gain)} or more is found {certainty}. This follows from {how}."
     gain = smallest_gain_over_alike(sums.counts(CANDIDATE), alpha)
     return (
-        f"{start} {_bounded(gain)} or more would be found {certainty}, if the model in production were as good as this "
+        f"{start} {_bounded(gain)} or more is found {certainty}, if the model in production were as good as this "
         "one and erred independently of it. Two trainings on the same data err alike, so less will do for them."
     )
 

@@ -2,14 +2,19 @@
 
 from pathlib import Path
 
-from components.evaluate.report.classes import class_blocks
+from components.evaluate.report.calibration import calibration_blocks
+from components.evaluate.report.classes import score_blocks
 from components.evaluate.report.confusion import confusion_blocks
 from components.evaluate.report.curves import curve_blocks
+from components.evaluate.report.doubts import chosen_doubts, doubt_blocks
 from components.evaluate.report.findings import Findings
 from components.evaluate.report.gallery import chosen_classes, gallery_blocks
 from components.evaluate.report.headline import headline
-from components.evaluate.report.pictures import read_tiles
-from components.evaluate.report.survey import survey
+from components.evaluate.report.not_sure import not_sure_blocks
+from components.evaluate.report.overview import look_over
+from components.evaluate.report.pictures import read_shown
+from components.evaluate.report.robustness import robustness_blocks
+from components.evaluate.report.slices import slice_blocks
 from components.evaluate.report.versus import versus_blocks
 from components.evaluate.report.whiskers import STYLE
 from components.report import write_page
@@ -26,15 +31,22 @@ def write_report(found: Findings, data_root: str, model: AskedModel, path: Path)
     Raises:
       DataError: if a tile or the model cannot be read.
     """
-    seen = survey(found.tiles, found.evaluation, found.receipt.label_mode, chosen_classes(found))
-    positions = [int(found.tiles.positions[tile.row]) for tile in seen.tiles]
-    tiles = read_tiles(data_root, found.manifest, "test", positions, model)
+    seen = look_over(found.tiles, found.evaluation.thresholds, chosen_classes(found))
+    positions = {"test": {int(found.tiles.positions[tile.row]) for tile in seen.tiles}}
+    for doubt in chosen_doubts(found):
+        positions.setdefault(doubt.split, set()).add(doubt.position)
+    tiles = {split: read_shown(data_root, found.manifest, split, of, model) for split, of in positions.items()}
     blocks = [
         *headline(found),
-        *class_blocks(found, seen),
+        *score_blocks(found, seen),
         *versus_blocks(found),
         *confusion_blocks(found),
         *curve_blocks(found),
-        *gallery_blocks(found, seen, tiles),
+        *calibration_blocks(found),
+        *not_sure_blocks(found),
+        *slice_blocks(found),
+        *robustness_blocks(found),
+        *gallery_blocks(found, seen, tiles["test"]),
+        *doubt_blocks(found, tiles),
     ]
     write_page(path, "Evaluation", blocks, STYLE)

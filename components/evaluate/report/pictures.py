@@ -37,7 +37,7 @@ class ShownTile:
     maps: NDArray[np.float32] | None
 
 
-def read_tiles(
+def read_shown(
     data_root: str, manifest: Manifest, split: str, positions: Iterable[int], model: AskedModel | None
 ) -> dict[int, ShownTile]:
     """Reads the tiles at `positions` of a split again, by position, and asks the model about them.
@@ -127,7 +127,8 @@ def _under_heat(pixels: Pixels, adds: NDArray[np.float32], scale: float) -> Pixe
     from PIL import Image
 
     smooth = Image.fromarray(adds.astype(np.float32)).resize((_SIDE_PX, _SIDE_PX), Image.Resampling.BILINEAR)
-    strength = np.clip(np.asarray(smooth) / (scale or 1.0), -1, 1)[..., np.newaxis]
+    parts = np.clip(np.asarray(smooth) / (scale or 1.0), -1, 1)[..., np.newaxis]
+    strength = np.sign(parts) * np.sqrt(np.abs(parts))  # so that what says little can still be seen
     colour = np.where(strength > 0, FOR_COLOUR, AGAINST_COLOUR)
     grey = pixels.mean(axis=-1, keepdims=True)  # so that the heat's colours stand out
     share = _STRONGEST * np.abs(strength)

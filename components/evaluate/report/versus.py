@@ -4,7 +4,7 @@ from components import report, words
 from components.evaluate.field_intervals import CANDIDATE, PRODUCTION
 from components.evaluate.report.classes import MOST_ROWS, shown_and_folded
 from components.evaluate.report.findings import Findings
-from components.evaluate.report.whiskers import Dot, Row, whiskers
+from components.evaluate.report.whiskers import Dot, Row, around_zero, whiskers
 from components.scoring.field_effects import class_effects
 from components.scoring.sign_flips import interval
 
@@ -28,19 +28,18 @@ def versus_blocks(found: Findings) -> list[str]:
         lost, gained = lost + (ends[1] < 0), gained + (ends[0] > 0)
         note = f"{scores.f1:.3f} against {of_production[name].f1:.3f}"
         rows.append(Row(name, Dot(scores.f1 - of_production[name].f1, ends), note=note))
-    furthest = max(0.1, *(abs(end) for row in rows for end in row.dot.interval or ()))
-    end = min(1.0, -(-furthest * 10 // 1) / 10)  # up to the next tenth
     everything = [
         (name, scores.f1, of_production[name].f1, words.Number(f"{scores.f1 - of_production[name].f1:+.3f}"))
         for _, name, scores in judged
     ]
     table = report.table(["class", "this model", "production", "difference"], everything)
-    count = f"Of the {len(shown):,} classes shown, {gained:,} are better by more than noise and {lost:,} are worse."
+    count = f"Better by more than noise: {gained:,}; worse: {lost:,}."
+    figure = whiskers(rows, around_zero(rows), signed=True)
     return [
         report.heading(f"Compared with version {evaluation.production_version}, in production"),
         *shown_and_folded(
-            [whiskers(rows, (-end, end), signed=True)],
-            [whiskers(rows, (-end, end), signed=True)] if len(judged) <= MOST_ROWS else [table],
+            [figure],
+            [figure] if len(judged) <= MOST_ROWS else [table],
             len(judged),
             f"The {MOST_ROWS // 2} classes that lost most F1, and the {MOST_ROWS // 2} that gained most.",
         ),

@@ -1,6 +1,7 @@
 """Scores as dots on a line, each with its interval: a row of the page for each, so that names can be in any script."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 from components import report, words
@@ -36,12 +37,12 @@ class Row:
 
     Attributes:
       note: In small type beside the name.
-      dot, other: The value, and one to compare it with.
+      dot, other: The value, None if there is none, and one to compare it with.
       is_marked: Whether it is set in bold, such as the worst.
     """
 
     name: str
-    dot: Dot
+    dot: Dot | None
     other: Dot | None = None
     note: str = ""
     is_marked: bool = False
@@ -64,6 +65,13 @@ def whiskers(rows: Sequence[Row], ends: tuple[float, float] = (0.0, 1.0), *, sig
     )
 
 
+def around_zero(rows: Sequence[Row]) -> tuple[float, float]:
+    """Returns the ends of a scale for differences, at tenths, that has room for all rows and their intervals."""
+    places = [place for row in rows if row.dot for place in (row.dot.value, *(row.dot.interval or ()))]
+    low, high = min(places, default=0.0), max(places, default=0.0)
+    return min(-0.1, math.floor(low * 10) / 10), max(0.1, math.ceil(high * 10) / 10)
+
+
 def shortened(interval: tuple[float, float] | None, *, signed: bool = False) -> str:
     """Returns an interval for small type, e.g. "0.71–0.79"; empty if there is none."""
     if interval is None:
@@ -73,15 +81,17 @@ def shortened(interval: tuple[float, float] | None, *, signed: bool = False) -> 
 
 
 def _row(row: Row, ends: tuple[float, float], signed: bool) -> str:
-    dots = _dot(row.dot, ends, CANDIDATE_COLOUR, 30 if row.other else 50)
+    dots, number = "", str(words.NOTHING)
+    if row.dot is not None:
+        dots = _dot(row.dot, ends, CANDIDATE_COLOUR, 30 if row.other else 50)
+        small = shortened(row.dot.interval, signed=signed)
+        number = _number(row.dot.value, signed, 3) + (f"<small>{small}</small>" if small else "")
     if row.other:
         dots += _dot(row.other, ends, PRODUCTION_COLOUR, 75)
     if signed:
         dots += f'<u style="left:{_place(0.0, ends):.1f}%"></u>'
     name = f"<strong>{report.inline(row.name)}</strong>" if row.is_marked else report.inline(row.name)
     note = f"<small>{report.inline(row.note)}</small>" if row.note else ""
-    small = shortened(row.dot.interval, signed=signed)
-    number = _number(row.dot.value, signed, 3) + (f"<small>{small}</small>" if small else "")
     return f"<tr><th>{name}{note}</th><td><div>{dots}</div></td><td>{number}</td></tr>"
 
 
@@ -99,4 +109,7 @@ def _place(value: float, ends: tuple[float, float]) -> float:
 
 
 def _number(value: float, signed: bool, decimals: int) -> str:
-    return words.Number(f"{value:{'+' if signed else ''}.{decimals}f}")
+    rounded = round(value, decimals)
+    if not rounded:  # without the sign that a zero can have
+        return f"{0:.{decimals}f}"
+    return f"{rounded:+.{decimals}f}" if signed else f"{rounded:.{decimals}f}"

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from components.contracts import Evaluation
-from components.evaluate.report.findings import Block, JudgedTiles
+from components.evaluate.report.findings import AnsweredRows, AnsweredTiles
 
 FOUND, MISSED, FALSE_ALARM, DOUBTFUL = "found", "missed", "false alarm", "doubtful"
 _NONE = -1
 
 
 @dataclasses.dataclass(frozen=True)
-class JudgedTile:
+class ChosenTile:
     """One tile to show for one class.
 
     Attributes:
@@ -33,7 +32,7 @@ class JudgedTile:
 
 
 @dataclasses.dataclass(frozen=True)
-class Survey:
+class Overview:
     """What the pass found.
 
     Attributes:
@@ -42,26 +41,26 @@ class Survey:
       num_background, num_background_right: Tiles without a class, and those of them for which none was predicted.
     """
 
-    tiles: tuple[JudgedTile, ...]
+    tiles: tuple[ChosenTile, ...]
     num_background: int
     num_background_right: int
 
 
-def survey(tiles: JudgedTiles, evaluation: Evaluation, label_mode: str, classes: Sequence[int]) -> Survey:
+def look_over(tiles: AnsweredTiles, thresholds: Sequence[float], classes: Sequence[int]) -> Overview:
     """Looks at all test tiles once.
 
     Args:
       classes: The numbers of the classes to choose tiles for.
     """
-    chosen: dict[tuple[int, str], JudgedTile] = {}
+    chosen: dict[tuple[int, str], ChosenTile] = {}
     scores: dict[tuple[int, str], float] = {}
     num_background = num_right = 0
-    for block in tiles.blocks(evaluation, label_mode):
+    for block in tiles.blocks():
         background = ~block.labels.any(axis=1)
         num_background += int(background.sum())
         num_right += int((background & ~block.predicted.any(axis=1)).sum())
         for c in classes:
-            for outcome, score in _scores(block, c, evaluation.thresholds[c]).items():
+            for outcome, score in _scores(block, c, thresholds[c]).items():
                 row = int(np.argmax(score)) if len(score) else _NONE
                 if row != _NONE and score[row] > scores.get((c, outcome), -np.inf):
                     scores[c, outcome] = float(score[row])
@@ -69,10 +68,10 @@ def survey(tiles: JudgedTiles, evaluation: Evaluation, label_mode: str, classes:
     order = {c: place for place, c in enumerate(classes)}
     kinds = (FOUND, MISSED, FALSE_ALARM, DOUBTFUL)
     found = sorted(chosen.values(), key=lambda each: (order[each.class_number], kinds.index(each.outcome)))
-    return Survey(tuple(_without_repeats(found)), num_background, num_right)
+    return Overview(tuple(_without_repeats(found)), num_background, num_right)
 
 
-def _scores(block: Block, c: int, threshold: float) -> dict[str, NDArray[np.float64]]:
+def _scores(block: AnsweredRows, c: int, threshold: float) -> dict[str, NDArray[np.float64]]:
     """Returns by outcome how well each tile shows it; -inf where it does not."""
     probability = block.probabilities[:, c].astype(np.float64)
     true, guess = block.labels[:, c], block.predicted[:, c]
@@ -90,12 +89,12 @@ def _logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.log(bounded / (1 - bounded)))
 
 
-def _judged(block: Block, c: int, outcome: str, row: int) -> JudgedTile:
+def _judged(block: AnsweredRows, c: int, outcome: str, row: int) -> ChosenTile:
     true, predicted = (tuple(np.flatnonzero(of[row]).tolist()) for of in (block.labels, block.predicted))
-    return JudgedTile(c, outcome, block.start + row, float(block.probabilities[row, c]), true, predicted)
+    return ChosenTile(c, outcome, block.start + row, float(block.probabilities[row, c]), true, predicted)
 
 
-def _without_repeats(tiles: Sequence[JudgedTile]) -> list[JudgedTile]:
+def _without_repeats(tiles: Sequence[ChosenTile]) -> list[ChosenTile]:
     """Leaves out the doubtful tile of a class that is shown for it already."""
     shown = {(tile.class_number, tile.row) for tile in tiles if tile.outcome != DOUBTFUL}
     return [tile for tile in tiles if tile.outcome != DOUBTFUL or (tile.class_number, tile.row) not in shown]

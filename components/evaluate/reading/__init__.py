@@ -1,0 +1,1 @@
+"""One pass over a split: models answer its tiles, and what they say lies on disk in columns."""
