@@ -72,6 +72,17 @@ def true_and_predicted(tile: ChosenTile, classes: Sequence[str]) -> str:
     return f"True: {names(tile.true)}. Predicted: {names(tile.predicted)}."
 
 
+_ACTIVATION = (
+    "the class-activation map: what each place adds to the model's logit of the class, before calibration. The mean over "
+    "all places, plus a constant, is the logit, so the map is the answer itself."
+)
+_DENSE = "the model's map of the class: its logit at each place, where it is above 0 if the class is likely there."
+
+
+def _is_dense(found: Findings) -> bool:
+    return found.receipt.config.get("head", "tile") != "tile"
+
+
 def _legend(found: Findings, has_maps: bool) -> list[str]:
     bands = "RGB and NIR" if len(found.manifest.bands) > 3 else "RGB"
     if not has_maps:
@@ -79,9 +90,7 @@ def _legend(found: Findings, has_maps: bool) -> list[str]:
     over = "RGB, then RGB and NIR" if len(found.manifest.bands) > 3 else "RGB, twice, the second time"
     return [
         report.paragraph(
-            f"{over} under the class-activation map: what each place adds to the model's logit of the class, before "
-            "calibration. The mean over all places, plus a constant, is the logit, so the map is the answer itself. "
-            "The colours of a class have one scale."
+            f"{over} under {_DENSE if _is_dense(found) else _ACTIVATION} The colours of a class have one scale."
         ),
         report.legend(
             [

@@ -5,6 +5,7 @@ class 0, class 1 and so on. Bytes and not wider integers, because every device c
 The cover for a head that only answers for tiles is the valid mask alone, as it has always been.
 """
 
+import functools
 from typing import Any
 
 import tensorflow as tf
@@ -30,10 +31,10 @@ def joined(planes: Any) -> Any:
     bytes_of_pixel = []
     for first in range(0, planes.shape[1], 8):
         eight = [
-            tf.bitwise.left_shift(plane, tf.constant(place, tf.uint8))
-            for place, plane in enumerate(tf.unstack(planes[:, first : first + 8], axis=1))
+            tf.bitwise.left_shift(planes[:, bit], tf.constant(bit - first, tf.uint8))
+            for bit in range(first, min(first + 8, planes.shape[1]))
         ]
-        bytes_of_pixel.append(tf.add_n(eight) if len(eight) > 1 else eight[0])
+        bytes_of_pixel.append(functools.reduce(tf.bitwise.bitwise_or, eight))
     return tf.stack(bytes_of_pixel, axis=-1)
 
 

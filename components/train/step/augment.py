@@ -146,7 +146,7 @@ def _warp_mask(cover: Any, x_per_x: Any, x_per_y: Any, y_per_y: Any) -> Any:
 
     if cover.shape[-1] == 1:
         return moved(cover[..., 0])
-    return tf.concat([moved(plane) for plane in tf.unstack(cover, axis=-1)], axis=-1)
+    return tf.concat([moved(cover[..., plane]) for plane in range(cover.shape[-1])], axis=-1)
 
 
 def _places(size: int, x_per_x: Any, x_per_y: Any, y_per_y: Any) -> tuple[Any, Any]:

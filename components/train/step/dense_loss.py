@@ -72,7 +72,7 @@ def cell_counts(cover: Any, num_classes: int, height: int, width: int) -> Any:
     """Returns the valid pixels of each cell, and those of them that have each class, float32 [n, h, w, 1 + C]."""
     size = cover.shape[1]
     valid = tf.transpose(valid_of(cover), [0, 3, 1, 2])  # [n, 1, S, S]
-    planes = tf.concat([valid, valid * classes_of(cover, num_classes)], axis=1)
+    planes = tf.concat([valid, tf.bitwise.bitwise_and(valid, classes_of(cover, num_classes))], axis=1)
     in_cells = tf.reshape(planes, [-1, 1 + num_classes, height, size // height, width, size // width])
     counts = tf.reduce_sum(tf.cast(in_cells, tf.float32), axis=(3, 5))  # exact: whole numbers
     return tf.transpose(counts, [0, 2, 3, 1])

@@ -60,7 +60,7 @@ def test_the_backbone_has_the_layers_of_the_tile_heads_in_their_order(backbone: 
 def test_answers_are_float32_in_half_precision_too(head: str, precision: str) -> None:
     keras.config.set_dtype_policy(precision)
     try:
-        answers = dense_model(head)([*random_tiles(SIZE_PX, 2)], training=True)
+        answers = dense_model(head)([*random_tiles(SIZE_PX, 4)], training=True)
     finally:
         keras.config.set_dtype_policy("float32")
     assert {answer.dtype for answer in answers} == {tf.float32}
