@@ -151,6 +151,11 @@ class Parameters:
                 f"shard_tile_size_px must be at least train_image_size_px={image_size_px}, "
                 f"or 0 to keep tiles at their own size, got {self.ingest.tile_size_px}"
             )
+        if self.train.config.is_dense and not self.ingest.label_masks:
+            raise SettingsError(
+                f"shard_label_masks must be true for head {self.train.config.head} of train_config, which learns from "
+                "the pixels of each class, got false; or use head tile"
+            )
 
 
 def make_settings(settings_type: type[Settings], values: Mapping[str, Any]) -> Settings:

@@ -22,6 +22,8 @@ class EpochMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the learning curve; losses are means per tile, val_macro_f1 is at threshold 0.5.
 
     Attributes:
+      val_mean_iou: Mean IoU of a dense head's maps over the pixels of val, background included, in 0..1, as
+        components/scoring/overlap_iou.py defines it, at the size of the model's input; None for a head without maps.
       seconds: Duration of training and validation.
       tiles_per_second: Speed of training alone, over all workers, not counting compilation.
       input_wait_share: Share of training time spent waiting for a batch, 0..1, by the worker that waited longest.
@@ -31,6 +33,7 @@ class EpochMetrics(msgspec.Struct, frozen=True, kw_only=True):
     train_loss: float
     val_loss: float
     val_macro_f1: float
+    val_mean_iou: float | None = None
     learning_rate: float
     seconds: float
     tiles_per_second: float

@@ -12,22 +12,21 @@ from components import storage
 from components.contracts import Calibration, Evaluation, Manifest, NotSure, Scores, TrainingReceipt
 from components.errors import DataError, SettingsError
 from components.evaluate import calibrating
-from components.evaluate import report as evaluation_report
-from components.evaluate.examples import choose_judged_tiles, read_thumbnails
 from components.evaluate.field_intervals import CANDIDATE, PRODUCTION, with_intervals, write_sums
 from components.evaluate.judged import judge, sum_judged
 from components.evaluate.kept_predictions import write_predictions
 from components.evaluate.production import Incumbent, load_production
 from components.evaluate.reading.columns import derive
 from components.evaluate.reading.model_column import Asked, logits_of
-from components.evaluate.reading.predictions import Predictions, SplitColumns
+from components.evaluate.reading.predictions import SplitColumns
 from components.evaluate.reading.split_pass import Models, Watch, read_split
+from components.evaluate.report.findings import AnsweredTiles, Findings
+from components.evaluate.report.page import write_report
 from components.evaluate.scores import ConfusionMatrix, RocCurve, confusion_matrix, micro_roc
 from components.evaluate.settings import EvaluateSettings
 from components.evaluate.thresholds import choose_thresholds, fixed_thresholds
 from components.evaluate.weaknesses.find import Answered, Candidate, find_weaknesses, watch_test
 from components.progress import StepLog
-from components.report import write_page
 from components.saved_model.asking import AskedModel, asked_model
 
 _DEFAULT = EvaluateSettings()
@@ -179,7 +178,15 @@ def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path:
         robustness=robustness,
         doubts=doubts,
     )
-    return _report(step, evaluation, Predictions(test, probabilities), judged[CANDIDATE].predicted, report_path)
+    predicted = judged[CANDIDATE].predicted
+    confusion = confusion_matrix(test.labels, predicted, classes, label_mode)
+    roc = micro_roc(test.labels, probabilities)
+    tiles = AnsweredTiles(test.labels, probabilities, predicted, test.positions, test.unit_of_tile, uncalibrated)
+    found = Findings(manifest, receipt, evaluation, sums, confusion, roc, tiles)
+    write_report(found, step.data_root, model, report_path)
+    return EvaluationResult(
+        evaluation, _metrics(evaluation.candidate, evaluation.production), confusion, roc, _summary(evaluation)
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,25 +217,6 @@ def _fitted_on_val(step: _Step, candidate: Models) -> _Fitted:
     if note := calibrating.bounds_note(fitted.not_sure, step.manifest.classes):
         step.log.line(note)
     return fitted
-
-
-def _report(
-    step: _Step, evaluation: Evaluation, predictions: Predictions, predicted: NDArray[np.bool_], report_path: Path
-) -> EvaluationResult:
-    manifest, receipt = step.manifest, step.receipt
-    classes = manifest.classes
-    confusion = confusion_matrix(predictions.labels, predicted, classes, receipt.label_mode)
-    roc = micro_roc(predictions.labels, predictions.probabilities)
-    examples = choose_judged_tiles(predictions, predicted, classes)
-    positions = [int(predictions.positions[example.row]) for example in examples]
-    thumbnails = read_thumbnails(step.data_root, manifest, "test", positions)
-    blocks = evaluation_report.blocks(
-        manifest, receipt, evaluation, confusion, roc, predictions, predicted, examples, thumbnails
-    )
-    write_page(report_path, "Evaluation", blocks)
-    return EvaluationResult(
-        evaluation, _metrics(evaluation.candidate, evaluation.production), confusion, roc, _summary(evaluation)
-    )
 
 
 def _check(manifest: Manifest, receipt: TrainingReceipt) -> None:

@@ -11,21 +11,27 @@ import tensorflow as tf
 from components.agrivision import RGB_BANDS
 from components.records.graph_limits import within_limits
 from components.records.jpeg import decoder_ratio as decoder_ratio
-from components.records.tile_record import BYTES_KEYS, FLOATS_KEYS
+from components.records.tile_record import BYTES_KEYS, FLOATS_KEYS, MASKS_KEY
 
 Tensor: TypeAlias = tf.Tensor
 
 
-def parse(serialized: Tensor, num_classes: int) -> dict[str, Tensor]:
+def parse(serialized: Tensor, num_classes: int, label_masks: bool = False) -> dict[str, Tensor]:
     """Parses serialized records, string [] or [N].
+
+    Args:
+      label_masks: Whether the masks of the classes are wanted; the records must then have them.
 
     Returns:
       tile_id, field_id, rgb, nir, valid_mask: string [] or [N], images still encoded.
       labels, class_fractions: float32 [C] or [N, C].
+      label_masks: string [C] or [N, C], still encoded; only if wanted.
     """
     text = tf.io.FixedLenFeature([], tf.string)
     numbers = tf.io.FixedLenFeature([num_classes], tf.float32)
     features = {**dict.fromkeys(BYTES_KEYS, text), **dict.fromkeys(FLOATS_KEYS, numbers)}
+    if label_masks:
+        features[MASKS_KEY] = tf.io.FixedLenFeature([num_classes], tf.string)
     # parse_example handles both ranks; parse_single_example only the first.
     return dict(tf.io.parse_example(serialized, features))
 
@@ -60,13 +66,36 @@ def decode_image(
         same_size = tf.reduce_all(tf.equal(tf.shape(parts[0])[:2], tf.shape(parts[1])[:2]))
         with tf.control_dependencies([tf.Assert(same_size, ["RGB and NIR are not of one size"])]):
             parts[1] = tf.identity(parts[1])
+    return join_bands([resize(part, image_size_px) for part in parts]), _decode_mask(valid_mask, image_size_px, 1)
+
+
+def decode_label_masks(label_masks: Tensor, image_size_px: int) -> Tensor:
+    """Decodes the masks of a tile's classes, in a graph; components/records/tile_decoder.py gives the same.
+
+    Args:
+      label_masks: Encoded, string [C]; no pixel has a class whose mask is empty.
+      image_size_px: Side S of the result.
+
+    Returns:
+      uint8 [C, S, S], 1 where a pixel has the class, else 0.
+    """
     size = [image_size_px, image_size_px]
-    valid = tf.cond(
-        tf.equal(tf.strings.length(valid_mask), 0),
-        lambda: tf.ones([*size, 1], tf.uint8),
-        lambda: nearest_mask(tf.io.decode_png(within_limits(valid_mask), channels=1), image_size_px),
+    return tf.map_fn(
+        lambda mask: _decode_mask(mask, image_size_px, 0)[..., 0],
+        label_masks,
+        fn_output_signature=tf.TensorSpec(size, tf.uint8),
     )
-    return join_bands([resize(part, image_size_px) for part in parts]), tf.ensure_shape(valid, [*size, 1])
+
+
+def _decode_mask(content: Tensor, image_size_px: int, if_empty: int) -> Tensor:
+    """Returns a mask, uint8 [S, S, 1], 1 or 0; `if_empty` everywhere if there is none."""
+    size = [image_size_px, image_size_px]
+    mask = tf.cond(
+        tf.equal(tf.strings.length(content), 0),
+        lambda: tf.ones([*size, 1], tf.uint8) if if_empty else tf.zeros([*size, 1], tf.uint8),
+        lambda: nearest_mask(tf.io.decode_png(within_limits(content), channels=1), image_size_px),
+    )
+    return tf.ensure_shape(mask, [*size, 1])
 
 
 def join_bands(parts: Sequence[Tensor]) -> Tensor:

@@ -11,20 +11,30 @@ from components.records.mask_png import packed_mask
 from components.records.tile_record import Record
 
 
-def decode_tile(record: Record, ratio: int, parts: Sequence[NDArray[np.uint8]], valid_bits: NDArray[np.uint8]) -> None:
+def decode_tile(
+    record: Record,
+    ratio: int,
+    parts: Sequence[NDArray[np.uint8]],
+    valid_bits: NDArray[np.uint8],
+    mask_bits: NDArray[np.uint8] | None = None,
+) -> None:
     """Decodes a tile's images into arrays with side S, resizing images of another size.
 
     Args:
       ratio: From tfrecords.decoder_ratio.
       parts: Receive RGB, uint8 [S, S, 3], and, if there is NIR, NIR, uint8 [S, S, 1]; C-contiguous.
       valid_bits: Receives one bit per valid pixel, uint8 [S, S / 8 rounded up], the first pixel in the highest bit.
+      mask_bits: Receives one bit per pixel that has the class, likewise, uint8 [C, S, S / 8 rounded up]; None if the
+        masks of the classes are not wanted.
 
     Raises:
-      DamagedImage: if an image is damaged or exceeds a limit of image_header.py, RGB and NIR differ in size, or a
-        decoder fails.
+      DamagedImage: if an image is damaged or exceeds a limit of image_header.py, RGB and NIR differ in size, masks of
+        classes are wanted but not there, or a decoder fails.
     """
     try:
         _decode_tile(record, ratio, parts, valid_bits)
+        if mask_bits is not None:
+            _decode_label_masks(record, mask_bits)
     except DamagedImage:
         raise
     except Exception as error:  # e.g. a MemoryError while resizing: the caller names the record
@@ -38,9 +48,19 @@ def _decode_tile(record: Record, ratio: int, parts: Sequence[NDArray[np.uint8]],
     if len(sizes) > 1:
         raise DamagedImage("RGB and NIR are not of one size")
     if record.valid_mask:
-        _decode_mask(record.valid_mask, valid_bits)
+        _decode_mask("valid_mask", record.valid_mask, valid_bits)
     else:
         valid_bits.fill(255)
+
+
+def _decode_label_masks(record: Record, mask_bits: NDArray[np.uint8]) -> None:
+    if len(record.label_masks) != len(mask_bits):
+        raise DamagedImage(f"it has {len(record.label_masks)} label_masks, expected {len(mask_bits)}")
+    for number, (content, bits) in enumerate(zip(record.label_masks, mask_bits, strict=True)):
+        if content:
+            _decode_mask(f"label mask {number}", content, bits)
+        else:
+            bits.fill(0)
 
 
 def _every_nth_bit(times: int) -> NDArray[np.uint8]:
@@ -62,26 +82,26 @@ def _decode_bands(content: bytes, ratio: int, part: NDArray[np.uint8]) -> tuple[
     return pixels.shape[:2]
 
 
-def _decode_mask(content: bytes, valid_bits: NDArray[np.uint8]) -> None:
+def _decode_mask(role: str, content: bytes, mask_bits: NDArray[np.uint8]) -> None:
     try:
         packed, width = packed_mask(content)  # [h, w / 8]
     except DamagedImage as error:
-        raise DamagedImage(f"valid_mask: {error}") from error
-    size = len(valid_bits)
+        raise DamagedImage(f"{role}: {error}") from error
+    size = len(mask_bits)
     if (len(packed), width) == (size, size):
-        np.copyto(valid_bits, packed)
+        np.copyto(mask_bits, packed)
         return
     times = max(len(packed) // size, 1)
     is_multiple = (len(packed), width) == (times * size, times * size)
     if is_multiple and times in _THINNED and size % 8 == 0:
-        valid_bits[...] = _thin(packed[times // 2 :: times], times)
+        mask_bits[...] = _thin(packed[times // 2 :: times], times)
         return
     mask = np.unpackbits(packed, axis=1, count=width)
     if is_multiple:
         mask = mask[times // 2 :: times, times // 2 :: times]
     else:
         mask = _on_host("nearest_mask", mask[..., np.newaxis] << np.uint8(7), size)[..., 0]
-    valid_bits[...] = np.packbits(mask, axis=1)
+    mask_bits[...] = np.packbits(mask, axis=1)
 
 
 def _thin(packed: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:

@@ -19,6 +19,7 @@ _NUMBERS = (
     "BiasAdd",
     "Cast",
     "FloorDiv",
+    "Log",
     "MatMul",
     "Maximum",
     "Minimum",
@@ -54,7 +55,14 @@ _LAYERS = (
     "Pad",
     "PadV2",
 )
-_PIXELS = ("DecodeJpeg", "DecodePng", "ExtractJpegShape", "ResizeNearestNeighbor", "ScaleAndTranslate")
+_PIXELS = (
+    "DecodeJpeg",
+    "DecodePng",
+    "ExtractJpegShape",
+    "ResizeBilinear",
+    "ResizeNearestNeighbor",
+    "ScaleAndTranslate",
+)
 _SHAPES = (
     "BroadcastTo",
     "ConcatV2",

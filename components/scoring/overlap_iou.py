@@ -122,6 +122,11 @@ def overlap_iou(classes: Sequence[str], by_field: NDArray[np.int64], num_resampl
     )
 
 
+def mean_iou(confusion: NDArray[np.int64]) -> float:
+    """Returns the mean IoU for M, int64 [C + 1, C + 1], over what is not left out; 0 if nothing was counted."""
+    return float(_mean(iou(confusion)))
+
+
 def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns the mean of what is defined, [...]; 0 if nothing is."""
     defined = np.isfinite(values)

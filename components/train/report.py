@@ -36,6 +36,7 @@ class _Curve:
 _LEARNING = (
     _Curve("loss", (("train_loss", "train", _GREY), ("val_loss", "val", _GREEN)), "loss", 2.2),
     _Curve("val macro F1", (("val_macro_f1", "val", _GREEN),), "macro F1 on val", 2.2, top=1),
+    _Curve("val mean IoU", (("val_mean_iou", "val", _GREEN),), "mean IoU over the pixels of val", 2.2, top=1),
     _Curve("learning rate", (("learning_rate", "", _GREY),), "learning rate", 1.4),
 )
 _SPEED = (
@@ -74,11 +75,12 @@ def summary_metrics(receipt: TrainingReceipt) -> dict[str, float]:
 def summary_line(receipt: TrainingReceipt) -> str:
     """Returns the one-line summary for the step's log."""
     best, held_up = receipt.history[receipt.best_epoch], receipt.bottleneck
+    iou = "" if best.val_mean_iou is None else f" and val mean IoU {best.val_mean_iou:.3f}"
     speed = f"{held_up.tiles_per_second:,.0f} tiles/s, {bottleneck.in_short(held_up)}, "
     return (
         f"{len(receipt.history)} epochs of {receipt.backbone} by {receipt.num_workers} workers, "
         f"{speed if held_up.tiles_per_second else ''}"
-        f"best epoch {receipt.best_epoch + 1} with val macro-F1 {best.val_macro_f1:.3f}, "
+        f"best epoch {receipt.best_epoch + 1} with val macro-F1 {best.val_macro_f1:.3f}{iou}, "
         f"{receipt.num_restarts} restarts, ended by {receipt.ended_by}, "
         f"model in {receipt.model_path}"
     )
@@ -129,9 +131,10 @@ def _measured(row: EpochMetrics, text: str) -> words.Number:
 def verdict(receipt: TrainingReceipt) -> str:
     """Returns one or two sentences: how good the model is, and what may improve it."""
     best, last = receipt.history[receipt.best_epoch], receipt.history[-1]
+    iou = "" if best.val_mean_iou is None else f" and a mean IoU of {best.val_mean_iou:.3f}"
     text = (
         f"Epoch {receipt.best_epoch + 1} of {len(receipt.history)} was the best, with a validation macro F1 of "
-        f"{best.val_macro_f1:.3f}; its weights are exported."
+        f"{best.val_macro_f1:.3f}{iou}; its weights are exported."
     )
     if receipt.ended_by == "early_stopping":
         patience = receipt.config["early_stopping_patience"]
@@ -216,4 +219,5 @@ def _curves(receipt: TrainingReceipt, rows: Sequence[_Curve], unit: str) -> list
 
 
 def _has_values(receipt: TrainingReceipt, name: str) -> bool:
-    return any(math.isfinite(getattr(epoch, name)) for epoch in receipt.history)
+    values = [getattr(epoch, name) for epoch in receipt.history]
+    return any(value is not None and math.isfinite(value) for value in values)

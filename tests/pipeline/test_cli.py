@@ -75,6 +75,7 @@ def test_help_imports_nothing_heavy(command):
             ["--shard-tile-size-px", "64", "--train-config", '{"image_size_px": 128}'],
             "shard_tile_size_px must be at least train_image_size_px=128, or 0",
         ),
+        (["--train-config", '{"head": "cam"}'], "shard_label_masks must be true for head cam of train_config, which"),
         (["--ingest-layout", "folders"], "'folders' (did you mean 'class-folders'?); expected one of auto, paper-2020"),
         (["--ingest-val-percent", "70", "--ingest-test-percent", "40"], "70"),
         (["--gate-min-macro-f1", "1.5"], "gate_min_macro_f1 must be between 0 and 1, got 1.5"),

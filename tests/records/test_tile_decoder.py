@@ -37,6 +37,43 @@ def test_a_tile_is_what_the_exported_model_decodes(
     np.testing.assert_array_equal(valid, expected_valid)
 
 
+@pytest.mark.parametrize("stored_px", [48, 24])  # in the source's size, and stored smaller
+@pytest.mark.parametrize("size_px", [48, 24, 16, 12, 6, 32, 20, 64])
+def test_the_masks_of_the_classes_are_the_same_for_both_decoders_and_move_with_the_valid_mask(
+    stored_px: int, size_px: int
+) -> None:
+    mask = MASK[:stored_px, :stored_px]
+    files = (encode_mask(mask), b"", encode(mask * np.uint8(255), "PNG"), encode_mask(~mask))
+    record = dataclasses.replace(
+        fake_record(1, stored_px, num_classes=4), label_masks=files, valid_mask=encode_mask(mask)
+    )
+    parts = [np.empty((size_px, size_px, 3), np.uint8), np.empty((size_px, size_px, 1), np.uint8)]
+    width = -(-size_px // 8)
+    valid_bits = np.empty((size_px, width), np.uint8)
+    mask_bits = np.full((4, size_px, width), 0b1010_1010, np.uint8)  # of an earlier batch
+    decode_tile(record, 1, parts, valid_bits, mask_bits)
+    planes = np.unpackbits(mask_bits, axis=2, count=size_px)
+    np.testing.assert_array_equal(planes, tfrecords.decode_label_masks(tf.constant(list(files)), size_px))
+    np.testing.assert_array_equal(planes[0], np.unpackbits(valid_bits, axis=1, count=size_px))
+    np.testing.assert_array_equal(planes[2], planes[0])
+    np.testing.assert_array_equal(planes[3], 1 - planes[0])
+    assert not planes[1].any()
+
+
+@pytest.mark.parametrize(
+    ("label_masks", "reason"),
+    [
+        ((), "it has 0 label_masks, expected 3"),
+        ((b"", b"no image", b""), "label mask 1: not a readable PNG"),
+    ],
+)
+def test_a_wanted_mask_that_is_not_there_or_damaged_is_named(label_masks: tuple[bytes, ...], reason: str) -> None:
+    record = dataclasses.replace(fake_record(1), label_masks=label_masks)
+    parts = [np.empty((48, 48, 3), np.uint8), np.empty((48, 48, 1), np.uint8)]
+    with pytest.raises(DamagedImage, match=reason):
+        decode_tile(record, 1, parts, np.empty((48, 6), np.uint8), np.empty((3, 48, 6), np.uint8))
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

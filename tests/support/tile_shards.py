@@ -12,6 +12,7 @@ from PIL import Image
 
 from components.contracts import Manifest, Shard, SplitSummary
 from components.records import record_table, tile_record
+from components.records.mask_png import encode_mask
 from components.records.tile_record import Record
 
 CLASSES = ("water", "weed_cluster", "drydown")
@@ -27,20 +28,28 @@ def encode(pixels: np.ndarray, kind: str = "JPEG") -> bytes:
     return buffer.getvalue()
 
 
-def fake_record(number: int, size_px: int = 48, num_classes: int = 3) -> Record:
-    """Returns a tile of grey noise with a patch of each of its classes' colours, and a blank corner."""
+def fake_record(number: int, size_px: int = 48, num_classes: int = 3, label_masks: bool = False) -> Record:
+    """Returns a tile of grey noise with a patch of each of its classes' colours, and a blank corner.
+
+    Args:
+      label_masks: Whether it says which pixels show a class: those of the patch that are valid.
+    """
     rng = np.random.default_rng(number)
     pixels = rng.integers(90, 120, (size_px, size_px, 4))
     labels = np.zeros(num_classes)
     labels[number % num_classes] = 1.0
     labels[(number // 2) % num_classes] = 1.0
     half = size_px // 2
+    planes = np.zeros((num_classes, size_px, size_px), bool)
     for place, name in enumerate(np.flatnonzero(labels)):
         top, left = (0, half * (number % 2)) if place == 0 else (half, half * (number % 2))
         pixels[top : top + half, left : left + half] = _COLOURS[name % 3] + rng.integers(-10, 10, (half, half, 4))
+        planes[name, top : top + half, left : left + half] = True
     pixels = np.clip(pixels, 0, 255).astype(np.uint8)
     mask = np.full((size_px, size_px), 255, np.uint8)
     mask[-size_px // 8 :, -size_px // 8 :] = 0
+    if number % 3:
+        planes &= mask > 0
     return Record(
         tile_id=f"FIELD{number // 4}_{number}-0-{number + size_px}-{size_px}",
         field_id=f"FIELD{number // 4}",
@@ -49,6 +58,7 @@ def fake_record(number: int, size_px: int = 48, num_classes: int = 3) -> Record:
         valid_mask=b"" if number % 3 == 0 else encode(mask, "PNG"),
         labels=labels.tolist(),
         class_fractions=(labels / 4).tolist(),
+        label_masks=tuple(encode_mask(plane) if plane.any() else b"" for plane in planes) if label_masks else (),
     )
 
 
@@ -121,14 +131,20 @@ def manifest_of(splits: dict[str, SplitSummary], size_px: int, **changes: object
 
 
 def fake_dataset(
-    data_root: Path, num_train: int = 40, num_val: int = 13, size_px: int = 48, repeat_val: int = 1
+    data_root: Path,
+    num_train: int = 40,
+    num_val: int = 13,
+    size_px: int = 48,
+    repeat_val: int = 1,
+    label_masks: bool = False,
 ) -> Manifest:
     """Writes a dataset of fake tiles under `data_root` and returns its manifest.
 
     Args:
       repeat_val: How often each tile is in the val split.
+      label_masks: Whether the records hold the masks of the classes.
     """
-    train = [fake_record(number, size_px) for number in range(num_train)]
-    val = [fake_record(1000 + number, size_px) for number in range(num_val)] * repeat_val
+    train = [fake_record(number, size_px, label_masks=label_masks) for number in range(num_train)]
+    val = [fake_record(1000 + number, size_px, label_masks=label_masks) for number in range(num_val)] * repeat_val
     splits = {"train": write_split(data_root, train, 3), "val": write_split(data_root, val, 2)}
-    return manifest_of(splits, size_px)
+    return manifest_of(splits, size_px, label_masks=label_masks)

@@ -56,9 +56,9 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory, name: str, fill: Cal
     return folder
 
 
-def write_data(root: Path, **sizes: int) -> None:
-    """Writes a dataset of fake tiles and its manifest."""
-    fake_dataset(root, **sizes).write(root / "manifest.json")
+def write_data(root: Path, **choices: int | bool) -> None:
+    """Writes a dataset of fake tiles and its manifest; takes the choices of fake_dataset."""
+    fake_dataset(root, **choices).write(root / "manifest.json")
 
 
 def another_root(data: Path, place: Path) -> Path:

@@ -1,5 +1,6 @@
 """Each strategy that runs on a processor, with real worker processes, on tiny tiles."""
 
+import dataclasses
 import os
 import signal
 import threading
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from tile_shards import fake_dataset
 from train_fixtures import (
     another_root,
     answers,
@@ -26,6 +28,7 @@ from components.contracts import Manifest
 from components.errors import DataError
 from components.records import tfrecords
 from components.train import training
+from components.train.input.cover import classes_of, valid_of
 from components.train.input.graph_reader import PlaceReader, read_tiles
 from components.train.input.reader import Reader
 from components.train.input.shard_index import index_split
@@ -89,6 +92,20 @@ def test_a_worker_of_parameter_servers_reads_the_very_tiles_of_the_plan(data: Pa
         assert np.array_equal(image, batch.image), step
         assert np.array_equal(valid, batch.valid)
         assert np.array_equal(labels, batch.labels)
+
+
+@pytest.mark.parametrize("stored_px", [64, 32])  # in the source's size, and stored smaller
+def test_a_worker_of_parameter_servers_reads_the_same_masks_of_classes(tmp_path: Path, stored_px: int) -> None:
+    fake_dataset(tmp_path, 12, 4, stored_px, label_masks=True).write(tmp_path / "manifest.json")
+    plan = np.array([[3, 7, 0, 5]])
+    ((_, batch),) = dataclasses.replace(reader_of(tmp_path), label_masks=True).batches(plan)
+    ((_, places),) = reader_of(tmp_path, PlaceReader).batches(plan)
+    bands = ("red", "green", "blue", "nir")
+    _, cover, _ = tf.function(read_tiles)(places.uris, places.offsets, 4, bands, 3, 32, 1, True)
+    assert np.array_equal(cover, batch.cover)
+    assert np.array_equal(valid_of(batch.cover), batch.valid)
+    shares = classes_of(batch.cover, 3).numpy().mean(axis=(2, 3))  # [4, 3]
+    assert np.array_equal(shares > 0, batch.labels.numpy() > 0)
 
 
 @pytest.fixture

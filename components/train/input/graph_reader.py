@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from components.records import tfrecords
 from components.records.record_file import HEADER
+from components.train.input.cover import joined
 from components.train.input.reader import Reader
 
 
@@ -40,18 +41,25 @@ class PlaceReader(Reader):
 
 
 def read_tiles(
-    uris: Any, offsets: Any, num_tiles: int, bands: Sequence[str], num_classes: int, image_size_px: int, ratio: int
+    uris: Any,
+    offsets: Any,
+    num_tiles: int,
+    bands: Sequence[str],
+    num_classes: int,
+    image_size_px: int,
+    ratio: int,
+    label_masks: bool = False,
 ) -> tuple[Any, Any, Any]:
     """Reads and decodes tiles, with exactly the same pixels as Reader.
 
     Args:
       uris, offsets: As in Places, [num_tiles].
       num_tiles: Number of tiles n.
-      bands, num_classes, image_size_px, ratio: As in Reader.
+      bands, num_classes, image_size_px, ratio, label_masks: As in Reader.
 
     Returns:
       image: uint8 [n, S, S, B].
-      valid: uint8 [n, S, S, 1].
+      cover: uint8 [n, S, S, 1], the valid mask; with label_masks [n, S, S, P], see cover.py.
       labels: float32 [n, C].
 
     Raises:
@@ -66,13 +74,17 @@ def read_tiles(
         return tf.data.experimental.from_variant(rest, tf.TensorSpec([], tf.string)).take(1)
 
     def decode(serialized: Any) -> Any:
-        record = tfrecords.parse(serialized, num_classes)
+        record = tfrecords.parse(serialized, num_classes, label_masks)
         image, valid = tfrecords.decode_image(
             record["rgb"], record["nir"], record["valid_mask"], bands, image_size_px, ratio
         )
-        return image, valid, record["labels"]
+        if not label_masks:
+            return image, valid, record["labels"]
+        planes = tfrecords.decode_label_masks(record["label_masks"], image_size_px)
+        cover = joined(tf.concat([tf.transpose(valid, [2, 0, 1]), planes], axis=0)[tf.newaxis])[0]
+        return image, cover, record["labels"]
 
     records = tf.data.Dataset.from_tensor_slices((uris, offsets)).flat_map(record_at)
     tiles = records.map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    image, valid, labels = tiles.batch(num_tiles, drop_remainder=True).get_single_element()
-    return image, valid, labels
+    image, cover, labels = tiles.batch(num_tiles, drop_remainder=True).get_single_element()
+    return image, cover, labels

@@ -21,6 +21,7 @@ from components.records.jpeg import DamagedImage
 from components.records.tile_decoder import decode_tile
 from components.records.tile_record import deserialize
 from components.train.input.batch_memory import BatchMemory, as_tensor
+from components.train.input.cover import cover_of_bits
 from components.train.input.order import NO_RECORD
 from components.train.input.shard_index import ShardIndex
 from components.train.input.xla import compiled
@@ -39,12 +40,15 @@ class Batch:
       valid_bits: uint8 [n, S, S / 8 rounded up], one bit per pixel, highest bit first, 1 if the pixel counts.
       labels: float32 [n, C].
       weights: float32 [n], 0 for a place without a tile.
+      mask_bits: As valid_bits, for each class, uint8 [n, C, S, S / 8 rounded up], 1 if the pixel has it; None if the
+        reader reads no masks of classes.
     """
 
     parts: tuple[tf.Tensor, ...]
     valid_bits: tf.Tensor
     labels: tf.Tensor
     weights: NDArray[np.float32]
+    mask_bits: tf.Tensor | None = None
 
     @property
     def image(self) -> tf.Tensor:
@@ -55,6 +59,11 @@ class Batch:
     def valid(self) -> tf.Tensor:
         """Mask of the pixels that count, uint8 [n, S, S, 1], 1 or 0, unpacked on the device."""
         return compiled(tfrecords.unpack_bits)(self.valid_bits)
+
+    @property
+    def cover(self) -> tf.Tensor:
+        """Valid mask and, if they were read, class masks, uint8 [n, S, S, P], see cover.py."""
+        return self.valid if self.mask_bits is None else compiled(cover_of_bits)(self.valid_bits, self.mask_bits)
 
 
 def _joined(rgb: tf.Tensor, nir: tf.Tensor) -> tf.Tensor:
@@ -72,6 +81,7 @@ class _Arrays:
     parts: tuple[NDArray[np.uint8], ...]
     valid_bits: NDArray[np.uint8]
     labels: NDArray[np.float32]
+    mask_bits: NDArray[np.uint8] | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +95,7 @@ class Reader:
       image_size_px: Side S of the decoded tiles.
       ratio: From tfrecords.decoder_ratio.
       num_threads: Threads that read and decode.
+      label_masks: Whether to read the masks of the classes as well.
     """
 
     index: ShardIndex
@@ -93,6 +104,7 @@ class Reader:
     image_size_px: int
     ratio: int
     num_threads: int = 1
+    label_masks: bool = False
 
     def batches(self, plan: NDArray[np.int64], first_step: int = 0) -> Iterator[tuple[int, Batch]]:
         """Yields (step, batch) for the rows of `plan`, int64 [steps, n], from `first_step` on.
@@ -198,12 +210,14 @@ class Reader:
             parts=tuple(memory.array((num_tiles, side, side, width)) for width in widths),
             valid_bits=memory.array((num_tiles, side, -(-side // 8))),
             labels=memory.array((num_tiles, 4 * self.num_classes)).view(np.float32),
+            mask_bits=memory.array((num_tiles, self.num_classes, side, -(-side // 8))) if self.label_masks else None,
         )
 
     def _decode_into(self, serialized: bytes, arrays: _Arrays, place: int) -> None:
         record = deserialize(serialized, self.num_classes)
         arrays.labels[place] = record.labels
-        decode_tile(record, self.ratio, [part[place] for part in arrays.parts], arrays.valid_bits[place])
+        mask_bits = None if arrays.mask_bits is None else arrays.mask_bits[place]
+        decode_tile(record, self.ratio, [part[place] for part in arrays.parts], arrays.valid_bits[place], mask_bits)
 
 
 def _as_batch(arrays: _Arrays, records: NDArray[np.int64]) -> Batch:
@@ -212,4 +226,5 @@ def _as_batch(arrays: _Arrays, records: NDArray[np.int64]) -> Batch:
         valid_bits=as_tensor(arrays.valid_bits),
         labels=as_tensor(arrays.labels),
         weights=(records != NO_RECORD).astype(np.float32),
+        mask_bits=None if arrays.mask_bits is None else as_tensor(arrays.mask_bits),
     )

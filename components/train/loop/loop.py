@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 
 import msgspec
-import numpy as np
 
 from components.contracts import EpochMetrics
 from components.errors import DataError
+from components.scoring.overlap_iou import mean_iou
 from components.train.checkpoint.checkpoints import TrainingState
 from components.train.input import order
 from components.train.input.reader import Batch
@@ -23,6 +23,7 @@ from components.train.peers import cluster
 from components.train.settings.worker_spec import ENDED_EARLY, ENDED_OUT_OF_TIME, ENDED_WITH_EPOCHS
 from components.train.step import objective
 from components.train.step.schedule import learning_rate
+from components.train.step.steps import Validated
 
 _MAX_NAMES = 64  # tile names per message
 
@@ -135,13 +136,13 @@ def _measure(trainee: Trainee, state: TrainingState, started: float, epoch_time:
         validated = _validate(trainee)
     if validated is None:
         raise _stop(trainee, state)
-    val_loss, val_macro_f1 = validated
     trainee.budget.reserve = time.monotonic() - validation_started
     return EpochMetrics(
         epoch=state.epoch,
         train_loss=state.loss_sum / state.step,
-        val_loss=val_loss,
-        val_macro_f1=val_macro_f1,
+        val_loss=validated.loss_sum / validated.weight_sum,
+        val_macro_f1=objective.macro_f1(validated.counts),
+        val_mean_iou=mean_iou(validated.overlap) if trainee.config.is_dense else None,
         learning_rate=learning_rate(trainee.config, state.global_step, trainee.num_steps),
         seconds=time.monotonic() - started,
         tiles_per_second=epoch_time.steps_per_second * trainee.config.global_batch_size,
@@ -177,24 +178,23 @@ def _tiles(trainee: Trainee, state: TrainingState) -> str:
     return ", ".join(names) + (f" and {more} more" if more else "")
 
 
-def _validate(trainee: Trainee) -> tuple[float, float] | None:
-    """Returns the mean loss per tile and the macro F1 over the val split, or None if a worker was asked to stop."""
+def _validate(trainee: Trainee) -> Validated | None:
+    """Returns what was found over the val split, or None if a worker was asked to stop."""
     reader = trainee.val_reader
     plan = order.evaluation_plan(
         len(reader.index), trainee.config.global_batch_size, trainee.worker, trainee.num_workers
     )
-    loss_sum = weight_sum = 0.0
-    counts = np.zeros((3, reader.num_classes))
+    validated = None
     for number, batch in reader.batches(plan):
-        losses, weights, batch_counts, stops = trainee.validation_step(batch, float(trainee.wants_to_stop()))
+        of_batch = trainee.validation_step(batch, float(trainee.wants_to_stop()))
         trainee.pat()
-        if stops and number + 1 < len(plan):  # after the last batch, validation is done anyway
+        if of_batch.stops and number + 1 < len(plan):  # after the last batch, validation is done anyway
             return None
-        loss_sum, weight_sum, counts = loss_sum + losses, weight_sum + weights, counts + batch_counts
-    loss = loss_sum / weight_sum
-    if not math.isfinite(loss):
+        validated = of_batch if validated is None else validated + of_batch
+    if validated is not None and not math.isfinite(validated.loss_sum):
+        loss = validated.loss_sum / validated.weight_sum
         raise DataError(f"the validation loss is {loss}; lower learning_rate={trainee.config.learning_rate}")
-    return loss, objective.macro_f1(counts)
+    return validated
 
 
 def _next_epoch(state: TrainingState, metrics: EpochMetrics) -> TrainingState:

@@ -101,6 +101,10 @@ class ProgressLines:
                 "train",
                 f"epoch {metrics.epoch + 1}/{self._trainee.config.epochs} done in {metrics.seconds:.1f} s, "
                 f"loss {metrics.train_loss:.3f}, val loss {metrics.val_loss:.3f}, "
-                f"val macro-F1 {metrics.val_macro_f1:.3f}{' (best)' if is_best else ''}, "
+                f"val macro-F1 {metrics.val_macro_f1:.3f}{_mean_iou(metrics)}{' (best)' if is_best else ''}, "
                 f"{metrics.tiles_per_second:,.0f} tiles/s, {metrics.input_wait_share:.0%} waiting for input",
             )
+
+
+def _mean_iou(metrics: EpochMetrics) -> str:
+    return "" if metrics.val_mean_iou is None else f", val mean IoU {metrics.val_mean_iou:.3f}"

@@ -131,6 +131,9 @@ class Curves:
             "epoch/input_wait_share": metrics.input_wait_share,
         }
 
+        if metrics.val_mean_iou is not None:
+            scalars["epoch/val_mean_iou"] = metrics.val_mean_iou
+
         def write() -> None:
             file.add(metrics.epoch + 1, scalars)
             file.flush()

@@ -6,27 +6,38 @@ from collections.abc import Sequence
 from components.contracts import EpochMetrics
 
 
+def score(metrics: EpochMetrics) -> float:
+    """Returns how good an epoch's weights are, 0..1: macro F1, or with a dense head its mean with the mean IoU.
+
+    A dense head is trained for its maps, but the gate judges by the answers for tiles: neither is bought with the
+    other.
+    """
+    if metrics.val_mean_iou is None:
+        return metrics.val_macro_f1
+    return (metrics.val_macro_f1 + metrics.val_mean_iou) / 2
+
+
 def is_better(metrics: EpochMetrics, best: EpochMetrics | None) -> bool:
-    """Returns whether an epoch is the new best; ties in F1 go to the lower loss, then to the earlier epoch."""
-    return best is None or (metrics.val_macro_f1, -metrics.val_loss) > (best.val_macro_f1, -best.val_loss)
+    """Returns whether an epoch is the new best; ties in score go to the lower loss, then to the earlier epoch."""
+    return best is None or (score(metrics), -metrics.val_loss) > (score(best), -best.val_loss)
 
 
 def should_stop(history: Sequence[EpochMetrics], patience: int, min_delta: float) -> bool:
-    """Returns whether none of the last `patience` epochs improved validation macro F1 by more than `min_delta`.
+    """Returns whether none of the last `patience` epochs improved the score of validation by more than `min_delta`.
 
     All workers, resumed or not, have the same history and so get the same answer.
 
     Args:
       history: One entry per finished epoch.
       patience: Epochs; 0 never stops.
-      min_delta: In F1; 0 counts any improvement.
+      min_delta: In units of the score; 0 counts any improvement.
     """
     if not patience:
         return False
     reference, last_better = float("-inf"), 0
     for place, metrics in enumerate(history):
-        if metrics.val_macro_f1 > reference + min_delta:
-            reference, last_better = metrics.val_macro_f1, place
+        if score(metrics) > reference + min_delta:
+            reference, last_better = score(metrics), place
     return len(history) - 1 - last_better >= patience
 
 

@@ -1,1 +1,1 @@
-"""Backbone, preprocessing inside the model, published weights, export."""
+"""Backbone, head, preprocessing inside the model, published weights, export."""

@@ -1,4 +1,4 @@
-"""Builds the models: preprocessing, a backbone, and one logit per class."""
+"""Builds the models: preprocessing, a backbone, and a head that gives one logit per class."""
 
 import warnings
 from collections.abc import Sequence
@@ -8,9 +8,11 @@ import keras
 
 from components.agrivision import RGB_BANDS
 from components.train.model.batch_norm import normalize_over_replicas
+from components.train.model.dense_head import dense_answers, with_feature_maps
 from components.train.model.preprocessing import Preprocess
 from components.train.model.stem import widen
 from components.train.settings.backbones import BACKBONES
+from components.train.settings.tuning.network import TILE_HEAD
 
 _SMALL_WIDTHS = (24, 48, 96, 128)
 # For batch normalisation's moving statistics. A short run has a few hundred steps, after which the published backbones'
@@ -27,9 +29,11 @@ def build_model(
     *,
     ndvi: bool = False,
     is_pretrained: bool = False,
+    head: str = TILE_HEAD,
 ) -> Any:
     """Returns a keras.Model from (image uint8 [N, S, S, B], valid uint8 [N, S, S, 1]) to logits float32 [N, C].
 
+    With a dense head, it returns [logits, maps], see dense_head.py; S must then be a multiple of DENSE_MULTIPLE_PX.
     Its weights are always random; weight_file.py loads others.
 
     Args:
@@ -40,12 +44,18 @@ def build_model(
       ndvi: Whether the backbone also sees NDVI; needs NIR.
       is_pretrained: Whether weights for three bands will be loaded; the kernels of additional bands are then separate,
         see stem.py.
+      head: One of network.HEADS.
     """
     num_bands = len(band_mean)
     image = keras.Input((image_size_px, image_size_px, num_bands), dtype="uint8", name="image")
     valid = keras.Input((image_size_px, image_size_px, 1), dtype="uint8", name="valid")
     pixels = Preprocess(BACKBONES[backbone].pixel_range, band_mean, band_std, ndvi)(image, valid)
-    features = _build_backbone(backbone, image_size_px, num_bands + ndvi, is_pretrained)(pixels)
+    network = _build_backbone(backbone, image_size_px, num_bands + ndvi, is_pretrained)
+    if head != TILE_HEAD:
+        feature_maps = with_feature_maps(network, BACKBONES[backbone].eighth)(pixels)
+        answers = dense_answers(head, feature_maps, valid, num_classes, _BATCH_NORM_MOMENTUM)
+        return keras.Model([image, valid], answers, name=backbone)
+    features = network(pixels)
     # Always float32: sigmoid and softmax saturate early in half precision.
     logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(features)
     return keras.Model([image, valid], logits, name=backbone)
@@ -87,7 +97,7 @@ def _small(shape: tuple[int, int, int]) -> Any:
         name = f"level_{level}"
         x = layers.Conv2D(width, kernel, strides=strides, padding="same", use_bias=False, name=f"{name}_conv")(x)
         x = layers.BatchNormalization(name=f"{name}_bn")(x)
-        x = layers.Activation("relu")(x)
+        x = layers.Activation("relu", name=f"{name}_relu")(x)
         x = layers.MaxPooling2D(2)(x)
     # A pattern fills part of a tile: the strongest response shows that it is present, the mean how much of it there is.
     features = layers.Concatenate()([layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)])

@@ -23,6 +23,7 @@ class Backbone:
       stem: The layer that sees the pixels: a convolution whose kernel is [height, width, bands, filters].
       blocks: A regular expression for each block's layer names, from the pixels to the features; a layer belongs to
         the first block that it matches. Blocks are unfrozen from last to first.
+      eighth: The layer whose output is the deepest at 1/8 of the image's side, which the head "lraspp" sees.
       smallest_px: Smallest usable side of an image, pixels.
       imagenet: Path of its published weights, without the classifier, under the Keras project's folder.
       imagenet_md5: Of this file, as keras.applications names it; empty for those that it names none for.
@@ -33,6 +34,7 @@ class Backbone:
     pixel_range: str
     stem: str
     blocks: tuple[str, ...]
+    eighth: str
     smallest_px: int = 32
     imagenet: str = ""
     imagenet_md5: str = ""
@@ -88,18 +90,20 @@ def _efficientnet_v2(variant: str, md5: str) -> Backbone:
         IMAGENET if is_small else CENTRED,
         "stem_conv",
         _EFFICIENTNET_V2,
+        "block4a_expand_activation",
         imagenet=f"efficientnet_v2/efficientnetv2-{variant.lower()}_notop.h5",
         imagenet_md5=md5,
         arguments={"include_preprocessing": False},
     )
 
 
-def _mobilenet_v3(variant: str, blocks: tuple[str, ...], md5: str) -> Backbone:
+def _mobilenet_v3(variant: str, blocks: tuple[str, ...], eighth: str, md5: str) -> Backbone:
     return Backbone(
         f"MobileNetV3{variant}",
         SYMMETRIC,
         "conv",
         blocks,
+        eighth,
         imagenet=f"mobilenet_v3/weights_mobilenet_v3_{variant.lower()}_224_1.0_float_no_top_v2.h5",
         imagenet_md5=md5,
         arguments={"include_preprocessing": False},
@@ -107,19 +111,35 @@ def _mobilenet_v3(variant: str, blocks: tuple[str, ...], md5: str) -> Backbone:
 
 
 BACKBONES: Mapping[str, Backbone] = {
-    "small": Backbone("", STANDARDIZED, "level_0_conv", (r"^level_0_", r"^level_1_", r"^level_2_", r"^level_3_")),
+    "small": Backbone(
+        "",
+        STANDARDIZED,
+        "level_0_conv",
+        (r"^level_0_", r"^level_1_", r"^level_2_", r"^level_3_"),
+        "level_2_relu",
+    ),
     "mobilenet": Backbone(
-        "MobileNet", SYMMETRIC, "conv1", _MOBILENET, imagenet="mobilenet/mobilenet_1_0_224_tf_no_top.h5"
+        "MobileNet",
+        SYMMETRIC,
+        "conv1",
+        _MOBILENET,
+        "conv_pw_5_relu",
+        imagenet="mobilenet/mobilenet_1_0_224_tf_no_top.h5",
     ),
     "mobilenet_v2": Backbone(
         "MobileNetV2",
         SYMMETRIC,
         "Conv1",
         _MOBILENET_V2,
+        "block_6_expand_relu",
         imagenet="mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
     ),
-    "mobilenet_v3_small": _mobilenet_v3("Small", _MOBILENET_V3_SMALL, "d3e8ec802a04aa4fc771ee12a9a9b836"),
-    "mobilenet_v3_large": _mobilenet_v3("Large", _MOBILENET_V3_LARGE, "07fb09a5933dd0c8eaafa16978110389"),
+    "mobilenet_v3_small": _mobilenet_v3(
+        "Small", _MOBILENET_V3_SMALL, "expanded_conv_2_add", "d3e8ec802a04aa4fc771ee12a9a9b836"
+    ),
+    "mobilenet_v3_large": _mobilenet_v3(
+        "Large", _MOBILENET_V3_LARGE, "expanded_conv_5_add", "07fb09a5933dd0c8eaafa16978110389"
+    ),
     "efficientnet_v2_b0": _efficientnet_v2("B0", "893217f2bb855e2983157299931e43ff"),
     "efficientnet_v2_b1": _efficientnet_v2("B1", "0e80663031ca32d657f9caa404b6ec37"),
     "efficientnet_v2_b2": _efficientnet_v2("B2", "1dfe2e7a5d45b6632553a8961ea609eb"),
@@ -132,6 +152,7 @@ BACKBONES: Mapping[str, Backbone] = {
         CAFFE,
         "conv1_conv",
         _RESNET,
+        "conv3_block4_out",
         imagenet="resnet/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
         imagenet_md5="4d473c1dd8becc155b73f8504c6f6626",
     ),
@@ -140,6 +161,7 @@ BACKBONES: Mapping[str, Backbone] = {
         SYMMETRIC,
         "stem_conv1",
         _NASNET,
+        "normal_concat_5",
         smallest_px=64,
         imagenet="nasnet/NASNet-large-no-top.h5",
         imagenet_md5="d81d89dc07e6e56530c4e77faddd61b5",

@@ -13,6 +13,7 @@ _COMPONENTS = Path(__file__).parents[2]
 COUNTED: Mapping[str, str] = {
     "agrivision.py": "the bands and their order",
     "f1_score.py": "which epoch is the best",
+    "scoring/overlap_iou.py": "which epoch of a dense head is the best",
     "ordered_map.py": "the order in which the shards of a split are indexed",
     "records": "which records a split has, and the pixels and labels of each",
     "train/settings": "what a name stands for: a backbone, a strategy, a role",
@@ -37,6 +38,7 @@ NOT_COUNTED: Mapping[str, str] = {
     "storage": "brings bytes; shards, tables and weights are checked against their digests",
     "safe_path.py": "refuses names, and changes none",
     "retrying.py": "asks again for the same",
+    "scoring/resamples.py": "gives intervals of evaluations",
     "waiting.py": "writes lines to the log",
     "records/source_image.py": "reads the images of a source, which training never sees",
     "records/source_mask.py": "reads the masks of a source",

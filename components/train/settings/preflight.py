@@ -8,7 +8,9 @@ from components.contracts import Manifest, SplitSummary
 from components.errors import DataError, SettingsError
 from components.train.settings.backbones import BACKBONES
 from components.train.settings.config import TrainConfig
-from components.train.settings.tuning.network import IMAGENET_WEIGHTS, USUAL_IMAGE_SIZE_PX
+from components.train.settings.tuning.network import DENSE_MULTIPLE_PX, IMAGENET_WEIGHTS, USUAL_IMAGE_SIZE_PX
+
+MOST_DENSE_CLASSES = 15  # with background, the classes of a pixel are bits of 16 (components/scoring/overlap_iou.py)
 
 
 def resolve_label_mode(config: TrainConfig, manifest: Manifest) -> str:
@@ -53,6 +55,8 @@ def check_training(config: TrainConfig, manifest: Manifest, num_workers: int) ->
             f'bands "{config.bands}" needs {", ".join(missing)}, but the dataset has only {", ".join(manifest.bands)}; '
             'use "rgb" or "auto"'
         )
+    if config.is_dense:
+        _check_dense(config, manifest, single_label)
     if config.weights not in ("", IMAGENET_WEIGHTS) and not storage.exists(config.weights):
         raise SettingsError(f"weights: no such file {config.weights!r}")
     num_train = _num_usable(train, single_label)
@@ -87,7 +91,30 @@ def resolve_image_size(config: TrainConfig, manifest: Manifest) -> TrainConfig:
             f"backbone {config.backbone} needs tiles of at least {smallest} px, but the largest side of a stored tile "
             f"is {size_px} px; choose another backbone"
         )
+    if config.is_dense and size_px % DENSE_MULTIPLE_PX:
+        raise SettingsError(
+            f"head {config.head} needs an image_size_px that is a multiple of {DENSE_MULTIPLE_PX}, but the side of the "
+            f"tiles, which it is if left out, is {size_px} px; set image_size_px"
+        )
     return dataclasses.replace(config, image_size_px=size_px)
+
+
+def _check_dense(config: TrainConfig, manifest: Manifest, single_label: bool) -> None:
+    if single_label:
+        raise SettingsError(
+            f"head {config.head} answers by pixel and needs label_mode multi_label, but this dataset is trained with "
+            "single_label; use head tile"
+        )
+    if not manifest.label_masks:
+        raise SettingsError(
+            f"head {config.head} learns from the pixels of each class, which this dataset does not hold; set "
+            "shard_label_masks=true, or use head tile"
+        )
+    if (num_classes := len(manifest.classes)) > MOST_DENSE_CLASSES:
+        raise SettingsError(
+            f"head {config.head} can tell at most {MOST_DENSE_CLASSES} classes apart, the dataset has {num_classes}; "
+            "leave some out with ingest_classes, or use head tile"
+        )
 
 
 def _largest_side(manifest: Manifest) -> int:

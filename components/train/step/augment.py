@@ -1,8 +1,9 @@
 """Augments tiles on the device; the result for a tile does not depend on which replica computes it.
 
-Flips, quarter turns, zoom, shear and brightness. All bands and the valid mask move together, in one resampling:
-bilinear for the bands, nearest pixel for the mask. Pixels from outside the tile are marked invalid, so the model treats
-them like pixels outside a field; their bytes repeat the nearest pixel.
+Flips, quarter turns, zoom, shear and brightness. All bands and the masks, which are bits of the cover (input/cover.py),
+move together, in one resampling: bilinear for the bands, nearest pixel for the masks. Pixels from outside the tile are
+marked invalid and have no class, so the model treats them like pixels outside a field; their bytes repeat the nearest
+pixel.
 """
 
 import dataclasses
@@ -40,13 +41,13 @@ class Augmentation:
 
 
 def augment(
-    image: Any, valid: Any, how: Augmentation, seed: int, step: Any, positions: Any, global_batch_size: int
+    image: Any, cover: Any, how: Augmentation, seed: int, step: Any, positions: Any, global_batch_size: int
 ) -> tuple[Any, Any]:
     """Returns the tiles, each changed independently, as uint8 like the arguments.
 
     Args:
       image: uint8 [n, S, S, B].
-      valid: uint8 [n, S, S, 1].
+      cover: uint8 [n, S, S, P].
       how: The changes to make.
       seed: Seed of the training.
       step: Step over all epochs, int64 [].
@@ -57,13 +58,13 @@ def augment(
     draws = tf.gather(tf.random.stateless_uniform([global_batch_size, 3], key), positions)  # [n, 3]
     chosen = draws < 0.5
     if how.quarter_turns:
-        image, valid = _where(chosen[:, 0], tf.transpose, image, valid, perm=[0, 2, 1, 3])
+        image, cover = _where(chosen[:, 0], tf.transpose, image, cover, perm=[0, 2, 1, 3])
     is_moved = how.zoom_range > 0 or how.shear_degrees > 0
     if how.flips and not is_moved:
-        image, valid = _where(chosen[:, 1], tf.reverse, image, valid, axis=[1])
-        image, valid = _where(chosen[:, 2], tf.reverse, image, valid, axis=[2])
+        image, cover = _where(chosen[:, 1], tf.reverse, image, cover, axis=[1])
+        image, cover = _where(chosen[:, 2], tf.reverse, image, cover, axis=[2])
     if not is_moved and not how.brightness_range:
-        return image, valid
+        return image, cover
     num_bands = image.shape[-1]
     key = tf.random.experimental.stateless_fold_in(key, 1)
     # Drawn for the whole global batch, so that a tile's draws do not depend on which replica computes it.
@@ -71,14 +72,14 @@ def augment(
     more = tf.gather(more, positions)  # [n, 3 + B]
     gain = 1.0 + how.brightness_range * more[:, 3:]  # [n, B]
     if not is_moved:
-        return _to_bytes(tf.cast(image, tf.float32) * gain[:, tf.newaxis, tf.newaxis, :]), valid
+        return _to_bytes(tf.cast(image, tf.float32) * gain[:, tf.newaxis, tf.newaxis, :]), cover
     flip = 1.0 - 2.0 * tf.cast(chosen, tf.float32) if how.flips else tf.ones_like(draws)
     zoom = 1.0 + how.zoom_range * more[:, :2]
     shear = math.radians(how.shear_degrees) * more[:, 2]
     # As in the reference study's ImageDataGenerator: rows are sheared along x.
     return warp(
         image,
-        valid,
+        cover,
         x_per_x=flip[:, 2] * zoom[:, 0],
         x_per_y=-flip[:, 2] * tf.sin(shear) * zoom[:, 1],
         y_per_y=flip[:, 1] * tf.cos(shear) * zoom[:, 1],
@@ -86,7 +87,7 @@ def augment(
     )
 
 
-def warp(image: Any, valid: Any, x_per_x: Any, x_per_y: Any, y_per_y: Any, gain: Any) -> tuple[Any, Any]:
+def warp(image: Any, cover: Any, x_per_x: Any, x_per_y: Any, y_per_y: Any, gain: Any) -> tuple[Any, Any]:
     """Resamples tiles about their centres, and multiplies their bands.
 
     With x and y measured from the centre, the pixel at (x, y) comes from (x_per_x x + x_per_y y, y_per_y y). Rows stay
@@ -95,18 +96,18 @@ def warp(image: Any, valid: Any, x_per_x: Any, x_per_y: Any, y_per_y: Any, gain:
 
     Args:
       image: uint8 [n, S, S, B].
-      valid: uint8 [n, S, S, 1].
+      cover: uint8 [n, S, S, P].
       x_per_x, x_per_y, y_per_y: Coefficients of the formula above, float32 [n].
       gain: Factor of each band, float32 [n, B].
 
     Returns:
       image: uint8 [n, S, S, B].
-      valid: uint8 [n, S, S, 1].
+      cover: uint8 [n, S, S, P].
     """
     # Compiled separately: fused into one, they take twice as long.
     return (
         compiled(_warp_bands)(image, x_per_x, x_per_y, y_per_y, gain),
-        compiled(_warp_mask)(valid, x_per_x, x_per_y, y_per_y),
+        compiled(_warp_mask)(cover, x_per_x, x_per_y, y_per_y),
     )
 
 
@@ -132,14 +133,20 @@ def _warp_bands(image: Any, x_per_x: Any, x_per_y: Any, y_per_y: Any, gain: Any)
     return tf.transpose(tf.reshape(moved, [-1, size, num_bands, size]), [0, 1, 3, 2])  # [n, S, S, B]
 
 
-def _warp_mask(valid: Any, x_per_x: Any, x_per_y: Any, y_per_y: Any) -> Any:
-    last = valid.shape[1] - 1
+def _warp_mask(cover: Any, x_per_x: Any, x_per_y: Any, y_per_y: Any) -> Any:
+    last = cover.shape[1] - 1
     # Rounds halves up; tf.round would round them to the even number.
     row, column = (tf.cast(tf.floor(p + 0.5), tf.int32) for p in _places(last + 1, x_per_x, x_per_y, y_per_y))
     inside = ((row >= 0) & (row <= last))[:, :, tf.newaxis] & (column >= 0) & (column <= last)  # [n, S, S]
-    rows = tf.gather(valid[..., 0], tf.clip_by_value(row, 0, last), batch_dims=1)
-    moved = tf.gather(rows, tf.clip_by_value(column, 0, last), batch_dims=2)
-    return (moved * tf.cast(inside, valid.dtype))[..., tf.newaxis]
+
+    def moved(plane: Any) -> Any:
+        rows = tf.gather(plane, tf.clip_by_value(row, 0, last), batch_dims=1)
+        pixels = tf.gather(rows, tf.clip_by_value(column, 0, last), batch_dims=2)
+        return (pixels * tf.cast(inside, plane.dtype))[..., tf.newaxis]
+
+    if cover.shape[-1] == 1:
+        return moved(cover[..., 0])
+    return tf.concat([moved(cover[..., plane]) for plane in range(cover.shape[-1])], axis=-1)
 
 
 def _places(size: int, x_per_x: Any, x_per_y: Any, y_per_y: Any) -> tuple[Any, Any]:
@@ -163,6 +170,6 @@ def _to_bytes(pixels: Any) -> Any:
     return tf.cast(tf.minimum(pixels + 0.5, 255.0), tf.uint8)
 
 
-def _where(chosen: Any, change: Any, image: Any, valid: Any, **how: Any) -> tuple[Any, Any]:
+def _where(chosen: Any, change: Any, image: Any, cover: Any, **how: Any) -> tuple[Any, Any]:
     mask = chosen[:, tf.newaxis, tf.newaxis, tf.newaxis]  # [n, 1, 1, 1]
-    return tf.where(mask, change(image, **how), image), tf.where(mask, change(valid, **how), valid)
+    return tf.where(mask, change(image, **how), image), tf.where(mask, change(cover, **how), cover)

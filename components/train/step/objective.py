@@ -94,7 +94,6 @@ def tile_losses(
       alpha: None leaves alpha out.
       label_smoothing: The s above.
     """
-    present, absent = (alpha, 1.0 - alpha) if alpha is not None else (1.0, 1.0)
     if single_label:
         weight_of_tile = tf.reduce_sum(labels * weights, axis=-1)
         smooth = labels * (1.0 - label_smoothing) + label_smoothing / logits.shape[-1]
@@ -104,6 +103,23 @@ def tile_losses(
             # Kept above 0, where powers below 1 have no finite derivative.
             terms *= tf.maximum(1.0 - tf.exp(log_p), _LEAST_PROBABILITY) ** gamma
         return weight_of_tile * tf.reduce_sum(terms, axis=-1)
+    terms = cross_entropy_terms(labels, logits, weights, gamma, alpha, label_smoothing)
+    return tf.reduce_mean(terms, axis=-1)
+
+
+def cross_entropy_terms(
+    labels: Any,
+    logits: Any,
+    weights: NDArray[np.float32],
+    gamma: float = 0.0,
+    alpha: float | None = None,
+    label_smoothing: float = 0.0,
+) -> Any:
+    """Returns the loss term of each class for itself, float32 [..., C], see tile_losses; labels are in 0..1, [..., C].
+
+    It is linear in the label: the term of a share of pixels is the mean over the pixels.
+    """
+    present, absent = (alpha, 1.0 - alpha) if alpha is not None else (1.0, 1.0)
     smooth = labels * (1.0 - label_smoothing) + label_smoothing / 2
     # softplus stays accurate for large logits, where log(sigmoid) does not.
     minus_log_p, minus_log_not_p = tf.nn.softplus(-logits), tf.nn.softplus(logits)
@@ -112,7 +128,7 @@ def tile_losses(
     if gamma:
         of_present *= tf.exp(-gamma * minus_log_not_p)
         of_absent *= tf.exp(-gamma * minus_log_p)
-    return tf.reduce_mean(of_present + of_absent, axis=-1)
+    return of_present + of_absent
 
 
 def probabilities(logits: Any, single_label: bool) -> Any:

@@ -8,13 +8,16 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from components.train.input.cover import valid_of
 from components.train.input.reader import Batch
 from components.train.peers.distribution import num_local_replicas, share_out
 from components.train.settings.config import TrainConfig
 from components.train.step import objective
 from components.train.step.augment import Augmentation, augment
+from components.train.step.dense_loss import DenseLoss
 from components.train.step.objective import Loss
 from components.train.step.optimizer import Optimizer
+from components.train.step.overlap_counts import from_words, overlap_counts, to_words
 from components.train.step.schedule import learning_rate
 from components.train.step.weight_average import WeightAverage
 
@@ -30,10 +33,38 @@ class Wishes:
 
 # (batches, global step of the first, own wishes) -> losses of the global batches, wishes of all workers
 TrainSteps = Callable[[Sequence[Batch], int, Wishes], tuple[list[float], Wishes]]
-# (batch, own wish to stop) -> loss sum, weight sum, confusion counts [3, C], wish to stop, over all workers
-ValidationStep = Callable[[Batch, float], tuple[float, float, NDArray[np.float64], float]]
-# image, valid, labels, positions in the global batch, global step, learning rate -> this replica's share of the loss
+# (batch, own wish to stop) -> what was found over all workers
+ValidationStep = Callable[[Batch, float], "Validated"]
+# image, cover, labels, positions in the global batch, global step, learning rate -> this replica's share of the loss
 ReplicaStep = Callable[[Any, Any, Any, Any, Any, Any], Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Validated:
+    """What validation found, of a batch or of several, over all workers.
+
+    Attributes:
+      loss_sum, weight_sum: Sums over the tiles.
+      counts: From objective.confusion_counts, [3, C].
+      overlap: The sum of the tiles' M of a dense head, see components/scoring/overlap_iou.py, [C + 1, C + 1]; zeros if
+        the head is none.
+      stops: How many workers want to stop.
+    """
+
+    loss_sum: float
+    weight_sum: float
+    counts: NDArray[np.float64]
+    overlap: NDArray[np.int64]
+    stops: float = 0.0
+
+    def __add__(self, other: "Validated") -> "Validated":
+        return Validated(
+            self.loss_sum + other.loss_sum,
+            self.weight_sum + other.weight_sum,
+            self.counts + other.counts,
+            self.overlap + other.overlap,
+            self.stops + other.stops,
+        )
 
 
 def make_replica_step(
@@ -44,6 +75,7 @@ def make_replica_step(
     loss: Loss,
     num_tiles: int,
     rate_factor: Callable[[Any], float] = lambda variable: 1.0,
+    dense: DenseLoss | None = None,
 ) -> ReplicaStep:
     """Returns one replica's part of a training step. Call it in the replica's context, in a graph.
 
@@ -55,17 +87,18 @@ def make_replica_step(
       loss: The loss.
       num_tiles: Tiles over all replicas whose gradients are summed.
       rate_factor: Returns a trainable variable's factor on the learning rate; a variable with 0 is not trained.
+      dense: The loss of a dense head's maps; None for the head "tile".
     """
     how = Augmentation.of(config)
     factors = {id(variable): rate_factor(variable) for variable in model.trainable_variables}
     variables = [variable for variable in model.trainable_variables if factors[id(variable)] > 0]
 
-    def step(image: Any, valid: Any, labels: Any, positions: Any, global_step: Any, rate: Any) -> Any:
-        image, valid = augment(image, valid, how, config.seed, global_step, positions, config.global_batch_size)
+    def step(image: Any, cover: Any, labels: Any, positions: Any, global_step: Any, rate: Any) -> Any:
+        image, cover = augment(image, cover, how, config.seed, global_step, positions, config.global_batch_size)
         with tf.GradientTape() as tape:
-            logits = model([image, valid], training=True)
+            losses, _, _ = _losses(model, loss, dense, image, cover, labels, training=True)
             # This replica's share of the mean, since the optimizer sums the replicas' gradients.
-            share = tf.reduce_sum(loss(labels, logits)) / num_tiles
+            share = tf.reduce_sum(losses) / num_tiles
             scaled = optimizer.scaled(share)
         gradients = tape.gradient(scaled, [variable.value for variable in variables])
         optimizer.apply(gradients, variables, rate, [factors[id(variable)] for variable in variables])
@@ -74,6 +107,17 @@ def make_replica_step(
         return share
 
     return step
+
+
+def _losses(
+    model: Any, loss: Loss, dense: DenseLoss | None, image: Any, cover: Any, labels: Any, training: bool
+) -> tuple[Any, Any, Any]:
+    """Returns the losses of tiles, [n], their logits, [n, C], and, of a dense head, their maps, [n, h, w, C]."""
+    if dense is None:
+        logits = model([image, cover], training=training)
+        return loss(labels, logits), logits, None
+    logits, maps = model([image, valid_of(cover)], training=training)
+    return loss(labels, logits) + dense(cover, maps), logits, maps
 
 
 def make_train_steps(
@@ -86,6 +130,7 @@ def make_train_steps(
     positions: NDArray[np.int32],
     num_steps: int,
     rate_factor: Callable[[Any], float] = lambda variable: 1.0,
+    dense: DenseLoss | None = None,
 ) -> TrainSteps:
     """Returns a function that takes one training step per batch, all in one call of the device.
 
@@ -99,27 +144,28 @@ def make_train_steps(
       positions: Positions of this worker's tiles in the global batch, [n].
       num_steps: Steps of the whole training, for the learning rate's schedule.
       rate_factor: Returns a trainable variable's factor on the learning rate; a variable with 0 is not trained.
+      dense: The loss of a dense head's maps; None for the head "tile".
     """
-    take_step = make_replica_step(model, optimizer, average, config, loss, config.global_batch_size, rate_factor)
+    take_step = make_replica_step(model, optimizer, average, config, loss, config.global_batch_size, rate_factor, dense)
     num_local = num_local_replicas(strategy, config.global_batch_size // len(positions))
 
-    def on_replica(image: Any, valid: Any, labels: Any, places: Any, global_step: Any, rate: Any, wishes: Any) -> Any:
-        share = take_step(image, valid, labels, places, global_step, rate)
+    def on_replica(image: Any, cover: Any, labels: Any, places: Any, global_step: Any, rate: Any, wishes: Any) -> Any:
+        share = take_step(image, cover, labels, places, global_step, rate)
         return tf.concat([share[tf.newaxis], wishes], axis=0)
 
-    def on_all(image: Any, valid: Any, labels: Any, *args: Any) -> Any:
-        tiles = share_out(strategy, num_local, image, valid, labels, tf.constant(positions))
+    def on_all(image: Any, cover: Any, labels: Any, *args: Any) -> Any:
+        tiles = share_out(strategy, num_local, image, cover, labels, tf.constant(positions))
         return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(on_replica, (*tiles, *args)), axis=None)
 
-    def one_step(image: Any, valid: Any, labels: Any, global_step: Any, rates: Any, wishes: Any) -> Any:
-        return on_all(image[0], valid[0], labels[0], global_step, rates[0], wishes)[tf.newaxis]  # [1, 4]
+    def one_step(image: Any, cover: Any, labels: Any, global_step: Any, rates: Any, wishes: Any) -> Any:
+        return on_all(image[0], cover[0], labels[0], global_step, rates[0], wishes)[tf.newaxis]  # [1, 4]
 
-    def many_steps(image: Any, valid: Any, labels: Any, global_step: Any, rates: Any, wishes: Any) -> Any:
+    def many_steps(image: Any, cover: Any, labels: Any, global_step: Any, rates: Any, wishes: Any) -> Any:
         num_steps = tf.shape(rates)[0]
 
         def take(number: Any, results: Any) -> Any:
             step = global_step + tf.cast(number, tf.int64)
-            result = on_all(image[number], valid[number], labels[number], step, rates[number], wishes)
+            result = on_all(image[number], cover[number], labels[number], step, rates[number], wishes)
             return number + 1, results.write(number, result)
 
         start = tf.constant(0), tf.TensorArray(tf.float32, num_steps)
@@ -131,7 +177,7 @@ def make_train_steps(
 
     def take_steps(batches: Sequence[Batch], global_step: int, wishes: Wishes) -> tuple[list[float], Wishes]:
         rates = [learning_rate(config, global_step + number, num_steps) for number in range(len(batches))]
-        tensors = [_stacked([getattr(batch, name) for batch in batches]) for name in ("image", "valid", "labels")]
+        tensors = [_stacked([getattr(batch, name) for batch in batches]) for name in ("image", "cover", "labels")]
         now = tf.constant(global_step, tf.int64)
         wanted = tf.constant(dataclasses.astuple(wishes))
         results = compiled(*tensors, now, tf.constant(rates), wanted).numpy()
@@ -164,25 +210,37 @@ def _stacked(tensors: Sequence[Any]) -> Any:
 
 
 def make_validation_step(
-    strategy: Any, model: Any, loss: Loss, num_classes: int, single_label: bool, num_workers: int = 1
+    strategy: Any,
+    model: Any,
+    loss: Loss,
+    num_classes: int,
+    single_label: bool,
+    num_workers: int = 1,
+    dense: DenseLoss | None = None,
 ) -> ValidationStep:
-    """Returns a function that validates one batch on all replicas."""
+    """Returns a function that validates one batch on all replicas; `dense` as of make_replica_step."""
     num_local = num_local_replicas(strategy, num_workers)
 
-    def on_replica(image: Any, valid: Any, labels: Any, weights: Any, stop: Any) -> Any:
-        logits = model([image, valid], training=False)
+    def on_replica(image: Any, cover: Any, labels: Any, weights: Any, stop: Any) -> Any:
+        losses, logits, maps = _losses(model, loss, dense, image, cover, labels, training=False)
         counts = objective.confusion_counts(labels, logits, weights, single_label)
-        sums = tf.stack([tf.reduce_sum(loss(labels, logits) * weights), tf.reduce_sum(weights), stop])
-        return tf.concat([sums, tf.reshape(counts, [-1])], axis=0)
+        sums = tf.stack([tf.reduce_sum(losses * weights), tf.reduce_sum(weights), stop])
+        found = [sums, tf.reshape(counts, [-1])]
+        if dense is not None:
+            of_tiles = overlap_counts(cover, maps, num_classes) * tf.cast(weights, tf.int32)[:, tf.newaxis, tf.newaxis]
+            found.append(to_words(tf.reduce_sum(of_tiles, axis=0)))
+        return tf.concat(found, axis=0)
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def on_all(stop: Any, *tensors: Any) -> Any:
         tiles = share_out(strategy, num_local, *tensors)
         return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(on_replica, (*tiles, stop)), axis=None)
 
-    def step(batch: Batch, stop: float) -> tuple[float, float, NDArray[np.float64], float]:
-        tensors = batch.image, batch.valid, batch.labels, tf.constant(batch.weights)
+    def step(batch: Batch, stop: float) -> Validated:
+        tensors = batch.image, batch.cover, batch.labels, tf.constant(batch.weights)
         loss_sum, weight_sum, stops, *counts = on_all(tf.constant(stop, tf.float32), *tensors).numpy().tolist()
-        return loss_sum, weight_sum, np.reshape(counts, (3, num_classes)), stops
+        of_tiles, of_pixels = counts[: 3 * num_classes], counts[3 * num_classes :]
+        overlap = from_words(np.array(of_pixels)) if of_pixels else np.zeros((num_classes + 1,) * 2, np.int64)
+        return Validated(loss_sum, weight_sum, np.reshape(of_tiles, (3, num_classes)), overlap, stops)
 
     return step

@@ -26,6 +26,7 @@ from components.train.settings.config import TrainConfig
 from components.train.settings.published_weights import verified_weights
 from components.train.settings.worker_spec import WorkerSpec
 from components.train.step import objective, steps
+from components.train.step.dense_loss import DenseLoss
 from components.train.step.optimizer import Optimizer
 from components.train.step.weight_average import WeightAverage
 
@@ -44,6 +45,7 @@ def make_reader(spec: WorkerSpec, manifest: Manifest, split: str) -> Reader:
         image_size_px=spec.settings.config.image_size_px,
         ratio=tfrecords.decoder_ratio(list(manifest.tile_sizes), spec.settings.config.image_size_px),
         num_threads=spec.num_threads,
+        label_masks=spec.settings.config.is_dense,
     )
 
 
@@ -61,6 +63,7 @@ def build(spec: WorkerSpec, manifest: Manifest, precision: str) -> Any:
         train.band_std[:num_bands],
         ndvi=config.bands == "rgb_nir_ndvi",
         is_pretrained=bool(spec.weights_path),
+        head=config.head,
     )
 
 
@@ -86,12 +89,21 @@ class Trained:
 
 def make_batch_loss(spec: WorkerSpec, manifest: Manifest) -> objective.Loss:
     """Returns the loss, with the class weights of the dataset."""
+    return objective.make_loss(spec.settings.config, _class_weights(spec, manifest), spec.label_mode == "single_label")
+
+
+def make_dense_loss(spec: WorkerSpec, manifest: Manifest) -> DenseLoss | None:
+    """Returns the loss of a dense head's maps, with the same class weights; None for the head "tile"."""
+    config = spec.settings.config
+    return DenseLoss.of(config, _class_weights(spec, manifest)) if config.is_dense else None
+
+
+def _class_weights(spec: WorkerSpec, manifest: Manifest) -> NDArray[np.float32]:
     config, train = spec.settings.config, manifest.splits["train"]
     single_label = spec.label_mode == "single_label"
-    weights = objective.class_weights(
+    return objective.class_weights(
         train.class_tiles, train.num_tiles, single_label, config.class_weighting, config.effective_number_beta
     )
-    return objective.make_loss(config, weights, single_label)
 
 
 def make_writer(spec: WorkerSpec, trained: Trained, is_chief: bool) -> CheckpointWriter:
@@ -120,14 +132,14 @@ def lockstep_trainee(
     with strategy.scope():
         trained = Trained.build(spec, manifest)
     model, average = trained.model, trained.average
-    loss = make_batch_loss(spec, manifest)
+    loss, dense = make_batch_loss(spec, manifest), make_dense_loss(spec, manifest)
     num_steps = config.epochs * (len(readers["train"].index) // config.global_batch_size)
     positions = order.batch_positions(config.global_batch_size, worker, spec.settings.num_workers)
     rate_factor = unfreezing.make_rate_factor(model, config)
 
     def make_train_steps() -> steps.TrainSteps:
         return steps.make_train_steps(
-            strategy, model, trained.optimizer, average, config, loss, positions, num_steps, rate_factor
+            strategy, model, trained.optimizer, average, config, loss, positions, num_steps, rate_factor, dense
         )
 
     return Trainee(
@@ -137,7 +149,13 @@ def lockstep_trainee(
         writer=make_writer(spec, trained, worker == 0),
         train_steps=unfreezing.make_staged_steps(model, config, num_steps // config.epochs, make_train_steps),
         validation_step=steps.make_validation_step(
-            strategy, model, loss, len(manifest.classes), spec.label_mode == "single_label", spec.settings.num_workers
+            strategy,
+            model,
+            loss,
+            len(manifest.classes),
+            spec.label_mode == "single_label",
+            spec.settings.num_workers,
+            dense,
         ),
         train_reader=readers["train"],
         val_reader=readers["val"],

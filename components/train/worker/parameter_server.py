@@ -27,6 +27,7 @@ from components.train.loop.trainee import Trainee
 from components.train.loop.when_to_end import TimeBudget
 from components.train.settings.worker_spec import WorkerSpec
 from components.train.step import steps
+from components.train.step.dense_loss import DenseLoss
 from components.train.step.schedule import learning_rate
 from components.train.step.steps import TrainSteps, Wishes
 from components.train.worker.assembly import (
@@ -34,6 +35,7 @@ from components.train.worker.assembly import (
     build,
     make_average,
     make_batch_loss,
+    make_dense_loss,
     make_sampling_weights,
     make_writer,
 )
@@ -75,13 +77,13 @@ def asynchronous_trainee(
         for name, variable in own.items():
             variable.assign(remote[name].numpy())
 
-    loss = make_batch_loss(spec, manifest)
+    loss, dense = make_batch_loss(spec, manifest), make_dense_loss(spec, manifest)
     reader = readers["train"]
     num_steps = config.epochs * (len(reader.index) // config.global_batch_size)
     rate_factor = unfreezing.make_rate_factor(trained.model, config)
 
     def make_train_steps() -> TrainSteps:
-        return _make_train_steps(spec, coordinator, trained, loss, reader, num_steps, rate_factor)
+        return _make_train_steps(spec, coordinator, trained, loss, dense, reader, num_steps, rate_factor)
 
     here = tf.distribute.get_strategy()
     return Trainee(
@@ -91,7 +93,7 @@ def asynchronous_trainee(
         writer=make_writer(spec, trained, is_chief=True),
         train_steps=unfreezing.make_staged_steps(trained.model, config, num_steps // config.epochs, make_train_steps),
         validation_step=steps.make_validation_step(
-            here, model, loss, len(manifest.classes), spec.label_mode == "single_label"
+            here, model, loss, len(manifest.classes), spec.label_mode == "single_label", dense=dense
         ),
         train_reader=PlaceReader(**{field.name: getattr(reader, field.name) for field in dataclasses.fields(reader)}),
         val_reader=readers["val"],
@@ -114,6 +116,7 @@ def _make_train_steps(
     coordinator: Any,
     trained: Trained,
     loss: Any,
+    dense: DenseLoss | None,
     reader: Reader,
     num_steps: int,
     rate_factor: Callable[[Any], float],
@@ -126,7 +129,7 @@ def _make_train_steps(
     config, num_workers = spec.settings.config, spec.settings.num_workers
     num_tiles = config.global_batch_size // num_workers
     take_step = steps.make_replica_step(
-        trained.model, trained.optimizer, trained.average, config, loss, num_tiles, rate_factor
+        trained.model, trained.optimizer, trained.average, config, loss, num_tiles, rate_factor, dense
     )
 
     @tf.function(  # type: ignore[untyped-decorator]
@@ -141,7 +144,14 @@ def _make_train_steps(
     )
     def work(uris: Any, offsets: Any, positions: Any, global_step: Any, rate: Any) -> Any:
         tiles = read_tiles(
-            uris, offsets, num_tiles, reader.bands, reader.num_classes, reader.image_size_px, reader.ratio
+            uris,
+            offsets,
+            num_tiles,
+            reader.bands,
+            reader.num_classes,
+            reader.image_size_px,
+            reader.ratio,
+            reader.label_masks,
         )
         return coordinator.strategy.run(take_step, args=(*tiles, positions, global_step, rate))
 

@@ -5,8 +5,8 @@ from components.contracts import EpochMetrics
 from components.train.loop.when_to_end import is_better, should_stop
 
 
-def metrics(f1: float, loss: float = 0.0) -> EpochMetrics:
-    return epoch_metrics(val_macro_f1=f1, val_loss=loss)
+def metrics(f1: float, loss: float = 0.0, iou: float | None = None) -> EpochMetrics:
+    return epoch_metrics(val_macro_f1=f1, val_loss=loss, val_mean_iou=iou)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,12 @@ def test_training_stops_when_patience_is_at_an_end(
     assert should_stop([metrics(f1) for f1 in curve], patience, min_delta) is expected
 
 
+def test_patience_of_a_dense_head_lasts_while_either_answer_gets_better_by_more() -> None:
+    curve = [metrics(0.5, iou=0.25), metrics(0.5, iou=0.5), metrics(0.75, iou=0.25)]
+    assert not should_stop(curve[:2], 1, 0.0)
+    assert should_stop(curve, 1, 0.0), "as good is not better"
+
+
 @pytest.mark.parametrize(
     ("new", "best", "expected"),
     [
@@ -38,6 +44,10 @@ def test_training_stops_when_patience_is_at_an_end(
         (metrics(0.6, 0.2), metrics(0.6, 0.4), True),  # the lower loss
         (metrics(0.6, 0.2), metrics(0.6, 0.2), False),  # the earlier epoch
         (metrics(0.5, 0.1), metrics(0.6, 0.2), False),
+        # Of a dense head, tiles and pixels count the same.
+        (metrics(0.75, iou=0.5), metrics(0.5, iou=0.625), True),
+        (metrics(0.75, iou=0.25), metrics(0.5, iou=0.625), False),
+        (metrics(0.75, 0.1, iou=0.25), metrics(0.5, 0.2, iou=0.5), True),  # the lower loss
     ],
 )
 def test_ties_go_to_the_lower_loss_then_to_the_earlier_epoch(

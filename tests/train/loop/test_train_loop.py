@@ -31,9 +31,9 @@ MOMENTS = [
 ]
 
 
-def launch(root: Path, wants_to_stop: Callable[[], bool]) -> tuple[Trainee, TrainingState]:
+def launch(root: Path, wants_to_stop: Callable[[], bool], head: str) -> tuple[Trainee, TrainingState]:
     """Returns what a worker trains that has just been started, and where it goes on."""
-    config = TrainConfig(**{**TUNING, "epochs": 3})
+    config = TrainConfig(**{**TUNING, "epochs": 3, "head": head})
     spec = worker_spec(root, config=config, keep_checkpoints=2, num_threads=2)
     manifest = Manifest.read(spec.manifest_uri)
     readers = {split: make_reader(spec, manifest, split) for split in ("train", "val")}
@@ -48,29 +48,33 @@ def from_the_nth(number: int) -> Callable[[], bool]:
     return lambda: calls.append(None) or len(calls) >= number
 
 
-def curve(state: TrainingState) -> list[tuple[float, ...]]:
-    return [(row.train_loss, row.val_loss, row.val_macro_f1, row.learning_rate) for row in state.history]
+def curve(state: TrainingState) -> list[tuple[float | None, ...]]:
+    return [
+        (row.train_loss, row.val_loss, row.val_macro_f1, row.val_mean_iou, row.learning_rate) for row in state.history
+    ]
 
 
 @pytest.mark.slow
-def test_a_training_that_is_stopped_at_whatever_moment_goes_on_bit_for_bit_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("head", ["tile", "lraspp"])
+def test_a_training_that_is_stopped_at_whatever_moment_goes_on_bit_for_bit_the_same(tmp_path: Path, head: str) -> None:
     tf.config.experimental.enable_op_determinism()
     roots = [tmp_path / "undisturbed", tmp_path / "stopped"]
     for root in roots:
         root.mkdir()
-        write_data(root)
-    undisturbed, state = launch(roots[0], lambda: False)
+        write_data(root, label_masks=head != "tile")
+    undisturbed, state = launch(roots[0], lambda: False, head)
     expected, _ = run_epochs(undisturbed, state)
 
     for number, (epoch, step) in MOMENTS:
-        trainee, state = launch(roots[1], from_the_nth(number))
+        trainee, state = launch(roots[1], from_the_nth(number), head)
         with pytest.raises(Stopped, match=TrainingState(epoch=epoch, step=step).checkpoint):
             run_epochs(trainee, state)
-    trainee, state = launch(roots[1], lambda: False)
+    trainee, state = launch(roots[1], lambda: False, head)
     assert (state.epoch, state.step, len(state.history)) == (1, 5, 1)
     ended, _ = run_epochs(trainee, state)
 
     assert curve(ended) == curve(expected)
+    assert (ended.history[-1].val_mean_iou is None) == (head == "tile")
     for name, variable in undisturbed.writer.variables.items():
         np.testing.assert_array_equal(trainee.writer.variables[name].numpy(), variable.numpy(), name)
 

@@ -56,6 +56,11 @@ def test_a_line_says_where_how_fast_how_long_and_what_it_waits_for(now, capsys) 
         assert (line.step, line.kind) == ("train", "progress")
 
 
+def test_an_epoch_of_a_dense_head_says_how_good_its_maps_are(now, capsys) -> None:
+    lines_of().epoch_done(epoch_metrics(val_mean_iou=0.5), is_best=True)
+    assert "val macro-F1 0.250, val mean IoU 0.500 (best), 64 tiles/s" in capsys.readouterr().out
+
+
 def test_lines_are_at_least_two_seconds_apart(now, capsys) -> None:
     lines = lines_of()
     for tenth in range(1, 101):

@@ -21,6 +21,10 @@ def test_the_table_says_what_keras_applications_do(name: str, monkeypatch: pytes
         network = builder(include_top=False, weights="imagenet", input_shape=(side, side, 3), **backbone.arguments)
     assert asked == [(backbone.imagenet_url, backbone.imagenet_md5)]
 
+    eighth = network.get_layer(backbone.eighth).output.shape
+    assert eighth[1:3] == (side // 8, side // 8)
+    assert len(eighth) == 4
+
     learning = [layer for layer in network.layers if layer.weights]
     assert learning[0].name == backbone.stem
     assert type(learning[0]) is keras.layers.Conv2D

@@ -32,6 +32,18 @@ def rgb_only(manifest: Manifest) -> Manifest:
     return msgspec.structs.replace(manifest, bands=manifest.bands[:3])
 
 
+def with_masks(manifest: Manifest) -> Manifest:
+    return msgspec.structs.replace(manifest, label_masks=True)
+
+
+def of_16_classes(manifest: Manifest) -> Manifest:
+    return msgspec.structs.replace(manifest, label_masks=True, classes=tuple(f"class_{c}" for c in range(16)))
+
+
+def of_class_folders(manifest: Manifest) -> Manifest:
+    return msgspec.structs.replace(manifest, layout="class-folders")
+
+
 def same(manifest: Manifest) -> Manifest:
     return manifest
 
@@ -53,6 +65,9 @@ def same(manifest: Manifest) -> Manifest:
             '"rgb_nir" needs nir, but the dataset has only red',
         ),
         ({"bands": "rgb_nir_ndvi"}, 1, rgb_only, SettingsError, 'use "rgb" or "auto"'),
+        ({"head": "cam"}, 1, same, SettingsError, "head cam learns .*; set shard_label_masks=true, or use head tile"),
+        ({"head": "lraspp"}, 1, of_class_folders, SettingsError, "head lraspp .* needs label_mode multi_label, but"),
+        ({"head": "lraspp"}, 1, of_16_classes, SettingsError, "at most 15 classes apart, the dataset has 16"),
         ({"weights": "/none/w.keras"}, 1, same, SettingsError, "weights: no such file '/none/w.keras'"),
         # 12 train tiles, but 8 of them with exactly one class
         (
@@ -81,6 +96,7 @@ def test_what_can_work_is_accepted(manifest: Manifest) -> None:
     check_training(TrainConfig(**GOOD), manifest, num_workers=3)
     check_training(TrainConfig(**GOOD), without_single_labels(manifest), num_workers=1)
     check_training(TrainConfig(**GOOD | {"image_size_px": 40}), scaled_to_40(manifest), num_workers=1)
+    check_training(TrainConfig(**GOOD, head="cam"), with_masks(manifest), num_workers=1)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +120,12 @@ def test_the_model_takes_the_size_of_smaller_tiles_unless_given(
 def test_tiles_that_are_too_small_for_the_backbone_are_refused() -> None:
     with pytest.raises(SettingsError, match=r"backbone nasnet_large needs tiles of at least 64 px, but .* is 48 px"):
         resolve_image_size(TrainConfig(backbone="nasnet_large"), manifest_of({}, 48))
+
+
+def test_tiles_whose_side_a_dense_head_cannot_cut_into_cells_are_refused() -> None:
+    with pytest.raises(SettingsError, match=r"head cam needs .* multiple of 32, .* is 48 px; set image_size_px"):
+        resolve_image_size(TrainConfig(head="cam"), manifest_of({}, 48))
+    assert resolve_image_size(TrainConfig(head="cam"), manifest_of({}, 512)).image_size_px == 128
 
 
 @pytest.mark.parametrize(

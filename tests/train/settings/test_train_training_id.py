@@ -41,6 +41,7 @@ CHANGES_THE_NAME = {
     "f1_score.py": True,
     "saved_model/files.py": False,
     "scoring/field_sums.py": False,
+    "scoring/overlap_iou.py": True,  # says which epoch of a dense head is the best
     "shard/tile_check.py": False,  # what it lets through is in the manifest
     "storage/bucket.py": False,
     "synth/plan.py": False,
@@ -51,6 +52,7 @@ CHANGES_THE_NAME = {
     "train/component.py": False,
     "train/checkpoint/snapshot.py": True,
     "train/input/sampling.py": True,
+    "train/input/cover.py": True,
     "train/launch/lease.py": False,
     "train/launch/bucket_lease.py": False,
     "train/launch/local/gang.py": False,
@@ -60,6 +62,8 @@ CHANGES_THE_NAME = {
     "train/loop/step_clock.py": False,
     "train/loop/tensorboard.py": False,
     "train/model/stem.py": True,
+    "train/model/activation_map.py": True,  # it is part of the export
+    "train/model/dense_head.py": True,
     "train/peers/distribution.py": True,
     "train/peers/lifeline.py": False,
     "train/peers/rendezvous.py": False,
@@ -177,6 +181,7 @@ MANIFEST = Manifest(
         {"manifest": msgspec.structs.replace(MANIFEST, layout=CLASS_FOLDERS)},
         {"config": TrainConfig(epochs=3)},
         {"config": TrainConfig(bands="rgb")},
+        {"config": TrainConfig(head="cam")},
         {"num_workers": 2},
         {"weights_sha256": "ab" * 32},
         {"max_seconds": 60},

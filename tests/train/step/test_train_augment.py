@@ -1,7 +1,10 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.train.input.cover import classes_of, joined, valid_of
 from components.train.settings.config import TrainConfig
 from components.train.step.augment import Augmentation, augment, warp
 
@@ -110,6 +113,43 @@ def test_the_mask_moves_like_the_bands() -> None:
     agree = (image >= 100) == (valid == 1)
     assert agree.mean() > 0.99, "but for the rounding of single pixels"
     assert 0 < valid.mean() < 1
+
+
+@pytest.mark.parametrize(
+    ("how", "num_classes"),  # with nine, the last is in the second byte of the cover
+    [
+        ({"flips": True}, 2),
+        ({"quarter_turns": True}, 9),
+        ({"flips": True, "quarter_turns": True}, 9),
+        ({"zoom_range": 0.3}, 9),
+        ({"shear_degrees": 20.0}, 2),
+        (dataclasses.asdict(EVERYTHING), 9),
+    ],
+)
+def test_the_mask_of_a_class_stays_on_what_shows_the_class(how: dict, num_classes: int) -> None:
+    """The last class is painted in white on black, and class 0 in a corner of it; the field ends at the last rows."""
+    shape = np.zeros((16, 32, 32), np.uint8)
+    for number in range(16):
+        shape[number, 4 : 12 + number, 6 : 10 + number] = 1
+    corner, valid = np.zeros_like(shape), np.ones_like(shape)
+    corner[:, 4:8, 6:10], valid[:, 29:] = 1, 0
+    planes = np.stack([valid, corner, *[np.zeros_like(shape)] * (num_classes - 2), shape], axis=1)
+    bands = np.stack([shape, corner, valid], axis=-1) * np.uint8(200)
+    positions = tf.range(16)
+    image, cover = augment(
+        tf.constant(bands), joined(tf.constant(planes)), Augmentation(**how), 5, tf.constant(3, tf.int64), positions, 16
+    )
+    assert (image.numpy() != bands).any(axis=(1, 2, 3)).sum() > 4, "nothing moved"
+    inside = valid_of(cover).numpy()[..., 0] == 1
+    classes = classes_of(cover, num_classes).numpy()
+    for plane, band in ((classes[:, -1], image[..., 0]), (classes[:, 0], image[..., 1])):
+        agree = (band.numpy() >= 100) == (plane == 1)
+        assert agree[inside].mean() > 0.985, "but for the rounding of single pixels"
+        assert plane[inside].any()
+    assert not classes[:, 1:-1].any()
+    # What comes from outside the tile has neither; its bytes repeat the edge, which for the last rows is no field.
+    assert not classes[:, :, ~inside.any(axis=0)].any()
+    assert (image.numpy()[..., 2][inside] >= 100).mean() > 0.985
 
 
 @pytest.mark.parametrize(("gain", "expected"), [(0.8, [80, 200]), (1.2, [120, 255]), (1.005, [101, 251])])

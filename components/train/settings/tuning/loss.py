@@ -1,4 +1,4 @@
-"""Settings of the loss that training minimises (step/objective.py)."""
+"""Settings of the loss that training minimises (step/objective.py, step/dense_loss.py)."""
 
 import dataclasses
 
@@ -33,4 +33,9 @@ class LossSettings:
         "How to weight classes in the loss: by the square root of their rarity, by their effective number of tiles "
         "(Cui et al. 2019), or all the same.",
         choices=CLASS_WEIGHTINGS,
+    )
+    dense_loss_weight: float = setting(
+        1.0,
+        "Weight of the loss by pixel of a dense head, beside that by tile; 0 leaves its maps untrained.",
+        at_least=0,
     )

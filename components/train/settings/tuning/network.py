@@ -13,6 +13,9 @@ IMAGENET_WEIGHTS = "imagenet"
 WEIGHTS_SUFFIXES = (".weights.h5", ".keras", ".h5")
 USUAL_IMAGE_SIZE_PX = 128
 PRECISIONS = ("float32", "bfloat16", "float16")
+TILE_HEAD, CAM_HEAD, LRASPP_HEAD = HEADS = ("tile", "cam", "lraspp")
+# Cells of a dense head's maps are squares of pixels; all backbones halve an image five times.
+DENSE_MULTIPLE_PX = 32
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,14 @@ class NetworkSettings:
         f"{', '.join(WEIGHTS_SUFFIXES)}. The kernels of additional bands start at zero, so training starts from the "
         "same features.",
         may_be_empty=True,
+    )
+    head: str = setting(
+        TILE_HEAD,
+        'What follows the backbone: "tile" says which classes a tile shows; the others also say where, and need a '
+        'dataset with shard_label_masks=true. "cam" maps classes with one convolution at 1/32 of the input, and '
+        'answers for the tile from the maps; "lraspp" (Howard et al. 2019) adds finer features at 1/8, and answers '
+        'for the tile as "tile" does.',
+        choices=HEADS,
     )
     bands: str = setting(
         "auto",
@@ -56,8 +67,13 @@ class NetworkSettings:
         "float32", "Precision of the activations; float16 adds dynamic loss scaling.", choices=PRECISIONS
     )
 
+    @property
+    def is_dense(self) -> bool:
+        """Whether the head also answers by pixel."""
+        return self.head != TILE_HEAD
+
     def check_network(self) -> None:
-        """Rejects an input that is too small for the backbone, and weights that do not exist.
+        """Rejects an input that does not fit backbone and head, and weights that do not exist.
 
         Raises:
           SettingsError: If a setting is rejected; names it and the values it may have.
@@ -66,6 +82,13 @@ class NetworkSettings:
         if 0 < self.image_size_px < smallest:
             raise SettingsError(
                 f"image_size_px must be at least {smallest} for {self.backbone}, got {self.image_size_px}"
+            )
+        if self.is_dense and self.label_mode == "single_label":
+            raise SettingsError(f"head {self.head} needs label_mode multi_label, got single_label")
+        if self.is_dense and self.image_size_px % DENSE_MULTIPLE_PX:
+            raise SettingsError(
+                f"image_size_px must be a multiple of {DENSE_MULTIPLE_PX} for head {self.head}, got "
+                f"{self.image_size_px}"
             )
         if self.weights == IMAGENET_WEIGHTS:
             if not BACKBONES[self.backbone].imagenet_url:

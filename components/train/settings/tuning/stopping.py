@@ -11,9 +11,10 @@ class StoppingSettings:
 
     early_stopping_patience: int = setting(
         0,
-        "Stop training after this many epochs without a better validation macro F1; 0 turns it off.",
+        "Stop training after this many epochs without a better validation macro F1, or with a dense head a better mean "
+        "of it and the mean IoU; 0 turns it off.",
         at_least=0,
     )
     early_stopping_min_delta: float = setting(
-        0.0, "Gain in validation macro F1 that an epoch must exceed to count as better.", at_least=0
+        0.0, "Gain in this score that an epoch must exceed to count as better.", at_least=0
     )
