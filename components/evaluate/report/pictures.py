@@ -117,7 +117,7 @@ def pictures_of(tiles: Sequence[ShownTile], class_number: int) -> list[Pixels]:
             found.append(picture(tile, class_number, scale))
         except DamagedImage as error:
             raise DataError(
-                f"tile {tile.record.tile_id!r} cannot be decoded: {error}; delete its shard and run the shard step again"
+                f"tile {tile.record.tile_id!r} cannot be decoded: {error}; delete its shard and run shard again"
             ) from error
     return found
 
