@@ -167,8 +167,8 @@ class _Tiles:
         for record in records:
             if (longest := max(len(record.tile_id), len(record.field_id))) > _LONGEST_NAME:
                 raise DataError(
-                    f"tile {record.tile_id[:40]!r}… has a name of {longest:,} characters, at most {_LONGEST_NAME:,} are "
-                    "read; run the shard step again"
+                    f"tile {record.tile_id[:40]!r}… has a name of {longest:,} characters, at most {_LONGEST_NAME:,} "
+                    "are read; run the shard step again"
                 )
         self._tile_ids.add([record.tile_id for record in records])
         self._field_ids.add([record.field_id for record in records])
