@@ -107,12 +107,14 @@ class RobustnessRow(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
       change: A name of components/evaluate/weaknesses/robustness.py, e.g. "darkened".
+      meaning: What was done to the images, in words.
       difference: Macro F1 minus that of the unchanged images, with a 95 % interval by field; these are pairs.
       changed_decisions: The share of all decisions, tiles times classes, that are others.
       changed_tiles: The share of tiles with at least one such decision.
     """
 
     change: str
+    meaning: str = ""
     macro_f1: float
     difference: Difference
     changed_decisions: float
