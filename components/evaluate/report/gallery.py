@@ -17,7 +17,7 @@ from components.evaluate.report.pictures import (
 
 MOST_CLASSES = 9
 _MARKS = {FOUND: "✓ found", MISSED: "✗ missed", FALSE_ALARM: "✗ false alarm", DOUBTFUL: "? nearest to the threshold"}
-_CARDS = "display:grid;gap:12px 16px;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr))"
+_CARDS = "display:grid;gap:12px 16px;grid-template-columns:repeat(auto-fill,minmax(min(100%,300px),1fr))"
 _QUALITY = 80
 
 
