@@ -16,7 +16,7 @@ class SliceScore(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
       dimension: What the split was divided by, e.g. "NDVI".
-      name: The part, e.g. "0.12 – 0.25".
+      name: The part, e.g. "0.12 to 0.25".
       macro_f1: Over the classes that the part has, and its 95 % interval; None if it has none.
       difference: Macro F1 minus what the other tiles' recall and false alarms would give on this part, over
         `num_classes` classes, with a 95 % interval that holds for all parts at once. None if too few fields tell of it.
@@ -32,6 +32,11 @@ class SliceScore(msgspec.Struct, frozen=True, kw_only=True):
     difference: Difference | None = None
     p_value: float | None = None
     num_classes: int = 0
+
+    @property
+    def title(self) -> str:
+        """The part in words, e.g. "NDVI 0.12 to 0.25"."""
+        return f"{self.dimension} {self.name}"
 
 
 class FieldScore(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,12 +107,14 @@ class RobustnessRow(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
       change: A name of components/evaluate/weaknesses/robustness.py, e.g. "darkened".
+      meaning: What was done to the images, in words.
       difference: Macro F1 minus that of the unchanged images, with a 95 % interval by field; these are pairs.
       changed_decisions: The share of all decisions, tiles times classes, that are others.
       changed_tiles: The share of tiles with at least one such decision.
     """
 
     change: str
+    meaning: str = ""
     macro_f1: float
     difference: Difference
     changed_decisions: float

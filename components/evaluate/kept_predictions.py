@@ -53,7 +53,10 @@ def write_predictions(
     with local.open("rb") as content:
         folder = f"evaluations/{hashlib.file_digest(content, 'sha256').hexdigest()[:16]}"
     few = slice(0, SAMPLE_TILES)
-    sample = {name: array if name.endswith("_thresholds") else array[few] for name, array in columns.items()}
+    sample = {
+        name: array if name.endswith("_thresholds") else np.ascontiguousarray(array[few])
+        for name, array in columns.items()
+    }
     with (scratch / _SAMPLE).open("wb") as file:
         first = tiles.tile_ids.some(0, SAMPLE_TILES)
         np.savez(file, tile_ids=as_texts(first, max(map(len, first), default=0)), **sample)  # type: ignore[arg-type]

@@ -76,11 +76,11 @@ class SliceResult:
 
 @dataclasses.dataclass(frozen=True)
 class _Part:
-    """A slice's sums by unit, int64 [U, 3 C + 1]: hits, predicted, true, and tiles."""
+    """A slice's sums by unit, int32 [U, 3 C + 1]: hits, predicted, true, and tiles."""
 
     dimension: str
     name: str
-    sums: NDArray[np.int64]
+    sums: NDArray[np.int32]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,8 +163,8 @@ def _sum(
     num_classes: int,
     group_of_tile: NDArray[np.int8],
     num_groups: int,
-) -> NDArray[np.int64]:
-    """Returns the sums by group and unit, int64 [G, U, 3 C + 1]."""
+) -> NDArray[np.int32]:
+    """Returns the sums by group and unit, int32 [G, U, 3 C + 1]."""
     sums = np.zeros((3 * num_classes + 1, num_groups * num_units), np.int64)
     for start in range(0, len(unit_of_tile), _TILES_AT_ONCE):
         here = slice(start, start + _TILES_AT_ONCE)
@@ -174,10 +174,10 @@ def _sum(
         for column, chosen in enumerate(np.concatenate([labels & predicted, predicted, labels], axis=1).T):
             sums[column] += np.bincount(cells[chosen], minlength=sums.shape[1])
         sums[-1] += np.bincount(cells, minlength=sums.shape[1])
-    return sums.T.reshape(num_groups, num_units, -1)
+    return np.ascontiguousarray(sums.T, np.int32).reshape(num_groups, num_units, -1)
 
 
-def _compare(sums: NDArray[np.int64], total: NDArray[np.int64]) -> _Compared | None:
+def _compare(sums: NDArray[np.int32], total: NDArray[np.int32]) -> _Compared | None:
     """Returns how a slice differs from the rest; None if too few fields tell."""
     judged = np.logical_and.reduce([(_split(of)[2] > 0).sum(axis=0) >= MIN_FIELDS for of in (sums, total - sums)])
     if not judged.any():
@@ -190,8 +190,8 @@ def _compare(sums: NDArray[np.int64], total: NDArray[np.int64]) -> _Compared | N
 
 
 def _difference(
-    of_slice: NDArray[np.float64] | NDArray[np.int64],
-    of_all: NDArray[np.float64] | NDArray[np.int64],
+    of_slice: NDArray[Any],
+    of_all: NDArray[Any],
     judged: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
     """Returns the difference, [...], from sums [..., 3 C + 1] of a slice and of all tiles."""
@@ -205,7 +205,7 @@ def _difference(
 
 
 def _resample(
-    parts: Sequence[_Part], compared: Sequence[_Compared | None], total: NDArray[np.int64], num_resamples: int
+    parts: Sequence[_Part], compared: Sequence[_Compared | None], total: NDArray[np.int32], num_resamples: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Returns macro F1 and the difference of each slice in each resample of the units, float64 [R, S] each."""
     # Whole numbers below 2^24 are exact in float32, which is twice as fast.
@@ -232,12 +232,12 @@ def _split(sums: NDArray[Any]) -> tuple[NDArray[Any], ...]:
     return (*counts, tiles)
 
 
-def _macro_f1(sums: NDArray[np.int64]) -> tuple[float, bool]:
+def _macro_f1(sums: NDArray[Any]) -> tuple[float, bool]:
     """Returns macro F1, and whether there is any class."""
     hits, predicted, true, _ = _split(sums)
     return macro(f1(hits, predicted, true), true), bool(true.any())
 
 
-def _telling(sums: NDArray[np.int64]) -> int:
+def _telling(sums: NDArray[np.int32]) -> int:
     """Returns the number of units that have a class."""
     return int(_split(sums)[2].any(axis=1).sum())

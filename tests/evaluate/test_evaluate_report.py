@@ -261,7 +261,7 @@ def test_the_strongest_doubts_are_shown_with_their_class(nine):
 def test_the_classes_that_lost_most_come_first(nine):
     found, _, page = nine
     section = page.partition("Compared with version")[2].partition("<h2>")[0]
-    names = re.findall(r"<th>(\w+)<small>", section)
+    names = re.findall(r"<th>(\w+)<small>", section.replace("<wbr>", ""))
     of = found.evaluation
     differences = [of.candidate.per_class[name].f1 - of.production.per_class[name].f1 for name in names]
     assert differences == sorted(differences)

@@ -11,6 +11,7 @@ from models_here import run_models_here
 from one_tile import answer_about
 from tile_shards import fake_record
 
+from components.contracts import Calibration
 from components.errors import DataError
 from components.evaluate.evaluation import evaluate_training
 from components.progress import StepLog
@@ -63,9 +64,13 @@ def test_a_published_version_that_was_swapped_is_not_served_again(data, tmp_path
     with pytest.raises(DataError, match=rf"({message}).*; it is already published, so remove '.*' and push again"):
         push_model(str(root), str(tmp_path / "models"), manifest, receipt, evaluation, LOG)
     if forges_card:
-        rewrite_card(folder, thresholds=(0.0, 0.0, 0.0))
-        with pytest.raises(DataError, match=r"card.json' has other thresholds than the model to push"):
-            push_model(str(root), str(tmp_path / "models"), manifest, receipt, evaluation, LOG)
+        moved = msgspec.structs.replace(evaluation.not_sure, low=(0.01, 0.0, 0.0))
+        for name, value in (("not_sure", moved), ("calibration", Calibration()), ("thresholds", (0.0, 0.0, 0.0))):
+            own = {each: getattr(evaluation, each) for each in ("not_sure", "calibration", "thresholds")}
+            rewrite_card(folder, **own | {name: value})
+            said = "bounds of not sure" if name == "not_sure" else name
+            with pytest.raises(DataError, match=rf"card.json' has other {said} than the model to push"):
+                push_model(str(root), str(tmp_path / "models"), manifest, receipt, evaluation, LOG)
 
 
 @pytest.mark.parametrize("forges_card", [False, True])

@@ -47,9 +47,7 @@ def doubt_blocks(found: Findings, tiles: Mapping[str, Mapping[int, ShownTile]]) 
     numbers = {name: c for c, name in enumerate(found.manifest.classes)}
     for place, name in enumerate(dict.fromkeys(each.class_name for each in shown)):
         of_class = [each for each in shown if each.class_name == name]
-        pictures = [
-            picture for each in of_class for picture in pictures_of(tiles[each.split], [(each.position, numbers[name])])
-        ]
+        pictures = pictures_of([tiles[each.split][each.position] for each in of_class], numbers[name])
         count = f"{len(of_class)} of {sum(doubts.of_class[name]):,}"
         block = cards(pictures, [_caption(each) for each in of_class])
         result.append(report.folded(name, count, [block], is_open=not place))

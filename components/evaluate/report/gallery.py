@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from components import report, words
 from components.evaluate.report.findings import Findings
 from components.evaluate.report.overview import DOUBTFUL, FALSE_ALARM, FOUND, MISSED, ChosenTile, Overview
@@ -19,7 +17,7 @@ from components.evaluate.report.pictures import (
 
 MOST_CLASSES = 9
 _MARKS = {FOUND: "✓ found", MISSED: "✗ missed", FALSE_ALARM: "✗ false alarm", DOUBTFUL: "? nearest to the threshold"}
-_CARDS = "display:grid;gap:12px 16px;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr))"
+_CARDS = "display:grid;gap:12px 16px;grid-template-columns:repeat(auto-fill,minmax(min(100%,300px),1fr))"
 _QUALITY = 80
 
 
@@ -43,16 +41,15 @@ def gallery_blocks(found: Findings, overview: Overview, tiles: Mapping[int, Show
     result = [report.heading("Right and wrong"), report.paragraph(note), *_legend(found, has_maps)]
     for place, c in enumerate(dict.fromkeys(tile.class_number for tile in overview.tiles)):
         of_class = [tile for tile in overview.tiles if tile.class_number == c]
-        positions = [(int(found.tiles.positions[tile.row]), c) for tile in of_class]
+        pictured = [tiles[int(found.tiles.positions[tile.row])] for tile in of_class]
         captions = [
-            f"{_MARKS[tile.outcome]}, {tile.probability:.2f}. {true_and_predicted(tile, classes)} "
-            f"— {tiles[position].record.tile_id}"
-            for tile, (position, _) in zip(of_class, positions, strict=True)
+            f"{_MARKS[tile.outcome]}, {tile.probability:.2f}. {true_and_predicted(tile, classes)} — {of.record.tile_id}"
+            for tile, of in zip(of_class, pictured, strict=True)
         ]
         num = f"{len(of_class)} {unit}{'' if len(of_class) == 1 else 's'}"
         if has_maps:
-            num += f", full colour at ±{_rounded(heat_scale([tiles[at].maps for at, _ in positions], c))}"
-        block = cards(pictures_of(tiles, positions), captions)
+            num += f", full colour at ±{_rounded(heat_scale([of.maps for of in pictured], c))}"
+        block = cards(pictures_of(pictured, c), captions)
         result.append(report.folded(classes[c], num, [block], is_open=not place))
     return result
 
@@ -103,4 +100,4 @@ def _legend(found: Findings, has_maps: bool) -> list[str]:
 
 
 def _rounded(value: float) -> str:
-    return f"{value:.2g}" if np.isfinite(value) else words.NOTHING
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"

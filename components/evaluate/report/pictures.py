@@ -1,7 +1,7 @@
 """Reads tiles again to show them: RGB, and where the model saw what, over RGB and NIR."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,21 +104,20 @@ def picture(tile: ShownTile, class_number: int, scale: float) -> Pixels:
     return np.concatenate([parts[0], *(each for part in parts[1:] for each in (gap, part))], axis=1)
 
 
-def pictures_of(tiles: Mapping[int, ShownTile], asked: Sequence[tuple[int, int]]) -> list[Pixels]:
-    """Returns the picture of each tile, by (position, number of the class), on one scale.
+def pictures_of(tiles: Sequence[ShownTile], class_number: int) -> list[Pixels]:
+    """Returns the picture of each tile, all on one scale.
 
     Raises:
       DataError: if an image cannot be decoded; names the tile.
     """
+    scale = heat_scale([tile.maps for tile in tiles], class_number)
     found = []
-    for position, class_number in asked:
-        alike = [tiles[at].maps for at, of in asked if of == class_number]
+    for tile in tiles:
         try:
-            found.append(picture(tiles[position], class_number, heat_scale(alike, class_number)))
+            found.append(picture(tile, class_number, scale))
         except DamagedImage as error:
-            tile_id = tiles[position].record.tile_id
             raise DataError(
-                f"tile {tile_id!r} cannot be decoded: {error}; delete its shard and run the shard step again"
+                f"tile {tile.record.tile_id!r} cannot be decoded: {error}; delete its shard and run shard again"
             ) from error
     return found
 

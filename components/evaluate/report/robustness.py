@@ -29,8 +29,8 @@ def robustness_blocks(found: Findings) -> list[str]:
         report.table(["change", "macro F1", "decisions", f"{unit}s"], numbers),
         report.paragraph(
             f"Macro F1 minus that of the unchanged images, {of.macro_f1:.3f}, with its 95 % interval by field, on "
-            f"{of.num_tiles:,} test {unit}s of {of.num_fields:,} fields. decisions, {unit}s: the share of answers by "
-            f"{unit} and class, and of {unit}s, that are others than before."
+            f"{of.num_tiles:,} test {unit}s of {of.num_fields:,} fields. decisions: the share of all answers, by "
+            f"{unit} and class, that changed. {unit}s: the share that has such an answer."
         ),
         *([report.paragraph(of.note)] if of.note else []),
     ]

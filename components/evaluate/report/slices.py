@@ -7,6 +7,11 @@ from components.contracts import FieldScore, FieldSpread, Slices, SliceScore
 from components.evaluate.report.findings import Findings
 from components.evaluate.report.whiskers import Dot, Row, around_zero, whiskers
 
+_FIELD_NOTE = (
+    "expected: errors if the field were like all others. excess: errors a {unit} beyond that, drawn towards 0 by as "
+    "much as chance explains."
+)
+
 
 def slice_blocks(found: Findings) -> list[str]:
     """Returns the blocks; empty for an evaluation of an earlier version."""
@@ -14,19 +19,15 @@ def slice_blocks(found: Findings) -> list[str]:
     if slices is None:
         return []
     result = [report.heading("Slices: where is it weak?"), report.paragraph(_worst(slices, unit))]
-    rows = {id(score): _row(score, slices, unit) for score in slices.scores}
-    ends = around_zero(list(rows.values()))
+    # Without a difference that fields could tell of, the scores alone.
+    compared = slices.num_compared > 0
+    rows = {id(score): _row(score, slices, unit, compared) for score in slices.scores}
+    ends = around_zero(list(rows.values())) if compared else (0.0, 1.0)
     for dimension, scores in itertools.groupby(slices.scores, key=lambda each: each.dimension):
-        result += [report.subheading(dimension), whiskers([rows[id(score)] for score in scores], ends, signed=True)]
+        of_dimension = [rows[id(score)] for score in scores]
+        result += [report.subheading(dimension), whiskers(of_dimension, ends, signed=compared)]
     if slices.scores:
-        result.append(
-            report.paragraph(
-                "The dots: macro F1 of the part minus what the recall and the false alarms of all other "
-                f"{unit}s would give there. Parts have different classes, so their F1 in small type cannot be compared "
-                f"with each other. The intervals hold for all {slices.num_compared:,} parts at once, at 95 %; a dash: "
-                "too few fields tell of the part."
-            )
-        )
+        result.append(report.paragraph(_explained(slices, unit)))
     if slices.fields:
         result += _fields(slices.fields, unit)
     return [*result, *(report.paragraph(note) for note in slices.notes)]
@@ -44,19 +45,37 @@ def _worst(slices: Slices, unit: str) -> str:
     return f"None is worse by more than noise. The lowest: {where}, {numbers} against what the others let expect."
 
 
-def _row(score: SliceScore, slices: Slices, unit: str) -> Row:
+def _explained(slices: Slices, unit: str) -> str:
+    apart = "Parts have different classes, so their F1 cannot be compared with each other."
+    if not slices.num_compared:
+        return f"The dots: macro F1 of the part, with its 95 % interval. {apart}"
+    return (
+        f"The dots: macro F1 of the part minus what the recall and the false alarms of all other {unit}s would give "
+        f"there. {apart} The intervals hold for all {slices.num_compared:,} parts at once, at 95 %; a dash: too few "
+        "fields tell of the part."
+    )
+
+
+def _row(score: SliceScore, slices: Slices, unit: str, compared: bool) -> Row:
     fields = f"{score.num_fields:,} field{'' if score.num_fields == 1 else 's'}"
     note = f"{score.num_tiles:,} {unit}{'' if score.num_tiles == 1 else 's'}, {fields}"
-    if score.macro_f1 is not None:
-        note += f", F1 {score.macro_f1:.2f}"
     dot = None
-    if score.difference is not None:
-        mean, low, high = score.difference
-        dot = Dot(mean, (low, high))
+    if not compared:
+        dot = None if score.macro_f1 is None else Dot(score.macro_f1, score.interval)
+    else:
+        note += "" if score.macro_f1 is None else f", F1 {score.macro_f1:.2f}"
+        if score.difference is not None:
+            mean, low, high = score.difference
+            dot = Dot(mean, (low, high))
     return Row(score.name, dot, note=note, is_marked=slices.is_worse and score is slices.worst_score)
 
 
 def _fields(of: FieldSpread, unit: str) -> list[str]:
+    tables = [
+        _field_table(title, fields, unit)
+        for title, fields in (("Worst fields", of.worst), ("Best fields", of.best))
+        if fields
+    ]
     return [
         report.subheading("Field by field"),
         report.paragraph(
@@ -64,12 +83,8 @@ def _fields(of: FieldSpread, unit: str) -> list[str]:
             f"each. Between fields this differs by {of.spread:.2f} beyond chance; the errors of a field vary "
             f"{of.times_chance:.1f} times as much as if its {unit}s erred independently."
         ),
-        *([_field_table("Worst fields", of.worst, unit)] if of.worst else []),
-        *([_field_table("Best fields", of.best, unit)] if of.best else []),
-        report.paragraph(
-            f"expected: errors if the field were like all others. excess: errors a {unit} beyond that, drawn towards 0 "
-            "by as much as chance explains."
-        ),
+        *tables,
+        *([report.paragraph(_FIELD_NOTE.format(unit=unit))] if tables else []),
     ]
 
 

@@ -33,6 +33,7 @@ def versus_blocks(found: Findings) -> list[str]:
         for _, name, scores in judged
     ]
     table = report.table(["class", "this model", "production", "difference"], everything)
+    has_untold = any(row.dot and row.dot.interval == (-1.0, 1.0) for row in rows)
     count = f"Better by more than noise: {gained:,}; worse: {lost:,}."
     figure = whiskers(rows, around_zero(rows), signed=True)
     return [
@@ -46,5 +47,6 @@ def versus_blocks(found: Findings) -> list[str]:
         report.paragraph(
             f"Difference of F1 on the same fields, with its 95 % interval, as the gate reckons it. {count} Of many "
             "classes, one in twenty looks different by chance."
+            + (" From -1 to +1: too few fields to tell." if has_untold else "")
         ),
     ]

@@ -131,6 +131,7 @@ def judge_robustness(
         rows.append(
             RobustnessRow(
                 change=change,
+                meaning=MEANINGS[change],
                 macro_f1=total_macro_f1(changed),
                 difference=(effects.difference, *interval(effects, _ONE_SIDE)),
                 changed_decisions=float((guess != predicted).mean()),

@@ -86,6 +86,7 @@ def test_each_change_has_a_row_and_the_same_pixels_get_the_same_answers(asked):
     assert (found.num_tiles, found.num_fields) == (48, 12)
     rows = {row.change: row for row in found.rows}
     for row in found.rows:
+        assert row.meaning == MEANINGS[row.change]
         difference, low, high = row.difference
         assert low <= difference <= high
         assert difference == pytest.approx(row.macro_f1 - found.macro_f1)
