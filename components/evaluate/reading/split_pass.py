@@ -33,6 +33,7 @@ from components.records.shard_records import records_of
 from components.records.tile_record import Record
 
 _BATCH_SIZE = 32  # tiles; 34 MB when decoded at 512 px with 4 bands
+_LONGEST_NAME = 1_024  # characters; arrays of names have the width of the longest, and names of files are shorter
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,6 +164,12 @@ class _Tiles:
         return self._labels.num_rows
 
     def add(self, records: Sequence[Record], positions: Sequence[int]) -> None:
+        for record in records:
+            if (longest := max(len(record.tile_id), len(record.field_id))) > _LONGEST_NAME:
+                raise DataError(
+                    f"tile {record.tile_id[:40]!r}… has a name of {longest:,} characters, at most {_LONGEST_NAME:,} "
+                    "are read; run the shard step again"
+                )
         self._tile_ids.add([record.tile_id for record in records])
         self._field_ids.add([record.field_id for record in records])
         self._labels.add(np.array([record.labels for record in records]) > 0.5)

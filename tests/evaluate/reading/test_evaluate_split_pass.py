@@ -175,6 +175,13 @@ def test_a_defect_is_not_a_note(data, tmp_path):
         read(data, tmp_path, {"candidate": asked(), "production": asked(broken, is_needed=False)})
 
 
+def test_a_name_that_would_widen_every_other_is_refused(tmp_path):
+    records = [dataclasses.replace(fake_record(0), tile_id="x" * 1_000_000), fake_record(1)]
+    manifest = manifest_of({"test": write_split(tmp_path, records, 1)}, 48)
+    with pytest.raises(DataError, match=r"tile 'x{40}'… has a name of 1,000,000 characters, at most 1,024 are read"):
+        read((tmp_path, manifest), tmp_path / "columns")
+
+
 def in_parts(num_parts):
     bounds = [NUM_SHARDS * part // num_parts for part in range(num_parts + 1)]
     return [range(first, end) for first, end in itertools.pairwise(bounds)]
