@@ -12,7 +12,7 @@ from components.evaluate.reading.columns import derive, forget
 from components.evaluate.reading.predictions import SplitColumns
 from components.evaluate.scores import score
 from components.evaluate.thresholds import decide
-from components.scoring.field_sums import Answers, AnswerSums, class_edges, sum_units
+from components.scoring.field_sums import Answers, AnswerSums, class_edges, join_classes, sum_units
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,11 +47,14 @@ def judge(
 
 
 def sum_judged(classes: Sequence[str], tiles: SplitColumns, judged: Mapping[str, Judged]) -> AnswerSums:
-    """Returns the sums by unit of what models did."""
-    answers = {}
-    for name, model in judged.items():
-        edges = class_edges(tiles.labels, model.probabilities)
-        answers[name] = Answers(model.predicted, model.probabilities, edges)
-    sums = sum_units(classes, tiles.units, tiles.unit_of_tile, tiles.labels, answers)
-    forget(tiles.labels, *(of for model in judged.values() for of in (model.probabilities, model.predicted)))
-    return sums
+    """Returns the sums by unit of what models did; one class at a time is in memory."""
+    parts = []
+    for c, name in enumerate(classes):
+        one = slice(c, c + 1)
+        labels, answers = tiles.labels[:, one], {}
+        for of, model in judged.items():
+            predicted, scores = model.predicted[:, one], model.probabilities[:, one]
+            answers[of] = Answers(predicted, scores, class_edges(labels, scores))
+        parts.append(sum_units([name], tiles.units, tiles.unit_of_tile, labels, answers))
+        forget(tiles.labels, *(of for model in judged.values() for of in (model.probabilities, model.predicted)))
+    return join_classes(parts)

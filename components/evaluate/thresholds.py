@@ -36,7 +36,7 @@ def choose_thresholds(
       units: The field of each tile, by name or number, [N]; its tiles count as one observation.
 
     Returns:
-      Thresholds in 0.01..0.99, [C]; 0.5 for a class without positives.
+      Thresholds in 0.01..0.99, [C]; 0.5 for a class without positives, or one that the model does not tell apart.
     """
     return tuple(
         _choose(probabilities[:, c], labels[:, c], len(np.unique(units[labels[:, c]]))) for c in range(labels.shape[1])
@@ -49,7 +49,9 @@ def fixed_thresholds(num_classes: int) -> tuple[float, ...]:
 
 
 def _choose(scores: NDArray[np.float32], positive: NDArray[np.bool_], num_fields: int) -> float:
-    if num_fields == 0:
+    # Equal scores part nothing. Calibrated, they are the class's share of tiles, and to predict it always would tell
+    # nobody anything.
+    if num_fields == 0 or (not positive.all() and scores.min() == scores.max()):
         return UNDECIDED
     best, best_f1 = _best_cut(scores, positive)
     drawn = _PRIOR_FIELDS / (num_fields + _PRIOR_FIELDS)

@@ -158,6 +158,35 @@ def sum_units(
     return AnswerSums(tuple(classes), tuple(units), num_tiles, true, models)
 
 
+def join_classes(parts: Sequence[AnswerSums]) -> AnswerSums:
+    """Returns the sums of classes that were summed up apart, over the same tiles and models.
+
+    Raises:
+      ValueError: if the tiles or the models differ, or there are none.
+    """
+    if not parts:
+        raise ValueError("there are no classes to join")
+    first = parts[0]
+    for part in parts[1:]:
+        if (
+            part.fields != first.fields
+            or (part.num_tiles != first.num_tiles).any()
+            or part.models.keys() != first.models.keys()
+        ):
+            raise ValueError(f"classes {first.classes} and {part.classes} were summed up over other tiles or models")
+    models = {
+        name: ModelSums(
+            np.concatenate([part.models[name].hits for part in parts], axis=1),
+            np.concatenate([part.models[name].predicted for part in parts], axis=1),
+            tuple(bins for part in parts for bins in part.models[name].bins),
+        )
+        for name in first.models
+    }
+    classes = tuple(name for part in parts for name in part.classes)
+    true = np.concatenate([part.true for part in parts], axis=1)
+    return AnswerSums(classes, first.fields, first.num_tiles, true, models)
+
+
 def add_sums(parts: Sequence[AnswerSums]) -> AnswerSums:
     """Returns the sums of all parts together, which may share fields.
 

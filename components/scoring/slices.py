@@ -28,7 +28,7 @@ from components.f1_score import f1, macro, macro_of_each
 from components.scoring.resamples import LEVEL, NUM_RESAMPLES, field_weights, interval_of
 
 MIN_FIELDS = 5
-_TILES_AT_ONCE = 1 << 18
+_CELLS_AT_ONCE = 1 << 21  # tiles times classes; 6 MB of labels and predictions
 _MOST_CELLS = 600_000  # fields times classes; 14 MB for each slice
 
 # Some tiles -> their labels and predictions, [n, C] each
@@ -166,8 +166,9 @@ def _sum(
 ) -> NDArray[np.int32]:
     """Returns the sums by group and unit, int32 [G, U, 3 C + 1]."""
     sums = np.zeros((3 * num_classes + 1, num_groups * num_units), np.int64)
-    for start in range(0, len(unit_of_tile), _TILES_AT_ONCE):
-        here = slice(start, start + _TILES_AT_ONCE)
+    tiles_at_once = max(1, _CELLS_AT_ONCE // num_classes)
+    for start in range(0, len(unit_of_tile), tiles_at_once):
+        here = slice(start, start + tiles_at_once)
         known = group_of_tile[here] >= 0
         labels, predicted = (of[known] for of in rows(here))
         cells = (group_of_tile[here].astype(np.int64) * num_units + unit_of_tile[here] % num_units)[known]

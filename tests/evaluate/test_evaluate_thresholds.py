@@ -33,6 +33,7 @@ def drawn_towards_half(best, num_fields, part=1.0):
         ([0.1, 0.3, 0.5, 0.8], [0, 1, 0, 1], drawn_towards_half(0.2, 2, part=0.5)),
         ([0.7, 0.7, 0.1], [1, 0, 0], drawn_towards_half(0.4, 1)),  # no cut can part equal scores
         ([0.4, 0.6], [0, 0], 0.5),  # no positives, nothing to choose
+        ([0.3, 0.3, 0.3], [1, 0, 0], 0.5),  # the model does not tell the class apart
         ([0.0, 0.0], [1, 1], 0.01),  # never 0, which would predict the class always
     ],
 )

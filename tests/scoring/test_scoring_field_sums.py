@@ -11,7 +11,7 @@ from sklearn.metrics import confusion_matrix
 
 from components.scoring.field_effects import class_effects, macro_effects, total_macro_f1
 from components.scoring.field_lines import counts_from_lines, from_lines, to_lines
-from components.scoring.field_sums import Answers, add_sums, class_edges, sum_tiles
+from components.scoring.field_sums import Answers, add_sums, class_edges, join_classes, sum_tiles
 
 
 def answered(num_tiles=500, num_classes=3, num_fields=40, seed=0):
@@ -57,6 +57,23 @@ def test_workers_that_share_out_the_tiles_get_the_bytes_of_one(num_workers):
     alone = sums_of(fields, labels, *models, classes=names)
     assert b"".join(to_lines(together)) == b"".join(to_lines(alone))
     assert together.tiles_sha256 == alone.tiles_sha256
+
+
+def test_classes_that_are_summed_up_apart_give_the_bytes_of_all_together():
+    fields, labels, models = answered()
+    alone = sums_of(fields, labels, *models)
+
+    def of_class(c):
+        of_models = [(predicted[:, [c]], scores[:, [c]]) for predicted, scores in models]
+        return sums_of(fields, labels[:, [c]], *of_models, classes=(alone.classes[c],))
+
+    parts = [of_class(c) for c in range(3)]
+    assert b"".join(to_lines(join_classes(parts))) == b"".join(to_lines(alone))
+    others = sums_of(fields[:-1], labels[:-1, [0]], *[(guess[:-1, [0]], of[:-1, [0]]) for guess, of in models])
+    with pytest.raises(ValueError, match="summed up over other tiles or models"):
+        join_classes([parts[0], others])
+    with pytest.raises(ValueError, match="there are no classes to join"):
+        join_classes([])
 
 
 def test_sums_that_do_not_belong_together_are_not_added():

@@ -94,7 +94,7 @@ def test_the_score_of_a_slice_is_that_of_its_tiles_and_blocks_do_not_matter(monk
             assert each.macro_f1 == pytest.approx(of_class[labels.any(axis=0)].mean())
         else:  # tiles without a label
             assert each.macro_f1 is each.interval is each.difference is None
-    monkeypatch.setattr("components.scoring.slices._TILES_AT_ONCE", 100)
+    monkeypatch.setattr("components.scoring.slices._CELLS_AT_ONCE", 900)
     assert judged(test_set, predicted, dimensions, 50) == results
 
 

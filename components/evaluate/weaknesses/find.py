@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from components.contracts import LabelDoubts, Manifest, Robustness, Slices
 from components.errors import DataError
+from components.evaluate.reading.columns import some_rows
 from components.evaluate.reading.model_column import Answer
 from components.evaluate.reading.predictions import SplitColumns
 from components.evaluate.reading.split_pass import Watch
@@ -104,7 +105,7 @@ def _as_asked(split: Answered) -> AnsweredSplit:
     return AnsweredSplit(
         name,
         len(tiles),
-        lambda here: (tiles.labels[here], probabilities[here]),
+        lambda here: (some_rows(tiles.labels, here), some_rows(probabilities, here)),
         tiles.positions,
         lambda rows: [(tiles.tile_ids[row], tiles.field_ids[row]) for row in rows],
     )

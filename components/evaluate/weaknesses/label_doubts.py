@@ -19,7 +19,7 @@ import csv
 import dataclasses
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -32,7 +32,7 @@ from components.printable import printable_cell
 FILE = "label_doubts.csv"
 MOST_LISTED = 1_000
 MOST_SHOWN_OF_CLASS, MOST_SHOWN = 3, 90
-_TILES_AT_ONCE = 1 << 18
+_CELLS_AT_ONCE = 1 << 21  # tiles times classes; 10 MB of labels and probabilities
 _HEADER = ("tile", "field", "split", "class", "label", "model", "probability", "doubt", "shard", "record")
 _DECIMALS = 6
 
@@ -87,8 +87,7 @@ def find_doubts(splits: Sequence[AnsweredSplit], num_classes: int, most_of_class
     num = np.zeros((num_classes, 2), np.int64)
     kept = [np.zeros(0, _KEPT) for _ in range(num_classes)]
     for number, split in enumerate(splits):
-        for start in range(0, split.num_tiles, _TILES_AT_ONCE):
-            labels, probabilities = split.rows(slice(start, start + _TILES_AT_ONCE))
+        for start, labels, probabilities in _blocks(split, num_classes):
             for c in range(num_classes):
                 has, p = labels[:, c], probabilities[:, c]
                 yes, no = p >= sure_yes[c], 1 - p >= sure_no[c]
@@ -109,6 +108,13 @@ def find_doubts(splits: Sequence[AnsweredSplit], num_classes: int, most_of_class
     )
 
 
+def _blocks(split: AnsweredSplit, num_classes: int) -> Iterator[tuple[int, NDArray[np.bool_], NDArray[np.float32]]]:
+    """Yields the number of the first tile of each block, and its labels and probabilities, [n, C]."""
+    tiles_at_once = max(1, _CELLS_AT_ONCE // max(num_classes, 1))
+    for start in range(0, split.num_tiles, tiles_at_once):
+        yield start, *split.rows(slice(start, start + tiles_at_once))
+
+
 _KEPT = np.dtype([("split", np.int8), ("row", np.int64), ("has", np.bool_), ("p", np.float32)])
 
 
@@ -124,8 +130,7 @@ def _mean_confidence(
     """Returns how sure the model is on average where the label says yes, and where it says no, [C]; 1 if none does."""
     sums, counts = np.zeros((2, num_classes)), np.zeros((2, num_classes))
     for split in splits:
-        for start in range(0, split.num_tiles, _TILES_AT_ONCE):
-            labels, p = split.rows(slice(start, start + _TILES_AT_ONCE))
+        for _, labels, p in _blocks(split, num_classes):
             sums += [(p * labels).sum(axis=0, dtype=np.float64), ((1 - p) * ~labels).sum(axis=0, dtype=np.float64)]
             counts += [labels.sum(axis=0), (~labels).sum(axis=0)]
     yes, no = np.where(counts > 0, sums / np.maximum(counts, 1), 1.0)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.contracts import FieldScore, FieldSpread, Manifest, Slices, SliceScore
-from components.evaluate.reading.columns import forget
+from components.evaluate.reading.columns import forget, some_rows
 from components.evaluate.reading.predictions import SplitColumns
 from components.evaluate.weaknesses.tile_attributes import BRIGHTNESS, NDVI, VALID_SHARE, YEAR
 from components.f1_score import f1, macro
@@ -40,7 +40,10 @@ def slices_of(test: JudgedTiles, manifest: Manifest, *, single_label: bool, note
     dimensions, notes = _dimensions(test.tiles, manifest, single_label)
     labels, predicted = test.tiles.labels, test.predicted
     results = judge_slices(
-        dimensions, lambda here: (labels[here], predicted[here]), test.tiles.unit_of_tile, len(test.tiles.units)
+        dimensions,
+        lambda here: (some_rows(labels, here), some_rows(predicted, here)),
+        test.tiles.unit_of_tile,
+        len(test.tiles.units),
     )
     worst = most_evidently_worse(results)
     compared = [each.difference for each in results if each.difference is not None]
@@ -90,8 +93,9 @@ def _dimensions(tiles: SplitColumns, manifest: Manifest, single_label: bool) -> 
         numbers = np.zeros(len(tiles), np.int16)
         for c in range(tiles.labels.shape[1]):
             numbers += tiles.labels[:, c]
+            forget(tiles.labels)
         found.insert(2, Dimension("Number of classes", *number_groups(numbers)))
-    forget(tiles.watched, tiles.labels)
+    forget(tiles.watched)
     alike = [each.name for each in found if len(each.names) < 2]
     if alike:
         notes.append(f"{', '.join(alike)}: all tiles are about alike.")

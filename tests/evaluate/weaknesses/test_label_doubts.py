@@ -75,7 +75,7 @@ def test_memory_is_bounded_and_blocks_do_not_matter(monkeypatch):
     parts = [split_of(labels[:300], probabilities[:300], "val"), split_of(labels[300:], probabilities[300:])]
     whole = find_doubts(parts, NUM_CLASSES)
     few = find_doubts(parts, NUM_CLASSES, most_of_class=2)
-    monkeypatch.setattr("components.evaluate.weaknesses.label_doubts._TILES_AT_ONCE", 64)
+    monkeypatch.setattr("components.evaluate.weaknesses.label_doubts._CELLS_AT_ONCE", 64 * NUM_CLASSES)
     again = find_doubts(parts, NUM_CLASSES)
     for name in ("num", "class_index", "split_index", "row", "has_class", "probability"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(again, name))
