@@ -89,6 +89,7 @@ def summary_line(receipt: TrainingReceipt) -> str:
 def write_report(receipt: TrainingReceipt, path: str, layout: str = "") -> None:
     """Writes the report as an HTML page; the layout decides whether it speaks of tiles or of images."""
     unit = words.unit(layout)
+    is_dense = receipt.history[0].val_mean_iou is not None
     is_measured = receipt.bottleneck.tiles_per_second > 0
     speed = _SPEED[:1] if receipt.bottleneck.bound_by == "unknown" else _SPEED
     blocks = [
@@ -103,7 +104,7 @@ def write_report(receipt: TrainingReceipt, path: str, layout: str = "") -> None:
         report.table(("", "value"), _settings(receipt)),
         report.heading("Epochs"),
         report.table(
-            ("epoch", "loss", "val loss", "val F1", f"{unit}s/s", "wait"),
+            ("epoch", "loss", "val loss", "val F1", *(["val IoU"] if is_dense else []), f"{unit}s/s", "wait"),
             [
                 (
                     f"{row.epoch + 1}",
@@ -114,13 +115,17 @@ def write_report(receipt: TrainingReceipt, path: str, layout: str = "") -> None:
                 for row in receipt.history[-_MAX_TABLE_ROWS:]
             ],
         ),
-        report.paragraph("val F1: macro F1 on val. wait: share of the training's time spent waiting for a batch."),
+        report.paragraph(
+            f"val F1: macro F1 on val. {'val IoU: mean IoU over the pixels of val. ' if is_dense else ''}"
+            "wait: share of the training's time spent waiting for a batch."
+        ),
     ]
     report.write_page(path, "Training", blocks)
 
 
-def _scores(row: EpochMetrics) -> tuple[float, float, float]:
-    return row.train_loss, row.val_loss, row.val_macro_f1
+def _scores(row: EpochMetrics) -> list[float]:
+    scores = [row.train_loss, row.val_loss, row.val_macro_f1]
+    return scores if row.val_mean_iou is None else [*scores, row.val_mean_iou]
 
 
 def _measured(row: EpochMetrics, text: str) -> words.Number:

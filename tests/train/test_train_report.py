@@ -4,6 +4,7 @@ import math
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from components.agrivision import CLASS_FOLDERS
@@ -48,6 +49,16 @@ def test_a_caption_names_what_is_drawn(tmp_path: Path) -> None:
         "Loss, macro F1 on val, learning rate, by epoch. The upright line marks the best epoch.",
         "Tiles per second, by epoch. The upright line marks the best epoch.",  # of input wait nothing is known
     ]
+
+
+def test_a_dense_head_has_its_mean_iou_in_curve_table_and_sentence(tmp_path: Path) -> None:
+    training = receipt(msgspec.structs.replace(epoch(0), val_mean_iou=0.625))
+    page = page_of(training, tmp_path)
+    assert "Loss, macro F1 on val, mean IoU over the pixels of val, learning rate, by epoch." in page
+    assert "<th>val IoU</th>" in page
+    assert "<td>0.800</td><td>0.625</td><td>100</td>" in page
+    assert "macro F1 of 0.800 and a mean IoU of 0.625; its weights" in page
+    assert "val macro-F1 0.800 and val mean IoU 0.625, " in summary_line(training)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

@@ -70,8 +70,8 @@ def true_and_predicted(tile: ChosenTile, classes: Sequence[str]) -> str:
 
 
 _ACTIVATION = (
-    "the class-activation map: what each place adds to the model's logit of the class, before calibration. The mean over "
-    "all places, plus a constant, is the logit, so the map is the answer itself."
+    "the class-activation map: what each place adds to the model's logit of the class, before calibration. The mean "
+    "over all places, plus a constant, is the logit, so the map is the answer itself."
 )
 _DENSE = "the model's map of the class: its logit at each place, where it is above 0 if the class is likely there."
 

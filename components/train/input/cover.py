@@ -23,10 +23,10 @@ def cover_of_bits(valid_bits: Any, mask_bits: Any) -> Any:
     bits = tf.concat([valid_bits[:, tf.newaxis], mask_bits], axis=1)  # [n, 1 + C, S, S / 8]
     size, num_bits = bits.shape[2], bits.shape[1]
     planes = tfrecords.unpack_bits(tf.reshape(bits, [-1, size, bits.shape[3]]))
-    return joined(tf.reshape(planes, [-1, num_bits, size, size]))
+    return cover_of_planes(tf.reshape(planes, [-1, num_bits, size, size]))
 
 
-def joined(planes: Any) -> Any:
+def cover_of_planes(planes: Any) -> Any:
     """Returns the cover, uint8 [n, S, S, P], of valid mask and class masks, uint8 [n, 1 + C, S, S], 1 or 0."""
     bytes_of_pixel = []
     for first in range(0, planes.shape[1], 8):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from components.records import tfrecords
 from components.records.record_file import HEADER
-from components.train.input.cover import joined
+from components.train.input.cover import cover_of_planes
 from components.train.input.reader import Reader
 
 
@@ -81,7 +81,7 @@ def read_tiles(
         if not label_masks:
             return image, valid, record["labels"]
         planes = tfrecords.decode_label_masks(record["label_masks"], image_size_px)
-        cover = joined(tf.concat([tf.transpose(valid, [2, 0, 1]), planes], axis=0)[tf.newaxis])[0]
+        cover = cover_of_planes(tf.concat([tf.transpose(valid, [2, 0, 1]), planes], axis=0)[tf.newaxis])[0]
         return image, cover, record["labels"]
 
     records = tf.data.Dataset.from_tensor_slices((uris, offsets)).flat_map(record_at)

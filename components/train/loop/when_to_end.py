@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from components.contracts import EpochMetrics
 
 
-def score(metrics: EpochMetrics) -> float:
+def epoch_score(metrics: EpochMetrics) -> float:
     """Returns how good an epoch's weights are, 0..1: macro F1, or with a dense head its mean with the mean IoU.
 
     A dense head is trained for its maps, but the gate judges by the answers for tiles: neither is bought with the
@@ -19,7 +19,7 @@ def score(metrics: EpochMetrics) -> float:
 
 def is_better(metrics: EpochMetrics, best: EpochMetrics | None) -> bool:
     """Returns whether an epoch is the new best; ties in score go to the lower loss, then to the earlier epoch."""
-    return best is None or (score(metrics), -metrics.val_loss) > (score(best), -best.val_loss)
+    return best is None or (epoch_score(metrics), -metrics.val_loss) > (epoch_score(best), -best.val_loss)
 
 
 def should_stop(history: Sequence[EpochMetrics], patience: int, min_delta: float) -> bool:
@@ -36,8 +36,8 @@ def should_stop(history: Sequence[EpochMetrics], patience: int, min_delta: float
         return False
     reference, last_better = float("-inf"), 0
     for place, metrics in enumerate(history):
-        if score(metrics) > reference + min_delta:
-            reference, last_better = score(metrics), place
+        if epoch_score(metrics) > reference + min_delta:
+            reference, last_better = epoch_score(metrics), place
     return len(history) - 1 - last_better >= patience
 
 

@@ -121,7 +121,7 @@ def test_frozen_weights_stay_to_the_bit_and_each_stage_is_traced_once(model: Any
 
     take_steps = make_staged_steps(model, config, steps_per_epoch, make)
     image, valid = map(tf.constant, random_tiles(32, 4))
-    batch = types.SimpleNamespace(image=image, valid=valid, labels=tf.ones((4, 3)), weights=np.ones(4, np.float32))
+    batch = types.SimpleNamespace(image=image, cover=valid, labels=tf.ones((4, 3)), weights=np.ones(4, np.float32))
     for epoch in range(num_epochs):
         layers = [network.get_layer(name) for name in ("level_0_conv", "level_2_bn", "level_3_conv")]
         before = [layer.get_weights() for layer in layers]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.train.input.cover import classes_of, joined, valid_of
+from components.train.input.cover import classes_of, cover_of_planes, valid_of
 from components.train.settings.config import TrainConfig
 from components.train.step.augment import Augmentation, augment, warp
 
@@ -137,7 +137,13 @@ def test_the_mask_of_a_class_stays_on_what_shows_the_class(how: dict, num_classe
     bands = np.stack([shape, corner, valid], axis=-1) * np.uint8(200)
     positions = tf.range(16)
     image, cover = augment(
-        tf.constant(bands), joined(tf.constant(planes)), Augmentation(**how), 5, tf.constant(3, tf.int64), positions, 16
+        tf.constant(bands),
+        cover_of_planes(tf.constant(planes)),
+        Augmentation(**how),
+        5,
+        tf.constant(3, tf.int64),
+        positions,
+        16,
     )
     assert (image.numpy() != bands).any(axis=(1, 2, 3)).sum() > 4, "nothing moved"
     inside = valid_of(cover).numpy()[..., 0] == 1

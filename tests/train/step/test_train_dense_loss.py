@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.train.input.cover import joined
+from components.train.input.cover import cover_of_planes
 from components.train.settings.config import TrainConfig
 from components.train.step.dense_loss import DenseLoss
 
@@ -22,7 +22,7 @@ WEIGHTS = np.array([1.0, 2.0, 0.5], np.float32)
 
 
 def cover_of(valid: np.ndarray, masks: np.ndarray) -> tf.Tensor:
-    return joined(tf.constant(np.concatenate([valid[:, np.newaxis], masks], axis=1)))
+    return cover_of_planes(tf.constant(np.concatenate([valid[:, np.newaxis], masks], axis=1)))
 
 
 def slow_loss(valid, masks, maps, *, gamma: float = 0.0, alpha: float | None = None, smoothing: float = 0.0) -> list:

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from components.scoring.overlap_iou import mean_iou, pixel_confusion
-from components.train.input.cover import joined
+from components.train.input.cover import cover_of_planes
 from components.train.step.overlap_counts import from_words, overlap_counts, to_words
 
 TILES, SIZE = 3, 16
@@ -19,7 +19,7 @@ def test_they_are_those_of_the_official_metric(num_classes: int, cells: tuple[in
     masks = (rng.random((TILES, num_classes, SIZE, SIZE)) < 0.3).astype(np.uint8)
     masks[:, :, :4] = 0  # background
     valid = (rng.random((TILES, SIZE, SIZE)) < 0.8).astype(np.uint8)
-    cover = joined(tf.constant(np.concatenate([valid[:, np.newaxis], masks], axis=1)))
+    cover = cover_of_planes(tf.constant(np.concatenate([valid[:, np.newaxis], masks], axis=1)))
     found = tf.function(overlap_counts)(cover, tf.constant(maps), num_classes)
     assert found.dtype == tf.int32
     enlarged = tf.image.resize(maps, [SIZE, SIZE]).numpy()
@@ -32,7 +32,7 @@ def test_they_are_those_of_the_official_metric(num_classes: int, cells: tuple[in
 
 
 def test_a_class_must_be_more_probable_than_not() -> None:
-    cover = joined(tf.constant(np.ones((1, 2, 1, 1), np.uint8)))
+    cover = cover_of_planes(tf.constant(np.ones((1, 2, 1, 1), np.uint8)))
     for logit, expected in ((0.1, [[0, 0], [0, 1]]), (0.0, [[0, 1], [0, 0]]), (-0.1, [[0, 1], [0, 0]])):
         assert overlap_counts(cover, tf.fill([1, 1, 1, 1], logit), 1).numpy()[0].tolist() == expected
 
