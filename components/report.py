@@ -85,6 +85,12 @@ figcaption { overflow-wrap: anywhere; }
   .heat td { padding: .3em .05em; min-width: 0; }
   .gallery:not(.wide) { grid-template-columns: repeat(auto-fill, minmax(108px, 1fr)); }
 }
+/* Two reports side by side on the page that compares runs: a table that does not fit scrolls. */
+@media (max-width: 360px) {
+  td:first-child { min-width: 8em; }
+  td:not(:first-child):not(.text) { white-space: nowrap; }
+  .heat td:first-child { min-width: 0; }
+}
 """
 # What stands in a column of numbers: a number with its sign and percent, a range, or several with a sign between them.
 _NUMERIC = re.compile(r"[-+<>~]? ?\d[\d.,]*( ?%)?( ?(±|/|to|–|-) ?[-+]?\d[\d.,]*( ?%)?)*|[-–]?")

@@ -77,8 +77,8 @@ def run_here(source: str, root: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-# What is in production, with its scores, and what it answers about a tile: printed where the model lies. Left out is what
-# depends on the order of a graph's functions, which TensorFlow writes in another one each time.
+# What is in production, with its scores, and what it answers about a tile: printed where the model lies. Left out is
+# what depends on the order of a graph's functions, which is another one in each export.
 LOOK = """
 import json
 import sys

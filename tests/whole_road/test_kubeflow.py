@@ -16,6 +16,7 @@ from components import environment, storage
 from components.mirror import mirror
 from components.progress import StepLog
 from components.synth.dataset import write_dataset
+from pipeline.kubeflow.package import make_package
 from pipeline.parameters import VOLUME_CLAIM, VOLUME_PATH
 
 BUCKET = "agri-kubeflow-test"
@@ -140,6 +141,34 @@ def test_the_model_of_an_s3_source_is_that_too(root, tiles, here):
         code, _, errors = finish(submit(root, f"--ingest-image={image}", *places))
     assert code == 0, errors
     assert look_here(f"{place}/models", images_of_a_tile(tiles, tiles)) == here
+
+
+def start_plainly(client, folder, root, **others):
+    """Starts the compiled pipeline as anybody may who has the file: the three places, and what `others` say."""
+    path = folder / "agrivision-training.yaml"
+    path.write_text(make_package(volume=False, image=environment.container_image()).text)
+    places = {"source_uri": f"{root}/tiles", "data_root": f"{root}/data", "models_uri": f"{root}/models"}
+    return client.create_run_from_pipeline_package(
+        str(path), arguments=places | others, run_name="plainly", experiment_name="tests"
+    ).run_id
+
+
+def test_the_file_and_three_places_are_enough_for_a_run(client, root, tmp_path):
+    assert state_after(client, start_plainly(client, tmp_path, root), 540) == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"train_config": {"epoch": 6}}, {"train_pool": {"profile": "gke-gpu"}}, {"gate_min_macro_f1": 50.0}],
+    ids=str,
+)
+def test_a_wrong_value_ends_a_run_in_its_first_step(client, root, tmp_path, wrong):
+    run_id = start_plainly(client, tmp_path, root, **wrong)
+
+    assert state_after(client, run_id, 120) == "FAILED"
+    states = {task.display_name: task.state for task in client.get_run(run_id).run_details.task_details}
+    assert states["check"] == "FAILED"
+    assert states["ingest"] is None
 
 
 def test_a_failed_run_is_1_and_tells_the_failed_steps_own_words(root):
