@@ -36,7 +36,7 @@ _T = TypeVar("_T")
 def write_columns(root: Path, num_tiles: int, num_classes: int = len(_RATES)) -> None:
     """Writes the columns of a pass over tiles with effects of their fields, 28 each."""
     rng = np.random.default_rng(0)
-    rates = np.resize(_RATES, num_classes) * min(1, len(_RATES) / num_classes)  # a tile has about one
+    rates = np.resize(_RATES, num_classes)
     (root / _CLASSES).write_text(json.dumps([f"class{c}" for c in range(num_classes)]))
     with (
         ColumnWriter(root / "labels.npy", num_tiles, num_classes, np.bool_) as labels,

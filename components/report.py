@@ -61,6 +61,7 @@ table.bars { table-layout: fixed; }
 .bars td { padding: .2em 0; }
 .bars td:last-child { width: 5em; }
 .bars div { display: flex; height: 1.1em; }
+td small { display: block; color: #5a665f; font-size: .8em; line-height: 1.2; }
 details { border-top: 1px solid #e6ebe7; padding: .3em 0; }
 summary { cursor: pointer; font-weight: 600; }
 summary small { font-weight: 400; color: #5a665f; }
@@ -69,6 +70,13 @@ summary small { font-weight: 400; color: #5a665f; }
 .gallery figure { margin: 0; }
 .gallery img { width: 100%; border: 1px solid #d9e0db; }
 figcaption { overflow-wrap: anywhere; }
+@media (max-width: 600px) {
+  .stacked tr { display: grid; grid-template-columns: var(--columns); }
+  .stacked th, .stacked td { padding: .15em .1em; border-bottom: 0; }
+  .stacked tr { border-bottom: 1px solid #e6ebe7; padding: .2em 0; }
+  .stacked td:first-child { grid-column: 1 / -1; font-weight: 600; }
+  .stacked th:first-child { display: none; }
+}
 @media (max-width: 470px) {
   body { padding: 12px; }
   table { font-size: .84em; }
@@ -117,25 +125,37 @@ def paragraph(text: str) -> str:
     return f"<p>{inline(text)}</p>"
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Returns a table. The first column holds names; columns of numbers are right-aligned, and all cells can wrap."""
+def table(header: Sequence[str], rows: Iterable[Sequence[object]], *, stacked: bool = False) -> str:
+    """Returns a table. The first column holds names; columns of numbers are right-aligned, and all cells can wrap.
+
+    Args:
+      rows: A cell is a value, or a value and a remark that stands below it in small type.
+      stacked: Whether each name has a line for itself where the page is narrow, for up to eight columns of numbers.
+    """
     rows = [list(row) for row in rows]
     # A heading is aligned like its column: left for text, right for numbers.
     is_text = [not all(map(_is_numeric, column)) for column in zip(*rows, strict=True)] or [True] * len(header)
 
     def cells(row: Sequence[object]) -> str:
         parts = []
-        for i, (value, text) in enumerate(zip(row, is_text, strict=True)):
+        for i, (cell, text) in enumerate(zip(row, is_text, strict=True)):
+            value, remark = cell if isinstance(cell, tuple) else (cell, "")
             shown = f"{value:.3f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
-            parts.append(f"<td{_TEXT if i and text else ''}>{inline(str(shown))}</td>")
+            below = f"<small>{inline(remark)}</small>" if remark else ""
+            parts.append(f"<td{_TEXT if i and text else ''}>{inline(str(shown))}{below}</td>")
         return f"<tr>{''.join(parts)}</tr>"
 
     heads = [f"<th{_TEXT if text else ''}>{inline(name)}</th>" for name, text in zip(header, is_text, strict=True)]
     body = "".join(map(cells, rows))
-    return f'<div class="scroll"><table><thead><tr>{"".join(heads)}</tr></thead><tbody>{body}</tbody></table></div>'
+    widths = " ".join("5fr" if any(isinstance(row[i], tuple) for row in rows) else "4fr" for i in range(1, len(header)))
+    kind = f' class="stacked" style="--columns:{widths}"' if stacked else ""
+    return (
+        f'<div class="scroll"><table{kind}><thead><tr>{"".join(heads)}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
 
 
 def _is_numeric(value: object) -> bool:
+    value = value[0] if isinstance(value, tuple) else value
     return isinstance(value, int | float | Number) or bool(_NUMERIC.fullmatch(str(value)))
 
 
@@ -258,21 +278,21 @@ def _picture(kind: str, content: bytes, caption: str) -> str:
     return f"<figure>{picture}<figcaption>{inline(caption)}</figcaption></figure>"
 
 
-def page(title: str, blocks: Iterable[str]) -> str:
-    """Returns the whole page."""
+def page(title: str, blocks: Iterable[str], style: str = "") -> str:
+    """Returns the whole page; `style` are CSS rules of its own."""
     name = escaped(title)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{name}</title><style>{_STYLE}</style></head>\n<body><h1>{name}</h1>\n"
+        f"<title>{name}</title><style>{_STYLE}{style}</style></head>\n<body><h1>{name}</h1>\n"
         + "\n".join(blocks)
         + "\n</body></html>\n"
     )
 
 
-def write_page(path: str | Path, title: str, blocks: Iterable[str]) -> None:
+def write_page(path: str | Path, title: str, blocks: Iterable[str], style: str = "") -> None:
     """Writes the page to a local file, e.g. a KFP HTML artifact."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     with naming_place(target):
-        target.write_text(page(title, blocks), encoding="utf-8")
+        target.write_text(page(title, blocks, style), encoding="utf-8")

@@ -24,6 +24,10 @@ IN_LOG = (
     "ece",
     "miss_rate",
     "share_not_sure",
+    "worst_slice",
+    "worst_slice_difference",
+    "robustness",
+    "num_label_doubts",
 )
 
 # A difference, and the low and high ends of its interval.
@@ -50,6 +54,10 @@ class Decision(Document, frozen=True, kw_only=True):
       ece_before, ece: The candidate's mean expected calibration error, without and with calibration, in 0..1; None for
         an evaluation of an earlier version, as the next two.
       miss_rate, share_not_sure: Its mean miss rate by class, and the share of its answers that were "not sure".
+      worst_slice, worst_slice_difference: The part of the test split that is most evidently below the others, and the
+        difference, with an interval that holds for all parts; empty and None if no part could be compared.
+      robustness: The change of macro F1 by change of the images, e.g. "darkened".
+      num_label_doubts: The labels of val and test that it doubts; None for an evaluation of an earlier version.
     """
 
     decision: str
@@ -73,6 +81,10 @@ class Decision(Document, frozen=True, kw_only=True):
     ece: float | None = None
     miss_rate: float | None = None
     share_not_sure: float | None = None
+    worst_slice: str = ""
+    worst_slice_difference: Difference | None = None
+    robustness: dict[str, float] = msgspec.field(default_factory=dict)
+    num_label_doubts: int | None = None
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

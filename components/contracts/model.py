@@ -15,6 +15,7 @@ from components.contracts.names import (
     Sha256,
     Sha256OrEmpty,
 )
+from components.contracts.weaknesses import LabelDoubts, Robustness, Slices, SliceScore
 
 
 class EpochMetrics(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +169,7 @@ class Evaluation(Document, frozen=True, kw_only=True):
       production_training_id: The training that made the production model; empty if unknown.
       production: The production model's scores on the same tiles; None if it was not compared.
       production_note: Why the model in production was not compared; empty if it was, or if there is none.
+      slices, robustness, doubts: Where the candidate is weak; None in an evaluation of an earlier version.
     """
 
     training_id: PathPart
@@ -189,6 +191,9 @@ class Evaluation(Document, frozen=True, kw_only=True):
     production_training_id: PathPartOrEmpty = ""
     production: Scores | None = None
     production_note: str = ""
+    slices: Slices | None = None
+    robustness: Robustness | None = None
+    doubts: LabelDoubts | None = None
 
 
 class PushReceipt(Document, frozen=True, kw_only=True):
@@ -214,6 +219,9 @@ class ModelCard(Document, frozen=True, kw_only=True):
       scores: Scores on the test split of the dataset `manifest_sha256`.
       max_16_bit: As in the manifest of that dataset; not stated if it has no image of 16 bits.
       decision: Why it was pushed; None in a card of an earlier version.
+      worst_slice: The part of the test split where it is most evidently worse than elsewhere; None if it is nowhere
+        worse by more than noise.
+      robustness: What became of its answers when the images were changed; None in a card of an earlier version.
       usage: How to call the model, by signature.
     """
 
@@ -235,6 +243,8 @@ class ModelCard(Document, frozen=True, kw_only=True):
     num_test_tiles: int
     max_16_bit: int | msgspec.UnsetType = msgspec.UNSET
     decision: Decision | None = None
+    worst_slice: SliceScore | None = None
+    robustness: Robustness | None = None
     usage: dict[str, str]
 
 

@@ -12,21 +12,21 @@ from components import storage
 from components.contracts import Calibration, Evaluation, Manifest, NotSure, Scores, TrainingReceipt
 from components.errors import DataError, SettingsError
 from components.evaluate import calibrating
-from components.evaluate import report as evaluation_report
-from components.evaluate.examples import choose_judged_tiles, read_thumbnails
 from components.evaluate.field_intervals import CANDIDATE, PRODUCTION, with_intervals, write_sums
 from components.evaluate.judged import judge, sum_judged
 from components.evaluate.kept_predictions import write_predictions
 from components.evaluate.production import Incumbent, load_production
 from components.evaluate.reading.columns import derive
-from components.evaluate.reading.model_column import Asked, logits_of
-from components.evaluate.reading.predictions import Predictions, SplitColumns
-from components.evaluate.reading.split_pass import Models, read_split
+from components.evaluate.reading.model_column import Answerer, logits_of
+from components.evaluate.reading.predictions import SplitColumns
+from components.evaluate.reading.split_pass import Models, Watch, read_split
+from components.evaluate.report.findings import AnsweredTiles, Findings
+from components.evaluate.report.page import write_report
 from components.evaluate.scores import ConfusionMatrix, RocCurve, confusion_matrix, micro_roc
 from components.evaluate.settings import EvaluateSettings
 from components.evaluate.thresholds import choose_thresholds, fixed_thresholds
+from components.evaluate.weaknesses.find import Answered, Candidate, find_weaknesses, watch_test
 from components.progress import StepLog
-from components.report import write_page
 from components.saved_model.asking import AskedModel, asked_model
 
 _DEFAULT = EvaluateSettings()
@@ -90,7 +90,7 @@ class _Step:
         folder.mkdir()
         return folder
 
-    def read(self, split: str, models: Models) -> SplitColumns:
+    def read(self, split: str, models: Models, watch: Watch | None = None) -> SplitColumns:
         """Has models answer a split."""
         return read_split(
             models,
@@ -100,6 +100,7 @@ class _Step:
             self.folder(split),
             self.log,
             single_label=self.receipt.label_mode == calibrating.SINGLE_LABEL,
+            watch=watch,
         )
 
     def probabilities(self, logits: NDArray[np.float32], calibration: Calibration, name: str) -> NDArray[np.float32]:
@@ -111,11 +112,12 @@ class _Step:
 def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path: Path) -> EvaluationResult:
     manifest, receipt = step.manifest, step.receipt
     classes, label_mode = manifest.classes, receipt.label_mode
-    candidate = {CANDIDATE: Asked("the candidate", "logits", logits_of(model, len(classes)), is_needed=True)}
+    candidate = {CANDIDATE: Answerer("the candidate", "logits", logits_of(model, len(classes)), is_needed=True)}
+    watched = watch_test(step.data_root, manifest)
     fitted = _fitted_on_val(step, candidate)
     if incumbent.note:
         step.log.line(f"production is not compared: {incumbent.note}")
-    test = step.read("test", candidate | ({PRODUCTION: incumbent.asked} if incumbent.asked else {}))
+    test = step.read("test", candidate | ({PRODUCTION: incumbent.asked} if incumbent.asked else {}), watched.watch)
     if not len(test):
         raise DataError(
             f"none of the {manifest.splits['test'].num_tiles:,} test tiles has exactly one class, as label_mode "
@@ -137,7 +139,21 @@ def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path:
     scored = with_intervals(sums, {name: of_model.scores for name, of_model in judged.items()})
     folders = step.data_root, step.scratch
     predictions_path, sample_path, sample_sha256 = write_predictions(*folders, test, judged, logits)
-    fields_path, fields_sha256 = write_sums(step.data_root, predictions_path.rpartition("/")[0], step.scratch, sums)
+    folder = predictions_path.rpartition("/")[0]
+    fields_path, fields_sha256 = write_sums(step.data_root, folder, step.scratch, sums)
+    weak = Candidate(
+        answer=lambda tiles: calibrating.apply_calibration(
+            candidate[CANDIDATE].answer(tiles), fitted.calibration, label_mode
+        ),
+        thresholds=fitted.thresholds,
+        label_mode=label_mode,
+        image_size_px=receipt.image_size_px,
+        splits=[*fitted.answered, Answered("test", test, probabilities)],
+        predicted=judged[CANDIDATE].predicted,
+        counts=sums.counts(CANDIDATE),
+        num_tiles=sums.num_tiles,
+    )
+    slices, robustness, doubts = find_weaknesses(step.data_root, folder, manifest, weak, watched)
     evaluation = Evaluation(
         training_id=receipt.training_id,
         manifest_sha256=manifest.sha256,
@@ -158,17 +174,29 @@ def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path:
         production_training_id=incumbent.training_id,
         production=scored.get(PRODUCTION),
         production_note=note,
+        slices=slices,
+        robustness=robustness,
+        doubts=doubts,
     )
-    return _report(step, evaluation, Predictions(test, probabilities), judged[CANDIDATE].predicted, report_path)
+    predicted = judged[CANDIDATE].predicted
+    confusion = confusion_matrix(test.labels, predicted, classes, label_mode)
+    roc = micro_roc(test.labels, probabilities)
+    tiles = AnsweredTiles(test.labels, probabilities, predicted, test.positions, test.unit_of_tile, uncalibrated)
+    found = Findings(manifest, receipt, evaluation, sums, confusion, roc, tiles)
+    write_report(found, step.data_root, model, report_path)
+    return EvaluationResult(
+        evaluation, _metrics(evaluation.candidate, evaluation.production), confusion, roc, _summary(evaluation)
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class _Fitted:
-    """What turns the candidate's logits into answers."""
+    """What turns the candidate's logits into answers, and what it answered on val."""
 
     calibration: Calibration
     thresholds: tuple[float, ...]
     not_sure: NotSure
+    answered: tuple[Answered, ...] = ()
 
 
 def _fitted_on_val(step: _Step, candidate: Models) -> _Fitted:
@@ -185,29 +213,10 @@ def _fitted_on_val(step: _Step, candidate: Models) -> _Fitted:
             thresholds = choose_thresholds(probabilities, val.labels, val.unit_of_tile)
         bounds = calibrating.choose_bounds(val, probabilities, rate, thresholds, label_mode)
         val.forget()
-        fitted = _Fitted(calibration, thresholds, bounds)
+        fitted = _Fitted(calibration, thresholds, bounds, (Answered("val", val, probabilities),))
     if note := calibrating.bounds_note(fitted.not_sure, step.manifest.classes):
         step.log.line(note)
     return fitted
-
-
-def _report(
-    step: _Step, evaluation: Evaluation, predictions: Predictions, predicted: NDArray[np.bool_], report_path: Path
-) -> EvaluationResult:
-    manifest, receipt = step.manifest, step.receipt
-    classes = manifest.classes
-    confusion = confusion_matrix(predictions.labels, predicted, classes, receipt.label_mode)
-    roc = micro_roc(predictions.labels, predictions.probabilities)
-    examples = choose_judged_tiles(predictions, predicted, classes)
-    positions = [int(predictions.positions[example.row]) for example in examples]
-    thumbnails = read_thumbnails(step.data_root, manifest, "test", positions)
-    blocks = evaluation_report.blocks(
-        manifest, receipt, evaluation, confusion, roc, predictions, predicted, examples, thumbnails
-    )
-    write_page(report_path, "Evaluation", blocks)
-    return EvaluationResult(
-        evaluation, _metrics(evaluation.candidate, evaluation.production), confusion, roc, _summary(evaluation)
-    )
 
 
 def _check(manifest: Manifest, receipt: TrainingReceipt) -> None:

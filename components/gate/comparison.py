@@ -1,7 +1,6 @@
 """Compares a candidate with the model in production on the same test fields: is it better, and did it lose a class?"""
 
 import dataclasses
-import statistics
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,13 +9,12 @@ from components.contracts.gate import Difference
 from components.f1_score import f1
 from components.scoring.field_effects import Effects, class_effects, macro_effects
 from components.scoring.field_sums import Counts
+from components.scoring.power import can_decide, smallest_gain
 from components.scoring.sign_flips import interval, p_better
 
 # The chance to call any class lost of a model that is as good in all of them; divided among the classes (Bonferroni).
 _LOST_ALPHA = 0.05
 _INTERVAL_ALPHA = 0.025  # on each side
-_POWER = 0.8
-_NORMAL = statistics.NormalDist()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,10 +58,8 @@ class Comparison:
         return self.p_worse <= _INTERVAL_ALPHA
 
     def smallest_gain(self, alpha: float) -> float:
-        """Returns the gain of macro F1 that would be found at `alpha` in four of five cases, by the normal tail."""
-        noise = self.effects.by_field - self.effects.difference * self.effects.weights
-        error = float(np.sqrt((noise**2).sum()))
-        return (_NORMAL.inv_cdf(1 - alpha) + _NORMAL.inv_cdf(_POWER)) * error
+        """Returns the gain of macro F1 that would be found at `alpha` in four of five cases."""
+        return smallest_gain(self.effects, alpha)
 
     def is_undecidable(self, alpha: float, production_macro_f1: float) -> bool:
         """Tells whether the fields are too few to find a better model, however good it is.
@@ -71,7 +67,7 @@ class Comparison:
         That is so if not even all fields speaking for it would do, as n fields give no p-value below 2^-n, or if what
         can be found is more than what production's model lacks.
         """
-        return 0.5**self.num_fields > alpha or production_macro_f1 + self.smallest_gain(alpha) > 1
+        return not can_decide(self.num_fields, alpha) or production_macro_f1 + self.smallest_gain(alpha) > 1
 
     def class_differences(self) -> dict[str, Difference]:
         """Returns the difference of each class's F1, with its 95 % interval."""

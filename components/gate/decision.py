@@ -35,6 +35,8 @@ def decide_push(data_root: str, models_uri: str, settings: GateSettings, evaluat
       DataError: if the sums by field of the evaluation, or the ledger, are missing or unreadable.
     """
     reliability, not_sure = evaluation.reliability, evaluation.not_sure
+    worst = evaluation.slices.worst_score if evaluation.slices else None
+    changed_images = evaluation.robustness.rows if evaluation.robustness else ()
     bare = Decision(
         decision=REFUSE,
         reason="",
@@ -50,6 +52,10 @@ def decide_push(data_root: str, models_uri: str, settings: GateSettings, evaluat
         ece=reliability.ece if reliability else None,
         miss_rate=not_sure.miss_rate if not_sure else None,
         share_not_sure=not_sure.share if not_sure else None,
+        worst_slice=worst.title if worst else "",
+        worst_slice_difference=worst.difference if worst else None,
+        robustness={row.change: row.difference[0] for row in changed_images},
+        num_label_doubts=evaluation.doubts.num_doubts if evaluation.doubts else None,
     )
     version = evaluation.production_version
     if version and evaluation.production_training_id == evaluation.training_id:

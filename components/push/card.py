@@ -35,6 +35,7 @@ def model_card(
     }
     version = hashlib.sha256(json.dumps(behaviour, sort_keys=True).encode()).hexdigest()[:12]
     images = "rgb" if is_rgb_only(receipt.bands) else "rgb, nir"
+    slices = evaluation.slices
     scaled = "; 16 bits scaled to 8 by max_16_bit" if receipt.max_16_bit else ""
     returns = "probabilities float32 [N, C], predicted bool [N, C]"
     if evaluation.not_sure:
@@ -56,6 +57,8 @@ def model_card(
         num_test_tiles=evaluation.num_test_tiles,
         max_16_bit=receipt.max_16_bit,
         decision=decision,
+        worst_slice=slices.worst_score if slices and slices.is_worse else None,
+        robustness=evaluation.robustness,
         usage={
             "serving_default": f"{images}: JPEG or PNG bytes of N tiles of any size{scaled}, string [N]; every pixel "
             f"counts. Returns class_names string [N, C], {returns}.",

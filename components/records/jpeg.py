@@ -5,6 +5,7 @@ it (JPEG in CMYK, PNG in colour for a grey band) still go to TensorFlow's decode
 shard step, in training and in the exported model, which decodes in its graph.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,23 @@ from components.records.image_header import DamagedImage as DamagedImage
 from components.records.image_header import read_header
 
 _COLOUR_SPACES = {3: "RGB", 1: "GRAY"}  # by number of bands
+# The decoder can decode at 1/2, 1/4 and 1/8 of the size, several times faster than at full size.
+_RATIOS = (8, 4, 2)
 _OF_TENSORFLOW = ("CMYK", "YCCK")
 _UNUSUAL = "subsampling level"  # in the error for an image, mostly CMYK, with a subsampling TurboJPEG cannot name
+
+
+def decoder_ratio(tile_sizes: Sequence[str], image_size_px: int) -> int:
+    """Returns by how much the JPEG decoder may scale down, 1, 2, 4 or 8, for tiles of these sizes "<width>x<height>".
+
+    It is 1 unless all tiles are square, of the same size, and still at least `image_size_px` after scaling.
+    """
+    if len(tile_sizes) != 1:
+        return 1
+    width, height = (int(side) for side in tile_sizes[0].split("x"))
+    if width != height:
+        return 1
+    return next((r for r in _RATIOS if width % r == 0 and width // r >= image_size_px), 1)
 
 
 def decode(content: bytes, num_bands: int, ratio: int = 1, into: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:

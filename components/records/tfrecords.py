@@ -10,12 +10,10 @@ import tensorflow as tf
 
 from components.agrivision import RGB_BANDS
 from components.records.graph_limits import within_limits
+from components.records.jpeg import decoder_ratio as decoder_ratio
 from components.records.tile_record import BYTES_KEYS, FLOATS_KEYS
 
 Tensor: TypeAlias = tf.Tensor
-
-# The JPEG decoder can decode at 1/2, 1/4 and 1/8 of the size, several times faster than at full size.
-_DECODER_RATIOS = (8, 4, 2)
 
 
 def parse(serialized: Tensor, num_classes: int) -> dict[str, Tensor]:
@@ -30,19 +28,6 @@ def parse(serialized: Tensor, num_classes: int) -> dict[str, Tensor]:
     features = {**dict.fromkeys(BYTES_KEYS, text), **dict.fromkeys(FLOATS_KEYS, numbers)}
     # parse_example handles both ranks; parse_single_example only the first.
     return dict(tf.io.parse_example(serialized, features))
-
-
-def decoder_ratio(tile_sizes: Sequence[str], image_size_px: int) -> int:
-    """Returns by how much the JPEG decoder may scale down, 1, 2, 4 or 8, for tiles of these sizes "<width>x<height>".
-
-    It is 1 unless all tiles are square, of the same size, and still at least `image_size_px` after scaling.
-    """
-    if len(tile_sizes) != 1:
-        return 1
-    width, height = (int(side) for side in tile_sizes[0].split("x"))
-    if width != height:
-        return 1
-    return next((r for r in _DECODER_RATIOS if width % r == 0 and width // r >= image_size_px), 1)
 
 
 def decode_image(

@@ -17,9 +17,10 @@ from components.saved_model.confined import give_up_files
 from components.saved_model.messages import LARGEST_REQUEST_BYTES, Array, Reply, Request, receive, send
 
 MODEL = "model"  # the model's place in the folder
-TRAINED, LOGITS = "predict_encoded", "logits_encoded"  # of an exported training; a served model has signatures
+# Of an exported training; a served model has signatures.
+TRAINED, LOGITS, MAPS = "predict_encoded", "logits_encoded", "maps_encoded"
 # The functions of an exported training, and the name of what each returns.
-EXPORTED = {TRAINED: "probabilities", LOGITS: "logits"}
+EXPORTED = {TRAINED: "probabilities", LOGITS: "logits", MAPS: "maps"}
 _ARGUMENTS = ("rgb", "nir", "valid_mask")  # of each
 _MOST_ERROR_CHARACTERS = 500
 _REASON = re.compile(r"\n([^\n]+)\n\s*\[\[\{\{node")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from components.errors import DataError
 from components.saved_model import answering
-from components.saved_model.answering import EXPORTED, LOGITS, MODEL
+from components.saved_model.answering import EXPORTED, LOGITS, MAPS, MODEL
 from components.saved_model.confined import confined_process
 from components.saved_model.files import verified_copy
 from components.saved_model.messages import LARGEST_REPLY_BYTES, Reply, Request, receive, send
@@ -33,6 +33,10 @@ class ModelProcess:
 
 class CannotAnswer(DataError):
     """The model is loaded and refuses this batch, such as one with a damaged image; it may answer another."""
+
+
+class MissingFunction(DataError):
+    """The model is loaded and has no such function."""
 
 
 class AskedModel:
@@ -55,11 +59,11 @@ class AskedModel:
             self._arguments = reply.arguments
         if function not in self._arguments:
             if function in EXPORTED:
-                raise DataError(
+                raise MissingFunction(
                     f"the SavedModel at {self._uri!r} has no function {function!r}; if an earlier version of this "
                     "project exported it, run the pipeline again, which trains it again"
                 )
-            raise DataError(f"the SavedModel at {self._uri!r} has no signature {function!r}")
+            raise MissingFunction(f"the SavedModel at {self._uri!r} has no signature {function!r}")
         return self._arguments[function]
 
     def ask(self, function: str, images: Mapping[str, Sequence[bytes]]) -> dict[str, NDArray[np.generic]]:
@@ -103,6 +107,28 @@ class AskedModel:
         shape = len(images["rgb"]), num_classes
         return _numbers(self.ask(LOGITS, images), EXPORTED[LOGITS], shape, self._uri)
 
+    def has(self, function: str) -> bool:
+        """Tells whether the model has a function: an export of an earlier version has no maps.
+
+        Raises:
+          DataError: if the model cannot be loaded.
+        """
+        with contextlib.suppress(MissingFunction):
+            self.arguments(function)
+            return True
+        return False
+
+    def maps(self, images: Mapping[str, Sequence[bytes]], num_classes: int) -> NDArray[np.float32]:
+        """Returns the class-activation maps that an exported training gives, float32 [N, h, w, C]; see ask.
+
+        Raises:
+          DataError: additionally, if they are not of this shape.
+        """
+        results = self.ask(MAPS, images)
+        found = results.get(EXPORTED[MAPS])
+        places = found.shape[1:3] if found is not None and found.ndim == 4 else (1, 1)
+        return _numbers(results, EXPORTED[MAPS], (len(images["rgb"]), *places, num_classes), self._uri)
+
     def _exchange(self, request: Request | None) -> Reply:
         stopped: list[str] = []
 
@@ -143,7 +169,7 @@ def as_probabilities(
 
 
 def _numbers(
-    results: Mapping[str, NDArray[np.generic]], name: str, shape: tuple[int, int], uri: str
+    results: Mapping[str, NDArray[np.generic]], name: str, shape: tuple[int, ...], uri: str
 ) -> NDArray[np.float32]:
     found = results.get(name)
     if found is None or found.dtype != np.float32 or found.shape != shape:

@@ -21,6 +21,8 @@ from components.contracts import (
     NotSure,
     PushReceipt,
     Reliability,
+    Robustness,
+    SliceScore,
 )
 from components.contracts.gate import IN_LOG
 from components.contracts.model import Interval
@@ -42,6 +44,11 @@ class Metrics(msgspec.Struct, frozen=True):
       class_intervals: That of each score of a class, by class name and score.
       reliability: How far the probabilities can be taken at their word; see components/contracts/calibration.py.
       not_sure: When the model says "not sure", and what came of it.
+      worst_slice: The part of the test split that is most evidently below the others; `worst_slice_is_worse` says
+        whether that is more than noise.
+      robustness: What became of the answers when the images were changed.
+      num_label_doubts: The labels of val and test that the model doubts.
+      label_doubts: The list of the first of them, under data_root; empty if there is none.
     """
 
     macro_f1: float
@@ -52,6 +59,11 @@ class Metrics(msgspec.Struct, frozen=True):
     class_intervals: dict[str, dict[str, Interval]]
     reliability: Reliability | None = None
     not_sure: NotSure | None = None
+    worst_slice: SliceScore | None = None
+    worst_slice_is_worse: bool = False
+    robustness: Robustness | None = None
+    num_label_doubts: int = 0
+    label_doubts: str = ""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +122,7 @@ def summarize(run_dir: Path, step_seconds: dict[str, float], total_seconds: floa
         target = run_dir / f"{name}.html"
         shutil.copyfile(_required(run_dir, task, f"{name}_report"), target)
         reports[name] = str(target)
-    scores = evaluation.candidate
+    scores, slices, doubts = evaluation.candidate, evaluation.slices, evaluation.doubts
     return Summary(
         tiles=manifest.num_tiles,
         rejected_tiles=manifest.num_rejected,
@@ -127,6 +139,11 @@ def summarize(run_dir: Path, step_seconds: dict[str, float], total_seconds: floa
             class_intervals={name: value.intervals for name, value in scores.per_class.items()},
             reliability=evaluation.reliability,
             not_sure=evaluation.not_sure,
+            worst_slice=slices.worst_score if slices else None,
+            worst_slice_is_worse=slices is not None and slices.is_worse,
+            robustness=evaluation.robustness,
+            num_label_doubts=doubts.num_doubts if doubts else 0,
+            label_doubts=doubts.path if doubts else "",
         ),
         decision=decision.decision,
         outcome=decision.outcome,
@@ -161,6 +178,21 @@ def point_latest(run_dir: Path) -> None:
     link.replace(run_dir.parent / "latest")
 
 
+def _weak_at(metrics: Metrics) -> str:
+    """Returns where the model is weak, in one line."""
+    parts = []
+    worst = metrics.worst_slice
+    if worst and worst.difference and metrics.worst_slice_is_worse:
+        parts.append(f"{worst.title} ({worst.difference[0]:+.3f} macro F1)")
+    if metrics.robustness and metrics.robustness.rows:
+        row = min(metrics.robustness.rows, key=lambda row: row.difference[0])
+        if row.difference[2] < 0:
+            parts.append(f"images changed: {row.change} ({row.difference[0]:+.3f})")
+    if metrics.num_label_doubts:
+        parts.append(f"{metrics.num_label_doubts:,} labels that it doubts, listed in {metrics.label_doubts}")
+    return "; ".join(parts) or "-"
+
+
 def print_summary(console: Console, summary: Summary) -> None:
     """Prints the summary for people to read."""
     table = Table(title="On the test split, which training has not seen", title_justify="left", title_style="bold")
@@ -188,6 +220,7 @@ def print_summary(console: Console, summary: Summary) -> None:
         "tiles": f"{summary.tiles:,} good, {summary.rejected_tiles:,} rejected, in {summary.shards} shards",
         "dataset": f"manifest {summary.manifest_sha256[:16]}",
         "answers": "; ".join(answers) or "-",
+        "weak at": _weak_at(summary.metrics),
         "decision": summary.reason,
         "model": summary.model_uri or "nothing pushed",
         "time": f"{summary.total_seconds:.0f} s ({steps})",

@@ -230,7 +230,7 @@ def test_the_report_shows_the_class_table_and_tiles_right_and_wrong(data, models
         assert text in page
     assert page.count("data:image/svg+xml") == 2  # precision-recall and ROC, both without names
     assert "The gate decides after this whether the model is pushed" in page
-    assert page.count("data:image/jpeg") == 3  # two classes found, and the one missed that it is blind for
+    assert page.count("data:image/jpeg") == 4  # two found, one missed that it is blind for, one doubtful
 
 
 def test_where_nothing_was_judged_a_dash_stands_and_no_zero_and_no_curve(models_uri, tmp_path):

@@ -9,7 +9,16 @@ import pytest
 from field_counts import evaluation_of, sums_of
 
 from components import storage
-from components.contracts import Ledger, NotSure, Reliability
+from components.contracts import (
+    LabelDoubts,
+    Ledger,
+    NotSure,
+    Reliability,
+    Robustness,
+    RobustnessRow,
+    Slices,
+    SliceScore,
+)
 from components.contracts.gate import NUMBERS
 from components.errors import DataError, SettingsError
 from components.gate.comparison import compare_models
@@ -259,6 +268,28 @@ def test_the_numbers_say_how_far_the_answers_can_be_trusted(tmp_path):
     numbers = json.loads(numbers_line(decision).removeprefix(NUMBERS))
     found = [numbers[name] for name in ("ece_before", "ece", "miss_rate", "share_not_sure")]
     assert found == [0.3, 0.01, 0.08, 0.25]
+
+
+def test_the_numbers_say_where_the_model_is_weak(tmp_path):
+    scores = tuple(
+        SliceScore(dimension="NDVI", name=name, num_tiles=9, num_fields=5, difference=difference)
+        for name, difference in (("below 0.2", (-0.1, -0.15, -0.05)), ("0.2 and above", (0.1, 0.05, 0.15)))
+    )
+    row = RobustnessRow(
+        change="darkened", macro_f1=0.7, difference=(-0.1, -0.2, 0.0), changed_decisions=0.1, changed_tiles=0.3
+    )
+    decision = alone(
+        tmp_path,
+        0.8,
+        slices=Slices(scores=scores, num_compared=2, worst=0, is_worse=True),
+        robustness=Robustness(num_tiles=9, num_fields=3, macro_f1=0.8, control=0.0, rows=(row,)),
+        doubts=LabelDoubts(num_doubts=7, num_listed=7, num_tiles=90, of_class={}),
+    )
+    numbers = json.loads(numbers_line(decision).removeprefix(NUMBERS))
+    assert numbers["worst_slice"] == "NDVI below 0.2"
+    assert numbers["worst_slice_difference"] == [-0.1, -0.15, -0.05]
+    assert numbers["robustness"] == {"darkened": -0.1}
+    assert numbers["num_label_doubts"] == 7
 
 
 def test_three_hundred_classes_take_seconds():

@@ -32,11 +32,14 @@ class ColourModel(tf.Module):
         self.predict_batch = tf.function(self._predict_batch, input_signature=[pixels, valid])
         self.predict_encoded = tf.function(self._predict_encoded, input_signature=strings)
         self.logits_encoded = tf.function(self._logits_encoded, input_signature=strings)
+        self.maps_encoded = tf.function(self._maps_encoded, input_signature=strings)
+
+    def _near(self, image, valid):
+        away = tf.abs(tf.cast(image, tf.float32)[:, :, :, tf.newaxis] - self.colours)  # [N, S, S, C, B]
+        return tf.cast(tf.reduce_max(away, axis=-1) < 40, tf.float32) * tf.cast(valid, tf.float32)
 
     def _logits(self, image, valid):
-        away = tf.abs(tf.cast(image, tf.float32)[:, :, :, tf.newaxis] - self.colours)  # [N, S, S, C, B]
-        near = tf.cast(tf.reduce_max(away, axis=-1) < 40, tf.float32) * tf.cast(valid, tf.float32)
-        share = tf.reduce_mean(near, axis=[1, 2])
+        share = tf.reduce_mean(self._near(image, valid), axis=[1, 2])
         return 30 * share if self.label_mode == "single_label" else 40 * share - 6
 
     def _predict_batch(self, image, valid):
@@ -48,6 +51,10 @@ class ColourModel(tf.Module):
 
     def _logits_encoded(self, rgb, nir, valid_mask):
         return self._logits(*self._decode(rgb, nir, valid_mask))
+
+    def _maps_encoded(self, rgb, nir, valid_mask):
+        near = self._near(*self._decode(rgb, nir, valid_mask))
+        return tf.nn.avg_pool2d(near, 4, 4, "VALID") * (30 if self.label_mode == "single_label" else 40)
 
     def _decode(self, rgb, nir, valid_mask):
         def decode(tile):

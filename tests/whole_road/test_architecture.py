@@ -30,7 +30,10 @@ SAME_MEANING = {
         "two kinds of bucket do it",
     ),
     "list_md5": ({"components/storage/__init__.py", "components/storage/bucket.py"}, "the former calls the latter"),
-    "write_report": ({"components/gate/report.py", "components/train/report.py"}, "the HTML page of a step"),
+    "write_report": (
+        {"components/evaluate/report/page.py", "components/gate/report.py", "components/train/report.py"},
+        "the HTML page of a step",
+    ),
     "main": (
         {
             "agrivision_kfp/__init__.py",

@@ -108,6 +108,13 @@ def derive(
         return writer.finish()
 
 
+def some_rows(array: NDArray[Any], rows: slice) -> NDArray[Any]:
+    """Returns a copy of some rows, and gives back the memory that was touched of the array."""
+    found = np.array(array[rows])
+    forget(array)
+    return found
+
+
 def forget(*arrays: NDArray[Any]) -> None:
     """Gives back the memory that was touched of arrays on disk; they can still be read. Leaves others as they are."""
     for array in arrays:

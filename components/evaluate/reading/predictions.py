@@ -48,30 +48,7 @@ class SplitColumns:
         forget(self.labels, self.positions, self.watched, *self.answers.values())
 
 
-@dataclasses.dataclass(frozen=True)
-class Predictions:
-    """The tiles of a split with the probabilities of one model and the classes it predicts, for the report.
-
-    Attributes:
-      tiles: The tiles.
-      probabilities: In 0..1, finite, float32 [N, C].
-    """
-
-    tiles: SplitColumns
-    probabilities: NDArray[np.float32]
-
-    @property
-    def labels(self) -> NDArray[np.bool_]:
-        """[N, C]."""
-        return self.tiles.labels
-
-    @property
-    def positions(self) -> NDArray[np.int64]:
-        """Positions of the records in the split, [N]."""
-        return self.tiles.positions
-
-
-def join(parts: Sequence[SplitColumns], folder: Path) -> SplitColumns:
+def join_parts(parts: Sequence[SplitColumns], folder: Path) -> SplitColumns:
     """Returns the columns of all parts of a split, in their order, as one pass over the whole split gives them.
 
     Args:

@@ -5,11 +5,12 @@ After `model = tf.saved_model.load(folder)`:
     model.predict_batch(image uint8 [N, S, S, B], valid uint8 [N, S, S, 1]) -> float32 [N, C]
     model.predict_encoded(rgb string [N], nir string [N], valid_mask string [N]) -> float32 [N, C]
     model.logits_encoded(rgb string [N], nir string [N], valid_mask string [N]) -> float32 [N, C]
+    model.maps_encoded(rgb string [N], nir string [N], valid_mask string [N]) -> float32 [N, h, w, C]
 
 The first two return probabilities in class-list order, the same for the same tile; `logits_encoded` what they are the
-sigmoid of, or in single-label mode the softmax. The functions that take image files take them as stored in a shard and
-decode them as training did; an empty valid_mask means that every pixel counts, and nir is ignored if the dataset has no
-such band.
+sigmoid of, or in single-label mode the softmax; `maps_encoded` which places speak for a class, see activation_map.py.
+The functions that take image files take them as stored in a shard and decode them as training did; an empty valid_mask
+means that every pixel counts, and nir is ignored if the dataset has no such band.
 """
 
 import tempfile
@@ -21,6 +22,8 @@ import tensorflow as tf
 
 from components.records import tfrecords
 from components.storage import whole_folder
+from components.train.model.activation_map import activation_maps
+from components.train.model.model import backbone_of
 from components.train.step.objective import probabilities
 
 
@@ -50,6 +53,11 @@ class Classifier(tf.Module):  # type: ignore[misc]
         def answer_encoded(rgb: Any, nir: Any, valid_mask: Any) -> Any:
             return answer(*decode_all(rgb, nir, valid_mask))
 
+        maps = activation_maps(model, backbone_of(model))
+
+        def maps_encoded(rgb: Any, nir: Any, valid_mask: Any) -> Any:
+            return maps(*decode_all(rgb, nir, valid_mask))
+
         def logits_encoded(rgb: Any, nir: Any, valid_mask: Any) -> Any:
             return logits(*decode_all(rgb, nir, valid_mask))
 
@@ -64,6 +72,7 @@ class Classifier(tf.Module):  # type: ignore[misc]
         )
         self.predict_encoded = tf.function(answer_encoded, input_signature=[text, text, text], autograph=False)
         self.logits_encoded = tf.function(logits_encoded, input_signature=[text, text, text], autograph=False)
+        self.maps_encoded = tf.function(maps_encoded, input_signature=[text, text, text], autograph=False)
 
 
 def export(classifier: Classifier, uri: str, is_chief: bool) -> None:

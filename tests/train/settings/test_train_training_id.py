@@ -26,6 +26,9 @@ CHANGES_THE_NAME = {
     "dataset/audit/verify.py": False,
     "dataset/drift/compare.py": False,
     "evaluate/scores.py": False,
+    "evaluate/reading/columns.py": False,
+    "evaluate/report/page.py": False,
+    "evaluate/weaknesses/slicing.py": False,
     "gate/decision.py": False,
     "ingest/splits.py": False,
     "ingest/refusals/limit.py": False,
@@ -60,6 +63,7 @@ CHANGES_THE_NAME = {
     "train/loop/step_clock.py": False,
     "train/loop/tensorboard.py": False,
     "train/model/stem.py": True,
+    "train/model/activation_map.py": True,  # it is part of the export
     "train/peers/distribution.py": True,
     "train/peers/lifeline.py": False,
     "train/peers/rendezvous.py": False,
