@@ -15,7 +15,7 @@ import numpy as np
 from bench.pairs import BELOW, PASS, REPORTED, Row, Side, Turn
 from bench.run_settings import Setup
 from bench.sides import compare
-from components.evaluate.reading.model_column import Asked, logits_of
+from components.evaluate.reading.model_column import Answerer, logits_of
 from components.evaluate.reading.split_pass import read_split
 from components.progress import StepLog
 from components.records.shard_records import records_of
@@ -98,7 +98,7 @@ def _pass_turn(setup: Setup, num_models: int) -> Turn:
             for number in range(num_models):
                 model = stack.enter_context(asked_model(uri, digests(uri)))
                 answer = logits_of(model, len(dataset.manifest.classes))
-                models[f"model{number}"] = Asked(f"model {number}", "logits", answer, is_needed=True)
+                models[f"model{number}"] = Answerer(f"model {number}", "logits", answer, is_needed=True)
             for asked in models.values():  # loads the model, which is not timed
                 asked.answer(few)
             folder = stack.enter_context(tempfile.TemporaryDirectory(dir=setup.folder))

@@ -17,7 +17,7 @@ from components.evaluate.judged import judge, sum_judged
 from components.evaluate.kept_predictions import write_predictions
 from components.evaluate.production import Incumbent, load_production
 from components.evaluate.reading.columns import derive
-from components.evaluate.reading.model_column import Asked, logits_of
+from components.evaluate.reading.model_column import Answerer, logits_of
 from components.evaluate.reading.predictions import SplitColumns
 from components.evaluate.reading.split_pass import Models, Watch, read_split
 from components.evaluate.report.findings import AnsweredTiles, Findings
@@ -112,7 +112,7 @@ class _Step:
 def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path: Path) -> EvaluationResult:
     manifest, receipt = step.manifest, step.receipt
     classes, label_mode = manifest.classes, receipt.label_mode
-    candidate = {CANDIDATE: Asked("the candidate", "logits", logits_of(model, len(classes)), is_needed=True)}
+    candidate = {CANDIDATE: Answerer("the candidate", "logits", logits_of(model, len(classes)), is_needed=True)}
     watched = watch_test(step.data_root, manifest)
     fitted = _fitted_on_val(step, candidate)
     if incumbent.note:

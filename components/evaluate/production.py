@@ -6,7 +6,7 @@ import dataclasses
 from components import storage
 from components.contracts import Manifest, ModelCard, Production
 from components.errors import DataError
-from components.evaluate.reading.model_column import Asked, probabilities_of
+from components.evaluate.reading.model_column import Answerer, probabilities_of
 from components.registry import CARD, POINTER, card_uri, pointer_uri, version_uri
 from components.saved_model.asking import asked_model
 
@@ -26,7 +26,7 @@ class Incumbent:
 
     version: str | None = None
     card: ModelCard | None = None
-    asked: Asked | None = None
+    asked: Answerer | None = None
     training_id: str = ""
     note: str = ""
 
@@ -56,7 +56,7 @@ def load_production(models_uri: str, manifest: Manifest, stack: contextlib.ExitS
     except DataError as error:
         return Incumbent(version, training_id=card.training_id, note=str(error))
     answer = probabilities_of(model, _SIGNATURE, len(manifest.classes))
-    return Incumbent(version, card, Asked("production", "probabilities", answer, is_needed=False), card.training_id)
+    return Incumbent(version, card, Answerer("production", "probabilities", answer, is_needed=False), card.training_id)
 
 
 def _incomparable(card: ModelCard, version: str, manifest: Manifest) -> str:

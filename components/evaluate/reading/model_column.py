@@ -22,7 +22,7 @@ _IMAGES = ("rgb", "nir", "valid_mask")
 
 
 @dataclasses.dataclass(frozen=True)
-class Batch:
+class TileBatch:
     """Some tiles of one shard.
 
     Attributes:
@@ -35,7 +35,7 @@ class Batch:
 
 
 @dataclasses.dataclass(frozen=True)
-class Asked:
+class Answerer:
     """A model to ask.
 
     Attributes:
@@ -54,7 +54,7 @@ def probabilities_of(model: AskedModel, function: str, num_classes: int) -> Answ
     """Returns a signature of a served model as a function from tiles to probabilities."""
 
     def answer(batch: Sequence[Record]) -> NDArray[np.float32]:
-        return model.probabilities(function, images_of(batch), num_classes)
+        return model.probabilities(function, _images_of(batch), num_classes)
 
     return answer
 
@@ -63,12 +63,12 @@ def logits_of(model: AskedModel, num_classes: int) -> Answer:
     """Returns an exported training as a function from tiles to logits."""
 
     def answer(batch: Sequence[Record]) -> NDArray[np.float32]:
-        return model.logits(images_of(batch), num_classes)
+        return model.logits(_images_of(batch), num_classes)
 
     return answer
 
 
-def images_of(batch: Sequence[Record]) -> dict[str, list[bytes]]:
+def _images_of(batch: Sequence[Record]) -> dict[str, list[bytes]]:
     """Returns the image files of tiles by the name of the argument that takes them."""
     return {name: [getattr(record, name) for record in batch] for name in _IMAGES}
 
@@ -76,7 +76,9 @@ def images_of(batch: Sequence[Record]) -> dict[str, list[bytes]]:
 class ModelColumn:
     """Asks a model in a thread of its own, and writes what it says."""
 
-    def __init__(self, asked: Asked, split: str, path: Path, num_rows: int, num_classes: int, data_root: str) -> None:
+    def __init__(
+        self, asked: Answerer, split: str, path: Path, num_rows: int, num_classes: int, data_root: str
+    ) -> None:
         self.asked = asked
         self._split, self._data_root = split, data_root
         self._num_damaged, self._first_damaged = 0, ""
@@ -110,7 +112,7 @@ class ModelColumn:
         self.follower.stop()
         self._writer.__exit__(None, None, None)
 
-    def _work(self, batch: Batch) -> None:
+    def _work(self, batch: TileBatch) -> None:
         try:
             answers = self.asked.answer(batch.records)
         except CannotAnswer as error:

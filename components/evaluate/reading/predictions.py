@@ -48,7 +48,7 @@ class SplitColumns:
         forget(self.labels, self.positions, self.watched, *self.answers.values())
 
 
-def join(parts: Sequence[SplitColumns], folder: Path) -> SplitColumns:
+def join_parts(parts: Sequence[SplitColumns], folder: Path) -> SplitColumns:
     """Returns the columns of all parts of a split, in their order, as one pass over the whole split gives them.
 
     Args:

@@ -24,7 +24,7 @@ from components.contracts import Manifest, Shard
 from components.errors import DataError
 from components.evaluate.reading.columns import ColumnWriter
 from components.evaluate.reading.follower import Follower
-from components.evaluate.reading.model_column import Asked, Batch, ModelColumn
+from components.evaluate.reading.model_column import Answerer, ModelColumn, TileBatch
 from components.evaluate.reading.predictions import SplitColumns
 from components.evaluate.reading.tile_names import NameWriter
 from components.evaluate.reading.units import UnitNumbers, group_names, sorted_units
@@ -49,7 +49,7 @@ class Watch:
     num_columns: int
 
 
-Models: TypeAlias = Mapping[str, Asked]
+Models: TypeAlias = Mapping[str, Answerer]
 
 
 def read_split(
@@ -127,7 +127,7 @@ def _check_sizes(data_root: str, shards: Sequence[Shard]) -> None:
 
 def _batches(
     data_root: str, shards: Sequence[Shard], first: int, num_classes: int, single_label: bool
-) -> Iterator[tuple[Batch, list[int]]]:
+) -> Iterator[tuple[TileBatch, list[int]]]:
     """Yields the tiles that count, with their positions in the split; `first` is that of the first record."""
     for shard in shards:
         uri = storage.join(data_root, shard.path)
@@ -142,7 +142,7 @@ def _batches(
 
         tiles = counting()
         while batch := list(itertools.islice(tiles, _BATCH_SIZE)):
-            yield Batch([record for _, record in batch], uri), [position for position, _ in batch]
+            yield TileBatch([record for _, record in batch], uri), [position for position, _ in batch]
         if num_records != shard.num_tiles:
             raise DataError(f"shard {uri!r} must hold {shard.num_tiles:,} tiles, got {num_records:,}")
         first += num_records
@@ -201,12 +201,12 @@ class _Watching:
 
     def __init__(self, watch: Watch | None, writer: ColumnWriter) -> None:
         self._writer = writer
-        self.follower: Follower[Batch] | None = None
+        self.follower: Follower[TileBatch] | None = None
         if watch is not None:
             measure = watch.measure
             self.follower = Follower(lambda batch: writer.add(measure(batch.records)))
 
-    def give(self, batch: Batch) -> None:
+    def give(self, batch: TileBatch) -> None:
         if self.follower is None:
             self._writer.add(np.zeros((len(batch.records), 0), np.float32))
             return

@@ -15,8 +15,8 @@ from components.errors import DataError
 from components.evaluate import evaluation as evaluation_module
 from components.evaluate.evaluation import evaluate_training
 from components.evaluate.reading import predictions, split_pass, units
-from components.evaluate.reading.model_column import Asked
-from components.evaluate.reading.predictions import join
+from components.evaluate.reading.model_column import Answerer
+from components.evaluate.reading.predictions import join_parts
 from components.evaluate.reading.split_pass import Watch, read_split
 from components.progress import StepLog
 from components.saved_model.asking import CannotAnswer
@@ -44,7 +44,7 @@ def by_name(records):
 
 
 def asked(answer=by_name, is_needed=True):
-    return Asked("the candidate" if is_needed else "production", "logits", answer, is_needed)
+    return Answerer("the candidate" if is_needed else "production", "logits", answer, is_needed)
 
 
 def read(data, folder, models=None, single_label=False, **options):
@@ -197,7 +197,7 @@ def test_workers_that_share_out_the_shards_find_what_one_finds(data, tmp_path, n
         for number, shards in enumerate(in_parts(num_parts))
     ]
     (tmp_path / "joined").mkdir()
-    joined = join(parts, tmp_path / "joined")
+    joined = join_parts(parts, tmp_path / "joined")
     assert joined.units == whole.units
     for one, other in ((joined.tile_ids, whole.tile_ids), (joined.field_ids, whole.field_ids)):
         assert one.some(0, 60) == other.some(0, 60)
@@ -232,7 +232,7 @@ def test_many_units_are_grouped_alike_whoever_reads_which_shards(data, tmp_path,
     parts = [read(data, tmp_path / f"p{n}", shards=of) for n, of in enumerate([range(1), range(1, 7)])]
     assert [part.are_groups for part in parts] == [False, True]
     (tmp_path / "joined").mkdir()
-    joined = join(parts, tmp_path / "joined")
+    joined = join_parts(parts, tmp_path / "joined")
     assert (joined.units, joined.are_groups) == (whole.units, True)
     np.testing.assert_array_equal(joined.unit_of_tile, whole.unit_of_tile)
 
@@ -261,7 +261,7 @@ def test_the_evaluation_of_several_workers_has_the_bytes_of_one(data, tmp_path, 
                 parts.append(
                     read_split(models, data_root, manifest, split, folder / str(number), log, shards=shards, **options)
                 )
-            return join(parts, folder)
+            return join_parts(parts, folder)
 
         monkeypatch.setattr(evaluation_module, "read_split", read_by_several)
         assert evaluated() == alone

@@ -26,6 +26,8 @@ CHANGES_THE_NAME = {
     "dataset/audit/verify.py": False,
     "dataset/drift/compare.py": False,
     "evaluate/scores.py": False,
+    "evaluate/reading/columns.py": False,
+    "evaluate/report/page.py": False,
     "evaluate/weaknesses/slicing.py": False,
     "gate/decision.py": False,
     "ingest/splits.py": False,
