@@ -88,7 +88,7 @@ def _dimensions(tiles: SplitColumns, manifest: Manifest, single_label: bool) -> 
         groups = year_groups(values, _MOST_YEARS) if column == YEAR else quantile_groups(values)
         found.append(Dimension(name, *groups))
         if num_unknown and column != YEAR:
-            notes.append(f"{name}: {num_unknown:,} tiles have none, because no pixel of theirs is valid.")
+            notes.append(f"{name}: {num_unknown:,} tiles have none: no valid pixel, or a damaged image.")
     if not single_label:
         numbers = np.zeros(len(tiles), np.int16)
         for c in range(tiles.labels.shape[1]):

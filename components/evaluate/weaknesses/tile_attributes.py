@@ -6,6 +6,7 @@ half a grey level.
 """
 
 import concurrent.futures
+import contextlib
 import functools
 import os
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,6 @@ from components.contracts import Manifest
 from components.dataset.field_file import read_fields
 from components.errors import DataError
 from components.records import jpeg
-from components.records.image_header import DamagedImage
 from components.records.mask_png import packed_mask
 from components.records.tile_record import Record
 
@@ -82,7 +82,8 @@ def _pool() -> concurrent.futures.ThreadPoolExecutor:
 
 def _attributes(record: Record) -> tuple[float, float, float]:
     share = brightness = ndvi = float("nan")
-    try:
+    # Whatever an image does to a decoder, or RGB and NIR of two sizes to an index.
+    with contextlib.suppress(Exception):
         rgb = jpeg.decode(record.rgb, 3, _RATIO)
         share, valid = _valid_pixels(record.valid_mask, rgb.shape[:2])
         if valid.any():
@@ -93,8 +94,6 @@ def _attributes(record: Record) -> tuple[float, float, float]:
                     for band in (jpeg.decode(record.nir, 1, _RATIO)[..., 0], rgb[..., _RED])
                 )
                 ndvi = float(((nir - red) / np.maximum(nir + red, 1)).mean())
-    except (DamagedImage, IndexError):  # an IndexError: RGB and NIR are not of one size
-        pass
     return share, brightness, ndvi
 
 
