@@ -109,3 +109,18 @@ def test_texts_take_the_room_they_have() -> None:
     assert texts.values().nbytes < 100
     with pytest.raises(ValueError, match="cannot reshape"):
         msgspec.structs.replace(texts, shape=(4,)).values()
+
+
+def test_maps_are_an_array_of_four_axes_and_of_an_earlier_export_there_are_none() -> None:
+    loaded = Reply(arguments={"maps_encoded": ("rgb", "valid_mask")})
+    array = np.arange(12, dtype=np.float32).reshape(2, 3, 2, 1)
+    maps = Reply(results={"maps": Array(array.shape, "float32", array.tobytes())})
+    model = asked(message(loaded, maps))
+    assert model.has("maps_encoded")
+    np.testing.assert_array_equal(model.maps(IMAGES, 1), array)
+    assert not asked(message(LOADED)).has("maps_encoded")
+    flat = Reply(results={"maps": Array((2, 6), "float32", array.tobytes())})
+    with pytest.raises(DataError, match=r"must answer float32 .2, 1, 1, 1., got float32 .2, 6."):
+        asked(message(loaded, flat)).maps(IMAGES, 1)
+    with pytest.raises(DataError, match=r"must answer float32 .2, 3, 2, 5., got float32 .2, 3, 2, 1."):
+        asked(message(loaded, maps)).maps(IMAGES, 5)

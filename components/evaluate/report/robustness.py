@@ -6,9 +6,9 @@ from components.evaluate.report.whiskers import Dot, Row, around_zero, whiskers
 
 
 def robustness_blocks(found: Findings) -> list[str]:
-    """Returns the blocks; empty for an evaluation of an earlier version."""
+    """Returns the blocks; empty for an evaluation of an earlier version, or if nothing was judged."""
     of, unit = found.evaluation.robustness, words.unit(found.manifest.layout)
-    if of is None:
+    if of is None or not found.judged_classes():
         return []
     result = [report.heading("Robustness: what if the images are not as they should be?")]
     if not of.rows:

@@ -14,9 +14,9 @@ _FIELD_NOTE = (
 
 
 def slice_blocks(found: Findings) -> list[str]:
-    """Returns the blocks; empty for an evaluation of an earlier version."""
+    """Returns the blocks; empty for an evaluation of an earlier version, or if nothing was judged."""
     slices, unit = found.evaluation.slices, words.unit(found.manifest.layout)
-    if slices is None:
+    if slices is None or not found.judged_classes():
         return []
     result = [report.heading("Slices: where is it weak?"), report.paragraph(_worst(slices, unit))]
     # Without a difference that fields could tell of, the scores alone.
