@@ -150,7 +150,7 @@ def damage_nothing_but(path):
         (lambda folder: (folder / "saved_model.pb").write_bytes(b"damaged"), "saved_model.pb' has sha256"),
         (lambda folder: (folder / "card.json").write_bytes(b"{}"), "is not a modelcard"),
         (lambda folder: shutil.rmtree(folder), "is not in"),
-        (lambda folder: (folder / "../../production.json").write_bytes(b"{"), "production.json is not a production"),
+        (lambda folder: (folder / "../../production.json").write_bytes(b"{"), "production.json is not a channel"),
     ],
 )
 def test_a_damaged_production_model_is_noted_and_no_error(data, poor_in_production, tmp_path, damage, note):

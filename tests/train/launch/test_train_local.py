@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -85,11 +86,11 @@ def test_time_that_is_up_ends_all_workers_at_the_same_step_with_a_usable_model(
     data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     root = another_root(data, tmp_path)
-    # The first call alone, which compiles, takes longer.
-    receipt = train(root, 2, {**TUNING, "epochs": 500}, max_seconds=1)
+    receipt = train(root, 2, {**TUNING, "epochs": 5_000}, max_seconds=1)  # of which compiling takes most
     assert receipt.ended_by == "max_seconds"
-    assert [row.epoch for row in receipt.history] == [0]
-    assert "train_max_seconds is up at epoch 1, step 2 of 5" in capfd.readouterr().out
+    said = re.findall(r"train_max_seconds is up at epoch (\d+), step [1-4] of 5", capfd.readouterr().out)
+    assert len(said) <= 1  # none if time was up between two epochs
+    assert [row.epoch for row in receipt.history] == list(range(int(said[0]) if said else len(receipt.history)))
     assert "more time may help" in report.verdict(receipt)
     assert np.isfinite(answers(root, receipt)).all()
 
