@@ -44,8 +44,8 @@ def new_move(
         action=action,
         version=version,
         before=before,
-        who=f"{_account()}@{socket.gethostname()}",
-        why=why if len(why) <= _MOST_TEXT else f"{why[: _MOST_TEXT - 1]}…",
+        who=_utf8(f"{_account()}@{socket.gethostname()}"),
+        why=_utf8(why if len(why) <= _MOST_TEXT else f"{why[: _MOST_TEXT - 1]}…"),
         run=pod,
     )
 
@@ -53,6 +53,11 @@ def new_move(
 def timestamp(now: datetime.datetime | None = None) -> str:
     """Returns a time in UTC as a move has it, to the second."""
     return (now or datetime.datetime.now(datetime.UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _utf8(text: str) -> str:
+    """Returns a text that a document can hold: bytes of a command line that are not UTF-8 become escapes."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _account() -> str:
