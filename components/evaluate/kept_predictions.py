@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components import storage
+from components.errors import naming_place
 from components.evaluate.judged import Judged
 from components.evaluate.reading.columns import ROWS_AT_ONCE, forget
 from components.evaluate.reading.predictions import SplitColumns
@@ -43,7 +44,7 @@ def write_predictions(
             f"{name}_thresholds": np.array(model.thresholds),
         }
     local = scratch / _PREDICTIONS
-    with zipfile.ZipFile(local, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+    with naming_place(local), zipfile.ZipFile(local, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for name, names in (("tile_ids", tiles.tile_ids), ("field_ids", tiles.field_ids)):
             with _member(archive, name, zipfile.ZIP_DEFLATED) as file:
                 _write_names(file, names)
@@ -57,7 +58,7 @@ def write_predictions(
         name: array if name.endswith("_thresholds") else np.ascontiguousarray(array[few])
         for name, array in columns.items()
     }
-    with (scratch / _SAMPLE).open("wb") as file:
+    with naming_place(scratch / _SAMPLE), (scratch / _SAMPLE).open("wb") as file:
         first = tiles.tile_ids.some(0, SAMPLE_TILES)
         np.savez(file, tile_ids=as_texts(first, max(map(len, first), default=0)), **sample)  # type: ignore[arg-type]
     sample_sha256 = hashlib.sha256((scratch / _SAMPLE).read_bytes()).hexdigest()
