@@ -33,6 +33,7 @@ def read_counts(data_root: str, evaluation: Evaluation) -> tuple[tuple[str, ...]
             raise ValueError(f"it holds nothing of {', '.join(sorted(missing))}")
     except (FileNotFoundError, ValueError) as error:
         raise DataError(
-            f"cannot compare with production, the sums by field at {uri!r} are unreadable: {error}; run evaluate again"
+            f"cannot compare with production, the sums by field at {uri!r} are unreadable: {error}; "
+            f"{storage.delete_it(data_root, uri)} and run the pipeline again, which evaluates the model again"
         ) from error
     return classes, counts

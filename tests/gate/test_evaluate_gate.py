@@ -217,7 +217,9 @@ def test_a_setting_outside_0_to_1_is_refused(name, value):
 def test_lost_or_damaged_sums_are_named(tmp_path, spoil, message):
     evaluation = evaluation_of(tmp_path, sums_of(FIELDS, *answers((0.1, 0.1))))
     spoil(tmp_path / evaluation.fields_path)
-    with pytest.raises(DataError, match=f"cannot compare with production, the .*{message}.*; run evaluate again"):
+    with pytest.raises(
+        DataError, match=f"cannot compare with production, the .*{message}.*; delete it and run the pipeline"
+    ):
         decide_push(str(tmp_path), str(tmp_path), SETTINGS, evaluation)
 
 

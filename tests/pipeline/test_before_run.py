@@ -102,7 +102,7 @@ def test_a_folder_for_temporary_files_that_takes_none_is_refused(
             "' cannot be read: Is a directory; expected <data_root>/datasets/",
         ),
         ({"shard_reference_manifest": "{place}/note.json"}, 42, "note.json is not a manifest that this version can re"),
-        ({"models_uri": "{place}/bad"}, 42, "{place}/bad/production.json is not a production that this version can"),
+        ({"models_uri": "{place}/bad"}, 42, "{place}/bad/production.json is not a channel that this version can"),
         ({"train_config": '{{"weights": "file://{place}/none.h5"}}'}, 2, "weights: no such file '{place}/none.h5'"),
         ({"train_config": '{{"seed": 4294967296}}'}, 2, "seed must be at least 0 and below 2^32, got 4294967296"),
         (

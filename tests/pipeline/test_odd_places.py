@@ -63,8 +63,8 @@ def test_rollback_refuses_what_is_no_models_uri(
         (pipe, "is a pipe or a device; expected a file"),
         (device, "is a pipe or a device; expected a file"),
         (link_to_itself, "remove the link that leads to itself"),
-        (picture, "is not a production that this version can read"),
-        (made_by_hand, "is not a production that this version can read"),
+        (picture, "is not a channel that this version can read"),
+        (made_by_hand, "is not a channel that this version can read"),
     ],
 )
 def test_rollback_refuses_a_pointer_that_is_none(models: Path, make: Callable[[Path], None], message: str) -> None:
