@@ -40,7 +40,7 @@ CHANGES_THE_NAME = {
     "records/tile_decoder.py": True,
     "records/record_table.py": True,
     "records/source_image.py": False,  # of a source, which only shard and merge read
-    "registry.py": False,
+    "registry/layout.py": False,
     "f1_score.py": True,
     "saved_model/files.py": False,
     "scoring/field_sums.py": False,
