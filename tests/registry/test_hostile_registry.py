@@ -111,3 +111,13 @@ def test_a_reason_that_is_not_utf_8_is_kept_as_escapes(models_uri):
     promote(models_uri, "b", "staging", why="as \udcff said")
     assert served(models_uri, "staging")[0] == "b"
     assert read_channel(models_uri, "staging")[0].moves[-1].why == "as \\udcff said"
+
+
+def test_a_removal_of_a_link_leaves_what_it_leads_to(models_uri, tmp_path):
+    publish(str(tmp_path / "others"), "x")
+    theirs = tmp_path / "others/versions/x"
+    (tmp_path / "models/versions/x").symlink_to(theirs)
+    remove_version(models_uri, "x")
+    assert [path.name for path in theirs.iterdir()] == ["card.json"]
+    assert not (tmp_path / "models/versions/x").is_symlink()
+    assert version_names(models_uri) == ["a", "b", "c"]
