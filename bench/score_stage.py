@@ -108,7 +108,9 @@ def score_columns(root: Path) -> None:
     timed("fields.jsonl", lambda: write_sums(str(root), "evaluations/fields", root, sums))
     timed("confusion", lambda: confusion_matrix(tiles.labels, judged[CANDIDATE].predicted, classes, _MODE))
     timed("ROC", lambda: micro_roc(tiles.labels, probabilities))
-    timed("predictions.npz", lambda: write_predictions(str(root), root, tiles, judged, tiles.answers[CANDIDATE]))
+    timed(
+        "predictions.npz", lambda: write_predictions(str(root), root, tiles, judged, tiles.answers[CANDIDATE], "bench")
+    )
     (root / SECONDS).write_text(json.dumps(seconds))
 
 

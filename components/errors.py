@@ -46,6 +46,7 @@ _BAD_PLACE = {
     errno.ELOOP: "remove the link that leads to itself",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
+_NO_TEMPORARY_FOLDER = "No usable temporary directory"  # what tempfile says of one that is missing, or full
 _MOST_SHOWN = 200  # characters of a name
 
 
@@ -89,6 +90,8 @@ def as_user_error(error: Exception) -> AgrivisionError | None:
         return DataError(f"cannot write {place}: {error.strerror}; free some space there, and run again")
     if error.errno in _NO_RIGHT and named:
         return SettingsError(f"no access to {_shown(named)}: {error.strerror}; give this user the right, and run again")
+    if _NO_TEMPORARY_FOLDER in str(error.strerror):
+        return SettingsError("no folder for temporary files can be written to; set TMPDIR to one that has some space")
     if error.errno in _BAD_PLACE and named:
         return DataError(f"cannot use {_shown(named)}: {error.strerror}; {_BAD_PLACE[error.errno]}")
     return None

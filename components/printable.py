@@ -31,6 +31,18 @@ def printable_cell(text: str) -> str:
     return printable(f"'{text}" if start.startswith(_FORMULA_STARTS) else text)
 
 
+def printable_json(text: str) -> str:
+    r"""Returns JSON of the same meaning with each character that is not printable as `\uXXXX`; keeps its lines."""
+    return "\n".join(line if line.isprintable() else "".join(map(_as_json, line)) for line in text.split("\n"))
+
+
+def _as_json(character: str) -> str:
+    if _shown(character) == character:
+        return character
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[place : place + 2].hex()}" for place in range(0, len(units), 2))
+
+
 def _shown(character: str) -> str:
     if character in _JOINERS or unicodedata.category(character) not in _NOT_PRINTABLE:
         return character

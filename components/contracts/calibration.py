@@ -1,10 +1,14 @@
 """What an evaluation says of a model's probabilities: how they follow from its logits, and when "no" is safe to say."""
 
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 
 Interval: TypeAlias = tuple[float, float]
+Probability: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1)]
+# What float32, in which a model computes, can hold. A slope is at least what scoring/calibration.py rounds it to.
+_Slope: TypeAlias = Annotated[float, msgspec.Meta(ge=1e-4, le=1e38)]
+_Offset: TypeAlias = Annotated[float, msgspec.Meta(ge=-1e38, le=1e38)]
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,12 +17,12 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     Empty in a document of an earlier version, whose model takes its logits as they are.
 
     Attributes:
-      slopes: Above 0.
+      slopes: At least 1e-4.
       offsets: In log-odds.
     """
 
-    slopes: tuple[float, ...] = ()
-    offsets: tuple[float, ...] = ()
+    slopes: tuple[_Slope, ...] = ()
+    offsets: tuple[_Offset, ...] = ()
 
 
 class ClassReliability(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +78,7 @@ class NotSure(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     max_miss_rate: float
-    low: tuple[float, ...]
+    low: tuple[Probability, ...]
     num_val_fields: tuple[int, ...]
     miss_rate: float = 0.0
     share: float = 0.0

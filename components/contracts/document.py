@@ -54,14 +54,15 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     @classmethod
     def _decoded(cls, text: bytes, origin: str) -> Self:
         kind = cls.__name__.lower()
+        a_kind = f"{'an' if kind[0] in 'aeio' else 'a'} {kind}"
         try:
             document = msgspec.json.decode(text, type=cls)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             fault = decoding_fault(error)
-            raise DataError(f"{origin} is not a {kind} that this version can read: {fault}; {cls.way_out}") from error
+            raise DataError(f"{origin} is not {a_kind} that this version can read: {fault}; {cls.way_out}") from error
         if (version := getattr(document, "format_version", FORMAT_VERSION)) > FORMAT_VERSION:
             raise DataError(
-                f"{origin} is a {kind} of format {version}, and this version of the project reads formats up to "
+                f"{origin} is {a_kind} of format {version}, and this version of the project reads formats up to "
                 f"{FORMAT_VERSION}; use the version that wrote it, or a later one"
             )
         return document

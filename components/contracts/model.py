@@ -4,7 +4,7 @@ from typing import Annotated, TypeAlias, get_type_hints
 
 import msgspec
 
-from components.contracts.calibration import Calibration, NotSure, Reliability
+from components.contracts.calibration import Calibration, NotSure, Probability, Reliability
 from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.gate import Decision
 from components.contracts.names import (
@@ -182,7 +182,7 @@ class Evaluation(Document, frozen=True, kw_only=True):
     test_set: Sha256OrEmpty = ""
     fields_path: RelativePathOrEmpty = ""
     fields_sha256: Sha256OrEmpty = ""
-    thresholds: tuple[float, ...]
+    thresholds: tuple[Probability, ...]
     calibration: Calibration = Calibration()
     reliability: Reliability | None = None
     not_sure: NotSure | None = None
@@ -239,7 +239,7 @@ class ModelCard(Document, frozen=True, kw_only=True):
     classes: tuple[str, ...]
     bands: tuple[str, ...]
     image_size_px: int
-    thresholds: tuple[float, ...]
+    thresholds: tuple[Probability, ...]
     calibration: Calibration = Calibration()
     not_sure: NotSure | None = None
     config: dict[str, str | int | float | bool | None]

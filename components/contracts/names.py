@@ -11,6 +11,7 @@ import msgspec
 from components.safe_path import SAFE_NAME_PATTERN, SAFE_PATH_PATTERN
 
 _SHA256_PATTERN = r"\A[0-9a-f]{64}\Z"
+_TIME_PATTERN = r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z"
 
 
 def _or_empty(pattern: str) -> str:
@@ -23,11 +24,14 @@ PathPart: TypeAlias = Annotated[str, msgspec.Meta(pattern=SAFE_NAME_PATTERN)]
 PathPartOrEmpty: TypeAlias = Annotated[str, msgspec.Meta(pattern=_or_empty(SAFE_NAME_PATTERN))]
 Sha256: TypeAlias = Annotated[str, msgspec.Meta(pattern=_SHA256_PATTERN)]
 Sha256OrEmpty: TypeAlias = Annotated[str, msgspec.Meta(pattern=_or_empty(_SHA256_PATTERN))]
+# In UTC, to the second: as texts, such times have their order.
+UtcTime: TypeAlias = Annotated[str, msgspec.Meta(pattern=_TIME_PATTERN)]
 
 _MEANINGS = {
     SAFE_PATH_PATTERN: "a path below its root",
     SAFE_NAME_PATTERN: "the name of one file or folder",
     _SHA256_PATTERN: "a sha256 in hexadecimal",
+    _TIME_PATTERN: "a time in UTC as in 2026-01-31T12:00:00Z",
 }
 
 

@@ -1,12 +1,15 @@
 """What a registry of models keeps beside the versions: channels with their history, and what became of a version."""
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar, TypeAlias
 
 import msgspec
 
 from components.contracts.document import FORMAT_VERSION, Document
-from components.contracts.names import PathPart
+from components.contracts.names import PathPart, UtcTime
+
+# Of a move in a channel's history, from 0. Bounded, because it names a file and is added to.
+_MoveNumber: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=10**8)]
 
 
 class Action(StrEnum):
@@ -30,7 +33,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
       run: The pipeline run, if it was one.
     """
 
-    at: str
+    at: UtcTime
     action: Action
     version: PathPart | None
     before: PathPart | None = None
@@ -68,14 +71,14 @@ class Channel(Document, frozen=True, kw_only=True):
     earlier: tuple[PathPart, ...] = ()
     use: Use = Use.ANY
     moves: tuple[Move, ...] = ()
-    num_archived: int = 0
+    num_archived: _MoveNumber = 0
 
 
 class ArchivedMoves(Document, frozen=True, kw_only=True):
     """Moves that a channel no longer holds itself; `first` is the number of the first, from 0."""
 
     format_version: int = FORMAT_VERSION
-    first: int
+    first: _MoveNumber
     moves: tuple[Move, ...]
 
 
@@ -91,7 +94,7 @@ class Pin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """A channel that names a version, or is about to; `at` is when it was pinned, as in Move."""
 
     channel: PathPart
-    at: str
+    at: UtcTime
 
 
 class VersionState(Document, frozen=True, kw_only=True):

@@ -96,6 +96,10 @@ class Slices(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     fields: FieldSpread | None = None
 
+    def __post_init__(self) -> None:
+        if self.worst is not None and not 0 <= self.worst < len(self.scores):
+            raise ValueError(f"worst is {self.worst}, but there are {len(self.scores)} scores")
+
     @property
     def worst_score(self) -> SliceScore | None:
         """The part named by `worst`."""

@@ -138,7 +138,9 @@ def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path:
     sums = sum_judged(classes, test, judged)
     scored = with_intervals(sums, {name: of_model.scores for name, of_model in judged.items()})
     folders = step.data_root, step.scratch
-    predictions_path, sample_path, sample_sha256 = write_predictions(*folders, test, judged, logits)
+    predictions_path, sample_path, sample_sha256 = write_predictions(
+        *folders, test, judged, logits, f"{manifest.sha256} {receipt.training_id}"
+    )
     folder = predictions_path.rpartition("/")[0]
     fields_path, fields_sha256 = write_sums(step.data_root, folder, step.scratch, sums)
     weak = Candidate(

@@ -2,8 +2,9 @@
 
 `evaluations/<sha256>/predictions.npz` has all, and NumPy reads one array of it at a time; it is written as a stream,
 so it may be larger than memory. `sample.npz` beside it has the first tiles, for push, which asks the model to serve
-about them and must not read all for it. The folder is named by the content of predictions.npz, from which all other
-files in it follow; each appears whole.
+about them and must not read all for it. The folder is named by the content of predictions.npz and by what that was made
+of, from which all other files in it follow: of two datasets whose classes have other names, say, all tiles may get the
+same answers. Each file appears whole.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components import storage
+from components.errors import naming_place
 from components.evaluate.judged import Judged
 from components.evaluate.reading.columns import ROWS_AT_ONCE, forget
 from components.evaluate.reading.predictions import SplitColumns
@@ -26,7 +28,12 @@ _PREDICTIONS, _SAMPLE = "predictions.npz", "sample.npz"
 
 
 def write_predictions(
-    data_root: str, scratch: Path, tiles: SplitColumns, judged: Mapping[str, Judged], logits: NDArray[np.float32]
+    data_root: str,
+    scratch: Path,
+    tiles: SplitColumns,
+    judged: Mapping[str, Judged],
+    logits: NDArray[np.float32],
+    made_of: str,
 ) -> tuple[str, str, str]:
     """Writes both files; returns their paths under `data_root`, and the sha256 of the sample.
 
@@ -34,6 +41,7 @@ def write_predictions(
       scratch: An existing local folder.
       judged: By model.
       logits: The candidate's, float32 [N, C].
+      made_of: Names dataset and training.
     """
     columns = {"positions": tiles.positions, "labels": tiles.labels, "candidate_logits": logits}
     for name, model in judged.items():
@@ -43,7 +51,7 @@ def write_predictions(
             f"{name}_thresholds": np.array(model.thresholds),
         }
     local = scratch / _PREDICTIONS
-    with zipfile.ZipFile(local, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+    with naming_place(local), zipfile.ZipFile(local, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for name, names in (("tile_ids", tiles.tile_ids), ("field_ids", tiles.field_ids)):
             with _member(archive, name, zipfile.ZIP_DEFLATED) as file:
                 _write_names(file, names)
@@ -51,13 +59,15 @@ def write_predictions(
             with _member(archive, name, zipfile.ZIP_STORED) as file:
                 _write_array(file, array)
     with local.open("rb") as content:
-        folder = f"evaluations/{hashlib.file_digest(content, 'sha256').hexdigest()[:16]}"
+        digest = hashlib.file_digest(content, "sha256")
+    digest.update(made_of.encode())
+    folder = f"evaluations/{digest.hexdigest()[:16]}"
     few = slice(0, SAMPLE_TILES)
     sample = {
         name: array if name.endswith("_thresholds") else np.ascontiguousarray(array[few])
         for name, array in columns.items()
     }
-    with (scratch / _SAMPLE).open("wb") as file:
+    with naming_place(scratch / _SAMPLE), (scratch / _SAMPLE).open("wb") as file:
         first = tiles.tile_ids.some(0, SAMPLE_TILES)
         np.savez(file, tile_ids=as_texts(first, max(map(len, first), default=0)), **sample)  # type: ignore[arg-type]
     sample_sha256 = hashlib.sha256((scratch / _SAMPLE).read_bytes()).hexdigest()

@@ -138,7 +138,7 @@ def _ask(asked: AskedModel, model: PushedModel, records: Sequence[Record]) -> li
 def _unsure(
     results: Mapping[str, NDArray[np.generic]], model: PushedModel, shape: tuple[int, int]
 ) -> NDArray[np.bool_]:
-    """Returns where the model says that it is not sure, bool [N, C]; nowhere for a model that always is."""
+    """Returns where the model says that it is not sure, bool [N, C]; nowhere for one without bounds."""
     if model.card.not_sure is None:
         return np.zeros(shape, np.bool_)
     found = results.get("not_sure")

@@ -3,17 +3,15 @@
 It is asked in a fresh process that loads it like a model server: with TensorFlow and none of our code that made it.
 """
 
-import hashlib
-import io
 import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components import storage
 from components.contracts import Evaluation, Manifest, ModelCard
 from components.errors import DataError
+from components.push.sample import read_sample
 from components.records.shard_records import records_of
 from components.records.tile_record import Record
 from components.registry import CARD
@@ -47,17 +45,8 @@ def verify_serving_model(
 def _compare_answers(
     model: AskedModel, model_uri: str, card: ModelCard, data_root: str, manifest: Manifest, evaluation: Evaluation
 ) -> str:
-    # The sample is enough, and all tiles may be gigabytes; an evaluation of an earlier version has no sample.
-    sample_uri = storage.join(data_root, evaluation.sample_path or evaluation.predictions_path)
-    content = storage.read_bytes(sample_uri)
-    if evaluation.sample_path and (found := hashlib.sha256(content).hexdigest()) != evaluation.sample_sha256:
-        raise DataError(
-            f"{sample_uri!r} has sha256 {found[:16]}…, expected {evaluation.sample_sha256[:16]}…; "
-            f"{storage.delete_it(data_root, sample_uri)} and run the pipeline again, which evaluates the model again"
-        )
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        row_of_tile = {str(name): row for row, name in enumerate(arrays["tile_ids"])}
-        expected, expected_predicted = arrays["candidate"], arrays["candidate_predicted"]
+    kept = read_sample(data_root, evaluation, len(card.classes))
+    row_of_tile, expected, expected_predicted = kept.row_of_tile, kept.probabilities, kept.predicted
     images_of = model.arguments(_UNMASKED)
     num_tiles, largest = 0, 0.0
     for batch in _sample(data_root, manifest, set(row_of_tile)):

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.records import jpeg
+from components.records.image_header import read_header
 from components.records.jpeg import DamagedImage
 from components.records.mask_png import packed_mask
 from components.records.tile_record import Record
@@ -29,7 +30,7 @@ def decode_tile(
 
     Raises:
       DamagedImage: if an image is damaged or exceeds a limit of image_header.py, RGB and NIR differ in size, masks of
-        classes are wanted but not there, or a decoder fails.
+        classes are wanted but not there or not of the size of RGB, or a decoder fails.
     """
     try:
         _decode_tile(record, ratio, parts, valid_bits)
@@ -56,9 +57,10 @@ def _decode_tile(record: Record, ratio: int, parts: Sequence[NDArray[np.uint8]],
 def _decode_label_masks(record: Record, mask_bits: NDArray[np.uint8]) -> None:
     if len(record.label_masks) != len(mask_bits):
         raise DamagedImage(f"it has {len(record.label_masks)} label_masks, expected {len(mask_bits)}")
+    rgb = read_header(record.rgb)
     for number, (content, bits) in enumerate(zip(record.label_masks, mask_bits, strict=True)):
         if content:
-            _decode_mask(f"label mask {number}", content, bits)
+            _decode_mask(f"label mask {number}", content, bits, (rgb.height, rgb.width))
         else:
             bits.fill(0)
 
@@ -82,11 +84,17 @@ def _decode_bands(content: bytes, ratio: int, part: NDArray[np.uint8]) -> tuple[
     return pixels.shape[:2]
 
 
-def _decode_mask(role: str, content: bytes, mask_bits: NDArray[np.uint8]) -> None:
+def _decode_mask(
+    role: str, content: bytes, mask_bits: NDArray[np.uint8], expected: tuple[int, int] | None = None
+) -> None:
+    """Decodes a mask; `expected` is the height and width that it must have, if they matter."""
     try:
         packed, width = packed_mask(content)  # [h, w / 8]
     except DamagedImage as error:
         raise DamagedImage(f"{role}: {error}") from error
+    if expected and (len(packed), width) != expected:
+        # There is one for each class: of any size, a small record could take minutes to decode.
+        raise DamagedImage(f"{role}: {width}x{len(packed)} px, but the rgb has {expected[1]}x{expected[0]} px")
     size = len(mask_bits)
     if (len(packed), width) == (size, size):
         np.copyto(mask_bits, packed)

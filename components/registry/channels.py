@@ -44,8 +44,8 @@ def new_move(
         action=action,
         version=version,
         before=before,
-        who=f"{_account()}@{socket.gethostname()}",
-        why=why if len(why) <= _MOST_TEXT else f"{why[: _MOST_TEXT - 1]}…",
+        who=_utf8(f"{_account()}@{socket.gethostname()}"),
+        why=_utf8(why if len(why) <= _MOST_TEXT else f"{why[: _MOST_TEXT - 1]}…"),
         run=pod,
     )
 
@@ -53,6 +53,11 @@ def new_move(
 def timestamp(now: datetime.datetime | None = None) -> str:
     """Returns a time in UTC as a move has it, to the second."""
     return (now or datetime.datetime.now(datetime.UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _utf8(text: str) -> str:
+    """Returns a text that a document can hold: bytes of a command line that are not UTF-8 become escapes."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _account() -> str:
@@ -73,7 +78,8 @@ def move_channel(models_uri: str, channel: str, before: Channel | None, token: s
         storage.compare_and_swap(channel_uri(models_uri, channel), token, archived.to_json())
     except storage.Conflict as error:
         winner, _ = read_channel(models_uri, channel)
-        if winner is not None and winner.version == after.version:  # a twin did the same: the work is done
+        # A twin did the same, so the work is done.
+        if winner is not None and (winner.version, winner.use) == (after.version, after.use):
             return
         raise lost_race(models_uri, channel, before, winner) from error
 
@@ -82,7 +88,7 @@ def lost_race(models_uri: str, channel: str, before: Channel | None, winner: Cha
     """Returns the error of whoever looked at `before` and found `winner`."""
     then, now = (each.version if each else None for each in (before, winner))
     if then == now:
-        return AgrivisionError(f"{channel} in {models_uri!r} was moved meanwhile and moved back; try again")
+        return AgrivisionError(f"{channel} in {models_uri!r} was changed by somebody else meanwhile; try again")
     if channel == PRODUCTION:
         return AgrivisionError(
             f"another push won: production in {models_uri!r} is now {now or 'empty'}, but this model was evaluated "

@@ -89,7 +89,7 @@ def version_names(models_uri: str) -> list[str]:
     """Returns the versions that exist, sorted."""
     root = storage.join(models_uri, _VERSIONS)
     return sorted(
-        path.removesuffix(f"/{CARD}") for path in _names(root) if path.count("/") == 1 and path.endswith(CARD)
+        path.removesuffix(f"/{CARD}") for path in _names(root) if path.count("/") == 1 and path.endswith(f"/{CARD}")
     )
 
 

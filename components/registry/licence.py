@@ -8,7 +8,10 @@ from components.errors import SettingsError
 
 # SPDX's names of such licences have -NC-, and texts of universities say it in words.
 _NON_COMMERCIAL = re.compile(
-    r"(?:^|[^a-z])nc(?:$|[^a-z])|non[-\s]?commercial|research[-\s](?:use[-\s])?only", re.IGNORECASE
+    r"(?:^|[^a-z])nc(?:$|[^a-z])"
+    r"|(?:non|not(?:[\W_]{1,3}for)?|no)[\W_]{0,3}commercial"
+    r"|(?:research|academic|education\w*)[\W_]{1,3}(?:use[\W_]{1,3}|purposes?[\W_]{1,3})?only",
+    re.IGNORECASE,
 )
 
 

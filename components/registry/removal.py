@@ -13,6 +13,7 @@ from components.safe_path import path_fault
 from components.storage import whole_folder
 
 RETENTION_DAYS = 90
+MOST_RETENTION_DAYS = 36_500
 _PIN_SECONDS = 3_600  # within which whoever pinned a version has moved its channel, or given up
 
 
@@ -21,18 +22,22 @@ def remove_version(models_uri: str, version: str, why: str = "", retention_days:
 
     Args:
       models_uri: As models_uri_of takes it.
-      retention_days: A version that a channel has named within as many days stays.
+      retention_days: A version that a channel has named within as many days stays; at most MOST_RETENTION_DAYS.
 
     Raises:
-      SettingsError: if there is no such version, or a channel names it, or did so within the retention.
+      SettingsError: if there is no such version, a channel names it, or did so within the retention, or that is too
+        long.
       DataError: if a channel cannot be read, so that nobody knows what it names.
       AgrivisionError: if somebody promotes or removes it at the same time.
     """
     models_uri = models_uri_of(models_uri)
+    if retention_days > MOST_RETENTION_DAYS:
+        raise SettingsError(f"the retention must be at most {MOST_RETENTION_DAYS:,} days, got {retention_days:,}")
     now = datetime.datetime.now(datetime.UTC)
     if "/" in version or path_fault(version):
         raise _no_version(models_uri, version)
     state, token = read_state(models_uri, version)
+    _require_unnamed(models_uri, version)
     if state.presence != Presence.REMOVING:
         if not storage.exists(card_uri(models_uri, version)):
             raise _no_version(models_uri, version)
@@ -49,17 +54,23 @@ def _no_version(models_uri: str, version: str) -> SettingsError:
     )
 
 
+def _require_unnamed(models_uri: str, version: str) -> None:
+    """Checks that no channel names a version, as one may whose promotion met its removal."""
+    for name in channel_names(models_uri):
+        channel, _ = read_channel(models_uri, name)
+        if channel is not None and version == channel.version:
+            raise SettingsError(f"version {version} is in {name}; promote another one before")
+
+
 def _require_unused(
     models_uri: str, version: str, state: VersionState, now: datetime.datetime, retention_days: int
 ) -> None:
     oldest_kept = timestamp(now - datetime.timedelta(days=retention_days))
-    newest_pin = timestamp(now - datetime.timedelta(seconds=_PIN_SECONDS))
+    oldest_pin, newest_pin = (timestamp(now + sign * datetime.timedelta(seconds=_PIN_SECONDS)) for sign in (-1, 1))
     for name in channel_names(models_uri):
         channel, _ = read_channel(models_uri, name)
         if channel is None:  # removed meanwhile
             continue
-        if version == channel.version:
-            raise SettingsError(f"version {version} is in {name}; promote another one before")
         if version == channel.previous:
             raise SettingsError(
                 f"version {version} is what a rollback of {name} returns to; it stays until {name} has moved once more"
@@ -70,7 +81,8 @@ def _require_unused(
                 f"{name} named version {version} until {named.at}, within the last {retention_days} days; wait, or "
                 "lower --retention-days"
             )
-    if young := [each for each in state.pins if each.at > newest_pin]:
+    # A pin from further ahead than clocks differ was not made by a promotion, and would keep the version for ever.
+    if young := [each for each in state.pins if oldest_pin < each.at < newest_pin]:
         raise SettingsError(
             f"version {version} was about to be promoted to {young[-1].channel} at {young[-1].at}; try again in an hour"
         )

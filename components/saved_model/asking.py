@@ -122,12 +122,15 @@ class AskedModel:
         """Returns the class-activation maps that an exported training gives, float32 [N, h, w, C]; see ask.
 
         Raises:
-          DataError: additionally, if they are not of this shape.
+          DataError: additionally, if they are not of this shape, or not finite.
         """
         results = self.ask(MAPS, images)
         found = results.get(EXPORTED[MAPS])
-        places = found.shape[1:3] if found is not None and found.ndim == 4 else (1, 1)
-        return _numbers(results, EXPORTED[MAPS], (len(images["rgb"]), *places, num_classes), self._uri)
+        places = [max(side, 1) for side in found.shape[1:3]] if found is not None and found.ndim == 4 else [1, 1]
+        maps = _numbers(results, EXPORTED[MAPS], (len(images["rgb"]), *places, num_classes), self._uri)
+        if not np.isfinite(maps).all():
+            raise self._broken("its maps are not finite")
+        return maps
 
     def _exchange(self, request: Request | None) -> Reply:
         stopped: list[str] = []

@@ -1,7 +1,7 @@
 """The sums by field as text: a line that names classes and edges, and a JSON line for each field, in order."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from components.scoring.field_sums import AnswerSums, Counts, ModelSums
 from components.scoring.rank_bins import BinCounts, bins_of
 
+_MOST_TILES = 10**12  # of a field; so no sum over fields overflows
 _CELLS_AT_ONCE = 1 << 18  # as Python's numbers each takes some 120 bytes
 
 
@@ -86,8 +87,6 @@ def from_lines(lines: Iterable[bytes]) -> AnswerSums:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ValueError(f"a line is not of sums by field: {error}") from error
     names = tuple(row.field for row in fields)
-    if list(names) != sorted(set(names)):
-        raise ValueError("the fields are not in order, or one has two lines")
     num_classes = len(head.classes)
     for row in fields:
         of_models = row.models.values()
@@ -96,15 +95,15 @@ def from_lines(lines: Iterable[bytes]) -> AnswerSums:
             raise ValueError(f"field {row.field!r} has other models or classes than the first line")
     models = {name: _model(name, edges, fields, num_classes) for name, edges in head.edges.items()}
     true = _array([row.true for row in fields], num_classes)
-    for name, model in models.items():
-        if (model.hits > np.minimum(model.predicted, true)).any():
-            raise ValueError(f"{name} has more hits than tiles predicted or true")
-    return AnswerSums(head.classes, names, np.array([row.tiles for row in fields], np.int64), true, models)
+    num_tiles = _checked_tiles(head, fields, {name: Counts(of.hits, of.predicted, true) for name, of in models.items()})
+    return AnswerSums(head.classes, names, num_tiles, true, models)
 
 
 class _FieldCounts(msgspec.Struct, frozen=True):
     """A field's line without its bins."""
 
+    field: str
+    tiles: int
     true: tuple[int, ...]
     models: dict[str, "_ModelCounts"]
 
@@ -131,7 +130,7 @@ def counts_from_lines(lines: Iterable[bytes]) -> tuple[tuple[str, ...], dict[str
     if any(row.models.keys() != head.edges.keys() for row in fields):
         raise ValueError("a field has other models than the first line")
     true = _array([row.true for row in fields], num_classes)
-    return head.classes, {
+    counts = {
         name: Counts(
             _array([row.models[name].hits for row in fields], num_classes),
             _array([row.models[name].predicted for row in fields], num_classes),
@@ -139,6 +138,32 @@ def counts_from_lines(lines: Iterable[bytes]) -> tuple[tuple[str, ...], dict[str
         )
         for name in head.edges
     }
+    _checked_tiles(head, fields, counts)
+    return head.classes, counts
+
+
+def _checked_tiles(
+    head: _Head, fields: Sequence[_Field] | Sequence[_FieldCounts], counts: Mapping[str, Counts]
+) -> NDArray[np.int64]:
+    """Returns the number of tiles of each field, int64 [F].
+
+    Raises:
+      ValueError: if a class or a field is there twice, or more tiles are counted than there are.
+    """
+    if len(set(head.classes)) < len(head.classes):
+        raise ValueError("a class is there twice")
+    names = [row.field for row in fields]
+    if names != sorted(set(names)):
+        raise ValueError("the fields are not in order, or one has two lines")
+    tiles = _array([(row.tiles,) for row in fields], 1)  # [F, 1]
+    if (tiles > _MOST_TILES).any():
+        raise ValueError(f"a field has more than {_MOST_TILES:,} tiles")
+    for name, of_model in counts.items():
+        if (of_model.hits > np.minimum(of_model.predicted, of_model.true)).any():
+            raise ValueError(f"{name} has more hits than tiles predicted or true")
+        if (np.maximum(of_model.predicted, of_model.true) > tiles).any():
+            raise ValueError(f"{name} has more tiles predicted or true than a field has")
+    return tiles[:, 0]
 
 
 def _model(name: str, edges: tuple[tuple[float, ...], ...], fields: list[_Field], num_classes: int) -> ModelSums:

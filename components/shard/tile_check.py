@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,11 +79,13 @@ def _check(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], 
     if not valid_pixels:
         raise BadImage("no valid pixel: boundary and mask leave nothing")
 
+    stored = stored_size(shape[1], shape[0], inventory.tile_size_px)
+    is_smaller = stored != (shape[1], shape[0])
+    stored_valid = scaled_mask(valid, stored) if is_smaller else valid
     class_pixels = np.zeros(len(inventory.classes), np.int64)
     mask_pixels: dict[str, int] = {}  # inside the field or not
-    planes: dict[
-        int, NDArray[np.bool_]
-    ] = {}  # by class, the valid pixels that have it, [H, W]; only if they are stored
+    # Files, each made at once: as pixels, the masks of a large tile with many classes would take gigabytes.
+    label_masks = [b""] * len(inventory.classes) if inventory.label_masks else []
     for index, name in enumerate(inventory.classes):
         if name in tile.classes:
             class_pixels[index] = valid_pixels
@@ -91,22 +93,20 @@ def _check(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], 
             label = _mask(tile.labels[name], f"label {name}", shape, read, remarks)
             inside = label & valid
             class_pixels[index] = np.count_nonzero(inside)
-            if inventory.label_masks and class_pixels[index]:
-                planes[index] = inside
+            if label_masks:
+                label_masks[index] = _label_mask(scaled_mask(inside, stored) & stored_valid if is_smaller else inside)
             mask_pixels[name] = int(np.count_nonzero(label))
 
     present = class_pixels >= max(1.0, inventory.min_class_fraction * valid_pixels)
     class_fractions = (class_pixels / valid_pixels).tolist()
     nir_content = b""
-    stored = stored_size(shape[1], shape[0], inventory.tile_size_px)
-    if stored != (shape[1], shape[0]):  # from here on, pixels and counts are those that a model sees
+    if is_smaller:  # from here on, pixels and counts are those that a model sees
         rgb_content = scaled_jpeg(pixels, stored)
         pixels = source_image.decode_bands(rgb_content, len(RGB_BANDS), source_image.RGB_MODES)
         if nir_pixels is not None:
             nir_content = scaled_jpeg(nir_pixels, stored)
             nir_pixels = source_image.decode_bands(nir_content, 1, source_image.NIR_MODES)
-        valid = scaled_mask(valid, stored)
-        planes = {index: scaled_mask(plane, stored) & valid for index, plane in planes.items()}
+        valid = stored_valid
         if not valid.any():
             raise BadImage(f"no valid pixel is left at {stored[0]}x{stored[1]} px")
         class_pixels = scaled_counts(class_pixels, valid_pixels, int(np.count_nonzero(valid)))
@@ -124,7 +124,7 @@ def _check(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], 
         valid_mask=b"" if valid_pixels == valid.size else encode_mask(valid),
         labels=present.astype(float).tolist(),
         class_fractions=class_fractions,
-        label_masks=_label_masks(planes, len(inventory.classes)) if inventory.label_masks else (),
+        label_masks=tuple(label_masks),
     )
     return CheckedTile(
         record=record,
@@ -203,9 +203,9 @@ def _mask(
     return mask
 
 
-def _label_masks(planes: Mapping[int, NDArray[np.bool_]], num_classes: int) -> tuple[bytes, ...]:
-    """Returns the masks of all classes as files; empty for a class that no pixel has."""
-    return tuple(encode_mask(planes[c]) if c in planes and planes[c].any() else b"" for c in range(num_classes))
+def _label_mask(mask: NDArray[np.bool_]) -> bytes:
+    """Returns a class's mask as a file; empty if no pixel has the class."""
+    return encode_mask(mask) if mask.any() else b""
 
 
 def _require_shape(shape: tuple[int, ...], expected: tuple[int, ...]) -> None:

@@ -55,12 +55,16 @@ def _copy(folder: Path, target: Path) -> None:
 
 
 def remove(uri: str, last: str) -> None:
-    """Removes a folder that publish made; `last` goes first, so no reader sees an incomplete folder."""
+    """Removes a folder of publish, or a link to one; `last` goes first, so no reader sees an incomplete folder."""
     if storage.is_remote(uri):
         for path in sorted((file.path for file in storage.list_files(uri)), key=lambda path: path != last):
             bucket.delete(storage.join(uri, path))
         return
     with disk.lock(uri):
+        if Path(uri).is_symlink():  # what it leads to is not ours
+            Path(uri).unlink()
+            disk.sync(Path(uri).parent)
+            return
         if Path(uri, last).is_file():
             Path(uri, last).unlink()
             disk.sync(Path(uri))  # or a power failure could bring it back, and not the others

@@ -7,7 +7,8 @@ import msgspec
 import typer
 
 from components.contracts.registry import Use
-from components.printable import printable
+from components.printable import printable, printable_json
+from pipeline.commands.options import with_plain_places
 from pipeline.terminal import say
 
 MODELS_URI = Annotated[str, typer.Argument(help="Where model versions are kept.")]
@@ -19,6 +20,7 @@ app = typer.Typer(no_args_is_help=True, help="List, compare, promote and remove 
 
 
 @app.command("list")
+@with_plain_places
 def list_models(models_uri: MODELS_URI, as_json: _JSON = False) -> None:
     """List the versions, the newest first, and the channels that name them."""
     from components.registry.layout import models_uri_of
@@ -40,6 +42,7 @@ def list_models(models_uri: MODELS_URI, as_json: _JSON = False) -> None:
 
 
 @app.command()
+@with_plain_places
 def show(
     models_uri: MODELS_URI,
     version: Annotated[str, typer.Argument(help="A version, or a channel that names one.")] = _PRODUCTION,
@@ -53,7 +56,7 @@ def show(
     name = version_of(models_uri, version)
     card = read_card(models_uri, name)
     if as_json:
-        say(card.to_json().decode().rstrip("\n"))
+        say(printable_json(card.to_json().decode()).rstrip("\n"))
         return
     channels = [channel for channel, state in read_channels(models_uri).items() if state.version == name]
     scores = card.scores
@@ -77,6 +80,7 @@ def show(
 
 
 @app.command()
+@with_plain_places
 def diff(
     models_uri: MODELS_URI,
     one: Annotated[str, typer.Argument(help="A version, or a channel that names one.")],
@@ -99,6 +103,7 @@ def diff(
 
 
 @app.command("promote")
+@with_plain_places
 def promote_model(
     models_uri: MODELS_URI,
     version: Annotated[str, typer.Argument(help="A version, or a channel that names one.")],
@@ -115,6 +120,7 @@ def promote_model(
 
 
 @app.command("rollback")
+@with_plain_places
 def roll_back_channel(
     models_uri: MODELS_URI,
     channel: Annotated[str, typer.Option(help="The channel to move.")] = _PRODUCTION,
@@ -127,6 +133,7 @@ def roll_back_channel(
 
 
 @app.command()
+@with_plain_places
 def mark(
     models_uri: MODELS_URI,
     channel: Annotated[str, typer.Argument(help="The channel.")],
@@ -140,6 +147,7 @@ def mark(
 
 
 @app.command("remove")
+@with_plain_places
 def remove_model(
     models_uri: MODELS_URI,
     version: Annotated[str, typer.Argument(help="The version.")],
@@ -169,7 +177,7 @@ def _interval(interval: Sequence[float] | None) -> str:
 
 
 def _say_json(value: Any) -> None:
-    say(msgspec.json.format(msgspec.json.encode(value), indent=1).decode())
+    say(printable_json(msgspec.json.format(msgspec.json.encode(value), indent=1).decode()))
 
 
 def _say_table(rows: Sequence[Sequence[str]]) -> None:

@@ -1,6 +1,7 @@
 """The evaluation of a trained model, on real records with a real SavedModel."""
 
 import dataclasses
+import hashlib
 import io
 import json
 import math
@@ -295,3 +296,21 @@ def test_what_cannot_be_evaluated_is_refused_in_one_line(data, models_uri, tmp_p
     damaged = change(manifest, splits={**manifest.splits, "test": cut})
     with pytest.raises(DataError, match=r"shard .* must have 7 bytes, got"):
         evaluate(data, change(poor, manifest_sha256=damaged.sha256), models_uri, tmp_path, damaged)
+
+
+def test_two_datasets_whose_answers_are_equal_keep_their_own_files(data, models_uri, tmp_path):
+    """As after a class was renamed: the tiles, and what a training without chance makes of them, stay the same."""
+    root, manifest, poor, _ = data
+    renamed = msgspec.structs.replace(manifest, classes=("lake", *manifest.classes[1:]))
+    receipt = msgspec.structs.replace(poor, manifest_sha256=renamed.sha256, classes=renamed.classes)
+    evaluations = [
+        evaluate(data, poor, models_uri, tmp_path).evaluation,
+        evaluate(data, receipt, models_uri, tmp_path, renamed).evaluation,
+    ]
+    for evaluation in evaluations:
+        for path, sha256 in (
+            (evaluation.fields_path, evaluation.fields_sha256),
+            (evaluation.sample_path, evaluation.sample_sha256),
+            (evaluation.doubts.path, evaluation.doubts.sha256),
+        ):
+            assert hashlib.sha256((root / path).read_bytes()).hexdigest() == sha256, path

@@ -54,7 +54,7 @@ def written(tmp_path, tiles, run="run"):
         name: judge(tiles, probabilities, THRESHOLDS, CLASSES, "multi_label", scratch / f"{name}.npy")
         for name, probabilities in answers.items()
     }
-    return judged, write_predictions(str(tmp_path / "data"), scratch, tiles, judged, logits)
+    return judged, write_predictions(str(tmp_path / "data"), scratch, tiles, judged, logits, "made of")
 
 
 @pytest.mark.parametrize("num_tiles", [1, SAMPLE_TILES, 20_000])

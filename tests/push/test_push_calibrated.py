@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from colour_model import colour_dataset, colour_training
+from model_cards import card_of
 from tile_shards import fake_record
 
-from components.contracts import Calibration, Evaluation, NotSure, Scores
+from components.contracts import Calibration, Evaluation, ModelCard, NotSure, Scores
 from components.errors import DataError, SettingsError
 from components.progress import StepLog
 from components.push.card import model_card
@@ -143,3 +144,39 @@ def test_a_wrong_not_sure_is_seen_before_it_is_served(tmp_path, answers, message
     else:
         with pytest.raises(DataError, match=message):
             check()
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"calibration": Calibration(slopes=(0.0, 1.0, 1.0), offsets=OFFSETS)}, r"at `\$.calibration.slopes\[\d\]`"),
+        ({"calibration": Calibration(slopes=(-1.0, 1.0, 1.0), offsets=OFFSETS)}, r"at `\$.calibration.slopes\[\d\]`"),
+        ({"calibration": Calibration(slopes=(1e308, 1.0, 1.0), offsets=OFFSETS)}, r"at `\$.calibration.slopes\[\d\]`"),
+        (
+            {"calibration": Calibration(slopes=SLOPES, offsets=(-1e308, 0.0, 0.0))},
+            r"at `\$.calibration.offsets\[\d\]`",
+        ),
+        ({"not_sure": NotSure(max_miss_rate=0.1, low=(-0.1, 0.0, 2.0), num_val_fields=(3,) * 3)}, "at `.*not_sure.low"),
+        ({"thresholds": (0.5, 0.5, 1.5)}, r"at `\$.thresholds\[\d\]`"),
+        ({"thresholds": (float("nan"), 0.5, 0.5)}, r"got `null` - at `\$.thresholds\[0\]`"),
+    ],
+)
+def test_numbers_that_no_evaluation_finds_are_refused_where_they_are_read(change, fault):
+    scores = Scores(macro_f1=0.5, macro_precision=0.5, macro_recall=0.5, map=0.5, per_class={})
+    evaluation = Evaluation(
+        **{
+            "training_id": "t",
+            "manifest_sha256": "0" * 64,
+            "num_test_tiles": 1,
+            "thresholds": (0.5,) * 3,
+            "candidate": scores,
+            "predictions_path": "p",
+            **change,
+        }
+    )
+    with pytest.raises(DataError, match=rf"evaluation.json is not an evaluation that this version can read: .*{fault}"):
+        Evaluation.from_json(evaluation.to_json(), "evaluation.json")
+    card = msgspec.structs.replace(card_of("v"), **change)
+    with pytest.raises(DataError, match=fault):
+        ModelCard.from_json(card.to_json(), "card.json")

@@ -65,6 +65,8 @@ def test_the_masks_of_the_classes_are_the_same_for_both_decoders_and_move_with_t
     [
         ((), "it has 0 label_masks, expected 3"),
         ((b"", b"no image", b""), "label mask 1: not a readable PNG"),
+        ((b"", b"", encode_mask(np.ones((48, 40), bool))), "label mask 2: 40x48 px, but the rgb has 48x48 px"),
+        ((encode_mask(np.ones((96, 96), bool)),) * 3, "label mask 0: 96x96 px, but the rgb has 48x48 px"),
     ],
 )
 def test_a_wanted_mask_that_is_not_there_or_damaged_is_named(label_masks: tuple[bytes, ...], reason: str) -> None:

@@ -7,7 +7,7 @@ from model_cards import publish, served
 
 from components import storage
 from components.contracts.registry import Action, Use
-from components.errors import DataError, SettingsError
+from components.errors import AgrivisionError, DataError, SettingsError
 from components.registry import move_production, read_production
 from components.registry.channels import all_moves, read_channel
 from components.registry.layout import channel_names, version_names
@@ -108,6 +108,22 @@ def test_a_model_of_non_commercial_data_stays_out_of_a_commercial_channel(models
     assert history(models_uri, "customers")[0] == (Action.MARK, None, None)
 
 
+def test_a_mark_that_meets_another_move_is_set_or_refused(models_uri, monkeypatch):
+    publish(models_uri, "a")
+    promote(models_uri, "a", "production")
+    swap = storage.compare_and_swap
+
+    def after_another(*arguments):
+        monkeypatch.undo()
+        mark_use(models_uri, "production", Use.ANY, why="by somebody else")
+        swap(*arguments)
+
+    monkeypatch.setattr(storage, "compare_and_swap", after_another)
+    with pytest.raises(AgrivisionError, match=r"production in .* was changed by somebody else meanwhile; try again"):
+        mark_use(models_uri, "production", Use.COMMERCIAL)
+    assert mark_use(models_uri, "production", Use.COMMERCIAL) == "production is for commercial use"
+
+
 @pytest.mark.parametrize(
     ("licence", "expected"),
     [
@@ -116,6 +132,12 @@ def test_a_model_of_non_commercial_data_stays_out_of_a_commercial_channel(models
         ("Non-commercial research only", True),
         ("noncommercial", True),
         ("for research use only", True),
+        ("non\u2011commercial", True),
+        ("CC_BY_NC_4.0", True),
+        ("not for commercial use", True),
+        ("no commercial use", True),
+        ("academic purposes only", True),
+        ("Community Data License, commercial use allowed", False),
         ("CC-BY-4.0", False),
         ("Apache-2.0", False),
         ("ODbL-1.0", False),

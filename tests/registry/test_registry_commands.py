@@ -74,7 +74,7 @@ def test_promotion_rollback_and_removal_by_command(models_uri):
     )
     refused = agrivision_here("models", "remove", models_uri, "a")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
-    assert "version a is what a rollback of production returns to" in refused.stderr
+    assert "version a is in staging; promote another one before" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,12 @@ def test_promotion_rollback_and_removal_by_command(models_uri):
         (["promote", "{}", "b", "--channel", "Up"], 2, "a channel is named by lower-case letters"),
         (["rollback", "{}", "--channel", "nothing"], 2, "nothing is in nothing in"),
         (["remove", "{}", "../../etc"], 2, "no version '../../etc' in"),
+        (
+            ["remove", "{}", "a", "--retention-days", "400000"],
+            2,
+            "the retention must be at most 36,500 days, got 400,000",
+        ),
+        (["remove", "{}", "a", "--retention-days", f"{10**12}"], 2, "the retention must be at most 36,500 days"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(models_uri, arguments, exit_code, message):
@@ -92,3 +98,9 @@ def test_what_cannot_be_done_is_one_line(models_uri, arguments, exit_code, messa
     assert result.returncode == exit_code, result.stderr
     assert result.stderr.count("\n") == 1
     assert message in result.stderr
+
+
+def test_a_registry_is_named_as_a_file_uri_as_everywhere(models_uri):
+    shown = agrivision_here("models", "list", f"file://{models_uri}")
+    assert shown.stdout == agrivision_here("models", "list", models_uri).stdout
+    assert shown.returncode == 0

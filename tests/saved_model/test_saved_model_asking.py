@@ -124,3 +124,20 @@ def test_maps_are_an_array_of_four_axes_and_of_an_earlier_export_there_are_none(
         asked(message(loaded, flat)).maps(IMAGES, 1)
     with pytest.raises(DataError, match=r"must answer float32 .2, 3, 2, 5., got float32 .2, 3, 2, 1."):
         asked(message(loaded, maps)).maps(IMAGES, 5)
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.zeros((2, 0, 0, 1), np.float32), r"must answer float32 .2, 1, 1, 1., got float32 .2, 0, 0, 1."),
+        (np.zeros((2, 3, 0, 1), np.float32), r"must answer float32 .2, 3, 1, 1., got float32 .2, 3, 0, 1."),
+        (np.full((2, 1, 1, 1), np.nan, np.float32), "its maps are not finite"),
+        (np.full((2, 1, 1, 1), -np.inf, np.float32), "its maps are not finite"),
+    ],
+)
+def test_maps_that_cannot_be_drawn_are_refused(array: np.ndarray, said: str) -> None:
+    loaded = Reply(arguments={"maps_encoded": ("rgb", "valid_mask")})
+    reply = Reply(results={"maps": Array(array.shape, "float32", array.tobytes())})
+    with pytest.raises(DataError, match=said):
+        asked(message(loaded, reply)).maps(IMAGES, 1)

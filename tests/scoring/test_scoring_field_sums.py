@@ -113,20 +113,35 @@ def test_damaged_lines_are_refused_or_still_sums():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda row: row | {"true": [1]}, "other models or classes than the first line"),
+        (lambda row: row | {"true": [1]}, "other models or classes than the first line|another number of classes"),
         (lambda row: row | {"true": [-1, 0, 0]}, "a count is below 0"),
         (lambda row: row | {"true": [2**70, 0, 0]}, "out of range"),
-        (lambda row: row | {"models": {}}, "other models or classes"),
+        (lambda row: row | {"models": {}}, "other models( or classes)? than the first line"),
         (lambda row: row | {"field": "zzz"}, "not in order"),
         (lambda row: row | {"true": [0, 0, 0]}, "more hits than tiles predicted or true"),
+        (lambda row: row | {"true": [2**40, 0, 0]}, "more (hits than )?tiles predicted or true"),
+        (lambda row: row | {"tiles": 0}, "more tiles predicted or true than a field has"),
+        (lambda row: row | {"tiles": 10**12 + 1}, "more than 1,000,000,000,000 tiles"),
+        (lambda row: row | {"tiles": -1}, "a count is below 0"),
     ],
 )
 def test_lines_that_contradict_themselves_are_refused(change, message):
     fields, labels, models = answered()
     lines = list(to_lines(sums_of(fields, labels, *models)))
     lines[1] = msgspec.json.encode(change(json.loads(lines[1])))
-    with pytest.raises(ValueError, match=message):
-        from_lines(lines)
+    for read in (from_lines, counts_from_lines):
+        with pytest.raises(ValueError, match=message):
+            read(lines)
+
+
+def test_lines_that_name_a_class_twice_are_refused():
+    fields, labels, models = answered()
+    lines = list(to_lines(sums_of(fields, labels, *models)))
+    head = json.loads(lines[0])
+    lines[0] = msgspec.json.encode(head | {"classes": [head["classes"][0]] * 3})
+    for read in (from_lines, counts_from_lines):
+        with pytest.raises(ValueError, match="a class is there twice"):
+            read(lines)
 
 
 def test_the_tiles_have_one_name_whatever_the_models_say():

@@ -1,10 +1,12 @@
 """The pixels of each class in a record: only if asked for, only valid ones, of the stored tile's size."""
 
+import tracemalloc
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+from PIL import Image
 from small_source import encoded, plan, rectangle, write_file, write_source, write_tile
 
 from components.contracts import Inventory, SourceTile
@@ -97,3 +99,32 @@ def test_shards_with_masks_are_others_than_those_without(tmp_path: Path) -> None
         digests[name] = receipts.source_digests
     assert not {*digests["off"]} & {*digests["on"]}
     assert digests["on"] == digests["again"]
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("tile_size_px", [0, 400])
+def test_a_large_tile_with_all_classes_takes_the_memory_of_a_few_masks(tmp_path: Path, tile_size_px: int) -> None:
+    side, num_classes = 512, 100
+    tile = write_tile(tmp_path, 1, "train", 0)
+    inventory = Inventory.read(plan(tmp_path, tmp_path / "data", [tile], label_masks=True, tile_size_px=tile_size_px))
+    names = tuple(f"class {number}" for number in range(num_classes))
+    rgb, nir, white = (Image.new(mode, (side, side), colour) for mode, colour in (("RGB", 0), ("L", 0), ("L", 255)))
+    nir.putpixel((0, 0), 9)
+    mask = write_file(tmp_path, "mask", encoded(white, "PNG"))
+    tile = msgspec.structs.replace(
+        tile,
+        rgb=write_file(tmp_path, "rgb", encoded(rgb, "JPEG")),
+        nir=write_file(tmp_path, "nir", encoded(nir, "PNG")),
+        boundary=None,
+        mask=None,
+        labels=dict.fromkeys(names, mask),
+    )
+    of_all = msgspec.structs.replace(inventory, classes=names)
+    tracemalloc.start()
+    result = check_tile(tile, of_all, lambda file: (tmp_path / file.path).read_bytes())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert isinstance(result, CheckedTile), result
+    assert all(pixels(content).all() for content in result.record.label_masks)
+    assert len(result.record.label_masks) == num_classes
+    assert peak < 12 << 20  # the masks together are 26 MB

@@ -6,6 +6,7 @@ import pytest
 from model_cards import card_of
 
 from components.contracts import Calibration, Decision, Document, ModelCard, Rejection, SourceFile
+from components.contracts.weaknesses import Slices
 from components.errors import DataError
 
 DECISION = Decision(decision="push", reason="better", floor=0.5, candidate_macro_f1=0.25, difference=(0.1, 0.0, 0.2))
@@ -103,3 +104,11 @@ def test_rejections_sort_by_tile():
 
 def test_a_source_file_is_a_short_array_in_partition_files():
     assert msgspec.json.encode(SourceFile("a/b.jpg", 3, "7")) == b'["a/b.jpg",3,"7"]'
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("worst", [-1, 0, 10**12])
+def test_a_worst_slice_that_is_not_there_is_refused_where_it_is_read(worst):
+    text = msgspec.json.encode({"scores": [], "worst": worst})
+    with pytest.raises(msgspec.ValidationError, match=f"worst is {worst}, but there are 0 scores"):
+        msgspec.json.decode(text, type=Slices)

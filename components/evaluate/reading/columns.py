@@ -16,6 +16,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from components.errors import naming_place
+
 _ROWS_AT_ONCE = 4_096  # written; of 300 classes, 5 MB
 ROWS_AT_ONCE = 16_384  # read
 
@@ -78,7 +80,8 @@ class ColumnWriter:
             content = memoryview(self._waiting[: self._num_waiting, column].tobytes())
             at = self._first + (column * self._shape[0] + self._num_written) * self._dtype.itemsize
             while content:
-                written = os.pwrite(self._file.fileno(), content, at)
+                with naming_place(self._path):
+                    written = os.pwrite(self._file.fileno(), content, at)
                 content, at = content[written:], at + written
         self._num_written += self._num_waiting
         self._num_waiting = 0

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from components.errors import naming_place
 from components.evaluate.reading.columns import ColumnWriter
 
 _BYTES_AT_ONCE = 1 << 20
@@ -53,7 +54,8 @@ class NameWriter:
     def add(self, names: Sequence[str]) -> None:
         """Adds names."""
         encoded = [name.encode() for name in names]
-        self._file.write(b"".join(encoded))
+        with naming_place(self._path):
+            self._file.write(b"".join(encoded))
         ends = self._end + np.cumsum([len(name) for name in encoded], dtype=np.uint64)
         self._end = int(ends[-1]) if len(ends) else self._end
         self._ends.add(ends[:, np.newaxis])
@@ -61,7 +63,8 @@ class NameWriter:
 
     def finish(self) -> Names:
         """Returns the names."""
-        self._file.close()
+        with naming_place(self._path):
+            self._file.close()
         return Names(self._path, self._ends.finish()[:, 0], self._longest)
 
     def __enter__(self) -> Self:
