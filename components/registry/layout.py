@@ -76,7 +76,7 @@ def read_card(models_uri: str, version: str) -> ModelCard:
     uri = card_uri(models_uri, version)
     try:
         card = ModelCard.from_json(storage.read_bytes(uri), uri)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, IsADirectoryError) as error:
         raise SettingsError(
             f"no version {version} in {models_uri!r}; `agrivision models list` shows those that are there"
         ) from error
