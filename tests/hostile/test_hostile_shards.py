@@ -12,15 +12,14 @@ import pytest
 import tensorflow as tf
 from hostile_images import header, of_zeros, png
 from numpy.typing import NDArray
+from reading_a_split import read_by_evaluate
 from sharded import small_dataset
 from small_source import CLASSES, SIZE_PX
 
 from components.agrivision import BANDS
 from components.contracts import Manifest
 from components.errors import DataError
-from components.evaluate.examples import read_thumbnails
-from components.evaluate.reading.predictions import predict_split
-from components.progress import StepLog
+from components.evaluate.report.pictures import pictures_of, read_shown
 from components.records import jpeg, mask_png, tfrecords
 from components.records.image_header import DamagedImage
 from components.records.record_file import RecordWriter, read_records
@@ -66,11 +65,11 @@ def by_evaluate(data_root: Path, manifest: Manifest) -> None:
                 raise CannotAnswer(str(error)) from error
         return np.zeros([len(batch), len(CLASSES)], np.float32)
 
-    predict_split(answer, str(data_root), manifest, "test", StepLog("evaluate"), "the model")
+    read_by_evaluate(str(data_root), manifest, "test", answer)
 
 
 def by_report(data_root: Path, manifest: Manifest) -> None:
-    read_thumbnails(str(data_root), manifest, "test", range(6))
+    pictures_of(list(read_shown(str(data_root), manifest, "test", range(6), None).values()), 0)
 
 
 def naming(manifest: Manifest, number: int, sha256: str) -> Manifest:

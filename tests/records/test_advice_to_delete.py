@@ -4,13 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from reading_a_split import read_by_evaluate
 from tile_shards import CLASSES, fake_dataset
 
 from components.contracts import Manifest
 from components.errors import DataError
-from components.evaluate.reading.predictions import predict_split
 from components.merge.report.contact_sheet import choose_class_examples
-from components.progress import StepLog
 from components.records.shard_records import records_of
 from components.saved_model.asking import CannotAnswer
 from components.train.input.shard_index import index_split
@@ -36,7 +35,7 @@ def show_examples(root: str, manifest: Manifest) -> None:
 
 
 def ask_a_model(root: str, manifest: Manifest) -> None:
-    predict_split(refuses, root, manifest, "val", StepLog("evaluate"), "the model")
+    read_by_evaluate(root, manifest, "val", refuses)
 
 
 READERS: dict[Callable[[str, Manifest], None], str] = {

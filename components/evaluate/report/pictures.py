@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from components import storage
 from components.contracts import Manifest
 from components.errors import DataError
 from components.records import jpeg
@@ -31,10 +32,14 @@ class ShownTile:
 
     Attributes:
       maps: What each place adds to the logit of each class, [h, w, C]; None if the model's export has no maps.
+      where: The record's place, for an error.
+      way_out: What to do if it is damaged.
     """
 
     record: Record
     maps: NDArray[np.float32] | None
+    where: str = ""
+    way_out: str = ""
 
 
 def read_shown(
@@ -53,7 +58,21 @@ def read_shown(
             batch = order[start : start + _TILES_AT_ONCE]
             images = {name: [getattr(records[at], name) for at in batch] for name in ("rgb", "nir", "valid_mask")}
             maps |= zip(batch, model.maps(images, len(manifest.classes)), strict=True)
-    return {at: ShownTile(record, maps.get(at)) for at, record in records.items()}
+    shown = {}
+    for at, record in records.items():
+        index, uri = _place_of(data_root, manifest, split, at)
+        way_out = f"{storage.delete_it(data_root, uri)} and run the shard step again"
+        shown[at] = ShownTile(record, maps.get(at), f"record {index} of shard {uri!r}", way_out)
+    return shown
+
+
+def _place_of(data_root: str, manifest: Manifest, split: str, position: int) -> tuple[int, str]:
+    """Returns the number of a record in its shard, and the shard's URI."""
+    for shard in manifest.splits[split].shards:
+        if position < shard.num_tiles:
+            return position, storage.join(data_root, shard.path)
+        position -= shard.num_tiles
+    raise IndexError(position)
 
 
 def _read(data_root: str, manifest: Manifest, split: str, positions: Iterable[int]) -> dict[int, Record]:
@@ -108,7 +127,7 @@ def pictures_of(tiles: Sequence[ShownTile], class_number: int) -> list[Pixels]:
     """Returns the picture of each tile, all on one scale.
 
     Raises:
-      DataError: if an image cannot be decoded; names the tile.
+      DataError: if an image cannot be decoded; names the shard and the record.
     """
     scale = heat_scale([tile.maps for tile in tiles], class_number)
     found = []
@@ -116,9 +135,7 @@ def pictures_of(tiles: Sequence[ShownTile], class_number: int) -> list[Pixels]:
         try:
             found.append(picture(tile, class_number, scale))
         except DamagedImage as error:
-            raise DataError(
-                f"tile {tile.record.tile_id!r} cannot be decoded: {error}; delete its shard and run shard again"
-            ) from error
+            raise DataError(f"{tile.where} cannot be decoded: {error}; {tile.way_out}") from error
     return found
 
 
