@@ -65,16 +65,17 @@ class Cost:
 
     def __enter__(self) -> "Cost":
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-        self._before = _peak_mb()
+        self._before = peak_mb()
         self._start = time.process_time()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.seconds = time.process_time() - self._start
-        self.megabytes = _peak_mb() - self._before
+        self.megabytes = peak_mb() - self._before
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
+    """Returns the most memory that this process has had; getrusage would count what its parent had before it began."""
     lines = Path("/proc/self/status").read_text().splitlines()
     (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM"))
     return int(peak) / 1024

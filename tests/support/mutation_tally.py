@@ -1,10 +1,11 @@
 """Counts what comes of mutated content, and what it costs."""
 
 import collections
-import resource
 import time
 from collections.abc import Callable
 from typing import Any
+
+from bounded import peak_mb
 
 REFUSED, SAME, OTHER = "refused", "read as the original", "read as another picture under another name"
 
@@ -22,8 +23,7 @@ class Tally:
         self.slowest = max(self.slowest, time.process_time() - start)
 
     def result(self) -> dict[str, Any]:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return {"counts": dict(sorted(self.counts.items())), "slowest_s": self.slowest, "peak_mb": peak}
+        return {"counts": dict(sorted(self.counts.items())), "slowest_s": self.slowest, "peak_mb": peak_mb()}
 
 
 def refusal(error: Exception, start: str = "") -> str:
