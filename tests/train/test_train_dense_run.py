@@ -27,7 +27,7 @@ def maps_of(root: Path, receipt: TrainingReceipt) -> np.ndarray:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("head", "cells"), [("lraspp", 4), ("cam", 1)])
+@pytest.mark.parametrize(("head", "cells"), [("lraspp", 4), pytest.param("cam", 1, marks=pytest.mark.long)])
 def test_two_workers_equal_one(data: Path, tmp_path: Path, head: str, cells: int) -> None:
     tuning = {**TUNING, **EPOCHS, "head": head}
     alone, root = train(data, 1, tuning), another_root(data, tmp_path)
@@ -41,7 +41,7 @@ def test_two_workers_equal_one(data: Path, tmp_path: Path, head: str, cells: int
     np.testing.assert_allclose(maps, maps_of(data, alone), atol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_parameter_servers_train_a_dense_head(data: Path, tmp_path: Path) -> None:
     root = another_root(data, tmp_path)
     receipt = train(root, 2, {**TUNING, **EPOCHS, "epochs": 8, "head": "lraspp"}, strategy="parameter_server")
