@@ -1,5 +1,6 @@
 """The pipeline's parameters as command-line options: one per parameter, with its help text and default."""
 
+import enum
 import functools
 import inspect
 import json
@@ -28,6 +29,11 @@ _FILE_OPTION = Annotated[
     Path | None,
     typer.Option(help="YAML or JSON file of parameters; options on the command line override it."),
 ]
+
+
+class _Switch(enum.StrEnum):
+    TRUE = "true"
+    FALSE = "false"
 
 
 def with_parameters(
@@ -98,11 +104,16 @@ def _keyword(name: str, default: Any, annotation: Any) -> inspect.Parameter:
 
 def _option(parameter: Parameter, defaults: dict[str, Any]) -> inspect.Parameter:
     default = defaults.get(parameter.name, parameter.default)
+    kind = parameter.kind
     if _is_json(parameter):
-        default = json.dumps(default)
-    kind = str if _is_json(parameter) else parameter.kind
+        kind, default = str, json.dumps(default)
+    elif _is_switch(parameter):
+        # It takes a value like all others, so that whoever hands on NAME=value need not know which are switches.
+        kind, default = _Switch, _Switch.TRUE if default else _Switch.FALSE
     panel = _PANELS.get(parameter.name.split("_")[0], "Places")
-    option = typer.Option(help=parameter.known.help, rich_help_panel=panel, show_default=default != "")
+    option = typer.Option(
+        help=parameter.known.help, rich_help_panel=panel, show_default=default != "", case_sensitive=False
+    )
     return _keyword(parameter.name, default, Annotated[kind, option])
 
 
@@ -111,7 +122,13 @@ def _is_json(parameter: Parameter) -> bool:
     return kind_of(parameter.kind) in (dict, list)
 
 
+def _is_switch(parameter: Parameter) -> bool:
+    return kind_of(parameter.kind) is bool
+
+
 def _value(parameter: Parameter, value: Any) -> Any:
+    if _is_switch(parameter):
+        return value == _Switch.TRUE
     if not _is_json(parameter):
         return value
     try:

@@ -25,6 +25,12 @@ def test_parameters_come_from_a_file_and_the_command_line_wins(server, submit, t
     assert "volume_claim" not in sent
 
 
+@pytest.mark.parametrize(("given", "expected"), [("true", True), ("TRUE", True), ("false", False)])
+def test_a_switch_takes_a_value_as_all_options_do(server, submit, given, expected):
+    assert submit(f"--shard-label-masks={given}")[0] == 0
+    assert server.runs[0]["runtime_config"]["parameters"]["data_options"]["label_masks"] is expected
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
