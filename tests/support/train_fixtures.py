@@ -40,6 +40,8 @@ TUNING = {
     "ema_decay": 0.5,
     "early_stopping_patience": 6,
 }
+# Ends only when it is ended from outside: a model that learns fast must not stop it first.
+ENDLESS = {**TUNING, "epochs": 5000, "early_stopping_patience": 0}
 
 
 def shared_folder(tmp_path_factory: pytest.TempPathFactory, name: str, fill: Callable[[Path], object]) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from train_fixtures import (
+    ENDLESS,
     TUNING,
     another_root,
     assert_equal,
@@ -99,7 +100,7 @@ def alone(data: Path) -> TrainingReceipt:
 @pytest.mark.slow
 def test_two_workers_open_no_port_of_this_machine(network, data: Path, tmp_path: Path) -> None:
     root = another_root(data, tmp_path)
-    thread, results = in_background(lambda: train(root, 2, {**TUNING, "epochs": 500}, max_seconds=8))
+    thread, results = in_background(lambda: train(root, 2, ENDLESS, max_seconds=8))
     workers: dict[int, int] = {}
     wait_for(lambda: workers.update(workers_of(os.getpid())) or len(workers) == 2)
     spec = json.loads(next((root / "training").glob("*/logs/launch-1/attempt-1-spec.json")).read_text())

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from train_fixtures import (
+    ENDLESS,
     TUNING,
     another_root,
     assert_equal,
@@ -100,7 +101,6 @@ def test_a_full_disk_ends_training_with_one_line_and_a_later_launch_goes_on(
 
 
 # Neither its epochs nor a curve that gets no better end it within a test.
-ENDLESS = {**TUNING, "epochs": 5000, "early_stopping_patience": 0}
 
 
 def launcher_of(root: Path, prepare: str = "") -> subprocess.Popen:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from train_fixtures import (
+    ENDLESS,
     TUNING,
     another_root,
     assert_equal,
@@ -44,7 +45,7 @@ def test_sigterm_writes_a_checkpoint_from_which_training_ends_bit_for_bit_the_sa
 @pytest.mark.slow
 def test_workers_stop_after_the_same_step_whoever_gets_sigterm(data: Path, tmp_path: Path) -> None:
     root = another_root(data, tmp_path)
-    thread, results = in_background(lambda: train(root, 2, {**TUNING, "epochs": 500}))
+    thread, results = in_background(lambda: train(root, 2, ENDLESS))
     wait_for(lambda: checkpointed(root))
     os.kill(workers_of(os.getpid())[1], signal.SIGTERM)
     thread.join()
@@ -55,7 +56,7 @@ def test_workers_stop_after_the_same_step_whoever_gets_sigterm(data: Path, tmp_p
 def test_workers_stop_at_the_same_batch_of_a_long_validation(tmp_path: Path) -> None:
     write_data(tmp_path, num_train=8, num_val=8, repeat_val=120)
     # One step, and then 120 batches, of which each takes some ten milliseconds.
-    thread, results = in_background(lambda: train(tmp_path, 2, {**TUNING, "epochs": 500}))
+    thread, results = in_background(lambda: train(tmp_path, 2, ENDLESS))
     wait_for(lambda: checkpointed(tmp_path))
     os.kill(workers_of(os.getpid())[1], signal.SIGTERM)
     thread.join()
