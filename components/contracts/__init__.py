@@ -7,6 +7,7 @@ bytes) and refuses, when read, anything of another form. Paths inside a document
 
 from components.contracts.calibration import Calibration, ClassNotSure, ClassReliability, NotSure, Reliability
 from components.contracts.dataset import FieldSums, Manifest, Note, Shard, ShardReceipt, ShardReceipts, SplitSummary
+from components.contracts.dense import DenseScores
 from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.gate import Decision, Ledger, Question
 from components.contracts.model import (
@@ -56,6 +57,7 @@ __all__ = [
     "ClassReliability",
     "ClassScores",
     "Decision",
+    "DenseScores",
     "Document",
     "Doubt",
     "EpochMetrics",

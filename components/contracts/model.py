@@ -5,6 +5,7 @@ from typing import Annotated, TypeAlias, get_type_hints
 import msgspec
 
 from components.contracts.calibration import Calibration, NotSure, Probability, Reliability
+from components.contracts.dense import DenseScores
 from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.gate import Decision
 from components.contracts.names import (
@@ -173,6 +174,7 @@ class Evaluation(Document, frozen=True, kw_only=True):
       production: The production model's scores on the same tiles; None if it was not compared.
       production_note: Why the model in production was not compared; empty if it was, or if there is none.
       slices, robustness, doubts: Where the candidate is weak; None in an evaluation of an earlier version.
+      dense: What the candidate says of places; None without a dense head, or in an evaluation of an earlier version.
     """
 
     training_id: PathPart
@@ -197,6 +199,7 @@ class Evaluation(Document, frozen=True, kw_only=True):
     slices: Slices | None = None
     robustness: Robustness | None = None
     doubts: LabelDoubts | None = None
+    dense: DenseScores | None = None
 
 
 class PushReceipt(Document, frozen=True, kw_only=True):
@@ -226,6 +229,7 @@ class ModelCard(Document, frozen=True, kw_only=True):
       worst_slice: The part of the test split where it is most evidently worse than elsewhere; None if it is nowhere
         worse by more than noise.
       robustness: What became of its answers when the images were changed; None in a card of an earlier version.
+      dense: What it says of places; None without a dense head, or in a card of an earlier version.
       usage: How to call the model, by signature.
     """
 
@@ -250,4 +254,5 @@ class ModelCard(Document, frozen=True, kw_only=True):
     data_licence: str = ""
     worst_slice: SliceScore | None = None
     robustness: Robustness | None = None
+    dense: DenseScores | None = None
     usage: dict[str, str]
