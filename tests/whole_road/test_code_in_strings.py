@@ -65,7 +65,7 @@ def test_what_code_in_strings_imports_exists(folder: str) -> None:
 
 def test_such_code_is_found_and_checked() -> None:
     assert "import sys; from components.storage import s3; s3._files().rmtree(sys.argv[1])" in list(
-        programs(ROOT / "tests/support/kubeflow_s3.py")
+        programs(ROOT / "tests/support/on_cluster/kubeflow_s3.py")
     )
     assert list(missing("from components import s3\nimport pipeline.nothing")) == ["components.s3", "pipeline.nothing"]
     assert list(missing("from components.storage import s3, read_bytes\nimport components.errors, sys")) == []
