@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from components.f1_score import f1, macro, macro_of_each
 from components.scoring.field_sums import AnswerSums, ModelSums
-from components.scoring.rank_bins import binned_scores
+from components.scoring.rank_bins import binned_scores, weighted
 from components.scoring.resamples import NUM_RESAMPLES, field_weights, interval_of
 
 BY_COUNTS = ("f1", "precision", "recall")
@@ -104,7 +104,10 @@ def _count_scores(
 
 
 def _rank_scores(weights: NDArray[np.float32], model: ModelSums) -> dict[str, NDArray[np.float64]]:
-    pairs = [binned_scores(bins.weighted(weights), bins.by_bin()[1]) for bins in model.bins]
+    pairs = [
+        binned_scores(counts, bins.by_bin()[1])
+        for counts, bins in zip(weighted(model.bins, weights), model.bins, strict=True)
+    ]
     return {name: np.stack([pair[i] for pair in pairs], axis=1) for i, name in enumerate(BY_RANK)}
 
 

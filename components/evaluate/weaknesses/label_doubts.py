@@ -168,6 +168,7 @@ def _named(
 ) -> list[Doubt]:
     """Returns the chosen doubts with the names of their tiles and the places of their records, in the same order."""
     names: dict[tuple[int, int], tuple[str, str]] = {}
+    doubt = found.doubt
     for number, split in enumerate(splits):
         rows = np.unique(found.row[chosen][found.split_index[chosen] == number]).tolist()
         names |= {(number, row): pair for row, pair in zip(rows, split.names(rows), strict=True)}
@@ -186,7 +187,7 @@ def _named(
                 class_name=manifest.classes[int(found.class_index[at])],
                 has_class=bool(found.has_class[at]),
                 probability=round(float(found.probability[at]), _DECIMALS),
-                doubt=round(float(found.doubt[at]), _DECIMALS),
+                doubt=round(float(doubt[at]), _DECIMALS),
                 position=position,
                 shard=shard,
                 record=record,
