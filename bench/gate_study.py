@@ -41,7 +41,7 @@ SEED = 20_200_615
 NIGHTS = 365
 _SIZES = (20, 60, 686)  # fields; 686 are the test fields of the paper release
 # So many that a share of 2 % is known to 0.14 % (20 and 60 fields) and 0.45 %: of 300 pairs, 3.3 % are pushed by chance
-# alone once in eight times.
+# alone once in ten times.
 _PAIRS = {20: 10_000, 60: 10_000, 686: 1_000}
 _YEARS = {20: 400, 60: 200, 686: 20}
 _GAIN_PAIRS = 300
