@@ -224,4 +224,5 @@ def _csv(doubts: Sequence[Doubt]) -> bytes:
             str(each.record),
         )
         writer.writerow(map(printable_cell, cells))
-    return buffer.getvalue().encode()
+    # With a byte order mark, else Excel takes UTF-8 for the code page of its country; predict's list has one as well.
+    return buffer.getvalue().encode("utf-8-sig")
