@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from components.f1_score import f1, macro, macro_of_each
 from components.scoring.field_sums import AnswerSums, ModelSums
 from components.scoring.rank_bins import binned_scores, weighted
-from components.scoring.resamples import NUM_RESAMPLES, field_weights, interval_of
+from components.scoring.resamples import NUM_RESAMPLES, each_interval, field_weights, interval_of
 
 BY_COUNTS = ("f1", "precision", "recall")
 BY_RANK = ("average_precision", "roc_auc")
@@ -58,7 +58,7 @@ def _intervals(
         exact = estimates[metric]
         if metric in BY_RANK:  # bins shift a score a little, in all resamples alike
             values = values + (exact - binned[metric])
-        of_class[metric] = [interval_of(values[:, c], exact[c], int(telling[c])) for c in range(len(sums.classes))]
+        of_class[metric] = each_interval(values, exact.tolist(), telling.tolist())
         means = macro_of_each(np.nan_to_num(values), np.isfinite(values))
         of_macro[metric] = interval_of(means, macro(exact, supported), len(sums.fields))
     return Intervals(of_class, of_macro)
