@@ -17,11 +17,16 @@ def unit(layout: str) -> str:
     return "image" if layout == CLASS_FOLDERS else "tile"
 
 
+def number_of(count: int, one: str, several: str = "") -> str:
+    """Returns e.g. "1 picture is" or "1,204 pictures are"; `several` is `one` with an s unless it is given."""
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
 def counted(num_tiles: int, num_fields: int, layout: str) -> str:
     """Returns e.g. "600 tiles of 88 fields", or "84 images" where each is its own field."""
-    text = f"{num_tiles:,} {unit(layout)}{'' if num_tiles == 1 else 's'}"
+    text = number_of(num_tiles, unit(layout))
     if has_fields(num_tiles, num_fields, layout):
-        text += f" of {num_fields:,} field{'' if num_fields == 1 else 's'}"
+        text += f" of {number_of(num_fields, 'field')}"
     return text
 
 

@@ -14,7 +14,7 @@ from components.evaluate.reading.predictions import SplitColumns
 from components.f1_score import macro
 from components.scoring.calibration import Scaling, calibrated, fit_each, fit_together, identity
 from components.scoring.reliability import brier_score, calibration_error
-from components.scoring.resamples import field_weights, interval_of
+from components.scoring.resamples import each_interval, field_weights
 from components.scoring.risk_control import lowest_score, miss_shares, not_sure
 
 SINGLE_LABEL = "single_label"
@@ -120,10 +120,11 @@ def measured(
     num_fields = has.sum(axis=0)
     rates = np.nan_to_num(shares).sum(axis=0) / np.maximum(num_fields, 1)
     resampled = _resampled_means(np.nan_to_num(shares), has)
+    miss_intervals = each_interval(resampled, rates.tolist(), num_fields.tolist())
     per_class = {
         name: ClassNotSure(
             miss_rate=float(rates[c]),
-            miss_interval=interval_of(resampled[:, c], float(rates[c]), int(num_fields[c])),
+            miss_interval=miss_intervals[c],
             num_fields=int(num_fields[c]),
             share=float(of_tiles[c]),
         )

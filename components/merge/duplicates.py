@@ -19,6 +19,7 @@ from components.dataset.plan_check import planned_names
 from components.dataset.receipts import read_shard_receipt
 from components.errors import DataError
 from components.records.record_table import label_bits, label_names
+from components.words import number_of
 
 LIST_NAME = "duplicates.tsv"  # beside the manifest
 HEADER = ("picture", "tile", "split", "classes", "file")
@@ -203,8 +204,8 @@ def judge_repeats(
     if leak := next((group for group in found.named if len(group.splits) > 1), None):
         one, other = next(pair for pair in itertools.combinations(leak.tiles, 2) if pair[0].split != pair[1].split)
         text = (
-            f"{found.num_across:,} pictures are in two splits, e.g. as {one.tile_id} in {one.split} "
-            f"and as {other.tile_id} in {other.split}"
+            f"{number_of(found.num_across, 'picture is', 'pictures are')} in two splits, e.g. as {one.tile_id} "
+            f"in {one.split} and as {other.tile_id} in {other.split}"
         )
         if not is_release:
             way_out = "remove one of each two from the source"
@@ -216,8 +217,8 @@ def judge_repeats(
         pairs = itertools.combinations(two_labels.tiles, 2)
         one, other = next(pair for pair in pairs if pair[0].classes != pair[1].classes)
         text = (
-            f"{found.num_contradicting:,} pictures have contradicting classes, e.g. {one.tile_id} has {_classes(one)} "
-            f"and {other.tile_id} has {_classes(other)}"
+            f"{number_of(found.num_contradicting, 'picture has', 'pictures have')} contradicting classes, e.g. "
+            f"{one.tile_id} has {_classes(one)} and {other.tile_id} has {_classes(other)}"
         )
         num_bad = num_rejected + found.num_contradicting_tiles
         if inventory.layout == CLASS_FOLDERS and num_bad > inventory.max_bad_fraction * num_tiles:

@@ -158,7 +158,8 @@ def _find_warnings(manifest: Manifest, sums: DatasetSums, data_root: str) -> lis
             found.append(f"no {split} tile has {', '.join(names)}: {consequence}")
     if shared := sums.fields.in_two_splits():
         where = where_all_are(data_root, "divided-fields", ("field",), ((field_id,) for field_id in shared))
-        found.append(f"{len(shared):,} fields have tiles in two splits (e.g. {shared[0]}): this inflates scores{where}")
+        fields = words.number_of(len(shared), "field has", "fields have")
+        found.append(f"{fields} tiles in two splits (e.g. {shared[0]}): this inflates scores{where}")
     return found
 
 

@@ -41,9 +41,7 @@ def within_limits(content: Tensor) -> Tensor:
     """
     content = tf.convert_to_tensor(content)
     num_bytes = tf.strings.length(content)
-    is_jpeg = tf.equal(tf.strings.substr(content, 0, len(JPEG_START)), JPEG_START)
-    # int32 [3]: height, width, and number of scans, which is 0 for a PNG
-    height, width, num_scans = tf.unstack(tf.cond(is_jpeg, lambda: _jpeg_size(content), lambda: _png_size(content)))
+    height, width, num_scans = tf.unstack(_size(content))
     num_pixels = tf.cast(height, tf.int64) * tf.cast(width, tf.int64)
     conditions = [
         num_bytes <= MAX_FILE_BYTES,
@@ -54,6 +52,33 @@ def within_limits(content: Tensor) -> Tensor:
         num_pixels * tf.cast(num_scans, tf.int64) <= MAX_SCANNED_PIXELS,
     ]
     return _checked(content, tf.reduce_all(tf.stack(conditions)), [_REFUSAL, height, width, num_scans, num_bytes])
+
+
+def sides_of(content: Tensor) -> Tensor:
+    """Returns the height and width that an encoded image, string [], claims, int32 [2].
+
+    Raises:
+      tf.errors.InvalidArgumentError: when run, if it is neither JPEG nor PNG.
+    """
+    return _size(tf.convert_to_tensor(content))[:2]
+
+
+def with_sides(content: Tensor, expected: Tensor, what: str) -> Tensor:
+    """Returns an encoded image, string [], unchanged.
+
+    Raises:
+      tf.errors.InvalidArgumentError: when run, if it does not claim the height and width `expected`, int32 [2].
+    """
+    sides = sides_of(content)
+    return _checked(
+        content, tf.reduce_all(tf.equal(sides, expected)), [f"{what} are not of one size:", sides, expected]
+    )
+
+
+def _size(content: Tensor) -> Tensor:
+    """Returns height, width, and number of scans, which is 0 for a PNG, int32 [3]."""
+    is_jpeg = tf.equal(tf.strings.substr(content, 0, len(JPEG_START)), JPEG_START)
+    return tf.cond(is_jpeg, lambda: _jpeg_size(content), lambda: _png_size(content))
 
 
 def _jpeg_size(content: Tensor) -> Tensor:

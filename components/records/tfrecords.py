@@ -9,7 +9,7 @@ from typing import TypeAlias
 import tensorflow as tf
 
 from components.agrivision import RGB_BANDS
-from components.records.graph_limits import within_limits
+from components.records.graph_limits import sides_of, with_sides, within_limits
 from components.records.jpeg import decoder_ratio as decoder_ratio
 from components.records.tile_record import BYTES_KEYS, FLOATS_KEYS, MASKS_KEY
 
@@ -69,31 +69,44 @@ def decode_image(
     return join_bands([resize(part, image_size_px) for part in parts]), _decode_mask(valid_mask, image_size_px, 1)
 
 
-def decode_label_masks(label_masks: Tensor, image_size_px: int) -> Tensor:
+def decode_label_masks(label_masks: Tensor, rgb: Tensor, image_size_px: int) -> Tensor:
     """Decodes the masks of a tile's classes, in a graph; components/records/tile_decoder.py gives the same.
 
     Args:
       label_masks: Encoded, string [C]; no pixel has a class whose mask is empty.
+      rgb: The tile's image, encoded, string [], whose size they have.
       image_size_px: Side S of the result.
 
     Returns:
       uint8 [C, S, S], 1 where a pixel has the class, else 0.
+
+    Raises:
+      tf.errors.InvalidArgumentError: at run time, for damaged bytes, or a mask of another size than `rgb`.
     """
-    size = [image_size_px, image_size_px]
+    size, sides = [image_size_px, image_size_px], sides_of(rgb)
     return tf.map_fn(
-        lambda mask: _decode_mask(mask, image_size_px, 0)[..., 0],
+        lambda mask: _decode_mask(mask, image_size_px, 0, sides)[..., 0],
         label_masks,
         fn_output_signature=tf.TensorSpec(size, tf.uint8),
     )
 
 
-def _decode_mask(content: Tensor, image_size_px: int, if_empty: int) -> Tensor:
-    """Returns a mask, uint8 [S, S, 1], 1 or 0; `if_empty` everywhere if there is none."""
+def _decode_mask(content: Tensor, image_size_px: int, if_empty: int, sides: Tensor | None = None) -> Tensor:
+    """Returns a mask, uint8 [S, S, 1], 1 or 0; `if_empty` everywhere if there is none.
+
+    Args:
+      sides: Height and width that it must have, int32 [2], if they matter.
+    """
     size = [image_size_px, image_size_px]
+
+    def checked() -> Tensor:
+        # There is one mask for each class: of any size, a small record could take minutes to decode.
+        return within_limits(content if sides is None else with_sides(content, sides, "RGB and a label mask"))
+
     mask = tf.cond(
         tf.equal(tf.strings.length(content), 0),
         lambda: tf.ones([*size, 1], tf.uint8) if if_empty else tf.zeros([*size, 1], tf.uint8),
-        lambda: nearest_mask(tf.io.decode_png(within_limits(content), channels=1), image_size_px),
+        lambda: nearest_mask(tf.io.decode_png(checked(), channels=1), image_size_px),
     )
     return tf.ensure_shape(mask, [*size, 1])
 

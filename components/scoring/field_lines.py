@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from components.scoring.field_sums import AnswerSums, Counts, ModelSums
-from components.scoring.rank_bins import BinCounts, bins_of
+from components.scoring.field_sums import AnswerSums, Counts
+from components.scoring.rank_bins import BinCounts
 
 _MOST_TILES = 10**12  # of a field; so no sum over fields overflows
 _CELLS_AT_ONCE = 1 << 18  # as Python's numbers each takes some 120 bytes
@@ -21,7 +21,7 @@ class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     edges: dict[str, tuple[tuple[float, ...], ...]]
 
 
-class _Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Model(msgspec.Struct, frozen=True):
     """A model in a field: numbers by class, and for each class (bin * 2 + has the class, tiles) of what is not 0."""
 
     hits: tuple[int, ...]
@@ -29,7 +29,7 @@ class _Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bins: tuple[tuple[tuple[int, int], ...], ...]
 
 
-class _Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Field(msgspec.Struct, frozen=True):
     """A field's line."""
 
     field: str
@@ -71,32 +71,6 @@ def _by_field(bins: BinCounts, fields: range) -> list[tuple[tuple[int, int], ...
     has, of_bin = np.divmod(bins.cells[here] % (2 * bins.num_bins), bins.num_bins)
     pairs = list(zip((of_bin * 2 + has).tolist(), bins.counts[here].tolist(), strict=True))
     return [tuple(pairs[start:end]) for start, end in itertools.pairwise((bounds - bounds[0]).tolist())]
-
-
-def from_lines(lines: Iterable[bytes]) -> AnswerSums:
-    """Reads what to_lines wrote.
-
-    Raises:
-      ValueError: if it is anything else, or contradicts itself.
-    """
-    rows = iter(lines)
-    try:
-        head = msgspec.json.decode(next(rows, b""), type=_Head)
-        decoder = msgspec.json.Decoder(_Field)
-        fields = [decoder.decode(row) for row in rows]
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ValueError(f"a line is not of sums by field: {error}") from error
-    names = tuple(row.field for row in fields)
-    num_classes = len(head.classes)
-    for row in fields:
-        of_models = row.models.values()
-        lengths = {len(row.true), *(len(of) for model in of_models for of in (model.hits, model.predicted, model.bins))}
-        if row.models.keys() != head.edges.keys() or lengths != {num_classes}:
-            raise ValueError(f"field {row.field!r} has other models or classes than the first line")
-    models = {name: _model(name, edges, fields, num_classes) for name, edges in head.edges.items()}
-    true = _array([row.true for row in fields], num_classes)
-    num_tiles = _checked_tiles(head, fields, {name: Counts(of.hits, of.predicted, true) for name, of in models.items()})
-    return AnswerSums(head.classes, names, num_tiles, true, models)
 
 
 class _FieldCounts(msgspec.Struct, frozen=True):
@@ -142,9 +116,7 @@ def counts_from_lines(lines: Iterable[bytes]) -> tuple[tuple[str, ...], dict[str
     return head.classes, counts
 
 
-def _checked_tiles(
-    head: _Head, fields: Sequence[_Field] | Sequence[_FieldCounts], counts: Mapping[str, Counts]
-) -> NDArray[np.int64]:
+def _checked_tiles(head: _Head, fields: Sequence[_FieldCounts], counts: Mapping[str, Counts]) -> NDArray[np.int64]:
     """Returns the number of tiles of each field, int64 [F].
 
     Raises:
@@ -164,26 +136,6 @@ def _checked_tiles(
         if (np.maximum(of_model.predicted, of_model.true) > tiles).any():
             raise ValueError(f"{name} has more tiles predicted or true than a field has")
     return tiles[:, 0]
-
-
-def _model(name: str, edges: tuple[tuple[float, ...], ...], fields: list[_Field], num_classes: int) -> ModelSums:
-    if len(edges) != num_classes:
-        raise ValueError(f"{name} has edges for {len(edges)} classes of {num_classes}")
-    bins = []
-    for c, of_class in enumerate(edges):
-        pairs = [(f, *pair) for f, row in enumerate(fields) for pair in row.models[name].bins[c]]
-        table = np.array(pairs, np.int64).reshape(-1, 3)
-        num_bins = bins_of(len(of_class))
-        if (table < 0).any() or (table[:, 1] >= 2 * num_bins).any():
-            raise ValueError(f"{name} has a bin out of range")
-        of_bin, has = np.divmod(table[:, 1], 2)
-        cells = (table[:, 0] * 2 + has) * num_bins + of_bin
-        order = np.argsort(cells)
-        if (np.diff(cells[order]) == 0).any():
-            raise ValueError(f"{name} has a bin twice in one field")
-        bins.append(BinCounts.of(np.array(of_class, np.float32), cells[order], table[order, 2]))
-    hits = _array([row.models[name].hits for row in fields], num_classes)
-    return ModelSums(hits, _array([row.models[name].predicted for row in fields], num_classes), tuple(bins))
 
 
 def _array(rows: list[tuple[int, ...]], num_classes: int) -> NDArray[np.int64]:

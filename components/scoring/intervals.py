@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from components.f1_score import f1, macro, macro_of_each
 from components.scoring.field_sums import AnswerSums, ModelSums
-from components.scoring.rank_bins import binned_scores
-from components.scoring.resamples import NUM_RESAMPLES, field_weights, interval_of
+from components.scoring.rank_bins import binned_scores, weighted
+from components.scoring.resamples import NUM_RESAMPLES, each_interval, field_weights, interval_of
 
 BY_COUNTS = ("f1", "precision", "recall")
 BY_RANK = ("average_precision", "roc_auc")
@@ -58,7 +58,7 @@ def _intervals(
         exact = estimates[metric]
         if metric in BY_RANK:  # bins shift a score a little, in all resamples alike
             values = values + (exact - binned[metric])
-        of_class[metric] = [interval_of(values[:, c], exact[c], int(telling[c])) for c in range(len(sums.classes))]
+        of_class[metric] = each_interval(values, exact.tolist(), telling.tolist())
         means = macro_of_each(np.nan_to_num(values), np.isfinite(values))
         of_macro[metric] = interval_of(means, macro(exact, supported), len(sums.fields))
     return Intervals(of_class, of_macro)
@@ -104,7 +104,10 @@ def _count_scores(
 
 
 def _rank_scores(weights: NDArray[np.float32], model: ModelSums) -> dict[str, NDArray[np.float64]]:
-    pairs = [binned_scores(bins.weighted(weights), bins.by_bin()[1]) for bins in model.bins]
+    pairs = [
+        binned_scores(counts, bins.by_bin()[1])
+        for counts, bins in zip(weighted(model.bins, weights), model.bins, strict=True)
+    ]
     return {name: np.stack([pair[i] for pair in pairs], axis=1) for i, name in enumerate(BY_RANK)}
 
 

@@ -12,7 +12,7 @@ integers, so workers that share out the tiles get the same bytes as one.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 NUM_EDGES = 128
 _SPARSE = 8  # below one tile in so many cells, sorting the tiles' cells is faster than counting all
 _TILES_AT_ONCE = 1 << 20
+_NUMBERS_AT_ONCE = 1 << 22  # 16 MB
 
 Edges = NDArray[np.float32]
 
@@ -79,16 +80,38 @@ class BinCounts:
         of_cell = self.cells % (2 * self.num_bins)
         return np.bincount(of_cell, self.counts, 2 * self.num_bins).astype(np.int64).reshape(2, self.num_bins)
 
-    def weighted(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Returns the sums with each field taken `weights` times, [R, F]: without and with the class, [R, 2, B]."""
-        width = 2 * self.num_bins
-        fields, column = np.divmod(self.cells, width)
-        used = np.unique(column)  # seldom more than three in four: few tiles lie exactly at an edge
-        matrix = np.zeros((weights.shape[1], len(used)), np.float32)
-        matrix[fields, np.searchsorted(used, column)] = self.counts
-        sums = np.zeros((len(weights), width), np.float32)
-        sums[:, used] = weights @ matrix
-        return sums.reshape(len(weights), 2, self.num_bins)
+
+def weighted(bins: Sequence[BinCounts], weights: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """Yields the sums of each class with each field taken `weights` times, [R, F]: without and with it, [R, 2, B].
+
+    Classes are multiplied several at a time, because with one of few tiles it takes longer to read the weights than to
+    multiply them. Columns without tiles are left out, often one in four, because few tiles lie exactly at an edge.
+    """
+    num_fields = weights.shape[1]
+    most = max(1, _NUMBERS_AT_ONCE // max(num_fields, len(weights), 1))
+    waiting: list[BinCounts] = []
+    width = 0
+    for each in bins:
+        columns = min(2 * each.num_bins, len(each.cells))
+        if waiting and width + columns > most:
+            yield from _weighted(waiting, weights)
+            waiting, width = [], 0
+        waiting.append(each)
+        width += columns
+    yield from _weighted(waiting, weights)
+
+
+def _weighted(bins: Sequence[BinCounts], weights: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    places = [np.unique(each.cells % (2 * each.num_bins), return_inverse=True) for each in bins]
+    starts = np.cumsum([0, *(len(used) for used, _ in places)])
+    matrix = np.zeros((weights.shape[1], int(starts[-1])), np.float32)
+    for each, (_, place), start in zip(bins, places, starts[:-1], strict=True):
+        matrix[each.cells // (2 * each.num_bins), place + start] = each.counts
+    found = weights @ matrix
+    for each, (used, _), start in zip(bins, places, starts[:-1], strict=True):
+        sums = np.zeros((len(weights), 2 * each.num_bins), np.float32)
+        sums[:, used] = found[:, start : start + len(used)]
+        yield sums.reshape(len(weights), 2, each.num_bins)
 
 
 def count_bins(

@@ -10,7 +10,7 @@ Statistician 69, 2015, section 5.3, the expanded percentile interval).
 
 import math
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,11 +43,38 @@ def interval_of(values: NDArray[np.float64], estimate: float, num_fields: int) -
       num_fields: The fields that tell of the score, e.g. those where a class occurs. A single one tells nothing about
         others, and the interval is [0, 1].
     """
-    values = values[np.isfinite(values)]
-    if num_fields < 2 or not len(values):
-        return 0.0, 1.0
-    tail = _expanded((1 - LEVEL) / 2, num_fields)
-    low, high = (float(end) for end in np.quantile(values, [tail, 1 - tail]))
+    return each_interval(values[:, np.newaxis], [estimate], [num_fields])[0]
+
+
+def each_interval(
+    values: NDArray[np.float64], estimates: Sequence[float], num_fields: Sequence[int]
+) -> list[tuple[float, float]]:
+    """Returns interval_of each of C scores, [C], of values [R, C]; sorting all at once saves most of the time."""
+    if not len(values):
+        return [(0.0, 1.0)] * len(estimates)
+    ranked = np.sort(values, axis=0)  # NaN last
+    num_values = np.isfinite(values).sum(axis=0)
+    tails = np.array([_expanded((1 - LEVEL) / 2, num) if num > 1 else 0.5 for num in num_fields])
+    ends = [_quantiles(ranked, num_values, share).tolist() for share in (tails, 1 - tails)]
+    return [
+        _around(low, high, float(estimate), num) if num > 1 and count else (0.0, 1.0)
+        for low, high, estimate, num, count in zip(*ends, estimates, num_fields, num_values.tolist(), strict=True)
+    ]
+
+
+def _quantiles(
+    ranked: NDArray[np.float64], num_values: NDArray[np.int64], shares: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Returns a quantile of each column, [C], of its first values, between the two nearest as np.quantile has it."""
+    place = np.maximum(num_values - 1, 0) * shares
+    below = np.floor(place).astype(np.int64)
+    low, high = (ranked[np.minimum(at, len(ranked) - 1), np.arange(len(shares))] for at in (below, below + 1))
+    part = place - below
+    between = np.where(part < 0.5, low + (high - low) * part, high - (high - low) * (1 - part))
+    return np.where(part > 0, between, low)  # behind the last value there may be NaN
+
+
+def _around(low: float, high: float, estimate: float, num_fields: int) -> tuple[float, float]:
     # Where no field failed, or all did, every resample says so too. With that share of fields a worse one is missed
     # in 2.5 % of the cases: the exact form of the rule of three (Hanley and Lippman-Hand, JAMA 249, 1983).
     unseen = 1 - ((1 - LEVEL) / 2) ** (1 / num_fields)

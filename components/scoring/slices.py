@@ -212,6 +212,7 @@ def _resample(
     # Whole numbers below 2^24 are exact in float32, which is twice as fast.
     kind = np.float32 if 2 * int(total[:, -1].sum()) < 2**24 else np.float64
     scores, differences = (np.zeros((num_resamples, len(parts))) for _ in range(2))
+    num_classes = total.shape[1] // 3
     done = 0
     for weights in field_weights(len(total), num_resamples):
         here, drawn = slice(done, done + len(weights)), weights.astype(kind, copy=False)
@@ -219,11 +220,14 @@ def _resample(
         of_all = (drawn @ total.astype(kind)).astype(np.float64)
         for number, (part, each) in enumerate(zip(parts, compared, strict=True)):
             units = np.flatnonzero(part.sums[:, -1])  # often a few of many: those of one year
-            of_slice = (drawn[:, units] @ part.sums[units].astype(kind)).astype(np.float64)
+            # Likewise of many classes, and those that no tile of the slice has are in no mean.
+            has = np.flatnonzero(_split(part.sums.sum(axis=0))[2])
+            columns = np.concatenate([has, has + num_classes, has + 2 * num_classes, [3 * num_classes]])
+            of_slice = (drawn[:, units] @ part.sums[np.ix_(units, columns)].astype(kind)).astype(np.float64)
             hits, predicted, true, _ = _split(of_slice)
             scores[here, number] = macro_of_each(f1(hits, predicted, true), true)
             if each:
-                differences[here, number] = _difference(of_slice, of_all, each.judged)
+                differences[here, number] = _difference(of_slice, of_all[:, columns], each.judged[has])
     return scores, differences
 
 

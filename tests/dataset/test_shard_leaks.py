@@ -64,14 +64,14 @@ def test_splits_that_share_nothing_pass_wherever_the_shards_lie(tmp_path: Path) 
         (
             "val",
             record(7, "B_0-8-16-24", "another"),
-            "1 pairs of windows overlap across splits, e.g. B_0-0-16-16 (train)",
+            "1 pair of windows overlaps across splits, e.g. B_0-0-16-16 (train)",
         ),
         # ... nor the other way round.
         ("val", record(7, "X_0-8-16-24", "B"), "e.g. B in train (B_0-0-16-16) and val (X_0-8-16-24)"),
         (
             "test",
             record(4, "E_0-0-16-16"),
-            "leaks: 1 pictures are in two splits, e.g. test (E_0-0-16-16) and val (photo)",
+            "leaks: 1 picture is in two splits, e.g. test (E_0-0-16-16) and val (photo)",
         ),
     ],
 )

@@ -45,7 +45,7 @@ def inventory_of(layout: str, split_origin: str) -> Inventory:
 
 
 ACROSS = RepeatedPictures(2, 1, [Duplicates((NamedTile("A", "train"), NamedTile("B", "train"), NamedTile("C", "val")))])
-MESSAGE = "1 pictures are in two splits, e.g. as A in train and as C in val"
+MESSAGE = "1 picture is in two splits, e.g. as A in train and as C in val"
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_contradicting_classes_of_a_picture_are_said_in_warning_and_remark() -> 
     notes, warnings = judge_repeats(CLASH, inventory_of(PAPER_2020, "official"), num_tiles=100)
     assert notes == [Note("B", "the same picture as A, which has water, not no class")]
     assert warnings == [
-        "1 pictures have contradicting classes, e.g. A has water and B has no class: no model can learn both; "
+        "1 picture has contradicting classes, e.g. A has water and B has no class: no model can learn both; "
         "duplicates.tsv beside the manifest lists all"
     ]
 
@@ -122,13 +122,13 @@ def test_what_is_there_twice_or_disagrees_is_in_manifest_and_report(tmp_path: Pa
             "drydown: no region annotated, 768 px in the mask; weed_cluster: 1 region annotated, the mask is empty",
         ),
     }
-    report = (tmp_path / "1" / "report.html").read_text()
+    report = (tmp_path / "1" / "report.html").read_text().replace("<wbr>", "")
     assert all(note.text in report for note in manifest.notes)
     (published,) = (tmp_path / "1" / "datasets").glob("*/manifest.json")
     listed = [line.split("\t") for line in (published.parent / "duplicates.tsv").read_text().splitlines()]
     assert listed[0] == ["picture", "tile", "split", "classes", "file"]
     assert {row[1]: row[3] for row in listed[1:]} == classes
-    assert "1 tiles repeat the picture of another. Each picture is in one split. 1 have different classes" in report
+    assert "1 tile repeats the picture of another. Each picture is in one split. 1 picture has different" in report
     assert f"{first} ({classes[first]}) = {second} ({classes[second]})" in report
     assert Manifest.read(published) == manifest
     assert check_leaks(str(published)).num_tiles == 19
@@ -140,7 +140,7 @@ def test_a_leak_is_found_when_the_dataset_is_merged_and_by_verify(tmp_path: Path
     path = plan(tmp_path / "source", tmp_path, tiles)  # an official split
     manifest = shard_and_merge(path, tmp_path, tmp_path)
     named = f"train ({tiles[3].tile_id})"
-    with pytest.raises(DataError, match=r"leaks: 1 pictures are in two splits, e.g. test .* and ") as raised:
+    with pytest.raises(DataError, match=r"leaks: 1 picture is in two splits, e.g. test .* and ") as raised:
         check_leaks(str(tmp_path / "datasets" / manifest.sha256[:16] / "manifest.json"))
     assert named in str(raised.value)
 

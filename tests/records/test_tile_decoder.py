@@ -53,7 +53,7 @@ def test_the_masks_of_the_classes_are_the_same_for_both_decoders_and_move_with_t
     mask_bits = np.full((4, size_px, width), 0b1010_1010, np.uint8)  # of an earlier batch
     decode_tile(record, 1, parts, valid_bits, mask_bits)
     planes = np.unpackbits(mask_bits, axis=2, count=size_px)
-    np.testing.assert_array_equal(planes, tfrecords.decode_label_masks(tf.constant(list(files)), size_px))
+    np.testing.assert_array_equal(planes, tfrecords.decode_label_masks(tf.constant(list(files)), record.rgb, size_px))
     np.testing.assert_array_equal(planes[0], np.unpackbits(valid_bits, axis=1, count=size_px))
     np.testing.assert_array_equal(planes[2], planes[0])
     np.testing.assert_array_equal(planes[3], 1 - planes[0])

@@ -10,7 +10,7 @@ from mutations import mutations
 from sklearn.metrics import confusion_matrix
 
 from components.scoring.field_effects import class_effects, macro_effects, total_macro_f1
-from components.scoring.field_lines import counts_from_lines, from_lines, to_lines
+from components.scoring.field_lines import counts_from_lines, to_lines
 from components.scoring.field_sums import Answers, add_sums, class_edges, join_classes, sum_tiles
 
 
@@ -87,11 +87,10 @@ def test_sums_that_do_not_belong_together_are_not_added():
         add_sums([])
 
 
-def test_the_lines_are_read_as_they_were_written():
+def test_the_counts_are_read_from_the_lines_as_they_were_written():
     fields, labels, models = answered()
     sums = sums_of(fields, labels, *models)
     lines = list(to_lines(sums))
-    assert list(to_lines(from_lines(lines))) == lines
     classes, counts = counts_from_lines(lines)
     assert classes == sums.classes
     for name, of_model in counts.items():
@@ -103,23 +102,22 @@ def test_damaged_lines_are_refused_or_still_sums():
     fields, labels, models = answered(num_tiles=30)
     text = b"".join(to_lines(sums_of(fields, labels, *models)))
     for damaged in mutations(text, 200, seed=0):
-        for read in (from_lines, counts_from_lines):
-            try:
-                read(damaged.splitlines(keepends=True))
-            except ValueError as error:
-                assert str(error)  # noqa: PT017
+        try:
+            counts_from_lines(damaged.splitlines(keepends=True))
+        except ValueError as error:
+            assert str(error)  # noqa: PT017
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda row: row | {"true": [1]}, "other models or classes than the first line|another number of classes"),
+        (lambda row: row | {"true": [1]}, "another number of classes"),
         (lambda row: row | {"true": [-1, 0, 0]}, "a count is below 0"),
         (lambda row: row | {"true": [2**70, 0, 0]}, "out of range"),
-        (lambda row: row | {"models": {}}, "other models( or classes)? than the first line"),
+        (lambda row: row | {"models": {}}, "other models than the first line"),
         (lambda row: row | {"field": "zzz"}, "not in order"),
         (lambda row: row | {"true": [0, 0, 0]}, "more hits than tiles predicted or true"),
-        (lambda row: row | {"true": [2**40, 0, 0]}, "more (hits than )?tiles predicted or true"),
+        (lambda row: row | {"true": [2**40, 0, 0]}, "more hits than tiles predicted or true"),
         (lambda row: row | {"tiles": 0}, "more tiles predicted or true than a field has"),
         (lambda row: row | {"tiles": 10**12 + 1}, "more than 1,000,000,000,000 tiles"),
         (lambda row: row | {"tiles": -1}, "a count is below 0"),
@@ -129,9 +127,8 @@ def test_lines_that_contradict_themselves_are_refused(change, message):
     fields, labels, models = answered()
     lines = list(to_lines(sums_of(fields, labels, *models)))
     lines[1] = msgspec.json.encode(change(json.loads(lines[1])))
-    for read in (from_lines, counts_from_lines):
-        with pytest.raises(ValueError, match=message):
-            read(lines)
+    with pytest.raises(ValueError, match=message):
+        counts_from_lines(lines)
 
 
 def test_lines_that_name_a_class_twice_are_refused():
@@ -139,9 +136,8 @@ def test_lines_that_name_a_class_twice_are_refused():
     lines = list(to_lines(sums_of(fields, labels, *models)))
     head = json.loads(lines[0])
     lines[0] = msgspec.json.encode(head | {"classes": [head["classes"][0]] * 3})
-    for read in (from_lines, counts_from_lines):
-        with pytest.raises(ValueError, match="a class is there twice"):
-            read(lines)
+    with pytest.raises(ValueError, match="a class is there twice"):
+        counts_from_lines(lines)
 
 
 def test_the_tiles_have_one_name_whatever_the_models_say():

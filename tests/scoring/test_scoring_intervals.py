@@ -10,7 +10,7 @@ from scipy import stats
 from components.f1_score import f1
 from components.scoring.intervals import BY_COUNTS, METRICS, intervals, resample
 from components.scoring.ranking import average_precision, roc_auc
-from components.scoring.resamples import interval_of, t_quantile
+from components.scoring.resamples import each_interval, interval_of, t_quantile
 
 
 def tiles(num_fields, rates, seed=0, tiles_per_field=10):
@@ -135,3 +135,18 @@ def test_the_whole_dataset_takes_seconds():
     assert time.process_time() - started < 4  # 0.3 s where nothing else runs
     resample(sums, ("candidate", "production"))
     assert time.process_time() - started < 20
+
+
+def test_the_intervals_of_many_scores_are_those_of_each():
+    rng = np.random.default_rng(1)
+    values = rng.random((501, 6))
+    values[rng.random(values.shape) < 0.3] = np.nan  # a class that a resample has no tile of
+    values[:, 3], values[1:, 4] = np.nan, np.nan
+    estimates, num_fields = [0.5, 0.4, 0.6, 0.0, 0.3, 0.5], [3, 40, 2, 5, 9, 1]
+    together = each_interval(values, estimates, num_fields)
+    for number, (estimate, num) in enumerate(zip(estimates, num_fields, strict=True)):
+        assert interval_of(values[:, number], estimate, num) == together[number]
+    spread = np.sqrt(40 / 39) * stats.t(39).ppf(0.975)  # of the second, by NumPy
+    low, high = np.nanquantile(values[:, 1], [stats.norm.cdf(-spread), stats.norm.cdf(spread)])
+    assert together[1] == pytest.approx((low, high), abs=1e-3)
+    assert together[3] == together[5] == (0.0, 1.0)

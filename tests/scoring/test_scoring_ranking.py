@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from components.scoring.rank_bins import binned_scores, count_bins, rank_edges
+from components.scoring.rank_bins import binned_scores, count_bins, rank_edges, weighted
 from components.scoring.ranking import average_precision, roc_auc
 
 
@@ -58,7 +58,7 @@ def test_bins_keep_the_deviation_of_resamples_to_1e_4(rate, spread):
                 roc_auc_score(labels[:, 0], scores[:, 0], sample_weight=of_tile),
             )
         )
-    binned = binned_scores(bins.weighted(weights.astype(np.float32)), bins.by_bin()[1])
+    binned = binned_scores(next(weighted([bins], weights.astype(np.float32))), bins.by_bin()[1])
     for approximate, true in zip(binned, np.transpose(exact), strict=True):
         assert approximate.std() == pytest.approx(true.std(), abs=1e-4)
         assert np.abs((approximate - approximate.mean()) - (true - true.mean())).max() < 2e-3
@@ -70,6 +70,24 @@ def test_a_class_with_fewer_tiles_than_edges_is_exact_ties_included(decimals):
     edges = rank_edges(scores[labels])
     assert labels.sum() < 128
     bins = count_bins(labels[:, 0], scores[:, 0], np.zeros(len(labels), np.intp), edges, 1)
-    found = binned_scores(bins.weighted(np.ones((1, 1), np.float32)), bins.by_bin()[1])
+    found = binned_scores(next(weighted([bins], np.ones((1, 1), np.float32))), bins.by_bin()[1])
     assert found[0][0] == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
     assert found[1][0] == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
+
+
+@pytest.mark.parametrize("at_once", [1, 500, 1 << 22])
+def test_classes_that_are_weighted_together_get_what_each_gets_by_itself(monkeypatch, at_once):
+    rng = np.random.default_rng(5)
+    fields, num_fields = rng.integers(0, 30, 900), 30
+    weights = rng.integers(0, 4, (7, num_fields)).astype(np.float32)
+    bins = []
+    for rate in (0.3, 0.0, 0.002, 0.05):  # one class has no tile
+        labels, scores = tiles(rate, 1, 2, seed=6, num_tiles=len(fields))
+        bins.append(count_bins(labels[:, 0], scores[:, 0], fields, rank_edges(scores[labels]), num_fields))
+    monkeypatch.setattr("components.scoring.rank_bins._NUMBERS_AT_ONCE", at_once)
+    found = list(weighted(bins, weights))
+    assert len(found) == len(bins)
+    for sums, each in zip(found, bins, strict=True):
+        dense = np.zeros((num_fields, 2 * each.num_bins), np.int64)
+        dense.reshape(-1)[each.cells] = each.counts
+        np.testing.assert_array_equal(sums.reshape(len(weights), -1), weights @ dense)

@@ -48,10 +48,10 @@ def test_where_nothing_differs_the_worst_slice_is_called_worse_in_at_most_5_perc
     assert num_compared > 15 * num_sets  # so that not nothing was looked at
 
 
-def test_a_slice_that_is_worse_is_named_with_its_interval():
+def test_a_slice_whose_macro_f1_is_a_fifth_lower_is_named_with_its_interval():
     named, differences = 0, []
     for seed in range(12):
-        results = judged(*tiles(seed, 60, missed_of_dark=0.5))
+        results = judged(*tiles(seed, 60, missed_of_dark=0.438))  # 0.200 on 4,000 fields
         worst = results[most_evidently_worse(results)]
         named += worst.dimension == "brightness" and worst.name.startswith("below") and worst.difference[2] < 0
         (dark,) = (each for each in results if each.dimension == "brightness" and each.name.startswith("below"))
@@ -59,8 +59,8 @@ def test_a_slice_that_is_worse_is_named_with_its_interval():
         low, high = dark.interval
         assert low <= dark.macro_f1 <= high
         assert dark.p_value < 0.2
-    assert named >= 10  # measured on 200 sets: 96 %
-    assert np.mean(differences, axis=0)[0] == pytest.approx(-0.25, abs=0.03)
+    assert named >= 10  # measured on 400 sets with 2,000 resamples: 92 %
+    assert np.mean(differences, axis=0)[0] == pytest.approx(-0.2, abs=0.04)
 
 
 def test_a_slice_where_classes_are_rare_is_not_worse_for_that():

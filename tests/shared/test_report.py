@@ -131,3 +131,22 @@ def test_equal_figures_are_equal_bytes():
         return figure(plot, "bars")
 
     assert draw() == draw()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("nutrient_deficiency", "nutrient_<wbr>deficiency"),
+        ("_a__b_", "_a__b_"),  # no words
+        ("a_b_c", "a_<wbr>b_<wbr>c"),
+        ("corn_2019_late", "corn_2019_<wbr>late"),
+        ("FIELD_0-0-512-512", "FIELD_0-0-512-512"),
+        ("WaterStanding", "Water<wbr>Standing"),
+        ("mAP NaN F1", "mAP NaN F1"),
+        ("storm-damage", "storm-damage"),  # which a browser breaks by itself
+        ("<b>_&_x", "&lt;b&gt;_&amp;_x"),
+    ],
+)
+def test_a_name_of_several_words_may_break_between_them(name, expected):
+    assert report.inline(name) == expected
+    assert f"<td>{expected}</td>" in report.table(("class", "F1"), [(name, 0.5)])

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from tile_shards import fake_dataset
+from tile_shards import fake_dataset, fake_record, manifest_of, write_split
 from train_fixtures import (
     another_root,
     answers,
@@ -27,6 +27,7 @@ from train_fixtures import (
 from components.contracts import Manifest
 from components.errors import DataError
 from components.records import tfrecords
+from components.records.mask_png import encode_mask
 from components.train import training
 from components.train.input.cover import classes_of, valid_of
 from components.train.input.graph_reader import PlaceReader, read_tiles
@@ -35,6 +36,7 @@ from components.train.input.shard_index import index_split
 from components.train.launch.local.process import WorkerProcess
 from components.train.launch.local.spawn import ProcessGang
 from components.train.settings.worker_spec import EXIT_STOPPED, WorkersFailed
+from components.train.worker.parameter_server import refuse_damage
 
 TUNING = {
     "image_size_px": 32,
@@ -106,6 +108,34 @@ def test_a_worker_of_parameter_servers_reads_the_same_masks_of_classes(tmp_path:
     assert np.array_equal(valid_of(batch.cover), batch.valid)
     shares = classes_of(batch.cover, 3).numpy().mean(axis=(2, 3))  # [4, 3]
     assert np.array_equal(shares > 0, batch.labels.numpy() > 0)
+
+
+@pytest.mark.parametrize(
+    ("masks", "said", "reason"),
+    [
+        ((b"", b"", b"no image"), "expected a JPEG or PNG", "label mask 2: not a readable PNG"),
+        (
+            (b"", encode_mask(np.ones((48, 40), bool)), b""),
+            "not of one size",
+            "label mask 1: 40x48 px, but .* 48x48 px",
+        ),
+        ((encode_mask(np.ones((9000, 9000), bool)),) * 3, "not of one size", "label mask 0: "),
+        ((encode_mask(np.ones((48, 48), bool)),) * 4, "Can't parse serialized", "it has 4 label_masks, expected 3"),
+        ((), "is required but could not be found", "it has 0 label_masks, expected 3"),
+    ],
+)
+def test_hostile_masks_of_classes_stop_a_worker_of_parameter_servers_and_are_named(
+    tmp_path: Path, masks: tuple[bytes, ...], said: str, reason: str
+) -> None:
+    records = [fake_record(number, label_masks=True) for number in range(4)]
+    records[2] = dataclasses.replace(records[2], label_masks=masks)
+    manifest_of({"train": write_split(tmp_path, records, 1)}, 48, label_masks=True).write(tmp_path / "manifest.json")
+    reader = dataclasses.replace(reader_of(tmp_path, PlaceReader), label_masks=True)
+    ((_, places),) = reader.batches(np.array([[0, 1, 2, 3]]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=said) as failed:
+        tf.function(read_tiles)(places.uris, places.offsets, 4, ("red", "green", "blue", "nir"), 3, 32, 1, True)
+    with pytest.raises(DataError, match=rf"record 2 of the split, in shard '.*tfrecord', cannot be decoded: {reason}"):
+        refuse_damage(failed.value, reader, places.records)
 
 
 @pytest.fixture

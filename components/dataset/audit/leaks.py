@@ -22,6 +22,7 @@ from components.dataset.picture_digests import PictureDigests, is_in, picture_di
 from components.errors import DataError
 from components.records.record_file import read_records
 from components.records.tile_record import tile_names
+from components.words import number_of
 
 _HEADER = ("what", "which", "split", "tile")  # of the list of all leaks
 
@@ -159,12 +160,12 @@ def _described(
     if pairs:
         (split, window), (other_split, other) = pairs[0]
         parts.append(
-            f"{len(pairs):,} pairs of windows overlap across splits, "
+            f"{number_of(len(pairs), 'pair of windows overlaps', 'pairs of windows overlap')} across splits, "
             f"e.g. {window} ({split}) and {other} ({other_split})"
         )
     if len(twice):
         example = min(pictures.values(), key=_both)
-        parts.append(f"{len(twice):,} pictures are in two splits, e.g. {_both(example)}")
+        parts.append(f"{number_of(len(twice), 'picture is', 'pictures are')} in two splits, e.g. {_both(example)}")
     where = where_all_are(data_root, "leaks", _HEADER, _leaking(manifest, data_root, wanted, twice))
     return (
         f"dataset {dataset_id} leaks: {'; '.join(parts)}; scores on such splits are too high, so split the source by "

@@ -90,7 +90,7 @@ def _row(row: Row, ends: tuple[float, float], signed: bool) -> str:
         dots += _dot(row.other, ends, PRODUCTION_COLOUR, 75)
     if signed:
         dots += f'<u style="left:{_place(0.0, ends):.1f}%"></u>'
-    name = report.inline(row.name).replace("_", "_<wbr>")  # where a narrow page may break it
+    name = report.inline(row.name)
     name = f"<strong>{name}</strong>" if row.is_marked else name
     note = f"<small>{report.inline(row.note)}</small>" if row.note else ""
     return f"<tr><th>{name}{note}</th><td><div>{dots}</div></td><td>{number}</td></tr>"

@@ -168,6 +168,7 @@ def _named(
 ) -> list[Doubt]:
     """Returns the chosen doubts with the names of their tiles and the places of their records, in the same order."""
     names: dict[tuple[int, int], tuple[str, str]] = {}
+    doubt = found.doubt
     for number, split in enumerate(splits):
         rows = np.unique(found.row[chosen][found.split_index[chosen] == number]).tolist()
         names |= {(number, row): pair for row, pair in zip(rows, split.names(rows), strict=True)}
@@ -186,7 +187,7 @@ def _named(
                 class_name=manifest.classes[int(found.class_index[at])],
                 has_class=bool(found.has_class[at]),
                 probability=round(float(found.probability[at]), _DECIMALS),
-                doubt=round(float(found.doubt[at]), _DECIMALS),
+                doubt=round(float(doubt[at]), _DECIMALS),
                 position=position,
                 shard=shard,
                 record=record,
@@ -223,4 +224,5 @@ def _csv(doubts: Sequence[Doubt]) -> bytes:
             str(each.record),
         )
         writer.writerow(map(printable_cell, cells))
-    return buffer.getvalue().encode()
+    # With a byte order mark, else Excel takes UTF-8 for the code page of its country; predict's list has one as well.
+    return buffer.getvalue().encode("utf-8-sig")

@@ -79,8 +79,9 @@ def _cooccurrence(manifest: Manifest, num_background: int) -> list[str]:
         report.subheading("Classes that share a tile"),
         report.heat_table(("tiles", *manifest.classes), rows),
         report.paragraph(
-            f"{num_several:,} tiles ({num_several / manifest.num_tiles:.1%}) have several classes, and "
-            f"{num_background:,} ({num_background / manifest.num_tiles:.1%}) have none."
+            f"{words.number_of(num_several, 'tile')} ({num_several / manifest.num_tiles:.1%}) "
+            f"{'has' if num_several == 1 else 'have'} several classes, and {num_background:,} "
+            f"({num_background / manifest.num_tiles:.1%}) {'has' if num_background == 1 else 'have'} none."
         ),
     ]
 
@@ -92,7 +93,8 @@ def _by_year(manifest: Manifest, fields: FieldTable) -> list[str]:
         return []
     rows = {year: np.flatnonzero(year_of_row == year) for year in years}
     sizes = ", ".join(
-        f"{year or 'no year'}: {fields.num_tiles[rows[year]].sum():,} tiles of {fields.num_names(rows[year]):,} fields"
+        f"{year or 'no year'}: {words.number_of(int(fields.num_tiles[rows[year]].sum()), 'tile')} of "
+        f"{words.number_of(fields.num_names(rows[year]), 'field')}"
         for year in years
     )
     blocks = [

@@ -68,7 +68,9 @@ def data_report(
         *note_blocks(manifest),
         *contact_sheet(inventory, examples, sources),
     ]
-    return report.page(f"Data report: {manifest.num_tiles:,} {_unit(manifest)}s, {manifest.layout}", blocks)
+    return report.page(
+        f"Data report: {words.number_of(manifest.num_tiles, _unit(manifest))}, {manifest.layout}", blocks
+    )
 
 
 def _unit(manifest: Manifest) -> str:
@@ -118,7 +120,7 @@ def _overview(manifest: Manifest, inventory: Inventory) -> list[str]:
         ("Bands", ", ".join(manifest.bands)),
         ("Size", ", ".join(f"{size} px" for size, _ in sizes[:3]) + (f", {len(sizes) - 3} more" if sizes[3:] else "")),
         ("Split", f"{origin}, {' / '.join(f'{split.num_tiles:,}' for split in splits)}"),
-        ("One class", f"{num_single:,} {_unit(manifest)}s ({num_single / num_tiles:.1%})"),
+        ("One class", f"{words.number_of(num_single, _unit(manifest))} ({num_single / num_tiles:.1%})"),
         ("Rejected", f"{num_rejected:,} ({num_rejected / (num_tiles + num_rejected):.2%})"),
     ]
     if manifest.tile_size_px:
@@ -130,7 +132,7 @@ def _overview(manifest: Manifest, inventory: Inventory) -> list[str]:
     if manifest.data_licence:
         rows.append(("Licence", manifest.data_licence))
     if inventory.num_unlabelled:
-        rows.append(("Unlabelled", f"{inventory.num_unlabelled:,} {_unit(manifest)}s left out"))
+        rows.append(("Unlabelled", f"{words.number_of(inventory.num_unlabelled, _unit(manifest))} left out"))
     return [report.table(("Dataset", manifest.sha256[:16]), rows)]
 
 

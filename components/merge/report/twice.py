@@ -46,21 +46,23 @@ def twice_blocks(
         return []
     blocks = [report.heading("Pictures that are there twice")]
     if repeats and repeats.num_tiles:
-        where = (
-            "Each picture is in one split." if not repeats.num_across else f"{repeats.num_across:,} are in two splits."
-        )
-        clash = ""
+        unit = words.unit(inventory.layout)
+        where, clash = "Each picture is in one split.", ""
+        if repeats.num_across:
+            where = f"{words.number_of(repeats.num_across, 'picture is', 'pictures are')} in two splits."
         if repeats.num_contradicting:
-            clash = f" {repeats.num_contradicting:,} have different classes under their names."
+            those = words.number_of(repeats.num_contradicting, "picture has", "pictures have")
+            clash = f" {those} different classes under different names."
         blocks.append(
             report.paragraph(
-                f"{repeats.num_tiles:,} {words.unit(inventory.layout)}s repeat the picture of another. {where}{clash} "
-                f"{LIST_NAME} beside the manifest lists all."
+                f"{words.number_of(repeats.num_tiles, f'{unit} repeats', f'{unit}s repeat')} the picture of another. "
+                f"{where}{clash} {LIST_NAME} beside the manifest lists all."
             )
         )
     if inventory.near:
         listed = f" {inventory.near.list_path} under data_root lists all." if inventory.near.list_path else ""
-        text = f"{inventory.near.num_pairs:,} pairs of pictures look alike; each pair is in one split.{listed}"
+        pairs = words.number_of(inventory.near.num_pairs, "pair of pictures looks", "pairs of pictures look")
+        text = f"{pairs} alike; each pair is in one split.{listed}"
         blocks.append(report.paragraph(text))
     pictures = []
     for each in chosen:

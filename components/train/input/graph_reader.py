@@ -80,7 +80,7 @@ def read_tiles(
         )
         if not label_masks:
             return image, valid, record["labels"]
-        planes = tfrecords.decode_label_masks(record["label_masks"], image_size_px)
+        planes = tfrecords.decode_label_masks(record["label_masks"], record["rgb"], image_size_px)
         cover = cover_of_planes(tf.concat([tf.transpose(valid, [2, 0, 1]), planes], axis=0)[tf.newaxis])[0]
         return image, cover, record["labels"]
 

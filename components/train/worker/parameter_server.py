@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from components import storage
 from components.contracts import Manifest
@@ -42,6 +43,7 @@ from components.train.worker.assembly import (
 
 _IS_OF_DATA = re.compile(
     r"corrupted record|truncated record|No such file|JPEG|jpeg|PNG|png|not of one size|image data|exceeds a limit"
+    r"|Can't parse serialized|is required but could not be found"
 )
 _STEPS_PER_CALL = 8  # at least, because all workers wait for the slowest between two calls
 
@@ -167,12 +169,24 @@ def _make_train_steps(
             coordinator.join()
             losses = [float(result.fetch()) for result in results]
         except tf.errors.OpError as error:
-            # Other errors come from the cluster, and another attempt may succeed.
-            for line in str(error.message).splitlines():
-                if _IS_OF_DATA.search(line):
-                    reader.require_readable(np.concatenate([places.records for places in batches]))
-                    raise DataError(f"cannot read a tile: {line.strip()[:300]}; run the shard step again") from error
+            refuse_damage(error, reader, np.concatenate([places.records for places in batches]))
             raise
         return np.reshape(losses, (len(batches), num_workers)).mean(axis=1).tolist(), wishes
 
     return take_steps
+
+
+def refuse_damage(error: tf.errors.OpError, reader: Reader, records: NDArray[np.int64]) -> None:
+    """Refuses the dataset if a worker failed because of a tile; other errors come from the cluster, and may not repeat.
+
+    Args:
+      reader: Of the train split.
+      records: What the worker was to read, or more.
+
+    Raises:
+      DataError: If it is so; names shard and record.
+    """
+    for line in str(error.message).splitlines():
+        if _IS_OF_DATA.search(line):
+            reader.require_readable(records)
+            raise DataError(f"cannot read a tile: {line.strip()[:300]}; run the shard step again") from error

@@ -1,5 +1,6 @@
 """Labels that the model doubts: wrong ones are among the first, and a person can work through the list."""
 
+import codecs
 import csv
 import hashlib
 import io
@@ -105,7 +106,8 @@ def flat(num, name, changes=(), names=None):
 def listed(tmp_path, found):
     content = (tmp_path / found.path).read_bytes()
     assert hashlib.sha256(content).hexdigest() == found.sha256
-    return list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+    assert content.startswith(codecs.BOM_UTF8)  # by which Excel knows UTF-8
+    return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
 
 
 def test_the_list_names_each_tile_with_its_record(dataset):

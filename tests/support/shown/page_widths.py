@@ -20,7 +20,22 @@ _PROBE = """<script>addEventListener("load", () => {
     .filter((each) => each.getBoundingClientRect().width && each.getBoundingClientRect().right > width + 0.5)
     .map((each) => `${each.tagName} to ${Math.round(each.getBoundingClientRect().right)}: `
       + each.textContent.slice(0, 60));
-  parent.postMessage({ name: %s, height: document.documentElement.scrollHeight, wide: wide.slice(0, 5) }, "*");
+  const broken = [];
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const node = texts.currentNode;
+    if (node.parentElement.closest("script, style")) continue;
+    for (const word of node.data.matchAll(/[A-Za-z]{2,}/g)) {
+      if (word[0].length > 14) continue;
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      const tops = new Set([...range.getClientRects()].map((each) => Math.round(each.top)));
+      if (tops.size > 1) broken.push(`${node.parentElement.tagName} ${word[0]} in ${node.data.slice(0, 60)}`);
+    }
+  }
+  const height = document.documentElement.scrollHeight;
+  parent.postMessage({ name: %s, height, wide: wide.slice(0, 5), broken: broken.slice(0, 5) }, "*");
 });</script>"""
 _AROUND = """<pre id="out"></pre><script>const all = [];
 addEventListener("message", (event) => {
@@ -30,7 +45,11 @@ addEventListener("message", (event) => {
 
 
 def measured(pages: Mapping[str, str], widths: Sequence[int], folder: Path) -> dict[tuple[str, int], Any]:
-    """Returns by page and width its `height` in pixels, and `wide`: the first elements that are wider than it."""
+    """Returns what is to be said of each page at each width.
+
+    Its `height` in pixels; `wide`: the first elements that are wider than it; `broken`: the first words of at most 14
+    letters that begin on one line and end on another.
+    """
     frames = []
     for name, text in pages.items():
         for width in widths:

@@ -21,6 +21,7 @@ CHANGES_THE_NAME = {
     "environment.py": False,
     "printable.py": False,
     "report.py": False,
+    "report_style.py": False,
     "contracts/dataset.py": False,
     "dataset/field_table.py": False,
     "dataset/audit/verify.py": False,
