@@ -18,14 +18,12 @@ from components.evaluate.reading.follower import Follower
 from components.evaluate.reading.model_column import Answer, images_of
 from components.evaluate.reading.units import MOST_UNITS, group_of
 from components.records.tile_record import Record
-from components.saved_model.asking import AskedModel
+from components.saved_model.asking import AskedModel, tiles_with_maps
 from components.scoring.dense.pixel_classes import pixel_classes, values_at
 from components.scoring.dense.pixel_counts import count_pixels
-from components.scoring.dense.place_thresholds import MOST_OF_TILE, SAMPLE_PIXELS, choose_thresholds
+from components.scoring.dense.place_thresholds import MOST_OF_TILE, SAMPLE_PIXELS, choose_place_thresholds
 
 KEPT_TILES = 4  # whose maps push compares with those of the model to serve
-_REPLY_BYTES = 8 << 20  # of maps; a reply of the model's process may have twice that
-_PLACES = 8  # pixels of the model's input a place, at least
 
 See: TypeAlias = Callable[[Record, NDArray[np.float32]], None]
 
@@ -35,8 +33,7 @@ class DensePass:
 
     def __init__(self, model: AskedModel, num_classes: int, image_size_px: int, see: See) -> None:
         self._model, self._num_classes, self._see = model, num_classes, see
-        places = max(1, image_size_px // _PLACES) ** 2
-        self._at_once = max(1, _REPLY_BYTES // (places * num_classes * 4))
+        self._at_once = tiles_with_maps(image_size_px, num_classes)
         self._follower: Follower[tuple[Sequence[Record], NDArray[np.float32]]] = Follower(self._watch)
 
     @property
@@ -110,7 +107,7 @@ class ValSample:
         logits = np.concatenate([np.zeros((0, self._num_classes), np.float32), *self._logits])
         labels = np.concatenate([np.zeros(0, np.uint16), *self._labels])
         of_fields = self._classes_of_field.values()
-        return choose_thresholds(
+        return choose_place_thresholds(
             logits, labels, [sum(of >> c & 1 for of in of_fields) for c in range(self._num_classes)]
         )
 

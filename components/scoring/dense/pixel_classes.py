@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_LEAST = 1e-4  # a threshold of 0 or 1 has no finite log-odds
+_LEAST, _MOST = 1e-30, 1 - 2.0**-24  # what float32 tells from 0 and 1, whose log-odds are infinite
 
 
 def log_odds(probabilities: Sequence[float] | NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns log(p / (1 - p)), float32 of the same shape; p counts as at least 0.0001, and at most 0.9999."""
-    bounded = np.clip(np.asarray(probabilities, np.float64), _LEAST, 1 - _LEAST)
-    found: NDArray[np.float32] = np.log(bounded / (1 - bounded)).astype(np.float32)
-    return found
+    """Returns log(p / (1 - p)), finite float32 of the same shape."""
+    bounded = np.clip(np.asarray(probabilities, np.float64), _LEAST, _MOST)
+    return np.asarray(np.log(bounded) - np.log1p(-bounded), np.float32)
 
 
 def pixel_classes(maps: NDArray[np.float32], thresholds: Sequence[float], height: int, width: int) -> NDArray[np.uint8]:

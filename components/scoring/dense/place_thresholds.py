@@ -28,7 +28,7 @@ _DECIMALS = 5  # so that the last bits of a float change no model's version
 _MOST_ROUNDS = 4
 
 
-def choose_thresholds(
+def choose_place_thresholds(
     logits: NDArray[np.float32], labels: NDArray[np.uint16], num_fields: Sequence[int]
 ) -> tuple[float, ...]:
     """Returns the threshold of every class, in 0.05..0.95, [C]; one half for a class that no pixel has.
