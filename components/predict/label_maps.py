@@ -6,7 +6,6 @@ says what the numbers mean, and is there first, so that a folder of anything els
 """
 
 import dataclasses
-import io
 import json
 from collections.abc import Sequence
 
@@ -19,6 +18,7 @@ from components.predict.asking import PlacesAnswer, TileAnswer
 from components.predict.pushed_model import PushedModel
 from components.records.mask_png import packed_mask
 from components.records.source_formats import IMAGE_SUFFIXES
+from components.records.source_image import as_png
 from components.safe_path import path_fault, shown
 from components.scoring.dense.pixel_classes import log_odds, pixel_classes
 
@@ -98,7 +98,9 @@ class LabelMaps:
         name = label_map_name(answer.tile)
         if fault := path_fault(name):
             return dataclasses.replace(answer, problem=f"no label map: the name {shown(name)} {fault}")
-        storage.write_bytes(storage.join(self._folder, name), as_png(label_map(answer.places, self._thresholds)))
+        storage.write_bytes(
+            storage.join(self._folder, name), as_png(label_map(answer.places, self._thresholds)[..., np.newaxis])
+        )
         return answer
 
 
@@ -109,12 +111,3 @@ def label_map(places: PlacesAnswer, thresholds: Sequence[float]) -> NDArray[np.u
         packed, width = packed_mask(places.valid_mask)
         found *= np.unpackbits(packed, axis=1, count=width)
     return found
-
-
-def as_png(values: NDArray[np.uint8]) -> bytes:
-    """Returns a grey PNG of 8 bits."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(values).save(buffer, "PNG")
-    return buffer.getvalue()

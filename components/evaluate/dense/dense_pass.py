@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from components.evaluate.dense.truth import truth_of
 from components.evaluate.reading.follower import Follower
-from components.evaluate.reading.model_column import Answer, images_of
+from components.evaluate.reading.model_column import Answer, encoded_images
 from components.evaluate.reading.units import MOST_UNITS, group_of
 from components.records.tile_record import Record
 from components.saved_model.asking import AskedModel, tiles_with_maps
@@ -58,7 +58,7 @@ class DensePass:
         logits = []
         for start in range(0, len(batch), self._at_once):
             part = batch[start : start + self._at_once]
-            of_tiles, maps = self._model.dense(images_of(part), self._num_classes)
+            of_tiles, maps = self._model.dense(encoded_images(part), self._num_classes)
             logits.append(of_tiles)
             self._check()
             self._follower.give((part, maps))

@@ -16,7 +16,7 @@ from components.evaluate.report.whiskers import Dot, Row, shortened, whiskers
 BACKGROUND = "background"
 
 
-def chosen_tiles(found: Findings) -> dict[int, int]:
+def mapped_tiles(found: Findings) -> dict[int, int]:
     """Returns the row of the tile to show for each class, by its number, those with the lowest IoU first.
 
     Of the tiles that have the class, the one in the middle: half of the others have a smaller share of right pixels.
@@ -87,7 +87,7 @@ def _pictures(found: Findings, tiles: Mapping[int, ShownTile]) -> list[str]:
     assert dense is not None
     shares = found.shares_right
     assert shares is not None
-    chosen, pictures, captions = chosen_tiles(found), [], []
+    chosen, pictures, captions = mapped_tiles(found), [], []
     seen: set[int] = set()
     for c, row in chosen.items():
         tile = tiles[int(found.tiles.positions[row])]

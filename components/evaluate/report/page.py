@@ -6,7 +6,7 @@ from components.evaluate.report.calibration import calibration_blocks
 from components.evaluate.report.classes import score_blocks
 from components.evaluate.report.confusion import confusion_blocks
 from components.evaluate.report.curves import curve_blocks
-from components.evaluate.report.dense import chosen_tiles, dense_blocks
+from components.evaluate.report.dense import dense_blocks, mapped_tiles
 from components.evaluate.report.doubts import chosen_doubts, doubt_blocks
 from components.evaluate.report.findings import Findings
 from components.evaluate.report.gallery import chosen_classes, gallery_blocks
@@ -33,7 +33,7 @@ def write_report(found: Findings, data_root: str, model: AskedModel, path: Path)
       DataError: if a tile or the model cannot be read.
     """
     seen = look_over(found.tiles, found.evaluation.thresholds, chosen_classes(found))
-    rows = {tile.row for tile in seen.tiles} | set(chosen_tiles(found).values())
+    rows = {tile.row for tile in seen.tiles} | set(mapped_tiles(found).values())
     positions = {"test": {int(found.tiles.positions[row]) for row in rows}}
     for doubt in chosen_doubts(found):
         positions.setdefault(doubt.split, set()).add(doubt.position)
