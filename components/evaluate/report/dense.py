@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from components import report, words
-from components.agrivision import PAPER_2020_CLASSES, SUPERVISED_2021
+from components.agrivision import PAPER_2020_CLASSES, SUPERVISED_2021, SUPERVISED_2021_CLASSES
 from components.contracts import DenseScores
 from components.evaluate.report.dense_pictures import COLOURS, pictured
 from components.evaluate.report.findings import Findings
@@ -73,11 +73,12 @@ def _remarks(found: Findings, dense: DenseScores) -> str:
     left_out = [name for name, value in dense.class_iou.items() if value is None]
     left_out += [BACKGROUND] if dense.background_iou is None else []
     text = f" Left out of the mean, neither labelled nor predicted anywhere: {', '.join(left_out)}." if left_out else ""
-    unscored = [name for name in PAPER_2020_CLASSES if name not in found.manifest.classes]
-    if found.manifest.layout == SUPERVISED_2021 and unscored:
-        text += (
-            f" As in the challenges of 2021 and 2022, {', '.join(unscored)} is not scored: its pixels are background, "
-            "unless another class is labelled there."
+    if found.manifest.layout == SUPERVISED_2021:
+        unscored = set(PAPER_2020_CLASSES) - set(SUPERVISED_2021_CLASSES) - set(found.manifest.classes)
+        text += "".join(
+            f" As in the challenges of 2021 and 2022, {name} is not scored: its pixels are background, unless another "
+            "class is labelled there."
+            for name in sorted(unscored)
         )
     return text
 
