@@ -6,6 +6,12 @@ import json
 from components.agrivision import RGB_BANDS
 from components.contracts import Decision, Evaluation, ModelCard, TrainingReceipt
 
+_DENSE = (
+    "{images} and valid_mask: answers as masked, and adds maps float32 [N, h, w, C]: the probability of each class at "
+    "each place, not calibrated. A pixel shows a class where the maps' log-odds, scaled to the tile bilinearly, are "
+    "above those of its threshold in dense.thresholds; of several the one furthest above."
+)
+
 
 def model_card(
     receipt: TrainingReceipt, evaluation: Evaluation, content_sha256: str, decision: Decision | None = None
@@ -33,6 +39,8 @@ def model_card(
         "low": evaluation.not_sure.low if evaluation.not_sure else None,
         "config": receipt.config,
     }
+    if evaluation.dense:
+        behaviour["place_thresholds"] = evaluation.dense.thresholds
     version = hashlib.sha256(json.dumps(behaviour, sort_keys=True).encode()).hexdigest()[:12]
     images = "rgb" if is_rgb_only(receipt.bands) else "rgb, nir"
     slices = evaluation.slices
@@ -59,11 +67,13 @@ def model_card(
         decision=decision,
         worst_slice=slices.worst_score if slices and slices.is_worse else None,
         robustness=evaluation.robustness,
+        dense=evaluation.dense,
         usage={
             "serving_default": f"{images}: JPEG or PNG bytes of N tiles of any size{scaled}, string [N]; every pixel "
             f"counts. Returns class_names string [N, C], {returns}.",
             "masked": f"{images} and valid_mask: PNG bytes, 255 where a pixel counts, empty if all do, string [N]. "
             "Answers as it was scored.",
+            **({"dense": _DENSE.format(images=images)} if evaluation.dense else {}),
         },
     )
 
