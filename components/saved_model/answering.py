@@ -19,8 +19,9 @@ from components.saved_model.messages import LARGEST_REQUEST_BYTES, Array, Reply,
 MODEL = "model"  # the model's place in the folder
 # Of an exported training; a served model has signatures.
 TRAINED, LOGITS, MAPS = "predict_encoded", "logits_encoded", "maps_encoded"
-# The functions of an exported training, and the name of what each returns.
-EXPORTED = {TRAINED: "probabilities", LOGITS: "logits", MAPS: "maps"}
+DENSE = "dense_encoded"  # of a dense head only
+# The functions of an exported training, and the names of what each returns; one that has several names them itself.
+EXPORTED = {TRAINED: ("probabilities",), LOGITS: ("logits",), MAPS: ("maps",), DENSE: ("logits", "maps")}
 _ARGUMENTS = ("rgb", "nir", "valid_mask")  # of each
 _MOST_ERROR_CHARACTERS = 500
 _REASON = re.compile(r"\n([^\n]+)\n\s*\[\[\{\{node")
@@ -59,17 +60,18 @@ def _load(folder: Path) -> dict[str, tuple[Callable[..., Any], tuple[str, ...]]]
     functions: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {}
     for name, signature in model.signatures.items():
         functions[name] = (signature, tuple(sorted(signature.structured_input_signature[1])))
-    for name, result in EXPORTED.items():
+    for name, results in EXPORTED.items():
         if hasattr(model, name):
-            functions[name] = (_exported(getattr(model, name), result), _ARGUMENTS)
+            functions[name] = (_exported(getattr(model, name), results), _ARGUMENTS)
     # The functions alone do not keep the variables alive.
     functions[""] = (lambda: model, ())
     return functions
 
 
-def _exported(function: Callable[..., Any], result: str) -> Callable[..., Any]:
+def _exported(function: Callable[..., Any], results: tuple[str, ...]) -> Callable[..., Any]:
     def named(rgb: Any, nir: Any, valid_mask: Any) -> dict[str, Any]:
-        return {result: function(rgb, nir, valid_mask)}
+        returned = function(rgb, nir, valid_mask)
+        return {results[0]: returned} if len(results) == 1 else {name: returned[name] for name in results}
 
     return named
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from components.errors import DataError
 from components.saved_model import answering
-from components.saved_model.answering import EXPORTED, LOGITS, MAPS, MODEL
+from components.saved_model.answering import DENSE, EXPORTED, LOGITS, MAPS, MODEL
 from components.saved_model.confined import confined_process
 from components.saved_model.files import verified_copy
 from components.saved_model.messages import LARGEST_REPLY_BYTES, Reply, Request, receive, send
@@ -105,7 +105,7 @@ class AskedModel:
           DataError: additionally, if they are not of this shape.
         """
         shape = len(images["rgb"]), num_classes
-        return _numbers(self.ask(LOGITS, images), EXPORTED[LOGITS], shape, self._uri)
+        return _numbers(self.ask(LOGITS, images), "logits", shape, self._uri)
 
     def has(self, function: str) -> bool:
         """Tells whether the model has a function: an export of an earlier version has no maps.
@@ -124,13 +124,19 @@ class AskedModel:
         Raises:
           DataError: additionally, if they are not of this shape, or not finite.
         """
-        results = self.ask(MAPS, images)
-        found = results.get(EXPORTED[MAPS])
-        places = [max(side, 1) for side in found.shape[1:3]] if found is not None and found.ndim == 4 else [1, 1]
-        maps = _numbers(results, EXPORTED[MAPS], (len(images["rgb"]), *places, num_classes), self._uri)
-        if not np.isfinite(maps).all():
-            raise self._broken("its maps are not finite")
-        return maps
+        return as_maps(self.ask(MAPS, images), len(images["rgb"]), num_classes, self._uri)
+
+    def dense(
+        self, images: Mapping[str, Sequence[bytes]], num_classes: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Returns what a dense head says in one pass: logits float32 [N, C], and those of places [N, h, w, C]; see ask.
+
+        Raises:
+          DataError: additionally, if they are not of these shapes, or the maps are not finite.
+        """
+        results, num_tiles = self.ask(DENSE, images), len(images["rgb"])
+        logits = _numbers(results, "logits", (num_tiles, num_classes), self._uri)
+        return logits, as_maps(results, num_tiles, num_classes, self._uri)
 
     def _exchange(self, request: Request | None) -> Reply:
         stopped: list[str] = []
@@ -169,6 +175,22 @@ def as_probabilities(
       DataError: if they are not of this shape.
     """
     return _numbers(results, "probabilities", (num_tiles, num_classes), uri)
+
+
+def as_maps(
+    results: Mapping[str, NDArray[np.generic]], num_tiles: int, num_classes: int, uri: str
+) -> NDArray[np.float32]:
+    """Returns the maps among a model's results, float32 [N, h, w, C] with at least one place.
+
+    Raises:
+      DataError: if they are not of this shape, or not finite.
+    """
+    found = results.get("maps")
+    places = [max(side, 1) for side in found.shape[1:3]] if found is not None and found.ndim == 4 else [1, 1]
+    maps = _numbers(results, "maps", (num_tiles, *places, num_classes), uri)
+    if not np.isfinite(maps).all():
+        raise DataError(f"the SavedModel at {uri!r} breaks down: its maps are not finite")
+    return maps
 
 
 def _numbers(

@@ -6,10 +6,13 @@ After `model = tf.saved_model.load(folder)`:
     model.predict_encoded(rgb string [N], nir string [N], valid_mask string [N]) -> float32 [N, C]
     model.logits_encoded(rgb string [N], nir string [N], valid_mask string [N]) -> float32 [N, C]
     model.maps_encoded(rgb string [N], nir string [N], valid_mask string [N]) -> float32 [N, h, w, C]
+    model.dense_encoded(rgb string [N], nir string [N], valid_mask string [N])
+        -> {"logits": float32 [N, C], "maps": float32 [N, h, w, C]}
 
 The first two return probabilities in class-list order, the same for the same tile; `logits_encoded` what they are the
 sigmoid of, or in single-label mode the softmax; `maps_encoded` which places speak for a class, see activation_map.py,
-or of a dense head the logits of the places, see dense_head.py. The functions that take image files take them as stored
+or of a dense head the logits of the places, see dense_head.py. Only a dense head has `dense_encoded`, which gives the
+last two in one pass through the network. The functions that take image files take them as stored
 in a shard and decode them as training did; an empty valid_mask means that every pixel counts, and nir is ignored if the
 dataset has no such band.
 """
@@ -79,6 +82,13 @@ class Classifier(tf.Module):  # type: ignore[misc]
         self.predict_encoded = tf.function(answer_encoded, input_signature=[text, text, text], autograph=False)
         self.logits_encoded = tf.function(logits_encoded, input_signature=[text, text, text], autograph=False)
         self.maps_encoded = tf.function(maps_encoded, input_signature=[text, text, text], autograph=False)
+        if has_maps(model):
+
+            def dense_encoded(rgb: Any, nir: Any, valid_mask: Any) -> dict[str, Any]:
+                answers = model([*decode_all(rgb, nir, valid_mask)], training=False)
+                return dict(zip(("logits", "maps"), answers, strict=True))
+
+            self.dense_encoded = tf.function(dense_encoded, input_signature=[text, text, text], autograph=False)
 
 
 def export(classifier: Classifier, uri: str, is_chief: bool) -> None:
