@@ -15,8 +15,8 @@ def rings_by_region(corners: Corners, num_regions: int) -> Iterator[list[Ring]]:
     """Yields the rings of each region: its outline, then its holes. All run clockwise as seen on the map.
 
     In a row, the corners of a region are joined in pairs from left to right, in a column from top to bottom. Where two
-    of its cells touch by a corner only, the rings turn around the cells outside, so that a hole that touches the outline
-    from within is a ring of its own: a polygon may touch itself at a point, but a ring may not.
+    of its cells touch by a corner only, the rings turn around the cells outside, so that a hole that touches the
+    outline from within is a ring of its own: a polygon may touch itself at a point, but a ring may not.
 
     Args:
       corners: Of regions that are whole.
@@ -38,11 +38,12 @@ def rings_by_region(corners: Corners, num_regions: int) -> Iterator[list[Ring]]:
     ends = np.searchsorted(corners.region[by_row], np.arange(num_regions), side="right").tolist()
     order, seen, begin = by_row.tolist(), bytearray(len(by_row)), 0
     for end in ends:
-        rings = []
+        rings: list[Ring] = []
         for start in order[begin:end]:
             if seen[start]:
                 continue
-            ring, corner = [], start  # the highest corner of its ring, and the leftmost of these
+            ring: Ring = []
+            corner = start  # the highest corner of its ring, and the leftmost of these
             while not seen[corner]:
                 next_corner = across[corner]
                 seen[corner] = seen[next_corner] = 1

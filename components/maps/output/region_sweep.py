@@ -1,9 +1,9 @@
 """Finds the regions of one class from top to bottom, a strip at a time, each as a whole however many strips it crosses.
 
-A region is a set of cells with the same answer that touch by their sides. What is kept is the last row, and the sums and
-corners of those regions that reach it; a region that does not is finished. So memory grows with the width of a map and
-with the outlines that are still open, not with its area. All work on cells is done by arrays: runs of equal cells in a
-row are the nodes of a graph, and runs that touch are its edges.
+A region is a set of cells with the same answer that touch by their sides. What is kept is the last row, and the sums
+and corners of those regions that reach it; a region that does not is finished. So memory grows with the width of a map
+and with the outlines that are still open, not with its area. All work on cells is done by arrays: runs of equal cells
+in a row are the nodes of a graph, and runs that touch are its edges.
 """
 
 import dataclasses
@@ -70,8 +70,16 @@ class Regions:
         """Returns the chosen regions, numbered from 0 again."""
         number = np.cumsum(chosen) - 1
         corners = self.corners.where(chosen[self.corners.region], number)
-        columns = (self.answer, self.area, self.cells, self.total, self.highest, self.first, self.outlined)
-        return Regions(*(column[chosen] for column in columns), corners)
+        return Regions(
+            answer=self.answer[chosen],
+            area=self.area[chosen],
+            cells=self.cells[chosen],
+            total=self.total[chosen],
+            highest=self.highest[chosen],
+            first=self.first[chosen],
+            outlined=self.outlined[chosen],
+            corners=corners,
+        )
 
 
 def no_regions() -> Regions:
@@ -190,7 +198,7 @@ class RegionSweep:
         of = np.concatenate([of_open, region[new]])
 
         def summed(before: NDArray[np.float64], more: NDArray[np.generic]) -> NDArray[np.float64]:
-            return np.bincount(of, np.concatenate([before, more]), num_regions)
+            return np.bincount(of, np.concatenate([before, more]), num_regions).astype(np.float64)
 
         most, least = np.zeros(num_regions, np.int64), np.full(num_regions, np.iinfo(np.int64).max)
         np.maximum.at(most, of, np.concatenate([old.highest, highest]))
