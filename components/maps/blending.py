@@ -93,7 +93,8 @@ def _strip(grid: MapGrid, some: range, windows: Iterable[_Window]) -> Strip:
 
 def _log_odds(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
     some = np.clip(probabilities, 1e-7, np.float32(1) - np.float32(6e-8))
-    return np.asarray(np.log(some) - np.log1p(-some), np.float32)
+    odds: NDArray[np.float32] = (np.log(some) - np.log1p(-some)).astype(np.float32)
+    return odds
 
 
 def _weighted(

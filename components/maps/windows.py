@@ -32,10 +32,8 @@ class Axis:
     def first_from(self, px: int) -> int:
         """Returns the first cell whose centre is at `px` or behind; the number of cells if there is none."""
         cell = max(-(-(px - self.cell_px // 2) // self.cell_px), 0)
-        if cell >= self.num_cells:
-            last = self.num_cells - 1
-            return last if self.centre(last) >= px else self.num_cells
-        return cell
+        # The last cell may be narrower, and its centre then lies before that of a whole one.
+        return cell if cell < self.num_cells and self.centre(cell) >= px else self.num_cells
 
     def cells(self, start_px: int, num_px: int) -> range:
         """Returns the cells whose centres lie in a window."""

@@ -7,7 +7,6 @@ import msgspec
 import numpy as np
 import rasterio
 from colour_model import BANDS, colour_dataset, colour_training, put_in_production
-from rasterio.transform import from_origin
 
 from components.contracts import Evaluation
 from components.contracts.calibration import Calibration
@@ -29,7 +28,7 @@ def write_raster(path: Path, bands: np.ndarray, colours: Sequence[str] = (), **o
     """Writes bands [B, H, W] as a GeoTIFF with a georeference; `colours` are GDAL's names for the bands."""
     from rasterio.enums import ColorInterp
 
-    profile = {"crs": "EPSG:32615", "transform": from_origin(500_000, 4_600_000, 0.1, 0.1)} | options
+    profile = {"crs": "EPSG:32615", "transform": rasterio.Affine(0.1, 0, 500_000, 0, -0.1, 4_600_000)} | options
     count, height, width = bands.shape
     with rasterio.open(
         path, "w", driver="GTiff", width=width, height=height, count=count, dtype=bands.dtype, **profile
@@ -40,7 +39,7 @@ def write_raster(path: Path, bands: np.ndarray, colours: Sequence[str] = (), **o
 
 
 def pushed_colours(root: Path, label_mode: str = "multi_label", bands: tuple[str, ...] = BANDS, **changes: object):
-    """Publishes a model that knows COLOURS, by the share of a tile that has them; returns its models folder and card."""
+    """Publishes a model that tells the share of a tile with each of COLOURS; returns its models folder and card."""
     manifest = colour_dataset(root, num_val=3, num_test=3, bands=bands)
     receipt = colour_training(root, manifest, label_mode=label_mode)
     evaluation = msgspec.convert(_EVALUATION, Evaluation)
