@@ -161,7 +161,10 @@ def _jobs(
 
 def _is_raster(uri: str) -> bool:
     is_file = storage.exists(uri)
-    if is_file and not uri.lower().endswith(TIFF_SUFFIXES):
+    is_tiff = uri.lower().endswith(TIFF_SUFFIXES)
+    if not is_file and (is_tiff or not (storage.is_remote(uri) or os.path.isdir(uri))):
+        raise DataError(f"no {uri!r}; expected a GeoTIFF or a folder of tiles")
+    if is_file and not is_tiff:
         raise SettingsError(f"{uri!r} is a file, but no GeoTIFF by its name; expected one, or a folder of tiles")
     return is_file
 
