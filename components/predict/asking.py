@@ -31,7 +31,7 @@ from components.saved_model.asking import (
 
 YES, NO, NOT_SURE = "yes", "no", "not sure"
 _MASKED, _DENSE = "masked", "dense"  # the signatures that answer as the model was scored
-_BATCH_TILES = 32
+BATCH_TILES = 32
 _BATCH_BYTES = 128 << 20  # of encoded images; a tile may have 64 MiB an image, and one of the dataset has 0.2 MB
 
 _Checked: TypeAlias = tuple[TileFiles, Record | str]
@@ -104,12 +104,12 @@ def answers(model: PushedModel, tiles: Iterable[TileFiles], with_maps: bool = Fa
     with contextlib.ExitStack() as stack:
         checked = stack.enter_context(contextlib.closing(map_in_order(check, tiles, num_threads_for(False))))
         asked: AskedModel | None = None
-        most = min(_BATCH_TILES, tiles_with_maps(model.card.image_size_px, len(model.card.classes)))
-        for batch in _batches(checked, most if with_maps else _BATCH_TILES):
+        most = min(BATCH_TILES, tiles_with_maps(model.card.image_size_px, len(model.card.classes)))
+        for batch in _batches(checked, most if with_maps else BATCH_TILES):
             good = [record for _, record in batch if isinstance(record, Record)]
             if good and asked is None:
                 asked = stack.enter_context(asked_model(model.uri, model.card.files, beside=CARD))
-            replies = iter(_ask_each(asked, model, good, with_maps) if asked is not None else [])
+            replies = iter(ask_each(asked, model, good, with_maps) if asked is not None else [])
             for tile, record in batch:
                 reply = record if isinstance(record, str) else next(replies)
                 if isinstance(reply, str):
@@ -137,8 +137,8 @@ def _batches(checked: Iterable[_Checked], most_tiles: int) -> Iterator[list[_Che
         yield batch
 
 
-def _ask_each(asked: AskedModel, model: PushedModel, records: Sequence[Record], with_maps: bool) -> list[_Reply]:
-    """Returns the model's answers, or for a tile that it refuses the reason."""
+def ask_each(asked: AskedModel, model: PushedModel, records: Sequence[Record], with_maps: bool = False) -> list[_Reply]:
+    """Returns a loaded model's answers about checked tiles, or for a tile that it refuses the reason."""
     if not records:
         return []
     try:
@@ -146,7 +146,7 @@ def _ask_each(asked: AskedModel, model: PushedModel, records: Sequence[Record], 
     except CannotAnswer as error:
         if len(records) == 1:
             return [f"model {model.card.version} cannot answer it: {error}"]
-    return [reply for record in records for reply in _ask_each(asked, model, [record], with_maps)]
+    return [reply for record in records for reply in ask_each(asked, model, [record], with_maps)]
 
 
 def _ask(asked: AskedModel, model: PushedModel, records: Sequence[Record], with_maps: bool) -> list[_Reply]:

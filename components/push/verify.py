@@ -13,8 +13,11 @@ from components.contracts import Evaluation, Manifest, ModelCard
 from components.errors import DataError
 from components.push.sample import KeptAnswers, read_sample
 from components.records.shard_records import records_of
+from components.records.source_image import as_png
+from components.records.tile_pixels import tile_pixels
 from components.records.tile_record import Record
 from components.registry import CARD
+from components.saved_model.answering import PIXELS
 from components.saved_model.asking import AskedModel, CannotAnswer, as_maps, as_probabilities, asked_model
 from components.scoring.risk_control import not_sure
 
@@ -22,6 +25,7 @@ TOLERANCE = 1e-5
 _SAMPLE_TILES = 64
 _BATCH_SIZE = 16
 _MASKED, _UNMASKED, _DENSE = "masked", "serving_default", "dense"
+_PIXEL_TILES = 4  # one by one, as tiles may differ in size
 
 
 def verify_serving_model(
@@ -79,6 +83,8 @@ def _compare_answers(
             raise DataError("its signatures differ where every pixel counts")
         if card.dense:
             _check_dense(model, model_uri, [(row, record) for row, record in zip(rows, batch, strict=True)], kept)
+        if not num_tiles and model.has(PIXELS):  # an export of an earlier version has no such function
+            _check_pixels(model, model_uri, batch[:_PIXEL_TILES], len(card.classes))
         num_tiles += len(rows)
         largest = max(largest, float(difference.max()))
     if not num_tiles:
@@ -86,6 +92,20 @@ def _compare_answers(
     if card.dense and not len(kept.maps):
         raise DataError("the evaluation kept no maps to compare; run the evaluate step again")
     return f"a fresh process answered {num_tiles:,} test tiles as evaluated, at most {largest:.1g} off"
+
+
+def _check_pixels(model: AskedModel, model_uri: str, records: Sequence[Record], num_classes: int) -> None:
+    """Compares what the model says of decoded tiles with what it says of the same pixels as PNG."""
+    for record in records:
+        decoded = tile_pixels(record)
+        batch = {"rgb": decoded.rgb[np.newaxis], "valid": decoded.valid[np.newaxis]}
+        images = {"rgb": [as_png(decoded.rgb)], "valid_mask": [record.valid_mask]}
+        if decoded.nir is not None:
+            batch["nir"], images["nir"] = decoded.nir[np.newaxis], [as_png(decoded.nir)]
+        answers = [*model.answers_ahead(PIXELS, iter([batch])), model.ask(_MASKED, images)]
+        of_pixels, of_png = (as_probabilities(each, 1, num_classes, model_uri) for each in answers)
+        if not np.abs(of_pixels - of_png).max() <= TOLERANCE:
+            raise DataError(f"its answers about the pixels of tile {record.tile_id} differ from those about its files")
 
 
 def _sample(data_root: str, manifest: Manifest, known: set[str]) -> Iterator[Sequence[Record]]:

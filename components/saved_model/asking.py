@@ -3,9 +3,10 @@
 import contextlib
 import dataclasses
 import os
+import queue
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -17,7 +18,7 @@ from components.saved_model import answering
 from components.saved_model.answering import DENSE, EXPORTED, LOGITS, MAPS, MODEL
 from components.saved_model.confined import confined_process
 from components.saved_model.files import verified_copy
-from components.saved_model.messages import LARGEST_REPLY_BYTES, Reply, Request, receive, send
+from components.saved_model.messages import LARGEST_REPLY_BYTES, Reply, Request, receive, send, send_pixels
 
 _PIXELS_OF_PLACE = 8  # along a side of the model's input; the finest maps of a dense head are at 1/8
 _LIMIT_SECONDS = 900.0  # for loading a model, or for a batch; the largest backbone takes one minute on two busy cores
@@ -81,7 +82,50 @@ class AskedModel:
         needed = self.arguments(function)
         if missing := [name for name in needed if name not in images]:
             raise DataError(f"the SavedModel at {self._uri!r} asks for {', '.join(missing)}, which no tile has")
-        reply = self._exchange(Request(function, {name: tuple(images[name]) for name in needed}))
+        return self._results(self._exchange(Request(function, {name: tuple(images[name]) for name in needed})))
+
+    def answers_ahead(
+        self, function: str, batches: Iterable[Mapping[str, NDArray[np.uint8]]]
+    ) -> Generator[dict[str, NDArray[np.generic]], None, None]:
+        """Yields what a function says of each batch of decoded tiles, in order, by the name of the result.
+
+        A thread takes batches from the iterator and sends them, at most two ahead of the one that the model works on. A
+        model that was not asked to the end can be asked no more.
+
+        Args:
+          function: A signature of a served model that takes pixels.
+          batches: Arrays by argument, of N tiles each.
+
+        Raises:
+          DataError: if the model refuses a batch, cannot be loaded, has no such function, or breaks down.
+          Exception: what `batches` raises, once everything before it is answered.
+        """
+        needed = self.arguments(function)
+        sent: queue.Queue[Exception | bool] = queue.Queue()  # True for a batch, False or an error for the end
+
+        def send_all() -> None:
+            try:
+                for batch in batches:
+                    sent.put(True)
+                    send_pixels(self._process.requests, function, {name: batch[name] for name in needed})
+            except Exception as error:  # whoever waits for the answers is told
+                sent.put(error)
+            else:
+                sent.put(False)
+
+        sender = threading.Thread(target=send_all, daemon=True)
+        sender.start()
+        try:
+            while (following := sent.get()) is True:
+                yield self._results(self._exchange(None))
+            if isinstance(following, Exception):
+                raise following
+        except BaseException:
+            self._process.kill()  # so that whoever writes to it ends, too
+            sender.join()
+            raise
+
+    def _results(self, reply: Reply) -> dict[str, NDArray[np.generic]]:
         if reply.error:
             raise CannotAnswer(reply.error)
         try:

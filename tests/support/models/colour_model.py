@@ -28,7 +28,7 @@ class ColourModel(tf.Module):
         colours = _COLOURS[:, : len(bands)].astype("float32")
         colours[len(colours) - num_blind :] = 1_000.0  # no pixel is like this
         self.colours = tf.Variable(colours)
-        self.bands, self.label_mode = bands, label_mode
+        self.bands, self.label_mode, self.dense = bands, label_mode, dense
         pixels = tf.TensorSpec([None, SIZE_PX, SIZE_PX, len(bands)], tf.uint8, "image")
         valid = tf.TensorSpec([None, SIZE_PX, SIZE_PX, 1], tf.uint8, "valid")
         strings = [tf.TensorSpec([None], tf.string, name) for name in ("rgb", "nir", "valid_mask")]
@@ -38,6 +38,9 @@ class ColourModel(tf.Module):
         self.maps_encoded = tf.function(self._maps_encoded, input_signature=strings)
         if dense:
             self.dense_encoded = tf.function(self._dense_encoded, input_signature=strings)
+        decoded = [(3, "rgb"), (1, "nir"), (1, "valid")]
+        arrays = [tf.TensorSpec([None, None, None, count], tf.uint8, name) for count, name in decoded]
+        self.pixels = tf.function(self._pixels, input_signature=arrays)
 
     def _near(self, image, valid):
         away = tf.abs(tf.cast(image, tf.float32)[:, :, :, tf.newaxis] - self.colours)  # [N, S, S, C, B]
@@ -62,9 +65,15 @@ class ColourModel(tf.Module):
         return tf.nn.avg_pool2d(near, 4, 4, "VALID") * (30 if self.label_mode == "single_label" else 40)
 
     def _dense_encoded(self, rgb, nir, valid_mask):
-        near = self._near(*self._decode(rgb, nir, valid_mask))
-        maps = 12 * tf.nn.avg_pool2d(near, 4, 4, "VALID") - 6
-        return {"logits": self._logits_encoded(rgb, nir, valid_mask), "maps": maps}
+        return self._dense(*self._decode(rgb, nir, valid_mask))
+
+    def _dense(self, image, valid):
+        maps = 12 * tf.nn.avg_pool2d(self._near(image, valid), 4, 4, "VALID") - 6
+        return {"logits": self._logits(image, valid), "maps": maps}
+
+    def _pixels(self, rgb, nir, valid):
+        scaled = tfrecords.scale_pixels(rgb, nir, valid, self.bands, SIZE_PX)
+        return self._dense(*scaled) if self.dense else {"logits": self._logits(*scaled)}
 
     def _decode(self, rgb, nir, valid_mask):
         def decode(tile):
