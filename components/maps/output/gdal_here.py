@@ -1,4 +1,4 @@
-"""GDAL as the files of a map need it: bounded, without files beside those that are asked for, errors in one line."""
+"""GDAL as the files of a map need it: bounded, opening only what was just written, errors in one line."""
 
 import contextlib
 from collections.abc import Iterator
@@ -34,7 +34,6 @@ def gdal(doing: str) -> Iterator[Any]:
         ) from error
     options = {
         "GDAL_CACHEMAX": _CACHE_MB,
-        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
         "GDAL_PAM_ENABLED": "NO",  # it would put what a TIFF cannot hold into a second file
         "PROJ_NETWORK": "OFF",
     }
