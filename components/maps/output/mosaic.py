@@ -127,10 +127,11 @@ class _Tiff:
 def _levels(rasterio: Any, path: Path, frame: Frame, size: tuple[int, int, int]) -> Iterator[Any]:
     """Yields the datasets of a pyramid; GDAL takes a file of the same name with ".ovr" for its next level."""
     crs = rasterio.crs.CRS.from_wkt(frame.crs) if frame.crs else None
+    a, b, c, d, e, f = frame.transform
     for number, (height, width) in enumerate(level_sizes(*size[1:], _COG["BLOCKSIZE"])):
         shape = {"count": size[0], "height": height, "width": width, "nodata": NODATA}
         name = f"{path}{'.ovr' * number}"
-        transform = rasterio.Affine(*frame.transform) * rasterio.Affine.scale(2**number)
+        transform = rasterio.Affine(a * 2**number, b * 2**number, c, d * 2**number, e * 2**number, f)
         yield rasterio.open(name, "w", **_TEMPORARY, **shape, transform=transform, crs=crs)
 
 

@@ -151,8 +151,8 @@ def _about_areas(grid: MapGrid, frame: Frame, regions: RegionFile, amounts: Amou
         )
     if regions.side > 1:
         texts.append(
-            f"The map is so large that outlines in the GeoJSON follow squares of {regions.side * grid.cell_px} px: what "
-            "is thinner may be missing there."
+            f"The map is so large that outlines in the GeoJSON follow squares of {regions.side * grid.cell_px} px: "
+            "what is thinner may be missing there."
         )
     every = [of for by_answer in regions.covered for of in by_answer.values()]
     parts = [
