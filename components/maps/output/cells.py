@@ -59,8 +59,8 @@ def blocks(reader: MapReader) -> Iterator[Block]:
 
 def _as_steps(probabilities: NDArray[np.float32]) -> NDArray[np.uint16]:
     """Returns uint16 [C, r, columns] for float32 [r, columns, C]."""
-    steps = np.clip(probabilities, 0, 1) * np.float32(STEPS) + np.float32(0.5)
-    return np.ascontiguousarray(np.moveaxis(steps.astype(np.uint16), 2, 0))
+    steps = np.clip(probabilities, 0, 1) * np.float32(STEPS)
+    return np.ascontiguousarray(np.moveaxis(np.rint(steps, out=steps).astype(np.uint16), 2, 0))
 
 
 def _block(ask: "Thresholds", waiting: list[tuple[NDArray[np.uint16], NDArray[np.bool_]]]) -> Block:

@@ -1,6 +1,7 @@
 """GDAL as the files of a map need it: bounded, opening only what was just written, errors in one line."""
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,7 +28,7 @@ def gdal(doing: str) -> Iterator[Any]:
         import rasterio.shutil
         import rasterio.warp
         from rasterio._err import CPLE_BaseError
-        from rasterio.errors import CRSError, RasterioError
+        from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
     except ImportError as error:
         raise SettingsError(
             f"{doing}: rasterio is not installed; run pip install 'agrivision-kfp[raster]', and again"
@@ -37,7 +38,8 @@ def gdal(doing: str) -> Iterator[Any]:
         "GDAL_PAM_ENABLED": "NO",  # it would put what a TIFF cannot hold into a second file
         "PROJ_NETWORK": "OFF",
     }
-    with rasterio.Env(**options):
+    with rasterio.Env(**options), warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # of a place that happens to be 0, 0
         try:
             yield rasterio
         except (CPLE_BaseError, CRSError, RasterioError) as error:

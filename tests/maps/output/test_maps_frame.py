@@ -50,6 +50,7 @@ def test_places_are_longitudes_and_latitudes():
     ("transform", "wkt", "unit", "note"),
     [
         pytest.param(None, "", PIXELS, None, id="no georeference"),
+        pytest.param((1, 0, 0, 0, 1, 0), 32615, PIXELS, None, id="none, as GDAL tells it"),
         pytest.param(UTM, "", OWN_UNITS, "does not say which reference system", id="no reference system"),
         pytest.param(UTM, "PROJCS[<b>", OWN_UNITS, "not one that PROJ can read", id="damaged"),
         pytest.param(UTM, "x" * 100_001, OWN_UNITS, "too long", id="long"),
@@ -62,7 +63,7 @@ def test_places_are_longitudes_and_latitudes():
         pytest.param((1, 0, float("inf"), 0, -1, 0), 32615, PIXELS, "not finite", id="infinite"),
         pytest.param((0, 0, 5e5, 0, 0, 4e6), 32615, PIXELS, "no area", id="pixels of size zero"),
         pytest.param((1, 2, 5e5, 2, 4, 4e6), 32615, PIXELS, "no area", id="flattened"),
-        pytest.param((1e-9, 0, 5e5, 0, -1e-9, 4e6), 32615, PIXELS, "beyond all use", id="cells that float64 cannot tell"),
+        pytest.param((1e-9, 0, 5e5, 0, -1e-9, 4e6), 32615, PIXELS, "beyond all use", id="cells too small to tell"),
         pytest.param((1, 0, 1e300, 0, -1, 0), 32615, PIXELS, "beyond all use", id="huge"),
     ],
 )

@@ -5,6 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+
 from components.maps.output.outlines import rings_by_region
 from components.maps.output.region_sweep import RegionSweep, no_regions
 
