@@ -12,7 +12,7 @@ from components.maps.grid import MapGrid, MapReader
 
 STEPS = 65_535  # of a probability from 0 to 1
 NO, YES, NOT_SURE = 0, 1, 2
-_MOST_VALUES = 16_000_000  # of a block, 32 MB; a row is never divided
+_MOST_VALUES = 8_000_000  # of a block, 16 MB; a row is never divided
 
 Planes: TypeAlias = NDArray[np.uint8]
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.maps.grid import MapGrid
-from components.maps.output.cells import NOT_SURE, YES, Block
+from components.maps.output.cells import NO, NOT_SURE, YES, Block
 
 _MOST_SQUARES = 25_000_000  # 5,000 x 5,000
 
@@ -48,19 +48,18 @@ class Squares:
         return self._of(self._held) if self._held is not None and len(self._held.valid) else None
 
     def _of(self, block: Block) -> Block:
-        yes, some = block.answers == YES, block.answers != 0
-        cells = self._summed(np.ones((1, *block.valid.shape), np.uint32))
-        answers = np.zeros(cells.shape, np.uint8).repeat(len(yes), axis=0)
-        answers[2 * self._summed(some) >= cells] = NOT_SURE
-        answers[2 * self._summed(yes) >= cells] = YES
-        steps = (self._summed(block.steps) // cells).astype(np.uint16)
-        return Block(steps, answers, np.ones(cells.shape[1:], np.bool_))
+        cells = self._summed(np.ones(block.valid.shape, np.uint8))
+        steps = np.empty((len(block.steps), *cells.shape), np.uint16)
+        answers = np.zeros(steps.shape, np.uint8)
+        for c, plane in enumerate(block.answers):
+            answers[c][2 * self._summed(plane != NO) >= cells] = NOT_SURE
+            answers[c][2 * self._summed(plane == YES) >= cells] = YES
+            steps[c] = self._summed(block.steps[c]) // cells
+        return Block(steps, answers, np.ones(cells.shape, np.bool_))
 
     def _summed(self, values: NDArray[Any]) -> NDArray[np.uint32]:
-        """Returns sums over squares, of [C, r, columns]; those at the edges may have fewer cells."""
-        by_row = _folded(np.moveaxis(values, 1, 0), self.side)  # [rows of squares, C, columns]
-        sums = _folded(np.moveaxis(by_row, 2, 0), self.side)  # [columns of squares, rows of squares, C]
-        return np.ascontiguousarray(np.transpose(sums, (2, 1, 0)))
+        """Returns sums over squares, [r / side, columns / side]; those at the edges may have fewer cells."""
+        return _folded(_folded(values, self.side).T, self.side).T
 
 
 def _folded(values: NDArray[Any], side: int) -> NDArray[np.uint32]:

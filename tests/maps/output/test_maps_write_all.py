@@ -96,7 +96,7 @@ def test_a_geotiff_needs_rasterio_and_pngs_do_not(tmp_path, monkeypatch):
 
 
 def test_a_name_stays_in_its_folder(tmp_path):
-    with pytest.raises(SettingsError, match="a map cannot be called '../north'"):
+    with pytest.raises(SettingsError, match=r"a map cannot be called '\.\./north'"):
         write_all(map_reader(_GRID, _VALUES), str(tmp_path / "maps"), "../north")
     assert list(tmp_path.iterdir()) == []
 
