@@ -224,6 +224,7 @@ class ModelCard(Document, frozen=True, kw_only=True):
       not_sure: When it says "not sure"; None in a card of an earlier version, whose model knows yes and no only.
       scores: Scores on the test split of the dataset `manifest_sha256`.
       max_16_bit: As in the manifest of that dataset; not stated if it has no image of 16 bits.
+      tile_px: Side of the tiles that it was trained on, pixels; 0 if they differ, or in a card of an earlier version.
       decision: Why it was pushed; None in a card of an earlier version.
       data_licence: Of the data that it was trained on; empty if nobody said.
       worst_slice: The part of the test split where it is most evidently worse than elsewhere; None if it is nowhere
@@ -250,6 +251,7 @@ class ModelCard(Document, frozen=True, kw_only=True):
     scores: Scores
     num_test_tiles: int
     max_16_bit: int | msgspec.UnsetType = msgspec.UNSET
+    tile_px: int = 0
     decision: Decision | None = None
     data_licence: str = ""
     worst_slice: SliceScore | None = None

@@ -23,7 +23,7 @@ from components.saved_model.asking import AskedModel, CannotAnswer, as_probabili
 
 YES, NO, NOT_SURE = "yes", "no", "not sure"
 _MASKED = "masked"  # the signature that answers as the model was scored
-_BATCH_TILES = 32
+BATCH_TILES = 32
 _BATCH_BYTES = 128 << 20  # of encoded images; a tile may have 64 MiB an image, and one of the dataset has 0.2 MB
 
 _Checked: TypeAlias = tuple[TileFiles, Record | str]
@@ -73,7 +73,7 @@ def answers(model: PushedModel, tiles: Iterable[TileFiles]) -> Iterator[TileAnsw
             good = [record for _, record in batch if isinstance(record, Record)]
             if good and asked is None:
                 asked = stack.enter_context(asked_model(model.uri, model.card.files, beside=CARD))
-            replies = iter(_ask_each(asked, model, good) if asked is not None else [])
+            replies = iter(ask_each(asked, model, good) if asked is not None else [])
             for tile, record in batch:
                 reply = record if isinstance(record, str) else next(replies)
                 yield TileAnswer(tile.name, problem=reply) if isinstance(reply, str) else TileAnswer(tile.name, reply)
@@ -89,7 +89,7 @@ def _batches(checked: Iterable[_Checked]) -> Iterator[list[_Checked]]:
     for each in checked:
         record = each[1]
         size = 0 if isinstance(record, str) else len(record.rgb) + len(record.nir) + len(record.valid_mask)
-        if batch and (len(batch) == _BATCH_TILES or num_bytes + size > _BATCH_BYTES):
+        if batch and (len(batch) == BATCH_TILES or num_bytes + size > _BATCH_BYTES):
             yield batch
             batch, num_bytes = [], 0
         batch.append(each)
@@ -98,8 +98,8 @@ def _batches(checked: Iterable[_Checked]) -> Iterator[list[_Checked]]:
         yield batch
 
 
-def _ask_each(asked: AskedModel, model: PushedModel, records: Sequence[Record]) -> list[tuple[ClassAnswer, ...] | str]:
-    """Returns the model's answers, or for a tile that it refuses the reason."""
+def ask_each(asked: AskedModel, model: PushedModel, records: Sequence[Record]) -> list[tuple[ClassAnswer, ...] | str]:
+    """Returns a loaded model's answers about checked tiles, or for a tile that it refuses the reason."""
     if not records:
         return []
     try:
@@ -107,7 +107,7 @@ def _ask_each(asked: AskedModel, model: PushedModel, records: Sequence[Record]) 
     except CannotAnswer as error:
         if len(records) == 1:
             return [f"model {model.card.version} cannot answer it: {error}"]
-    return [reply for record in records for reply in _ask_each(asked, model, [record])]
+    return [reply for record in records for reply in ask_each(asked, model, [record])]
 
 
 def _ask(asked: AskedModel, model: PushedModel, records: Sequence[Record]) -> list[tuple[ClassAnswer, ...] | str]:

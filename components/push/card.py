@@ -4,7 +4,8 @@ import hashlib
 import json
 
 from components.agrivision import RGB_BANDS
-from components.contracts import Decision, Evaluation, ModelCard, TrainingReceipt
+from components.contracts import Decision, Evaluation, Manifest, ModelCard, TrainingReceipt
+from components.saved_model.answering import PIXELS
 
 
 def model_card(
@@ -38,6 +39,7 @@ def model_card(
     slices = evaluation.slices
     scaled = "; 16 bits scaled to 8 by max_16_bit" if receipt.max_16_bit else ""
     returns = "probabilities float32 [N, C], predicted bool [N, C]"
+    pixels = "rgb uint8 [N, H, W, 3], " + ("" if images == "rgb" else "nir uint8 [N, H, W, 1], ")
     if evaluation.not_sure:
         returns += ", not_sure bool [N, C]: where it is neither predicted nor safe to rule out"
     return ModelCard(
@@ -64,8 +66,18 @@ def model_card(
             f"counts. Returns class_names string [N, C], {returns}.",
             "masked": f"{images} and valid_mask: PNG bytes, 255 where a pixel counts, empty if all do, string [N]. "
             "Answers as it was scored.",
+            PIXELS: f"{pixels}and valid uint8 [N, H, W, 1], 0 where a pixel does not count: N decoded tiles of one size"
+            f"{scaled}. Returns probabilities float32 [N, C]; with a dense head also maps float32 [N, h, w, C], the "
+            "probability of each class at each place.",
         },
     )
+
+
+def tile_px_of(manifest: Manifest) -> int:
+    """Returns the side of the tiles that a dataset was made from, pixels; 0 if they differ or are not known."""
+    sides = {side for size in manifest.tile_sizes for side in size.split("x")}
+    # Of tiles that were scaled down when they were stored, only the new size is known.
+    return int(sides.pop()) if len(sides) == 1 and not manifest.tile_size_px else 0
 
 
 def is_rgb_only(bands: tuple[str, ...]) -> bool:

@@ -10,7 +10,7 @@ from components.contracts import Calibration, Decision, Evaluation, Manifest, Mo
 from components.errors import DataError, SettingsError
 from components.progress import StepLog
 from components.push.building import builder
-from components.push.card import model_card
+from components.push.card import model_card, tile_px_of
 from components.push.verify import verify_serving_model
 from components.registry import (
     CARD,
@@ -68,7 +68,7 @@ def push_model(
     ):
         card = model_card(receipt, evaluation, exported.content(), decision)
         uri = version_uri(models_uri, card.version)
-        card = msgspec.structs.replace(card, data_licence=manifest.data_licence or "")
+        card = msgspec.structs.replace(card, data_licence=manifest.data_licence or "", tile_px=tile_px_of(manifest))
         serves_already = in_production == card.version
         if not serves_already:
             require_production(models_uri, evaluation.production_version, production)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from components.contracts import ModelCard
 from components.push.card import is_rgb_only
 from components.saved_model.allowed_ops import read_graph
-from components.saved_model.answering import load_checked
+from components.saved_model.answering import PIXELS, load_checked
 from components.saved_model.graph_digest import graph_digest
 
 # The checkpoint's bookkeeping, which holds node numbers, not weights.
@@ -79,6 +79,8 @@ def save_serving_model(exported_dir: Path, card: ModelCard, target: Path) -> Non
         "serving_default": signature(serving_default, inputs),
         "masked": signature(masked, (*inputs, "valid_mask")),
     }
+    if hasattr(exported, PIXELS):  # else it is of an earlier version
+        signatures[PIXELS] = _pixels(exported, card)
     tf.saved_model.save(module, str(target), signatures=signatures)
 
 
@@ -100,12 +102,39 @@ def _answer(exported: Any, card: ModelCard) -> Callable[[Any, Any, Any], dict[st
     return answer
 
 
+def _pixels(exported: Any, card: ModelCard) -> Any:
+    """Returns the signature that takes pixels, and with a dense head also answers for each place."""
+
+    def answer(rgb: Any, nir: Any, valid: Any) -> dict[str, Any]:
+        found = exported.pixels(rgb, nir, valid)
+        logits = tf.ensure_shape(found["logits"], [None, len(card.classes)])
+        answers = {"probabilities": _calibrated(logits, card)}
+        if "maps" in found:
+            # As the maps were scored: each class by itself, and without the calibration, which is for whole tiles.
+            answers["maps"] = tf.sigmoid(found["maps"])
+        return answers
+
+    def rgb_only(rgb: Any, valid: Any) -> dict[str, Any]:
+        return answer(rgb, rgb[..., :1], valid)
+
+    counts = {"rgb": 3, "nir": 1, "valid": 1}
+    if is_rgb_only(card.bands):
+        del counts["nir"]
+    specs = [tf.TensorSpec([None, None, None, count], tf.uint8, name) for name, count in counts.items()]
+    return tf.function(answer if "nir" in counts else rgb_only).get_concrete_function(*specs)
+
+
 def _probabilities(exported: Any, card: ModelCard, rgb: Any, nir: Any, valid_mask: Any) -> Any:
     """Returns the calibrated probabilities, as components/scoring/calibration.py computes them."""
     shape = [None, len(card.classes)]
     if not card.calibration.slopes:  # of an earlier version
         return tf.ensure_shape(exported.predict_encoded(rgb, nir, valid_mask), shape)
-    logits = tf.ensure_shape(exported.logits_encoded(rgb, nir, valid_mask), shape)
+    return _calibrated(tf.ensure_shape(exported.logits_encoded(rgb, nir, valid_mask), shape), card)
+
+
+def _calibrated(logits: Any, card: ModelCard) -> Any:
+    if not card.calibration.slopes:
+        return tf.nn.softmax(logits) if card.label_mode == "single_label" else tf.sigmoid(logits)
     slopes, offsets = (tf.constant(of, tf.float32) for of in (card.calibration.slopes, card.calibration.offsets))
     scaled = logits * slopes + offsets
     return tf.nn.softmax(scaled) if card.label_mode == "single_label" else tf.sigmoid(scaled)

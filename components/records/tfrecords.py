@@ -114,25 +114,45 @@ def unpack_bits(bits: Tensor) -> Tensor:
     return tf.ensure_shape(rows, [bits.shape[0], bits.shape[1], bits.shape[1], 1])
 
 
+def scale_pixels(
+    rgb: Tensor, nir: Tensor, valid: Tensor, bands: Sequence[str], image_size_px: int
+) -> tuple[Tensor, Tensor]:
+    """Scales N decoded tiles of one size as decode_image does after decoding, so that a PNG has the same result.
+
+    Args:
+      rgb, nir: uint8 [N, h, w, 3] and [N, h, w, 1]; nir is not looked at if the dataset has no such band.
+      valid: uint8 [N, h, w, 1], 0 where a pixel does not count.
+      bands, image_size_px: As for decode_image.
+
+    Returns:
+      image uint8 [N, S, S, B] and valid uint8 [N, S, S, 1], 1 or 0.
+    """
+    parts = [rgb, nir] if len(bands) > len(RGB_BANDS) else [rgb]
+    mask = tf.cast(valid > 0, tf.uint8) * tf.constant(255, tf.uint8)
+    scaled = [resize(part, image_size_px) for part in parts]
+    size = [image_size_px, image_size_px, 1]
+    return join_bands(scaled), tf.ensure_shape(nearest_mask(mask, image_size_px), [None, *size])
+
+
 def resize(pixels: Tensor, image_size_px: int) -> Tensor:
-    """Returns uint8 [S, S, b] from uint8 [h, w, b], resized with antialiasing unless it has that size already."""
+    """Returns uint8 [..., S, S, b] from uint8 [..., h, w, b], resized with antialiasing unless it has that size."""
     size = [image_size_px, image_size_px]
     resized = tf.cond(
-        tf.reduce_all(tf.equal(tf.shape(pixels)[:2], size)),
+        tf.reduce_all(tf.equal(tf.shape(pixels)[-3:-1], size)),
         lambda: pixels,
         lambda: tf.cast(tf.clip_by_value(tf.round(tf.image.resize(pixels, size, antialias=True)), 0, 255), tf.uint8),
     )
-    return tf.ensure_shape(resized, [*size, pixels.shape[-1]])
+    return tf.ensure_shape(resized, [*pixels.shape[:-3], *size, pixels.shape[-1]])
 
 
 def nearest_mask(mask: Tensor, image_size_px: int) -> Tensor:
-    """Returns uint8 [S, S, 1] from uint8 [h, w, 1], 1 where the mask is more than half white, by the nearest pixel."""
+    """Returns uint8 [..., S, S, 1] from [..., h, w, 1], 1 where it is more than half white, by the nearest pixel."""
     size = [image_size_px, image_size_px]
-    times = tf.maximum(tf.shape(mask)[0] // image_size_px, 1)
+    times = tf.maximum(tf.shape(mask)[-3] // image_size_px, 1)
     resized = tf.cond(
-        tf.reduce_all(tf.equal(tf.shape(mask)[:2], times * size)),
+        tf.reduce_all(tf.equal(tf.shape(mask)[-3:-1], times * size)),
         # The same pixels as from tf.image.resize, which takes as long as decoding RGB even with nothing to do.
-        lambda: mask[times // 2 :: times, times // 2 :: times],
+        lambda: mask[..., times // 2 :: times, times // 2 :: times, :],
         lambda: tf.image.resize(mask, size, method="nearest"),
     )
     return tf.bitwise.right_shift(resized, tf.constant(7, tf.uint8))

@@ -4,23 +4,31 @@ The process holds no secrets, see confined.py. It loads the model only if its gr
 and, like a model server, with TensorFlow and none of the code that made the model.
 """
 
+import contextlib
 import os
+import queue
 import re
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from components.errors import DataError
 from components.saved_model.allowed_ops import read_graph
 from components.saved_model.confined import give_up_files
-from components.saved_model.messages import LARGEST_REQUEST_BYTES, Array, Reply, Request, receive, send
+from components.saved_model.messages import Array, Reply, Request, receive_request, send
 
 MODEL = "model"  # the model's place in the folder
 # Of an exported training; a served model has signatures.
 TRAINED, LOGITS, MAPS = "predict_encoded", "logits_encoded", "maps_encoded"
-# The functions of an exported training, and the name of what each returns.
-EXPORTED = {TRAINED: "probabilities", LOGITS: "logits", MAPS: "maps"}
+PIXELS = "pixels"  # of both
+DENSE = "dense_encoded"  # of a dense head only
+# The functions of an exported training, and the names of what each returns; one that has several names them itself.
+EXPORTED = {TRAINED: ("probabilities",), LOGITS: ("logits",), MAPS: ("maps",), DENSE: ("logits", "maps")}
 _ARGUMENTS = ("rgb", "nir", "valid_mask")  # of each
 _MOST_ERROR_CHARACTERS = 500
 _REASON = re.compile(r"\n([^\n]+)\n\s*\[\[\{\{node")
@@ -35,11 +43,27 @@ def answer_requests(folder: Path, requests: IO[bytes], replies: IO[bytes]) -> No
         send(replies, Reply(error=error_line(error)))
         return
     send(replies, Reply(arguments={name: arguments for name, (_, arguments) in functions.items()}))
-    while (request := receive(requests, Request, LARGEST_REQUEST_BYTES)) is not None:
+    for request, pixels in _read_ahead(requests):
         try:
-            send(replies, Reply(results=_answer(functions, request)))
+            send(replies, Reply(results=_answer(functions, request, pixels)))
         except Exception as error:
             send(replies, Reply(error=error_line(error)))
+
+
+def _read_ahead(requests: IO[bytes]) -> Iterator[tuple[Request, dict[str, NDArray[np.uint8]]]]:
+    """Yields the requests; the next one arrives while the model works on this one."""
+    waiting: queue.Queue[tuple[Request, dict[str, NDArray[np.uint8]]] | None] = queue.Queue(1)
+
+    def read() -> None:
+        # A request that is none ends this process, as if the other side had ended.
+        with contextlib.suppress(OSError, ValueError):
+            while (request := receive_request(requests)) is not None:
+                waiting.put(request)
+        waiting.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    while (request := waiting.get()) is not None:
+        yield request
 
 
 def load_checked(folder: Path) -> Any:
@@ -59,27 +83,34 @@ def _load(folder: Path) -> dict[str, tuple[Callable[..., Any], tuple[str, ...]]]
     functions: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {}
     for name, signature in model.signatures.items():
         functions[name] = (signature, tuple(sorted(signature.structured_input_signature[1])))
-    for name, result in EXPORTED.items():
+    for name, results in EXPORTED.items():
         if hasattr(model, name):
-            functions[name] = (_exported(getattr(model, name), result), _ARGUMENTS)
+            functions[name] = (_exported(getattr(model, name), results), _ARGUMENTS)
     # The functions alone do not keep the variables alive.
     functions[""] = (lambda: model, ())
     return functions
 
 
-def _exported(function: Callable[..., Any], result: str) -> Callable[..., Any]:
+def _exported(function: Callable[..., Any], results: tuple[str, ...]) -> Callable[..., Any]:
     def named(rgb: Any, nir: Any, valid_mask: Any) -> dict[str, Any]:
-        return {result: function(rgb, nir, valid_mask)}
+        returned = function(rgb, nir, valid_mask)
+        return {results[0]: returned} if len(results) == 1 else {name: returned[name] for name in results}
 
     return named
 
 
-def _answer(functions: dict[str, tuple[Callable[..., Any], tuple[str, ...]]], request: Request) -> dict[str, Array]:
+def _answer(
+    functions: dict[str, tuple[Callable[..., Any], tuple[str, ...]]],
+    request: Request,
+    pixels: dict[str, NDArray[np.uint8]],
+) -> dict[str, Array]:
     import tensorflow as tf
 
     function, arguments = functions[request.function]
-    images = {name: tf.constant(list(request.images[name]), tf.string) for name in arguments}
-    return {name: _array(tensor) for name, tensor in function(**images).items()}
+    given: dict[str, Any] = {name: tf.constant(array) for name, array in pixels.items()}
+    if not given:
+        given = {name: tf.constant(list(request.images[name]), tf.string) for name in arguments}
+    return {name: _array(tensor) for name, tensor in function(**given).items()}
 
 
 def _array(tensor: Any) -> Array:

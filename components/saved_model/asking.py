@@ -3,9 +3,10 @@
 import contextlib
 import dataclasses
 import os
+import queue
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -14,10 +15,10 @@ from numpy.typing import NDArray
 
 from components.errors import DataError
 from components.saved_model import answering
-from components.saved_model.answering import EXPORTED, LOGITS, MAPS, MODEL
+from components.saved_model.answering import DENSE, EXPORTED, LOGITS, MAPS, MODEL
 from components.saved_model.confined import confined_process
 from components.saved_model.files import verified_copy
-from components.saved_model.messages import LARGEST_REPLY_BYTES, Reply, Request, receive, send
+from components.saved_model.messages import LARGEST_REPLY_BYTES, Reply, Request, receive, send, send_pixels
 
 _LIMIT_SECONDS = 900.0  # for loading a model, or for a batch; the largest backbone takes one minute on two busy cores
 
@@ -80,7 +81,50 @@ class AskedModel:
         needed = self.arguments(function)
         if missing := [name for name in needed if name not in images]:
             raise DataError(f"the SavedModel at {self._uri!r} asks for {', '.join(missing)}, which no tile has")
-        reply = self._exchange(Request(function, {name: tuple(images[name]) for name in needed}))
+        return self._results(self._exchange(Request(function, {name: tuple(images[name]) for name in needed})))
+
+    def answers_ahead(
+        self, function: str, batches: Iterable[Mapping[str, NDArray[np.uint8]]]
+    ) -> Generator[dict[str, NDArray[np.generic]], None, None]:
+        """Yields what a function says of each batch of decoded tiles, in order, by the name of the result.
+
+        A thread takes batches from the iterator and sends them, at most two ahead of the one that the model works on. A
+        model that was not asked to the end can be asked no more.
+
+        Args:
+          function: A signature of a served model that takes pixels.
+          batches: Arrays by argument, of N tiles each.
+
+        Raises:
+          DataError: if the model refuses a batch, cannot be loaded, has no such function, or breaks down.
+          Exception: what `batches` raises, once everything before it is answered.
+        """
+        needed = self.arguments(function)
+        sent: queue.Queue[Exception | bool] = queue.Queue()  # True for a batch, False or an error for the end
+
+        def send_all() -> None:
+            try:
+                for batch in batches:
+                    sent.put(True)
+                    send_pixels(self._process.requests, function, {name: batch[name] for name in needed})
+            except Exception as error:  # whoever waits for the answers is told
+                sent.put(error)
+            else:
+                sent.put(False)
+
+        sender = threading.Thread(target=send_all, daemon=True)
+        sender.start()
+        try:
+            while (following := sent.get()) is True:
+                yield self._results(self._exchange(None))
+            if isinstance(following, Exception):
+                raise following
+        except BaseException:
+            self._process.kill()  # so that whoever writes to it ends, too
+            sender.join()
+            raise
+
+    def _results(self, reply: Reply) -> dict[str, NDArray[np.generic]]:
         if reply.error:
             raise CannotAnswer(reply.error)
         try:
@@ -105,7 +149,7 @@ class AskedModel:
           DataError: additionally, if they are not of this shape.
         """
         shape = len(images["rgb"]), num_classes
-        return _numbers(self.ask(LOGITS, images), EXPORTED[LOGITS], shape, self._uri)
+        return _numbers(self.ask(LOGITS, images), "logits", shape, self._uri)
 
     def has(self, function: str) -> bool:
         """Tells whether the model has a function: an export of an earlier version has no maps.
@@ -124,13 +168,19 @@ class AskedModel:
         Raises:
           DataError: additionally, if they are not of this shape, or not finite.
         """
-        results = self.ask(MAPS, images)
-        found = results.get(EXPORTED[MAPS])
-        places = [max(side, 1) for side in found.shape[1:3]] if found is not None and found.ndim == 4 else [1, 1]
-        maps = _numbers(results, EXPORTED[MAPS], (len(images["rgb"]), *places, num_classes), self._uri)
-        if not np.isfinite(maps).all():
-            raise self._broken("its maps are not finite")
-        return maps
+        return as_maps(self.ask(MAPS, images), len(images["rgb"]), num_classes, self._uri)
+
+    def dense(
+        self, images: Mapping[str, Sequence[bytes]], num_classes: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Returns what a dense head says in one pass: logits float32 [N, C], and those of places [N, h, w, C]; see ask.
+
+        Raises:
+          DataError: additionally, if they are not of these shapes, or the maps are not finite.
+        """
+        results, num_tiles = self.ask(DENSE, images), len(images["rgb"])
+        logits = _numbers(results, "logits", (num_tiles, num_classes), self._uri)
+        return logits, as_maps(results, num_tiles, num_classes, self._uri)
 
     def _exchange(self, request: Request | None) -> Reply:
         stopped: list[str] = []
@@ -169,6 +219,22 @@ def as_probabilities(
       DataError: if they are not of this shape.
     """
     return _numbers(results, "probabilities", (num_tiles, num_classes), uri)
+
+
+def as_maps(
+    results: Mapping[str, NDArray[np.generic]], num_tiles: int, num_classes: int, uri: str
+) -> NDArray[np.float32]:
+    """Returns the maps among a model's results, float32 [N, h, w, C] with at least one place.
+
+    Raises:
+      DataError: if they are not of this shape, or not finite.
+    """
+    found = results.get("maps")
+    places = [max(side, 1) for side in found.shape[1:3]] if found is not None and found.ndim == 4 else [1, 1]
+    maps = _numbers(results, "maps", (num_tiles, *places, num_classes), uri)
+    if not np.isfinite(maps).all():
+        raise DataError(f"the SavedModel at {uri!r} breaks down: its maps are not finite")
+    return maps
 
 
 def _numbers(

@@ -1,5 +1,7 @@
 """What a process that asks a model and the process that runs it send each other: a length, then a message of it."""
 
+import math
+from collections.abc import Mapping
 from typing import IO, TypeVar
 
 import msgspec
@@ -35,10 +37,16 @@ class Array(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A batch of N tiles for one function of the model: image files by the name of its argument, N each."""
+    """A batch of N tiles for one function of the model.
+
+    Attributes:
+      images: Image files by the name of the argument that takes them, N each.
+      pixels: The shapes of arrays of uint8 by the name of the argument; their bytes follow the message, in this order.
+    """
 
     function: str
-    images: dict[str, tuple[bytes, ...]]
+    images: dict[str, tuple[bytes, ...]] = {}
+    pixels: dict[str, tuple[int, ...]] = {}
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -62,6 +70,32 @@ def send(pipe: IO[bytes], message: msgspec.Struct) -> None:
     pipe.write(len(content).to_bytes(_LENGTH_BYTES, "big"))
     pipe.write(content)
     pipe.flush()
+
+
+def send_pixels(pipe: IO[bytes], function: str, pixels: Mapping[str, NDArray[np.uint8]]) -> None:
+    """Writes a request with arrays, whose bytes are not copied on the way."""
+    send(pipe, Request(function, pixels={name: array.shape for name, array in pixels.items()}))
+    for array in pixels.values():
+        pipe.write(np.ascontiguousarray(array).data)
+    pipe.flush()
+
+
+def receive_request(pipe: IO[bytes]) -> tuple[Request, dict[str, NDArray[np.uint8]]] | None:
+    """Returns the next request with its arrays, or None if the other side has ended.
+
+    Raises:
+      ValueError: if it is no request, or longer than LARGEST_REQUEST_BYTES.
+    """
+    request = receive(pipe, Request, LARGEST_REQUEST_BYTES)
+    if request is None:
+        return None
+    if (num_bytes := sum(math.prod(shape) for shape in request.pixels.values())) > LARGEST_REQUEST_BYTES:
+        raise ValueError(f"a message of {num_bytes:,} bytes")
+    arrays = {name: np.empty(shape, np.uint8) for name, shape in request.pixels.items()}
+    for array in arrays.values():
+        if pipe.readinto(array.reshape(-1).data) < array.size:  # type: ignore[attr-defined]
+            return None
+    return request, arrays
 
 
 def receive(pipe: IO[bytes], kind: type[_T], most_bytes: int) -> _T | None:

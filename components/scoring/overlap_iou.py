@@ -85,11 +85,13 @@ class OverlapIou:
       mean: The mean IoU, 0..1, over what is not left out; 0 if nothing was counted.
       interval: Its 95 % interval, from resamples of the fields.
       by_class: The IoU of background and each class, by name; None for one that is left out.
+      intervals: The 95 % intervals of these, from the same resamples; without what is left out.
     """
 
     mean: float
     interval: tuple[float, float]
     by_class: dict[str, float | None]
+    intervals: dict[str, tuple[float, float]]
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -108,17 +110,24 @@ def overlap_iou(classes: Sequence[str], by_field: NDArray[np.int64], num_resampl
     if by_field.shape[1:] != (len(names), len(names)):
         raise ValueError(f"M must be [F, {len(names)}, {len(names)}], got {list(by_field.shape)}")
     values = iou(by_field.sum(axis=0))
-    mean = _mean(values)
+    mean = float(_mean(values))
     rows = by_field.reshape(len(by_field), len(names) ** 2).astype(np.float64)
-    resampled = [
-        _mean(iou((weights.astype(np.float64) @ rows).reshape(-1, len(names), len(names))))
-        for weights in (field_weights(len(by_field), num_resamples) if len(by_field) else ())
-    ]
-    means = np.concatenate([np.atleast_1d(block) for block in resampled]) if resampled else np.array([])
+    blocks = field_weights(len(by_field), num_resamples) if len(by_field) else ()
+    resampled = np.concatenate(  # [R, C + 1]
+        [np.empty((0, len(names)))]
+        + [iou((weights.astype(np.float64) @ rows).reshape(-1, len(names), len(names))) for weights in blocks]
+    )
+    tells = np.isfinite(iou(by_field)).sum(axis=0)  # fields where it is labelled or predicted, [C + 1]
+    by_class = {name: None if np.isnan(value) else float(value) for name, value in zip(names, values, strict=True)}
     return OverlapIou(
-        mean=float(mean),
-        interval=interval_of(means, float(mean), len(by_field)),
-        by_class={name: None if np.isnan(value) else float(value) for name, value in zip(names, values, strict=True)},
+        mean=mean,
+        interval=interval_of(_mean(resampled), mean, len(by_field)),
+        by_class=by_class,
+        intervals={
+            name: interval_of(resampled[:, place], value, int(tells[place]))
+            for place, (name, value) in enumerate(by_class.items())
+            if value is not None
+        },
     )
 
 

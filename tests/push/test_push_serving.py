@@ -15,9 +15,12 @@ from tile_shards import fake_record
 from components.errors import DataError
 from components.evaluate.evaluation import evaluate_training
 from components.progress import StepLog
+from components.push import verify
 from components.push.card import model_card
 from components.push.serving import save_serving_model
 from components.push.verify import verify_serving_model
+from components.records.source_image import as_png
+from components.records.tile_pixels import tile_pixels
 
 pytestmark = pytest.mark.usefixtures("models_here")
 
@@ -76,6 +79,41 @@ def test_the_verification_sees_the_smallest_difference(data, change, message):
     tampered = tampered_sample(root, evaluation, change)
     with pytest.raises(DataError, match=message):
         verify_serving_model(uri, card, str(root), manifest, tampered)
+
+
+def test_a_model_that_answers_pixels_otherwise_than_files_is_not_pushed(data, monkeypatch):
+    root, manifest, evaluation, models_dir, card = data
+
+    def blank(record):
+        decoded = tile_pixels(record)
+        return decoded._replace(valid=np.zeros_like(decoded.valid))
+
+    monkeypatch.setattr(verify, "tile_pixels", blank)
+    uri = str(models_dir / "versions" / card.version)
+    with pytest.raises(DataError, match=r"its answers about the pixels of tile \S+ differ from those about its files"):
+        verify_serving_model(uri, card, str(root), manifest, evaluation)
+
+
+def test_pixels_are_answered_as_files_are_and_a_training_of_an_earlier_version_knows_none(data, tmp_path):
+    _, manifest, _, models_dir, card = data
+    model = tf.saved_model.load(str(models_dir / "versions" / card.version))
+    record = fake_record(2003)
+    decoded = tile_pixels(record)
+    arrays = {name: tf.constant(array[np.newaxis]) for name, array in decoded._asdict().items()}
+    files = {"rgb": as_png(decoded.rgb), "nir": as_png(decoded.nir), "valid_mask": record.valid_mask}
+    of_files = model.signatures["masked"](**{name: tf.constant([content]) for name, content in files.items()})
+    of_pixels = model.signatures["pixels"](**arrays)
+    assert set(of_pixels) == {"probabilities"}
+    np.testing.assert_array_equal(of_pixels["probabilities"], of_files["probabilities"])
+    assert "pixels" in card.usage
+
+    receipt = colour_training(tmp_path, manifest, "earlier")
+    exported = tf.saved_model.load(str(tmp_path / receipt.model_path))
+    earlier = tf.Module()
+    earlier.all, earlier.logits_encoded = exported, exported.logits_encoded
+    tf.saved_model.save(earlier, str(tmp_path / "earlier"))
+    save_serving_model(tmp_path / "earlier", card, tmp_path / "serving")
+    assert set(tf.saved_model.load(str(tmp_path / "serving")).signatures) == {"serving_default", "masked"}
 
 
 def test_the_verification_reads_the_sample_alone_and_only_the_one_that_was_written(data):

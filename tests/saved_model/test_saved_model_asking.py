@@ -11,7 +11,7 @@ import pytest
 from components.errors import DataError
 from components.saved_model import asking
 from components.saved_model.asking import AskedModel, CannotAnswer, ModelProcess
-from components.saved_model.messages import Array, Reply, send
+from components.saved_model.messages import Array, Reply, Request, receive_request, send, send_pixels
 
 pytestmark = pytest.mark.hostile
 LOADED = Reply(arguments={"masked": ("rgb", "valid_mask")})
@@ -141,3 +141,51 @@ def test_maps_that_cannot_be_drawn_are_refused(array: np.ndarray, said: str) -> 
     reply = Reply(results={"maps": Array(array.shape, "float32", array.tobytes())})
     with pytest.raises(DataError, match=said):
         asked(message(loaded, reply)).maps(IMAGES, 1)
+
+
+PIXELS = Reply(arguments={"pixels": ("rgb", "valid")})
+BATCH = {"rgb": np.full((2, 4, 4, 3), 7, np.uint8), "valid": np.ones((2, 4, 4, 1), np.uint8)}
+
+
+def test_arrays_arrive_as_they_were_sent() -> None:
+    pipe = io.BytesIO()
+    send_pixels(pipe, "pixels", BATCH | {"turned": np.arange(6, dtype=np.uint8).reshape(2, 3).T})
+    pipe.seek(0)
+    found = receive_request(pipe)
+    assert found is not None
+    assert found[0].function == "pixels"
+    np.testing.assert_array_equal(found[1]["rgb"], BATCH["rgb"])
+    np.testing.assert_array_equal(found[1]["turned"], [[0, 3], [1, 4], [2, 5]])
+    assert receive_request(pipe) is None
+    cut = io.BytesIO(pipe.getvalue()[:-1])
+    assert receive_request(cut) is None
+
+
+def test_a_request_that_claims_too_much_is_refused() -> None:
+    pipe = io.BytesIO()
+    send(pipe, Request("pixels", pixels={"rgb": (1 << 20, 1 << 20, 3)}))
+    pipe.seek(0)
+    with pytest.raises(ValueError, match=r"a message of 3,298,534,883,328 bytes"):
+        receive_request(pipe)
+
+
+def test_batches_are_answered_in_order_and_an_error_in_reading_them_comes_after_the_answers() -> None:
+    def batches():
+        yield BATCH
+        yield BATCH
+        raise DataError("the source is damaged")
+
+    model = asked(message(PIXELS, probabilities([[0.25]]), probabilities([[0.5]])))
+    found = model.answers_ahead("pixels", batches())
+    assert [float(next(found)["probabilities"][0, 0]) for _ in range(2)] == [0.25, 0.5]
+    with pytest.raises(DataError, match="the source is damaged"):
+        next(found)
+
+
+def test_a_model_that_breaks_down_among_batches_is_one_line() -> None:
+    found = asked(message(PIXELS, probabilities([[0.25]]))).answers_ahead("pixels", [BATCH, BATCH, BATCH])
+    next(found)
+    with pytest.raises(DataError, match="breaks down: its process has ended"):
+        next(found)
+    with pytest.raises(DataError, match=r"has no signature 'pixels'"):
+        next(asked(message(LOADED)).answers_ahead("pixels", [BATCH]))

@@ -33,6 +33,9 @@ class ColourModel(tf.Module):
         self.predict_encoded = tf.function(self._predict_encoded, input_signature=strings)
         self.logits_encoded = tf.function(self._logits_encoded, input_signature=strings)
         self.maps_encoded = tf.function(self._maps_encoded, input_signature=strings)
+        decoded = [(3, "rgb"), (1, "nir"), (1, "valid")]
+        arrays = [tf.TensorSpec([None, None, None, count], tf.uint8, name) for count, name in decoded]
+        self.pixels = tf.function(self._pixels, input_signature=arrays)
 
     def _near(self, image, valid):
         away = tf.abs(tf.cast(image, tf.float32)[:, :, :, tf.newaxis] - self.colours)  # [N, S, S, C, B]
@@ -55,6 +58,9 @@ class ColourModel(tf.Module):
     def _maps_encoded(self, rgb, nir, valid_mask):
         near = self._near(*self._decode(rgb, nir, valid_mask))
         return tf.nn.avg_pool2d(near, 4, 4, "VALID") * (30 if self.label_mode == "single_label" else 40)
+
+    def _pixels(self, rgb, nir, valid):
+        return {"logits": self._logits(*tfrecords.scale_pixels(rgb, nir, valid, self.bands, SIZE_PX))}
 
     def _decode(self, rgb, nir, valid_mask):
         def decode(tile):

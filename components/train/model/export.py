@@ -6,12 +6,18 @@ After `model = tf.saved_model.load(folder)`:
     model.predict_encoded(rgb string [N], nir string [N], valid_mask string [N]) -> float32 [N, C]
     model.logits_encoded(rgb string [N], nir string [N], valid_mask string [N]) -> float32 [N, C]
     model.maps_encoded(rgb string [N], nir string [N], valid_mask string [N]) -> float32 [N, h, w, C]
+    model.dense_encoded(rgb string [N], nir string [N], valid_mask string [N])
+        -> {"logits": float32 [N, C], "maps": float32 [N, h, w, C]}
+    model.pixels(rgb uint8 [N, H, W, 3], nir uint8 [N, H, W, 1], valid uint8 [N, H, W, 1])
+        -> {"logits": float32 [N, C]}, of a dense head with "maps" as well
 
 The first two return probabilities in class-list order, the same for the same tile; `logits_encoded` what they are the
 sigmoid of, or in single-label mode the softmax; `maps_encoded` which places speak for a class, see activation_map.py,
-or of a dense head the logits of the places, see dense_head.py. The functions that take image files take them as stored
-in a shard and decode them as training did; an empty valid_mask means that every pixel counts, and nir is ignored if the
-dataset has no such band.
+or of a dense head the logits of the places, see dense_head.py. Only a dense head has `dense_encoded`, which gives the
+last two in one pass through the network. The functions that take image files take them as stored in a shard and decode
+them as training did; an empty valid_mask means that every pixel counts, and nir is ignored if the dataset has no such
+band. `pixels` takes decoded tiles of one size, whichever, with 0 in `valid` where a pixel does not count, and scales
+them as decoding does, so a PNG of the same pixels has the same answers.
 """
 
 import tempfile
@@ -67,6 +73,10 @@ class Classifier(tf.Module):  # type: ignore[misc]
         def logits_encoded(rgb: Any, nir: Any, valid_mask: Any) -> Any:
             return logits(*decode_all(rgb, nir, valid_mask))
 
+        def answer_pixels(rgb: Any, nir: Any, valid: Any) -> dict[str, Any]:
+            answers = model([*tfrecords.scale_pixels(rgb, nir, valid, bands, image_size_px)], training=False)
+            return dict(zip(("logits", "maps"), answers if has_maps(model) else [answers], strict=False))
+
         text = tf.TensorSpec([None], tf.string)
         self.predict_batch = tf.function(
             answer,
@@ -79,6 +89,19 @@ class Classifier(tf.Module):  # type: ignore[misc]
         self.predict_encoded = tf.function(answer_encoded, input_signature=[text, text, text], autograph=False)
         self.logits_encoded = tf.function(logits_encoded, input_signature=[text, text, text], autograph=False)
         self.maps_encoded = tf.function(maps_encoded, input_signature=[text, text, text], autograph=False)
+        decoded = [(3, "rgb"), (1, "nir"), (1, "valid")]
+        self.pixels = tf.function(
+            answer_pixels,
+            input_signature=[tf.TensorSpec([None, None, None, count], tf.uint8, name) for count, name in decoded],
+            autograph=False,
+        )
+        if has_maps(model):
+
+            def dense_encoded(rgb: Any, nir: Any, valid_mask: Any) -> dict[str, Any]:
+                answers = model([*decode_all(rgb, nir, valid_mask)], training=False)
+                return dict(zip(("logits", "maps"), answers, strict=True))
+
+            self.dense_encoded = tf.function(dense_encoded, input_signature=[text, text, text], autograph=False)
 
 
 def export(classifier: Classifier, uri: str, is_chief: bool) -> None:

@@ -48,6 +48,7 @@ NOT_COUNTED: Mapping[str, str] = {
     "records/tiff_header.py": "reads files of a source, which are no records",
     "records/webp.py": "reads files of a source, which are no records",
     "records/shard_records.py": "reads shards for evaluate and push",
+    "records/tile_pixels.py": "decodes tiles for push and maps",
     "train/__main__.py": "starts worker/main.py",
     "train/settings/config.py": "what it holds counts by its values",
     "train/settings/train_settings.py": "what it holds counts by its values",

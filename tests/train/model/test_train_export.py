@@ -76,6 +76,23 @@ def test_an_empty_mask_means_that_every_pixel_counts(folder: Path) -> None:
     assert not np.allclose(model.predict_encoded(encoded("rgb"), encoded("nir"), encoded("valid_mask")), with_white)
 
 
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (64, 64), (96, 96), (40, 40), (70, 50), (20, 20)])
+def test_pixels_have_exactly_the_answers_of_a_png_of_them(folder: Path, height: int, width: int) -> None:
+    model, rng = tf.saved_model.load(str(folder)), np.random.default_rng(height)
+    bands = rng.integers(0, 256, (3, height, width, 4), np.uint8)
+    mask = (rng.random((3, height, width)) > 0.3).astype(np.uint8)
+    png = {
+        "rgb": [encode(each[..., :3], "PNG") for each in bands],
+        "nir": [encode(each[..., 3], "PNG") for each in bands],
+        "valid_mask": [encode(each * np.uint8(255), "PNG") for each in mask],
+    }
+    of_png = model.logits_encoded(*(tf.constant(png[name]) for name in png))
+    for counts in (mask, mask * np.uint8(7)):  # 0 does not count, whatever else does
+        found = model.pixels(bands[..., :3], bands[..., 3:], counts[..., np.newaxis])
+        assert set(found) == {"logits"}
+        np.testing.assert_array_equal(found["logits"], of_png)
+
+
 def test_nir_is_not_looked_at_for_rgb_data_and_softmax_adds_up_to_one(tmp_path: Path) -> None:
     rgb_model = build_model("small", SIZE_PX, 3, (0.4, 0.5, 0.6), (0.1, 0.2, 0.3))
     classifier = Classifier(rgb_model, BANDS[:3], SIZE_PX, RATIO, single_label=True)

@@ -37,6 +37,7 @@ CHANGES_THE_NAME = {
     "merge/report/data_report.py": False,
     "push/serving.py": False,
     "predict/asking.py": False,
+    "maps/grid.py": False,
     "records/tile_decoder.py": True,
     "records/record_table.py": True,
     "records/source_image.py": False,  # of a source, which only shard and merge read
