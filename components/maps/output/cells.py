@@ -12,7 +12,7 @@ from components.maps.grid import MapGrid, MapReader
 
 STEPS = 65_535  # of a probability from 0 to 1
 NO, YES, NOT_SURE = 0, 1, 2
-_MOST_VALUES = 16_000_000  # of a block, 32 MB; a row is never divided
+_MOST_VALUES = 8_000_000  # of a block, 16 MB; a row is never divided
 
 Planes: TypeAlias = NDArray[np.uint8]
 
@@ -59,8 +59,8 @@ def blocks(reader: MapReader) -> Iterator[Block]:
 
 def _as_steps(probabilities: NDArray[np.float32]) -> NDArray[np.uint16]:
     """Returns uint16 [C, r, columns] for float32 [r, columns, C]."""
-    steps = np.clip(probabilities, 0, 1) * np.float32(STEPS) + np.float32(0.5)
-    return np.ascontiguousarray(np.moveaxis(steps.astype(np.uint16), 2, 0))
+    steps = np.clip(probabilities, 0, 1) * np.float32(STEPS)
+    return np.ascontiguousarray(np.moveaxis(np.rint(steps, out=steps).astype(np.uint16), 2, 0))
 
 
 def _block(ask: "Thresholds", waiting: list[tuple[NDArray[np.uint16], NDArray[np.bool_]]]) -> Block:

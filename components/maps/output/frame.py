@@ -21,6 +21,7 @@ SQUARE_METRES, OWN_UNITS, PIXELS = "m2", "units2", "px2"
 _LONGITUDE_LATITUDE, _EQUAL_AREA = "EPSG:4326", "EPSG:6933"  # the latter: EASE-Grid 2.0, cylindrical, on the ellipsoid
 _MOST_WKT = 100_000  # characters
 _BANDS_OF_ROWS = 256  # for which the ground area of a cell is found
+_IDENTITIES = ((1, 0, 0, 0, 1, 0), (1, 0, 0, 0, -1, 0))  # what GDAL has where a file says nothing
 _MOST_STRETCH = 0.01  # of areas by a projection, before the ground is measured instead
 
 
@@ -110,7 +111,7 @@ def frame_of(grid: MapGrid) -> Frame:
         how_measured="Areas are in square pixels of the source: it has no georeference.",
     )
     transform = grid.cell_transform
-    if transform is None:
+    if transform is None or grid.transform in _IDENTITIES:
         return in_pixels
     if fault := _fault_of(transform, size):
         note = f"The source's georeference {fault}, so the map is in pixels."

@@ -52,7 +52,7 @@ def write_all(reader: MapReader, target_uri: str, name: str, settings: RegionSet
                 regions.add(block)
                 preview.add(block)
         files = sorted(folder.iterdir())
-        write_map_page(folder / names.page, reader.grid, frame, quicklook, preview, regions.covered, files)
+        write_map_page(folder / names.page, reader.grid, frame, quicklook, preview, regions, files)
         _publish(folder, uri, names)
     return [storage.join(uri, file.name) for file in files] + [storage.join(uri, names.page)]
 
