@@ -37,6 +37,11 @@ class Following:
         self._told = ""  # the last failure, which is told once
 
     @property
+    def has_begun(self) -> bool:
+        """Whether a first model was loaded."""
+        return self._current is not None
+
+    @property
     def is_ready(self) -> bool:
         """Whether a request would be answered."""
         return self._current is not None and not self._current.is_broken and not self.is_ending

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import os
 import signal
 import socket
 import sys
@@ -55,7 +56,8 @@ def _listening(settings: ServeSettings) -> Iterator[socket.socket]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         listener = socket.create_server(found[0][4][:2], family=found[0][0], backlog=settings.max_connections)
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "not an address"
+        number = getattr(error, "errno", None) or 0  # of getaddrinfo's errors, less than 0
+        reason = os.strerror(number) if number > 0 else "it is no address of this machine"
         raise SettingsError(
             f"cannot listen on {host!r} port {port}: {reason}; choose another --host or --port"
         ) from error
@@ -99,7 +101,7 @@ async def _follow_until(
 
     work, end = asyncio.create_task(follow()), asyncio.create_task(ended.wait())
     await asyncio.wait({work, end}, return_when=asyncio.FIRST_COMPLETED)
-    if end.done() and not following.is_ready:  # it is still loading
+    if not following.has_begun:  # the first model is still being loaded, or could not be
         following.is_ending = True
         work.cancel()
     end.cancel()
