@@ -238,13 +238,17 @@ def test_a_port_that_is_taken_is_named(models):
 
 def test_without_the_extra_one_line_says_how_to_install_it(models, tmp_path):
     # A folder in front of the others, in which the package is there and cannot be found as one.
-    hide = "import importlib.util as u; f = u.find_spec; u.find_spec = lambda n, *a: None if n == 'uvicorn' else f(n, *a)"
+    hide = (
+        "import importlib.util as u; f = u.find_spec; u.find_spec = lambda n, *a: None if n == 'uvicorn' else f(n, *a)"
+    )
     (tmp_path / "sitecustomize.py").write_text(hide)
 
     code, said = run(str(models.uri), PYTHONPATH=f"{tmp_path}:{ROOT}")
 
     assert code == 2
-    assert "agrivision serve needs uvicorn, which is not installed here; run pip install 'agrivision-kfp[serve]'" in said
+    assert (
+        "agrivision serve needs uvicorn, which is not installed here; run pip install 'agrivision-kfp[serve]'" in said
+    )
 
 
 def test_others_are_let_in_only_if_wanted_and_with_a_warning(models):
