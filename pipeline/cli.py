@@ -7,7 +7,7 @@ import typer
 from components import environment
 from components.errors import as_user_error
 from components.printable import printable
-from pipeline.commands import datasets, maps, models, registry, runs
+from pipeline.commands import datasets, maps, models, registry, runs, serving
 from pipeline.commands.options import with_plain_places
 from pipeline.terminal import say
 
@@ -35,6 +35,7 @@ app.command()(with_plain_places(datasets.plan))
 app.command()(with_plain_places(datasets.drift))
 app.command()(with_plain_places(models.predict))
 app.command()(with_plain_places(maps.score))
+app.command()(with_plain_places(serving.serve))
 app.command()(with_plain_places(models.rollback))
 app.add_typer(registry.app, name="models")
 

@@ -1,10 +1,12 @@
-"""Reads a tile's files and checks them as the shard step does, so that no model is asked what no run would keep."""
+"""Checks a tile's files as the shard step does, so that no model is asked what no run would keep."""
+
+from collections.abc import Mapping
 
 import msgspec
 
 from components import storage
 from components.agrivision import CLASS_FOLDERS, PAPER_2020
-from components.contracts import Inventory, Rejection, SourceTile
+from components.contracts import Inventory, Rejection, SourceFile, SourceTile
 from components.errors import DataError
 from components.predict.tile_files import BOUNDARY, MASK, NIR, RGB, TileFiles
 from components.records.source_formats import FULL_16_BIT, TIFF_SUFFIXES
@@ -57,6 +59,22 @@ def checked_record(tile: TileFiles, checks: Inventory) -> Record | str:
         return checked.record
     role, _, reason = checked.reason.partition(": ")
     return f"{role} {tile.files[role].path!r}: {reason}" if role in tile.files else checked.reason
+
+
+def checked_contents(contents: Mapping[str, bytes], checks: Inventory) -> Record | str:
+    """Returns what the model is asked about a tile whose files are in memory, or why it cannot be used.
+
+    Args:
+      contents: JPEG or PNG by role, RGB always and NIR where `checks` has that band. Without MASK, every pixel counts.
+    """
+    files = {role: SourceFile(role, len(content), "") for role, content in contents.items()}
+    source = SourceTile(
+        tile_id="", field_id="", split="", shard=0, rgb=files[RGB], nir=files.get(NIR), mask=files.get(MASK)
+    )
+    if "nir" in checks.bands:  # as in checked_record
+        checks = msgspec.structs.replace(checks, layout=PAPER_2020)
+    checked = check_tile(source, checks, lambda file: contents[file.path])
+    return checked.reason if isinstance(checked, Rejection) else checked.record
 
 
 def _read(path: str, role: str) -> bytes:

@@ -26,11 +26,12 @@ _LIMIT_SECONDS = 900.0  # for loading a model, or for a batch; the largest backb
 
 @dataclasses.dataclass(frozen=True)
 class ModelProcess:
-    """The process that runs a model, and how to end it."""
+    """The process that runs a model, how to end it, and whether it still runs."""
 
     requests: IO[bytes]
     replies: IO[bytes]
     kill: Callable[[], None]
+    is_running: Callable[[], bool] = lambda: True
 
 
 class CannotAnswer(DataError):
@@ -42,11 +43,24 @@ class MissingFunction(DataError):
 
 
 class AskedModel:
-    """A model in another process, which loads it while this one does something else."""
+    """A model in another process, which loads it while this one does something else.
+
+    Two threads may ask at once: while the model works on one's batch, the other's is being sent.
+
+    Attributes:
+      limit_seconds: For loading the model, and for each batch; a process that takes longer is ended.
+    """
 
     def __init__(self, process: ModelProcess, uri: str) -> None:
         self._process, self._uri = process, uri
+        self.limit_seconds = _LIMIT_SECONDS
         self._arguments: dict[str, tuple[str, ...]] | None = None
+        self._sending, self._receiving = threading.Lock(), threading.Lock()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process has not ended."""
+        return self._process.is_running()
 
     def arguments(self, function: str) -> tuple[str, ...]:
         """Returns the names of a function's arguments.
@@ -187,16 +201,22 @@ class AskedModel:
         stopped: list[str] = []
 
         def stop() -> None:
-            stopped.append(f"it did not answer within {_LIMIT_SECONDS:.0f} s")
+            stopped.append(f"it did not answer within {self.limit_seconds:.0f} s")
             self._process.kill()
 
-        timer = threading.Timer(_LIMIT_SECONDS, stop)
+        timer = threading.Timer(self.limit_seconds, stop)
         timer.daemon = True
         timer.start()
         try:
-            if request is not None:
-                send(self._process.requests, request)
-            reply = receive(self._process.replies, Reply, LARGEST_REPLY_BYTES)
+            # Whoever has sent waits for the turn to receive before another may send: replies come in that order.
+            with self._sending:
+                if request is not None:
+                    send(self._process.requests, request)
+                self._receiving.acquire()
+            try:
+                reply = receive(self._process.replies, Reply, LARGEST_REPLY_BYTES)
+            finally:
+                self._receiving.release()
         except OSError as error:
             raise self._broken(stopped[0] if stopped else "its process has ended") from error
         except ValueError as error:
@@ -273,4 +293,4 @@ def _model_process(folder: Path) -> Iterator[ModelProcess]:
     with confined_process(answering.__name__, [os.fspath(folder)], folder) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        yield ModelProcess(process.stdin, process.stdout, process.kill)
+        yield ModelProcess(process.stdin, process.stdout, process.kill, lambda: process.poll() is None)

@@ -1,4 +1,4 @@
-"""The pipeline's parameters as command-line options: one per parameter, with its help text and default."""
+"""Settings as command-line options, with their help texts and defaults: the pipeline's parameters, or a command's own."""
 
 import enum
 import functools
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from components.errors import SettingsError
-from components.setting import kind_of
+from components.setting import kind_of, settings_of
 from components.storage import plain_place
 from pipeline.parameters import PARAMETERS, Parameter, Parameters, make_settings
 
@@ -69,6 +69,30 @@ def with_parameters(
         with_options.__doc__ = command.__doc__
         with_options.__signature__ = inspect.Signature([context, *options, *own])  # type: ignore[attr-defined]
         with_options.__annotations__ = {p.name: p.annotation for p in (context, *options, *own)}
+        return with_options
+
+    return decorate
+
+
+def with_settings(settings_type: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Adds one option per setting of a class to a command, which receives them as one object, its first argument."""
+
+    def decorate(command: Command) -> Command:
+        fields = list(settings_of(settings_type))
+
+        def with_options(**values: Any) -> None:
+            given = {field.name: values.pop(field.name) for field, _ in fields}
+            command(settings_type(**given), **values)
+
+        own = list(inspect.signature(command).parameters.values())[1:]
+        options = [
+            _keyword(field.name, field.default, Annotated[field.type, typer.Option(help=known.help)])
+            for field, known in fields
+        ]
+        with_options.__name__ = command.__name__
+        with_options.__doc__ = command.__doc__
+        with_options.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
+        with_options.__annotations__ = {p.name: p.annotation for p in (*own, *options)}
         return with_options
 
     return decorate

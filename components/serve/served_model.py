@@ -1,0 +1,231 @@
+"""A model that answers: its process, and the tiles that wait for it, in batches of which two are on their way.
+
+While the model works on one batch the next is being sent, so it need not wait for it. A batch is closed when it is
+full, or when its first tile has waited long enough.
+"""
+
+import asyncio
+import collections
+import concurrent.futures
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.errors import DataError
+from components.predict.pushed_model import PushedModel
+from components.records.source_image import as_png
+from components.records.tile_record import Record
+from components.registry import CARD
+from components.saved_model.asking import AskedModel, CannotAnswer, as_probabilities, asked_model
+from components.serve.answer import DATATYPES
+from components.serve.metrics import Metrics
+from components.serve.refusal import Refusal, not_now, unusable_tile
+from components.serve.settings import ServeSettings
+from components.serve.tile_checks import checks_for, inputs_of
+
+_MASKED = "masked"  # the signature that answers as the model was scored
+_BATCHES_ON_THEIR_WAY = 2
+_MOST_BATCH_BYTES = 64 << 20  # of encoded images
+_IMAGES = ("rgb", "nir", "valid_mask")
+
+Answer: TypeAlias = dict[str, NDArray[Any]]  # by output, [C]
+
+
+@dataclasses.dataclass
+class _Waiting:
+    record: Record
+    answered: "asyncio.Future[Answer]"
+    since: float
+
+    @property
+    def num_bytes(self) -> int:
+        return len(self.record.rgb) + len(self.record.nir) + len(self.record.valid_mask)
+
+
+class ServedModel:
+    """A model and its queue; to be made and used in the event loop. `start` comes first, `end` last.
+
+    Attributes:
+      card: The model's.
+      inputs, outputs: The names that requests may give.
+      checks: What its tiles are checked by.
+      is_broken: Whether its process has ended, or answers what no such model answers.
+      why_broken: One line for the log.
+    """
+
+    def __init__(self, model: PushedModel, settings: ServeSettings, metrics: Metrics) -> None:
+        self.card, self.checks, self.inputs = model.card, checks_for(model.card), inputs_of(model.card)
+        self.outputs = tuple(name for name in DATATYPES if name != "not_sure" or model.card.not_sure is not None)
+        self.is_broken, self.why_broken = False, ""
+        self._uri, self._settings, self._metrics = model.uri, settings, metrics
+        self._threads = concurrent.futures.ThreadPoolExecutor(_BATCHES_ON_THEIR_WAY, "model")
+        self._context = contextlib.ExitStack()
+        self._asked: AskedModel | None = None
+        self._waiting: collections.deque[_Waiting] = collections.deque()
+        self._came = asyncio.Event()
+        self._free = asyncio.Semaphore(_BATCHES_ON_THEIR_WAY)
+        self._batching: asyncio.Task[None] | None = None
+        self._on_their_way: set[asyncio.Task[None]] = set()
+        self._num_users, self._unused = 0, asyncio.Event()
+        self._unused.set()
+
+    async def start(self) -> None:
+        """Loads the model in its process, after its files were compared with its card, and asks it once.
+
+        Raises:
+          DataError: if a file is not the one that was pushed, or the model cannot be loaded or cannot answer.
+        """
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._load)
+        except BaseException:
+            await self.end()
+            raise
+        self._batching = asyncio.create_task(self._send_batches())
+
+    def _load(self) -> None:
+        limit = self._settings.answer_seconds
+        # Loading takes longer than a batch does, and is bounded by the default.
+        self._asked = self._context.enter_context(asked_model(self._uri, self.card.files, beside=CARD))
+        self._asked.arguments(_MASKED)
+        self._asked.limit_seconds = limit
+        grey = np.full((64, 64, 3), 128, np.uint8)
+        grey[::2] = 90
+        tile = Record("", "", as_png(grey), as_png(grey[..., :1]) if "nir" in self.inputs else b"", b"", (), ())
+        try:
+            self._ask([tile])
+        except CannotAnswer as error:
+            raise DataError(f"model {self.card.version} cannot answer a tile of noise: {error}") from error
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator["ServedModel"]:
+        """Keeps the model until the context ends, even if another takes its place meanwhile."""
+        self._num_users += 1
+        self._unused.clear()
+        try:
+            yield self
+        finally:
+            self._num_users -= 1
+            if not self._num_users:
+                self._unused.set()
+
+    async def answer(self, records: Sequence[Record]) -> dict[str, NDArray[Any]]:
+        """Returns the model's outputs for some tiles, [N, C] each. Who is cancelled gives up the tiles' places.
+
+        Raises:
+          Refusal: if the model does not take a tile, or breaks down.
+        """
+        loop = asyncio.get_running_loop()
+        waiting = [_Waiting(record, loop.create_future(), loop.time()) for record in records]
+        self._waiting.extend(waiting)
+        self._came.set()
+        self._metrics.queue_tiles.inc(len(waiting))
+        try:
+            answers = await asyncio.gather(*(each.answered for each in waiting))
+        finally:
+            for each in waiting:
+                each.answered.cancel()
+            self._metrics.queue_tiles.dec(len(waiting))
+        return {name: np.stack([answer[name] for answer in answers]) for name in self.outputs}
+
+    async def end(self, *, at_once: bool = False) -> None:
+        """Ends its process as soon as nobody uses it; `at_once` gives up what was asked."""
+        if not at_once:
+            await self._unused.wait()
+        if self._batching is not None:
+            self._batching.cancel()
+        await asyncio.to_thread(self._context.close)
+        if self._on_their_way:
+            await asyncio.wait([*self._on_their_way])
+        self._threads.shutdown(wait=False)
+
+    def look(self) -> None:
+        """Notices that its process has ended while nobody asked it."""
+        if self._asked is not None and not self._asked.is_running and not self.is_broken:
+            self._break("its process has ended")
+
+    async def _send_batches(self) -> None:
+        while True:
+            await self._free.acquire()
+            batch = await self._next_batch()
+            task = asyncio.create_task(self._send(batch))
+            self._on_their_way.add(task)
+            task.add_done_callback(self._on_their_way.discard)
+
+    async def _next_batch(self) -> list[_Waiting]:
+        loop, most_seconds = asyncio.get_running_loop(), self._settings.batch_wait_ms / 1000
+        while True:
+            while self._waiting and self._waiting[0].answered.done():  # its client has hung up
+                self._waiting.popleft()
+            left = None
+            if self._waiting:
+                left = self._waiting[0].since + most_seconds - loop.time()
+                if left <= 0 or len(self._waiting) >= self._settings.batch_tiles:
+                    return self._taken()
+            self._came.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._came.wait()
+
+    def _taken(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        num_bytes = 0
+        while self._waiting and len(batch) < self._settings.batch_tiles:
+            if batch and num_bytes + self._waiting[0].num_bytes > _MOST_BATCH_BYTES:
+                break
+            each = self._waiting.popleft()
+            if not each.answered.done():
+                batch.append(each)
+                num_bytes += each.num_bytes
+        return batch
+
+    async def _send(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            replies = await asyncio.get_running_loop().run_in_executor(
+                self._threads, self._ask_each, [each.record for each in batch]
+            )
+        except DataError as error:
+            self._break(str(error))
+            broken = not_now(f"the model {self.card.version} has broken down and is started anew", "no_model")
+            replies = [broken] * len(batch)
+        finally:
+            self._free.release()
+        self._metrics.batch_tiles.observe(len(batch))
+        for each, reply in zip(batch, replies, strict=True):
+            if each.answered.done():
+                continue
+            if isinstance(reply, Refusal):
+                each.answered.set_exception(reply)
+            else:
+                each.answered.set_result(reply)
+
+    def _break(self, why: str) -> None:
+        if not self.is_broken:
+            self.is_broken, self.why_broken = True, why
+
+    def _ask_each(self, records: Sequence[Record]) -> list[Answer | Refusal]:
+        """Returns the model's answers, or for a tile that it does not take the reason."""
+        try:
+            results = self._ask(records)
+        except CannotAnswer:
+            if len(records) == 1:
+                # What TensorFlow says of it is no text for a client.
+                return [unusable_tile(f"the model {self.card.version} cannot answer this tile; is it damaged?")]
+            return [reply for record in records for reply in self._ask_each([record])]
+        return [{name: array[row] for name, array in results.items()} for row in range(len(records))]
+
+    def _ask(self, records: Sequence[Record]) -> Mapping[str, NDArray[Any]]:
+        assert self._asked is not None
+        shape = len(records), len(self.card.classes)
+        results = self._asked.ask(_MASKED, {name: [getattr(each, name) for each in records] for name in _IMAGES})
+        if not np.isfinite(as_probabilities(results, *shape, self._uri)).all():
+            raise DataError(f"model {self.card.version} gives probabilities that are not finite")
+        kinds: dict[str, type] = {"predicted": np.bool_, "not_sure": np.bool_, "class_names": np.object_}
+        for name, kind in kinds.items():
+            found = results.get(name)
+            if name in self.outputs and (found is None or found.shape != shape or found.dtype != kind):
+                raise DataError(f"model {self.card.version} must answer {name} for {shape[1]} classes of each tile")
+        return {name: results[name] for name in self.outputs}

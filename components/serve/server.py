@@ -1,0 +1,154 @@
+"""Runs the server: its socket, its signals, and its end, at which accepted requests are finished."""
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+
+import uvicorn
+
+from components.errors import SettingsError
+from components.progress import log
+from components.serve.app import make_app
+from components.serve.connection import BoundedConnection
+from components.serve.following import Following
+from components.serve.inference import Inference
+from components.serve.metrics import Metrics
+from components.serve.settings import ServeSettings
+from components.serve.wanted_model import WantedModel
+
+_LOOK_SECONDS = 0.05
+_LARGEST_HEADERS = 32 << 10  # bytes of a request's headers
+_CLOSE_SECONDS = 5  # for connections to close, after the last request
+_STEP = "serve"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which leaves the signals to run_server."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def run_server(uri: str, settings: ServeSettings) -> None:
+    """Serves the model that a channel names, or that of a version's folder, until SIGTERM or Ctrl-C.
+
+    Raises:
+      SettingsError: if there is no model, or the address cannot be listened on.
+      DataError: if the first model cannot be loaded.
+    """
+    # Whatever an image is, no TensorFlow is loaded into the process that faces the network.
+    sys.modules["tensorflow"] = None  # type: ignore[assignment]
+    with _listening(settings) as listener:
+        asyncio.run(_serve(uri, settings, listener))
+
+
+@contextlib.contextmanager
+def _listening(settings: ServeSettings) -> Iterator[socket.socket]:
+    host, port = settings.host, settings.port
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        listener = socket.create_server(found[0][4][:2], family=found[0][0], backlog=settings.max_connections)
+    except (OSError, UnicodeError) as error:
+        number = getattr(error, "errno", None) or 0  # of getaddrinfo's errors, less than 0
+        reason = os.strerror(number) if number > 0 else "it is no address of this machine"
+        raise SettingsError(
+            f"cannot listen on {host!r} port {port}: {reason}; choose another --host or --port"
+        ) from error
+    with listener:
+        yield listener
+
+
+async def _serve(uri: str, settings: ServeSettings, listener: socket.socket) -> None:
+    metrics = Metrics()
+    following = Following(WantedModel(uri, settings.channel), settings, metrics, lambda text: log(_STEP, text))
+    inference = Inference(following, settings, metrics)
+    server = _Server(_config(following, inference, settings, metrics))
+    ended, hurried = asyncio.Event(), asyncio.Event()
+
+    def end() -> None:
+        (hurried if ended.is_set() else ended).set()  # who asks twice does not want to wait
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, end)
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        while not server.started and not serving.done():
+            await asyncio.sleep(_LOOK_SECONDS)
+        _say_where(listener)
+        await _follow_until(ended, hurried, following, inference, settings)
+    finally:
+        server.should_exit = True
+        await serving
+
+
+async def _follow_until(
+    ended: asyncio.Event, hurried: asyncio.Event, following: Following, inference: Inference, settings: ServeSettings
+) -> None:
+    """Follows the channel until the server is to end, and then until accepted requests are answered."""
+
+    async def follow() -> None:
+        async with following.following():
+            await ended.wait()
+            following.is_ending = True
+            await _drain(hurried, inference, settings)
+
+    work, end = asyncio.create_task(follow()), asyncio.create_task(ended.wait())
+    await asyncio.wait({work, end}, return_when=asyncio.FIRST_COMPLETED)
+    if not following.has_begun:  # the first model is still being loaded, or could not be
+        following.is_ending = True
+        work.cancel()
+    end.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await work
+
+
+async def _drain(hurried: asyncio.Event, inference: Inference, settings: ServeSettings) -> None:
+    log(_STEP, f"ending; requests that are answered first: {inference.admission.num_requests}")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(settings.drain_seconds):
+            while inference.admission.num_requests and not hurried.is_set():
+                await asyncio.sleep(_LOOK_SECONDS)
+    left = inference.admission.num_requests
+    log(_STEP, f"ended with {left} requests unanswered" if left else "ended; every request was answered")
+
+
+def _config(following: Following, inference: Inference, settings: ServeSettings, metrics: Metrics) -> uvicorn.Config:
+    limits = {
+        "header_seconds": settings.header_seconds,
+        "request_seconds": settings.body_seconds + 2 * settings.answer_seconds,
+        "most_connections": settings.max_connections,
+        "metrics": metrics,
+    }
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # of defects; whoever sends no HTTP fills no log
+    return uvicorn.Config(
+        make_app(following, inference, settings, metrics),
+        http=type("Connection", (BoundedConnection,), limits),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        h11_max_incomplete_event_size=_LARGEST_HEADERS,
+        timeout_keep_alive=int(settings.header_seconds) + 1,
+        timeout_graceful_shutdown=_CLOSE_SECONDS,
+    )
+
+
+def _say_where(listener: socket.socket) -> None:
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    log(_STEP, f"listening on http://{shown}:{port}")
+    if not ipaddress.ip_address(host).is_loopback:
+        log(
+            _STEP,
+            "warning: others can reach this address; the server asks nobody for a password and encrypts nothing, so "
+            "put it behind what does",
+        )

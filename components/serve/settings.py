@@ -1,0 +1,76 @@
+"""The settings of `agrivision serve`, each an option of the command."""
+
+import dataclasses
+import re
+
+from components.errors import SettingsError
+from components.registry import PRODUCTION
+from components.setting import check_settings, setting
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+MIB = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServeSettings:
+    """Where it listens, what it serves, and its limits.
+
+    Raises:
+      SettingsError: if a value is not allowed, or two contradict each other.
+    """
+
+    channel: str = setting(PRODUCTION, "Channel of the models URI to follow; unused for the folder of one version.")
+    name: str = setting("agrivision", "Name of the model in the paths, as in /v2/models/agrivision/infer.")
+    host: str = setting("127.0.0.1", "Address to listen on. Only this machine reaches the default; 0.0.0.0 is all.")
+    port: int = setting(8000, "Port to listen on; 0 takes a free one and prints it.", at_least=0, at_most=65_535)
+    poll_seconds: float = setting(10.0, "Seconds between two looks at the channel.", at_least=0.1, at_most=86_400)
+    batch_tiles: int = setting(16, "Most tiles that the model answers at once.", at_least=1, at_most=256)
+    batch_wait_ms: float = setting(
+        4.0, "Milliseconds that a tile waits for others to fill its batch.", at_least=0.0, at_most=1_000
+    )
+    queue_tiles: int = setting(
+        64,
+        "Most tiles that are accepted and not answered yet; a request for more gets 503 and a Retry-After.",
+        at_least=1,
+        at_most=100_000,
+    )
+    request_tiles: int = setting(32, "Most tiles in one request.", at_least=1, at_most=1_024)
+    request_mib: int = setting(32, "Most MiB in one request.", at_least=1, at_most=1_024)
+    held_mib: int = setting(
+        256, "Most MiB of all requests that are held at once; beyond it, requests get 503.", at_least=1
+    )
+    tile_pixels: int = setting(
+        4_194_304, "Most pixels of a tile; it is refused by its header, before it is decoded.", at_least=1
+    )
+    max_connections: int = setting(256, "Most connections that are open at once.", at_least=1, at_most=65_535)
+    header_seconds: float = setting(
+        10.0, "Seconds that a client has for its headers, and an idle connection is kept.", above=0.0, at_most=3_600
+    )
+    body_seconds: float = setting(30.0, "Seconds that a client has for its body.", above=0.0, at_most=3_600)
+    answer_seconds: float = setting(
+        60.0,
+        "Seconds after which a batch that is not answered counts as stuck, and its model is started anew.",
+        above=0.0,
+        at_most=3_600,
+    )
+    drain_seconds: float = setting(
+        30.0, "Seconds that accepted requests have to finish after SIGTERM.", at_least=0.0, at_most=3_600
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if not _NAME.fullmatch(self.name):
+            raise SettingsError(
+                f"name must be letters, digits, dots, - and _, at most 64, because it is part of a path; "
+                f"got {self.name!r}"
+            )
+        if self.request_tiles > self.queue_tiles:
+            raise SettingsError(
+                f"request_tiles must be at most queue_tiles, {self.queue_tiles}, or the largest request could never "
+                f"be accepted; got {self.request_tiles}"
+            )
+        if self.request_mib > self.held_mib:
+            raise SettingsError(
+                f"request_mib must be at most held_mib, {self.held_mib}, or the largest request could never be "
+                f"accepted; got {self.request_mib}"
+            )

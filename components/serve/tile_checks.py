@@ -1,0 +1,68 @@
+"""Checks the tiles of a request as `agrivision predict` checks those of a folder, before anything decodes them."""
+
+from collections.abc import Mapping
+
+from components.contracts import Inventory, ModelCard
+from components.predict.checked import checked_contents, checks_of
+from components.records.image_header import JPEG_START, PNG_SIGNATURE, BeyondLimits, DamagedImage, read_header
+from components.records.source_formats import FULL_16_BIT
+from components.records.tile_record import Record
+from components.serve.refusal import too_large, unusable_tile
+
+RGB, NIR, VALID_MASK = "rgb", "nir", "valid_mask"
+_ROLE_OF = {RGB: "rgb", NIR: "nir", VALID_MASK: "mask"}  # as the checks name them
+_INPUT_OF = {role: name for name, role in _ROLE_OF.items()}
+_OF_TENSORFLOW = "CMYK"  # would be decoded by TensorFlow, which the server's own process does without
+
+
+def inputs_of(card: ModelCard) -> tuple[str, ...]:
+    """Returns the inputs of a model: those that each tile needs, then valid_mask."""
+    return (RGB, NIR, VALID_MASK) if NIR in card.bands else (RGB, VALID_MASK)
+
+
+def checks_for(card: ModelCard) -> Inventory:
+    """Returns what the checks know of the model."""
+    return checks_of(card.bands, card.max_16_bit or FULL_16_BIT)
+
+
+def check_tile_files(files: Mapping[str, bytes], number: int, checks: Inventory, most_pixels: int) -> Record:
+    """Returns what the model is asked about one tile.
+
+    Args:
+      files: By input; an empty valid_mask says that every pixel counts.
+      number: Its place in the request, for messages.
+      most_pixels: The most that are decoded.
+
+    Raises:
+      Refusal: if the tile is too large, or no run of the pipeline would keep it.
+    """
+    given = {name: content for name, content in files.items() if content or name != VALID_MASK}
+    for name, content in given.items():
+        _check_header(f"{name}[{number}]", content, most_pixels)
+    checked = checked_contents({_ROLE_OF[name]: content for name, content in given.items()}, checks)
+    if isinstance(checked, Record):
+        return checked
+    role, _, reason = checked.partition(": ")
+    if role in _INPUT_OF and reason:
+        raise unusable_tile(f"{_INPUT_OF[role]}[{number}]: {reason}")
+    raise unusable_tile(f"tile {number}: {checked}")
+
+
+def _check_header(name: str, content: bytes, most_pixels: int) -> None:
+    if not content:
+        raise unusable_tile(f"{name}: empty file (0 bytes); expected a JPEG or PNG")
+    if not content.startswith((JPEG_START, PNG_SIGNATURE)):
+        raise unusable_tile(f"{name}: neither a JPEG nor a PNG")
+    try:
+        header = read_header(content)
+    except BeyondLimits as error:
+        raise too_large(f"{name}: {error}") from error
+    except DamagedImage as error:
+        raise unusable_tile(f"{name}: not a readable JPEG or PNG: {error}") from error
+    if header.width * header.height > most_pixels:
+        raise too_large(f"{name}: {header.width}x{header.height} px, at most {most_pixels:,} pixels are taken")
+    if header.mode == _OF_TENSORFLOW:
+        raise unusable_tile(f"{name}: a JPEG in CMYK; save it as RGB")
+
+
+__all__ = ["NIR", "RGB", "VALID_MASK", "check_tile_files", "checks_for", "inputs_of"]

@@ -1,0 +1,48 @@
+"""Which model is to be served: the one that a channel names, or the one of a version's folder."""
+
+import dataclasses
+
+from components import storage
+from components.errors import DataError, SettingsError
+from components.predict.pushed_model import PushedModel, find_model
+from components.registry import CARD, models_uri_of, version_uri
+from components.registry.channels import read_channel
+
+
+@dataclasses.dataclass(frozen=True)
+class WantedModel:
+    """Tells where the model is, again and again.
+
+    Attributes:
+      uri: A models URI, or the folder of one version.
+      channel: Of the models URI.
+    """
+
+    uri: str
+    channel: str
+
+    def find(self) -> PushedModel:
+        """Returns the model that is to be served now.
+
+        Raises:
+          SettingsError: if there is none.
+          DataError: if its card or the pointer to it cannot be read, or it is gone.
+          UnreachableError: if the bucket does not answer.
+        """
+        folder = self.uri.removesuffix(f"/{CARD}")
+        if storage.exists(storage.join(folder, CARD)):
+            return find_model(folder)
+        models_uri = models_uri_of(self.uri)
+        state, _ = read_channel(models_uri, self.channel)
+        if state is None or state.version is None:
+            raise SettingsError(
+                f"no model at {self.uri!r}: it has neither a channel {self.channel!r} that names a version nor {CARD}; "
+                "expected the models_uri of a pipeline that pushed, or the folder of one version in it"
+            )
+        folder = version_uri(models_uri, state.version)
+        if not storage.exists(storage.join(folder, CARD)):
+            raise DataError(f"{self.channel} names version {state.version}, which is gone: no {folder!r}; roll back")
+        model = find_model(folder)
+        if model.card.version != state.version:
+            raise DataError(f"{folder!r} has the card of version {model.card.version}; restore it, or roll back")
+        return model
