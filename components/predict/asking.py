@@ -18,7 +18,7 @@ from components.predict.pushed_model import PushedModel
 from components.predict.tile_files import TileFiles
 from components.records.source_formats import FULL_16_BIT
 from components.records.tile_record import Record
-from components.registry import CARD
+from components.registry.attachments import beside_model
 from components.saved_model.asking import AskedModel, CannotAnswer, as_probabilities, asked_model
 
 YES, NO, NOT_SURE = "yes", "no", "not sure"
@@ -72,7 +72,7 @@ def answers(model: PushedModel, tiles: Iterable[TileFiles]) -> Iterator[TileAnsw
         for batch in _batches(checked):
             good = [record for _, record in batch if isinstance(record, Record)]
             if good and asked is None:
-                asked = stack.enter_context(asked_model(model.uri, model.card.files, beside=CARD))
+                asked = stack.enter_context(asked_model(model.uri, model.card.files, beside=beside_model(model.card)))
             replies = iter(_ask_each(asked, model, good) if asked is not None else [])
             for tile, record in batch:
                 reply = record if isinstance(record, str) else next(replies)

@@ -16,6 +16,7 @@ def push(
     evaluation: dsl.Input[dsl.Artifact],
     decision_document: dsl.Input[dsl.Artifact],
     push_receipt: dsl.Output[dsl.Artifact],
+    model_card: dsl.Output[dsl.Markdown],
 ) -> NamedTuple("Outputs", [("model_uri", str)]):  # type: ignore[valid-type]
     """Verifies and publishes a model, and points production at it.
 
@@ -27,13 +28,17 @@ def push(
       evaluation: Its scores.
       decision_document: Why it is pushed.
       push_receipt: What was published.
+      model_card: What the model is, what it is for, and how good it is.
 
     Returns:
       model_uri: Where the model lies.
     """
     from components.contracts import Decision, Evaluation, Manifest, TrainingReceipt
+    from components.markdown import write_markdown
     from components.progress import step_log
     from components.push.publish import push_model, summary_line
+    from components.registry.card.page import card_blocks
+    from components.registry.layout import read_card
     from components.storage import plain_place
 
     with step_log("push") as log:
@@ -47,5 +52,6 @@ def push(
             Decision.read(decision_document.path),
         )
         result.write(push_receipt.path)
+        write_markdown(model_card.path, card_blocks(read_card(plain_place(models_uri), result.model_version)))
         log.summary = summary_line(result)
     return (result.model_uri,)

@@ -11,6 +11,7 @@ from components.errors import DataError, SettingsError
 from components.progress import StepLog
 from components.push.building import builder
 from components.push.card import model_card
+from components.push.card_facts import with_facts
 from components.push.verify import verify_serving_model
 from components.registry import (
     CARD,
@@ -20,6 +21,8 @@ from components.registry import (
     require_production,
     version_uri,
 )
+from components.registry.attachments import attachment_digests, check_attachments
+from components.registry.card.page import PAGE, card_page
 from components.registry.licence import require_allowed
 from components.registry.pins import revive
 from components.saved_model.files import digests
@@ -68,7 +71,7 @@ def push_model(
     ):
         card = model_card(receipt, evaluation, exported.content(), decision)
         uri = version_uri(models_uri, card.version)
-        card = msgspec.structs.replace(card, data_licence=manifest.data_licence or "")
+        card = with_facts(card, manifest, receipt, evaluation)
         serves_already = in_production == card.version
         if not serves_already:
             require_production(models_uri, evaluation.production_version, production)
@@ -78,11 +81,13 @@ def push_model(
             try:
                 published = _published_card(uri, card)
                 log.line(verify_serving_model(uri, published, data_root, manifest, evaluation))
+                check_attachments(uri, published)
             except DataError as error:
                 raise DataError(f"{error}; it is already published, so remove {uri!r} and push again") from error
         else:
             serving_dir = exported.build(card)
             card = msgspec.structs.replace(card, files=digests(str(serving_dir)))
+            card = _with_attachments(card, serving_dir)
             card.write(serving_dir / CARD)
             log.line(verify_serving_model(str(serving_dir), card, data_root, manifest, evaluation))
             revive(models_uri, card.version)
@@ -97,6 +102,12 @@ def summary_line(receipt: PushReceipt) -> str:
     """Returns a one-line summary of the push."""
     before = f"before it was {receipt.previous_version}" if receipt.previous_version else "the first"
     return f"production is version {receipt.model_version} at {receipt.model_uri}, {before}"
+
+
+def _with_attachments(card: ModelCard, folder: Path) -> ModelCard:
+    """Writes what belongs beside the model to its folder; returns the card with the digests of it."""
+    (folder / PAGE).write_text(card_page(card), encoding="utf-8")
+    return msgspec.structs.replace(card, attachments=attachment_digests(folder, (PAGE,)))
 
 
 def _check(manifest: Manifest, receipt: TrainingReceipt, evaluation: Evaluation, decision: Decision | None) -> None:

@@ -14,7 +14,7 @@ from components.errors import DataError
 from components.push.sample import read_sample
 from components.records.shard_records import records_of
 from components.records.tile_record import Record
-from components.registry import CARD
+from components.registry.attachments import beside_model
 from components.saved_model.asking import AskedModel, CannotAnswer, as_probabilities, asked_model
 from components.scoring.risk_control import not_sure
 
@@ -34,7 +34,7 @@ def verify_serving_model(
         evaluation's.
     """
     try:
-        with asked_model(model_uri, card.files, beside=CARD) as model:
+        with asked_model(model_uri, card.files, beside=beside_model(card)) as model:
             return _compare_answers(model, model_uri, card, data_root, manifest, evaluation)
     except DataError as error:
         raise DataError(

@@ -5,7 +5,7 @@ import dataclasses
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -182,7 +182,7 @@ def _numbers(
 
 
 @contextlib.contextmanager
-def asked_model(uri: str, files: Mapping[str, str], beside: str = "") -> Iterator[AskedModel]:
+def asked_model(uri: str, files: Mapping[str, str], beside: Collection[str] = ()) -> Iterator[AskedModel]:
     """Yields the SavedModel in a folder or on a bucket, ready to be asked; see verified_copy for the arguments.
 
     Raises:
