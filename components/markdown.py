@@ -29,7 +29,7 @@ def bullets(entries: Iterable[tuple[str, str]]) -> str:
     return "\n".join(f"- **{plain(name)}**: {said}" for name, said in entries)
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Returns a table of cells that are Markdown already; the columns after the first are aligned to the right."""
     rule = ["---", *["---:"] * (len(header) - 1)]
     lines = (" | ".join(_BAR.sub(r"\|", cell) for cell in row) for row in (header, rule, *rows))

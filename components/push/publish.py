@@ -1,6 +1,7 @@
 """Pushes a model: builds it, verifies it in a fresh process, publishes it, and points production at it."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,8 @@ from components.progress import StepLog
 from components.push.building import builder
 from components.push.card import model_card
 from components.push.card_facts import with_facts
+from components.push.exports.kinds import ExportKind
+from components.push.exports.made import ExportSource, make_exports
 from components.push.verify import verify_serving_model
 from components.registry import (
     CARD,
@@ -44,6 +47,7 @@ def push_model(
     evaluation: Evaluation,
     log: StepLog,
     decision: Decision | None = None,
+    kinds: Sequence[ExportKind] = (),
 ) -> PushReceipt:
     """Pushes the model of `receipt`; a second push changes nothing.
 
@@ -52,6 +56,7 @@ def push_model(
 
     Args:
       decision: The gate's, for the model's card; None where nobody asked the gate, as in a test.
+      kinds: Other formats to publish the model in; one that does not answer as the model does is left out.
 
     Raises:
       SettingsError: if receipt, evaluation, decision and manifest do not belong together, or production is marked
@@ -78,6 +83,8 @@ def push_model(
             require_allowed(card, PRODUCTION, production)
         if storage.exists(storage.join(uri, CARD)):
             log.line(f"version {card.version} is already published; verifying it")
+            if kinds:
+                log.line("formats are made when a version is first pushed, so it has those of then")
             try:
                 published = _published_card(uri, card)
                 log.line(verify_serving_model(uri, published, data_root, manifest, evaluation))
@@ -87,9 +94,19 @@ def push_model(
         else:
             serving_dir = exported.build(card)
             card = msgspec.structs.replace(card, files=digests(str(serving_dir)))
-            card = _with_attachments(card, serving_dir)
             card.write(serving_dir / CARD)
             log.line(verify_serving_model(str(serving_dir), card, data_root, manifest, evaluation))
+            source = ExportSource(
+                folder=exported.folder,
+                uri=exported_uri,
+                files=receipt.files,
+                card=card,
+                data_root=data_root,
+                manifest=manifest,
+                evaluation=evaluation,
+            )
+            card = msgspec.structs.replace(card, exports=make_exports(kinds, source, serving_dir, log))
+            _with_attachments(card, serving_dir).write(serving_dir / CARD)
             revive(models_uri, card.version)
             whole_folder.publish(serving_dir, uri, last=CARD)
     if production is not None and serves_already:
@@ -107,7 +124,8 @@ def summary_line(receipt: PushReceipt) -> str:
 def _with_attachments(card: ModelCard, folder: Path) -> ModelCard:
     """Writes what belongs beside the model to its folder; returns the card with the digests of it."""
     (folder / PAGE).write_text(card_page(card), encoding="utf-8")
-    return msgspec.structs.replace(card, attachments=attachment_digests(folder, (PAGE,)))
+    exports = [each.path for each in card.exports if each.path]
+    return msgspec.structs.replace(card, attachments=attachment_digests(folder, [PAGE, *exports]))
 
 
 def _check(manifest: Manifest, receipt: TrainingReceipt, evaluation: Evaluation, decision: Decision | None) -> None:

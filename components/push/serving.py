@@ -101,11 +101,16 @@ def _answer(exported: Any, card: ModelCard) -> Callable[[Any, Any, Any], dict[st
 
 
 def _probabilities(exported: Any, card: ModelCard, rgb: Any, nir: Any, valid_mask: Any) -> Any:
-    """Returns the calibrated probabilities, as components/scoring/calibration.py computes them."""
     shape = [None, len(card.classes)]
     if not card.calibration.slopes:  # of an earlier version
         return tf.ensure_shape(exported.predict_encoded(rgb, nir, valid_mask), shape)
-    logits = tf.ensure_shape(exported.logits_encoded(rgb, nir, valid_mask), shape)
+    return calibrated_probabilities(tf.ensure_shape(exported.logits_encoded(rgb, nir, valid_mask), shape), card)
+
+
+def calibrated_probabilities(logits: Any, card: ModelCard) -> Any:
+    """Returns the probabilities of logits, float32 [N, C], as components/scoring/calibration.py computes them."""
+    if not card.calibration.slopes:  # of an earlier version
+        return tf.nn.softmax(logits) if card.label_mode == "single_label" else tf.sigmoid(logits)
     slopes, offsets = (tf.constant(of, tf.float32) for of in (card.calibration.slopes, card.calibration.offsets))
     scaled = logits * slopes + offsets
     return tf.nn.softmax(scaled) if card.label_mode == "single_label" else tf.sigmoid(scaled)

@@ -49,7 +49,7 @@ def _compare_answers(
     row_of_tile, expected, expected_predicted = kept.row_of_tile, kept.probabilities, kept.predicted
     images_of = model.arguments(_UNMASKED)
     num_tiles, largest = 0, 0.0
-    for batch in _sample(data_root, manifest, set(row_of_tile)):
+    for batch in sample_batches(data_root, manifest, set(row_of_tile)):
         tile_ids = [record.tile_id for record in batch]
         shape = (len(batch), len(card.classes))
         images = {name: [getattr(record, name) for record in batch] for name in images_of}
@@ -84,7 +84,7 @@ def _compare_answers(
     return f"a fresh process answered {num_tiles:,} test tiles as evaluated, at most {largest:.1g} off"
 
 
-def _sample(data_root: str, manifest: Manifest, known: set[str]) -> Iterator[Sequence[Record]]:
+def sample_batches(data_root: str, manifest: Manifest, known: set[str]) -> Iterator[Sequence[Record]]:
     """Yields batches of the first evaluated tiles; a hash deals tiles to shards, so the first are like any others."""
     num_classes = len(manifest.classes)
     records = itertools.chain.from_iterable(

@@ -27,7 +27,7 @@ from components.contracts import (
     SliceScore,
     TrainingFacts,
 )
-from components.markdown import table
+from components.markdown import markdown_table
 from components.registry.card.page import card_blocks, card_page
 
 INTERVALS = {"f1": (0.61, 0.79), "precision": (0.7, 0.92), "recall": (0.5, 0.75)}
@@ -282,7 +282,7 @@ def test_a_hostile_name_says_nothing_but_itself(name):
 
 
 def test_a_cell_cannot_end_its_column():
-    assert table(("a", "b"), [("x|y", r"p\|q")]) == "| a | b |\n| --- | ---: |\n| x\\|y | p\\|q |"
+    assert markdown_table(("a", "b"), [("x|y", r"p\|q")]) == "| a | b |\n| --- | ---: |\n| x\\|y | p\\|q |"
 
 
 def test_blocks_and_page_are_the_same_but_for_the_front_matter():

@@ -10,9 +10,9 @@ from components.contracts import ModelCard
 from components.markdown import bullets, code
 from components.registry.card.front_matter import front_matter
 from components.registry.card.limits import limit_blocks, use_blocks
-from components.registry.card.scores import score_blocks
+from components.registry.card.scores import metric_blocks
 from components.registry.card.trust import trust_blocks
-from components.registry.card.wording import interval
+from components.registry.card.wording import as_interval
 from components.registry.card.written import data_blocks, export_blocks, lineage_blocks, training_blocks
 
 PAGE = "README.md"
@@ -29,7 +29,7 @@ def card_blocks(card: ModelCard) -> Iterator[str]:
     yield _headline(card)
     yield from use_blocks(card)
     yield from limit_blocks(card)
-    yield from score_blocks(card)
+    yield from metric_blocks(card)
     yield from trust_blocks(card)
     yield from data_blocks(card)
     yield from training_blocks(card)
@@ -44,8 +44,8 @@ def _headline(card: ModelCard) -> str:
     takes = f"{code(card.backbone)} at {card.image_size_px} px, on {', '.join(map(code, card.bands))}"
     return (
         f"{takes}. On {card.num_test_tiles:,} test tiles{fields}: macro F1 {scores.macro_f1:.3f}"
-        f"{interval(scores.intervals.get('macro_f1'), ' ({})')}, mAP {scores.map:.3f}"
-        f"{interval(scores.intervals.get('map'), ' ({})')}. Ranges in brackets are 95 % intervals over fields."
+        f"{as_interval(scores.intervals.get('macro_f1'), ' ({})')}, mAP {scores.map:.3f}"
+        f"{as_interval(scores.intervals.get('map'), ' ({})')}. Ranges in brackets are 95 % intervals over fields."
     )
 
 

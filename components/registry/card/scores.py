@@ -3,23 +3,23 @@
 from collections.abc import Iterator
 
 from components.contracts import ModelCard, SliceScore
-from components.markdown import code, plain, table
-from components.registry.card.wording import NOTHING, in_order, interval, score
+from components.markdown import code, markdown_table, plain
+from components.registry.card.wording import NOTHING, as_interval, in_order, with_interval
 
 
-def score_blocks(card: ModelCard) -> Iterator[str]:
+def metric_blocks(card: ModelCard) -> Iterator[str]:
     """Yields the tables."""
     scores = card.scores
     yield "## Scores"
-    yield table(
+    yield markdown_table(
         ("score", "value"),
         [
-            (title, score(getattr(scores, field), scores.intervals.get(field)))
+            (title, with_interval(getattr(scores, field), scores.intervals.get(field)))
             for field, title in type(scores).titles().items()
         ],
     )
     if scores.per_class:
-        yield table(("class", "F1", "precision", "recall", "tiles"), [*_classes(card)])
+        yield markdown_table(("class", "F1", "precision", "recall", "tiles"), [*_classes(card)])
     yield from _dense(card)
     yield from _weakest(card)
 
@@ -27,7 +27,7 @@ def score_blocks(card: ModelCard) -> Iterator[str]:
 def _classes(card: ModelCard) -> Iterator[tuple[str, ...]]:
     for name, each in in_order(card.scores.per_class, card.classes):
         values = ((getattr(each, field), each.intervals.get(field)) for field in ("f1", "precision", "recall"))
-        shown = (score(value, of, each.support > 0) for value, of in values)
+        shown = (with_interval(value, of, each.support > 0) for value, of in values)
         yield (code(name), *shown, f"{each.support:,}")
 
 
@@ -36,12 +36,13 @@ def _dense(card: ModelCard) -> Iterator[str]:
         return
     of = card.dense
     yield (
-        f"By pixel: overlap-aware mean IoU {score(of.mean_iou, of.interval)}, background included, over "
+        f"By pixel: overlap-aware mean IoU {with_interval(of.mean_iou, of.interval)}, background included, over "
         f"{of.num_pixels:,} pixels."
     )
     rows = [(name, iou, of.class_intervals.get(name)) for name, iou in in_order(of.class_iou, card.classes)]
-    yield table(
-        ("class", "IoU"), [(code(name), NOTHING if iou is None else score(iou, ends)) for name, iou, ends in rows]
+    yield markdown_table(
+        ("class", "IoU"),
+        [(code(name), NOTHING if iou is None else with_interval(iou, ends)) for name, iou, ends in rows],
     )
 
 
@@ -54,13 +55,13 @@ def _weakest(card: ModelCard) -> Iterator[str]:
         yield "No part of the test split is worse by more than noise. The lowest:"
     else:
         yield f"Worse by more than noise: {plain(card.worst_slice.title)}."
-    yield table(("part", "macro F1", "difference", "tiles"), [_part(each) for each in weakest])
+    yield markdown_table(("part", "macro F1", "difference", "tiles"), [_part(each) for each in weakest])
 
 
 def _part(each: SliceScore) -> tuple[str, ...]:
-    value = NOTHING if each.macro_f1 is None else score(each.macro_f1, each.interval)
+    value = NOTHING if each.macro_f1 is None else with_interval(each.macro_f1, each.interval)
     difference = NOTHING
     if each.difference:
         mean, low, high = each.difference
-        difference = f"{mean:+.3f}{interval((low, high), ' ({})')}"
+        difference = f"{mean:+.3f}{as_interval((low, high), ' ({})')}"
     return plain(each.title), value, difference, f"{each.num_tiles:,}"

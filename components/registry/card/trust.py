@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from components.contracts import ModelCard
-from components.markdown import code, plain, table
-from components.registry.card.wording import NOTHING, in_order, interval
+from components.markdown import code, markdown_table, plain
+from components.registry.card.wording import NOTHING, as_interval, in_order
 
 _SINGLE_LABEL = "single_label"
 
@@ -25,7 +25,7 @@ def _calibration(card: ModelCard) -> Iterator[str]:
         f"Expected calibration error {of.ece:.3f}, before calibration {of.ece_before:.3f}; Brier score {of.brier:.3f}, "
         f"before {of.brier_before:.3f}. Measured on test, fitted on val."
     )
-    yield table(
+    yield markdown_table(
         ("class", "ECE", "before", "Brier", "before"),
         [
             (code(name), *(f"{value:.3f}" for value in (each.ece, each.ece_before, each.brier, each.brier_before)))
@@ -41,7 +41,7 @@ def _thresholds(card: ModelCard) -> Iterator[str]:
         return
     lows = card.not_sure.low if card.not_sure else (None,) * len(card.classes)
     yield "Chosen on val. Between the two probabilities the answer is not sure."
-    yield table(
+    yield markdown_table(
         ("class", "yes from", "no below"),
         [
             (code(name), f"{threshold:.3f}", NOTHING if low is None else f"{min(low, threshold):.3f}")
@@ -59,13 +59,13 @@ def _robustness(card: ModelCard) -> Iterator[str]:
         yield f"Not measured: {plain(of.note or 'the evaluation left it out')}."
         return
     yield f"Macro F1 {of.macro_f1:.3f} on {of.num_tiles:,} unchanged tiles, and the change on the same tiles:"
-    yield table(
+    yield markdown_table(
         ("change", "macro F1", "difference", "other answers"),
         [
             (
                 plain(f"{row.change}: {row.meaning}" if row.meaning else row.change),
                 f"{row.macro_f1:.3f}",
-                f"{row.difference[0]:+.3f}{interval(row.difference[1:], ' ({})')}",
+                f"{row.difference[0]:+.3f}{as_interval(row.difference[1:], ' ({})')}",
                 f"{row.changed_decisions:.1%}",
             )
             for row in of.rows

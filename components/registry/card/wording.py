@@ -11,14 +11,14 @@ _Value = TypeVar("_Value")
 NOTHING = "–"  # nothing was judged or measured
 
 
-def interval(of: Interval | None, form: str = "{}") -> str:
+def as_interval(of: Interval | None, form: str = "{}") -> str:
     """Returns an interval, e.g. "0.61 to 0.74", in `form`; empty if there is none."""
     return form.format(f"{of[0]:.2f} to {of[1]:.2f}") if of else ""
 
 
-def score(value: float, of: Interval | None, is_judged: bool = True) -> str:
+def with_interval(value: float, of: Interval | None, is_judged: bool = True) -> str:
     """Returns a score with its interval, or a dash if nothing was judged."""
-    return f"{value:.3f}{interval(of, ' ({})')}" if is_judged else NOTHING
+    return f"{value:.3f}{as_interval(of, ' ({})')}" if is_judged else NOTHING
 
 
 def duration(seconds: float) -> str:

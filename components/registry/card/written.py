@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from components.agrivision import SPLITS
 from components.contracts import Export, ModelCard
-from components.markdown import bullets, code, plain, table
+from components.markdown import bullets, code, markdown_table, plain
 from components.registry.card.wording import NOTHING, duration, listed
 from components.words import as_size
 
@@ -38,7 +38,7 @@ def data_blocks(card: ModelCard) -> Iterator[str]:
     for place, name in enumerate(card.classes):
         counts = (data.class_tiles.get(split, ()) for split in splits)
         rows.append((code(name), *(f"{count[place]:,}" if place < len(count) else NOTHING for count in counts)))
-    yield table(("", *splits), rows)
+    yield markdown_table(("", *splits), rows)
 
 
 def training_blocks(card: ModelCard) -> Iterator[str]:
@@ -60,7 +60,9 @@ def training_blocks(card: ModelCard) -> Iterator[str]:
         ]
     yield bullets(facts)
     if card.config:
-        yield table(("setting", "value"), [(code(key), _value(value)) for key, value in sorted(card.config.items())])
+        yield markdown_table(
+            ("setting", "value"), [(code(key), _value(value)) for key, value in sorted(card.config.items())]
+        )
 
 
 def _value(value: object) -> str:

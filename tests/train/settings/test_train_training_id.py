@@ -36,11 +36,13 @@ CHANGES_THE_NAME = {
     "merge/merge.py": False,
     "merge/report/data_report.py": False,
     "push/serving.py": False,
+    "push/exports/converters.py": False,
     "predict/asking.py": False,
     "records/tile_decoder.py": True,
     "records/record_table.py": True,
     "records/source_image.py": False,  # of a source, which only shard and merge read
     "registry/layout.py": False,
+    "registry/card/page.py": False,
     "f1_score.py": True,
     "saved_model/files.py": False,
     "scoring/field_sums.py": False,
