@@ -73,7 +73,7 @@ def training_pipeline(train: Callable[..., Any], volume: bool = False) -> Any:
         ).set_caching_options(False)
         with dsl.If(decision.outputs["decision"] == PUSH, name="push-if-good-enough"):
             pushed = push(
-                **given("data_root", "models_uri"),
+                **given("data_root", "models_uri", "gate_options"),
                 manifest=manifest,
                 training_receipt=receipt,
                 evaluation=scores,

@@ -21,7 +21,7 @@ from pipeline.parameters import BUCKET_PLACES, PARAMETERS, VOLUME_CLAIM, Paramet
 _OBJECTS = {
     DATA_OPTIONS: "What is rarely changed of the dataset",
     TRAIN_OPTIONS: "What is rarely changed of how training runs",
-    GATE_OPTIONS: "What is rarely changed of how a model is judged, and when it is pushed",
+    GATE_OPTIONS: "What is rarely changed of how a model is judged, when it is pushed, and in which formats",
     TRAIN_POOL: "Where the workers run on a cluster: a profile, and changes to it for this cluster",
 }
 CONFIG = "train_config"

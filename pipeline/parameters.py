@@ -16,6 +16,7 @@ from components.evaluate.settings import EvaluateSettings
 from components.gate.settings import GateSettings
 from components.ingest.settings import IngestSettings
 from components.places import check_places
+from components.push.settings import PushSettings
 from components.setting import Setting, check_settings, check_value, nearest, parameter_name, setting, settings_of
 from components.storage import plain_place
 from components.train.settings.config import TrainConfig
@@ -92,6 +93,7 @@ _PREFIXES = {
     PoolSettings: "train_",
     EvaluateSettings: "evaluate_",
     GateSettings: "gate_",
+    PushSettings: "push_",
 }
 
 
@@ -122,7 +124,7 @@ class Parameters:
 
     Attributes:
       values: Keyed and ordered like PARAMETERS, in the form that a run takes.
-      run, ingest, train, pool, evaluate, gate: The same values as the steps see them.
+      run, ingest, train, pool, evaluate, gate, push: The same values as the steps see them.
     """
 
     def __init__(self, **given: Any) -> None:
@@ -144,6 +146,7 @@ class Parameters:
         self.pool = make_settings(PoolSettings, self.values)
         self.evaluate = make_settings(EvaluateSettings, self.values)
         self.gate = make_settings(GateSettings, self.values)
+        self.push = make_settings(PushSettings, self.values)
         check_pool(self.pool.pool(), self.train.num_workers)
         image_size_px = self.train.config.image_size_px
         if 0 < self.ingest.tile_size_px < image_size_px:

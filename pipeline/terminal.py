@@ -1,5 +1,8 @@
 """Writes text to the terminal. What is in it from data, such as a class's name, cannot steer the terminal."""
 
+import sys
+from collections.abc import Iterable
+
 import typer
 
 from components.printable import printable
@@ -13,3 +16,16 @@ def say(text: str, *, error: bool = False) -> None:
       error: Whether to write to standard error.
     """
     typer.echo("\n".join(printable(line) for line in text.split("\n")), err=error)
+
+
+def say_markdown(blocks: Iterable[str]) -> None:
+    """Writes blocks of Markdown: laid out in a terminal, as they are where they go to a file or a program."""
+    text = "\n\n".join(blocks)
+    if not sys.stdout.isatty():
+        say(text)
+        return
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    printed = "\n".join(printable(line) for line in text.split("\n"))
+    Console().print(Markdown(printed, hyperlinks=False))

@@ -6,6 +6,7 @@ bytes) and refuses, when read, anything of another form. Paths inside a document
 """
 
 from components.contracts.calibration import Calibration, ClassNotSure, ClassReliability, NotSure, Reliability
+from components.contracts.card_facts import DataFacts, Export, Lineage, TrainingFacts
 from components.contracts.dataset import FieldSums, Manifest, Note, Shard, ShardReceipt, ShardReceipts, SplitSummary
 from components.contracts.dense import DenseScores
 from components.contracts.document import FORMAT_VERSION, Document
@@ -56,12 +57,14 @@ __all__ = [
     "ClassNotSure",
     "ClassReliability",
     "ClassScores",
+    "DataFacts",
     "Decision",
     "DenseScores",
     "Document",
     "Doubt",
     "EpochMetrics",
     "Evaluation",
+    "Export",
     "FieldScore",
     "FieldSpread",
     "FieldSums",
@@ -69,6 +72,7 @@ __all__ = [
     "Inventory",
     "LabelDoubts",
     "Ledger",
+    "Lineage",
     "Manifest",
     "MissingMasks",
     "ModelCard",
@@ -94,6 +98,7 @@ __all__ = [
     "SourceFile",
     "SourceTile",
     "SplitSummary",
+    "TrainingFacts",
     "TrainingReceipt",
     "VersionState",
     "WhyIgnored",

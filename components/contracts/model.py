@@ -5,6 +5,7 @@ from typing import Annotated, TypeAlias, get_type_hints
 import msgspec
 
 from components.contracts.calibration import Calibration, NotSure, Probability, Reliability
+from components.contracts.card_facts import DataFacts, Export, Lineage, TrainingFacts
 from components.contracts.dense import DenseScores
 from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.gate import Decision
@@ -218,6 +219,8 @@ class ModelCard(Document, frozen=True, kw_only=True):
         "not sure", and classes.
       files: The sha256 of each file of the SavedModel beside the card, by its path; empty in a card of an earlier
         version, whose model is not loaded.
+      attachments: The sha256 of each further file of the version, by its path, e.g. README.md; no model server needs
+        them.
       thresholds: Lowest probability at which a class is predicted, in class-list order; unused in single-label mode,
         which predicts the most probable class.
       calibration: What turns the trained model's logits into probabilities, inside this one.
@@ -231,12 +234,16 @@ class ModelCard(Document, frozen=True, kw_only=True):
         worse by more than noise.
       robustness: What became of its answers when the images were changed; None in a card of an earlier version.
       dense: What it says of places; None without a dense head, or in a card of an earlier version.
+      data, training, lineage, reliability: None in a card of an earlier version.
+      weakest: The parts of the test split that are the furthest below the others, the furthest first.
+      exports: The same model in other formats, as far as they were asked for.
       usage: How to call the model, by signature.
     """
 
     format_version: int = FORMAT_VERSION
     version: PathPart
     files: dict[RelativePath, Sha256] = msgspec.field(default_factory=dict)
+    attachments: dict[RelativePath, Sha256] = msgspec.field(default_factory=dict)
     training_id: PathPart
     manifest_sha256: Sha256
     backbone: str
@@ -257,4 +264,10 @@ class ModelCard(Document, frozen=True, kw_only=True):
     worst_slice: SliceScore | None = None
     robustness: Robustness | None = None
     dense: DenseScores | None = None
+    data: DataFacts | None = None
+    training: TrainingFacts | None = None
+    lineage: Lineage | None = None
+    reliability: Reliability | None = None
+    weakest: tuple[SliceScore, ...] = ()
+    exports: tuple[Export, ...] = ()
     usage: dict[str, str]

@@ -8,6 +8,7 @@ from components.contracts import Channel, Manifest, ModelCard
 from components.errors import DataError
 from components.evaluate.reading.model_column import Answerer, probabilities_of
 from components.registry import CARD, POINTER, PRODUCTION, card_uri, channel_uri, version_uri
+from components.registry.attachments import beside_model
 from components.saved_model.asking import asked_model
 
 _SIGNATURE = "masked"
@@ -54,7 +55,9 @@ def load_production(models_uri: str, manifest: Manifest, stack: contextlib.ExitS
     if reason := _incomparable(card, version, manifest):
         return Incumbent(version, training_id=card.training_id, note=reason)
     try:
-        model = stack.enter_context(asked_model(version_uri(models_uri, version), card.files, beside=CARD))
+        model = stack.enter_context(
+            asked_model(version_uri(models_uri, version), card.files, beside=beside_model(card))
+        )
     except DataError as error:
         return Incumbent(version, training_id=card.training_id, note=str(error))
     answer = probabilities_of(model, _SIGNATURE, len(manifest.classes))

@@ -11,7 +11,7 @@ from components.predict.asking import ClassAnswer, ask_each
 from components.predict.pushed_model import PushedModel
 from components.records.source_formats import FULL_16_BIT
 from components.records.tile_record import Record
-from components.registry import CARD
+from components.registry.attachments import beside_model
 from components.saved_model.answering import PIXELS
 from components.saved_model.asking import AskedModel, CannotAnswer, as_maps, as_probabilities, asked_model
 from components.train.settings.tuning.network import TILE_HEAD
@@ -136,7 +136,7 @@ class MapModel:
     def _loaded(self, function: str) -> AskedModel:
         card = self.pushed.card
         if self._asked is None:
-            self._asked = self._stack.enter_context(asked_model(self.pushed.uri, card.files, beside=CARD))
+            self._asked = self._stack.enter_context(asked_model(self.pushed.uri, card.files, beside=beside_model(card)))
         if not self._asked.has(function):
             raise DataError(
                 f"model {card.version} has no signature {function!r}, because an earlier version of this project "

@@ -19,7 +19,7 @@ from components.predict.tile_files import TileFiles
 from components.records.image_header import read_header
 from components.records.source_formats import FULL_16_BIT
 from components.records.tile_record import Record
-from components.registry import CARD
+from components.registry.attachments import beside_model
 from components.saved_model.asking import (
     AskedModel,
     CannotAnswer,
@@ -108,7 +108,7 @@ def answers(model: PushedModel, tiles: Iterable[TileFiles], with_maps: bool = Fa
         for batch in _batches(checked, most if with_maps else BATCH_TILES):
             good = [record for _, record in batch if isinstance(record, Record)]
             if good and asked is None:
-                asked = stack.enter_context(asked_model(model.uri, model.card.files, beside=CARD))
+                asked = stack.enter_context(asked_model(model.uri, model.card.files, beside=beside_model(model.card)))
             replies = iter(ask_each(asked, model, good, with_maps) if asked is not None else [])
             for tile, record in batch:
                 reply = record if isinstance(record, str) else next(replies)

@@ -1,11 +1,13 @@
-"""Finds the pushed model that a user means: by its models URI, its version's folder, or a file of either."""
+"""Finds the pushed model that a user means: by a channel of its models URI, or by its version's folder."""
 
 import dataclasses
 
 from components import storage
 from components.contracts import ModelCard
 from components.errors import DataError, SettingsError
-from components.registry import CARD, POINTER, models_uri_of, read_production, version_uri
+from components.registry import CARD, POINTER, PRODUCTION, models_uri_of, version_uri
+from components.registry.channels import read_channel
+from components.registry.layout import channel_names
 
 _SINGLE_LABEL = "single_label"  # such a model predicts the most probable class
 
@@ -35,30 +37,34 @@ class PushedModel:
         return self.card.not_sure.low if self.card.not_sure else (None,) * len(self.card.classes)
 
 
-def find_model(uri: str) -> PushedModel:
-    """Returns the model in production under a models URI, or the one of a version's folder.
+def find_model(uri: str, channel: str = "") -> PushedModel:
+    """Returns the model that a channel names, or the one of a version's folder.
+
+    Args:
+      uri: A models URI, or the folder of a version, or a file of either.
+      channel: Of a models URI; empty for production.
 
     Raises:
-      SettingsError: if there is no model.
-      DataError: if its card or the pointer to it cannot be read, or the version in production is gone.
+      SettingsError: if there is no model, or no such channel, or a channel is given for one version.
+      DataError: if its card or the channel cannot be read, or the version that the channel names is gone.
     """
     if uri.endswith(f"/{CARD}"):
         uri = uri.removesuffix(f"/{CARD}")
-    in_production = not storage.exists(storage.join(uri, CARD))
-    if in_production:
+    is_version = storage.exists(storage.join(uri, CARD))
+    if is_version and channel:
+        raise SettingsError(f"{uri!r} is one version, so no channel {channel!r} is asked for it; leave out --channel")
+    channel = channel or PRODUCTION
+    if not is_version:
         uri = models_uri_of(uri)
-        production, _ = read_production(uri)
-        if production is None or production.version is None:
-            raise SettingsError(
-                f"no model at {uri!r}: it has neither {POINTER} nor {CARD}; expected the models_uri of a pipeline that "
-                "pushed, or the folder of one version in it"
-            )
-        uri = version_uri(uri, production.version)
+        state, _ = read_channel(uri, channel)
+        if state is None or state.version is None:
+            raise _nothing_in(channel, uri)
+        uri = version_uri(uri, state.version)
     card_uri = storage.join(uri, CARD)
     try:
         card = ModelCard.from_json(storage.read_bytes(card_uri), card_uri)
     except FileNotFoundError as error:
-        raise DataError(f"the version in production is gone: no {card_uri!r}; roll back or push again") from error
+        raise DataError(f"the version in {channel} is gone: no {card_uri!r}; roll back or push again") from error
     model = PushedModel(uri, card)
     for name, values in (("threshold", model.thresholds), ("bound of not sure", model.no_below)):
         if len(values) != len(card.classes):
@@ -67,3 +73,13 @@ def find_model(uri: str) -> PushedModel:
                 "push the model again"
             )
     return model
+
+
+def _nothing_in(channel: str, uri: str) -> SettingsError:
+    if channel == PRODUCTION:
+        return SettingsError(
+            f"no model at {uri!r}: it has neither {POINTER} nor {CARD}; expected the models_uri of a pipeline that "
+            "pushed, or the folder of one version in it"
+        )
+    there = ", ".join(channel_names(uri)) or "none"
+    return SettingsError(f"nothing is in channel {channel!r} of {uri!r}; its channels are: {there}")

@@ -11,32 +11,42 @@ from components import environment
 def push(
     data_root: str,
     models_uri: str,
+    gate_options: dict,
     manifest: dsl.Input[dsl.Dataset],
     training_receipt: dsl.Input[dsl.Model],
     evaluation: dsl.Input[dsl.Artifact],
     decision_document: dsl.Input[dsl.Artifact],
     push_receipt: dsl.Output[dsl.Artifact],
+    model_card: dsl.Output[dsl.Markdown],
 ) -> NamedTuple("Outputs", [("model_uri", str)]):  # type: ignore[valid-type]
     """Verifies and publishes a model, and points production at it.
 
     Args:
       data_root: Where the trained model is.
       models_uri: Where to publish it.
+      gate_options: What is rarely changed of what is published.
       manifest: The dataset.
       training_receipt: The trained model.
       evaluation: Its scores.
       decision_document: Why it is pushed.
       push_receipt: What was published.
+      model_card: What the model is, what it is for, and how good it is.
 
     Returns:
       model_uri: Where the model lies.
     """
     from components.contracts import Decision, Evaluation, Manifest, TrainingReceipt
+    from components.markdown import write_markdown
     from components.progress import step_log
     from components.push.publish import push_model, summary_line
+    from components.push.settings import OPTIONS, PushSettings
+    from components.registry.card.page import card_blocks
+    from components.registry.layout import read_card
+    from components.setting import settings_from
     from components.storage import plain_place
 
     with step_log("push") as log:
+        settings = settings_from(PushSettings, OPTIONS, gate_options, is_shared=True)
         result = push_model(
             plain_place(data_root),
             plain_place(models_uri),
@@ -45,7 +55,9 @@ def push(
             Evaluation.read(evaluation.path),
             log,
             Decision.read(decision_document.path),
+            settings.kinds,
         )
         result.write(push_receipt.path)
+        write_markdown(model_card.path, card_blocks(read_card(plain_place(models_uri), result.model_version)))
         log.summary = summary_line(result)
     return (result.model_uri,)

@@ -1,6 +1,7 @@
 """Pushes a model: builds it, verifies it in a fresh process, publishes it, and points production at it."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,10 @@ from components.contracts import Calibration, Decision, Evaluation, Manifest, Mo
 from components.errors import DataError, SettingsError
 from components.progress import StepLog
 from components.push.building import builder
-from components.push.card import model_card, tile_px_of
+from components.push.card import model_card
+from components.push.card_facts import with_facts
+from components.push.exports.kinds import ExportKind
+from components.push.exports.made import ExportSource, make_exports
 from components.push.verify import verify_serving_model
 from components.registry import (
     CARD,
@@ -20,6 +24,8 @@ from components.registry import (
     require_production,
     version_uri,
 )
+from components.registry.attachments import attachment_digests, check_attachments
+from components.registry.card.page import PAGE, card_page
 from components.registry.licence import require_allowed
 from components.registry.pins import revive
 from components.saved_model.files import digests
@@ -41,6 +47,7 @@ def push_model(
     evaluation: Evaluation,
     log: StepLog,
     decision: Decision | None = None,
+    kinds: Sequence[ExportKind] = (),
 ) -> PushReceipt:
     """Pushes the model of `receipt`; a second push changes nothing.
 
@@ -49,6 +56,7 @@ def push_model(
 
     Args:
       decision: The gate's, for the model's card; None where nobody asked the gate, as in a test.
+      kinds: Other formats to publish the model in; one that does not answer as the model does is left out.
 
     Raises:
       SettingsError: if receipt, evaluation, decision and manifest do not belong together, or production is marked
@@ -68,16 +76,19 @@ def push_model(
     ):
         card = model_card(receipt, evaluation, exported.content(), decision)
         uri = version_uri(models_uri, card.version)
-        card = msgspec.structs.replace(card, data_licence=manifest.data_licence or "", tile_px=tile_px_of(manifest))
+        card = with_facts(card, manifest, receipt, evaluation)
         serves_already = in_production == card.version
         if not serves_already:
             require_production(models_uri, evaluation.production_version, production)
             require_allowed(card, PRODUCTION, production)
         if storage.exists(storage.join(uri, CARD)):
             log.line(f"version {card.version} is already published; verifying it")
+            if kinds:
+                log.line("formats are made when a version is first pushed, so it has those of then")
             try:
                 published = _published_card(uri, card)
                 log.line(verify_serving_model(uri, published, data_root, manifest, evaluation))
+                check_attachments(uri, published)
             except DataError as error:
                 raise DataError(f"{error}; it is already published, so remove {uri!r} and push again") from error
         else:
@@ -85,6 +96,17 @@ def push_model(
             card = msgspec.structs.replace(card, files=digests(str(serving_dir)))
             card.write(serving_dir / CARD)
             log.line(verify_serving_model(str(serving_dir), card, data_root, manifest, evaluation))
+            source = ExportSource(
+                folder=exported.folder,
+                uri=exported_uri,
+                files=receipt.files,
+                card=card,
+                data_root=data_root,
+                manifest=manifest,
+                evaluation=evaluation,
+            )
+            card = msgspec.structs.replace(card, exports=make_exports(kinds, source, serving_dir, log))
+            _with_attachments(card, serving_dir).write(serving_dir / CARD)
             revive(models_uri, card.version)
             whole_folder.publish(serving_dir, uri, last=CARD)
     if production is not None and serves_already:
@@ -97,6 +119,13 @@ def summary_line(receipt: PushReceipt) -> str:
     """Returns a one-line summary of the push."""
     before = f"before it was {receipt.previous_version}" if receipt.previous_version else "the first"
     return f"production is version {receipt.model_version} at {receipt.model_uri}, {before}"
+
+
+def _with_attachments(card: ModelCard, folder: Path) -> ModelCard:
+    """Writes what belongs beside the model to its folder; returns the card with the digests of it."""
+    (folder / PAGE).write_text(card_page(card), encoding="utf-8")
+    exports = [each.path for each in card.exports if each.path]
+    return msgspec.structs.replace(card, attachments=attachment_digests(folder, [PAGE, *exports]))
 
 
 def _check(manifest: Manifest, receipt: TrainingReceipt, evaluation: Evaluation, decision: Decision | None) -> None:

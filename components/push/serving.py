@@ -93,7 +93,7 @@ def _dense(exported: Any, card: ModelCard) -> Callable[..., dict[str, Any]]:
     def answer(rgb: Any, nir: Any, valid_mask: Any) -> dict[str, Any]:
         found = exported.dense_encoded(rgb, nir, valid_mask)
         maps = tf.sigmoid(tf.ensure_shape(found["maps"], [None, None, None, num_classes]))
-        return decide(_calibrated(found["logits"], card)) | {"maps": maps}
+        return decide(calibrated_probabilities(found["logits"], card)) | {"maps": maps}
 
     def dense(rgb: Any, nir: Any, valid_mask: Any) -> dict[str, Any]:
         return answer(rgb, nir, valid_mask)
@@ -138,7 +138,7 @@ def _pixels(exported: Any, card: ModelCard) -> Any:
     def answer(rgb: Any, nir: Any, valid: Any) -> dict[str, Any]:
         found = exported.pixels(rgb, nir, valid)
         logits = tf.ensure_shape(found["logits"], [None, len(card.classes)])
-        answers = {"probabilities": _calibrated(logits, card)}
+        answers = {"probabilities": calibrated_probabilities(logits, card)}
         if "maps" in found:
             # As the maps were scored: each class by itself, and without the calibration, which is for whole tiles.
             answers["maps"] = tf.sigmoid(found["maps"])
@@ -155,15 +155,15 @@ def _pixels(exported: Any, card: ModelCard) -> Any:
 
 
 def _probabilities(exported: Any, card: ModelCard, rgb: Any, nir: Any, valid_mask: Any) -> Any:
-    """Returns the calibrated probabilities, as components/scoring/calibration.py computes them."""
     shape = [None, len(card.classes)]
     if not card.calibration.slopes:  # of an earlier version
         return tf.ensure_shape(exported.predict_encoded(rgb, nir, valid_mask), shape)
-    return _calibrated(tf.ensure_shape(exported.logits_encoded(rgb, nir, valid_mask), shape), card)
+    return calibrated_probabilities(tf.ensure_shape(exported.logits_encoded(rgb, nir, valid_mask), shape), card)
 
 
-def _calibrated(logits: Any, card: ModelCard) -> Any:
-    if not card.calibration.slopes:
+def calibrated_probabilities(logits: Any, card: ModelCard) -> Any:
+    """Returns the probabilities of logits, float32 [N, C], as components/scoring/calibration.py computes them."""
+    if not card.calibration.slopes:  # of an earlier version
         return tf.nn.softmax(logits) if card.label_mode == "single_label" else tf.sigmoid(logits)
     slopes, offsets = (tf.constant(of, tf.float32) for of in (card.calibration.slopes, card.calibration.offsets))
     scaled = logits * slopes + offsets

@@ -16,7 +16,7 @@ from components.records.shard_records import records_of
 from components.records.source_image import as_png
 from components.records.tile_pixels import tile_pixels
 from components.records.tile_record import Record
-from components.registry import CARD
+from components.registry.attachments import beside_model
 from components.saved_model.answering import PIXELS
 from components.saved_model.asking import AskedModel, CannotAnswer, as_maps, as_probabilities, asked_model
 from components.scoring.risk_control import not_sure
@@ -38,7 +38,7 @@ def verify_serving_model(
         evaluation's.
     """
     try:
-        with asked_model(model_uri, card.files, beside=CARD) as model:
+        with asked_model(model_uri, card.files, beside=beside_model(card)) as model:
             return _compare_answers(model, model_uri, card, data_root, manifest, evaluation)
     except DataError as error:
         raise DataError(
@@ -53,7 +53,7 @@ def _compare_answers(
     row_of_tile, expected, expected_predicted = kept.row_of_tile, kept.probabilities, kept.predicted
     images_of = model.arguments(_UNMASKED)
     num_tiles, largest = 0, 0.0
-    for batch in _sample(data_root, manifest, set(row_of_tile)):
+    for batch in sample_batches(data_root, manifest, set(row_of_tile)):
         tile_ids = [record.tile_id for record in batch]
         shape = (len(batch), len(card.classes))
         images = {name: [getattr(record, name) for record in batch] for name in images_of}
@@ -108,7 +108,7 @@ def _check_pixels(model: AskedModel, model_uri: str, records: Sequence[Record], 
             raise DataError(f"its answers about the pixels of tile {record.tile_id} differ from those about its files")
 
 
-def _sample(data_root: str, manifest: Manifest, known: set[str]) -> Iterator[Sequence[Record]]:
+def sample_batches(data_root: str, manifest: Manifest, known: set[str]) -> Iterator[Sequence[Record]]:
     """Yields batches of the first evaluated tiles; a hash deals tiles to shards, so the first are like any others."""
     num_classes = len(manifest.classes)
     records = itertools.chain.from_iterable(

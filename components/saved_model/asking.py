@@ -6,7 +6,7 @@ import os
 import queue
 import tempfile
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -275,7 +275,7 @@ def _numbers(
 
 
 @contextlib.contextmanager
-def asked_model(uri: str, files: Mapping[str, str], beside: str = "") -> Iterator[AskedModel]:
+def asked_model(uri: str, files: Mapping[str, str], beside: Collection[str] = ()) -> Iterator[AskedModel]:
     """Yields the SavedModel in a folder or on a bucket, ready to be asked; see verified_copy for the arguments.
 
     Raises:

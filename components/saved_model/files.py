@@ -7,7 +7,7 @@ model copies it first and loads the copy, so that what is loaded is what was com
 import hashlib
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from components import storage
@@ -42,17 +42,17 @@ def digests(uri: str) -> dict[str, str]:
     return found
 
 
-def verified_copy(uri: str, files: Mapping[str, str], folder: Path, beside: str = "") -> Path:
+def verified_copy(uri: str, files: Mapping[str, str], folder: Path, beside: Collection[str] = ()) -> Path:
     """Copies a SavedModel to the local `folder`, which is new, and returns it; the copy has the digests in `files`.
 
     Args:
       files: The sha256 of each file by its path, from the model's receipt or card.
-      beside: A further file that belongs there, which is not copied.
+      beside: Further files that belong there, which are not copied.
 
     Raises:
       DataError: if a file is missing, too large or not as it was when `files` was made, or there is one more.
     """
-    present = _listed(uri, (beside,))
+    present = _listed(uri, beside)
     if not files:
         raise DataError(
             f"the model at {uri!r} cannot be verified: its document comes from an earlier version of this project and "
@@ -78,7 +78,7 @@ def verified_copy(uri: str, files: Mapping[str, str], folder: Path, beside: str 
     return folder
 
 
-def _listed(uri: str, beside: tuple[str, ...]) -> set[str]:
+def _listed(uri: str, beside: Collection[str]) -> set[str]:
     if not storage.exists(storage.join(uri, GRAPH)):
         raise DataError(f"no SavedModel at {uri!r}; was it removed after training?")
     some = {file.path for file in itertools.islice(storage.list_files(uri), _MOST_FILES + 1)}

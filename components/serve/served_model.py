@@ -19,7 +19,7 @@ from components.errors import DataError
 from components.predict.pushed_model import PushedModel
 from components.records.source_image import as_png
 from components.records.tile_record import Record
-from components.registry import CARD
+from components.registry.attachments import beside_model
 from components.saved_model.asking import AskedModel, CannotAnswer, as_probabilities, asked_model
 from components.serve.answer import DATATYPES
 from components.serve.metrics import Metrics
@@ -89,7 +89,9 @@ class ServedModel:
     def _load(self) -> None:
         limit = self._settings.answer_seconds
         # Loading takes longer than a batch does, and is bounded by the default.
-        self._asked = self._context.enter_context(asked_model(self._uri, self.card.files, beside=CARD))
+        self._asked = self._context.enter_context(
+            asked_model(self._uri, self.card.files, beside=beside_model(self.card))
+        )
         self._asked.arguments(_MASKED)
         self._asked.limit_seconds = limit
         grey = np.full((64, 64, 3), 128, np.uint8)

@@ -11,7 +11,7 @@ _SEVERAL = "repeat it for several tiles, or give a folder"
 
 
 def predict(
-    model: Annotated[str, typer.Argument(help="A models URI, for its production model, or the folder of one version.")],
+    model: Annotated[str, typer.Argument(help="A models URI, or the folder of one version in it.")],
     tiles: Annotated[
         list[str] | None, typer.Argument(help="Folders of tiles, as the pipeline reads them, or RGB images.")
     ] = None,
@@ -28,6 +28,9 @@ def predict(
     mask: Annotated[
         list[str] | None, typer.Option(help="PNG, 255 where pixels are usable and 0 elsewhere.", show_default=False)
     ] = None,
+    channel: Annotated[
+        str, typer.Option(help="The channel of a models URI whose model is asked.", show_default="production")
+    ] = "",
     csv: Annotated[
         str, typer.Option(help="Write a row for each tile to this .csv file, or to standard output if it is -.")
     ] = "",
@@ -56,7 +59,7 @@ def predict(
 
     check_outputs(csv, as_json)
     by_role = {"rgb": rgb or [], "nir": nir or [], "boundary": boundary or [], "mask": mask or []}
-    found = find_model(model)
+    found = find_model(model, channel)
     require_bands(found, by_role)
     maps = None
     if label_maps:

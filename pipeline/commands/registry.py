@@ -9,7 +9,7 @@ import typer
 from components.contracts.registry import Use
 from components.printable import printable, printable_json
 from pipeline.commands.options import with_plain_places
-from pipeline.terminal import say
+from pipeline.terminal import say, say_markdown
 
 MODELS_URI = Annotated[str, typer.Argument(help="Where model versions are kept.")]
 _WHY = Annotated[str, typer.Option(help="The reason, for the history.")]
@@ -48,7 +48,8 @@ def show(
     version: Annotated[str, typer.Argument(help="A version, or a channel that names one.")] = _PRODUCTION,
     as_json: Annotated[bool, typer.Option("--json", help="Print the card as JSON.")] = False,
 ) -> None:
-    """Show a version: its scores, what it was made of, and its history."""
+    """Show a version: its card, as Markdown where it is piped, and its history."""
+    from components.registry.card.page import card_blocks
     from components.registry.layout import models_uri_of, read_card
     from components.registry.summaries import moves_of, read_channels, version_of
 
@@ -59,21 +60,8 @@ def show(
         say(printable_json(card.to_json().decode()).rstrip("\n"))
         return
     channels = [channel for channel, state in read_channels(models_uri).items() if state.version == name]
-    scores = card.scores
-    lines = [
-        f"version {name}" + (f", in {', '.join(channels)}" if channels else ", in no channel"),
-        f"{card.backbone} at {card.image_size_px} px, {', '.join(card.bands)}; training {card.training_id}",
-        f"data {card.manifest_sha256[:16]}, licence {card.data_licence or 'not stated'}",
-        f"macro F1 {scores.macro_f1:.3f}{_interval(scores.intervals.get('macro_f1'))}, mAP {scores.map:.3f} on "
-        f"{card.num_test_tiles:,} test tiles",
-        *([f"mean IoU of its maps {dense.mean_iou:.3f}{_interval(dense.interval)}"] if (dense := card.dense) else []),
-    ]
-    say("\n".join(map(printable, lines)))
-    table: list[tuple[str, ...]] = [("CLASS", "F1", "PRECISION", "RECALL", "TILES")]
-    for name_of_class, each in scores.per_class.items():
-        numbers = (f"{value:.3f}" if each.support else "–" for value in (each.f1, each.precision, each.recall))
-        table.append((name_of_class, *numbers, f"{each.support:,}"))
-    _say_table(table)
+    say(printable(f"version {name}" + (f", in {', '.join(channels)}" if channels else ", in no channel")))
+    say_markdown([*card_blocks(card), "## Moves"])
     for channel, move in moves_of(models_uri, name):
         what = f"{move.before or 'nothing'} -> {move.version or 'nothing'}"
         why = f": {move.why}" if move.why else ""
@@ -171,10 +159,6 @@ def _difference_row(name: str, one: Any, other: Any) -> tuple[str, ...]:
 
 def _shown(value: Any) -> str:
     return "–" if value in (None, "") else str(value)[:40]
-
-
-def _interval(interval: Sequence[float] | None) -> str:
-    return f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
 
 
 def _say_json(value: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from components.errors import SettingsError
 from components.markdown import bullets, code, plain, write_markdown
+from components.push.exports.kinds import require_modules
 from components.train.settings.node_pools import Pool
 from components.train.settings.tuning.network import USUAL_IMAGE_SIZE_PX
 from pipeline.first_look import check_image_size
@@ -32,6 +33,7 @@ def check_form(given: Mapping[str, Any], path: str, *, looks: bool = False) -> s
         parameters = Parameters(**flat_values(given))
         if looks:
             check_image_size(parameters)
+            require_modules(parameters.push.kinds)
     except SettingsError as error:
         write_markdown(path, ["# This run cannot succeed", f"{plain(str(error))}."])
         raise

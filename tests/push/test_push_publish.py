@@ -1,5 +1,6 @@
 """Pushing a model: what is published is what was evaluated, whole or not at all."""
 
+import hashlib
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from components.push.card import model_card
 from components.push.publish import push_model
 from components.push.serving import content_digest
 from components.registry import read_production, rollback
+from components.registry.card.page import card_page
 
 LOG = StepLog("push")
 ROOT = Path(__file__).parents[2]
@@ -104,6 +106,37 @@ def test_the_card_says_what_the_model_is_and_how_to_call_it(data, pushed):
     assert (card.classes, card.bands, card.thresholds) == (manifest.classes, BANDS, evaluation.thresholds)
     assert (card.scores, card.training_id, card.image_size_px) == (evaluation.candidate, "second", SIZE_PX)
     assert set(card.usage) == {"serving_default", "masked"}
+
+
+def test_a_page_beside_the_card_says_the_same_and_its_digest_stands_in_the_card(data, pushed):
+    _, manifest, _, (receipt, evaluation) = data
+    folder = Path(pushed[1].model_uri)
+    card = ModelCard.read(folder / "card.json")
+    page = (folder / "README.md").read_bytes()
+    assert page.decode() == card_page(card)
+    assert card.attachments["README.md"] == hashlib.sha256(page).hexdigest()
+    assert set(visible(folder)) == {"card.json", *card.files, *card.attachments}
+    assert card.data.num_tiles == {name: split.num_tiles for name, split in manifest.splits.items()}
+    assert (card.training.num_parameters, card.reliability) == (receipt.num_parameters, evaluation.reliability)
+    assert card.lineage.evaluation_sha256 == evaluation.sha256
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda page: page.write_text("# The best model"), r"README.md' has sha256 .*, so remove .* and push again"),
+        (lambda page: page.unlink(), r"README.md' is missing; .*, so remove .* and push again"),
+        (lambda page: page.rename(page.with_name("READ.md")), r"READ.md' is no part of the model that was exported"),
+    ],
+)
+def test_a_page_that_was_changed_is_found_when_its_version_is_pushed_again(
+    data, pushed, tmp_path, models_here, change, message
+):
+    models_uri = tmp_path / "models"
+    shutil.copytree(pushed[0], models_uri)
+    change(models_uri / "versions" / pushed[1].model_version / "README.md")
+    with pytest.raises(DataError, match=message):
+        push(data, models_uri, data[3])
 
 
 def test_the_version_follows_from_the_training_and_not_from_the_files(data):

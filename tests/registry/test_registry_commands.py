@@ -49,7 +49,8 @@ def test_a_version_is_shown_with_its_history(models_uri):
     shown = agrivision_here("models", "show", models_uri).stdout
     assert "version b, in production" in shown
     assert "macro F1 0.720" in shown
-    assert "licence not stated" in shown
+    assert "**Licence of the data**: not stated" in shown
+    assert "| `water` | 0.720 | 0.720 | 0.720 | 9 |" in shown
     assert "promote  a -> b" in shown
     assert "better by 0.11" in shown
     card = json.loads(agrivision_here("models", "show", models_uri, "a", "--json").stdout)

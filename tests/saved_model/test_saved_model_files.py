@@ -35,7 +35,7 @@ def test_the_copy_is_what_was_compared(folder: Path, tmp_path: Path) -> None:
     files = digests(str(folder))
     (folder / "card.json").write_text("beside the model")
     assert set(files) == set(CONTENTS)
-    copy = verified_copy(str(folder), files, tmp_path / "copy", beside="card.json")
+    copy = verified_copy(str(folder), files, tmp_path / "copy", beside=("card.json",))
     shutil.rmtree(folder)
     copied = {path.relative_to(copy).as_posix(): path.read_bytes() for path in copy.rglob("*") if path.is_file()}
     assert copied == CONTENTS

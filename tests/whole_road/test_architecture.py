@@ -39,6 +39,8 @@ SAME_MEANING = {
         {
             "agrivision_kfp/__init__.py",
             "components/push/building.py",
+            "components/push/exports/converting.py",
+            "components/push/exports/trying.py",
             "components/saved_model/answering.py",
             "components/train/worker/main.py",
             "pipeline/cli.py",

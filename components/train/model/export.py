@@ -3,6 +3,8 @@
 After `model = tf.saved_model.load(folder)`:
 
     model.predict_batch(image uint8 [N, S, S, B], valid uint8 [N, S, S, 1]) -> float32 [N, C]
+    model.answers_batch(image uint8 [N, S, S, B], valid uint8 [N, S, S, 1])
+        -> {"logits": float32 [N, C]}, of a dense head with "maps" as well
     model.predict_encoded(rgb string [N], nir string [N], valid_mask string [N]) -> float32 [N, C]
     model.logits_encoded(rgb string [N], nir string [N], valid_mask string [N]) -> float32 [N, C]
     model.maps_encoded(rgb string [N], nir string [N], valid_mask string [N]) -> float32 [N, h, w, C]
@@ -11,7 +13,8 @@ After `model = tf.saved_model.load(folder)`:
     model.pixels(rgb uint8 [N, H, W, 3], nir uint8 [N, H, W, 1], valid uint8 [N, H, W, 1])
         -> {"logits": float32 [N, C]}, of a dense head with "maps" as well
 
-The first two return probabilities in class-list order, the same for the same tile; `logits_encoded` what they are the
+`predict_batch` and `predict_encoded` return probabilities in class-list order, the same for the same tile;
+`answers_batch` is what other formats are converted from; `logits_encoded` what they are the
 sigmoid of, or in single-label mode the softmax; `maps_encoded` which places speak for a class, see activation_map.py,
 or of a dense head the logits of the places, see dense_head.py. Only a dense head has `dense_encoded`, which gives the
 last two in one pass through the network. The functions that take image files take them as stored in a shard and decode
@@ -51,6 +54,10 @@ class Classifier(tf.Module):  # type: ignore[misc]
         def answer(image: Any, valid: Any) -> Any:
             return probabilities(logits(image, valid), single_label)
 
+        def answers(image: Any, valid: Any) -> dict[str, Any]:
+            found = model([image, valid], training=False)
+            return {"logits": found[0], "maps": found[1]} if has_maps(model) else {"logits": found}
+
         def decode(encoded: Any) -> Any:
             rgb, nir, valid_mask = encoded
             return tfrecords.decode_image(rgb, nir, valid_mask, bands, image_size_px, ratio)
@@ -78,14 +85,12 @@ class Classifier(tf.Module):  # type: ignore[misc]
             return dict(zip(("logits", "maps"), answers if has_maps(model) else [answers], strict=False))
 
         text = tf.TensorSpec([None], tf.string)
-        self.predict_batch = tf.function(
-            answer,
-            input_signature=[
-                tf.TensorSpec([None, size, size, num_bands], tf.uint8, name="image"),
-                tf.TensorSpec([None, size, size, 1], tf.uint8, name="valid"),
-            ],
-            autograph=False,
-        )
+        decoded = [
+            tf.TensorSpec([None, size, size, num_bands], tf.uint8, name="image"),
+            tf.TensorSpec([None, size, size, 1], tf.uint8, name="valid"),
+        ]
+        self.predict_batch = tf.function(answer, input_signature=decoded, autograph=False)
+        self.answers_batch = tf.function(answers, input_signature=decoded, autograph=False)
         self.predict_encoded = tf.function(answer_encoded, input_signature=[text, text, text], autograph=False)
         self.logits_encoded = tf.function(logits_encoded, input_signature=[text, text, text], autograph=False)
         self.maps_encoded = tf.function(maps_encoded, input_signature=[text, text, text], autograph=False)

@@ -33,6 +33,7 @@ class ColourModel(tf.Module):
         valid = tf.TensorSpec([None, SIZE_PX, SIZE_PX, 1], tf.uint8, "valid")
         strings = [tf.TensorSpec([None], tf.string, name) for name in ("rgb", "nir", "valid_mask")]
         self.predict_batch = tf.function(self._predict_batch, input_signature=[pixels, valid])
+        self.answers_batch = tf.function(self._answers_batch, input_signature=[pixels, valid])
         self.predict_encoded = tf.function(self._predict_encoded, input_signature=strings)
         self.logits_encoded = tf.function(self._logits_encoded, input_signature=strings)
         self.maps_encoded = tf.function(self._maps_encoded, input_signature=strings)
@@ -53,6 +54,9 @@ class ColourModel(tf.Module):
     def _predict_batch(self, image, valid):
         logits = self._logits(image, valid)
         return tf.nn.softmax(logits) if self.label_mode == "single_label" else tf.sigmoid(logits)
+
+    def _answers_batch(self, image, valid):
+        return {"logits": self._logits(image, valid)}
 
     def _predict_encoded(self, rgb, nir, valid_mask):
         return self.predict_batch(*self._decode(rgb, nir, valid_mask))
