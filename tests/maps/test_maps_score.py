@@ -62,7 +62,7 @@ def test_without_overlap_a_cell_has_exactly_the_answer_about_its_window_as_a_til
     model = find_model(models_uri)
     places = [(top, left) for top in (0, 64, 128) for left in (0, 64, 128, 192) if (top, left) != (64, 64)]
     expected: list[np.ndarray] = []
-    with asked_model(model.uri, model.card.files, beside=CARD) as asked:
+    with asked_model(model.uri, model.card.files, beside=(CARD,)) as asked:
         # A row at a time, as they were asked: TensorFlow's sigmoid differs in the last bit with the place in a batch.
         for row in (0, 64, 128):
             windows = [(slice(top, top + 64), slice(left, left + 64)) for top, left in places if top == row]

@@ -52,7 +52,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
             evaluated = evaluate_training(str(root), str(root / "n"), manifest, receipt, page, log, settings)
             card = put_in_production(root, receipt, evaluated.evaluation, str(uri))
             versions.append(card.version)
-            with asked_model(version_uri(str(uri), card.version), card.files, beside=CARD) as asked:
+            with asked_model(version_uri(str(uri), card.version), card.files, beside=(CARD,)) as asked:
                 expected[card.version] = asked.ask("masked", images_of(tiles))
         rgb_manifest = msgspec.structs.replace(manifest, bands=BANDS[:3])
         rgb_receipt = colour_training(root, rgb_manifest, "rgb", label_mode="single_label")

@@ -20,7 +20,7 @@ import numpy as np
 
 from components.records.tile_record import Record
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HEADER = "Inference-Header-Content-Length"
 BINARY = {"Content-Type": "application/octet-stream"}
 NAME = "agrivision"
