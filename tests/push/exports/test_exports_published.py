@@ -147,7 +147,7 @@ def test_a_format_that_is_not_the_model_is_left_out_and_the_model_is_pushed(
     (export,) = card.exports
     with pytest.raises(DataError, match=problem):
         raise DataError(export.problem)
-    assert (export.path, set(card.attachments)) == ("", {"README.md"})
+    assert (export.path, set(card.attachments)) == ("", {"README.md", "stac-item.json"})
     assert not (folder / LITERT.path).exists()
     assert "push | no litert, the model is pushed without it: " in capsys.readouterr().out
     assert "**litert**: refused: " in (folder / "README.md").read_text()
