@@ -98,7 +98,6 @@ def push_model(
             card.write(serving_dir / CARD)
             log.line(verify_serving_model(str(serving_dir), card, data_root, manifest, evaluation))
             source = ExportSource(
-                folder=exported.folder,
                 uri=exported_uri,
                 files=receipt.files,
                 card=card,
