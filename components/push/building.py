@@ -42,11 +42,6 @@ class Builder:
     def __init__(self, folder: Path, requests: IO[bytes], replies: IO[bytes], uri: str) -> None:
         self._folder, self._requests, self._replies, self._uri = folder, requests, replies, uri
 
-    @property
-    def folder(self) -> Path:
-        """The local folder that has the exported model in `model`."""
-        return self._folder
-
     def content(self) -> str:
         """Returns the content digest of the exported model; see serving.content_digest. To be called first.
 

@@ -15,6 +15,7 @@ from components.push.card import model_card
 from components.push.card_facts import with_facts
 from components.push.exports.kinds import ExportKind
 from components.push.exports.made import ExportSource, make_exports
+from components.push.stac_item import ITEM, stac_item
 from components.push.verify import verify_serving_model
 from components.registry import (
     CARD,
@@ -97,7 +98,6 @@ def push_model(
             card.write(serving_dir / CARD)
             log.line(verify_serving_model(str(serving_dir), card, data_root, manifest, evaluation))
             source = ExportSource(
-                folder=exported.folder,
                 uri=exported_uri,
                 files=receipt.files,
                 card=card,
@@ -123,9 +123,10 @@ def summary_line(receipt: PushReceipt) -> str:
 
 def _with_attachments(card: ModelCard, folder: Path) -> ModelCard:
     """Writes what belongs beside the model to its folder; returns the card with the digests of it."""
+    exports = attachment_digests(folder, [each.path for each in card.exports if each.path])
     (folder / PAGE).write_text(card_page(card), encoding="utf-8")
-    exports = [each.path for each in card.exports if each.path]
-    return msgspec.structs.replace(card, attachments=attachment_digests(folder, [PAGE, *exports]))
+    (folder / ITEM).write_bytes(stac_item(msgspec.structs.replace(card, attachments=exports)))
+    return msgspec.structs.replace(card, attachments=exports | attachment_digests(folder, (PAGE, ITEM)))
 
 
 def _check(manifest: Manifest, receipt: TrainingReceipt, evaluation: Evaluation, decision: Decision | None) -> None:

@@ -2,19 +2,21 @@
 
 import io
 import json
+import re
 import sys
 
 import pytest
 from rich.console import Console
 
 from components.errors import DataError
+from components.markdown import bullets, code, plain
 from components.progress import parse_line
 from pipeline import cli
 from pipeline.display import Display
 from pipeline.local.summary import Metrics, Summary, print_summary, write_summary
 from pipeline.local.watch import run_and_watch
 from pipeline.parameters import Parameters
-from pipeline.terminal import say
+from pipeline.terminal import say, say_markdown
 
 pytestmark = pytest.mark.hostile
 
@@ -129,3 +131,16 @@ def test_the_end_of_the_log_of_a_run_that_broke_cannot_steer_either(monkeypatch,
     lines = capsys.readouterr().err.splitlines()
     assert lines[:2] == [r"a library says \x1b[2J", "and ends"]
     assert lines[2].startswith("agrivision: the run ended with exit code 3, after these last lines of its log, '")
+
+
+@pytest.mark.parametrize(("name", "shown"), [*zip(HOSTILE, SHOWN, strict=True)])
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_markdown_is_laid_out_in_a_terminal_and_as_it_is_elsewhere(monkeypatch, capsys, name, shown, is_terminal):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    monkeypatch.setenv("COLUMNS", "200")
+    say_markdown(["# A card", bullets([("a", plain(name)), ("b", code(name))])])
+    output = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)  # the colours, which are ours
+    assert ("# A card" in output) is not is_terminal
+    shown = shown.replace(r"\n", " ")  # of a name, which is one line
+    assert shown in output if is_terminal else f"`{shown}`" in output
+    assert output.replace("\n", "").isprintable()

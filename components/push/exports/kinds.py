@@ -40,6 +40,11 @@ class ExportKind:
     needs_maps: bool = False
 
     @property
+    def artifact_type(self) -> str:
+        """How a STAC item names what was called to write such a file."""
+        return "onnx.save" if self.is_onnx else "tf.lite.TFLiteConverter.convert"
+
+    @property
     def is_onnx(self) -> bool:
         """Whether the file is ONNX, else it is LiteRT."""
         return self.path.endswith(".onnx")

@@ -29,6 +29,7 @@ from components.records.jpeg import decoder_ratio
 from components.records.tile_record import Record
 from components.saved_model.answering import MODEL
 from components.saved_model.asking import AskedModel, as_probabilities, asked_model
+from components.saved_model.files import verified_copy
 
 _MAP_TILES = 8  # whose places are compared
 
@@ -38,11 +39,9 @@ class ExportSource:
     """The trained model that formats are made from, and what it was evaluated with.
 
     Attributes:
-      folder: Local, with the model in `model`.
       uri, files: Where the model is, and the digests of its files.
     """
 
-    folder: Path
     uri: str
     files: Mapping[str, str]
     card: ModelCard
@@ -56,21 +55,26 @@ def make_exports(
 ) -> tuple[Export, ...]:
     """Writes the formats below `serving_dir`; returns what came of each."""
     made = []
-    for kind in kinds:
-        try:
-            export = _made(kind, source, serving_dir)
-            log.line(f"{kind.path}: {export.num_bytes:,} bytes, at most {export.difference or 0.0:.1g} off")
-        except DataError as error:
-            export = Export(kind=kind.name, tolerance=kind.tolerance, problem=str(error))
-            log.line(f"no {kind.name}, the model is pushed without it: {error}")
-        made.append(export)
+    with tempfile.TemporaryDirectory(prefix="agrivision-converted-") as temporary:
+        # Not where the model to serve lies, which is verified already: converters write to their folder.
+        folder = Path(temporary).resolve()
+        for kind in kinds:
+            try:
+                export = _made(kind, source, folder, serving_dir)
+                log.line(f"{kind.path}: {export.num_bytes:,} bytes, at most {export.difference or 0.0:.1g} off")
+            except DataError as error:
+                export = Export(kind=kind.name, tolerance=kind.tolerance, problem=str(error))
+                log.line(f"no {kind.name}, the model is pushed without it: {error}")
+            made.append(export)
     return tuple(made)
 
 
-def _made(kind: ExportKind, source: ExportSource, serving_dir: Path) -> Export:
+def _made(kind: ExportKind, source: ExportSource, converting: Path, serving_dir: Path) -> Export:
     if missing := missing_modules(kind):
         raise DataError(missing)
-    file, weight_bytes = converted(source.folder, source.card, kind)
+    if not (converting / MODEL).exists():
+        verified_copy(source.uri, source.files, converting / MODEL)
+    file, weight_bytes = converted(converting, source.card, kind)
     num_bytes = _size(file)
     if num_bytes < weight_bytes:
         raise DataError(

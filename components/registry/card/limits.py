@@ -96,7 +96,7 @@ def _not_sure(card: ModelCard) -> str:
         return "it answers yes or no to everything, also to tiles unlike all that it has seen."
     worst = max(in_order(card.not_sure.per_class, card.classes), key=lambda of: of[1].miss_rate, default=None)
     of_worst = ""
-    if worst and worst[1].num_fields:
+    if worst and worst[1].num_fields and worst[1].miss_rate:
         ends = " to ".join(f"{end:.1%}" for end in worst[1].miss_interval)
         of_worst = f", most often {code(worst[0])} ({worst[1].miss_rate:.1%}, {ends})"
     return (

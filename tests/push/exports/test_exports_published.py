@@ -2,18 +2,21 @@
 
 import contextlib
 import hashlib
+import re
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import tensorflow as tf
-from colour_model import colour_dataset, colour_training
+from colour_model import ColourModel, colour_dataset, colour_training
 from models_here import models_here, run_models_here, thread_of
 
-from components.contracts import ModelCard
+from components.contracts import DenseScores, ModelCard
 from components.errors import DataError
 from components.evaluate.evaluation import evaluate_training
 from components.progress import StepLog
+from components.push.card import model_card
 from components.push.exports import made
 from components.push.exports.converters import convert
 from components.push.exports.kinds import KINDS, missing_modules
@@ -22,7 +25,7 @@ from components.push.exports.trying import answer_with_file
 from components.push.publish import push_model
 from components.records.tfrecords import decode_image
 from components.saved_model.asking import AskedModel, ModelProcess
-from components.saved_model.files import verified_copy
+from components.saved_model.files import digests, verified_copy
 
 __all__ = ["models_here"]
 LITERT = KINDS["litert"]
@@ -147,7 +150,7 @@ def test_a_format_that_is_not_the_model_is_left_out_and_the_model_is_pushed(
     (export,) = card.exports
     with pytest.raises(DataError, match=problem):
         raise DataError(export.problem)
-    assert (export.path, set(card.attachments)) == ("", {"README.md"})
+    assert (export.path, set(card.attachments)) == ("", {"README.md", "stac-item.json"})
     assert not (folder / LITERT.path).exists()
     assert "push | no litert, the model is pushed without it: " in capsys.readouterr().out
     assert "**litert**: refused: " in (folder / "README.md").read_text()
@@ -174,6 +177,52 @@ def test_an_export_that_was_changed_is_found_when_its_version_is_pushed_again(da
     file.write_bytes(file.read_bytes()[:-1] + b"\x00\x00")
     with pytest.raises(DataError, match=r"model.tflite' has sha256 .*, so remove .* and push again"):
         push(data, tmp_path, LITERT)
+
+
+class DenseColour(ColourModel):
+    """Says of places what it says of tiles; `lost` is what its function for pixels gets wrong."""
+
+    def __init__(self, bands, lost=0.0):
+        super().__init__(bands, "multi_label", 0)
+        self.lost = lost
+
+    def _answers_batch(self, image, valid):
+        maps = tf.nn.avg_pool2d(self._near(image, valid), 4, 4, "VALID") * 40
+        return {"logits": self._logits(image, valid), "maps": maps + self.lost}
+
+
+@pytest.mark.parametrize(
+    ("name", "lost", "problem"),
+    [
+        ("litert", 0.0, ""),
+        ("litert", 0.1, r"it answers tile \S+ 0.025 off, expected at most 1e-05"),  # of places, not of tiles
+        ("onnx", 0.0, ""),
+        ("qgis", 0.0, ""),
+        ("qgis", 0.1, r"it answers tile \S+ 0.0\d+ off, expected at most 1e-05"),
+    ],
+)
+def test_the_places_of_a_dense_head_are_compared_too(data, tmp_path, exports_here, name, lost, problem):
+    if missing_modules(KINDS[name]):
+        pytest.skip("the extra `onnx` is not installed")
+    _, manifest, receipt, evaluation = data
+    folder = tmp_path / "trained"
+    tf.saved_model.save(DenseColour(manifest.bands, lost), str(folder))
+    dense = DenseScores(
+        mean_iou=0.5, interval=(0.4, 0.6), background_iou=0.5, class_iou={}, thresholds=(0.9, 0.5, 0.2), num_pixels=1
+    )
+    card = msgspec.structs.replace(model_card(receipt, evaluation, "content"), dense=dense)
+    source = made.ExportSource(
+        uri=str(folder),
+        files=digests(str(folder)),
+        card=card,
+        data_root=str(data[0]),
+        manifest=manifest,
+        evaluation=evaluation,
+    )
+    (tmp_path / "serving").mkdir()
+    (export,) = made.make_exports([KINDS[name]], source, tmp_path / "serving", StepLog("push"))
+    assert re.fullmatch(problem, export.problem), export.problem
+    assert (tmp_path / "serving" / KINDS[name].path).exists() is not bool(problem)
 
 
 @pytest.mark.slow
