@@ -16,13 +16,16 @@ from components.evaluate import calibrating
 from components.evaluate.field_intervals import CANDIDATE, PRODUCTION, with_intervals, write_sums
 from components.evaluate.judged import judge, sum_judged
 from components.evaluate.kept_predictions import write_predictions
-from components.evaluate.reading.columns import ColumnWriter, derive, read_columns
+from components.evaluate.reading.columns import ColumnWriter, derive, forget, read_columns
 from components.evaluate.reading.predictions import SplitColumns
 from components.evaluate.reading.tile_names import NameWriter
 from components.evaluate.reading.units import UnitNumbers, group_names, sorted_units
+from components.evaluate.report.findings import AnsweredTiles
+from components.evaluate.report.overview import look_over
 from components.evaluate.scores import confusion_matrix, micro_roc
 from components.evaluate.thresholds import choose_thresholds
 from components.scoring import ranking
+from components.scoring.reliability import reliability_bins
 
 _MODE = "multi_label"
 SECONDS = "seconds.json"
@@ -64,7 +67,9 @@ def _served(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def score_columns(root: Path) -> None:
-    """Does all that the evaluate step does with the columns but its report; writes the seconds of each part.
+    """Does all that the evaluate step does with the columns, and the report where it reads them; writes their seconds.
+
+    The rest of the report takes the same whatever the number of tiles.
 
     Beside the seconds that passed stand those of the processors, which other processes do not lengthen.
     """
@@ -108,10 +113,22 @@ def score_columns(root: Path) -> None:
     timed("fields.jsonl", lambda: write_sums(str(root), "evaluations/fields", root, sums))
     timed("confusion", lambda: confusion_matrix(tiles.labels, judged[CANDIDATE].predicted, classes, _MODE))
     timed("ROC", lambda: micro_roc(tiles.labels, probabilities))
+    shown = AnsweredTiles(tiles.labels, probabilities, predicted, tiles.positions, tiles.unit_of_tile, uncalibrated)
+    timed("report: tiles to show", lambda: look_over(shown, thresholds, range(len(classes))))
+    timed("report: calibration", lambda: _reliability_plots(shown, len(sums.fields)))
     timed(
         "predictions.npz", lambda: write_predictions(str(root), root, tiles, judged, tiles.answers[CANDIDATE], "bench")
     )
     (root / SECONDS).write_text(json.dumps(seconds))
+
+
+def _reliability_plots(tiles: AnsweredTiles, num_units: int) -> None:
+    """Counts what the report's figures of all classes show, as report/calibration.py does."""
+    assert tiles.uncalibrated is not None
+    for c in range(tiles.labels.shape[1]):
+        for of in (tiles.uncalibrated, tiles.probabilities):
+            reliability_bins(of[:, c], tiles.labels[:, c], tiles.unit_of_tile, num_units)
+        forget(tiles.uncalibrated, tiles.probabilities, tiles.labels)
 
 
 def _tiles(root: Path) -> SplitColumns:

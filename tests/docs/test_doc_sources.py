@@ -64,7 +64,7 @@ def check(root: Path, row: tuple[str, ...], capsys: pytest.CaptureFixture[str], 
             ingested(root, **settings)
         return
     inventory = ingested(root, **settings)
-    log, page = capsys.readouterr().out, "".join(ignored_blocks(inventory))
+    log, page = capsys.readouterr().out, "".join(ignored_blocks(inventory)).replace("<wbr>", "")
     if outcome == "used":
         assert (inventory.ignored, inventory.rejected) == ((), ())
     elif outcome == "rejected":

@@ -2,18 +2,15 @@
 
 import dataclasses
 import hashlib
-import io
 import json
-import math
 import re
-import shutil
 
 import msgspec
 import numpy as np
 import pytest
 import tensorflow as tf
-from colour_model import BANDS, CLASSES, colour_dataset, colour_training, put_in_production, receipt_of
-from models_here import run_models_here
+from colour_model import BANDS, CLASSES, colour_dataset, colour_training
+from evaluating import LOG, arrays_of, evaluate
 from sklearn.metrics import f1_score
 from tile_shards import fake_record, manifest_of, write_split
 
@@ -21,56 +18,12 @@ from components.errors import DataError, SettingsError
 from components.evaluate.calibrating import apply_calibration
 from components.evaluate.evaluation import evaluate_training
 from components.evaluate.settings import EvaluateSettings
-from components.progress import StepLog
 
-LOG = StepLog("evaluate")
 pytestmark = pytest.mark.usefixtures("models_here")
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """A dataset, with a training that is blind for the last of three classes, and one that sees all."""
-    root = tmp_path_factory.mktemp("data")
-    manifest = colour_dataset(root)
-    poor = colour_training(root, manifest, "poor", num_blind=1)
-    good = colour_training(root, manifest, "good")
-    return root, manifest, poor, good
-
-
-@pytest.fixture(scope="module")
-def evaluated(data, tmp_path_factory):
-    """The poor model's evaluation, with nothing in production."""
-    tmp_path = tmp_path_factory.mktemp("evaluated")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        run_models_here(monkeypatch)
-        return evaluate(data, data[2], str(tmp_path / "models"), tmp_path).evaluation
-
-
-@pytest.fixture(scope="module")
-def poor_in_production(data, evaluated, tmp_path_factory):
-    """A models folder with the poor model in production; to be copied."""
-    folder = tmp_path_factory.mktemp("models")
-    return folder, put_in_production(data[0], data[2], evaluated, str(folder))
-
-
-@pytest.fixture
-def models_uri(tmp_path):
-    return str(tmp_path / "models")
-
-
-def evaluate(data, receipt, models_uri, tmp_path, manifest=None):
-    return evaluate_training(str(data[0]), models_uri, manifest or data[1], receipt, tmp_path / "report.html", LOG)
-
-
-def arrays_of(data, evaluation):
-    with np.load(io.BytesIO((data[0] / evaluation.predictions_path).read_bytes())) as arrays:
-        return {name: arrays[name] for name in arrays.files}
-
-
-def test_scores_follow_from_the_predictions_that_are_kept(data, models_uri, tmp_path):
-    _, manifest, poor, _ = data
-    outcome = evaluate(data, poor, models_uri, tmp_path)
-    evaluation, arrays = outcome.evaluation, arrays_of(data, outcome.evaluation)
+def test_scores_follow_from_the_predictions_that_are_kept(data, evaluated):
+    evaluation, arrays = evaluated, arrays_of(data, evaluated)
     assert arrays["candidate"].dtype == np.float32
     assert arrays["candidate"].shape == arrays["labels"].shape == (48, 3)
     by_threshold = arrays["candidate"] >= np.array(evaluation.thresholds, np.float32)
@@ -81,14 +34,13 @@ def test_scores_follow_from_the_predictions_that_are_kept(data, models_uri, tmp_
     assert evaluation.candidate.per_class["water"].f1 == 1.0
     assert {name.split("_")[0] for name in arrays["tile_ids"]} == set(arrays["field_ids"])
     assert len(set(arrays["tile_ids"])) == 48
-    assert evaluation.manifest_sha256 == manifest.sha256
+    assert evaluation.manifest_sha256 == data[1].sha256
     assert evaluation.production_version is None
 
 
-def test_the_candidate_answers_as_the_exported_model_does(data, models_uri, tmp_path):
+def test_the_candidate_answers_as_the_exported_model_does(data, evaluated):
     root, manifest, poor, _ = data
-    evaluation = evaluate(data, poor, models_uri, tmp_path).evaluation
-    arrays = arrays_of(data, evaluation)
+    arrays = arrays_of(data, evaluated)
     uris = [str(root / shard.path) for shard in manifest.splits["test"].shards]
     model = tf.saved_model.load(str(root / poor.model_path))
     for row, raw in enumerate(tf.data.TFRecordDataset(uris)):
@@ -96,7 +48,7 @@ def test_the_candidate_answers_as_the_exported_model_does(data, models_uri, tmp_
         encoded = [tf.constant([features[name].bytes_list.value[0]]) for name in ("rgb", "nir", "valid_mask")]
         assert features["tile_id"].bytes_list.value[0].decode() == arrays["tile_ids"][row]
         np.testing.assert_allclose(model.logits_encoded(*encoded)[0], arrays["candidate_logits"][row], atol=1e-5)
-    probabilities = apply_calibration(arrays["candidate_logits"], evaluation.calibration, "multi_label")
+    probabilities = apply_calibration(arrays["candidate_logits"], evaluated.calibration, "multi_label")
     np.testing.assert_array_equal(arrays["candidate"], probabilities)
 
 
@@ -118,93 +70,10 @@ def test_an_evaluation_says_when_the_model_is_not_sure_and_what_came_of_it(data,
     assert 0 <= evaluation.reliability.ece < 0.3
 
 
-def test_production_is_judged_on_the_same_tiles_by_its_own_thresholds(data, evaluated, models_uri, tmp_path):
-    _, _, poor, good = data
-    # Thresholds that let nothing pass: the production model must be judged by these, not by new ones.
-    card = put_in_production(data[0], poor, evaluated, models_uri, thresholds=(1.0, 1.0, 1.0))
-    outcome = evaluate(data, good, models_uri, tmp_path)
-    evaluation, arrays = outcome.evaluation, arrays_of(data, outcome.evaluation)
-    assert evaluation.production_version == card.version
-    assert evaluation.production_training_id == "poor"
-    assert evaluation.production_note == ""
-    np.testing.assert_allclose(arrays["production"], arrays_of(data, evaluated)["candidate"], atol=1e-6)
-    assert arrays["production_thresholds"].tolist() == [1.0, 1.0, 1.0]
-    assert not arrays["production_predicted"].any()
-    assert evaluation.production.macro_f1 == 0.0
-    assert evaluation.candidate.macro_f1 == 1.0
-
-
-def damage_nothing_but(path):
-    def damage(folder):
-        target = folder / path
-        shutil.rmtree(target) if target.is_dir() else target.unlink()
-
-    return damage
-
-
-@pytest.mark.parametrize(
-    ("damage", "note"),
-    [
-        (damage_nothing_but("card.json"), "has no card.json"),
-        (damage_nothing_but("saved_model.pb"), "no SavedModel at"),
-        (damage_nothing_but("variables"), "variables.data-00000-of-00001' is missing"),
-        (lambda folder: (folder / "saved_model.pb").write_bytes(b"damaged"), "saved_model.pb' has sha256"),
-        (lambda folder: (folder / "card.json").write_bytes(b"{}"), "is not a modelcard"),
-        (lambda folder: shutil.rmtree(folder), "is not in"),
-        (lambda folder: (folder / "../../production.json").write_bytes(b"{"), "production.json is not a channel"),
-    ],
-)
-def test_a_damaged_production_model_is_noted_and_no_error(data, poor_in_production, tmp_path, damage, note):
-    folder, card = poor_in_production
-    shutil.copytree(folder, tmp_path / "models")
-    damage(tmp_path / "models" / "versions" / card.version)
-    after = evaluate(data, data[3], str(tmp_path / "models"), tmp_path).evaluation
-    assert note in after.production_note
-    assert after.production is None
-    assert after.candidate.macro_f1 == 1.0
-    assert "Not compared with production" in (tmp_path / "report.html").read_text()
-
-
-@pytest.mark.parametrize("changes", [{"classes": ("water", "drydown", "weed_cluster")}, {"bands": BANDS[:3]}])
-def test_production_of_other_classes_or_bands_is_not_compared(data, poor_in_production, tmp_path, changes):
-    folder, card = poor_in_production
-    shutil.copytree(folder, tmp_path / "models")
-    msgspec.structs.replace(card, **changes).write(tmp_path / "models" / "versions" / card.version / "card.json")
-    after = evaluate(data, data[3], str(tmp_path / "models"), tmp_path).evaluation
-    assert after.production is None
-    assert after.production_version == card.version
-    assert f"version {card.version} has the {next(iter(changes))}" in after.production_note
-
-
-def test_answers_that_are_nan_are_noted_of_production_and_refused_of_a_candidate(data, evaluated, models_uri, tmp_path):
-    root, manifest, _, good = data
-    broken = colour_training(root, manifest, "broken")
-    module = tf.saved_model.load(str(root / broken.model_path))
-    module.colours.assign(tf.fill([3, 4], math.nan))
-    wrapper = tf.Module()
-    wrapper.module = module
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * 3)
-    def predict_encoded(rgb, nir, valid_mask):
-        return module.predict_encoded(rgb, nir, valid_mask) + tf.reduce_sum(module.colours)
-
-    wrapper.predict_encoded = wrapper.logits_encoded = predict_encoded
-    shutil.rmtree(root / broken.model_path)
-    tf.saved_model.save(wrapper, str(root / broken.model_path))
-    broken = receipt_of(root, manifest, "broken")
-    with pytest.raises(DataError, match="logits must be finite, got NaN or infinity for 24 of 24"):
-        evaluate(data, broken, models_uri, tmp_path)
-    put_in_production(data[0], broken, evaluated, models_uri)
-    assert "must be finite" in evaluate(data, good, models_uri, tmp_path).evaluation.production_note
-
-
-def test_equal_input_gives_equal_bytes(data, models_uri, tmp_path):
-    _, _, poor, _ = data
-    outcomes = []
-    for _ in range(2):
-        outcome = evaluate(data, poor, models_uri, tmp_path)
-        outcomes.append((outcome.evaluation.to_json(), (tmp_path / "report.html").read_bytes()))
-    assert outcomes[0] == outcomes[1]
+def test_equal_input_gives_equal_bytes(data, outcome, models_uri, tmp_path):
+    again = evaluate(data, data[2], models_uri, tmp_path)
+    assert again.evaluation.to_json() == outcome[0].evaluation.to_json()
+    assert (tmp_path / "report.html").read_text() == outcome[1]
 
 
 def test_a_class_that_never_occurs_is_left_out_and_nothing_is_nan(models_uri, tmp_path):
@@ -223,10 +92,8 @@ def test_a_class_that_never_occurs_is_left_out_and_nothing_is_nan(models_uri, tm
     json.dumps([outcome.metrics, msgspec.to_builtins(outcome.evaluation), *numbers], allow_nan=False)
 
 
-def test_the_report_shows_the_class_table_and_tiles_right_and_wrong(data, models_uri, tmp_path):
-    _, _, poor, _ = data
-    evaluate(data, poor, models_uri, tmp_path)
-    page = (tmp_path / "report.html").read_text()
+def test_the_report_shows_the_class_table_and_tiles_right_and_wrong(outcome):
+    page = outcome[1].replace("<wbr>", "")
     for text in ("macro F1", "mAP", "Nothing in production yet", *CLASSES, "✓ found", "✗ missed"):
         assert text in page
     assert page.count("data:image/svg+xml") == 2 + len(CLASSES)  # precision-recall, ROC, reliability, without names
@@ -252,10 +119,8 @@ def test_where_nothing_was_judged_a_dash_stands_and_no_zero_and_no_curve(models_
     assert re.search(r"background: tiles without a class; \d+ of 12 had none predicted", page)
 
 
-def test_of_a_class_that_was_never_predicted_no_precision_is_told(data, models_uri, tmp_path):
-    _, _, poor, _ = data  # blind for the last class
-    evaluate(data, poor, models_uri, tmp_path)
-    page = (tmp_path / "report.html").read_text()
+def test_of_a_class_that_was_never_predicted_no_precision_is_told(outcome):
+    _, page = outcome  # of a model that is blind for the last class
     small = "<small>[^<]*</small>"
     assert re.search(rf"<td>{CLASSES[-1]}</td><td>0.000{small}</td><td>–</td><td>0.000{small}</td>", page)
 
@@ -298,16 +163,12 @@ def test_what_cannot_be_evaluated_is_refused_in_one_line(data, models_uri, tmp_p
         evaluate(data, change(poor, manifest_sha256=damaged.sha256), models_uri, tmp_path, damaged)
 
 
-def test_two_datasets_whose_answers_are_equal_keep_their_own_files(data, models_uri, tmp_path):
+def test_two_datasets_whose_answers_are_equal_keep_their_own_files(data, evaluated, models_uri, tmp_path):
     """As after a class was renamed: the tiles, and what a training without chance makes of them, stay the same."""
     root, manifest, poor, _ = data
     renamed = msgspec.structs.replace(manifest, classes=("lake", *manifest.classes[1:]))
     receipt = msgspec.structs.replace(poor, manifest_sha256=renamed.sha256, classes=renamed.classes)
-    evaluations = [
-        evaluate(data, poor, models_uri, tmp_path).evaluation,
-        evaluate(data, receipt, models_uri, tmp_path, renamed).evaluation,
-    ]
-    for evaluation in evaluations:
+    for evaluation in (evaluated, evaluate(data, receipt, models_uri, tmp_path, renamed).evaluation):
         for path, sha256 in (
             (evaluation.fields_path, evaluation.fields_sha256),
             (evaluation.sample_path, evaluation.sample_sha256),

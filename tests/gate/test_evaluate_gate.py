@@ -1,58 +1,21 @@
 """The gate: what is pushed, what is refused, and why."""
 
-import json
 import time
 
-import msgspec
 import numpy as np
 import pytest
+from deciding import FIELDS, SETTINGS, alone, answers, decided
 from field_counts import evaluation_of, sums_of
 
 from components import storage
 from components.contracts import (
-    DenseScores,
-    LabelDoubts,
     Ledger,
-    NotSure,
-    Reliability,
-    Robustness,
-    RobustnessRow,
-    Slices,
-    SliceScore,
 )
-from components.contracts.gate import NUMBERS
 from components.errors import DataError, SettingsError
 from components.gate.comparison import compare_models
 from components.gate.decision import decide_push
-from components.gate.in_short import write_in_short
 from components.gate.ledger import ledger_uri
-from components.gate.report import write_report
 from components.gate.settings import GateSettings
-from components.gate.wording import numbers_line
-
-NUM_FIELDS, TILES_PER_FIELD = 50, 8
-FIELDS = np.repeat([f"field{i:03}" for i in range(NUM_FIELDS)], TILES_PER_FIELD)
-SETTINGS = GateSettings(min_macro_f1=0.3)
-
-
-def answers(error_rates, seed=0, num_classes=3):
-    """Labels of classes, and predictions of models that flip each of them at these rates."""
-    rng = np.random.default_rng(seed)
-    labels = rng.random((len(FIELDS), num_classes)) < 0.3
-    return labels, *(labels ^ (rng.random(labels.shape) < rate) for rate in error_rates)
-
-
-def decided(tmp_path, *arrays, settings=SETTINGS, fields=FIELDS, **changes):
-    evaluation = evaluation_of(tmp_path / "data", sums_of(fields, *arrays), **changes)
-    return decide_push(str(tmp_path / "data"), str(tmp_path / "models"), settings, evaluation)
-
-
-def alone(tmp_path, macro_f1, settings=SETTINGS, **changes):
-    """Decides on a model with nothing to compare it with."""
-    evaluation = evaluation_of(tmp_path / "data", sums_of(FIELDS, *answers((0.1,))))
-    scores = msgspec.structs.replace(evaluation.candidate, macro_f1=macro_f1)
-    evaluation = msgspec.structs.replace(evaluation, candidate=scores, **changes)
-    return decide_push(str(tmp_path / "data"), str(tmp_path / "models"), settings, evaluation)
 
 
 @pytest.mark.parametrize(
@@ -70,57 +33,6 @@ def test_without_production_the_floor_decides(tmp_path, macro_f1, floor, reason)
     assert decision.decision == reason.split(":")[0].split(" ")[0]
     assert decision.difference is None
     assert not (tmp_path / "models").exists()  # nothing was compared, so nothing is counted
-
-
-def dense_of(mean_iou):
-    return DenseScores(
-        mean_iou=mean_iou,
-        interval=(mean_iou - 0.1, mean_iou + 0.1),
-        background_iou=0.9,
-        class_iou={"a": mean_iou},
-        thresholds=(0.5,),
-        num_pixels=1_000,
-    )
-
-
-@pytest.mark.parametrize(
-    ("mean_iou", "floor", "reason"),
-    [
-        (0.6, 0.0, "push: no model in production yet and macro F1 0.900 reaches the floor 0.500"),
-        (0.6, 0.6, "push: no model in production yet and macro F1 0.900 reaches the floor 0.500"),
-        (0.599, 0.6, "refuse (below_floor): mean IoU 0.599 is below the floor 0.600"),
-        (None, 0.0, "push: no model in production yet and macro F1 0.900 reaches the floor 0.500"),
-        (
-            None,
-            0.6,
-            "refuse (below_floor): no maps of the model were judged, and gate_min_mean_iou is 0.6; train with a dense "
-            "head, or set it to 0",
-        ),
-    ],
-)
-def test_maps_may_have_a_floor_too(tmp_path, mean_iou, floor, reason):
-    dense = None if mean_iou is None else dense_of(mean_iou)
-    decision = alone(tmp_path, 0.9, GateSettings(min_macro_f1=0.5, min_mean_iou=floor), dense=dense)
-    assert decision.reason == reason
-    assert (decision.mean_iou, decision.mean_iou_floor) == (mean_iou, floor)
-    numbers = json.loads(numbers_line(decision).removeprefix(NUMBERS))
-    assert numbers["mean_iou"] == mean_iou
-    assert numbers["mean_iou_interval"] == (None if dense is None else list(dense.interval))
-
-
-def test_the_decision_report_tells_the_mean_iou_and_its_floor(tmp_path):
-    evaluation = evaluation_of(tmp_path / "data", sums_of(FIELDS, *answers((0.1,))))
-    evaluation = msgspec.structs.replace(evaluation, dense=dense_of(0.55))
-    settings = GateSettings(min_macro_f1=0.1, min_mean_iou=0.6)
-    decision = decide_push(str(tmp_path / "data"), str(tmp_path / "models"), settings, evaluation)
-    write_report(decision, evaluation, str(tmp_path / "report.html"))
-    page = (tmp_path / "report.html").read_text()
-    assert "mean IoU of its maps</td><td>0.550" in page
-    assert "floor (gate_min_mean_iou)</td><td>0.600" in page
-    write_in_short(decision, evaluation, str(tmp_path / "short.md"))
-    short = (tmp_path / "short.md").read_text()
-    assert "mean IoU of its maps" in short
-    assert "larger images, which give finer maps" in short
 
 
 @pytest.mark.parametrize(
@@ -233,26 +145,6 @@ def test_production_that_cannot_be_compared_does_not_stand_in_the_way(tmp_path):
     assert "production was not compared: version 3f2a has no card.json" in decision.reason
 
 
-@pytest.mark.parametrize(
-    ("rates", "floor", "said"),
-    [
-        ((0.05, 0.2), 0.3, ["The model is pushed.", "version in production</td>", "question to this test set</td>"]),
-        ((0.1, 0.12), 0.3, ["The model is not pushed.", "not better than noise"]),
-        ((0.05, 0.2), 0.99, ["The model is not pushed.", "is below the floor 0.990"]),
-    ],
-)
-def test_the_report_says_what_was_decided_and_by_which_numbers(tmp_path, rates, floor, said):
-    judged = evaluation_of(tmp_path / "data", sums_of(FIELDS, *answers(rates)))
-    settings = GateSettings(min_macro_f1=floor)
-    decision = decide_push(str(tmp_path / "data"), str(tmp_path / "models"), settings, judged)
-    write_report(decision, judged, str(tmp_path / "report.html"))
-    page = (tmp_path / "report.html").read_text()
-    for text in (*said, f"{decision.candidate_macro_f1:.3f}", f"{floor:.3f}"):
-        assert text in page
-    for difference in filter(None, (decision.difference, *decision.class_differences.values())):
-        assert f"{difference[1]:+.3f} to {difference[2]:+.3f}" in page
-
-
 @pytest.mark.parametrize("name", ["min_macro_f1", "min_class_f1", "max_class_loss"])
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
 def test_a_setting_outside_0_to_1_is_refused(name, value):
@@ -302,47 +194,6 @@ def test_each_candidate_is_asked_more_strictly_than_the_one_before(tmp_path):
     # Against another version it is another question, and on other tiles it is the first again.
     assert decided(tmp_path, *answers((0.1, 0.12)), training_id="t1", production_version="v2").question == 5
     assert decided(tmp_path, *answers((0.1, 0.12), seed=1), training_id="t1").question == 1
-
-
-def test_the_numbers_are_in_the_log_as_json(tmp_path):
-    decision = decided(tmp_path, *answers((0.05, 0.2)))
-    line = numbers_line(decision)
-    numbers = json.loads(line.removeprefix(NUMBERS))
-    assert numbers["outcome"] == "push"
-    assert tuple(numbers["difference"]) == decision.difference
-    assert len(line.splitlines()) == 1
-    assert {numbers[name] for name in ("ece_before", "ece", "miss_rate", "share_not_sure")} == {None}
-
-
-def test_the_numbers_say_how_far_the_answers_can_be_trusted(tmp_path):
-    reliability = Reliability(ece_before=0.3, ece=0.01, brier_before=0.2, brier=0.1, per_class={})
-    not_sure = NotSure(max_miss_rate=0.1, low=(0.1,) * 3, num_val_fields=(20,) * 3, miss_rate=0.08, share=0.25)
-    decision = alone(tmp_path, 0.8, reliability=reliability, not_sure=not_sure)
-    numbers = json.loads(numbers_line(decision).removeprefix(NUMBERS))
-    found = [numbers[name] for name in ("ece_before", "ece", "miss_rate", "share_not_sure")]
-    assert found == [0.3, 0.01, 0.08, 0.25]
-
-
-def test_the_numbers_say_where_the_model_is_weak(tmp_path):
-    scores = tuple(
-        SliceScore(dimension="NDVI", name=name, num_tiles=9, num_fields=5, difference=difference)
-        for name, difference in (("below 0.2", (-0.1, -0.15, -0.05)), ("0.2 and above", (0.1, 0.05, 0.15)))
-    )
-    row = RobustnessRow(
-        change="darkened", macro_f1=0.7, difference=(-0.1, -0.2, 0.0), changed_decisions=0.1, changed_tiles=0.3
-    )
-    decision = alone(
-        tmp_path,
-        0.8,
-        slices=Slices(scores=scores, num_compared=2, worst=0, is_worse=True),
-        robustness=Robustness(num_tiles=9, num_fields=3, macro_f1=0.8, control=0.0, rows=(row,)),
-        doubts=LabelDoubts(num_doubts=7, num_listed=7, num_tiles=90, of_class={}),
-    )
-    numbers = json.loads(numbers_line(decision).removeprefix(NUMBERS))
-    assert numbers["worst_slice"] == "NDVI below 0.2"
-    assert numbers["worst_slice_difference"] == [-0.1, -0.15, -0.05]
-    assert numbers["robustness"] == {"darkened": -0.1}
-    assert numbers["num_label_doubts"] == 7
 
 
 def test_three_hundred_classes_take_seconds():

@@ -38,10 +38,11 @@ class FieldSample:
     Args:
       most_tiles: That are kept.
       most_bytes: Of their images together.
+      most_of_field: Tiles that are kept of one field.
     """
 
-    def __init__(self, most_tiles: int, most_bytes: int = MOST_BYTES) -> None:
-        self._most_tiles, self._most_bytes = most_tiles, most_bytes
+    def __init__(self, most_tiles: int, most_bytes: int = MOST_BYTES, most_of_field: int = MOST_OF_FIELD) -> None:
+        self._most_tiles, self._most_bytes, self._most_of_field = most_tiles, most_bytes, most_of_field
         self._fields: dict[tuple[int, str], _Field] = {}  # by the hash of its name, and the name
         self._out: tuple[int, str] | None = None  # the lowest that had no room
         self._num_seen = 0
@@ -54,7 +55,7 @@ class FieldSample:
             if self._out is None or key < self._out:
                 field = self._fields.setdefault(key, _Field())
                 field.add((_hash(record.tile_id), self._num_seen, record))
-                if len(field.tiles) > MOST_OF_FIELD:
+                if len(field.tiles) > self._most_of_field:
                     field.drop_one()
                 self._make_room()
             self._num_seen += 1

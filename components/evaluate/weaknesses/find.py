@@ -16,7 +16,7 @@ from components.evaluate.reading.split_pass import Watch
 from components.evaluate.thresholds import decide
 from components.evaluate.weaknesses.field_sample import FieldSample
 from components.evaluate.weaknesses.label_doubts import AnsweredSplit, list_doubts
-from components.evaluate.weaknesses.robustness import AskedTiles, judge_robustness, num_asked
+from components.evaluate.weaknesses.robustness import FEWEST_FIELDS, AskedTiles, judge_robustness, num_asked
 from components.evaluate.weaknesses.slicing import JudgedTiles, slices_of
 from components.evaluate.weaknesses.tile_attributes import NUM_ATTRIBUTES, attributes_of, years_of
 from components.records.tile_record import Record
@@ -72,7 +72,9 @@ class Candidate:
 def watch_test(data_root: str, manifest: Manifest) -> WatchedPass:
     """Returns what to watch."""
     years, note = years_of(data_root, manifest, "test")
-    sample = FieldSample(num_asked(sum(manifest.splits[name].num_tiles for name in manifest.splits if name != "train")))
+    most = num_asked(sum(manifest.splits[name].num_tiles for name in manifest.splits if name != "train"))
+    # Fields are the witnesses: a few tiles of several fields tell more than as many of one.
+    sample = FieldSample(most, most_of_field=most // FEWEST_FIELDS)
 
     def measure(records: Sequence[Record]) -> NDArray[np.float32]:
         sample.see(records)

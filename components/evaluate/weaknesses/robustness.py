@@ -43,7 +43,8 @@ _DARKER, _QUALITY = 0.7, 50
 _BATCH_SIZE = 32
 _PNG_LEVEL = 1  # a fifth of the time of the default
 _ONE_SIDE = 0.025
-MOST_TILES, _FEWEST_TILES = 512, 64
+MOST_TILES, _FEWEST_TILES = 512, 12
+FEWEST_FIELDS = 8  # if there are as many
 # A changed tile costs about two answers, one of them for changing it, and there are six: so many answers for a tile.
 _COST = 12
 _SHARE = 0.2
@@ -83,10 +84,12 @@ class _Tile:
 
 
 def num_asked(num_answered: int) -> int:
-    """Returns how many tiles to ask about again, where the evaluation has answered so many: 64 to 512.
+    """Returns how many tiles to ask about again, where the evaluation has answered so many: 12 to 512.
 
     As many as take a fifth of the evaluation's time by their number: a tile is answered six times, and changing it
-    takes as long as an answer of a small network. Fewer than 64 would tell nothing, and take seconds.
+    takes as long as an answer of a small network. Fewer than 12 would tell nothing; they are within that fifth as well,
+    because loading the model and the report take as long as the answers of such an evaluation. By their number, and
+    not by a clock, because a repeated evaluation must say the same.
     """
     return int(np.clip(num_answered * _SHARE / _COST, _FEWEST_TILES, MOST_TILES))
 

@@ -53,6 +53,12 @@ def test_a_large_field_has_a_part_in_the_sample_and_no_more():
     assert len(names) > MOST_OF_FIELD
 
 
+def test_of_few_tiles_no_field_has_more_than_asked_for():
+    _, names = kept(tiles([30, 3, 8, 11, 4, 9]), 12, most_of_field=2)
+    assert len(names) == 12
+    assert len({name.split("_")[0] for name in names}) == 6
+
+
 def test_one_field_alone_is_cut_to_what_there_is_room_for():
     assert len(kept(tiles([50]), 10)[1]) == 10
 

@@ -36,13 +36,13 @@ def test_an_evaluation_has_slices_robustness_and_doubts(tmp_path):
     # The sums by field, which tell the year, are not beside this manifest.
     assert any(note.startswith("Year: ") for note in evaluation.slices.notes)
     assert {"Number of classes", "Brightness", "NDVI"} <= {score.dimension for score in evaluation.slices.scores}
-    assert evaluation.robustness.num_tiles == 64  # whole fields of four tiles
+    assert evaluation.robustness.num_tiles == evaluation.robustness.num_fields == 12
     assert evaluation.robustness.note == ""
     assert evaluation.robustness.control < 1e-5
     assert DARKENED in {row.change for row in evaluation.robustness.rows}
     content = (tmp_path / evaluation.doubts.path).read_bytes()
     assert hashlib.sha256(content).hexdigest() == evaluation.doubts.sha256
-    rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
     assert {row["tile"] for row in rows if row["class"] == CLASSES[0]} == {
         fake_record(number).tile_id for number in WRONG
     }
