@@ -44,6 +44,7 @@ ROWS: tuple[tuple[str, str, float | None], ...] = (
     ("evaluate_vs_forward", "evaluate_rows.evaluate_vs_forward", 0.9),
     ("evaluate_two_models_vs_one", "evaluate_rows.evaluate_two_models_vs_one", None),
     ("bootstrap_seconds", "scoring_rows.bootstrap_seconds", 1.0),
+    ("dense_metric_ms", "dense_rows.dense_metric_ms", 1.0),
     ("evaluate_memory", "evaluate_rows.evaluate_memory", 1.0),
     ("memory_growth", "memory_rows.memory_growth", 0.909),  # 10 % more
     ("inventory_10_million", "scale_rows.inventory_10_million", None),
@@ -51,6 +52,7 @@ ROWS: tuple[tuple[str, str, float | None], ...] = (
 )
 _WITHOUT_DATASET = (
     "bootstrap_seconds",
+    "dense_metric_ms",
     "evaluate_memory",
     "memory_growth",
     "inventory_10_million",
