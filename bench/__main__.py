@@ -45,6 +45,7 @@ ROWS: tuple[tuple[str, str, float | None], ...] = (
     ("evaluate_two_models_vs_one", "evaluate_rows.evaluate_two_models_vs_one", None),
     ("evaluate_300_classes", "classes_rows.evaluate_300_classes", 0.6),
     ("bootstrap_seconds", "scoring_rows.bootstrap_seconds", 1.0),
+    ("dense_metric_ms", "dense_rows.dense_metric_ms", 1.0),
     ("evaluate_memory", "evaluate_rows.evaluate_memory", 1.0),
     ("memory_growth", "memory_rows.memory_growth", 0.909),  # 10 % more
     ("inventory_10_million", "scale_rows.inventory_10_million", None),
@@ -53,6 +54,7 @@ ROWS: tuple[tuple[str, str, float | None], ...] = (
 _WITHOUT_DATASET = (
     "evaluate_300_classes",
     "bootstrap_seconds",
+    "dense_metric_ms",
     "evaluate_memory",
     "memory_growth",
     "inventory_10_million",

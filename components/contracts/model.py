@@ -176,6 +176,7 @@ class Evaluation(Document, frozen=True, kw_only=True):
       production_note: Why the model in production was not compared; empty if it was, or if there is none.
       slices, robustness, doubts: Where the candidate is weak; None in an evaluation of an earlier version.
       dense: What the candidate says of places; None without a dense head, or in an evaluation of an earlier version.
+      production_dense: The same of the model in production, by the thresholds of its own; None if either has no maps.
     """
 
     training_id: PathPart
@@ -201,6 +202,7 @@ class Evaluation(Document, frozen=True, kw_only=True):
     robustness: Robustness | None = None
     doubts: LabelDoubts | None = None
     dense: DenseScores | None = None
+    production_dense: DenseScores | None = None
 
 
 class PushReceipt(Document, frozen=True, kw_only=True):

@@ -122,13 +122,13 @@ def _evaluate(
     if incumbent.note:
         step.log.line(f"production is not compared: {incumbent.note}")
     candidate = {CANDIDATE: dataclasses.replace(asked, answer=dense.on_test()) if dense else asked}
-    test = step.read("test", candidate | ({PRODUCTION: incumbent.asked} if incumbent.asked else {}), watched.watch)
+    test = step.read("test", {**candidate, **_beside(incumbent, dense)}, watched.watch)
     if not len(test):
         raise DataError(
             f"none of the {manifest.splits['test'].num_tiles:,} test tiles has exactly one class, as label_mode "
             "requires"
         )
-    found_dense = dense.found() if dense else None
+    found_dense = dense.found(PRODUCTION not in test.notes) if dense else None
     logits = test.answers[CANDIDATE]
     probabilities = step.probabilities(logits, fitted.calibration, "test_probabilities")
     path = step.scratch / "predicted.npy"
@@ -189,6 +189,7 @@ def _evaluate(
         robustness=robustness,
         doubts=doubts,
         dense=found_dense.scores if found_dense else None,
+        production_dense=found_dense.production if found_dense else None,
     )
     predicted = judged[CANDIDATE].predicted
     confusion = confusion_matrix(test.labels, predicted, classes, label_mode)
@@ -199,6 +200,14 @@ def _evaluate(
     )
     write_report(found, step.data_root, model, report_path)
     return EvaluationResult(evaluation, _metrics(evaluation), confusion, roc, _summary(evaluation))
+
+
+def _beside(incumbent: Incumbent, dense: DenseCandidate | None) -> Models:
+    """Returns the model in production as one to ask beside the candidate, with its maps if both have some."""
+    if incumbent.asked is None or incumbent.model is None or incumbent.card is None:
+        return {}
+    answer = dense.beside(incumbent.model, incumbent.card) if dense else None
+    return {PRODUCTION: dataclasses.replace(incumbent.asked, answer=answer) if answer else incumbent.asked}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 `evaluations/<sha256>/predictions.npz` has all, and NumPy reads one array of it at a time; it is written as a stream,
 so it may be larger than memory. `sample.npz` beside it has the first tiles, for push, which asks the model to serve
-about them and must not read all for it. The folder is named by the content of predictions.npz and by what that was made
-of, from which all other files in it follow: of two datasets whose classes have other names, say, all tiles may get the
-same answers. Each file appears whole.
+about them and must not read all for it; of a dense head, it also has the maps of a few. The folder is named by the
+content of predictions.npz, by these maps, and by what all was made of, from which all other files in it follow: of two
+datasets whose classes have other names, say, all tiles may get the same answers. Each file appears whole.
 """
 
 import hashlib
@@ -64,6 +64,8 @@ def write_predictions(
     with local.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256")
     digest.update(made_of.encode())
+    if maps is not None:  # which no answer for a tile follows from to the last bit
+        digest.update(np.ascontiguousarray(maps).tobytes())
     folder = f"evaluations/{digest.hexdigest()[:16]}"
     few = slice(0, SAMPLE_TILES)
     sample = {

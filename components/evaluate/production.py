@@ -9,7 +9,7 @@ from components.errors import DataError
 from components.evaluate.reading.model_column import Answerer, probabilities_of
 from components.registry import CARD, POINTER, PRODUCTION, card_uri, channel_uri, version_uri
 from components.registry.attachments import beside_model
-from components.saved_model.asking import asked_model
+from components.saved_model.asking import AskedModel, asked_model
 
 _SIGNATURE = "masked"
 
@@ -20,13 +20,14 @@ class Incumbent:
 
     Attributes:
       version: None if nothing is in production, or the pointer cannot be read.
-      card, asked: None if the model cannot be compared.
+      card, model, asked: None if the model cannot be compared.
       training_id: Empty if unknown.
       note: Why the model cannot be compared; empty if it can be, or if nothing is in production.
     """
 
     version: str | None = None
     card: ModelCard | None = None
+    model: AskedModel | None = None
     asked: Answerer | None = None
     training_id: str = ""
     note: str = ""
@@ -61,7 +62,8 @@ def load_production(models_uri: str, manifest: Manifest, stack: contextlib.ExitS
     except DataError as error:
         return Incumbent(version, training_id=card.training_id, note=str(error))
     answer = probabilities_of(model, _SIGNATURE, len(manifest.classes))
-    return Incumbent(version, card, Answerer("production", "probabilities", answer, is_needed=False), card.training_id)
+    asked = Answerer("production", "probabilities", answer, is_needed=False)
+    return Incumbent(version, card, model, asked, card.training_id)
 
 
 def _incomparable(card: ModelCard, version: str, manifest: Manifest) -> str:

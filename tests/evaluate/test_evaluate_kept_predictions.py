@@ -45,7 +45,7 @@ def split_columns(folder, num_tiles, name="Feld süd {}"):
         )
 
 
-def written(tmp_path, tiles, run="run"):
+def written(tmp_path, tiles, run="run", maps=None):
     scratch = tmp_path / run
     scratch.mkdir()
     logits = tiles.answers["candidate"]
@@ -54,7 +54,7 @@ def written(tmp_path, tiles, run="run"):
         name: judge(tiles, probabilities, THRESHOLDS, CLASSES, "multi_label", scratch / f"{name}.npy")
         for name, probabilities in answers.items()
     }
-    return judged, write_predictions(str(tmp_path / "data"), scratch, tiles, judged, logits, "made of")
+    return judged, write_predictions(str(tmp_path / "data"), scratch, tiles, judged, logits, "made of", maps)
 
 
 @pytest.mark.parametrize("num_tiles", [1, SAMPLE_TILES, 20_000])
@@ -104,3 +104,17 @@ def test_columns_on_disk_are_kept_as_arrays_are(tmp_path):
     in_memory = written(tmp_path, tiles)[1]
     object.__setattr__(tiles, "labels", on_disk)
     assert written(tmp_path, tiles, "disk")[1] == in_memory
+
+
+def test_other_maps_of_equal_answers_have_a_place_of_their_own(tmp_path):
+    tiles = split_columns(tmp_path / "columns", 10)
+    maps = np.zeros((4, 2, 2, 3), np.float32)
+    places = [
+        written(tmp_path, tiles, run, of)[1]
+        for run, of in (("none", None), ("one", maps), ("other", maps + np.float32(1e-6)), ("again", maps))
+    ]
+    assert len({path for path, _, _ in places}) == 3
+    assert places[1] == places[3]
+    for (_, sample, _), of in zip(places[1:3], (maps, maps + np.float32(1e-6)), strict=True):
+        with np.load(tmp_path / "data" / sample) as kept:
+            np.testing.assert_array_equal(kept["candidate_maps"], of)

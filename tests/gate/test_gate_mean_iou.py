@@ -10,6 +10,7 @@ from field_counts import evaluation_of, sums_of
 from components.contracts import DenseScores
 from components.contracts.gate import NUMBERS
 from components.gate.decision import decide_push
+from components.gate.in_short import write_in_short
 from components.gate.report import write_report
 from components.gate.settings import GateSettings
 from components.gate.wording import numbers_line

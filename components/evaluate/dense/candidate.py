@@ -2,20 +2,23 @@
 
 import contextlib
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.contracts import DenseScores, Manifest, TrainingReceipt
+from components.contracts import DenseScores, Manifest, ModelCard, TrainingReceipt
 from components.evaluate.dense.dense_pass import DensePass, PixelSums, See, ValSample
 from components.evaluate.reading.model_column import Answer
 from components.progress import StepLog
 from components.saved_model.answering import DENSE
-from components.saved_model.asking import AskedModel
+from components.saved_model.asking import AskedModel, as_maps, as_probabilities
+from components.scoring.dense.pixel_classes import log_odds
 from components.scoring.dense.place_thresholds import UNDECIDED
 from components.scoring.overlap_iou import overlap_iou
 
 _BACKGROUND = "background"
+_SERVED = "dense"  # the signature of a served model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,11 +28,13 @@ class DenseFound:
     Attributes:
       shares_right: The share of each test tile's valid pixels that are right, NaN without any, float32 [N].
       maps: Of the first test tiles, logits, float32 [n, h, w, C].
+      production: The scores of the model in production; None without maps to compare.
     """
 
     scores: DenseScores
     shares_right: NDArray[np.float32]
     maps: NDArray[np.float32]
+    production: DenseScores | None
 
 
 class DenseCandidate:
@@ -41,6 +46,7 @@ class DenseCandidate:
         self._model, self._manifest, self._receipt, self._stack = model, manifest, receipt, stack
         self._val: tuple[DensePass, ValSample] | None = None
         self._test: tuple[DensePass, PixelSums] | None = None
+        self._production: tuple[DensePass, PixelSums] | None = None
 
     def on_val(self) -> Answer:
         """Returns the function that answers the val tiles."""
@@ -66,8 +72,30 @@ class DenseCandidate:
         self._test = asking, sums
         return asking.answer
 
-    def found(self) -> DenseFound:
+    def beside(self, model: AskedModel, card: ModelCard) -> Answer | None:
+        """Returns the function that has production answer the test tiles with maps, too; None if it has none."""
+        classes = self._manifest.classes
+        if card.dense is None or len(card.dense.thresholds) != len(classes):
+            return None
+
+        def ask(
+            images: Mapping[str, Sequence[bytes]], num_classes: int
+        ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            results, num_tiles = model.ask(_SERVED, images), len(images["rgb"])
+            maps = as_maps(results, num_tiles, num_classes, card.version)
+            return as_probabilities(results, num_tiles, num_classes, card.version), log_odds(maps)
+
+        sums = PixelSums(card.dense.thresholds)
+        asking = DensePass(ask, len(classes), card.image_size_px, sums.see)
+        self._stack.callback(asking.close)
+        self._production = asking, sums
+        return asking.answer
+
+    def found(self, with_production: bool) -> DenseFound:
         """Returns what came of it, after the pass over test.
+
+        Args:
+          with_production: Whether the model in production answered all tiles.
 
         Raises:
           DataError: if the masks of a test tile cannot be read.
@@ -75,10 +103,16 @@ class DenseCandidate:
         assert self._test is not None
         asking, sums = self._test
         asking.finish()
-        return DenseFound(_scores(self._manifest.classes, sums), np.array(sums.shares_right), np.array(sums.kept))
+        production = None
+        if with_production and self._production is not None:
+            beside, of_production = self._production
+            beside.finish()
+            production = _scores(self._manifest.classes, of_production)
+        scores = _scores(self._manifest.classes, sums)
+        return DenseFound(scores, np.array(sums.shares_right), np.array(sums.kept), production)
 
     def _passing(self, see: See) -> DensePass:
-        asking = DensePass(self._model, len(self._manifest.classes), self._receipt.image_size_px, see)
+        asking = DensePass(self._model.dense, len(self._manifest.classes), self._receipt.image_size_px, see)
         self._stack.callback(asking.close)
         return asking
 

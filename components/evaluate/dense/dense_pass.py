@@ -7,7 +7,7 @@ the model's process waits for nobody else.
 
 import array
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -18,7 +18,7 @@ from components.evaluate.reading.follower import Follower
 from components.evaluate.reading.model_column import Answer, encoded_images
 from components.evaluate.reading.units import MOST_UNITS, group_of
 from components.records.tile_record import Record
-from components.saved_model.asking import AskedModel, tiles_with_maps
+from components.saved_model.asking import tiles_with_maps
 from components.scoring.dense.pixel_classes import pixel_classes, values_at
 from components.scoring.dense.pixel_counts import count_pixels
 from components.scoring.dense.place_thresholds import MOST_OF_TILE, SAMPLE_PIXELS, choose_place_thresholds
@@ -26,19 +26,21 @@ from components.scoring.dense.place_thresholds import MOST_OF_TILE, SAMPLE_PIXEL
 KEPT_TILES = 4  # whose maps push compares with those of the model to serve
 
 See: TypeAlias = Callable[[Record, NDArray[np.float32]], None]
+# (image files by argument, num_classes) -> (answers for N tiles [N, C], logits of places [N, h, w, C])
+AskBoth: TypeAlias = Callable[[Mapping[str, Sequence[bytes]], int], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
 class DensePass:
     """Asks a dense head about the tiles of one split, and shows each tile's maps to `see`, in order."""
 
-    def __init__(self, model: AskedModel, num_classes: int, image_size_px: int, see: See) -> None:
-        self._model, self._num_classes, self._see = model, num_classes, see
+    def __init__(self, ask: AskBoth, num_classes: int, image_size_px: int, see: See) -> None:
+        self._ask, self._num_classes, self._see = ask, num_classes, see
         self._at_once = tiles_with_maps(image_size_px, num_classes)
         self._follower: Follower[tuple[Sequence[Record], NDArray[np.float32]]] = Follower(self._watch)
 
     @property
     def answer(self) -> Answer:
-        """The function from tiles to logits, for the pass."""
+        """The function from tiles to answers, for the pass."""
         return self._answer
 
     def finish(self) -> None:
@@ -55,14 +57,14 @@ class DensePass:
         self._follower.stop()
 
     def _answer(self, batch: Sequence[Record]) -> NDArray[np.float32]:
-        logits = []
+        answers = []
         for start in range(0, len(batch), self._at_once):
             part = batch[start : start + self._at_once]
-            of_tiles, maps = self._model.dense(encoded_images(part), self._num_classes)
-            logits.append(of_tiles)
+            of_tiles, maps = self._ask(encoded_images(part), self._num_classes)
+            answers.append(of_tiles)
             self._check()
             self._follower.give((part, maps))
-        return np.concatenate(logits)
+        return np.concatenate(answers)
 
     def _watch(self, given: tuple[Sequence[Record], NDArray[np.float32]]) -> None:
         for record, maps in zip(*given, strict=True):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.errors import DataError
-from components.records.image_header import DamagedImage, read_header
+from components.records.image_header import DamagedImage, png_header, read_header
 from components.records.mask_png import packed_mask
 from components.records.tile_record import Record
 
@@ -66,11 +66,13 @@ def valid_pixels(record: Record, height: int, width: int) -> NDArray[np.uint8]:
 
 def _packed(role: str, content: bytes, size: tuple[int, int]) -> NDArray[np.uint8]:
     try:
-        packed, width = packed_mask(content)
+        header = png_header(content)
+        if (header.height, header.width) == size:  # else a small file could take long to decode
+            packed, width = packed_mask(content)
     except DamagedImage as error:
         raise DamagedImage(f"{role}: {error}") from error
-    if (len(packed), width) != size:
-        raise DamagedImage(f"{role}: {width}x{len(packed)} px, but the rgb has {size[1]}x{size[0]} px")
+    if (header.height, header.width) != size:
+        raise DamagedImage(f"{role}: {header.width}x{header.height} px, but the rgb has {size[1]}x{size[0]} px")
     if width % 8:  # whoever wrote the file may have set the bits behind the last pixel
         packed = packed.copy()
         packed[:, -1] &= np.uint8(0xFF << (8 - width % 8) & 0xFF)

@@ -11,9 +11,10 @@ from components.evaluate.report.dense_pictures import COLOURS, pictured
 from components.evaluate.report.findings import Findings
 from components.evaluate.report.gallery import cards
 from components.evaluate.report.pictures import ShownTile
-from components.evaluate.report.whiskers import Dot, Row, shortened, whiskers
+from components.evaluate.report.whiskers import CANDIDATE_COLOUR, PRODUCTION_COLOUR, Dot, Row, shortened, whiskers
 
 BACKGROUND = "background"
+_LEGEND = [(CANDIDATE_COLOUR, "this model"), (PRODUCTION_COLOUR, "production, the numbers are this model's")]
 
 
 def mapped_tiles(found: Findings) -> dict[int, int]:
@@ -47,8 +48,9 @@ def dense_blocks(found: Findings, tiles: Mapping[int, ShownTile]) -> list[str]:
     named = sorted(dense.class_iou.items(), key=lambda each: (each[1] is None, each[1] or 0.0))
     intervals = {**dense.class_intervals, BACKGROUND: dense.background_interval}
     notes = {name: f"threshold {value:.3f}" for name, value in zip(dense.class_iou, dense.thresholds, strict=True)}
+    others = _others(found.evaluation.production_dense)
     rows = [
-        Row(name, None if value is None else Dot(value, intervals.get(name)), note=notes.get(name, ""))
+        Row(name, None if value is None else Dot(value, intervals.get(name)), others.get(name), notes.get(name, ""))
         for name, value in (*named, (BACKGROUND, dense.background_iou))
     ]
     return [
@@ -56,9 +58,10 @@ def dense_blocks(found: Findings, tiles: Mapping[int, ShownTile]) -> list[str]:
         report.paragraph(
             f"Mean IoU {dense.mean_iou:.3f}, 95 % interval over fields {shortened(dense.interval)}, on "
             f"{dense.num_pixels:,} valid pixels of {found.evaluation.num_test_tiles:,} test {unit}s: the metric of the "
-            f"Agriculture-Vision challenges, with the maps scaled to each {unit}'s own size."
+            f"Agriculture-Vision challenges, with the maps scaled to each {unit}'s own size." + _versus(found)
         ),
         whiskers(rows),
+        *([report.legend(_LEGEND)] if others else []),
         report.paragraph(
             "IoU by class, the lowest first, with its 95 % interval over fields. threshold: the probability above "
             "which a place shows the class, chosen on the val split for the mean IoU. A pixel shows one class, the one "
@@ -66,6 +69,23 @@ def dense_blocks(found: Findings, tiles: Mapping[int, ShownTile]) -> list[str]:
         ),
         *_pictures(found, tiles),
     ]
+
+
+def _versus(found: Findings) -> str:
+    other = found.evaluation.production_dense
+    if other is None:
+        return ""
+    low_high = shortened(other.interval)
+    return f" Version {found.evaluation.production_version}, in production: {other.mean_iou:.3f} ({low_high})."
+
+
+def _others(dense: DenseScores | None) -> dict[str, Dot]:
+    """Returns what production scores by class and for background; empty if it was not compared."""
+    if dense is None:
+        return {}
+    values = {**dense.class_iou, BACKGROUND: dense.background_iou}
+    intervals = {**dense.class_intervals, BACKGROUND: dense.background_interval}
+    return {name: Dot(value, intervals.get(name)) for name, value in values.items() if value is not None}
 
 
 def _remarks(found: Findings, dense: DenseScores) -> str:

@@ -50,7 +50,7 @@ def pixel_classes(maps: NDArray[np.float32], thresholds: Sequence[float], height
         values += wide[top]
         is_best = values > best[here]
         np.copyto(found[here], np.uint8(c + 1), where=is_best)
-        np.copyto(best[here], values, where=is_best)
+        np.maximum(best[here], values, out=best[here])
     return found
 
 

@@ -7,11 +7,12 @@ import msgspec
 import numpy as np
 import pytest
 import tensorflow as tf
-from colour_model import CLASSES, colour_dataset, colour_training
+from colour_model import CLASSES, colour_dataset, colour_training, put_in_production
 from tile_shards import fake_record, manifest_of, write_split
 
 from components.contracts import Evaluation
 from components.errors import DataError
+from components.evaluate.dense import candidate
 from components.evaluate.dense.truth import truth_of
 from components.evaluate.evaluation import evaluate_training
 from components.progress import StepLog
@@ -84,6 +85,43 @@ def test_tile_answers_are_those_of_a_model_without_maps(dense, tmp_path):
 def test_a_second_evaluation_finds_the_same(dense, tmp_path):
     again = evaluate(dense.root, dense.manifest, dense.receipt, tmp_path).evaluation
     assert again == dense.result.evaluation
+
+
+def test_maps_of_production_are_scored_on_the_same_pixels(dense, tmp_path):
+    put_in_production(dense.root, dense.receipt, dense.result.evaluation, str(tmp_path / "models"))
+    weak = colour_training(dense.root, dense.manifest, "weak", num_blind=1, dense=True)
+    found = evaluate(dense.root, dense.manifest, weak, tmp_path).evaluation
+    before = dense.result.evaluation
+    assert found.production_dense.mean_iou == pytest.approx(before.dense.mean_iou, abs=1e-3)
+    assert found.production_dense.thresholds == before.dense.thresholds
+    assert found.production == before.candidate
+    assert found.dense.class_iou["drydown"] == 0
+    assert f"in production: {found.production_dense.mean_iou:.3f} (" in (tmp_path / "report.html").read_text()
+
+
+def test_of_a_production_model_without_maps_only_tiles_are_compared(dense, tmp_path):
+    plain = colour_training(dense.root, dense.manifest, "plain")
+    evaluation = evaluate(dense.root, dense.manifest, plain, tmp_path).evaluation
+    put_in_production(dense.root, plain, evaluation, str(tmp_path / "models"))
+    found = evaluate(dense.root, dense.manifest, dense.receipt, tmp_path).evaluation
+    assert found.production == evaluation.candidate
+    assert found.production_dense is None
+    assert found.dense == dense.result.evaluation.dense
+
+
+def test_maps_of_production_that_break_are_a_note(dense, tmp_path, monkeypatch):
+    put_in_production(dense.root, dense.receipt, dense.result.evaluation, str(tmp_path / "models"))
+    refuse = DataError("it breaks down")
+
+    def fails(*_):
+        raise refuse
+
+    monkeypatch.setattr(candidate, "as_maps", fails)
+    found = evaluate(dense.root, dense.manifest, dense.receipt, tmp_path).evaluation
+    assert found.production is None
+    assert "it breaks down" in found.production_note
+    assert found.production_dense is None
+    assert found.dense == dense.result.evaluation.dense
 
 
 def test_the_report_shows_where_the_classes_are(dense):

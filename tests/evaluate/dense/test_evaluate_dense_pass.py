@@ -106,7 +106,7 @@ def test_the_sample_holds_valid_pixels_with_their_labels():
 def test_one_call_answers_for_tiles_and_places_in_order(monkeypatch):
     monkeypatch.setattr(dense_pass, "tiles_with_maps", lambda size_px, num_classes: 5)
     model, found = Model(), []
-    asking = DensePass(model, 3, 48, lambda record, maps: found.append((record.tile_id, maps)))
+    asking = DensePass(model.dense, 3, 48, lambda record, maps: found.append((record.tile_id, maps)))
     logits = np.concatenate([asking.answer(RECORDS[:12]), asking.answer(RECORDS[12:])])
     asking.finish()
     assert model.asked == [5, 5, 2, 5, 5, 2]
@@ -116,7 +116,7 @@ def test_one_call_answers_for_tiles_and_places_in_order(monkeypatch):
 
 
 def test_what_is_wrong_with_a_mask_ends_the_pass():
-    asking = DensePass(Model(), 3, 48, PixelSums(HALF).see)
+    asking = DensePass(Model().dense, 3, 48, PixelSums(HALF).see)
     asking.answer([dataclasses.replace(RECORDS[0], label_masks=())])
     with pytest.raises(DataError, match="it has 0 label_masks, expected 3"):
         asking.finish()
