@@ -12,7 +12,8 @@ from components.maps.grid import MapGrid, MapReader
 
 STEPS = 65_535  # of a probability from 0 to 1
 NO, YES, NOT_SURE = 0, 1, 2
-_MOST_VALUES = 8_000_000  # of a block, 16 MB; a row is never divided
+# Of a block; a row is never divided. In a map of noise, a run of equal cells takes a hundred times as much as a cell.
+_MOST_VALUES, _MOST_CELLS = 8_000_000, 2_000_000
 
 Planes: TypeAlias = NDArray[np.uint8]
 
@@ -48,7 +49,8 @@ def blocks(reader: MapReader) -> Iterator[Block]:
             raise DataError(f"the map of {grid.name!r} does not fit its description at row {num_rows:,}; make it again")
         num_rows += shape[0]
         waiting.append((_as_steps(strip.probabilities), strip.valid))
-        if sum(steps.size for steps, _ in waiting) + strip.probabilities.size > _MOST_VALUES:
+        num_values, num_cells = (sum(each[part].size for each in waiting) for part in (0, 1))
+        if num_values + strip.probabilities.size > _MOST_VALUES or num_cells + strip.valid.size > _MOST_CELLS:
             yield _block(ask, waiting)
             waiting = []
     if waiting:

@@ -15,8 +15,7 @@ from components.maps.output.frame import frame_of
 from components.maps.output.mosaic import mosaic
 from components.maps.output.page import write_map_page
 from components.maps.output.preview import Preview
-from components.maps.output.region_file import region_file
-from components.maps.output.region_settings import RegionSettings
+from components.maps.output.region_file import RegionSettings, region_file
 from components.storage import disk, whole_folder
 
 _EVERY_REGION = RegionSettings()
