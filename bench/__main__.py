@@ -43,6 +43,9 @@ ROWS: tuple[tuple[str, str, float | None], ...] = (
     ("checkpoint_stall_seconds", "train_rows.checkpoint_stall_seconds", None),
     ("evaluate_vs_forward", "evaluate_rows.evaluate_vs_forward", 0.9),
     ("evaluate_two_models_vs_one", "evaluate_rows.evaluate_two_models_vs_one", None),
+    ("score_vs_forward", "map_rows.score_vs_forward", 0.9),
+    ("score_small_vs_forward", "map_rows.score_small_vs_forward", None),
+    ("score_memory_growth", "map_rows.score_memory_growth", 1.0),
     ("bootstrap_seconds", "scoring_rows.bootstrap_seconds", 1.0),
     ("evaluate_memory", "evaluate_rows.evaluate_memory", 1.0),
     ("memory_growth", "memory_rows.memory_growth", 0.909),  # 10 % more
@@ -50,6 +53,9 @@ ROWS: tuple[tuple[str, str, float | None], ...] = (
     ("manifest_10_million", "memory_rows.manifest_10_million", None),
 )
 _WITHOUT_DATASET = (
+    "score_vs_forward",
+    "score_small_vs_forward",
+    "score_memory_growth",
     "bootstrap_seconds",
     "evaluate_memory",
     "memory_growth",

@@ -7,7 +7,8 @@ import tensorflow as tf
 from map_rasters import pushed_colours, scene, write_raster
 from tile_shards import BANDS
 
-from components.maps.score import ScoreSettings, score_source
+from components.maps.score import score_source
+from components.maps.settings import ScoreSettings
 from components.maps.work_folder import open_map
 from components.predict.pushed_model import find_model
 from components.progress import StepLog
