@@ -12,7 +12,8 @@ from components.maps.grid import MapGrid, MapReader
 
 STEPS = 65_535  # of a probability from 0 to 1
 NO, YES, NOT_SURE = 0, 1, 2
-_MOST_VALUES = 16_000_000  # of a block, 32 MB; a row is never divided
+# Of a block; a row is never divided. In a map of noise, a run of equal cells takes a hundred times as much as a cell.
+_MOST_VALUES, _MOST_CELLS = 8_000_000, 2_000_000
 
 Planes: TypeAlias = NDArray[np.uint8]
 
@@ -48,7 +49,8 @@ def blocks(reader: MapReader) -> Iterator[Block]:
             raise DataError(f"the map of {grid.name!r} does not fit its description at row {num_rows:,}; make it again")
         num_rows += shape[0]
         waiting.append((_as_steps(strip.probabilities), strip.valid))
-        if sum(steps.size for steps, _ in waiting) + strip.probabilities.size > _MOST_VALUES:
+        num_values, num_cells = (sum(each[part].size for each in waiting) for part in (0, 1))
+        if num_values + strip.probabilities.size > _MOST_VALUES or num_cells + strip.valid.size > _MOST_CELLS:
             yield _block(ask, waiting)
             waiting = []
     if waiting:
@@ -59,8 +61,8 @@ def blocks(reader: MapReader) -> Iterator[Block]:
 
 def _as_steps(probabilities: NDArray[np.float32]) -> NDArray[np.uint16]:
     """Returns uint16 [C, r, columns] for float32 [r, columns, C]."""
-    steps = np.clip(probabilities, 0, 1) * np.float32(STEPS) + np.float32(0.5)
-    return np.ascontiguousarray(np.moveaxis(steps.astype(np.uint16), 2, 0))
+    steps = np.clip(probabilities, 0, 1) * np.float32(STEPS)
+    return np.ascontiguousarray(np.moveaxis(np.rint(steps, out=steps).astype(np.uint16), 2, 0))
 
 
 def _block(ask: "Thresholds", waiting: list[tuple[NDArray[np.uint16], NDArray[np.bool_]]]) -> Block:

@@ -1,6 +1,7 @@
-"""GDAL as the files of a map need it: bounded, without files beside those that are asked for, errors in one line."""
+"""GDAL as the files of a map need it: bounded, opening only what was just written, errors in one line."""
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,18 +28,18 @@ def gdal(doing: str) -> Iterator[Any]:
         import rasterio.shutil
         import rasterio.warp
         from rasterio._err import CPLE_BaseError
-        from rasterio.errors import CRSError, RasterioError
+        from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
     except ImportError as error:
         raise SettingsError(
             f"{doing}: rasterio is not installed; run pip install 'agrivision-kfp[raster]', and again"
         ) from error
     options = {
         "GDAL_CACHEMAX": _CACHE_MB,
-        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
         "GDAL_PAM_ENABLED": "NO",  # it would put what a TIFF cannot hold into a second file
         "PROJ_NETWORK": "OFF",
     }
-    with rasterio.Env(**options):
+    with rasterio.Env(**options), warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # of a place that happens to be 0, 0
         try:
             yield rasterio
         except (CPLE_BaseError, CRSError, RasterioError) as error:

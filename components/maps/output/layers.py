@@ -16,7 +16,7 @@ COLOURS = ("#e69f00", "#56b4e9", "#cc79a7", "#f0e442", "#0072b2", "#d55e00", "#0
 # From bare to green: brown to blue-green, which differ in lightness too (ColorBrewer's BrBG, its lower half turned).
 NDVI_COLOURS = ("#543005", "#bf812d", "#f6e8c3", "#5ab4ac", "#003c30")
 _FADED = np.array([236, 239, 237], np.float32)  # what was not judged is mixed with this
-_FADING = 0.7
+_FADING = 0.8
 _LEVELS = 4  # of opacity
 _FILL = (70, 150)  # opacity where little of a pixel has the class, and where all of it has
 _HATCH_PX, _HATCH_LINE_PX = 8, 3

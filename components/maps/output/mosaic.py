@@ -8,7 +8,7 @@ nothing that a GeoTIFF would add, and PNGs need no GDAL.
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,17 +19,33 @@ from components.maps.output.file_names import FileNames
 from components.maps.output.frame import PIXELS, Frame
 from components.maps.output.gdal_here import gdal
 from components.maps.output.grey_png import GreyPng
+from components.maps.output.pyramid import BLOCK_PX, NODATA, Pyramid, level_sizes
 from components.printable import printable
 
-SCALE, NODATA = 0.004, 255  # probability = value * SCALE
+SCALE = 0.004  # probability = value * SCALE
 _MOST_TAG = 1000  # characters
-_BLOCK_PX = 256  # of the temporary file; blocks of the final one consist of whole ones
 _AS_BYTE = ((np.arange(STEPS + 1, dtype=np.int64) * 250 + STEPS // 2) // STEPS).astype(np.uint8)
-# What GDAL makes of a map. Without an order to the contrary, three bands would be red, green and blue.
-_TEMPORARY = {"driver": "GTiff", "tiled": True, "blockxsize": _BLOCK_PX, "blockysize": _BLOCK_PX, "dtype": "uint8"}
-_LOOK = {"photometric": "MINISBLACK", "interleave": "pixel", "BIGTIFF": "IF_SAFER"}
-_COG = {"COMPRESS": "DEFLATE", "LEVEL": 6, "BLOCKSIZE": 2 * _BLOCK_PX, "BIGTIFF": "IF_SAFER", "ADD_ALPHA": "NO"}
-_OVERVIEWS = {"OVERVIEWS": "IGNORE_EXISTING", "OVERVIEW_RESAMPLING": "AVERAGE"}
+# Without an order to the contrary, GDAL takes three bands for red, green and blue.
+_TEMPORARY = {
+    "driver": "GTiff",
+    "dtype": "uint8",
+    "tiled": True,
+    "blockxsize": BLOCK_PX,
+    "blockysize": BLOCK_PX,
+    "photometric": "MINISBLACK",
+    "interleave": "pixel",
+    "BIGTIFF": "IF_SAFER",
+}
+# Level 1 takes a fifth of the time of level 6 and 13 % more room, measured with GDAL 3.10 and smooth maps. GDAL's own
+# overviews take four times as long as all the rest.
+_COG: dict[str, Any] = {
+    "COMPRESS": "DEFLATE",
+    "LEVEL": 1,
+    "PREDICTOR": "YES",
+    "BLOCKSIZE": 512,
+    "BIGTIFF": "IF_SAFER",
+    "OVERVIEWS": "FORCE_USE_EXISTING",
+}
 
 
 class Mosaic(Protocol):
@@ -75,54 +91,48 @@ def _pngs(grid: MapGrid, frame: Frame, folder: Path, names: FileNames) -> Iterat
         yield _Pngs(files)
 
 
-class _Rows:
-    """Hands a dataset of GDAL rows of whole blocks, so that none is compressed twice."""
-
-    def __init__(self, dataset: object, num_classes: int, columns: int) -> None:
-        self._dataset, self._columns, self._row, self._held = dataset, columns, 0, 0
-        self._buffer = np.zeros((num_classes, _BLOCK_PX, columns), np.uint8)
-
-    def add(self, block: Block) -> None:
-        values = as_bytes(block.steps, block.valid)
-        while values.shape[1]:
-            taken = min(_BLOCK_PX - self._held, values.shape[1])
-            self._buffer[:, self._held : self._held + taken] = values[:, :taken]
-            self._held, values = self._held + taken, values[:, taken:]
-            if self._held == _BLOCK_PX:
-                self.write()
-
-    def write(self) -> None:
-        """Writes the rows that are held."""
-        if self._held:
-            window = ((self._row, self._row + self._held), (0, self._columns))
-            self._dataset.write(self._buffer[:, : self._held], window=window)  # type: ignore[attr-defined]
-        self._row, self._held = self._row + self._held, 0
-
-
 @contextlib.contextmanager
 def _tiff(grid: MapGrid, frame: Frame, folder: Path, names: FileNames) -> Iterator[Mosaic]:
-    final, temporary = folder / names.tiff, folder / f".{names.tiff}.tmp"
-    doing = f"cannot write the mosaic of {printable(grid.name)!r}"
+    temporary = folder / f".{names.tiff}.tmp"
     num_classes = len(grid.classes)
-    with gdal(doing) as rasterio:
-        affine = rasterio.Affine(*frame.transform)
-        place = {"transform": affine, "crs": rasterio.crs.CRS.from_wkt(frame.crs) if frame.crs else None}
-        size = {"width": grid.columns, "height": grid.rows, "count": num_classes, "nodata": NODATA}
-        with rasterio.open(temporary, "w", **_TEMPORARY, **_LOOK, **size, **place) as dataset:
-            dataset.scales, dataset.offsets = (SCALE,) * num_classes, (0.0,) * num_classes
-            dataset.units = ("probability",) * num_classes
-            grey = rasterio.enums.ColorInterp.gray, rasterio.enums.ColorInterp.undefined
-            dataset.colorinterp = [grey[0], *[grey[1]] * (num_classes - 1)]
-            dataset.update_tags(**{name: _tag(text) for name, text in _about(grid).items()})
-            for number, name in enumerate(grid.classes, 1):
-                dataset.set_band_description(number, _tag(name))
-                if grid.thresholds is not None:
-                    dataset.update_tags(number, threshold=f"{grid.thresholds[number - 1]:.6g}")
-            rows = _Rows(dataset, num_classes, grid.columns)
-            yield rows
-            rows.write()
-        rasterio.shutil.copy(temporary, final, driver="COG", **_COG, **_OVERVIEWS)
-        temporary.unlink()
+    with gdal(f"cannot write the mosaic of {printable(grid.name)!r}") as rasterio, contextlib.ExitStack() as stack:
+        size = (num_classes, grid.rows, grid.columns)
+        pyramid = Pyramid([stack.enter_context(level) for level in _levels(rasterio, temporary, frame, size)], size)
+        base = pyramid.datasets[0]
+        base.scales, base.offsets = (SCALE,) * num_classes, (0.0,) * num_classes
+        base.units = ("probability",) * num_classes
+        grey = rasterio.enums.ColorInterp.gray, rasterio.enums.ColorInterp.undefined
+        base.colorinterp = [grey[0], *[grey[1]] * (num_classes - 1)]
+        base.update_tags(**{name: _tag(text) for name, text in _about(grid).items()})
+        for number, name in enumerate(grid.classes, 1):
+            base.set_band_description(number, _tag(name))
+            if grid.thresholds is not None:
+                base.update_tags(number, threshold=f"{grid.thresholds[number - 1]:.6g}")
+        yield _Tiff(pyramid)
+        pyramid.finish()
+        stack.close()
+        rasterio.shutil.copy(temporary, folder / names.tiff, driver="COG", **_COG)
+        for level in folder.glob(f"{temporary.name}*"):
+            level.unlink()
+
+
+class _Tiff:
+    def __init__(self, pyramid: Pyramid) -> None:
+        self._pyramid = pyramid
+
+    def add(self, block: Block) -> None:
+        self._pyramid.add(as_bytes(block.steps, block.valid))
+
+
+def _levels(rasterio: Any, path: Path, frame: Frame, size: tuple[int, int, int]) -> Iterator[Any]:
+    """Yields the datasets of a pyramid; GDAL takes a file of the same name with ".ovr" for its next level."""
+    crs = rasterio.crs.CRS.from_wkt(frame.crs) if frame.crs else None
+    a, b, c, d, e, f = frame.transform
+    for number, (height, width) in enumerate(level_sizes(*size[1:], _COG["BLOCKSIZE"])):
+        shape = {"count": size[0], "height": height, "width": width, "nodata": NODATA}
+        name = f"{path}{'.ovr' * number}"
+        transform = rasterio.Affine(a * 2**number, b * 2**number, c, d * 2**number, e * 2**number, f)
+        yield rasterio.open(name, "w", **_TEMPORARY, **shape, transform=transform, crs=crs)
 
 
 def _about(grid: MapGrid) -> dict[str, str]:

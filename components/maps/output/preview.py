@@ -1,4 +1,4 @@
-"""A map made small: which share of each pixel of the preview shows a class, or may show it."""
+"""A map made small: which share of each pixel of the preview shows a class, or may show it; and areas, exactly."""
 
 from typing import TypeAlias
 
@@ -30,6 +30,7 @@ class Preview:
         shape = num_classes, len(self._row_starts), len(self._column_starts)
         self._counts = {answer: np.zeros(shape, np.uint32) for answer in (YES, NOT_SURE)}
         self._cells = np.zeros(shape[1:], np.uint32)
+        self.areas = {answer: np.zeros(num_classes) for answer in self._counts}  # of each class with an answer
         self.judged_area = 0.0  # of valid cells
         self.found_area = 0.0  # of those of them that show at least one class
         self.open_area = 0.0  # of those that show none, but about which the model is not sure
@@ -51,6 +52,7 @@ class Preview:
                 is_it = plane == answer
                 if is_it.any():
                     counts[c, at] += self._summed(is_it, starts)
+                    self.areas[answer][c] += self._area(is_it, row_area)
         self._row += num_rows
 
     def shares(self, class_number: int, answer: int) -> Shares:
@@ -66,7 +68,7 @@ class Preview:
         return float((cells.sum(axis=1) - beyond * cells[:, -1]) @ row_area)
 
     def _summed(self, cells: NDArray[np.bool_], row_starts: NDArray[np.int64]) -> NDArray[np.uint32]:
-        by_column = np.add.reduceat(cells, self._column_starts, axis=1, dtype=np.uint32)
+        by_column: NDArray[np.uint32] = np.add.reduceat(cells, self._column_starts, axis=1, dtype=np.uint32)
         summed: NDArray[np.uint32] = np.add.reduceat(by_column, row_starts, axis=0)
         return summed
 
@@ -75,7 +77,7 @@ def _starts(extent: float, num_cells: int, num_pixels: int) -> NDArray[np.int64]
     """Returns the first cell of each bin: of a pixel, or of a cell where there are fewer of them."""
     if num_cells <= num_pixels:
         return np.arange(num_cells)
-    return np.floor(np.arange(num_pixels) * (extent / num_pixels)).astype(np.int64)
+    return (np.arange(num_pixels, dtype=np.float64) * (extent / num_pixels)).astype(np.int64)
 
 
 def _drawn_by(extent: float, num_pixels: int, num_bins: int) -> NDArray[np.int64]:

@@ -13,20 +13,23 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
+import numpy as np
 
 from components.errors import naming_place
 from components.maps.grid import MapGrid
 from components.maps.output.cells import NOT_SURE, STEPS, YES, Block, never_ruled_out
+from components.maps.output.coarse import Squares, side_of_squares
 from components.maps.output.frame import OWN_UNITS, PIXELS, SQUARE_METRES, Frame
 from components.maps.output.outlines import rings_by_region
-from components.maps.output.region_settings import RegionSettings
 from components.maps.output.region_spool import Rank, RegionSpool
 from components.maps.output.region_sweep import Regions, RegionSweep
 from components.printable import printable
+from components.setting import check_settings, setting
 
 ANSWERS = {YES: "yes", NOT_SURE: "not sure"}
 _AREA_KEYS = {SQUARE_METRES: "area_m2", OWN_UNITS: "area_units2", PIXELS: "area_px2"}
 _HECTARE_M2 = 10_000
+_CORNERS_AT_ONCE = 100_000
 _COORDINATES = {
     SQUARE_METRES: "longitude and latitude, WGS 84",
     OWN_UNITS: "those of the raster, not longitude and latitude",
@@ -34,12 +37,34 @@ _COORDINATES = {
 }
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RegionSettings:
+    """The limits of the file of regions; areas by class count everything, and what is left out is counted and said.
+
+    Raises:
+      SettingsError: For a value out of range.
+    """
+
+    smallest_m2: float = setting(
+        1.0, "Smallest region that becomes a polygon, square metres; for a source with a reference system.", at_least=0
+    )
+    smallest_px2: float = setting(
+        100.0, "Smallest region that becomes a polygon, pixels; for a source without a georeference.", at_least=0
+    )
+    most_regions: int = setting(
+        100_000, "Most regions that become polygons; if there are more, the largest do.", at_least=1, at_most=5_000_000
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
 @dataclasses.dataclass
 class Covered:
     """What a class covers with one answer.
 
     Attributes:
-      area: Of all regions, also of those that are not in the file.
+      area: Of all regions, also of those that are not in the file, within outlines.
       num_found: All regions.
       num_small: Left out of the file because they are smaller than the smallest that it may have.
       num_intricate: Left out because they have too many corners.
@@ -77,6 +102,7 @@ class RegionFile:
     """Takes a map from the top to the bottom, and counts what its classes cover.
 
     Attributes:
+      side: Of the squares that outlines follow, cells; what is thinner may not be in the file.
       covered: For each class by answer; complete when the file is written.
     """
 
@@ -85,15 +111,22 @@ class RegionFile:
         self._grid, self._frame = grid, frame
         units = {SQUARE_METRES: settings.smallest_m2, PIXELS: settings.smallest_px2}
         self._smallest = units.get(frame.unit, 0.0)  # none in units of unknown length
-        self._sweeps = [RegionSweep(grid.columns, frame.width, frame.row_area) for _ in grid.classes]
+        self._squares = Squares(side_of_squares(grid))
+        self.side = side = self._squares.side
+        columns, area = -(-grid.columns // side), np.add.reduceat(frame.row_area, np.arange(0, grid.rows, side)) * side
+        self._sweeps = [RegionSweep(columns, frame.width / side, area) for _ in grid.classes]
         self._spool = RegionSpool(temporary, settings.most_regions)
         self._reverses_outlines = frame.keeps_clockwise
         self.covered = [{answer: Covered() for answer in ANSWERS} for _ in grid.classes]
 
     def add(self, block: Block) -> None:
         """Takes the next rows."""
-        for c, sweep in enumerate(self._sweeps):
-            self._take(c, sweep.add(block.answers[c], block.steps[c]))
+        self._sweep(self._squares.add(block))
+
+    def _sweep(self, block: Block | None) -> None:
+        if block is not None:
+            for c, sweep in enumerate(self._sweeps):
+                self._take(c, sweep.add(block.answers[c], block.steps[c]))
 
     def _take(self, class_number: int, regions: Regions) -> None:
         """Counts regions that are finished, and keeps those that may be in the file."""
@@ -108,9 +141,11 @@ class RegionFile:
             of.num_small += int((here & is_small).sum())
             of.num_intricate += int((here & is_intricate).sum())
         kept = regions.where(~is_small & ~is_intricate & (regions.area >= self._spool.least_area))
-        if not len(kept):
-            return
-        points = self._frame.points(kept.corners.x, kept.corners.y).tolist()
+        for part in _parts(kept):
+            self._keep(class_number, part)
+
+    def _keep(self, class_number: int, kept: Regions) -> None:
+        points = self._frame.points(kept.corners.x * self.side, kept.corners.y * self.side).tolist()
         for number, rings in enumerate(rings_by_region(kept.corners, len(kept))):
             coordinates: list[list[list[float]]] = []
             for ring in rings:
@@ -141,6 +176,7 @@ class RegionFile:
 
     def write(self, path: Path) -> None:
         """Writes the file, after the last row."""
+        self._sweep(self._squares.finish())
         for c, sweep in enumerate(self._sweeps):
             self._take(c, sweep.finish())
         for rank in self._spool.finish():
@@ -168,6 +204,7 @@ class RegionFile:
             "no_below": None if grid.no_below is None else dict(zip(names, grid.no_below, strict=False)),
             "never_ruled_out": [printable(name) for name in never_ruled_out(grid)],
             "smallest": {key: self._smallest},
+            "outlines_follow_squares_of_px": self.side * grid.cell_px,
             "left_out": [
                 {
                     "class": name,
@@ -182,3 +219,12 @@ class RegionFile:
                 if of.num_found > of.num_kept
             ],
         }
+
+
+def _parts(regions: Regions) -> Iterator[Regions]:
+    """Yields regions that have few corners together, or one region: as lists of numbers, corners take much room."""
+    if not len(regions):
+        return
+    part = np.cumsum(np.bincount(regions.corners.region, minlength=len(regions))) // _CORNERS_AT_ONCE
+    for number in np.unique(part).tolist():
+        yield regions.where(part == number)

@@ -15,8 +15,7 @@ from components.maps.output.frame import frame_of
 from components.maps.output.mosaic import mosaic
 from components.maps.output.page import write_map_page
 from components.maps.output.preview import Preview
-from components.maps.output.region_file import region_file
-from components.maps.output.region_settings import RegionSettings
+from components.maps.output.region_file import RegionSettings, region_file
 from components.storage import disk, whole_folder
 
 _EVERY_REGION = RegionSettings()
@@ -52,7 +51,7 @@ def write_all(reader: MapReader, target_uri: str, name: str, settings: RegionSet
                 regions.add(block)
                 preview.add(block)
         files = sorted(folder.iterdir())
-        write_map_page(folder / names.page, reader.grid, frame, quicklook, preview, regions.covered, files)
+        write_map_page(folder / names.page, reader.grid, frame, quicklook, preview, regions, files)
         _publish(folder, uri, names)
     return [storage.join(uri, file.name) for file in files] + [storage.join(uri, names.page)]
 
