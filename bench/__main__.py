@@ -47,6 +47,7 @@ ROWS: tuple[tuple[str, str, float | None], ...] = (
     ("score_small_vs_forward", "map_rows.score_small_vs_forward", None),
     ("score_memory_growth", "map_rows.score_memory_growth", 1.0),
     ("bootstrap_seconds", "scoring_rows.bootstrap_seconds", 1.0),
+    ("dense_metric_ms", "dense_rows.dense_metric_ms", 1.0),
     ("evaluate_memory", "evaluate_rows.evaluate_memory", 1.0),
     ("memory_growth", "memory_rows.memory_growth", 0.909),  # 10 % more
     ("inventory_10_million", "scale_rows.inventory_10_million", None),
@@ -57,6 +58,7 @@ _WITHOUT_DATASET = (
     "score_small_vs_forward",
     "score_memory_growth",
     "bootstrap_seconds",
+    "dense_metric_ms",
     "evaluate_memory",
     "memory_growth",
     "inventory_10_million",

@@ -28,6 +28,8 @@ IN_LOG = (
     "worst_slice_difference",
     "robustness",
     "num_label_doubts",
+    "mean_iou",
+    "mean_iou_interval",
 )
 
 # A difference, and the low and high ends of its interval.
@@ -41,7 +43,8 @@ class Decision(Document, frozen=True, kw_only=True):
       outcome: "push", or why not: "same_model", "below_floor", "class_lost", "not_better", or "undecidable", where the
         test set has too few fields to tell. Empty in a decision of an earlier version.
       candidate_interval: The 95 % interval of the candidate's macro F1.
-      floor, class_floor: The lowest macro F1, and F1 of a class, at which a model is pushed.
+      floor, class_floor, mean_iou_floor: The lowest macro F1, F1 of a class, and mean IoU of the maps, at which a model
+        is pushed; 0 for none.
       difference: Candidate's macro F1 minus production's. Its interval holds what cannot be ruled out at `alpha` on
         either side: it lies above 0 exactly if `p_value` is at most `alpha`. None if production was not compared, as
         all below.
@@ -58,6 +61,8 @@ class Decision(Document, frozen=True, kw_only=True):
         difference, with an interval that holds for all parts; empty and None if no part could be compared.
       robustness: The change of macro F1 by change of the images, e.g. "darkened".
       num_label_doubts: The labels of val and test that it doubts; None for an evaluation of an earlier version.
+      mean_iou, mean_iou_interval: The mean IoU of its maps over the pixels of test, with its 95 % interval; None if
+        none were judged.
     """
 
     decision: str
@@ -65,6 +70,7 @@ class Decision(Document, frozen=True, kw_only=True):
     reason: str
     floor: float
     class_floor: float = 0.0
+    mean_iou_floor: float = 0.0
     training_id: PathPartOrEmpty = ""
     production_version: PathPart | None = None
     candidate_macro_f1: float
@@ -85,6 +91,8 @@ class Decision(Document, frozen=True, kw_only=True):
     worst_slice_difference: Difference | None = None
     robustness: dict[str, float] = msgspec.field(default_factory=dict)
     num_label_doubts: int | None = None
+    mean_iou: float | None = None
+    mean_iou_interval: tuple[float, float] | None = None
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components import storage
-from components.contracts import Calibration, Evaluation, Manifest, NotSure, Scores, TrainingReceipt
+from components.contracts import Calibration, Evaluation, Manifest, NotSure, TrainingReceipt
 from components.errors import DataError, SettingsError
 from components.evaluate import calibrating
+from components.evaluate.dense.candidate import DenseCandidate, dense_candidate
 from components.evaluate.field_intervals import CANDIDATE, PRODUCTION, with_intervals, write_sums
 from components.evaluate.judged import judge, sum_judged
 from components.evaluate.kept_predictions import write_predictions
@@ -70,7 +71,8 @@ def evaluate_training(
         incumbent = load_production(models_uri, manifest, stack)
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agrivision-evaluate-")))
         step = _Step(data_root, manifest, receipt, scratch, log, settings)
-        return _evaluate(step, model, incumbent, report_path)
+        dense = dense_candidate(model, manifest, receipt, log, stack)
+        return _evaluate(step, model, incumbent, dense, report_path)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,20 +111,24 @@ class _Step:
         return derive(path, lambda rows: calibrating.apply_calibration(rows, calibration, mode), logits, np.float32)
 
 
-def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path: Path) -> EvaluationResult:
+def _evaluate(
+    step: _Step, model: AskedModel, incumbent: Incumbent, dense: DenseCandidate | None, report_path: Path
+) -> EvaluationResult:
     manifest, receipt = step.manifest, step.receipt
     classes, label_mode = manifest.classes, receipt.label_mode
-    candidate = {CANDIDATE: Answerer("the candidate", "logits", logits_of(model, len(classes)), is_needed=True)}
+    asked = Answerer("the candidate", "logits", logits_of(model, len(classes)), is_needed=True)
     watched = watch_test(step.data_root, manifest)
-    fitted = _fitted_on_val(step, candidate)
+    fitted = _fitted_on_val(step, asked, dense)
     if incumbent.note:
         step.log.line(f"production is not compared: {incumbent.note}")
+    candidate = {CANDIDATE: dataclasses.replace(asked, answer=dense.on_test()) if dense else asked}
     test = step.read("test", candidate | ({PRODUCTION: incumbent.asked} if incumbent.asked else {}), watched.watch)
     if not len(test):
         raise DataError(
             f"none of the {manifest.splits['test'].num_tiles:,} test tiles has exactly one class, as label_mode "
             "requires"
         )
+    found_dense = dense.found() if dense else None
     logits = test.answers[CANDIDATE]
     probabilities = step.probabilities(logits, fitted.calibration, "test_probabilities")
     path = step.scratch / "predicted.npy"
@@ -139,14 +145,17 @@ def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path:
     scored = with_intervals(sums, {name: of_model.scores for name, of_model in judged.items()})
     folders = step.data_root, step.scratch
     predictions_path, sample_path, sample_sha256 = write_predictions(
-        *folders, test, judged, logits, f"{manifest.sha256} {receipt.training_id}"
+        *folders,
+        test,
+        judged,
+        logits,
+        f"{manifest.sha256} {receipt.training_id}",
+        found_dense.maps if found_dense else None,
     )
     folder = predictions_path.rpartition("/")[0]
     fields_path, fields_sha256 = write_sums(step.data_root, folder, step.scratch, sums)
     weak = Candidate(
-        answer=lambda tiles: calibrating.apply_calibration(
-            candidate[CANDIDATE].answer(tiles), fitted.calibration, label_mode
-        ),
+        answer=lambda tiles: calibrating.apply_calibration(asked.answer(tiles), fitted.calibration, label_mode),
         thresholds=fitted.thresholds,
         label_mode=label_mode,
         image_size_px=receipt.image_size_px,
@@ -179,16 +188,17 @@ def _evaluate(step: _Step, model: AskedModel, incumbent: Incumbent, report_path:
         slices=slices,
         robustness=robustness,
         doubts=doubts,
+        dense=found_dense.scores if found_dense else None,
     )
     predicted = judged[CANDIDATE].predicted
     confusion = confusion_matrix(test.labels, predicted, classes, label_mode)
     roc = micro_roc(test.labels, probabilities)
     tiles = AnsweredTiles(test.labels, probabilities, predicted, test.positions, test.unit_of_tile, uncalibrated)
-    found = Findings(manifest, receipt, evaluation, sums, confusion, roc, tiles)
-    write_report(found, step.data_root, model, report_path)
-    return EvaluationResult(
-        evaluation, _metrics(evaluation.candidate, evaluation.production), confusion, roc, _summary(evaluation)
+    found = Findings(
+        manifest, receipt, evaluation, sums, confusion, roc, tiles, found_dense.shares_right if found_dense else None
     )
+    write_report(found, step.data_root, model, report_path)
+    return EvaluationResult(evaluation, _metrics(evaluation), confusion, roc, _summary(evaluation))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,14 +211,14 @@ class _Fitted:
     answered: tuple[Answered, ...] = ()
 
 
-def _fitted_on_val(step: _Step, candidate: Models) -> _Fitted:
+def _fitted_on_val(step: _Step, asked: Answerer, dense: DenseCandidate | None) -> _Fitted:
     num_classes, label_mode = len(step.manifest.classes), step.receipt.label_mode
     thresholds, rate = fixed_thresholds(num_classes), step.settings.max_miss_rate
     if "val" not in step.manifest.splits:
         bounds = calibrating.no_bounds(num_classes, rate, thresholds, label_mode)
         fitted = _Fitted(calibrating.no_calibration(num_classes), thresholds, bounds)
     else:
-        val = step.read("val", candidate)
+        val = step.read("val", {CANDIDATE: dataclasses.replace(asked, answer=dense.on_val()) if dense else asked})
         calibration = calibrating.fit_calibration(val, val.answers[CANDIDATE], label_mode)
         probabilities = step.probabilities(val.answers[CANDIDATE], calibration, "val_probabilities")
         if label_mode != calibrating.SINGLE_LABEL:
@@ -234,20 +244,24 @@ def _check(manifest: Manifest, receipt: TrainingReceipt) -> None:
         )
 
 
-def _metrics(scores: Scores, production: Scores | None) -> dict[str, float]:
+def _metrics(evaluation: Evaluation) -> dict[str, float]:
     """Returns at most ten metrics, which is what Kubeflow's page shows at once, by name; the report has all.
 
     The gate's come first by name, then the weakest classes.
     """
+    scores, production = evaluation.candidate, evaluation.production
     metrics = {"f1_macro": scores.macro_f1}
     if production is not None:
         metrics |= {"f1_macro_gain": scores.macro_f1 - production.macro_f1, "f1_macro_production": production.macro_f1}
     metrics |= {"map": scores.map, "precision_macro": scores.macro_precision, "recall_macro": scores.macro_recall}
+    if evaluation.dense is not None:
+        metrics["mean_iou"] = evaluation.dense.mean_iou
     judged = sorted((values.f1, name) for name, values in scores.per_class.items() if values.support)
     return metrics | {f"f1_of_{name}": f1 for f1, name in judged[: _MOST_METRICS - len(metrics)]}
 
 
 def _summary(evaluation: Evaluation) -> str:
     scores, production = evaluation.candidate, evaluation.production
-    text = f"macro F1 {scores.macro_f1:.3f}, mAP {scores.map:.3f} on {evaluation.num_test_tiles:,} test tiles"
+    places = f", mean IoU {evaluation.dense.mean_iou:.3f}" if evaluation.dense else ""
+    text = f"macro F1 {scores.macro_f1:.3f}, mAP {scores.map:.3f}{places} on {evaluation.num_test_tiles:,} test tiles"
     return text + (f"; production has macro F1 {production.macro_f1:.3f}" if production else "")

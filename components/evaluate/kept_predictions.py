@@ -24,6 +24,7 @@ from components.evaluate.reading.predictions import SplitColumns
 from components.evaluate.reading.tile_names import Names, as_texts
 
 SAMPLE_TILES = 64
+MAPS = "candidate_maps"
 _PREDICTIONS, _SAMPLE = "predictions.npz", "sample.npz"
 
 
@@ -34,6 +35,7 @@ def write_predictions(
     judged: Mapping[str, Judged],
     logits: NDArray[np.float32],
     made_of: str,
+    maps: NDArray[np.float32] | None = None,
 ) -> tuple[str, str, str]:
     """Writes both files; returns their paths under `data_root`, and the sha256 of the sample.
 
@@ -42,6 +44,7 @@ def write_predictions(
       judged: By model.
       logits: The candidate's, float32 [N, C].
       made_of: Names dataset and training.
+      maps: A dense head's, logits of the first few tiles, [n, h, w, C], for the sample.
     """
     columns = {"positions": tiles.positions, "labels": tiles.labels, "candidate_logits": logits}
     for name, model in judged.items():
@@ -66,7 +69,7 @@ def write_predictions(
     sample = {
         name: array if name.endswith("_thresholds") else np.ascontiguousarray(array[few])
         for name, array in columns.items()
-    }
+    } | ({} if maps is None else {MAPS: maps})
     with naming_place(scratch / _SAMPLE), (scratch / _SAMPLE).open("wb") as file:
         first = tiles.tile_ids.some(0, SAMPLE_TILES)
         np.savez(file, tile_ids=as_texts(first, max(map(len, first), default=0)), **sample)  # type: ignore[arg-type]

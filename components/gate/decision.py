@@ -42,6 +42,7 @@ def decide_push(data_root: str, models_uri: str, settings: GateSettings, evaluat
         reason="",
         floor=settings.min_macro_f1,
         class_floor=settings.min_class_f1,
+        mean_iou_floor=settings.min_mean_iou,
         training_id=evaluation.training_id,
         production_version=evaluation.production_version,
         candidate_macro_f1=evaluation.candidate.macro_f1,
@@ -56,6 +57,8 @@ def decide_push(data_root: str, models_uri: str, settings: GateSettings, evaluat
         worst_slice_difference=worst.difference if worst else None,
         robustness={row.change: row.difference[0] for row in changed_images},
         num_label_doubts=evaluation.doubts.num_doubts if evaluation.doubts else None,
+        mean_iou=evaluation.dense.mean_iou if evaluation.dense else None,
+        mean_iou_interval=evaluation.dense.interval if evaluation.dense else None,
     )
     version = evaluation.production_version
     if version and evaluation.production_training_id == evaluation.training_id:
@@ -112,9 +115,22 @@ def _below_floor(evaluation: Evaluation, settings: GateSettings) -> str:
         if scores.support and scores.f1 < settings.min_class_f1
     }
     if not low:
-        return ""
+        return _places_below_floor(evaluation, settings)
     named = ", ".join(f"{name} {score:.3f}" for name, score in sorted(low.items(), key=lambda item: item[1]))
     return f"F1 below the floor {settings.min_class_f1:.3f} of a class: {named}"
+
+
+def _places_below_floor(evaluation: Evaluation, settings: GateSettings) -> str:
+    floor = settings.min_mean_iou
+    if not floor:
+        return ""
+    if evaluation.dense is None:
+        return (
+            f"no maps of the model were judged, and gate_min_mean_iou is {floor:g}; train with a dense head, or set it "
+            "to 0"
+        )
+    mean_iou = evaluation.dense.mean_iou
+    return f"mean IoU {mean_iou:.3f} is below the floor {floor:.3f}" if mean_iou < floor else ""
 
 
 def outcome_of(found: Comparison, alpha: float, production_macro_f1: float) -> str:

@@ -13,6 +13,8 @@ def write_in_short(decision: Decision, evaluation: Evaluation, path: str) -> Non
         ("macro F1 of this model", f"{decision.candidate_macro_f1:.3f}"),
         ("floor", f"{decision.floor:.3f} ({code('gate_min_macro_f1')})"),
     ]
+    if decision.mean_iou is not None:
+        facts.append(("mean IoU of its maps", f"{decision.mean_iou:.3f}"))
     if decision.production_macro_f1 is not None:
         version = code(str(evaluation.production_version))
         facts.append(("macro F1 of production", f"{decision.production_macro_f1:.3f} (version {version})"))
@@ -48,6 +50,11 @@ def way_on(decision: Decision, evaluation: Evaluation) -> str:
         return (
             f"Train for longer ({code('train_epochs')}) or with another {code('train_backbone')}; the evaluation's "
             f"report says which classes are weak. Or lower {code('gate_min_macro_f1')}, if that is good enough."
+        )
+    if decision.outcome == BELOW_FLOOR and decision.mean_iou_floor > (decision.mean_iou or 0.0):
+        return (
+            f"Train for longer ({code('train_epochs')}), or with larger images, which give finer maps. "
+            f"{code('min_mean_iou')} of {code('gate_options')} is the floor."
         )
     if decision.outcome == BELOW_FLOOR:
         return f"Improve the weakest class, which the reason names; {code('gate_options')} has its floor."

@@ -41,6 +41,12 @@ def _numbers(decision: Decision, evaluation: Evaluation) -> list[tuple[str, str]
     ]
     if decision.class_floor:
         rows.append(("floor of each class (gate_min_class_f1)", words.as_score(decision.class_floor)))
+    if decision.mean_iou is not None and decision.mean_iou_interval is not None:
+        low, high = decision.mean_iou_interval
+        rows.append(("mean IoU of its maps", words.as_score(decision.mean_iou)))
+        rows.append(("its interval", words.Number(f"{low:.3f} to {high:.3f}")))
+    if decision.mean_iou_floor:
+        rows.append(("floor (gate_min_mean_iou)", words.as_score(decision.mean_iou_floor)))
     if decision.production_macro_f1 is not None:
         rows.append(("macro F1 of production", words.as_score(decision.production_macro_f1)))
         rows.append(("version in production", str(evaluation.production_version)))

@@ -31,5 +31,13 @@ class GateSettings:
         group=OPTIONS,
     )
 
+    min_mean_iou: float = setting(
+        0.0,
+        "Lowest mean IoU of the model's maps over the test pixels, 0 to 1; above 0, a model without maps is refused.",
+        at_least=0,
+        at_most=1,
+        group=OPTIONS,
+    )
+
     def __post_init__(self) -> None:
         check_settings(self, "gate_")

@@ -107,7 +107,8 @@ def _weighted(
     """Returns what a window adds to its cells, [columns, rows, C], from its answers [h, w, C]."""
     height, width, num_classes = answers.shape
     if height == width == 1:
-        return np.multiply.outer(np.outer(*weights), answers[0, 0].astype(kind))
+        same: NDArray[np.floating] = np.multiply.outer(np.outer(*weights), answers[0, 0].astype(kind))
+        return same
     across = (enlarging(window_px, width)[places[0]] * weights[0][:, np.newaxis]).astype(kind)  # [columns, w]
     down = (enlarging(window_px, height)[places[1]] * weights[1][:, np.newaxis]).astype(kind)  # [rows, h]
     narrow = (down @ answers.reshape(height, -1)).reshape(len(down), width, num_classes).transpose(1, 0, 2)

@@ -1,4 +1,4 @@
-"""What can be chosen of a map. Imports nothing heavy: the scoring pipeline and the command take their fields from it."""
+"""What can be chosen of a map. Imports nothing heavy: the scoring pipeline and the command have their fields here."""
 
 import dataclasses
 

@@ -16,7 +16,7 @@ class AskedUnit:
     Attributes:
       number: Of the part.
       batches: The pixels of the windows in the order of `places`, as the model's signature for pixels takes them. To be
-        used up before the next unit is taken, because its pixels lie in the same memory.
+        used up before the next unit is taken, and each before the next one, because they lie in the same memory.
     """
 
     number: int

@@ -7,6 +7,12 @@ from components.agrivision import RGB_BANDS
 from components.contracts import Decision, Evaluation, Manifest, ModelCard, TrainingReceipt
 from components.saved_model.answering import PIXELS
 
+_DENSE = (
+    "{images} and valid_mask: answers as masked, and adds maps float32 [N, h, w, C]: the probability of each class at "
+    "each place, not calibrated. A pixel shows a class where the maps' log-odds, scaled to the tile bilinearly, are "
+    "above those of its threshold in dense.thresholds; of several the one furthest above."
+)
+
 
 def model_card(
     receipt: TrainingReceipt, evaluation: Evaluation, content_sha256: str, decision: Decision | None = None
@@ -34,6 +40,8 @@ def model_card(
         "low": evaluation.not_sure.low if evaluation.not_sure else None,
         "config": receipt.config,
     }
+    if evaluation.dense:
+        behaviour["place_thresholds"] = evaluation.dense.thresholds
     version = hashlib.sha256(json.dumps(behaviour, sort_keys=True).encode()).hexdigest()[:12]
     images = "rgb" if is_rgb_only(receipt.bands) else "rgb, nir"
     slices = evaluation.slices
@@ -61,6 +69,7 @@ def model_card(
         decision=decision,
         worst_slice=slices.worst_score if slices and slices.is_worse else None,
         robustness=evaluation.robustness,
+        dense=evaluation.dense,
         usage={
             "serving_default": f"{images}: JPEG or PNG bytes of N tiles of any size{scaled}, string [N]; every pixel "
             f"counts. Returns class_names string [N, C], {returns}.",
@@ -69,6 +78,7 @@ def model_card(
             PIXELS: f"{pixels}and valid uint8 [N, H, W, 1], 0 where a pixel does not count: N decoded tiles of one size"
             f"{scaled}. Returns probabilities float32 [N, C]; with a dense head also maps float32 [N, h, w, C], the "
             "probability of each class at each place.",
+            **({"dense": _DENSE.format(images=images)} if evaluation.dense else {}),
         },
     )
 

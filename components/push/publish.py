@@ -112,6 +112,8 @@ def _check(manifest: Manifest, receipt: TrainingReceipt, evaluation: Evaluation,
             raise SettingsError(f"the {name} was made from manifest {sha256[:16]}, not {manifest.sha256[:16]}")
     num_classes = len(receipt.classes)
     of_class = {"thresholds": evaluation.thresholds}
+    if evaluation.dense:
+        of_class["thresholds of places"] = evaluation.dense.thresholds
     if evaluation.calibration != Calibration():  # which is that of an earlier version
         of_class |= {"slopes": evaluation.calibration.slopes, "offsets": evaluation.calibration.offsets}
     if evaluation.not_sure:
@@ -136,7 +138,13 @@ def _published_card(uri: str, expected: ModelCard) -> ModelCard:
             raise DataError(f"{card_uri!r} has other {name} than the model to push")
     if _bounds(card) != _bounds(expected):
         raise DataError(f"{card_uri!r} has other bounds of not sure than the model to push")
+    if _place_thresholds(card) != _place_thresholds(expected):
+        raise DataError(f"{card_uri!r} has other thresholds of places than the model to push")
     return card
+
+
+def _place_thresholds(card: ModelCard) -> tuple[float, ...] | None:
+    return card.dense.thresholds if card.dense else None
 
 
 def _bounds(card: ModelCard) -> tuple[float, ...] | None:

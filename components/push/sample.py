@@ -21,6 +21,7 @@ from components.errors import DataError
 
 _MOST_TILES = 1_024  # that are read; a sample has 64
 _LONGEST_NAME = 1_024  # characters
+_MAPS = "candidate_maps"
 _MOST_BYTES = 256 << 20  # of a sample; of 4,096 classes it has 5 MB
 
 
@@ -32,11 +33,13 @@ class KeptAnswers:
       row_of_tile: By tile id.
       probabilities: float32 [N, C].
       predicted: bool [N, C].
+      maps: What a dense head said of the places of the first few, logits, float32 [n, h, w, C]; n is 0 for another.
     """
 
     row_of_tile: dict[str, int]
     probabilities: NDArray[np.float32]
     predicted: NDArray[np.bool_]
+    maps: NDArray[np.float32]
 
 
 def read_sample(data_root: str, evaluation: Evaluation, num_classes: int) -> KeptAnswers:
@@ -78,6 +81,8 @@ def _kept_answers(local: Path, num_classes: int) -> KeptAnswers:
             names = _array(archive, "tile_ids", lambda dtype: dtype.kind == "U", ())
             probabilities = _array(archive, "candidate", lambda dtype: dtype == np.float32, (num_classes,))
             predicted = _array(archive, "candidate_predicted", lambda dtype: dtype == np.bool_, (num_classes,))
+            has_maps = f"{_MAPS}.npy" in archive.namelist()
+            maps = _maps(archive, num_classes) if has_maps else np.zeros((0, 1, 1, num_classes), np.float32)
             rows = {str(name): row for row, name in enumerate(names)}
     except (_Unreadable, OSError):
         raise
@@ -86,7 +91,18 @@ def _kept_answers(local: Path, num_classes: int) -> KeptAnswers:
     for name, array in (("candidate", probabilities), ("candidate_predicted", predicted)):
         if len(array) != len(names):
             raise _Unreadable(f"it has {len(array):,} rows of {name} for {len(names):,} tiles")
-    return KeptAnswers(rows, probabilities, predicted)
+    return KeptAnswers(rows, probabilities, predicted, maps)
+
+
+def _maps(archive: zipfile.ZipFile, num_classes: int) -> NDArray[np.float32]:
+    """Returns the maps, whose number of places is not known before."""
+    with archive.open(f"{_MAPS}.npy") as file:
+        np.lib.format.read_magic(file)
+        shape, _, _ = np.lib.format.read_array_header_1_0(file)
+    is_right = len(shape) == 4 and min(shape) > 0 and shape[3] == num_classes
+    if not is_right or shape[0] > _MOST_TILES or math.prod(shape) * 4 > _MOST_BYTES:
+        raise _Unreadable(f"{_MAPS} is {list(shape)}")
+    return _array(archive, _MAPS, lambda dtype: dtype == np.float32, shape[1:])
 
 
 def _array(

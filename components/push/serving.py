@@ -81,12 +81,42 @@ def save_serving_model(exported_dir: Path, card: ModelCard, target: Path) -> Non
     }
     if hasattr(exported, PIXELS):  # else it is of an earlier version
         signatures[PIXELS] = _pixels(exported, card)
+    if card.dense:
+        signatures["dense"] = signature(_dense(exported, card), (*inputs, "valid_mask"))
     tf.saved_model.save(module, str(target), signatures=signatures)
 
 
-def _answer(exported: Any, card: ModelCard) -> Callable[[Any, Any, Any], dict[str, Any]]:
+def _dense(exported: Any, card: ModelCard) -> Callable[..., dict[str, Any]]:
+    """Returns the signature that answers for places, too: from the same pass through the network."""
+    decide, num_classes = _decided(card), len(card.classes)
+
     def answer(rgb: Any, nir: Any, valid_mask: Any) -> dict[str, Any]:
-        probabilities = _probabilities(exported, card, rgb, nir, valid_mask)
+        found = exported.dense_encoded(rgb, nir, valid_mask)
+        maps = tf.sigmoid(tf.ensure_shape(found["maps"], [None, None, None, num_classes]))
+        return decide(_calibrated(found["logits"], card)) | {"maps": maps}
+
+    def dense(rgb: Any, nir: Any, valid_mask: Any) -> dict[str, Any]:
+        return answer(rgb, nir, valid_mask)
+
+    def dense_of_rgb(rgb: Any, valid_mask: Any) -> dict[str, Any]:
+        return answer(rgb, _empty(rgb), valid_mask)
+
+    return dense_of_rgb if is_rgb_only(card.bands) else dense
+
+
+def _answer(exported: Any, card: ModelCard) -> Callable[[Any, Any, Any], dict[str, Any]]:
+    decide = _decided(card)
+
+    def answer(rgb: Any, nir: Any, valid_mask: Any) -> dict[str, Any]:
+        return decide(_probabilities(exported, card, rgb, nir, valid_mask))
+
+    return answer
+
+
+def _decided(card: ModelCard) -> Callable[[Any], dict[str, Any]]:
+    """Returns the function from calibrated probabilities, [N, C], to all that a model says of tiles."""
+
+    def decided(probabilities: Any) -> dict[str, Any]:
         if card.label_mode == "single_label":
             predicted = tf.one_hot(tf.argmax(probabilities, axis=-1), len(card.classes), True, False, dtype=tf.bool)
         else:
@@ -99,7 +129,7 @@ def _answer(exported: Any, card: ModelCard) -> Callable[[Any, Any, Any], dict[st
         is_possible = probabilities >= tf.constant(card.not_sure.low, tf.float32)
         return answers | {"not_sure": is_possible & ~predicted}
 
-    return answer
+    return decided
 
 
 def _pixels(exported: Any, card: ModelCard) -> Any:
@@ -125,14 +155,14 @@ def _pixels(exported: Any, card: ModelCard) -> Any:
 
 
 def _probabilities(exported: Any, card: ModelCard, rgb: Any, nir: Any, valid_mask: Any) -> Any:
-    """Returns the calibrated probabilities, as components/scoring/calibration.py computes them."""
-    shape = [None, len(card.classes)]
     if not card.calibration.slopes:  # of an earlier version
-        return tf.ensure_shape(exported.predict_encoded(rgb, nir, valid_mask), shape)
-    return _calibrated(tf.ensure_shape(exported.logits_encoded(rgb, nir, valid_mask), shape), card)
+        return tf.ensure_shape(exported.predict_encoded(rgb, nir, valid_mask), [None, len(card.classes)])
+    return _calibrated(exported.logits_encoded(rgb, nir, valid_mask), card)
 
 
 def _calibrated(logits: Any, card: ModelCard) -> Any:
+    """Returns the calibrated probabilities, as components/scoring/calibration.py computes them."""
+    logits = tf.ensure_shape(logits, [None, len(card.classes)])
     if not card.calibration.slopes:
         return tf.nn.softmax(logits) if card.label_mode == "single_label" else tf.sigmoid(logits)
     slopes, offsets = (tf.constant(of, tf.float32) for of in (card.calibration.slopes, card.calibration.offsets))

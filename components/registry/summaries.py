@@ -115,6 +115,8 @@ def differences(one: ModelCard, other: ModelCard) -> Iterator[tuple[str, Any, An
     yield from _differing("test tiles", one.num_test_tiles, other.num_test_tiles)
     for field, title in type(one.scores).titles().items():
         yield from _differing(title, getattr(one.scores, field), getattr(other.scores, field))
+    if one.dense and other.dense:
+        yield from _differing("mean IoU of maps", one.dense.mean_iou, other.dense.mean_iou)
     for name in one.classes:
         if name in one.scores.per_class and name in other.scores.per_class:
             yield from _differing(f"F1 of {name}", one.scores.per_class[name].f1, other.scores.per_class[name].f1)

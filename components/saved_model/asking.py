@@ -20,6 +20,7 @@ from components.saved_model.confined import confined_process
 from components.saved_model.files import verified_copy
 from components.saved_model.messages import LARGEST_REPLY_BYTES, Reply, Request, receive, send, send_pixels
 
+_PIXELS_OF_PLACE = 8  # along a side of the model's input; the finest maps of a dense head are at 1/8
 _LIMIT_SECONDS = 900.0  # for loading a model, or for a batch; the largest backbone takes one minute on two busy cores
 
 
@@ -219,6 +220,12 @@ def as_probabilities(
       DataError: if they are not of this shape.
     """
     return _numbers(results, "probabilities", (num_tiles, num_classes), uri)
+
+
+def tiles_with_maps(image_size_px: int, num_classes: int) -> int:
+    """Returns how many tiles a model may be asked about at a time if it answers with maps, which fill a reply."""
+    places = max(1, image_size_px // _PIXELS_OF_PLACE) ** 2
+    return max(1, LARGEST_REPLY_BYTES // 2 // (places * num_classes * 4))
 
 
 def as_maps(

@@ -85,7 +85,8 @@ class OverlapIou:
       mean: The mean IoU, 0..1, over what is not left out; 0 if nothing was counted.
       interval: Its 95 % interval, from resamples of the fields.
       by_class: The IoU of background and each class, by name; None for one that is left out.
-      intervals: The 95 % intervals of these, from the same resamples; without what is left out.
+      intervals: The 95 % intervals of these, from those of the same resamples that have the class; without what is left
+        out.
     """
 
     mean: float
@@ -112,19 +113,22 @@ def overlap_iou(classes: Sequence[str], by_field: NDArray[np.int64], num_resampl
     values = iou(by_field.sum(axis=0))
     mean = float(_mean(values))
     rows = by_field.reshape(len(by_field), len(names) ** 2).astype(np.float64)
-    blocks = field_weights(len(by_field), num_resamples) if len(by_field) else ()
-    resampled = np.concatenate(  # [R, C + 1]
-        [np.empty((0, len(names)))]
-        + [iou((weights.astype(np.float64) @ rows).reshape(-1, len(names), len(names))) for weights in blocks]
-    )
-    tells = np.isfinite(iou(by_field)).sum(axis=0)  # fields where it is labelled or predicted, [C + 1]
+    means, resampled = [np.empty(0)], [np.empty((0, len(names)))]
+    for weights in field_weights(len(by_field), num_resamples) if len(by_field) else ():
+        confusion = (weights.astype(np.float64) @ rows).reshape(-1, len(names), len(names))
+        of_classes = iou(confusion)
+        means.append(_mean(of_classes))
+        # Of a draw without a field that has the class, what is wrongly predicted as it tells nothing of its IoU.
+        resampled.append(np.where(confusion.sum(axis=1) > 0, of_classes, np.nan))
+    of_class = np.concatenate(resampled)  # [R, C + 1]
+    has = (by_field.sum(axis=1) > 0).sum(axis=0)  # fields where it is labelled, [C + 1]
     by_class = {name: None if np.isnan(value) else float(value) for name, value in zip(names, values, strict=True)}
     return OverlapIou(
         mean=mean,
-        interval=interval_of(_mean(resampled), mean, len(by_field)),
+        interval=interval_of(np.concatenate(means), mean, len(by_field)),
         by_class=by_class,
         intervals={
-            name: interval_of(resampled[:, place], value, int(tells[place]))
+            name: interval_of(of_class[:, place], value, int(has[place]))
             for place, (name, value) in enumerate(by_class.items())
             if value is not None
         },

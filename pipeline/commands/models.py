@@ -32,6 +32,13 @@ def predict(
         str, typer.Option(help="Write a row for each tile to this .csv file, or to standard output if it is -.")
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object for each tile, one a line.")] = False,
+    label_maps: Annotated[
+        str,
+        typer.Option(
+            help="Write which class each pixel shows to this folder or gs:// URI, a PNG for each tile: 0 for "
+            "background, then the classes from 1 on. Needs a model with a dense head."
+        ),
+    ] = "",
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 42 if any tile could not be answered, not only if none could.")
     ] = False,
@@ -42,6 +49,7 @@ def predict(
     are answered. Images in folders belong together by their names.
     """
     from components.predict.asking import answers
+    from components.predict.label_maps import LabelMaps, require_own_names
     from components.predict.pushed_model import find_model
     from components.predict.tile_files import asked_tiles
     from pipeline.commands.answers import AnswersOut, check_outputs, require_bands
@@ -50,10 +58,14 @@ def predict(
     by_role = {"rgb": rgb or [], "nir": nir or [], "boundary": boundary or [], "mask": mask or []}
     found = find_model(model)
     require_bands(found, by_role)
+    maps = None
+    if label_maps:
+        require_own_names([*(tiles or []), *by_role["rgb"]])
+        maps = LabelMaps(label_maps, found)
     with asked_tiles(tiles or [], by_role, lambda text: say(printable(text), error=True)) as asked:
         with AnswersOut(found, asked.num_tiles, csv, as_json) as out:
-            for answer in answers(found, asked.tiles):
-                out.add(answer)
+            for answer in answers(found, asked.tiles, with_maps=maps is not None):
+                out.add(maps.add(answer) if maps else answer)
         out.end(strict)
 
 

@@ -66,6 +66,7 @@ def show(
         f"data {card.manifest_sha256[:16]}, licence {card.data_licence or 'not stated'}",
         f"macro F1 {scores.macro_f1:.3f}{_interval(scores.intervals.get('macro_f1'))}, mAP {scores.map:.3f} on "
         f"{card.num_test_tiles:,} test tiles",
+        *([f"mean IoU of its maps {dense.mean_iou:.3f}{_interval(dense.interval)}"] if (dense := card.dense) else []),
     ]
     say("\n".join(map(printable, lines)))
     table: list[tuple[str, ...]] = [("CLASS", "F1", "PRECISION", "RECALL", "TILES")]

@@ -14,6 +14,7 @@ from components import words
 from components.contracts import (
     ClassScores,
     Decision,
+    DenseScores,
     Evaluation,
     IgnoredFiles,
     Manifest,
@@ -49,6 +50,7 @@ class Metrics(msgspec.Struct, frozen=True):
       robustness: What became of the answers when the images were changed.
       num_label_doubts: The labels of val and test that the model doubts.
       label_doubts: The list of the first of them, under data_root; empty if there is none.
+      dense: What the maps of a dense head score; see components/contracts/dense.py.
     """
 
     macro_f1: float
@@ -64,6 +66,7 @@ class Metrics(msgspec.Struct, frozen=True):
     robustness: Robustness | None = None
     num_label_doubts: int = 0
     label_doubts: str = ""
+    dense: DenseScores | None = None
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +147,7 @@ def summarize(run_dir: Path, step_seconds: dict[str, float], total_seconds: floa
             robustness=evaluation.robustness,
             num_label_doubts=doubts.num_doubts if doubts else 0,
             label_doubts=doubts.path if doubts else "",
+            dense=evaluation.dense,
         ),
         decision=decision.decision,
         outcome=decision.outcome,
@@ -193,6 +197,11 @@ def _weak_at(metrics: Metrics) -> str:
     return "; ".join(parts) or "-"
 
 
+def _maps(dense: DenseScores) -> str:
+    low, high = dense.interval
+    return f"mean IoU {dense.mean_iou:.3f} [{low:.3f}, {high:.3f}] over the pixels of the test tiles"
+
+
 def print_summary(console: Console, summary: Summary) -> None:
     """Prints the summary for people to read."""
     table = Table(title="On the test split, which training has not seen", title_justify="left", title_style="bold")
@@ -220,6 +229,7 @@ def print_summary(console: Console, summary: Summary) -> None:
         "tiles": f"{summary.tiles:,} good, {summary.rejected_tiles:,} rejected, in {summary.shards} shards",
         "dataset": f"manifest {summary.manifest_sha256[:16]}",
         "answers": "; ".join(answers) or "-",
+        **({"maps": _maps(dense)} if (dense := summary.metrics.dense) else {}),
         "weak at": _weak_at(summary.metrics),
         "decision": summary.reason,
         "model": summary.model_uri or "nothing pushed",

@@ -4,9 +4,11 @@ import io
 import json
 import sys
 
+import msgspec
 import pytest
 from rich.console import Console
 
+from components.contracts import DenseScores
 from components.errors import DataError
 from components.progress import parse_line
 from pipeline import cli
@@ -66,6 +68,28 @@ def test_the_table_of_a_run_shows_every_name_as_it_is_but_for_what_steers():
     assert r"/models/\x1b]0;title\x07" in text
     assert r"/runs/\u202e/data.html" in text
     assert [each for each in ("\x1b[2J", "\x1b]", "\x9b", "\u202e", "\x07", "\udce9") if each in text] == []
+
+
+def test_the_score_of_maps_is_told_where_there_is_one(tmp_path):
+    found = summary([*PLAIN, "corn"])
+    console, screen = terminal()
+    print_summary(console, found)
+    assert "mean IoU" not in screen.getvalue()
+    dense = DenseScores(
+        mean_iou=0.7123,
+        interval=(0.65, 0.78),
+        background_iou=0.9,
+        class_iou={"corn": 0.5},
+        thresholds=(0.4,),
+        num_pixels=1_000,
+    )
+    found = msgspec.structs.replace(found, metrics=msgspec.structs.replace(found.metrics, dense=dense))
+    print_summary(console, found)
+    assert "maps               mean IoU 0.712 [0.650, 0.780] over the pixels of the test tiles" in screen.getvalue()
+    (tmp_path / "run").mkdir()
+    write_summary(tmp_path / "run", found)
+    written = json.loads((tmp_path / "run" / "summary.json").read_text())["metrics"]["dense"]
+    assert (written["mean_iou"], written["class_iou"], written["thresholds"]) == (0.7123, {"corn": 0.5}, [0.4])
 
 
 def test_the_summary_for_scripts_keeps_names_as_they_are(tmp_path):

@@ -61,6 +61,16 @@ def test_a_sample_is_read_by_tile(tmp_path: Path) -> None:
         assert kept.row_of_tile == {"a": 0, "b": 1}
         np.testing.assert_array_equal(kept.probabilities, PROBABILITIES)
         np.testing.assert_array_equal(kept.predicted, PREDICTED)
+        assert len(kept.maps) == 0
+
+
+def test_maps_of_the_first_tiles_are_read_if_there_are_any(tmp_path: Path) -> None:
+    maps = np.arange(48, dtype=np.float32).reshape(2, 2, 4, 3)
+    for number, each in enumerate((maps, np.asfortranarray(maps))):
+        kept = read_sample(
+            str(tmp_path / str(number)), evaluation_of(archive_of(candidate_maps=each), tmp_path / str(number)), 3
+        )
+        np.testing.assert_array_equal(kept.maps, maps)
 
 
 def test_of_an_earlier_evaluation_the_first_tiles_are_read(tmp_path: Path) -> None:
@@ -97,6 +107,14 @@ def test_of_an_earlier_evaluation_the_first_tiles_are_read(tmp_path: Path) -> No
         (claimed(b"{'descr': '|O', 'fortran_order': False, 'shape': (2, 3), }"), "candidate is object"),
         (claimed(b"{'descr': '<f4', 'fortran_order': False, 'shape': (2, " + b"(" * 60), "Error: "),
         (claimed(b"", "tile_ids"), "Error: "),
+        (archive_of(candidate_maps=np.zeros((2, 4, 4, 2), np.float32)), r"candidate_maps is \[2, 4, 4, 2\]"),
+        (archive_of(candidate_maps=np.zeros((2, 4, 3), np.float32)), r"candidate_maps is \[2, 4, 3\]"),
+        (archive_of(candidate_maps=np.zeros((2, 0, 4, 3), np.float32)), r"candidate_maps is \[2, 0, 4, 3\]"),
+        (archive_of(candidate_maps=np.zeros((2, 4, 4, 3))), "candidate_maps is float64"),
+        (
+            archive_of(candidate_maps=np.zeros((1, 9_000, 9_000, 3), np.bool_)),
+            r"candidate_maps is \[1, 9000, 9000, 3\]",
+        ),
     ],
 )
 def test_what_is_no_sample_is_one_line_that_says_what_to_do(tmp_path: Path, content: bytes, reason: str) -> None:

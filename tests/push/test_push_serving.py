@@ -26,6 +26,21 @@ pytestmark = pytest.mark.usefixtures("models_here")
 
 
 @pytest.fixture(scope="module")
+def dense(tmp_path_factory):
+    """The same as `data`, of a model with a dense head."""
+    root = tmp_path_factory.mktemp("dense")
+    manifest = colour_dataset(root, label_masks=True)
+    receipt = colour_training(root, manifest, dense=True)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        run_models_here(monkeypatch)
+        outcome = evaluate_training(
+            str(root), str(root / "n"), manifest, receipt, root / "report.html", StepLog("push")
+        )
+    card = put_in_production(root, receipt, outcome.evaluation, str(root / "models"))
+    return root, manifest, outcome.evaluation, root / "models", card
+
+
+@pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """A dataset, its manifest, an evaluated training, a models folder with its model in production, and the card."""
     root = tmp_path_factory.mktemp("data")
@@ -154,3 +169,72 @@ def test_a_server_refuses_a_picture_that_claims_too_much_in_one_line(data):
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"an image exceeds a limit: 8192 px a side") as raised:
         model.signatures["serving_default"](rgb=tf.constant([of_zeros(20_000, 20_000)]), nir=tf.constant([good.nir]))
     assert "[20000] [20000]" in str(raised.value)
+
+
+def one_place_off(arrays):
+    arrays["candidate_maps"][1, 2, 3, 0] += 1e-2
+
+
+def another_size_of_maps(arrays):
+    arrays["candidate_maps"] = arrays["candidate_maps"][:, :4]
+
+
+def no_maps(arrays):
+    del arrays["candidate_maps"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (one_place_off, "its signature 'dense' gives places of tiles .* off, expected at most 1e-05"),
+        (another_size_of_maps, r"its maps are \[4, 8, 8, 3\], expected \[4, 4, 8, 3\]"),
+        (no_maps, "the evaluation kept no maps to compare; run the evaluate step again"),
+    ],
+)
+def test_the_verification_compares_places_too(dense, change, message):
+    root, manifest, evaluation, models_dir, card = dense
+    uri = str(models_dir / "versions" / card.version)
+    assert "answered 48 test tiles" in verify_serving_model(uri, card, str(root), manifest, evaluation)
+    tampered = tampered_sample(root, evaluation, change)
+    with pytest.raises(DataError, match=message):
+        verify_serving_model(uri, card, str(root), manifest, tampered)
+
+
+@pytest.mark.parametrize("num_bands", [3, 4])
+def test_a_dense_head_is_served_with_its_maps_in_one_signature(dense, num_bands, tmp_path):
+    _root, manifest, evaluation, _, _ = dense
+    manifest = msgspec.structs.replace(manifest, bands=BANDS[:num_bands])
+    receipt = colour_training(tmp_path, manifest, dense=True)
+    card = model_card(receipt, evaluation, "content")
+    save_serving_model(tmp_path / receipt.model_path, card, tmp_path / "served")
+    signatures = tf.saved_model.load(str(tmp_path / "served")).signatures
+    record = fake_record(2005)
+    images = {name: tf.constant([getattr(record, name)] * 2) for name in ("rgb", "nir", "valid_mask")}
+    taken = {name: of for name, of in images.items() if name != "nir" or num_bands == 4}
+    places, masked = signatures["dense"](**taken), signatures["masked"](**taken)
+    assert set(places) == {*masked, "maps"}
+    for name, of in masked.items():
+        np.testing.assert_array_equal(places[name], of)
+    exported = tf.saved_model.load(str(tmp_path / receipt.model_path))
+    logits = exported.dense_encoded(*images.values())["maps"]
+    np.testing.assert_allclose(places["maps"], tf.sigmoid(logits), atol=1e-6)
+    assert "maps float32 [N, h, w, C]" in card.usage["dense"]
+
+
+def test_a_model_without_judged_maps_has_no_such_signature(data):
+    _root, _, _, models_dir, card = data
+    served = tf.saved_model.load(str(models_dir / "versions" / card.version))
+    assert sorted(served.signatures) == ["masked", "serving_default"]
+    assert "dense" not in card.usage
+    assert card.dense is None
+
+
+def test_the_thresholds_of_places_are_part_of_the_version(dense):
+    root, manifest, evaluation, _, _card = dense
+    receipt = colour_training(root, manifest, "t2", dense=True)
+    scores = msgspec.structs.replace(evaluation.dense, thresholds=(0.4, *evaluation.dense.thresholds[1:]))
+    versions = {
+        model_card(receipt, msgspec.structs.replace(evaluation, dense=of), "content").version
+        for of in (evaluation.dense, scores, None)
+    }
+    assert len(versions) == 3

@@ -8,7 +8,7 @@ from command_here import agrivision_here
 from model_cards import card_of
 
 from components import storage
-from components.contracts import ClassScores, Scores
+from components.contracts import ClassScores, DenseScores, ModelCard, Scores
 from components.registry import card_uri
 from components.registry.promotion import promote
 
@@ -63,6 +63,24 @@ def test_two_versions_differ_in_settings_and_scores(models_uri):
     assert ["epochs", "10", "20"] in cells
     assert ["F1", "of", "water", "0.61", "0.72", "+0.11"] in cells
     assert "do not differ" in agrivision_here("models", "diff", models_uri, "a", "a").stdout
+
+
+def test_the_score_of_maps_is_shown_and_compared(models_uri):
+    assert "mean IoU" not in agrivision_here("models", "show", models_uri, "a").stdout
+    for version, mean_iou in (("a", 0.5), ("b", 0.75)):
+        dense = DenseScores(
+            mean_iou=mean_iou,
+            interval=(mean_iou - 0.1, mean_iou + 0.1),
+            background_iou=None,
+            class_iou={"water": mean_iou},
+            thresholds=(0.5,),
+            num_pixels=9,
+        )
+        card = ModelCard.from_json(storage.read_bytes(card_uri(models_uri, version)), version)
+        storage.write_bytes(card_uri(models_uri, version), msgspec.structs.replace(card, dense=dense).to_json())
+    assert "mean IoU of its maps 0.500 (0.400 to 0.600)" in agrivision_here("models", "show", models_uri, "a").stdout
+    lines = agrivision_here("models", "diff", models_uri, "a", "b").stdout.splitlines()
+    assert ["mean", "IoU", "of", "maps", "0.5", "0.75", "+0.25"] in [line.split() for line in lines]
 
 
 def test_promotion_rollback_and_removal_by_command(models_uri):

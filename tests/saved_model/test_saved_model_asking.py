@@ -10,8 +10,16 @@ import pytest
 
 from components.errors import DataError
 from components.saved_model import asking
-from components.saved_model.asking import AskedModel, CannotAnswer, ModelProcess
-from components.saved_model.messages import Array, Reply, Request, receive_request, send, send_pixels
+from components.saved_model.asking import AskedModel, CannotAnswer, ModelProcess, tiles_with_maps
+from components.saved_model.messages import (
+    LARGEST_REPLY_BYTES,
+    Array,
+    Reply,
+    Request,
+    receive_request,
+    send,
+    send_pixels,
+)
 
 pytestmark = pytest.mark.hostile
 LOADED = Reply(arguments={"masked": ("rgb", "valid_mask")})
@@ -124,6 +132,27 @@ def test_maps_are_an_array_of_four_axes_and_of_an_earlier_export_there_are_none(
         asked(message(loaded, flat)).maps(IMAGES, 1)
     with pytest.raises(DataError, match=r"must answer float32 .2, 3, 2, 5., got float32 .2, 3, 2, 1."):
         asked(message(loaded, maps)).maps(IMAGES, 5)
+
+
+def test_a_dense_head_answers_for_tiles_and_places_at_once() -> None:
+    loaded = Reply(arguments={"dense_encoded": ("rgb", "valid_mask")})
+    maps, logits = np.arange(12, dtype=np.float32).reshape(2, 3, 2, 1), np.ones((2, 1), np.float32)
+    both = {name: Array(of.shape, "float32", of.tobytes()) for name, of in (("logits", logits), ("maps", maps))}
+    found = asked(message(loaded, Reply(results=both))).dense(IMAGES, 1)
+    np.testing.assert_array_equal(found[0], logits)
+    np.testing.assert_array_equal(found[1], maps)
+    with pytest.raises(DataError, match=r"must answer float32 .2, 1., got nothing"):
+        asked(message(loaded, Reply(results={"maps": both["maps"]}))).dense(IMAGES, 1)
+    with pytest.raises(DataError, match="has no function 'dense_encoded'; if an earlier version"):
+        asked(message(LOADED)).dense(IMAGES, 1)
+
+
+@pytest.mark.parametrize(
+    ("size_px", "num_classes", "most"), [(128, 9, 910), (512, 9, 56), (1024, 15, 8), (8_192, 15, 1)]
+)
+def test_no_more_tiles_are_asked_for_maps_than_a_reply_has_room_for(size_px, num_classes, most) -> None:
+    assert tiles_with_maps(size_px, num_classes) == most
+    assert most == 1 or most * (size_px // 8) ** 2 * num_classes * 4 < LARGEST_REPLY_BYTES
 
 
 @pytest.mark.hostile

@@ -110,6 +110,24 @@ def test_the_interval_covers_the_score_of_all_fields():
     assert covered >= 54  # 95 % of 60 are 57
 
 
+def test_a_class_has_an_interval_from_the_fields_that_have_it():
+    generator = np.random.default_rng(0)
+    fields = np.zeros((30, 4, 4), np.int64)
+    for field in range(30):
+        hits = generator.integers(60, 90)
+        fields[field, 0, 0], fields[field, 1, 1], fields[field, 0, 1] = 500, hits, 100 - hits
+    fields[0, 2, 2], fields[1:6, 2, 0] = 80, 10  # class b is in one field, and seen in six
+    score = overlap_iou(("a", "b", "c"), fields, num_resamples=400)
+    low, high = score.intervals["a"]
+    assert 0.6 < low < score.by_class["a"] < high < 0.9
+    assert high - low < 0.15
+    assert score.intervals["b"] == (0.0, 1.0), "one field tells nothing about others"
+    assert sorted(score.intervals) == ["a", "b", "background"]
+    fields[1, 2, 2] = fields[2, 2, 2] = 80
+    low, _ = overlap_iou(("a", "b", "c"), fields, num_resamples=400).intervals["b"]
+    assert low > 0.3, "a draw without a field that has the class says nothing of its IoU"
+
+
 @pytest.mark.parametrize(
     ("labels", "valid", "num_classes", "message"),
     [

@@ -43,6 +43,26 @@ def test_class_lists_are_sorted_so_that_their_order_cannot_be_mistaken(classes, 
     assert list(classes) == sorted(set(classes))
 
 
+def test_the_values_of_a_label_map_are_those_of_the_challenge():
+    values = {name: place for place, name in enumerate(agrivision.CHALLENGE_2020_CLASSES, 1)}
+    assert values == {
+        "cloud_shadow": 1,
+        "double_plant": 2,
+        "planter_skip": 3,
+        "standing_water": 4,
+        "waterway": 5,
+        "weed_cluster": 6,
+    }
+
+
+def test_of_the_nine_classes_the_challenges_of_2021_and_2022_do_not_score_storm_damage():
+    assert (
+        *("double_plant", "drydown", "endrow", "nutrient_deficiency", "planter_skip"),
+        *("storm_damage", "water", "waterway", "weed_cluster"),
+    ) == agrivision.PAPER_2020_CLASSES
+    assert set(agrivision.PAPER_2020_CLASSES) - set(agrivision.SUPERVISED_2021_CLASSES) == {"storm_damage"}
+
+
 def test_the_imbalance_is_the_papers():
     counts = agrivision.PAPER_2020_CLASS_COUNTS
 

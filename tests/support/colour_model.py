@@ -18,9 +18,12 @@ SIZE_PX = 32
 
 
 class ColourModel(tf.Module):
-    """Says how much of a tile has the colour of each class; it is blind for the last `num_blind`."""
+    """Says how much of a tile has the colour of each class; it is blind for the last `num_blind`.
 
-    def __init__(self, bands: tuple[str, ...], label_mode: str, num_blind: int) -> None:
+    With `dense`, it says so of places as well, like the export of a dense head.
+    """
+
+    def __init__(self, bands: tuple[str, ...], label_mode: str, num_blind: int, dense: bool = False) -> None:
         super().__init__()
         colours = _COLOURS[:, : len(bands)].astype("float32")
         colours[len(colours) - num_blind :] = 1_000.0  # no pixel is like this
@@ -36,6 +39,8 @@ class ColourModel(tf.Module):
         decoded = [(3, "rgb"), (1, "nir"), (1, "valid")]
         arrays = [tf.TensorSpec([None, None, None, count], tf.uint8, name) for count, name in decoded]
         self.pixels = tf.function(self._pixels, input_signature=arrays)
+        if dense:
+            self.dense_encoded = tf.function(self._dense_encoded, input_signature=strings)
 
     def _near(self, image, valid):
         away = tf.abs(tf.cast(image, tf.float32)[:, :, :, tf.newaxis] - self.colours)  # [N, S, S, C, B]
@@ -62,6 +67,11 @@ class ColourModel(tf.Module):
     def _pixels(self, rgb, nir, valid):
         return {"logits": self._logits(*tfrecords.scale_pixels(rgb, nir, valid, self.bands, SIZE_PX))}
 
+    def _dense_encoded(self, rgb, nir, valid_mask):
+        near = self._near(*self._decode(rgb, nir, valid_mask))
+        maps = 12 * tf.nn.avg_pool2d(near, 4, 4, "VALID") - 6
+        return {"logits": self._logits_encoded(rgb, nir, valid_mask), "maps": maps}
+
     def _decode(self, rgb, nir, valid_mask):
         def decode(tile):
             return tfrecords.decode_image(*tile, self.bands, SIZE_PX, 1)
@@ -69,21 +79,30 @@ class ColourModel(tf.Module):
         return tf.map_fn(decode, (rgb, nir, valid_mask), fn_output_signature=(tf.uint8, tf.uint8))
 
 
-def colour_dataset(data_root: Path, num_val: int = 24, num_test: int = 48, **changes: object) -> Manifest:
+def colour_dataset(
+    data_root: Path, num_val: int = 24, num_test: int = 48, label_masks: bool = False, **changes: object
+) -> Manifest:
     """Writes val and test shards of fake tiles under `data_root` and returns their manifest."""
-    val = [fake_record(1000 + number) for number in range(num_val)]
-    test = [fake_record(2000 + number) for number in range(num_test)]
+    val = [fake_record(1000 + number, label_masks=label_masks) for number in range(num_val)]
+    test = [fake_record(2000 + number, label_masks=label_masks) for number in range(num_test)]
+    changes = ({"label_masks": True} if label_masks else {}) | changes
     splits = {"val": write_split(data_root, val, 1), "test": write_split(data_root, test, 2)}
     return manifest_of(splits, 48, **changes)
 
 
 def colour_training(
-    data_root: Path, manifest: Manifest, training_id: str = "t1", label_mode: str = "multi_label", num_blind: int = 0
+    data_root: Path,
+    manifest: Manifest,
+    training_id: str = "t1",
+    label_mode: str = "multi_label",
+    num_blind: int = 0,
+    dense: bool = False,
 ) -> TrainingReceipt:
     """Exports a ColourModel under `data_root` and returns its receipt."""
     path = f"training/{training_id}/export"
-    tf.saved_model.save(ColourModel(manifest.bands, label_mode, num_blind), str(data_root / path))
-    return receipt_of(data_root, manifest, training_id, label_mode)
+    tf.saved_model.save(ColourModel(manifest.bands, label_mode, num_blind, dense), str(data_root / path))
+    receipt = receipt_of(data_root, manifest, training_id, label_mode)
+    return msgspec.structs.replace(receipt, config={"seed": 0, "head": "lraspp"}) if dense else receipt
 
 
 def receipt_of(

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from pretrained_backbone import save_weights
 from train_fixtures import TUNING, another_root, assert_equal, shared_folder, train, write_data
 
 from components.contracts import TrainingReceipt
@@ -50,3 +51,18 @@ def test_parameter_servers_train_a_dense_head(data: Path, tmp_path: Path) -> Non
     assert "and val mean IoU 0." in report.summary_line(receipt)
     report.write_report(receipt, str(tmp_path / "report.html"))
     assert "mean IoU over the pixels of val" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("backbone", ["small", "mobilenet_v2"])
+def test_a_dense_head_learns_on_pretrained_weights_frozen_at_first(data: Path, tmp_path: Path, backbone: str) -> None:
+    root = another_root(data, tmp_path)
+    save_weights(backbone, tmp_path / "published.weights.h5")
+    tuning = {**TUNING, **EPOCHS, "epochs": 4, "head": "lraspp", "backbone": backbone}
+    tuning |= {"weights": str(tmp_path / "published.weights.h5"), "freeze_epochs": 2, "unfreeze_every_epochs": 1}
+    receipt = train(root, 1, {**tuning, "learning_rate": 1e-3})
+    losses = [row.train_loss for row in receipt.history]
+    assert losses[1] < losses[0], "the head alone learns"
+    assert losses[-1] < losses[1], "and then the backbone with it"
+    assert all(row.val_mean_iou is not None for row in receipt.history)
+    assert np.isfinite(maps_of(root, receipt)).all()

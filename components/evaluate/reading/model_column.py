@@ -54,7 +54,7 @@ def probabilities_of(model: AskedModel, function: str, num_classes: int) -> Answ
     """Returns a signature of a served model as a function from tiles to probabilities."""
 
     def answer(batch: Sequence[Record]) -> NDArray[np.float32]:
-        return model.probabilities(function, _images_of(batch), num_classes)
+        return model.probabilities(function, encoded_images(batch), num_classes)
 
     return answer
 
@@ -63,12 +63,12 @@ def logits_of(model: AskedModel, num_classes: int) -> Answer:
     """Returns an exported training as a function from tiles to logits."""
 
     def answer(batch: Sequence[Record]) -> NDArray[np.float32]:
-        return model.logits(_images_of(batch), num_classes)
+        return model.logits(encoded_images(batch), num_classes)
 
     return answer
 
 
-def _images_of(batch: Sequence[Record]) -> dict[str, list[bytes]]:
+def encoded_images(batch: Sequence[Record]) -> dict[str, list[bytes]]:
     """Returns the image files of tiles by the name of the argument that takes them."""
     return {name: [getattr(record, name) for record in batch] for name in _IMAGES}
 

@@ -59,7 +59,13 @@ class AnsweredTiles:
 
 @dataclasses.dataclass(frozen=True)
 class Findings:
-    """What the evaluation found; `sums` are those of the test fields, by the names of field_intervals.py."""
+    """What the evaluation found.
+
+    Attributes:
+      sums: Of the test fields, by the names of field_intervals.py.
+      shares_right: The share of each tile's valid pixels that the maps show right, NaN without any, float32 [N]; None
+        if no maps were judged.
+    """
 
     manifest: Manifest
     receipt: TrainingReceipt
@@ -68,6 +74,7 @@ class Findings:
     confusion: ConfusionMatrix
     roc: RocCurve
     tiles: AnsweredTiles
+    shares_right: NDArray[np.float32] | None = None
 
     @property
     def is_single_label(self) -> bool:

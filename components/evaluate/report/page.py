@@ -6,6 +6,7 @@ from components.evaluate.report.calibration import calibration_blocks
 from components.evaluate.report.classes import score_blocks
 from components.evaluate.report.confusion import confusion_blocks
 from components.evaluate.report.curves import curve_blocks
+from components.evaluate.report.dense import dense_blocks, mapped_tiles
 from components.evaluate.report.doubts import chosen_doubts, doubt_blocks
 from components.evaluate.report.findings import Findings
 from components.evaluate.report.gallery import chosen_classes, gallery_blocks
@@ -32,7 +33,8 @@ def write_report(found: Findings, data_root: str, model: AskedModel, path: Path)
       DataError: if a tile or the model cannot be read.
     """
     seen = look_over(found.tiles, found.evaluation.thresholds, chosen_classes(found))
-    positions = {"test": {int(found.tiles.positions[tile.row]) for tile in seen.tiles}}
+    rows = {tile.row for tile in seen.tiles} | set(mapped_tiles(found).values())
+    positions = {"test": {int(found.tiles.positions[row]) for row in rows}}
     for doubt in chosen_doubts(found):
         positions.setdefault(doubt.split, set()).add(doubt.position)
     tiles = {split: read_shown(data_root, found.manifest, split, of, model) for split, of in positions.items()}
@@ -40,6 +42,7 @@ def write_report(found: Findings, data_root: str, model: AskedModel, path: Path)
         *headline(found),
         *score_blocks(found, seen),
         *versus_blocks(found),
+        *dense_blocks(found, tiles["test"]),
         *confusion_blocks(found),
         *curve_blocks(found),
         *calibration_blocks(found),

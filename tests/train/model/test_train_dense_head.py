@@ -101,5 +101,14 @@ def test_the_export_gives_the_answers_of_the_model(head: str, num_bands: int, tm
     assert found.dtype == tf.float32
     np.testing.assert_allclose(found, maps, atol=1e-5)
     np.testing.assert_allclose(saved.logits_encoded(*encoded), logits, atol=1e-5)
+    both = saved.dense_encoded(*encoded)
+    assert sorted(both) == ["logits", "maps"]
+    np.testing.assert_allclose(both["logits"], logits, atol=1e-5)
+    np.testing.assert_array_equal(both["maps"], found)
     np.testing.assert_allclose(saved.predict_encoded(*encoded), tf.sigmoid(logits), atol=1e-5)
     np.testing.assert_allclose(saved.predict_batch(image, valid), tf.sigmoid(logits), atol=1e-5)
+
+
+def test_an_export_of_the_head_tile_does_not_answer_for_places() -> None:
+    model = build_model("small", SIZE_PX, 3, *MOMENTS)
+    assert not hasattr(Classifier(model, BANDS, SIZE_PX, 1, False), "dense_encoded")
