@@ -19,7 +19,7 @@ Planes: TypeAlias = NDArray[np.uint8]
 
 
 @dataclasses.dataclass(frozen=True)
-class Block:
+class CellBlock:
     """Some rows of a map.
 
     Attributes:
@@ -33,7 +33,7 @@ class Block:
     valid: NDArray[np.bool_]
 
 
-def blocks(reader: MapReader) -> Iterator[Block]:
+def cell_blocks(reader: MapReader) -> Iterator[CellBlock]:
     """Yields a map from the top to the bottom.
 
     Raises:
@@ -65,10 +65,10 @@ def _as_steps(probabilities: NDArray[np.float32]) -> NDArray[np.uint16]:
     return np.ascontiguousarray(np.moveaxis(np.rint(steps, out=steps).astype(np.uint16), 2, 0))
 
 
-def _block(ask: "Thresholds", waiting: list[tuple[NDArray[np.uint16], NDArray[np.bool_]]]) -> Block:
+def _block(ask: "Thresholds", waiting: list[tuple[NDArray[np.uint16], NDArray[np.bool_]]]) -> CellBlock:
     steps = waiting[0][0] if len(waiting) == 1 else np.concatenate([each for each, _ in waiting], axis=1)
     valid = np.concatenate([each for _, each in waiting])
-    return Block(steps, ask.answers(steps, valid), valid)
+    return CellBlock(steps, ask.answers(steps, valid), valid)
 
 
 class Thresholds:

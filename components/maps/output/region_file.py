@@ -17,7 +17,7 @@ import numpy as np
 
 from components.errors import naming_place
 from components.maps.grid import MapGrid
-from components.maps.output.cells import NOT_SURE, STEPS, YES, Block, never_ruled_out
+from components.maps.output.cells import NOT_SURE, STEPS, YES, CellBlock, never_ruled_out
 from components.maps.output.coarse import Squares, side_of_squares
 from components.maps.output.frame import OWN_UNITS, PIXELS, SQUARE_METRES, Frame
 from components.maps.output.outlines import rings_by_region
@@ -119,11 +119,11 @@ class RegionFile:
         self._reverses_outlines = frame.keeps_clockwise
         self.covered = [{answer: Covered() for answer in ANSWERS} for _ in grid.classes]
 
-    def add(self, block: Block) -> None:
+    def add(self, block: CellBlock) -> None:
         """Takes the next rows."""
         self._sweep(self._squares.add(block))
 
-    def _sweep(self, block: Block | None) -> None:
+    def _sweep(self, block: CellBlock | None) -> None:
         if block is not None:
             for c, sweep in enumerate(self._sweeps):
                 self._take(c, sweep.add(block.answers[c], block.steps[c]))
