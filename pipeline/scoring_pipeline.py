@@ -6,7 +6,7 @@ from typing import Any
 
 from kfp import dsl
 
-from components.maps.component import maps, plan, score
+from components.maps.component import maps, plan_windows, score_windows
 from components.maps.settings import MapSettings, ScoreSettings
 from components.setting import settings_of
 from pipeline import pod_settings
@@ -43,10 +43,12 @@ def scoring_pipeline(volume: bool = False) -> Any:
 
     def agrivision_scoring(*values: Any) -> None:
         form = dict(zip(shown, values, strict=True))
-        planned = plan(**{name: value for name, value in form.items() if name != CLAIM}).set_caching_options(False)
+        planned = plan_windows(**{name: value for name, value in form.items() if name != CLAIM}).set_caching_options(
+            False
+        )
         document = planned.outputs["maps_plan"]
         with dsl.ParallelFor(planned.outputs["Output"], name="map-partitions") as partition:
-            scored = score(partition=partition, maps_plan=document).set_caching_options(False)
+            scored = score_windows(partition=partition, maps_plan=document).set_caching_options(False)
         made = maps(maps_plan=document, shares_done=dsl.Collected(scored.outputs["share_done"])).set_caching_options(
             False
         )

@@ -8,7 +8,7 @@ from components import environment
 
 
 @dsl.component(base_image=environment.container_image(), install_kfp_package=False)
-def plan(
+def plan_windows(
     source_uri: str,
     model_uri: str,
     target_uri: str,
@@ -52,7 +52,7 @@ def plan(
 
 
 @dsl.component(base_image=environment.container_image(), install_kfp_package=False)
-def score(partition: str, maps_plan: dsl.Input[dsl.Dataset], share_done: dsl.Output[dsl.Dataset]) -> None:
+def score_windows(partition: str, maps_plan: dsl.Input[dsl.Dataset], share_done: dsl.Output[dsl.Dataset]) -> None:
     """Asks the model about one share of the windows.
 
     Args:

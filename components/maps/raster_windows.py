@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import itertools
 import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -88,19 +87,17 @@ class RasterWindows:
         asked = [left for left in self.lefts if counts[left : left + side].any()]
         bits = [packed(valid_cells(valid[:, left : left + side, 0], (top, left), self.axes, side)) for left in asked]
         preview = Sampling(height, width).block(pixels[:num_own, :width], own, top, 0)
-        # Batches of about equal size, as the last one would be small otherwise; their sizes follow from the place of
-        # windows alone, so they do not depend on where a run was interrupted.
-        num_batches = -(-len(asked) // self.batch_size)
-        edges = [len(asked) * each // num_batches for each in range(num_batches + 1)] if asked else [0]
 
+        # Their sizes follow from the places of windows alone, so they do not depend on where a run was interrupted.
         def batches() -> Iterator[dict[str, NDArray[np.uint8]]]:
-            for begin, stop in itertools.pairwise(edges):
-                for place, left in enumerate(asked[begin:stop]):
+            for begin in range(0, len(asked), self.batch_size):
+                some = asked[begin : begin + self.batch_size]
+                for place, left in enumerate(some):
                     batch["rgb"][place] = pixels[:, left : left + side, :3]
                     if "nir" in batch:
                         batch["nir"][place] = pixels[:, left : left + side, 3:]
                     batch["valid"][place] = valid[:, left : left + side]
-                yield {name: array[: stop - begin] for name, array in batch.items()}
+                yield {name: array[: len(some)] for name, array in batch.items()}
 
         return AskedUnit(
             number=number,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from components.maps.window_part import PreviewBlock, WindowPart, joined
+from components.maps.window_part import PreviewBlock, WindowPart, joined_answers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,7 @@ class AskedUnit:
 
     def answered(self, answers: list[NDArray[np.float32]]) -> WindowPart:
         """Returns the part, given the answers to its batches."""
-        sides, content = joined(answers)
+        sides, content = joined_answers(answers)
         return WindowPart(
             places=self.places,
             sides=sides,

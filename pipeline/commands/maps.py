@@ -14,7 +14,7 @@ _MEANINGS = {
 }
 
 
-def score(
+def score_fields(
     source: Annotated[str, typer.Argument(help=_MEANINGS["source_uri"])],
     model: Annotated[str, typer.Option(help=_MEANINGS["model_uri"], show_default=False)],
     to: Annotated[str, typer.Option(help=_MEANINGS["target_uri"], show_default=False)],
