@@ -44,6 +44,9 @@ ROWS: tuple[tuple[str, str, float | None], ...] = (
     ("evaluate_vs_forward", "evaluate_rows.evaluate_vs_forward", 0.9),
     ("evaluate_two_models_vs_one", "evaluate_rows.evaluate_two_models_vs_one", None),
     ("evaluate_300_classes", "classes_rows.evaluate_300_classes", 0.6),
+    ("score_vs_forward", "map_rows.score_vs_forward", 0.9),
+    ("score_small_vs_forward", "map_rows.score_small_vs_forward", None),
+    ("score_memory_growth", "map_rows.score_memory_growth", 1.0),
     ("bootstrap_seconds", "scoring_rows.bootstrap_seconds", 1.0),
     ("dense_metric_ms", "dense_rows.dense_metric_ms", 1.0),
     ("evaluate_memory", "evaluate_rows.evaluate_memory", 1.0),
@@ -53,6 +56,9 @@ ROWS: tuple[tuple[str, str, float | None], ...] = (
 )
 _WITHOUT_DATASET = (
     "evaluate_300_classes",
+    "score_vs_forward",
+    "score_small_vs_forward",
+    "score_memory_growth",
     "bootstrap_seconds",
     "dense_metric_ms",
     "evaluate_memory",

@@ -14,6 +14,7 @@ from typing import Any
 
 _FIELDS = ("VmHWM:", "RssAnon:", "RssShmem:")  # of /proc/self/status, in kB
 _SAMPLE_SECONDS = 0.002
+_SAMPLES_OF_ONE_FAMILY = 100  # after which it is seen whether there are other children
 _SHARD_SIZE_MB = 2  # holds as many tiles of 64 px as 64 MB hold of 512 px
 
 
@@ -37,17 +38,41 @@ def run_stage(stage: str, root: Path) -> dict[str, float]:
 
 
 def _watch(process: "subprocess.Popen[bytes]") -> dict[str, float]:
-    """Returns the peaks of a process when it has ended; watches from outside, where its threads cause no delay."""
+    """Returns the peaks of a process and its children, watched from outside, where its threads cause no delay."""
     # The system records the peak of both together, which a child does not inherit, but not that of own memory.
     own = resident = 0.0
+    num_samples, family = 0, [process.pid]
     while process.poll() is None:
-        with contextlib.suppress(OSError, ValueError):  # it may end meanwhile
-            lines = (line.split() for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
-            fields = {line[0]: int(line[1]) * 1024 / 1e6 for line in lines if line[0] in _FIELDS}
-            own = max(own, fields.get("RssAnon:", 0.0) + fields.get("RssShmem:", 0.0))
-            resident = max(resident, fields.get("VmHWM:", 0.0))
+        if num_samples % _SAMPLES_OF_ONE_FAMILY == 0:
+            family = _with_children(process.pid)
+        num_samples += 1
+        of_all = [_memory(pid) for pid in family]
+        own = max(own, sum(each[0] for each in of_all))
+        resident = max(resident, sum(each[1] for each in of_all))
         time.sleep(_SAMPLE_SECONDS)
     return {"own_mb": own, "resident_mb": resident}
+
+
+def _memory(pid: int) -> tuple[float, float]:
+    """Returns a process's own memory and its peak with program files, MB; 0 if it has ended meanwhile."""
+    with contextlib.suppress(OSError, ValueError):
+        lines = (line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        fields = {line[0]: int(line[1]) * 1024 / 1e6 for line in lines if line[0] in _FIELDS}
+        return fields.get("RssAnon:", 0.0) + fields.get("RssShmem:", 0.0), fields.get("VmHWM:", 0.0)
+    return 0.0, 0.0
+
+
+def _with_children(pid: int) -> list[int]:
+    """Returns a process and those that it and its children started."""
+    parents: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError):  # it may end meanwhile
+            # After the name, which may hold anything: the state, then the parent.
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    found = [pid]
+    for each in found:  # grows meanwhile
+        found += [child for child, parent in parents.items() if parent == each]
+    return found
 
 
 def _ingest(root: Path) -> None:
@@ -100,12 +125,33 @@ def _score(root: Path) -> None:
     score_columns(root)
 
 
+def _maps(root: Path) -> None:
+    """Makes a map, and reads it as whoever writes its files does."""
+    from components.maps.map_job import RasterJob
+    from components.maps.map_model import MapModel
+    from components.maps.raster_file import open_raster
+    from components.maps.score import score_rows
+    from components.maps.work_folder import WorkFolder
+    from components.predict.pushed_model import find_model
+    from components.progress import StepLog
+
+    source, (version,) = root / "source.tif", (root / "models").glob("*/card.json")
+    with MapModel(find_model(str(version))) as model, open_raster(source, str(source), "", 4, 65_535) as raster:
+        job = RasterJob(raster, model, str(source), "0" * 64, 512, 0.5)
+        work = WorkFolder(str(root / "maps"), job.plan)
+        score_rows(job, work, model, range(len(job.plan.parts)), StepLog("score"))
+        reader = work.finish(job.num_bands)
+        assert sum(len(strip.valid) for strip in reader.strips()) == reader.grid.rows
+        assert reader.quicklook.valid.all()
+
+
 STAGES: dict[str, Callable[[Path], Any]] = {
     "ingest": _ingest,
     "shard": _shard,
     "merge": _merge,
     "read": _read,
     "score": _score,
+    "maps": _maps,
 }
 
 

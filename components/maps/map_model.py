@@ -13,15 +13,13 @@ from components.records.source_formats import FULL_16_BIT
 from components.records.tile_record import Record
 from components.registry.attachments import beside_model
 from components.saved_model.answering import PIXELS
-from components.saved_model.asking import AskedModel, CannotAnswer, as_maps, as_probabilities, asked_model
+from components.saved_model.asking import AskedModel, as_maps, as_probabilities, asked_model, tiles_with_maps
 from components.train.settings.tuning.network import TILE_HEAD
 
 WINDOW_PX = 512  # of a tile of Agriculture-Vision, for a model that does not say what its tiles were
 _BATCH_WINDOWS = 16
 _BATCH_BYTES = 64 << 20  # of pixels
-_ANSWER_BYTES = 8 << 20  # of a batch, half of what a reply may have
-_PLACE_PX = 8  # a dense head says something of each square of so many pixels of its input, or of larger ones
-_DENSE = "dense"  # the signature that says of encoded tiles what each place shows
+_MASKED, _DENSE = "masked", "dense"  # the signatures that answer encoded tiles as the model was scored
 
 
 class MapModel:
@@ -78,10 +76,9 @@ class MapModel:
 
     def batch_size(self, window_px: int) -> int:
         """Returns how many windows the model is asked about at once; always the same for windows of one size."""
-        places = max(self.pushed.card.image_size_px // _PLACE_PX, 1) ** 2 if self.is_dense else 1
-        answer_bytes = 4 * places * len(self.pushed.card.classes)
-        fitting = min(_BATCH_BYTES // (window_px**2 * (self.num_bands + 1)), _ANSWER_BYTES // answer_bytes)
-        return max(min(fitting, _BATCH_WINDOWS), 1)
+        card = self.pushed.card
+        in_reply = tiles_with_maps(card.image_size_px, len(card.classes)) if self.is_dense else _BATCH_WINDOWS
+        return max(min(_BATCH_BYTES // (window_px**2 * (self.num_bands + 1)), in_reply, _BATCH_WINDOWS), 1)
 
     def of_pixels(
         self, batches: Iterable[Mapping[str, NDArray[np.uint8]]]
@@ -119,19 +116,18 @@ class MapModel:
         """
         if not records:
             return []
-        if not self.is_dense:
-            asked = self._loaded("masked")
-            replies = ask_each(asked, self.pushed, records)
-            return [reply if isinstance(reply, str) else _of_classes(reply[0]) for reply in replies]
-        asked = self._loaded(_DENSE)
-        images = {name: [getattr(record, name) for record in records] for name in ("rgb", "nir", "valid_mask")}
-        try:
-            results = asked.ask(_DENSE, images)
-        except CannotAnswer as error:
-            if len(records) == 1:
-                return [f"model {self.pushed.card.version} cannot answer it: {error}"]
-            return [reply for record in records for reply in self.of_tiles([record])]
-        return list(as_maps(results, len(records), len(self.pushed.card.classes), self.pushed.uri))
+        asked = self._loaded(_DENSE if self.is_dense else _MASKED)
+        card = self.pushed.card
+        at_once = tiles_with_maps(card.image_size_px, len(card.classes)) if self.is_dense else len(records)
+        replies = [
+            reply
+            for first in range(0, len(records), at_once)
+            for reply in ask_each(asked, self.pushed, records[first : first + at_once], self.is_dense)
+        ]
+        return [
+            reply if isinstance(reply, str) else reply[1].maps if reply[1] is not None else _of_classes(reply[0])
+            for reply in replies
+        ]
 
     def _loaded(self, function: str) -> AskedModel:
         card = self.pushed.card

@@ -72,36 +72,39 @@ class Raster:
         self._has_mask = "per_dataset" in flags and "alpha" not in flags
         self._nodata = [dataset.nodatavals[index - 1] for index in header.indexes]
 
-    def rows(self, first: int, num_rows: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Returns some rows: bands uint8 [num_rows, W, B], and 255 where a pixel counts, uint8 [num_rows, W, 1].
+    def rows(self, first: int, pixels: NDArray[np.uint8], valid: NDArray[np.uint8]) -> None:
+        """Reads rows from `first` on.
+
+        Args:
+          pixels: Receives the bands, uint8 [n, W, B].
+          valid: Receives 255 where a pixel counts, else 0, uint8 [n, W, 1].
 
         Raises:
           DataError: if they cannot be read.
         """
         from rasterio.windows import Window
 
-        window = Window(0, first, self.header.width_px, num_rows)
+        window = Window(0, first, self.header.width_px, len(pixels))
         with gdal_errors(f"{self._uri!r} cannot be read from row {first:,} on"):
             # One after another, as they are stored; each block stays in GDAL's cache until its last band is read.
-            bands = self._dataset.read(list(self.header.indexes), window=window)  # [B, num_rows, W]
-            valid = self._valid(bands)
+            bands = self._dataset.read(list(self.header.indexes), window=window)  # [B, n, W]
+            counts = self._counts(bands)
             if self._alpha is not None:
-                valid &= self._dataset.read(self._alpha, window=window) > 0
+                counts &= self._dataset.read(self._alpha, window=window) > 0
             if self._has_mask:
-                valid &= self._dataset.read_masks(self.header.indexes[0], window=window) > 0
-        pixels = np.empty((*bands.shape[1:], len(bands)), np.uint8)
+                counts &= self._dataset.read_masks(self.header.indexes[0], window=window) > 0
         for number, band in enumerate(bands):
             pixels[..., number] = to_8_bits(band, self._max_16_bit)
-        return pixels, (valid * np.uint8(255))[..., np.newaxis]
+        np.multiply(counts, np.uint8(255), out=valid[..., 0])
 
-    def _valid(self, bands: NDArray[Any]) -> NDArray[np.bool_]:
+    def _counts(self, bands: NDArray[Any]) -> NDArray[np.bool_]:
         """Returns where any band has a value, as GDAL has it: a band may well be black where the others are not."""
-        valid = np.zeros(bands.shape[1:], np.bool_)
+        counts = np.zeros(bands.shape[1:], np.bool_)
         for band, nodata in zip(bands, self._nodata, strict=True):
             if nodata is None:
                 return np.ones(bands.shape[1:], np.bool_)
-            valid |= band != nodata
-        return valid
+            counts |= band != nodata
+        return counts
 
 
 @contextlib.contextmanager

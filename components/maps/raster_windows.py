@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import itertools
 import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -56,6 +55,9 @@ class RasterWindows:
         num_bands = len(raster.header.indexes)
         pixels = np.zeros((side, max(width, side), num_bands), np.uint8)
         valid = np.zeros((side, max(width, side), 1), np.uint8)
+        # One batch at a time: it is sent before the next one is cut.
+        counts = {"rgb": 3, "nir": num_bands - 3, "valid": 1}
+        batch = {name: np.zeros((self.batch_size, side, side, n), np.uint8) for name, n in counts.items() if n}
         start = end = 0  # the rows of the source that are in the arrays
         for number in sorted(wanted):
             top, bottom = tops[number], min(tops[number] + side, height)
@@ -64,12 +66,19 @@ class RasterWindows:
             _move_up(valid, top - start, kept)
             for row in range(kept, bottom - top, _ROWS_AT_ONCE):
                 read = slice(row, min(row + _ROWS_AT_ONCE, bottom - top))
-                pixels[read, :width], valid[read, :width] = raster.rows(top + row, read.stop - row)
+                raster.rows(top + row, pixels[read, :width], valid[read, :width])
             start, end = top, bottom
             following = tops[number + 1] if number + 1 < len(tops) else height
-            yield self._unit(number, following - top, pixels, valid)
+            yield self._unit(number, following - top, pixels, valid, batch)
 
-    def _unit(self, number: int, num_own: int, pixels: NDArray[np.uint8], valid: NDArray[np.uint8]) -> AskedUnit:
+    def _unit(
+        self,
+        number: int,
+        num_own: int,
+        pixels: NDArray[np.uint8],
+        valid: NDArray[np.uint8],
+        batch: dict[str, NDArray[np.uint8]],
+    ) -> AskedUnit:
         """Returns a row of windows; the first `num_own` rows of pixels belong to no other."""
         top, side = self.tops[number], self.window_px
         height, width = (axis.num_px for axis in self.axes)
@@ -78,19 +87,17 @@ class RasterWindows:
         asked = [left for left in self.lefts if counts[left : left + side].any()]
         bits = [packed(valid_cells(valid[:, left : left + side, 0], (top, left), self.axes, side)) for left in asked]
         preview = Sampling(height, width).block(pixels[:num_own, :width], own, top, 0)
-        # Batches of about equal size, as the last one would be small otherwise; their sizes follow from the place of
-        # windows alone, so they do not depend on where a run was interrupted.
-        num_batches = -(-len(asked) // self.batch_size)
-        edges = [len(asked) * each // num_batches for each in range(num_batches + 1)] if asked else [0]
 
+        # Their sizes follow from the places of windows alone, so they do not depend on where a run was interrupted.
         def batches() -> Iterator[dict[str, NDArray[np.uint8]]]:
-            for begin, stop in itertools.pairwise(edges):
-                cut = [pixels[:, left : left + side] for left in asked[begin:stop]]
-                batch = {"rgb": np.stack([each[..., :3] for each in cut])}
-                if pixels.shape[2] > 3:
-                    batch["nir"] = np.stack([each[..., 3:] for each in cut])
-                batch["valid"] = np.stack([valid[:, left : left + side] for left in asked[begin:stop]])
-                yield batch
+            for begin in range(0, len(asked), self.batch_size):
+                some = asked[begin : begin + self.batch_size]
+                for place, left in enumerate(some):
+                    batch["rgb"][place] = pixels[:, left : left + side, :3]
+                    if "nir" in batch:
+                        batch["nir"][place] = pixels[:, left : left + side, 3:]
+                    batch["valid"][place] = valid[:, left : left + side]
+                yield {name: array[: len(some)] for name, array in batch.items()}
 
         return AskedUnit(
             number=number,

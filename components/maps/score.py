@@ -6,7 +6,6 @@ Both leave the same bytes in the working folders, and both go on where an earlie
 
 import concurrent.futures
 import contextlib
-import dataclasses
 import os
 import tempfile
 from collections.abc import Iterator
@@ -20,40 +19,15 @@ from components.maps.map_model import MapModel
 from components.maps.output.write_all import write_all
 from components.maps.raster_file import open_raster
 from components.maps.raster_windows import file_fingerprint
+from components.maps.settings import ScoreSettings
 from components.maps.work_folder import WorkFolder, part_name
 from components.predict.pushed_model import find_model
 from components.predict.tile_files import asked_tiles
 from components.progress import Progress, StepLog
 from components.records.source_formats import TIFF_SUFFIXES
-from components.setting import check_settings, setting
 from components.storage import disk
 
 _COPIED_BYTES = 64 << 20  # at a time, of a GeoTIFF on a bucket
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ScoreSettings:
-    """How a source is looked at.
-
-    Raises:
-      SettingsError: for a value out of range.
-    """
-
-    bands: str = setting(
-        "",
-        "Of a GeoTIFF: a letter for each band, e.g. nrgb, or the numbers of red, green, blue and near infrared, "
-        "e.g. 3,2,1,4; empty if the file says it.",
-        may_be_empty=True,
-    )
-    window_px: int = setting(
-        0, "Of a GeoTIFF: side of the windows, pixels; 0 for that of the model's tiles.", at_least=0
-    )
-    overlap: float = setting(
-        0.5, "Of a GeoTIFF: the share of a window's side that the next one covers again.", at_least=0, at_most=0.875
-    )
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 def score_source(source_uri: str, model_uri: str, target_uri: str, settings: ScoreSettings, log: StepLog) -> list[str]:
@@ -111,6 +85,16 @@ def score_share(
             score_rows(job, WorkFolder(target_uri, job.plan), model, rows, log)
             num_parts += len(rows)
     return num_parts
+
+
+def num_parts_of(source_uri: str, model_uri: str, settings: ScoreSettings, log: StepLog) -> int:
+    """Returns the number of parts of the largest map, in which several tasks can share.
+
+    Raises:
+      SettingsError, DataError: as score_source does.
+    """
+    with _jobs(source_uri, model_uri, settings, log) as (jobs, _):
+        return max((len(job.plan.parts) for job in jobs), default=0)
 
 
 def score_rows(job: MapJob, work: WorkFolder, model: MapModel, rows: range, log: StepLog) -> None:

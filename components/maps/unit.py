@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from components.maps.window_part import PreviewBlock, WindowPart, joined
+from components.maps.window_part import PreviewBlock, WindowPart, joined_answers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +16,7 @@ class AskedUnit:
     Attributes:
       number: Of the part.
       batches: The pixels of the windows in the order of `places`, as the model's signature for pixels takes them. To be
-        used up before the next unit is taken, because its pixels lie in the same memory.
+        used up before the next unit is taken, and each before the next one, because they lie in the same memory.
     """
 
     number: int
@@ -29,7 +29,7 @@ class AskedUnit:
 
     def answered(self, answers: list[NDArray[np.float32]]) -> WindowPart:
         """Returns the part, given the answers to its batches."""
-        sides, content = joined(answers)
+        sides, content = joined_answers(answers)
         return WindowPart(
             places=self.places,
             sides=sides,

@@ -103,7 +103,7 @@ def unpacked(bits: bytes, rows: range, num_rows: int, num_columns: int) -> NDArr
     return np.unpackbits(lines[rows.start : rows.stop], axis=1, count=num_columns).astype(np.bool_)
 
 
-def joined(answers: Sequence[NDArray[np.float32]]) -> tuple[tuple[int, int], bytes]:
+def joined_answers(answers: Sequence[NDArray[np.float32]]) -> tuple[tuple[int, int], bytes]:
     """Returns the sides and the bytes of the answers to some batches, each float32 [n, C] or [n, h, w, C]."""
     if not answers:
         return (1, 1), b""

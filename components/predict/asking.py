@@ -137,7 +137,7 @@ def _batches(checked: Iterable[_Checked], most_tiles: int) -> Iterator[list[_Che
         yield batch
 
 
-def ask_each(asked: AskedModel, model: PushedModel, records: Sequence[Record], with_maps: bool = False) -> list[_Reply]:
+def ask_each(asked: AskedModel, model: PushedModel, records: Sequence[Record], with_maps: bool) -> list[_Reply]:
     """Returns a loaded model's answers about checked tiles, or for a tile that it refuses the reason."""
     if not records:
         return []

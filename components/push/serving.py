@@ -163,6 +163,7 @@ def _probabilities(exported: Any, card: ModelCard, rgb: Any, nir: Any, valid_mas
 
 def calibrated_probabilities(logits: Any, card: ModelCard) -> Any:
     """Returns the probabilities of logits, float32 [N, C], as components/scoring/calibration.py computes them."""
+    logits = tf.ensure_shape(logits, [None, len(card.classes)])
     if not card.calibration.slopes:  # of an earlier version
         return tf.nn.softmax(logits) if card.label_mode == "single_label" else tf.sigmoid(logits)
     slopes, offsets = (tf.constant(of, tf.float32) for of in (card.calibration.slopes, card.calibration.offsets))

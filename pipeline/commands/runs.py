@@ -32,18 +32,25 @@ def run(
 
 
 def compile_pipeline(
-    out: Annotated[Path | None, typer.Option(help="YAML file to write; by default the two committed files.")] = None,
+    out: Annotated[Path | None, typer.Option(help="YAML file to write; by default the committed files.")] = None,
     volume: Annotated[bool, typer.Option("--volume", help="With --out: the variant that mounts a volume.")] = False,
+    scoring: Annotated[bool, typer.Option("--scoring", help="With --out: the pipeline that makes maps.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a file is out of date.")] = False,
 ) -> None:
-    """Compile the pipeline to the YAML that Kubeflow Pipelines runs. AGRIVISION_IMAGE sets the image of its steps."""
-    from pipeline.compile import COMPILED, COMPILED_VOLUME, compile_to, is_current
+    """Compile the pipelines to the YAML that Kubeflow Pipelines runs. AGRIVISION_IMAGE sets the image of its steps."""
+    from pipeline import compile as compiled
 
-    for target, mounts in [(out, volume)] if out else [(COMPILED, False), (COMPILED_VOLUME, True)]:
+    committed = [
+        (compiled.COMPILED, False, False),
+        (compiled.COMPILED_VOLUME, True, False),
+        (compiled.COMPILED_SCORING, False, True),
+        (compiled.COMPILED_SCORING_VOLUME, True, True),
+    ]
+    for target, mounts, scores in [(out, volume, scoring)] if out else committed:
         if not check:
-            compile_to(target, mounts)
+            compiled.compile_to(target, mounts, scores)
             say(f"compiled to {target}")
-        elif not is_current(target, mounts):
+        elif not compiled.is_current(target, mounts, scores):
             raise AgrivisionError(f"{target} is not what the code compiles to; run agrivision compile and commit")
 
 

@@ -8,7 +8,8 @@ from map_rasters import scene
 from tile_shards import encode, fake_record
 
 from components.errors import DataError, SettingsError
-from components.maps.score import ScoreSettings, score_share, score_source
+from components.maps.score import score_share, score_source
+from components.maps.settings import ScoreSettings
 from components.maps.work_folder import open_map
 from components.predict.asking import answers
 from components.predict.pushed_model import find_model

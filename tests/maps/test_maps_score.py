@@ -14,7 +14,8 @@ from map_rasters import pushed_colours, scene, write_raster
 
 from components.errors import DataError, SettingsError
 from components.maps import map_model, work_folder
-from components.maps.score import ScoreSettings, score_share, score_source
+from components.maps.score import score_share, score_source
+from components.maps.settings import ScoreSettings
 from components.maps.work_folder import open_map
 from components.predict.pushed_model import find_model
 from components.progress import StepLog

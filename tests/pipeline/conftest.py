@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from kubeflow_server import ScriptedKubeflow, submitter
+from models_here import models_here
+
+__all__ = ["models_here"]
 
 
 @pytest.fixture

@@ -12,13 +12,14 @@ from components.maps.grid import MapGrid, MapReader
 
 STEPS = 65_535  # of a probability from 0 to 1
 NO, YES, NOT_SURE = 0, 1, 2
-_MOST_VALUES = 8_000_000  # of a block, 16 MB; a row is never divided
+# Of a block; a row is never divided. In a map of noise, a run of equal cells takes a hundred times as much as a cell.
+_MOST_VALUES, _MOST_CELLS = 8_000_000, 2_000_000
 
 Planes: TypeAlias = NDArray[np.uint8]
 
 
 @dataclasses.dataclass(frozen=True)
-class Block:
+class CellBlock:
     """Some rows of a map.
 
     Attributes:
@@ -32,7 +33,7 @@ class Block:
     valid: NDArray[np.bool_]
 
 
-def blocks(reader: MapReader) -> Iterator[Block]:
+def cell_blocks(reader: MapReader) -> Iterator[CellBlock]:
     """Yields a map from the top to the bottom.
 
     Raises:
@@ -48,7 +49,8 @@ def blocks(reader: MapReader) -> Iterator[Block]:
             raise DataError(f"the map of {grid.name!r} does not fit its description at row {num_rows:,}; make it again")
         num_rows += shape[0]
         waiting.append((_as_steps(strip.probabilities), strip.valid))
-        if sum(steps.size for steps, _ in waiting) + strip.probabilities.size > _MOST_VALUES:
+        num_values, num_cells = (sum(each[part].size for each in waiting) for part in (0, 1))
+        if num_values + strip.probabilities.size > _MOST_VALUES or num_cells + strip.valid.size > _MOST_CELLS:
             yield _block(ask, waiting)
             waiting = []
     if waiting:
@@ -63,10 +65,10 @@ def _as_steps(probabilities: NDArray[np.float32]) -> NDArray[np.uint16]:
     return np.ascontiguousarray(np.moveaxis(np.rint(steps, out=steps).astype(np.uint16), 2, 0))
 
 
-def _block(ask: "Thresholds", waiting: list[tuple[NDArray[np.uint16], NDArray[np.bool_]]]) -> Block:
+def _block(ask: "Thresholds", waiting: list[tuple[NDArray[np.uint16], NDArray[np.bool_]]]) -> CellBlock:
     steps = waiting[0][0] if len(waiting) == 1 else np.concatenate([each for each, _ in waiting], axis=1)
     valid = np.concatenate([each for _, each in waiting])
-    return Block(steps, ask.answers(steps, valid), valid)
+    return CellBlock(steps, ask.answers(steps, valid), valid)
 
 
 class Thresholds:

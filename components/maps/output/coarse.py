@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.maps.grid import MapGrid
-from components.maps.output.cells import NO, NOT_SURE, YES, Block
+from components.maps.output.cells import NO, NOT_SURE, YES, CellBlock
 
 _MOST_SQUARES = 25_000_000  # 5,000 x 5,000
 
@@ -32,9 +32,9 @@ class Squares:
     side: int
 
     def __post_init__(self) -> None:
-        self._held: Block | None = None
+        self._held: CellBlock | None = None
 
-    def add(self, block: Block) -> Block | None:
+    def add(self, block: CellBlock) -> CellBlock | None:
         """Returns the squares that are complete by now; None if there are none."""
         if self.side == 1:
             return block
@@ -43,11 +43,11 @@ class Squares:
         self._held = _rows(block, whole, len(block.valid))
         return self._of(_rows(block, 0, whole)) if whole else None
 
-    def finish(self) -> Block | None:
+    def finish(self) -> CellBlock | None:
         """Returns the last row of squares, if the map ends within it."""
         return self._of(self._held) if self._held is not None and len(self._held.valid) else None
 
-    def _of(self, block: Block) -> Block:
+    def _of(self, block: CellBlock) -> CellBlock:
         cells = self._summed(np.ones(block.valid.shape, np.uint8))
         steps = np.empty((len(block.steps), *cells.shape), np.uint16)
         answers = np.zeros(steps.shape, np.uint8)
@@ -55,7 +55,7 @@ class Squares:
             answers[c][2 * self._summed(plane != NO) >= cells] = NOT_SURE
             answers[c][2 * self._summed(plane == YES) >= cells] = YES
             steps[c] = self._summed(block.steps[c]) // cells
-        return Block(steps, answers, np.ones(cells.shape, np.bool_))
+        return CellBlock(steps, answers, np.ones(cells.shape, np.bool_))
 
     def _summed(self, values: NDArray[Any]) -> NDArray[np.uint32]:
         """Returns sums over squares, [r / side, columns / side]; those at the edges may have fewer cells."""
@@ -71,15 +71,15 @@ def _folded(values: NDArray[Any], side: int) -> NDArray[np.uint32]:
     return sums
 
 
-def _joined(one: Block | None, other: Block) -> Block:
+def _joined(one: CellBlock | None, other: CellBlock) -> CellBlock:
     if one is None:
         return other
-    return Block(
+    return CellBlock(
         np.concatenate([one.steps, other.steps], axis=1),
         np.concatenate([one.answers, other.answers], axis=1),
         np.concatenate([one.valid, other.valid]),
     )
 
 
-def _rows(block: Block, first: int, end: int) -> Block:
-    return Block(block.steps[:, first:end], block.answers[:, first:end], block.valid[first:end])
+def _rows(block: CellBlock, first: int, end: int) -> CellBlock:
+    return CellBlock(block.steps[:, first:end], block.answers[:, first:end], block.valid[first:end])

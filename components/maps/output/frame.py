@@ -8,6 +8,7 @@ say so.
 
 import dataclasses
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from components.maps.output.gdal_here import gdal
 SQUARE_METRES, OWN_UNITS, PIXELS = "m2", "units2", "px2"
 _LONGITUDE_LATITUDE, _EQUAL_AREA = "EPSG:4326", "EPSG:6933"  # the latter: EASE-Grid 2.0, cylindrical, on the ellipsoid
 _MOST_WKT = 100_000  # characters
+# PROJ opens grids that a description names: anything that whoever made the source likes, a pipe as well.
+_NAMES_A_FILE = re.compile(r"""["'=,@]\s*(?:\.{0,2}[/\\]|~|[A-Za-z]:[/\\]|[a-z]+://)""")
 _BANDS_OF_ROWS = 256  # for which the ground area of a cell is found
 _IDENTITIES = ((1, 0, 0, 0, 1, 0), (1, 0, 0, 0, -1, 0))  # what GDAL has where a file says nothing
 _MOST_STRETCH = 0.01  # of areas by a projection, before the ground is measured instead
@@ -132,6 +135,8 @@ def _on_the_ground(own: Frame, wkt: str, rows_within: NDArray[np.float64]) -> Fr
         return dataclasses.replace(own, notes=("The source does not say which reference system it is in.",))
     if len(wkt) > _MOST_WKT:
         return dataclasses.replace(own, notes=("The description of the source's reference system is too long.",))
+    if _NAMES_A_FILE.search(wkt):
+        return dataclasses.replace(own, notes=("The description of the source's reference system names a file.",))
     try:
         with gdal("cannot read the reference system") as rasterio:
             crs = rasterio.crs.CRS.from_wkt(wkt)

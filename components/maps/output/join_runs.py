@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def joined(num_nodes: int, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+def smallest_connected(num_nodes: int, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
     """Returns for each node the smallest node that it is connected to, itself included, int64 [num_nodes].
 
     In each round every component that has a smaller neighbour joins it, so at least half of those that still have a

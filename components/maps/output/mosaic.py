@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.maps.grid import MapGrid
-from components.maps.output.cells import STEPS, Block
+from components.maps.output.cells import STEPS, CellBlock
 from components.maps.output.file_names import FileNames
 from components.maps.output.frame import PIXELS, Frame
 from components.maps.output.gdal_here import gdal
@@ -51,7 +51,7 @@ _COG: dict[str, Any] = {
 class Mosaic(Protocol):
     """What takes a map from the top to the bottom."""
 
-    def add(self, block: Block) -> None:
+    def add(self, block: CellBlock) -> None:
         """Writes the next rows."""
 
 
@@ -78,7 +78,7 @@ class _Pngs:
     def __init__(self, files: Sequence[GreyPng]) -> None:
         self._files = files
 
-    def add(self, block: Block) -> None:
+    def add(self, block: CellBlock) -> None:
         for file, rows in zip(self._files, as_bytes(block.steps, block.valid), strict=True):
             file.add(rows)
 
@@ -120,7 +120,7 @@ class _Tiff:
     def __init__(self, pyramid: Pyramid) -> None:
         self._pyramid = pyramid
 
-    def add(self, block: Block) -> None:
+    def add(self, block: CellBlock) -> None:
         self._pyramid.add(as_bytes(block.steps, block.valid))
 
 

@@ -5,7 +5,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from components.maps.output.cells import NOT_SURE, YES, Block
+from components.maps.output.cells import NOT_SURE, YES, CellBlock
 from components.maps.output.frame import Frame
 
 Shares: TypeAlias = NDArray[np.float32]
@@ -35,7 +35,7 @@ class Preview:
         self.found_area = 0.0  # of those of them that show at least one class
         self.open_area = 0.0  # of those that show none, but about which the model is not sure
 
-    def add(self, block: Block) -> None:
+    def add(self, block: CellBlock) -> None:
         """Takes the next rows."""
         num_rows = len(block.valid)
         row_area = self._frame.row_area[self._row : self._row + num_rows]

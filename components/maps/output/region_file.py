@@ -17,23 +17,46 @@ import numpy as np
 
 from components.errors import naming_place
 from components.maps.grid import MapGrid
-from components.maps.output.cells import NOT_SURE, STEPS, YES, Block, never_ruled_out
+from components.maps.output.cells import NOT_SURE, STEPS, YES, CellBlock, never_ruled_out
 from components.maps.output.coarse import Squares, side_of_squares
 from components.maps.output.frame import OWN_UNITS, PIXELS, SQUARE_METRES, Frame
 from components.maps.output.outlines import rings_by_region
-from components.maps.output.region_settings import RegionSettings
 from components.maps.output.region_spool import Rank, RegionSpool
 from components.maps.output.region_sweep import Regions, RegionSweep
 from components.printable import printable
+from components.setting import check_settings, setting
 
 ANSWERS = {YES: "yes", NOT_SURE: "not sure"}
 _AREA_KEYS = {SQUARE_METRES: "area_m2", OWN_UNITS: "area_units2", PIXELS: "area_px2"}
 _HECTARE_M2 = 10_000
+_CORNERS_AT_ONCE = 100_000
 _COORDINATES = {
     SQUARE_METRES: "longitude and latitude, WGS 84",
     OWN_UNITS: "those of the raster, not longitude and latitude",
     PIXELS: "pixels of the source: x to the right and y downwards from its top left corner",
 }
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RegionSettings:
+    """The limits of the file of regions; areas by class count everything, and what is left out is counted and said.
+
+    Raises:
+      SettingsError: For a value out of range.
+    """
+
+    smallest_m2: float = setting(
+        1.0, "Smallest region that becomes a polygon, square metres; for a source with a reference system.", at_least=0
+    )
+    smallest_px2: float = setting(
+        100.0, "Smallest region that becomes a polygon, pixels; for a source without a georeference.", at_least=0
+    )
+    most_regions: int = setting(
+        100_000, "Most regions that become polygons; if there are more, the largest do.", at_least=1, at_most=5_000_000
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 @dataclasses.dataclass
@@ -96,11 +119,11 @@ class RegionFile:
         self._reverses_outlines = frame.keeps_clockwise
         self.covered = [{answer: Covered() for answer in ANSWERS} for _ in grid.classes]
 
-    def add(self, block: Block) -> None:
+    def add(self, block: CellBlock) -> None:
         """Takes the next rows."""
         self._sweep(self._squares.add(block))
 
-    def _sweep(self, block: Block | None) -> None:
+    def _sweep(self, block: CellBlock | None) -> None:
         if block is not None:
             for c, sweep in enumerate(self._sweeps):
                 self._take(c, sweep.add(block.answers[c], block.steps[c]))
@@ -118,8 +141,10 @@ class RegionFile:
             of.num_small += int((here & is_small).sum())
             of.num_intricate += int((here & is_intricate).sum())
         kept = regions.where(~is_small & ~is_intricate & (regions.area >= self._spool.least_area))
-        if not len(kept):
-            return
+        for part in _parts(kept):
+            self._keep(class_number, part)
+
+    def _keep(self, class_number: int, kept: Regions) -> None:
         points = self._frame.points(kept.corners.x * self.side, kept.corners.y * self.side).tolist()
         for number, rings in enumerate(rings_by_region(kept.corners, len(kept))):
             coordinates: list[list[list[float]]] = []
@@ -194,3 +219,12 @@ class RegionFile:
                 if of.num_found > of.num_kept
             ],
         }
+
+
+def _parts(regions: Regions) -> Iterator[Regions]:
+    """Yields regions that have few corners together, or one region: as lists of numbers, corners take much room."""
+    if not len(regions):
+        return
+    part = np.cumsum(np.bincount(regions.corners.region, minlength=len(regions))) // _CORNERS_AT_ONCE
+    for number in np.unique(part).tolist():
+        yield regions.where(part == number)

@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from components.maps.output.join_runs import joined
+from components.maps.output.join_runs import smallest_connected
 
 MOST_OPEN_CORNERS = 1_000_000  # of one class, 13 bytes each; a field's outlines have some thousands
 # In which directions the two sides of an outline leave a corner.
@@ -167,7 +167,7 @@ class RegionSweep:
         first = np.flatnonzero(self._last_region >= 0)  # the runs of row 0 are those of the last strip's last row
         edges.append((first, len(starts) + self._last_region[first]))
         num_nodes = len(starts) + len(self._open)
-        root = joined(num_nodes, *(np.concatenate(ends) for ends in zip(*edges, strict=True)))
+        root = smallest_connected(num_nodes, *(np.concatenate(ends) for ends in zip(*edges, strict=True)))
         is_region = np.concatenate([values > 0, np.ones(len(self._open), np.bool_)])
         region = np.full(num_nodes, -1, np.int64)
         names, region[is_region] = np.unique(root[is_region], return_inverse=True)

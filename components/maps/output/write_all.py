@@ -9,14 +9,13 @@ from pathlib import Path
 from components import storage
 from components.errors import SettingsError
 from components.maps.grid import MapReader
-from components.maps.output.cells import blocks
+from components.maps.output.cells import cell_blocks
 from components.maps.output.file_names import FileNames, file_names
 from components.maps.output.frame import frame_of
 from components.maps.output.mosaic import mosaic
 from components.maps.output.page import write_map_page
 from components.maps.output.preview import Preview
-from components.maps.output.region_file import region_file
-from components.maps.output.region_settings import RegionSettings
+from components.maps.output.region_file import RegionSettings, region_file
 from components.storage import disk, whole_folder
 
 _EVERY_REGION = RegionSettings()
@@ -47,7 +46,7 @@ def write_all(reader: MapReader, target_uri: str, name: str, settings: RegionSet
             mosaic(reader.grid, frame, folder, names) as values,
             region_file(reader.grid, frame, folder / names.geojson, settings) as regions,
         ):
-            for block in blocks(reader):
+            for block in cell_blocks(reader):
                 values.add(block)
                 regions.add(block)
                 preview.add(block)

@@ -6,13 +6,13 @@ from maps_made import map_grid, map_reader
 
 from components.errors import DataError
 from components.maps.grid import MapReader, Strip
-from components.maps.output.cells import NO, NOT_SURE, STEPS, YES, blocks, never_ruled_out
+from components.maps.output.cells import NO, NOT_SURE, STEPS, YES, cell_blocks, never_ruled_out
 
 
 def _answers(values, valid=None, **changes):
     array = np.array(values)[None, :, :]  # one row
     grid = map_grid(1, array.shape[1], classes=tuple("abc"[: array.shape[2]]), **changes)
-    (block,) = blocks(map_reader(grid, array, None if valid is None else np.array([valid])))
+    (block,) = cell_blocks(map_reader(grid, array, None if valid is None else np.array([valid])))
     return block.answers[:, 0].T.tolist()
 
 
@@ -46,7 +46,7 @@ def test_a_cell_that_was_not_judged_has_no_answer():
 
 def test_blocks_have_every_row_once_in_steps_of_probability():
     values = np.random.default_rng(0).random((23, 5, 2))
-    found = list(blocks(map_reader(map_grid(23, 5), values, strip_rows=4)))
+    found = list(cell_blocks(map_reader(map_grid(23, 5), values, strip_rows=4)))
     np.testing.assert_array_equal(
         np.concatenate([block.steps for block in found], axis=1),
         np.round(np.moveaxis(values.astype(np.float32), 2, 0) * np.float32(STEPS)),
@@ -66,13 +66,13 @@ def test_blocks_have_every_row_once_in_steps_of_probability():
 def test_a_map_that_is_not_what_it_says_is_refused(strips, message):
     parts = [Strip(first, np.zeros((rows, 4, 2), np.float32), np.ones((rows, 4), bool)) for first, rows in strips]
     with pytest.raises(DataError, match=message):
-        list(blocks(MapReader(map_grid(2, 4), lambda: iter(parts), lambda: None)))
+        list(cell_blocks(MapReader(map_grid(2, 4), lambda: iter(parts), lambda: None)))
 
 
 def test_thresholds_must_be_as_many_as_classes():
     grid = map_grid(2, 4, thresholds=(0.5,))
     with pytest.raises(DataError, match="has 1 thresholds for 2 classes"):
-        list(blocks(map_reader(grid, np.zeros((2, 4, 2)))))
+        list(cell_blocks(map_reader(grid, np.zeros((2, 4, 2)))))
 
 
 def test_it_is_known_which_classes_are_never_ruled_out():

@@ -9,6 +9,11 @@ from components.maps.output.frame import OWN_UNITS, PIXELS, SQUARE_METRES, frame
 rasterio = pytest.importorskip("rasterio")
 
 UTM = (0.1, 0.0, 500_000.0, 0.0, -0.1, 4_650_000.0)
+# A reference system that is shifted by a grid, whose name follows.
+_BOUND = (
+    'GEOGCS["x",DATUM["x",SPHEROID["x",6378137,298]],PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433],'
+    'EXTENSION["PROJ4","+proj=longlat +ellps=GRS80 +nadgrids=@{} +no_defs"]]'
+)
 
 
 def _wkt(code):
@@ -54,6 +59,9 @@ def test_places_are_longitudes_and_latitudes():
         pytest.param(UTM, "", OWN_UNITS, "does not say which reference system", id="no reference system"),
         pytest.param(UTM, "PROJCS[<b>", OWN_UNITS, "not one that PROJ can read", id="damaged"),
         pytest.param(UTM, "x" * 100_001, OWN_UNITS, "too long", id="long"),
+        pytest.param(UTM, _BOUND.format("/dev/stdin"), OWN_UNITS, "names a file", id="a file"),
+        pytest.param(UTM, _BOUND.format("../grid.gsb"), OWN_UNITS, "names a file", id="a file above"),
+        pytest.param(UTM, _BOUND.format("http://x/grid.gsb"), OWN_UNITS, "names a file", id="a server"),
         pytest.param(UTM, 'LOCAL_CS["barn",UNIT["metre",1]]', OWN_UNITS, "lie outside of what", id="local"),
         pytest.param((0.1, 0, 1e9, 0, -0.1, 1e9), 32615, OWN_UNITS, "lie outside of what", id="not on Earth"),
         pytest.param((1, 0, 400, 0, -1, 45), 4326, OWN_UNITS, "lie outside of what", id="beyond 180 degrees"),

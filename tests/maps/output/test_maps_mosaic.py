@@ -8,7 +8,7 @@ from maps_made import map_grid, map_reader
 from PIL import Image
 
 from components.errors import DataError
-from components.maps.output.cells import blocks
+from components.maps.output.cells import cell_blocks
 from components.maps.output.file_names import file_names
 from components.maps.output.frame import frame_of
 from components.maps.output.mosaic import mosaic
@@ -23,7 +23,7 @@ _HOSTILE = ('</Item><Item name="SCALE" sample="0">9', "a & 'b' \x1b[31m\x00", "Ñ
 def _written(folder, grid, values, valid=None, strip_rows=50):
     names = file_names("north", grid.classes)
     with mosaic(grid, frame_of(grid), folder, names) as writer:
-        for block in blocks(map_reader(grid, values, valid, strip_rows)):
+        for block in cell_blocks(map_reader(grid, values, valid, strip_rows)):
             writer.add(block)
     return [folder / name for name in ((names.tiff,) if grid.transform else names.pngs)]
 

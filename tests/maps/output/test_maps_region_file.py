@@ -10,10 +10,9 @@ from maps_made import map_grid, map_reader
 
 from components.errors import SettingsError
 from components.maps.output import coarse
-from components.maps.output.cells import blocks
+from components.maps.output.cells import cell_blocks
 from components.maps.output.frame import frame_of
-from components.maps.output.region_file import region_file
-from components.maps.output.region_settings import RegionSettings
+from components.maps.output.region_file import RegionSettings, region_file
 from components.maps.output.region_spool import Rank, RegionSpool
 
 _EVERYTHING = RegionSettings(smallest_px2=0.0, smallest_m2=0.0)
@@ -22,7 +21,7 @@ _EVERYTHING = RegionSettings(smallest_px2=0.0, smallest_m2=0.0)
 def _written(folder, grid, values, settings=_EVERYTHING, valid=None, strip_rows=7):
     path = folder / "north.geojson"
     with region_file(grid, frame_of(grid), path, settings) as regions:
-        for block in blocks(map_reader(grid, values, valid, strip_rows)):
+        for block in cell_blocks(map_reader(grid, values, valid, strip_rows)):
             regions.add(block)
     return json.loads(path.read_text()), regions
 

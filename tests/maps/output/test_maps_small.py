@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from maps_made import map_grid, map_reader
 
-from components.maps.output.cells import NOT_SURE, YES, Block, blocks
+from components.maps.output.cells import NOT_SURE, YES, CellBlock, cell_blocks
 from components.maps.output.coarse import Squares, side_of_squares
 from components.maps.output.frame import frame_of
 from components.maps.output.preview import Preview
@@ -13,7 +13,7 @@ from components.maps.output.preview import Preview
 def _preview(values, size, grid=None, valid=None, strip_rows=3):
     grid = grid or map_grid(*values.shape[:2], no_below=(0.25, 0.25))
     preview = Preview(2, frame_of(grid), size)
-    for block in blocks(map_reader(grid, values, valid, strip_rows)):
+    for block in cell_blocks(map_reader(grid, values, valid, strip_rows)):
         preview.add(block)
     return preview
 
@@ -66,7 +66,7 @@ def test_a_square_shows_what_half_of_its_cells_show(cuts):
     steps = generator.integers(0, 65536, (2, 11, 7)).astype(np.uint16)
     squares, found = Squares(3), []
     for a, b in zip([0, *cuts], [*cuts, 11], strict=True):
-        found.append(squares.add(Block(steps[:, a:b], answers[:, a:b], np.ones((b - a, 7), bool))))
+        found.append(squares.add(CellBlock(steps[:, a:b], answers[:, a:b], np.ones((b - a, 7), bool))))
     found = [block for block in (*found, squares.finish()) if block is not None]
     for c, row, column in np.ndindex(2, 4, 3):
         cells = np.s_[c, row * 3 : row * 3 + 3, column * 3 : column * 3 + 3]

@@ -40,6 +40,9 @@ CHANGES_THE_NAME = {
     "push/exports/converters.py": False,
     "predict/asking.py": False,
     "maps/grid.py": False,
+    "maps/output/mosaic.py": False,
+    "evaluate/dense/truth.py": False,
+    "scoring/dense/place_thresholds.py": False,
     "records/tile_decoder.py": True,
     "records/record_table.py": True,
     "records/source_image.py": False,  # of a source, which only shard and merge read
