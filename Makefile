@@ -49,7 +49,7 @@ test-long: $(VENV)/.dev ## Run the tests that take minutes
 	$(BIN)/pytest -n 2 -m "long and not hostile"
 
 # The system bounds the whole: no process may take more than 4 GB of data, nor all of them 20 minutes. What is attacked
-# without TensorFlow runs in processes that are bounded to 512 MB (tests/support/bounded.py).
+# without TensorFlow runs in processes that are bounded to 512 MB (tests/support/hostile/bounded.py).
 hostile: $(VENV)/.dev ## Attack it with hostile images, documents and names, bounded in memory and time
 	ulimit -d 4194304 && timeout 1200 $(BIN)/pytest -m "hostile and not cluster and not kfp"
 

@@ -1,24 +1,19 @@
-"""Many tiles: found as ingest finds them, answered in batches, bad ones told apart; as text, CSV and JSON lines."""
+"""Many tiles: found as ingest finds them, bad ones told apart; answered as text, CSV and JSON lines."""
 
-import csv
-import io
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command_here import agrivision_here
 from tiff_files import tiff
-from tile_shards import BANDS, encode, fake_record
+from tile_folders import found_of, rows, tile_folder, write
+from tile_shards import encode, fake_record
 
 from components.errors import DataError
-from components.predict import asking
-from components.predict.asking import answers
-from components.predict.pushed_model import find_model
-from components.predict.tile_files import TileFiles, asked_tiles
-from components.saved_model.asking import AskedModel, CannotAnswer
+from components.predict.tile_files import asked_tiles
+from components.saved_model.asking import AskedModel
 
 pytestmark = pytest.mark.usefixtures("models_here")
 
@@ -33,31 +28,6 @@ LAYOUTS = {
     "class folders": ("water", None),
     "class folders of a split": ("train/water", None),
 }
-
-
-def write(root: Path, **files: bytes) -> Path:
-    for path, content in files.items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_bytes(content)
-    return root
-
-
-def tile_folder(root: Path, rgb: str = "rgb", nir: str | None = "nir", **more: bytes) -> Path:
-    """Writes t1 and t2, and more."""
-    for number in (1, 2):
-        record = fake_record(2000 + number)
-        write(root, **{f"{rgb}/t{number}.jpg".lstrip("/"): record.rgb})
-        if nir:
-            write(root, **{f"{nir}/t{number}.jpg": record.nir})
-    return write(root, **more)
-
-
-def rows(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text, newline="")))
-
-
-def found_of(text: str) -> dict[str, str]:
-    return {row["tile"]: row["found"] for row in rows(text)}
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -225,95 +195,3 @@ def test_a_csv_appears_when_it_is_whole_and_replaces_the_one_before(
     assert result.stdout == f"wrote 2 rows to {out}\n"
     assert list(found_of(out.read_text("utf-8-sig"))) == ["t1", "t2"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "tiles"]
-
-
-def test_a_tile_that_the_model_refuses_costs_no_other_its_answer(
-    pushed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tiles = tile_folder(tmp_path)
-    refused, ask = fake_record(2001).rgb, AskedModel.ask
-
-    def refuses(self: AskedModel, function: str, images):
-        if refused in images["rgb"]:
-            raise CannotAnswer("InvalidArgumentError: too dark")
-        return ask(self, function, images)
-
-    monkeypatch.setattr(AskedModel, "ask", refuses)
-    with asked_tiles([str(tiles)], {}, print) as asked:
-        first, second = answers(find_model(str(pushed.rgb_nir)), asked.tiles)
-
-    assert first.problem == f"model {pushed.version} cannot answer it: InvalidArgumentError: too dark"
-    assert [each.answer for each in second.classes] == ["no", "yes", "yes"]
-
-
-def test_ten_thousand_tiles_are_asked_in_batches_and_never_held_all_at_once(
-    pushed, odd: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with asked_tiles([], {"rgb": [str(odd / "rgb.jpg")], "nir": [str(odd / "nir.jpg")]}, print) as asked:
-        (one,) = asked.tiles
-    num_taken = 0
-
-    def many() -> Iterator[TileFiles]:
-        nonlocal num_taken
-        for number in range(10_000):
-            num_taken += 1
-            yield TileFiles(str(number), one.files)
-
-    sizes = []
-
-    def replies(_asked, _model, records):
-        sizes.append(len(records))
-        return [()] * len(records)
-
-    record = asking.checked_record(one, asking.checks_of(BANDS))
-    monkeypatch.setattr(asking, "checked_record", lambda *_: record)
-    monkeypatch.setattr(asking, "_ask", replies)
-    most_ahead = 0
-    for number, answer in enumerate(answers(find_model(str(pushed.rgb_nir)), many())):
-        assert answer.tile == str(number)
-        most_ahead = max(most_ahead, num_taken - number)
-
-    assert (num_taken, set(sizes)) == (10_000, {32, 10_000 % 32})
-    assert most_ahead < 200
-
-
-def test_a_name_twice_in_two_formats_is_remarked(tmp_path: Path) -> None:
-    tiles = tile_folder(tmp_path, **{"rgb/t1.png": b""})
-    said: list[str] = []
-
-    with asked_tiles([str(tiles)], {}, said.append) as asked:
-        assert [tile.files["rgb"].path for tile in asked.tiles] == [f"{tiles}/rgb/t{number}.jpg" for number in (1, 2)]
-    assert said == [f"left out '{tiles}/rgb/t1.png': another rgb image has its name, '{tiles}/rgb/t1.jpg'"]
-
-
-def test_a_link_out_of_the_folder_is_refused_as_in_a_source(pushed, odd: Path, tmp_path: Path) -> None:
-    tile_folder(tmp_path)
-    (tmp_path / "rgb/out.jpg").symlink_to(odd / "rgb.jpg")
-
-    result = agrivision_here("predict", pushed.rgb_nir, tmp_path)
-
-    assert result.returncode == 42
-    assert "leads out of that folder" in result.stderr
-
-
-def test_copies_of_one_folder_are_refused_by_their_place(pushed, tmp_path: Path) -> None:
-    tiles = tile_folder(tmp_path / "tiles")
-    (tmp_path / "link").symlink_to(tiles)
-
-    result = agrivision_here("predict", pushed.rgb_nir, tiles, tmp_path / "link")
-
-    assert result.returncode == 2
-    assert "is given twice" in result.stderr
-
-
-def test_a_tile_of_any_name_is_answered(pushed, odd: Path, tmp_path: Path) -> None:
-    names = ["=1+1.jpg", "e\x1b[2J[bold].jpg", "caf\udce9.jpg", 'a b,c;d".jpg']
-    for name in names:
-        (tmp_path / name).write_bytes((odd / "rgb.jpg").read_bytes())
-
-    result = agrivision_here("predict", pushed.rgb_only, *(tmp_path / name for name in names), "--csv", "-")
-
-    assert (result.returncode, result.stderr) == (0, "")
-    assert [tile.rpartition("/")[2] for tile in found_of(result.stdout)] == [
-        *("=1+1.jpg", "e\\x1b[2J[bold].jpg", "caf\\udce9.jpg", 'a b,c;d".jpg'),
-    ]

@@ -12,11 +12,10 @@ from typing import Any
 WITHOUT_TENSORFLOW_MB = 512
 # Importing TensorFlow alone takes some 400 MB of data.
 WITH_TENSORFLOW_MB = 2048
-_SUPPORT, _ROOT = Path(__file__).parent, Path(__file__).parents[2]
 
 
 def run_bounded(call: str, *args: object, megabytes: int = WITHOUT_TENSORFLOW_MB, seconds: int = 60) -> Any:
-    """Calls "module.function" of tests/support with JSON arguments in a child process; returns its result, as JSON.
+    """Calls "module.function" of tests/support with JSON arguments in a child process; returns its result, from JSON.
 
     The child may take so much memory (RLIMIT_DATA, which counts all private memory), so much processor time, and twice
     that on the clock. A traceback on its standard error fails the test.
@@ -35,7 +34,7 @@ def run_bounded(call: str, *args: object, megabytes: int = WITHOUT_TENSORFLOW_MB
 
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join((str(_SUPPORT), str(_ROOT))),
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "CUDA_VISIBLE_DEVICES": "-1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "OPENBLAS_NUM_THREADS": "1",  # each thread takes memory, and none is needed

@@ -14,7 +14,7 @@ SETTINGS = {"AWS_REGION": "us-east-1", "S3_ENDPOINT": "http://minio-service.kube
 _WRITE = """
 import sys
 from pathlib import Path
-from components import s3
+from components.storage import s3
 from components.synth.dataset import write_dataset
 uri, number, size, seed = sys.argv[1], *map(int, sys.argv[2:])
 folder = Path("/tmp/tiles")
@@ -23,7 +23,7 @@ for path in folder.rglob("*"):
     if path.is_file():
         s3._files().copy(str(path), f"{uri}/{path.relative_to(folder)}", overwrite=True)
 """
-_REMOVE = "import sys; from components import s3; s3._files().rmtree(sys.argv[1])"
+_REMOVE = "import sys; from components.storage import s3; s3._files().rmtree(sys.argv[1])"
 
 
 @contextlib.contextmanager

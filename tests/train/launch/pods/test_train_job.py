@@ -1,6 +1,6 @@
 """What is sent to Kubernetes for each node pool, as golden files.
 
-`python tests/train/launch/test_train_job.py` writes them anew.
+`python tests/train/launch/pods/test_train_job.py` writes them anew.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from components.train.launch.pods.network_policy import render_policy
 from components.train.launch.pods.pod_template import GRACE_SECONDS, WorkerPod
 from components.train.settings.node_pools import PROFILES, Pool
 
-GOLDEN = Path(__file__).parents[2] / "golden"
+GOLDEN = Path(__file__).parents[3] / "golden"
 CLAIM = {"name": "data", "persistentVolumeClaim": {"claimName": "agrivision-data"}}
 MOUNT = {"name": "data", "mountPath": "/mnt/agrivision"}
 

@@ -34,7 +34,7 @@ BUCKET_MARKS = [
     pytest.mark.gcs,
     pytest.mark.skipif("STORAGE_EMULATOR_HOST" not in os.environ, reason="needs a gs:// server, STORAGE_EMULATOR_HOST"),
 ]
-MANIFESTS = Path(__file__).parents[2] / "manifests"
+MANIFESTS = Path(__file__).parents[3] / "manifests"
 ACCOUNT = "launcher"
 _DISK = "ephemeral-storage"
 _ADMIN = os.environ.get("KUBECONFIG", "")

@@ -101,12 +101,10 @@ def launcher_process(what: Training, output: Path, **environment: str) -> Iterat
     Args:
       output: What it writes goes there.
     """
-    support = Path(__file__).parent
-    path = os.pathsep.join([str(support.parents[1]), str(support)])
     with open(output, "wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-c", _LAUNCHER, msgspec.json.encode(what).decode()],
-            env={**os.environ, "PYTHONPATH": path, **environment},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **environment},
             stdout=file,
             stderr=subprocess.STDOUT,
         )

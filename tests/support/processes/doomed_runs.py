@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # Whatever changes a file, or asks a bucket: the moments between which a process may die.
 _EVENTS = {
     "fcntl.flock", "http.client.send", "os.chmod", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir",

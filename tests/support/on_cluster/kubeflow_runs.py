@@ -13,7 +13,7 @@ from kubeflow_pods import in_a_pod
 
 from components import environment
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TINY = {"epochs": 1, "image_size_px": 32, "global_batch_size": 16}
 MARKS = [
     pytest.mark.kfp,
