@@ -43,6 +43,10 @@ ROWS: tuple[tuple[str, str, float | None], ...] = (
     ("checkpoint_stall_seconds", "train_rows.checkpoint_stall_seconds", None),
     ("evaluate_vs_forward", "evaluate_rows.evaluate_vs_forward", 0.9),
     ("evaluate_two_models_vs_one", "evaluate_rows.evaluate_two_models_vs_one", None),
+    ("serve_vs_model", "serve_rows.serve_vs_model", 0.85),
+    ("serve_small_vs_model", "serve_rows.serve_small_vs_model", None),
+    ("serve_p99_vs_p50", "serve_rows.serve_p99_vs_p50", 1.0),
+    ("serve_memory", "serve_rows.serve_memory", 1.0),
     ("bootstrap_seconds", "scoring_rows.bootstrap_seconds", 1.0),
     ("evaluate_memory", "evaluate_rows.evaluate_memory", 1.0),
     ("memory_growth", "memory_rows.memory_growth", 0.909),  # 10 % more
