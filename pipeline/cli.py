@@ -34,7 +34,7 @@ app.command()(with_plain_places(datasets.verify))
 app.command()(with_plain_places(datasets.plan))
 app.command()(with_plain_places(datasets.drift))
 app.command()(with_plain_places(models.predict))
-app.command()(with_plain_places(serving.serve))
+app.command("serve")(with_plain_places(serving.serve_model))
 app.command()(with_plain_places(models.rollback))
 app.add_typer(registry.app, name="models")
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 
 from components.errors import as_user_error
 from components.predict.pushed_model import PushedModel
-from components.serve.metrics import Metrics
+from components.serve.metrics import ServerMetrics
 from components.serve.refusal import not_now
 from components.serve.served_model import ServedModel
 from components.serve.settings import ServeSettings
@@ -28,7 +28,7 @@ class Following:
     """
 
     def __init__(
-        self, wanted: WantedModel, settings: ServeSettings, metrics: Metrics, say: Callable[[str], None]
+        self, wanted: WantedModel, settings: ServeSettings, metrics: ServerMetrics, say: Callable[[str], None]
     ) -> None:
         self.is_ending = False
         self._wanted, self._settings, self._metrics, self._say = wanted, settings, metrics, say

@@ -13,7 +13,7 @@ _NEEDED = ("starlette", "uvicorn", "prometheus_client")
 
 
 @with_settings(ServeSettings)
-def serve(
+def serve_model(
     settings: ServeSettings,
     *,
     model: Annotated[
