@@ -1,7 +1,7 @@
 """A version that was pushed is asked over HTTP: it answers as it was evaluated, and as `agrivision predict` answers.
 
-The push itself asks the model in a fresh process and not over HTTP: the images of the steps have no web server, and push
-may not depend on a room that depends on it.
+The push itself asks the model in a fresh process and not over HTTP: the images of the steps have no web server, and a
+step may not depend on the server.
 """
 
 import csv
