@@ -36,6 +36,15 @@ def decoder_ratio(tile_sizes: Sequence[str], image_size_px: int) -> int:
     return next((r for r in _RATIOS if width % r == 0 and width // r >= image_size_px), 1)
 
 
+def needs_tensorflow(content: bytes) -> bool:
+    """Tells whether a JPEG is left to TensorFlow: it is in CMYK, or has a subsampling that TurboJPEG cannot name."""
+    try:
+        _, _, colour_space, _ = simplejpeg.decode_jpeg_header(content)
+    except ValueError as error:
+        return _UNUSUAL in str(error)
+    return colour_space in _OF_TENSORFLOW
+
+
 def decode(content: bytes, num_bands: int, ratio: int = 1, into: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
     """Decodes a JPEG or PNG.
 

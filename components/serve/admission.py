@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from components.serve.metrics import Metrics
+from components.serve.metrics import ServerMetrics
 from components.serve.refusal import not_now
 from components.serve.settings import MIB, ServeSettings
 
@@ -11,7 +11,7 @@ from components.serve.settings import MIB, ServeSettings
 class Admission:
     """Counts what is held; used by the event loop alone."""
 
-    def __init__(self, settings: ServeSettings, metrics: Metrics) -> None:
+    def __init__(self, settings: ServeSettings, metrics: ServerMetrics) -> None:
         self._settings, self._metrics = settings, metrics
         self._num_tiles = self._num_bytes = self.num_requests = 0
 

@@ -17,7 +17,7 @@ from components.serve.docs_page import docs_page
 from components.serve.following import Following
 from components.serve.inference import Inference, error_body
 from components.serve.message import BYTES
-from components.serve.metrics import METRICS_TYPE, Metrics
+from components.serve.metrics import METRICS_TYPE, ServerMetrics
 from components.serve.openapi import openapi
 from components.serve.refusal import Refusal
 from components.serve.served_model import ServedModel
@@ -35,7 +35,9 @@ _Respond = Callable[[Request], Awaitable[Response]]
 class _Paths:
     """What each path answers."""
 
-    def __init__(self, following: Following, inference: Inference, settings: ServeSettings, metrics: Metrics) -> None:
+    def __init__(
+        self, following: Following, inference: Inference, settings: ServeSettings, metrics: ServerMetrics
+    ) -> None:
         self._following, self._inference, self._settings, self._metrics = following, inference, settings, metrics
         self._openapi = msgspec.json.encode(openapi(settings.name))
         self._pages = {"try": try_page(settings.name), "docs": docs_page(openapi(settings.name))}
@@ -112,7 +114,7 @@ class _Paths:
         return find
 
 
-def make_app(following: Following, inference: Inference, settings: ServeSettings, metrics: Metrics) -> Starlette:
+def make_app(following: Following, inference: Inference, settings: ServeSettings, metrics: ServerMetrics) -> Starlette:
     """Returns the application; following must have been entered by whoever serves it."""
     return Starlette(
         routes=_Paths(following, inference, settings, metrics).routes(),

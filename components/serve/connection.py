@@ -8,7 +8,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from components.serve.inference import error_body
-from components.serve.metrics import Metrics
+from components.serve.metrics import ServerMetrics
 
 
 class BoundedConnection(H11Protocol):
@@ -26,7 +26,7 @@ class BoundedConnection(H11Protocol):
     header_seconds: float
     request_seconds: float
     most_connections: int
-    metrics: Metrics
+    metrics: ServerMetrics
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Refuses the connection if there are too many; else starts its clock."""

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 
 from components.errors import as_user_error
 from components.predict.pushed_model import PushedModel
-from components.serve.metrics import Metrics
+from components.serve.metrics import ServerMetrics
 from components.serve.refusal import not_now
 from components.serve.served_model import ServedModel
 from components.serve.settings import ServeSettings
@@ -28,7 +28,7 @@ class Following:
     """
 
     def __init__(
-        self, wanted: WantedModel, settings: ServeSettings, metrics: Metrics, say: Callable[[str], None]
+        self, wanted: WantedModel, settings: ServeSettings, metrics: ServerMetrics, say: Callable[[str], None]
     ) -> None:
         self.is_ending = False
         self._wanted, self._settings, self._metrics, self._say = wanted, settings, metrics, say
@@ -93,14 +93,10 @@ class Following:
                 self._told = ""
                 # One that breaks down again and again is not started anew without a pause.
                 pause = _longer(pause) if was_broken else 0.0
-            except Exception as error:
-                mendable = as_user_error(error)
-                if mendable is None:
-                    raise
+            except Exception as error:  # a defect, too, must not end what answers well
+                why = as_user_error(error) or f"{type(error).__name__}: {error}"
                 self._metrics.load_failures.inc()
-                self._tell(
-                    f"{'nothing answers' if was_broken else self._answering.card.version + ' stays'}: {mendable}"
-                )
+                self._tell(f"{'nothing answers' if was_broken else self._answering.card.version + ' stays'}: {why}")
                 pause = _longer(pause)
 
     async def _until_due(self, pause: float) -> bool:

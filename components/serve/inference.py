@@ -19,7 +19,7 @@ from components.serve.answer import HEADER, encode_answer
 from components.serve.body import read_body
 from components.serve.following import Following
 from components.serve.message import parse_request
-from components.serve.metrics import Metrics
+from components.serve.metrics import ServerMetrics
 from components.serve.refusal import Refusal
 from components.serve.served_model import ServedModel
 from components.serve.settings import ServeSettings
@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 class Inference:
     """What answers tiles. `num_requests` of its admission tells how many requests are on their way."""
 
-    def __init__(self, following: Following, settings: ServeSettings, metrics: Metrics) -> None:
+    def __init__(self, following: Following, settings: ServeSettings, metrics: ServerMetrics) -> None:
         self.admission = Admission(settings, metrics)
         self._following, self._settings, self._metrics = following, settings, metrics
         self._threads = concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1, "check")

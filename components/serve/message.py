@@ -50,7 +50,7 @@ _DECODER = msgspec.json.Decoder(_Request)
 
 
 @dataclasses.dataclass(frozen=True)
-class Asked:
+class InferenceRequest:
     """A request that follows the protocol.
 
     Attributes:
@@ -71,7 +71,7 @@ class Asked:
 
 def parse_request(
     body: bytes, json_bytes: int | None, inputs: Sequence[str], outputs: Sequence[str], most_tiles: int
-) -> Asked:
+) -> InferenceRequest:
     """Returns what a body asks.
 
     Args:
@@ -111,7 +111,7 @@ def parse_request(
     if len(rest):
         raise bad_request(f"{len(rest):,} bytes after the inputs belong to none of them; check {BINARY_SIZE}")
     _check_together(images, inputs)
-    return Asked(request.id, images, _wanted(request, outputs))
+    return InferenceRequest(request.id, images, _wanted(request, outputs))
 
 
 def _decoded(content: memoryview) -> _Request:
@@ -208,7 +208,7 @@ __all__ = [
     "BINARY_SIZE",
     "BYTES",
     "CONTENT_TYPE",
-    "Asked",
+    "InferenceRequest",
     "Refusal",
     "parse_request",
 ]

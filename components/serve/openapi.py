@@ -27,7 +27,7 @@ def openapi(name: str) -> dict[str, Any]:
         "/": _get("A page to try it: drop a tile, see its bands, NDVI and probabilities.", "text/html", _STRING),
         "/docs": _get("This document for people.", "text/html", _STRING),
         "/openapi.json": _get("This document.", _JSON, {"type": "object"}),
-        "/metrics": _get("Metrics for Prometheus.", "text/plain", _STRING),
+        "/metrics": _get("ServerMetrics for Prometheus.", "text/plain", _STRING),
         "/v2": _get("The server.", _JSON, _ref("Server")),
         "/v2/health/live": _get("Whether the server runs.", _JSON, _object({"live": _TRUE})),
         "/v2/health/ready": _get("Whether a model answers.", _JSON, _object({"ready": _TRUE}), "503"),

@@ -22,7 +22,7 @@ from components.records.tile_record import Record
 from components.registry.attachments import beside_model
 from components.saved_model.asking import AskedModel, CannotAnswer, as_probabilities, asked_model
 from components.serve.answer import DATATYPES
-from components.serve.metrics import Metrics
+from components.serve.metrics import ServerMetrics
 from components.serve.refusal import Refusal, not_now, unusable_tile
 from components.serve.settings import ServeSettings
 from components.serve.tile_checks import checks_for, inputs_of
@@ -57,7 +57,7 @@ class ServedModel:
       why_broken: One line for the log.
     """
 
-    def __init__(self, model: PushedModel, settings: ServeSettings, metrics: Metrics) -> None:
+    def __init__(self, model: PushedModel, settings: ServeSettings, metrics: ServerMetrics) -> None:
         self.card, self.checks, self.inputs = model.card, checks_for(model.card), inputs_of(model.card)
         self.outputs = tuple(name for name in DATATYPES if name != "not_sure" or model.card.not_sure is not None)
         self.is_broken, self.why_broken = False, ""

@@ -18,7 +18,7 @@ from components.serve.app import make_app
 from components.serve.connection import BoundedConnection
 from components.serve.following import Following
 from components.serve.inference import Inference
-from components.serve.metrics import Metrics
+from components.serve.metrics import ServerMetrics
 from components.serve.settings import ServeSettings
 from components.serve.wanted_model import WantedModel
 
@@ -66,7 +66,7 @@ def _listening(settings: ServeSettings) -> Iterator[socket.socket]:
 
 
 async def _serve(uri: str, settings: ServeSettings, listener: socket.socket) -> None:
-    metrics = Metrics()
+    metrics = ServerMetrics()
     following = Following(WantedModel(uri, settings.channel), settings, metrics, lambda text: log(_STEP, text))
     inference = Inference(following, settings, metrics)
     server = _Server(_config(following, inference, settings, metrics))
@@ -119,7 +119,9 @@ async def _drain(hurried: asyncio.Event, inference: Inference, settings: ServeSe
     log(_STEP, f"ended with {left} requests unanswered" if left else "ended; every request was answered")
 
 
-def _config(following: Following, inference: Inference, settings: ServeSettings, metrics: Metrics) -> uvicorn.Config:
+def _config(
+    following: Following, inference: Inference, settings: ServeSettings, metrics: ServerMetrics
+) -> uvicorn.Config:
     limits = {
         "header_seconds": settings.header_seconds,
         "request_seconds": settings.body_seconds + 2 * settings.answer_seconds,

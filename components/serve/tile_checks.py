@@ -5,14 +5,15 @@ from collections.abc import Mapping
 from components.contracts import Inventory, ModelCard
 from components.predict.checked import checked_contents, checks_of
 from components.records.image_header import JPEG_START, PNG_SIGNATURE, BeyondLimits, DamagedImage, read_header
+from components.records.jpeg import needs_tensorflow
 from components.records.source_formats import FULL_16_BIT
 from components.records.tile_record import Record
 from components.serve.refusal import too_large, unusable_tile
 
 RGB, NIR, VALID_MASK = "rgb", "nir", "valid_mask"
 _ROLE_OF = {RGB: "rgb", NIR: "nir", VALID_MASK: "mask"}  # as the checks name them
+_GREY = ("L", "1")
 _INPUT_OF = {role: name for name, role in _ROLE_OF.items()}
-_OF_TENSORFLOW = "CMYK"  # would be decoded by TensorFlow, which the server's own process does without
 
 
 def inputs_of(card: ModelCard) -> tuple[str, ...]:
@@ -38,7 +39,7 @@ def check_tile_files(files: Mapping[str, bytes], number: int, checks: Inventory,
     """
     given = {name: content for name, content in files.items() if content or name != VALID_MASK}
     for name, content in given.items():
-        _check_header(f"{name}[{number}]", content, most_pixels)
+        _check_header(f"{name}[{number}]", content, checks, most_pixels)
     checked = checked_contents({_ROLE_OF[name]: content for name, content in given.items()}, checks)
     if isinstance(checked, Record):
         return checked
@@ -48,7 +49,7 @@ def check_tile_files(files: Mapping[str, bytes], number: int, checks: Inventory,
     raise unusable_tile(f"tile {number}: {checked}")
 
 
-def _check_header(name: str, content: bytes, most_pixels: int) -> None:
+def _check_header(name: str, content: bytes, checks: Inventory, most_pixels: int) -> None:
     if not content:
         raise unusable_tile(f"{name}: empty file (0 bytes); expected a JPEG or PNG")
     if not content.startswith((JPEG_START, PNG_SIGNATURE)):
@@ -61,8 +62,14 @@ def _check_header(name: str, content: bytes, most_pixels: int) -> None:
         raise unusable_tile(f"{name}: not a readable JPEG or PNG: {error}") from error
     if header.width * header.height > most_pixels:
         raise too_large(f"{name}: {header.width}x{header.height} px, at most {most_pixels:,} pixels are taken")
-    if header.mode == _OF_TENSORFLOW:
-        raise unusable_tile(f"{name}: a JPEG in CMYK; save it as RGB")
+    # What only TensorFlow can decode, which the process that faces the network does without.
+    if header.format == "JPEG" and needs_tensorflow(content):
+        raise unusable_tile(f"{name}: a JPEG in CMYK, or of an unusual subsampling; save it as RGB")
+    if header.is_16_bit and header.mode not in _GREY and checks.max_16_bit != FULL_16_BIT:
+        raise unusable_tile(
+            f"{name}: a PNG of 16 bits in colour; this model scales 16 bits by {checks.max_16_bit}, so save it as "
+            "8 bits by that rule"
+        )
 
 
 __all__ = ["NIR", "RGB", "VALID_MASK", "check_tile_files", "checks_for", "inputs_of"]

@@ -1,4 +1,4 @@
-"""Settings as command-line options, with their help texts and defaults: the pipeline's parameters, or a command's."""
+"""Settings as command-line options, with their help texts and defaults: those of the pipeline, or of a command."""
 
 import enum
 import functools

@@ -1,4 +1,4 @@
-"""The command that serves a pushed model over HTTP. What it needs is an extra, imported when it runs."""
+"""The command that serves a pushed model over HTTP. It needs the extra `serve`, which is imported when it runs."""
 
 import importlib.util
 from typing import Annotated
@@ -13,7 +13,7 @@ _NEEDED = ("starlette", "uvicorn", "prometheus_client")
 
 
 @with_settings(ServeSettings)
-def serve(
+def serve_model(
     settings: ServeSettings,
     *,
     model: Annotated[

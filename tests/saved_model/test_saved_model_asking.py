@@ -16,6 +16,7 @@ from components.saved_model.messages import (
     Array,
     Reply,
     Request,
+    receive,
     receive_request,
     send,
     send_pixels,
@@ -110,6 +111,47 @@ def test_a_model_that_never_answers_is_ended(monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(DataError, match="breaks down: it did not answer within 0 s"):
             model.arguments("masked")
     assert ended.is_set()
+
+
+def test_two_threads_that_ask_at_once_get_each_its_own_answer() -> None:
+    """The process echoes a number; the second batch is sent before the first is answered."""
+    (requests, to_process), (from_process, replies) = os.pipe(), os.pipe()
+    both_sent = threading.Event()
+    with (
+        os.fdopen(requests, "rb") as theirs,
+        os.fdopen(replies, "wb") as out,
+        os.fdopen(to_process, "wb") as stdin,
+        os.fdopen(from_process, "rb") as stdout,
+    ):
+
+        def echo() -> None:
+            send(out, Reply(arguments={"masked": ("rgb",)}))
+            for _ in range(30):
+                first, second = (receive(theirs, Request, 1 << 20) for _ in range(2))
+                both_sent.set()
+                for request in (first, second):
+                    assert request is not None
+                    send(out, probabilities([[float(request.images["rgb"][0])]]))
+
+        model = AskedModel(ModelProcess(stdin, stdout, stdin.close), "models/v")
+        process = threading.Thread(target=echo)
+        process.start()
+        model.arguments("masked")
+        found: dict[int, list[float]] = {0: [], 1: []}
+
+        def ask(number: int) -> None:
+            for turn in range(30):
+                answer = model.probabilities("masked", {"rgb": [b"%d" % (100 * number + turn)]}, 1)
+                found[number].append(float(answer[0, 0]))
+
+        threads = [threading.Thread(target=ask, args=(number,)) for number in (0, 1)]
+        for thread in threads:
+            thread.start()
+        for thread in (*threads, process):
+            thread.join(20)
+
+    assert both_sent.is_set()
+    assert found == {0: [float(turn) for turn in range(30)], 1: [100.0 + turn for turn in range(30)]}
 
 
 def test_texts_take_the_room_they_have() -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from serving import HEADER, INFER, images_of, in_binary, in_json, served
 
 from components.serve.app import make_app
-from components.serve.metrics import Metrics
+from components.serve.metrics import ServerMetrics
 from components.serve.openapi import openapi
 from components.serve.settings import ServeSettings
 
@@ -144,7 +144,7 @@ def checked(document, name):
 
 def test_the_document_describes_every_path_and_no_other():
     settings = ServeSettings()
-    app = make_app(None, None, settings, Metrics())
+    app = make_app(None, None, settings, ServerMetrics())
     methods = {(route.path.replace("{name}", settings.name), (route.methods - {"HEAD"}).pop()) for route in app.routes}
     document = openapi(settings.name)
     described = {

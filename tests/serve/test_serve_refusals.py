@@ -171,7 +171,7 @@ TILES = [
     ("valid_mask", lambda tile: encode(HALF // 2 + 3, "PNG"), 422, "valid_mask[0]: expected the values 0 and 255"),
     ("rgb", lambda tile: png(header(20_000, 20_000)), 413, "rgb[0]: 20000x20000 px, at most 8192 px a side are read"),
     ("rgb", lambda tile: png(header(1_001, 1_000)), 413, "rgb[0]: 1001x1000 px, at most 1,000,000 pixels are taken"),
-    ("rgb", lambda tile: cmyk(), 422, "rgb[0]: a JPEG in CMYK; save it as RGB"),
+    ("rgb", lambda tile: cmyk(), 422, "rgb[0]: a JPEG in CMYK, or of an unusual subsampling; save it as RGB"),
 ]
 
 

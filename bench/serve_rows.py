@@ -1,0 +1,155 @@
+"""The server of tiles: against its own model, its latency under load, its memory, and its start."""
+
+import itertools
+import statistics
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from bench.pairs import BELOW, PASS, REPORTED, Row, Side, Turn
+from bench.run_settings import Setup
+from bench.server_under_test import ServerUnderTest, body_of, served_model
+from bench.sides import compare
+from components.records.shard_records import records_of
+from components.records.tile_record import Record
+
+_REAL = "resnet50", 224  # as in real use
+_DEMO = "small", 128  # as in the demo, whose model decodes a JPEG at a quarter of its size
+_BATCH_TILES = 16  # the server's default
+_NUM_CLIENTS = 48
+_LOAD, _MOST_P99 = 0.8, 3.0
+_MOST_MB = 800.0
+_SPLIT = "test"
+
+
+def serve_vs_model(setup: Setup, target: float | None) -> Row:
+    """Tiles/s of the server against those of its SavedModel, with a backbone of real use."""
+    return _against_model("serve_vs_model", setup, target, *_REAL, num_tiles=setup.num_tiles // 4)
+
+
+def serve_small_vs_model(setup: Setup, target: float | None) -> Row:
+    """The same with the backbone of the demo, for which decoding a tile to check it takes as long as its answer."""
+    return _against_model("serve_small_vs_model", setup, target, *_DEMO, num_tiles=setup.num_tiles)
+
+
+def _against_model(name: str, setup: Setup, target: float | None, backbone: str, size_px: int, num_tiles: int) -> Row:
+    import starlette  # noqa: F401  # the row is skipped without the extra
+
+    what = f"{backbone} at {size_px} px, JPEG in"
+    served_model(setup, backbone, size_px)
+    return compare(
+        name,
+        Side(
+            f"agrivision serve, {_NUM_CLIENTS} clients that ask for one tile each as soon as they are answered; {what}",
+            _served(setup, backbone, size_px, num_tiles),
+        ),
+        Side(
+            f"the SavedModel's signature in its own process, batches of {_BATCH_TILES}; {what}",
+            _model(setup, backbone, size_px, num_tiles),
+        ),
+        setup,
+        target,
+    )
+
+
+def _tiles(setup: Setup) -> Iterator[Record]:
+    """Yields the tiles of the split, again and again."""
+    manifest = setup.dataset.manifest
+    shards = manifest.splits[_SPLIT].shards
+    tiles = [tile for shard in shards for tile in records_of(str(setup.dataset.root), shard, len(manifest.classes))]
+    return itertools.cycle(tiles)
+
+
+def _served(setup: Setup, backbone: str, size_px: int, num_tiles: int) -> Turn:
+    made: list[Any] = []
+
+    def turn() -> float:
+        if not made:
+            made.append(ServerUnderTest(served_model(setup, backbone, size_px)))
+            made.append([body_of(tile) for tile in itertools.islice(_tiles(setup), num_tiles)])
+        server, requests = made
+        return server.closed_loop(requests, _NUM_CLIENTS)
+
+    return turn
+
+
+def _model(setup: Setup, backbone: str, size_px: int, num_tiles: int) -> Turn:
+    made: list[Any] = []
+
+    def turn() -> float:
+        import tensorflow as tf
+
+        if not made:
+            made.append(tf.saved_model.load(str(served_model(setup, backbone, size_px))))
+            made.append(list(itertools.islice(_tiles(setup), num_tiles)))
+        model, tiles = made
+        answer = model.signatures["masked"]
+        start = time.perf_counter()
+        for first in range(0, num_tiles, _BATCH_TILES):
+            batch = tiles[first : first + _BATCH_TILES]
+            images = {
+                name: tf.constant([getattr(each, name) for each in batch]) for name in ("rgb", "nir", "valid_mask")
+            }
+            answer(**images)["probabilities"].numpy()
+        return num_tiles / (time.perf_counter() - start)
+
+    return turn
+
+
+def serve_p99_vs_p50(setup: Setup, target: float | None) -> Row:
+    """How far the slowest answers are from the usual one, at 80 % of what the server can do."""
+    import starlette  # noqa: F401
+
+    server = ServerUnderTest(served_model(setup, *_REAL))
+    requests = [body_of(tile) for tile in itertools.islice(_tiles(setup), setup.num_tiles)]
+    few = requests[: setup.num_tiles // 4]
+    server.closed_loop(few, _NUM_CLIENTS)
+    rate = server.closed_loop(few, _NUM_CLIENTS)
+    seconds = server.paced(requests, _LOAD * rate)
+    server.close()
+    p50, *_, p99 = statistics.quantiles(seconds, n=100)[49:]
+    ratio = _MOST_P99 / (p99 / p50)
+    return Row(
+        name="serve_p99_vs_p50",
+        verdict=_verdict(ratio, target),
+        ours=1000 * p99,
+        other=1000 * p50,
+        ratio=ratio,
+        unit="ms",
+        target=target,
+        ours_is=f"99th percentile of {len(seconds)} answers at {_LOAD:.0%} of {rate:.1f} tiles/s, evenly paced; may be "
+        f"{_MOST_P99:g} times the median",
+        other_is="the median",
+        note=f"p99 / p50 = {p99 / p50:.2f} at {_LOAD * rate:.1f} tiles/s",
+        details={"rate": rate, "seconds": seconds},
+    )
+
+
+def serve_memory(setup: Setup, target: float | None) -> Row:
+    """Memory of both processes with the backbone of the demo, after some load; and the time from start to ready."""
+    import starlette  # noqa: F401
+
+    server = ServerUnderTest(served_model(setup, *_DEMO))
+    before = sum(server.memory_mb())
+    requests = [body_of(tile) for tile in itertools.islice(_tiles(setup), setup.num_tiles)]
+    server.closed_loop(requests, _NUM_CLIENTS)
+    own, model = server.memory_mb()
+    server.close()
+    ratio = _MOST_MB / (own + model)
+    return Row(
+        name="serve_memory",
+        verdict=_verdict(ratio, target),
+        ours=own + model,
+        other=server.seconds_to_ready,
+        ratio=ratio,
+        unit="MB, s",
+        target=target,
+        ours_is=f"memory of the server, {own:,.0f} MB, and of its model's process, {model:,.0f} MB, after "
+        f"{len(requests):,} tiles; may be {_MOST_MB:,.0f} MB",
+        other_is="from its start until it answers",
+        note=f"{before:,.0f} MB before the first tile; ready in {server.seconds_to_ready:.1f} s",
+    )
+
+
+def _verdict(ratio: float, target: float | None) -> str:
+    return REPORTED if target is None else PASS if ratio >= target else BELOW
