@@ -102,9 +102,9 @@ proto: $(VENV)/.dev ## Generate components/records/example_pb2.py anew from exam
 	  python -m grpc_tools.protoc -I. --python_out=. components/records/example.proto
 
 lock: $(VENV)/.dev ## Resolve the hash-locked requirements anew
-	$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml requirements/build.in -o requirements/cpu.txt
-	$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml requirements/dev.in -c requirements/cpu.txt -o requirements/dev.txt
-	$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml requirements/build.in requirements/bench.in -c requirements/dev.txt -o requirements/bench.txt
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml --extra raster --extra serve requirements/build.in -o requirements/cpu.txt
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml --all-extras requirements/dev.in -c requirements/cpu.txt -o requirements/dev.txt
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml --extra raster --extra serve requirements/build.in requirements/bench.in -c requirements/dev.txt -o requirements/bench.txt
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) --overrides requirements/ingest-overrides.in requirements/ingest.in requirements/build.in -o requirements/ingest.txt
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) requirements/s3-server.in -o requirements/s3-server.txt
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) requirements/sbom.in -o requirements/sbom.txt
