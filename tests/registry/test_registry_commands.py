@@ -79,7 +79,7 @@ def test_the_score_of_maps_is_shown_and_compared(models_uri):
         )
         card = ModelCard.from_json(storage.read_bytes(card_uri(models_uri, version)), version)
         storage.write_bytes(card_uri(models_uri, version), msgspec.structs.replace(card, dense=dense).to_json())
-    assert "mean IoU of its maps 0.500 (0.400 to 0.600)" in agrivision_here("models", "show", models_uri, "a").stdout
+    assert "overlap-aware mean IoU 0.500" in agrivision_here("models", "show", models_uri, "a").stdout
     lines = agrivision_here("models", "diff", models_uri, "a", "b").stdout.splitlines()
     assert ["mean", "IoU", "of", "maps", "0.5", "0.75", "+0.25"] in [line.split() for line in lines]
 
