@@ -198,10 +198,8 @@ def _scaled(pixels: NDArray[np.uint8], placed: _Placed) -> NDArray[np.uint8]:
 
 def _preview(placed: _Placed, decoded: TilePixels, plan: MapGrid) -> PreviewBlock:
     bands = [decoded.rgb] if decoded.nir is None else [decoded.rgb, decoded.nir]
-    pixels = _scaled(np.concatenate(bands, axis=-1), placed)
-    return Sampling(plan.height_px, plan.width_px).block(
-        pixels, _scaled(decoded.valid, placed), placed.top, placed.left
-    )
+    parts, valid = [_scaled(band, placed) for band in bands], _scaled(decoded.valid, placed)
+    return Sampling(plan.height_px, plan.width_px).block(parts, valid, placed.top, placed.left)
 
 
 def _fingerprint(placed: Sequence[_Placed]) -> str:

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import zipfile
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,20 +38,21 @@ class Sampling:
         first, stop = (max(-(-(px - self._offset) // self.step), 0) for px in (start_px, stop_px))
         return range(first, stop)
 
-    def block(self, pixels: NDArray[np.uint8], valid: NDArray[np.uint8], top_px: int, left_px: int) -> PreviewBlock:
+    def block(
+        self, parts: Sequence[NDArray[np.uint8]], valid: NDArray[np.uint8], top_px: int, left_px: int
+    ) -> PreviewBlock:
         """Returns the samples in a piece of the source.
 
         Args:
-          pixels: uint8 [h, w, B].
+          parts: The bands, each uint8 [h, w, b].
           valid: uint8 [h, w, 1], not 0 where a pixel counts.
           top_px, left_px: Where its first pixel is.
         """
-        rows, columns = self.some(top_px, top_px + len(pixels)), self.some(left_px, left_px + pixels.shape[1])
+        rows, columns = self.some(top_px, top_px + len(valid)), self.some(left_px, left_px + valid.shape[1])
         down = np.asarray(rows, int) * self.step + self._offset - top_px
         across = np.asarray(columns, int) * self.step + self._offset - left_px
-        some = pixels[down][:, across]
         counts = (valid[down][:, across] > 0).astype(np.uint8)
-        content = np.concatenate([some, counts], axis=-1)
+        content = np.concatenate([*(part[down][:, across] for part in parts), counts], axis=-1)
         return PreviewBlock(rows.start, columns.start, len(rows), len(columns), content.tobytes())
 
 

@@ -9,7 +9,7 @@ import dataclasses
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -72,11 +72,11 @@ class Raster:
         self._has_mask = "per_dataset" in flags and "alpha" not in flags
         self._nodata = [dataset.nodatavals[index - 1] for index in header.indexes]
 
-    def rows(self, first: int, pixels: NDArray[np.uint8], valid: NDArray[np.uint8]) -> None:
+    def rows(self, first: int, parts: Sequence[NDArray[np.uint8]], valid: NDArray[np.uint8]) -> None:
         """Reads rows from `first` on.
 
         Args:
-          pixels: Receives the bands, uint8 [n, W, B].
+          parts: Receive the bands, each uint8 [n, W, b]: the first b of them, the next b, and so on.
           valid: Receives 255 where a pixel counts, else 0, uint8 [n, W, 1].
 
         Raises:
@@ -84,7 +84,7 @@ class Raster:
         """
         from rasterio.windows import Window
 
-        window = Window(0, first, self.header.width_px, len(pixels))
+        window = Window(0, first, self.header.width_px, len(valid))
         with gdal_errors(f"{self._uri!r} cannot be read from row {first:,} on"):
             # One after another, as they are stored; each block stays in GDAL's cache until its last band is read.
             bands = self._dataset.read(list(self.header.indexes), window=window)  # [B, n, W]
@@ -93,8 +93,10 @@ class Raster:
                 counts &= self._dataset.read(self._alpha, window=window) > 0
             if self._has_mask:
                 counts &= self._dataset.read_masks(self.header.indexes[0], window=window) > 0
-        for number, band in enumerate(bands):
-            pixels[..., number] = to_8_bits(band, self._max_16_bit)
+        following = iter(bands)
+        for part in parts:
+            for number in range(part.shape[-1]):
+                part[..., number] = to_8_bits(next(following), self._max_16_bit)
         np.multiply(counts, np.uint8(255), out=valid[..., 0])
 
     def _counts(self, bands: NDArray[Any]) -> NDArray[np.bool_]:

@@ -52,51 +52,51 @@ class RasterWindows:
         """
         height, width = (axis.num_px for axis in self.axes)
         tops, side = self.tops, self.window_px
-        num_bands = len(raster.header.indexes)
-        pixels = np.zeros((side, max(width, side), num_bands), np.uint8)
-        valid = np.zeros((side, max(width, side), 1), np.uint8)
+        counts = {"rgb": 3, "nir": 1, "valid": 1}
+        if len(raster.header.indexes) == counts["rgb"]:
+            del counts["nir"]
+        # RGB and NIR apart, as the model takes them: windows are then cut row by row, and not pixel by pixel.
+        rows = {name: np.zeros((side, max(width, side), n), np.uint8) for name, n in counts.items()}
         # One batch at a time: it is sent before the next one is cut.
-        counts = {"rgb": 3, "nir": num_bands - 3, "valid": 1}
-        batch = {name: np.zeros((self.batch_size, side, side, n), np.uint8) for name, n in counts.items() if n}
+        batch = {name: np.zeros((self.batch_size, side, side, n), np.uint8) for name, n in counts.items()}
         start = end = 0  # the rows of the source that are in the arrays
         for number in sorted(wanted):
             top, bottom = tops[number], min(tops[number] + side, height)
             kept = max(end - top, 0)
-            _move_up(pixels, top - start, kept)
-            _move_up(valid, top - start, kept)
+            for array in rows.values():
+                _move_up(array, top - start, kept)
             for row in range(kept, bottom - top, _ROWS_AT_ONCE):
                 read = slice(row, min(row + _ROWS_AT_ONCE, bottom - top))
-                raster.rows(top + row, pixels[read, :width], valid[read, :width])
+                *parts, valid = (array[read, :width] for array in rows.values())
+                raster.rows(top + row, parts, valid)
             start, end = top, bottom
             following = tops[number + 1] if number + 1 < len(tops) else height
-            yield self._unit(number, following - top, pixels, valid, batch)
+            yield self._unit(number, following - top, rows, batch)
 
     def _unit(
         self,
         number: int,
         num_own: int,
-        pixels: NDArray[np.uint8],
-        valid: NDArray[np.uint8],
+        rows: dict[str, NDArray[np.uint8]],
         batch: dict[str, NDArray[np.uint8]],
     ) -> AskedUnit:
         """Returns a row of windows; the first `num_own` rows of pixels belong to no other."""
         top, side = self.tops[number], self.window_px
         height, width = (axis.num_px for axis in self.axes)
+        *parts, valid = rows.values()
         own = valid[:num_own, :width]
         counts: NDArray[np.bool_] = np.any(valid, axis=(0, 2))  # [W]
         asked = [left for left in self.lefts if counts[left : left + side].any()]
         bits = [packed(valid_cells(valid[:, left : left + side, 0], (top, left), self.axes, side)) for left in asked]
-        preview = Sampling(height, width).block(pixels[:num_own, :width], own, top, 0)
+        preview = Sampling(height, width).block([part[:num_own, :width] for part in parts], own, top, 0)
 
         # Their sizes follow from the places of windows alone, so they do not depend on where a run was interrupted.
         def batches() -> Iterator[dict[str, NDArray[np.uint8]]]:
             for begin in range(0, len(asked), self.batch_size):
                 some = asked[begin : begin + self.batch_size]
                 for place, left in enumerate(some):
-                    batch["rgb"][place] = pixels[:, left : left + side, :3]
-                    if "nir" in batch:
-                        batch["nir"][place] = pixels[:, left : left + side, 3:]
-                    batch["valid"][place] = valid[:, left : left + side]
+                    for name, array in rows.items():
+                        batch[name][place] = array[:, left : left + side]
                 yield {name: array[: len(some)] for name, array in batch.items()}
 
         return AskedUnit(

@@ -66,7 +66,7 @@ def read_all(path, bands="", num_bands=4, max_16_bit=65_535, at_once=50):
         pixels = np.zeros((height, raster.header.width_px, num_bands), np.uint8)
         valid = np.zeros((height, raster.header.width_px, 1), np.uint8)
         for row in range(0, height, at_once):
-            raster.rows(row, pixels[row : row + at_once], valid[row : row + at_once])
+            raster.rows(row, [pixels[row : row + at_once]], valid[row : row + at_once])
     return pixels, valid
 
 
@@ -136,7 +136,7 @@ def test_each_row_is_read_once_and_every_window_has_its_pixels(tmp_path, monkeyp
     read = []
     rows = raster_file.Raster.rows
     monkeypatch.setattr(
-        raster_file.Raster, "rows", lambda self, at, *to: read.append(len(to[0])) or rows(self, at, *to)
+        raster_file.Raster, "rows", lambda self, at, *to: read.append(len(to[1])) or rows(self, at, *to)
     )
     windows = RasterWindows((Axis(203, 8), Axis(150, 8)), 64, overlap_rows, 2)
     with open_raster(path, "a", "", 4, 65_535) as raster:
