@@ -50,9 +50,9 @@ def test_ten_thousand_tiles_are_asked_in_batches_and_never_held_all_at_once(
 
     sizes = []
 
-    def replies(_asked, _model, records):
+    def replies(_asked, _model, records, _with_maps):
         sizes.append(len(records))
-        return [()] * len(records)
+        return [((), None)] * len(records)
 
     record = asking.checked_record(one, asking.checks_of(BANDS))
     monkeypatch.setattr(asking, "checked_record", lambda *_: record)
