@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from components.errors import DataError, SettingsError
 from components.maps.band_order import MAX_BANDS, band_indexes
 from components.maps.grid import Transform
+from components.maps.raster_extra import why_not_imported
 from components.printable import printable
 from components.records.source_image import to_8_bits
 
@@ -149,9 +150,7 @@ def _rasterio() -> ModuleType:
     try:
         import rasterio
     except ImportError as error:
-        raise _NoRaster(
-            "reading a GeoTIFF needs rasterio, which is not installed; run `pip install 'agrivision-kfp[raster]'`"
-        ) from error
+        raise _NoRaster(f"reading a GeoTIFF needs rasterio, {why_not_imported(error)}") from error
     logging.getLogger("rasterio").setLevel(logging.CRITICAL)  # what it would print is in its exceptions
     module: ModuleType = rasterio
     return module

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from components.errors import DataError, SettingsError
+from components.maps.raster_extra import why_not_imported
 from components.printable import printable
 
 _CACHE_MB = 64  # of blocks; what is written arrives in whole blocks, so none is needed twice
@@ -30,9 +31,7 @@ def gdal(doing: str) -> Iterator[Any]:
         from rasterio._err import CPLE_BaseError
         from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
     except ImportError as error:
-        raise SettingsError(
-            f"{doing}: rasterio is not installed; run pip install 'agrivision-kfp[raster]', and again"
-        ) from error
+        raise SettingsError(f"{doing}, which needs rasterio, {why_not_imported(error)}") from error
     options = {
         "GDAL_CACHEMAX": _CACHE_MB,
         "GDAL_PAM_ENABLED": "NO",  # it would put what a TIFF cannot hold into a second file

@@ -13,6 +13,7 @@ from maps_made import map_grid, map_reader
 from components import storage
 from components.errors import DataError, SettingsError
 from components.maps.output.write_all import write_all
+from components.maps.raster_extra import why_not_imported
 from components.storage import bucket, whole_folder
 
 _GRID = map_grid(30, 40, no_below=(0.2, 0.2))
@@ -90,9 +91,17 @@ def test_a_geotiff_needs_rasterio_and_pngs_do_not(tmp_path, monkeypatch):
     for name in [name for name in sys.modules if name.split(".")[0] == "rasterio"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "rasterio", None)
-    with pytest.raises(SettingsError, match=r"rasterio is not installed; run pip install 'agrivision-kfp\[raster\]'"):
+    with pytest.raises(SettingsError, match=r"needs rasterio, which is not installed; run `pip install 'agri"):
         write_all(map_reader(grid, _VALUES), str(tmp_path), "north")
     assert len(write_all(map_reader(_GRID, _VALUES), str(tmp_path), "south")) == 4
+
+
+def test_a_rasterio_that_lacks_a_library_of_the_system_is_told_from_one_that_is_not_there():
+    lacking = ImportError("libexpat.so.1: cannot open shared object file: No such file or directory")
+    assert why_not_imported(lacking) == (
+        "which is installed but cannot be loaded: libexpat.so.1: cannot open shared object file: No such file or "
+        "directory; install that library of the system"
+    )
 
 
 def test_a_name_stays_in_its_folder(tmp_path):
