@@ -144,6 +144,17 @@ def test_settings_that_do_not_fit_are_refused(tmp_path, models_uri, changes, err
     assert not (tmp_path / "to").exists()
 
 
+@pytest.mark.parametrize(("name", "why"), [("a\nb", "control character"), ("x" * 200, "200 bytes"), (".b", "hidden")])
+def test_a_source_that_no_map_can_be_called_like_is_refused_before_the_model_is_asked(
+    tmp_path, models_uri, monkeypatch, name, why
+):
+    monkeypatch.setattr(map_model, "asked_model", lambda *_, **__: pytest.fail("the model was loaded"))
+    path = write_raster(tmp_path / f"{name}.tif", scene(100, 100))
+    with pytest.raises(SettingsError, match=f"a map cannot be called .*{why}.*; rename what it is made of"):
+        score_source(str(path), models_uri, str(tmp_path / "to"), ScoreSettings(**SMALL), LOG)
+    assert not (tmp_path / "to").exists()
+
+
 def test_a_raster_without_a_pixel_that_counts_has_no_map(tmp_path, models_uri, capsys):
     path = write_raster(tmp_path / "a.tif", np.zeros((4, 100, 100), np.uint8), nodata=0)
     with pytest.raises(DataError, match=r"no map could be made of '.*a.tif'"):

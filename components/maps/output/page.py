@@ -87,7 +87,7 @@ def _in_short(grid: MapGrid, preview: Preview, found: Sequence[int], amounts: Am
         return "Nothing of this source could be judged: none of its pixels counts."
     text = f"Of {amounts.text(amounts.whole)} judged, {amounts.text(preview.found_area)}"
     text += f" ({amounts.share(preview.found_area)}) show at least one class"
-    if grid.no_below is not None:
+    if grid.no_below is not None and len(never_ruled_out(grid)) < len(grid.classes):
         text += f"; for another {amounts.text(preview.open_area)} ({amounts.share(preview.open_area)})"
         text += " the model is not sure"
     largest = [c for c in found if preview.areas[YES][c]][:_MOST_IN_SHORT]
