@@ -91,7 +91,7 @@ def test_a_dense_window_alone_is_its_maps_scaled_as_log_odds():
 
 
 def test_a_dense_window_alone_shows_a_class_where_label_maps_show_it():
-    """Also between a place that is sure of the class and one that is sure of the contrary, far beyond 1 in 10 million."""
+    """Also between a place that is sure of the class and one that is sure of the contrary, beyond 1 in 10 million."""
     answers = np.array([[1e-20, 0.9, 0.0], [0.999, 1e-9, 1.0]], np.float32)[np.newaxis, ..., np.newaxis]
     part = WindowPart(places=((0, 0),), sides=(2, 3), answers=answers.tobytes(), valid=(b"",), num_windows=1)
     grid = msgspec.structs.replace(grid_of(64, 64, 64, (0,), 1, True), classes=("a",), thresholds=(0.3,))

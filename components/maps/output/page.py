@@ -30,6 +30,7 @@ def write_map_page(
     preview: Preview,
     regions: RegionFile,
     files: Sequence[Path],
+    key: str = "",
 ) -> None:
     """Writes the page.
 
@@ -41,6 +42,7 @@ def write_map_page(
       preview: The map, made small.
       regions: The file of regions, after it was written.
       files: The other files of the map, which the page lists with their digests.
+      key: A line of HTML that says which map it is; see published.py.
     """
     amounts = Amounts(frame.unit, preview.judged_area)
     yes, unsure = preview.areas[YES], preview.areas[NOT_SURE]
@@ -65,6 +67,7 @@ def write_map_page(
         *map(report.paragraph, frame.notes),
         report.heading("Files"),
         report.table(["file", "size"], [_file_row(file) for file in files]),
+        key,
     ]
     report.write_page(path, f"Map of {grid.name}", blocks, STYLE)
 

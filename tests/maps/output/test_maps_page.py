@@ -19,7 +19,7 @@ _CROP = tuple(f"pattern_{number}" for number in range(9))
 def _page(folder, grid, values, valid=None, preview=None):
     *_, page = write_all(map_reader(grid, values, valid, preview=preview), str(folder), "north")
     with open(page, encoding="utf-8") as file:
-        return file.read()
+        return file.read().replace("<wbr>", "")  # names may break between their words
 
 
 def _values(grid, seed=0):
