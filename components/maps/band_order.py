@@ -8,6 +8,7 @@ LETTERS = "rgbn"
 _NAMES = {"r": "red", "g": "green", "b": "blue", "n": "nir"}
 _NIR_NAMES = ("nir", "undefined", "gray")  # GDAL calls a fourth band so if nobody has told it more
 MAX_BANDS = 64
+_MOST_DIGITS = 9  # Python refuses to read thousands of them; a cut number is still beyond MAX_BANDS
 
 
 def band_indexes(given: str, colours: Sequence[str], needed: int, source: str) -> tuple[int, ...]:
@@ -28,11 +29,12 @@ def band_indexes(given: str, colours: Sequence[str], needed: int, source: str) -
     if not given:
         return _by_colours(colours, wanted, names, source)
     text = given.lower().replace(" ", "")
-    if text.replace(",", "").isdigit():
-        numbers = tuple(int(number) for number in text.split(",") if number)
+    digits = text.replace(",", "")
+    if digits.isascii() and digits.isdigit():  # of other scripts, some digits are no numbers to int()
+        numbers = tuple(int(number[:_MOST_DIGITS]) for number in text.split(",") if number)
         if (
             len(numbers) < needed
-            or len({*numbers[:needed]}) < needed
+            or len({*numbers}) < len(numbers)
             or not all(1 <= number <= len(colours) for number in numbers)
         ):
             raise SettingsError(

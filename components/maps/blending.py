@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from components.maps.grid import MapGrid, Strip
 from components.maps.window_part import WindowPart, unpacked
 from components.maps.windows import Axis, enlarging, hann
+from components.scoring.dense.pixel_classes import log_odds
 
 STRIP_BYTES = 16 << 20  # of the probabilities in a strip, if they are more than one row
 
@@ -41,7 +42,7 @@ def blend(grid: MapGrid, parts: Iterable[WindowPart]) -> Iterator[Strip]:
     row = 0
     for number, part in enumerate(parts):
         answers = part.arrays(len(grid.classes))
-        answers = _log_odds(answers) if grid.is_dense else answers
+        answers = log_odds(answers) if grid.is_dense else answers
         near += [
             _Window(*place, values, valid)
             for place, values, valid in zip(part.places, answers, part.valid, strict=True)
@@ -89,12 +90,6 @@ def _strip(grid: MapGrid, some: range, windows: Iterable[_Window]) -> Strip:
         np.divide(1, np.add(total, 1, out=total), out=total)
     total[~counts] = 0
     return Strip(some.start, np.ascontiguousarray(total.transpose(1, 0, 2), np.float32), valid)
-
-
-def _log_odds(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    some = np.clip(probabilities, 1e-7, np.float32(1) - np.float32(6e-8))
-    odds: NDArray[np.float32] = (np.log(some) - np.log1p(-some)).astype(np.float32)
-    return odds
 
 
 def _weighted(

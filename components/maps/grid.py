@@ -49,6 +49,7 @@ class MapGrid(Document, frozen=True, kw_only=True):
       cell_px: Side of a cell, pixels of the source; 1 for a model with a dense head.
       columns, rows: Of the grid; the last cell may reach beyond the source.
       window_px: Side of the windows that the model was asked about.
+      stride_px: Distance of windows; 0 for tiles, which lie anywhere.
       transform: From columns and rows of the source's pixels to coordinates; None without a georeference.
       crs_wkt: The coordinates' reference system, as WKT; empty if it is unknown.
       nodata_px: Number of pixels that do not count.
@@ -76,6 +77,7 @@ class MapGrid(Document, frozen=True, kw_only=True):
     columns: int
     rows: int
     window_px: int
+    stride_px: int = 0
     transform: Transform | None = None
     crs_wkt: str = ""
     nodata_px: int = 0

@@ -67,6 +67,7 @@ class RasterJob:
             height_px=header.height_px,
             width_px=header.width_px,
             window_px=window_px,
+            stride_px=stride_px,
             tops=self._windows.tops,
             transform=header.transform,
             crs_wkt=header.crs_wkt,
@@ -88,14 +89,14 @@ class RasterJob:
         answers: list[NDArray[np.float32]] = []
         for answer in model.of_pixels(batches()):
             while not waiting[0].places:
-                yield _answered(waiting.popleft(), [])
+                yield self._answered(waiting.popleft(), [])
             answers.append(answer)
             if sum(map(len, answers)) == len(waiting[0].places):
-                yield _answered(waiting.popleft(), answers)
+                yield self._answered(waiting.popleft(), answers)
                 answers = []
         while waiting:
-            yield _answered(waiting.popleft(), [])
+            yield self._answered(waiting.popleft(), [])
 
-
-def _answered(unit: AskedUnit, answers: list[NDArray[np.float32]]) -> tuple[int, WindowPart]:
-    return unit.number, unit.answered(answers)
+    def _answered(self, unit: AskedUnit, answers: list[NDArray[np.float32]]) -> tuple[int, WindowPart]:
+        self._raster.require_unchanged()  # or pixels of another source would be kept under the name of this one
+        return unit.number, unit.answered(answers)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from components.maps.grid import MapGrid, MapPart, Transform
 from components.maps.map_model import MapModel
+from components.maps.output.file_names import file_names
 from components.maps.windows import CELLS_A_WINDOW
 from components.maps.work_folder import part_name
 from components.printable import printable
@@ -26,6 +27,7 @@ def planned_grid(
     height_px: int,
     width_px: int,
     window_px: int,
+    stride_px: int = 0,
     tops: Sequence[int],
     origin_px: tuple[int, int] = (0, 0),
     transform: Transform | None = None,
@@ -35,8 +37,12 @@ def planned_grid(
 
     Args:
       tops: For each part, the first row of its first window; ascending.
+
+    Raises:
+      SettingsError: if the files of a map cannot be called `name`.
     """
     card = model.pushed.card
+    file_names(name, card.classes)  # now, not when all the windows have been asked about
     cell_px = cell_px_of(model, window_px)
     return MapGrid(
         name=printable(name),
@@ -49,6 +55,7 @@ def planned_grid(
         columns=-(-width_px // cell_px),
         rows=-(-height_px // cell_px),
         window_px=window_px,
+        stride_px=stride_px,
         transform=transform,
         crs_wkt=crs_wkt,
         classes=card.classes,

@@ -63,8 +63,9 @@ class RasterHeader:
 class Raster:
     """An open GeoTIFF; see open_raster."""
 
-    def __init__(self, dataset: Any, header: RasterHeader, uri: str, max_16_bit: int) -> None:
+    def __init__(self, dataset: Any, header: RasterHeader, path: Path, uri: str, max_16_bit: int) -> None:
         self.header = header
+        self._path, self._state = path, _state(path)
         self._dataset, self._uri, self._max_16_bit = dataset, uri, max_16_bit
         colours = [each.name for each in dataset.colorinterp]
         alpha = [place for place, colour in enumerate(colours, 1) if colour == "alpha"]
@@ -99,6 +100,15 @@ class Raster:
             for number in range(part.shape[-1]):
                 part[..., number] = to_8_bits(next(following), self._max_16_bit)
         np.multiply(counts, np.uint8(255), out=valid[..., 0])
+
+    def require_unchanged(self) -> None:
+        """Checks that nobody has written to the file since it was opened.
+
+        Raises:
+          DataError: if somebody has.
+        """
+        if _state(self._path) != self._state:
+            raise DataError(f"{self._uri!r} has changed while it was read; run again when it is complete")
 
     def _counts(self, bands: NDArray[Any]) -> NDArray[np.bool_]:
         """Returns where any band has a value, as GDAL has it: a band may well be black where the others are not."""
@@ -143,7 +153,16 @@ def open_raster(path: Path, uri: str, bands: str, num_bands: int, max_16_bit: in
         least, most = _CACHE_BYTES
         row_of_blocks = dataset.block_shapes[0][0] * dataset.width * dataset.count * _bytes(dataset)
         stack.enter_context(rasterio.Env(**_OPTIONS, GDAL_CACHEMAX=min(max(row_of_blocks, least), most)))
-        yield Raster(dataset, header, uri, max_16_bit)
+        yield Raster(dataset, header, path, uri, max_16_bit)
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    """Returns what changes when a file is written or replaced; None if it is gone."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _rasterio() -> ModuleType:

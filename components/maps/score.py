@@ -16,10 +16,11 @@ from components.errors import DataError, SettingsError
 from components.maps.field_tiles import field_jobs
 from components.maps.map_job import MapJob, RasterJob
 from components.maps.map_model import MapModel
+from components.maps.output.published import published
 from components.maps.output.write_all import write_all
 from components.maps.raster_file import open_raster
 from components.maps.raster_windows import file_fingerprint
-from components.maps.settings import ScoreSettings
+from components.maps.settings import RegionSettings, ScoreSettings
 from components.maps.work_folder import WorkFolder, part_name
 from components.predict.pushed_model import find_model
 from components.predict.tile_files import asked_tiles
@@ -27,24 +28,40 @@ from components.progress import Progress, StepLog
 from components.records.source_formats import TIFF_SUFFIXES
 from components.storage import disk
 
+_EVERY_REGION = RegionSettings()
 _COPIED_BYTES = 64 << 20  # at a time, of a GeoTIFF on a bucket
 
 
-def score_source(source_uri: str, model_uri: str, target_uri: str, settings: ScoreSettings, log: StepLog) -> list[str]:
+def score_source(
+    source_uri: str,
+    model_uri: str,
+    target_uri: str,
+    settings: ScoreSettings,
+    log: StepLog,
+    regions: RegionSettings = _EVERY_REGION,
+) -> list[str]:
     """Makes the maps of a source below `target_uri`; returns where the files are.
 
     Args:
       source_uri: A GeoTIFF, or a folder of tiles; either may be on a bucket.
       model_uri: A models URI, for its production model, or the folder of one version.
       target_uri: A folder or a gs:// URI.
+      settings: How it is looked at.
+      log: Takes what happens.
+      regions: Which regions become polygons.
 
     Raises:
-      SettingsError: if the source, the model or the target is not one that can be worked with.
+      SettingsError: if the source, the model or the target is not one that can be worked with, or another map has its
+        place.
       DataError: if the source cannot be read, the model fails, or no tile could be used.
     """
     files: list[str] = []
     with _jobs(source_uri, model_uri, settings, log) as (jobs, model):
         for job in jobs:
+            if there := published(job.plan, target_uri, regions):
+                log.line(f"{job.plan.name}: the map is there already")
+                files += there
+                continue
             work = WorkFolder(target_uri, job.plan)
             score_rows(job, work, model, range(len(job.plan.parts)), log)
             reader = work.finish(job.num_bands)
@@ -55,7 +72,7 @@ def score_source(source_uri: str, model_uri: str, target_uri: str, settings: Sco
                 log.line(f"{grid.name}: no pixel counts, so there is no map of it")
                 continue
             log.line(f"{grid.name}: the model was asked about {grid.num_asked:,} of {grid.num_windows:,} windows")
-            files += write_all(reader, target_uri, grid.name)
+            files += write_all(reader, target_uri, grid.name, regions)
     if not files:
         raise DataError(f"no map could be made of {source_uri!r}; the lines before say why")
     return files
@@ -82,7 +99,8 @@ def score_share(
         for job in jobs:
             count = len(job.plan.parts)
             rows = range(count * share // num_shares, count * (share + 1) // num_shares)
-            score_rows(job, WorkFolder(target_uri, job.plan), model, rows, log)
+            if not published(job.plan, target_uri, _EVERY_REGION):
+                score_rows(job, WorkFolder(target_uri, job.plan), model, rows, log)
             num_parts += len(rows)
     return num_parts
 

@@ -35,9 +35,9 @@ class WorkFolder:
 
     def __init__(self, target_uri: str, plan: MapGrid) -> None:
         self.plan = plan
-        digest = hashlib.sha256(
-            json.dumps([plan.fingerprint, plan.model_version, msgspec.to_builtins(plan)], sort_keys=True).encode()
-        ).hexdigest()
+        # Where source and model are says nothing of what they are.
+        content = msgspec.to_builtins(msgspec.structs.replace(plan, source_uri="", model_uri=""))
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         if plan.name == WORK:
             raise SettingsError(f"the map of {plan.source_uri!r} cannot be called {WORK!r}; rename the source")
         folder = require_safe_path(f"{plan.name}-{digest[:16]}", f"the map of {plan.source_uri!r}")

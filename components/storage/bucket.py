@@ -84,6 +84,8 @@ def _parts(uri: str) -> tuple[str, str]:
 
 def _blob(uri: str) -> Any:
     bucket, name = _parts(uri)
+    if not name:
+        raise SettingsError(f"no object in {uri!r}; expected {GS}<bucket>/<object>")
     return _client().bucket(bucket).blob(name)
 
 
@@ -173,6 +175,8 @@ def read(uri: str, start: int | None = None, end: int | None = None) -> bytes:
 def size(uri: str) -> int | None:
     """Returns the size in bytes, or None if there is no such object."""
     bucket, name = _parts(uri)
+    if not name:  # the bucket itself, which is no object
+        return None
     with _refusals(uri):
         blob = _client().bucket(bucket).get_blob(name)
     return None if blob is None else int(blob.size)

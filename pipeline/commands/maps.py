@@ -4,13 +4,15 @@ from typing import Annotated
 
 import typer
 
-from components.maps.settings import MapSettings, ScoreSettings
+from components.maps.settings import MapSettings, RegionSettings, ScoreSettings
 from components.printable import printable
 from components.setting import settings_of
 from pipeline.terminal import say
 
 _MEANINGS = {
-    field.name: known.help for settings in (MapSettings, ScoreSettings) for field, known in settings_of(settings)
+    field.name: known.help
+    for settings in (MapSettings, ScoreSettings, RegionSettings)
+    for field, known in settings_of(settings)
 }
 
 
@@ -21,6 +23,9 @@ def score_fields(
     bands: Annotated[str, typer.Option(help=_MEANINGS["bands"], show_default=False)] = "",
     window_px: Annotated[int, typer.Option(help=_MEANINGS["window_px"])] = 0,
     overlap: Annotated[float, typer.Option(help=_MEANINGS["overlap"])] = 0.5,
+    smallest_m2: Annotated[float, typer.Option(help=_MEANINGS["smallest_m2"])] = RegionSettings.smallest_m2,
+    smallest_px2: Annotated[float, typer.Option(help=_MEANINGS["smallest_px2"])] = RegionSettings.smallest_px2,
+    most_regions: Annotated[int, typer.Option(help=_MEANINGS["most_regions"])] = RegionSettings.most_regions,
 ) -> None:
     """Make maps of whole fields: a mosaic of probabilities, regions above the threshold, and a page to look at.
 
@@ -31,5 +36,6 @@ def score_fields(
     from components.progress import StepLog
 
     settings = ScoreSettings(bands=bands, window_px=window_px, overlap=overlap)
-    for uri in score_source(source, model, to, settings, StepLog("score")):
+    regions = RegionSettings(smallest_m2=smallest_m2, smallest_px2=smallest_px2, most_regions=most_regions)
+    for uri in score_source(source, model, to, settings, StepLog("score"), regions):
         say(printable(uri))

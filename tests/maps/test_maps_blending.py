@@ -10,6 +10,7 @@ from components.maps.blending import blend
 from components.maps.grid import MapGrid, MapPart
 from components.maps.window_part import WindowPart, packed
 from components.maps.windows import Axis, hann, starts
+from components.scoring.dense.pixel_classes import log_odds, pixel_classes
 
 
 def grid_of(height, width, window, tops, cell=None, is_dense=False):
@@ -87,6 +88,16 @@ def test_a_dense_window_alone_is_its_maps_scaled_as_log_odds():
         odds = np.log(answer) - np.log1p(-answer)
         expected = tf.sigmoid(tf.image.resize(odds, (64, 64), "bilinear")).numpy()
         np.testing.assert_allclose(values[top : top + 64, left : left + 64], expected, atol=2e-6)
+
+
+def test_a_dense_window_alone_shows_a_class_where_label_maps_show_it():
+    """Also between a place that is sure of the class and one that is sure of the contrary, beyond 1 in 10 million."""
+    answers = np.array([[1e-20, 0.9, 0.0], [0.999, 1e-9, 1.0]], np.float32)[np.newaxis, ..., np.newaxis]
+    part = WindowPart(places=((0, 0),), sides=(2, 3), answers=answers.tobytes(), valid=(b"",), num_windows=1)
+    grid = msgspec.structs.replace(grid_of(64, 64, 64, (0,), 1, True), classes=("a",), thresholds=(0.3,))
+    values, _ = whole(grid, [part])
+    expected = pixel_classes(log_odds(answers[0]), (0.3,), 64, 64)
+    np.testing.assert_array_equal(values[..., 0] >= 0.3, expected == 1)
 
 
 def test_blended_maps_have_no_seams_where_windows_begin():

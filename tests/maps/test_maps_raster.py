@@ -53,6 +53,10 @@ def test_bands_are_what_the_user_says_or_else_the_file(given, colours, needed, e
         ("1,2,3,5", RGBN, 4, "got '1,2,3,5'"),
         ("1,2,3,3", RGBN, 4, "got '1,2,3,3'"),
         ("0,1,2,3", RGBN, 4, "got '0,1,2,3'"),
+        ("4,3,2,1,1", RGBN, 4, "got '4,3,2,1,1'"),
+        ("²,1,2,3", RGBN, 4, "got '²,1,2,3'"),
+        ("٣,1,2,4", RGBN, 4, "must have one letter for each band"),
+        ("9" * 5_000 + ",1,2,3", RGBN, 4, "must be the numbers"),
     ],
 )  # fmt: skip
 def test_bands_that_are_not_clear_are_asked_for(given, colours, needed, message):

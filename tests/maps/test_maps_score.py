@@ -1,6 +1,7 @@
 """Maps of rasters, end to end: exact, blended, resumed, and by several at once, always the same bytes."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,8 +15,9 @@ from map_rasters import pushed_colours, scene, write_raster
 
 from components.errors import DataError, SettingsError
 from components.maps import map_model, work_folder
+from components.maps.raster_file import Raster
 from components.maps.score import score_share, score_source
-from components.maps.settings import ScoreSettings
+from components.maps.settings import RegionSettings, ScoreSettings
 from components.maps.work_folder import open_map
 from components.predict.pushed_model import find_model
 from components.progress import StepLog
@@ -103,19 +105,62 @@ def test_a_map_that_is_finished_needs_no_model(tmp_path, models_uri, monkeypatch
     score_source(str(path), models_uri, str(tmp_path / "to"), ScoreSettings(**SMALL), LOG)
 
 
-def test_a_source_that_changes_is_another_map(tmp_path, models_uri):
-    path = write_raster(tmp_path / "a.tif", scene(100, 100))
-    score_source(str(path), models_uri, str(tmp_path / "to"), ScoreSettings(**SMALL), LOG)
-    write_raster(path, scene(100, 100, seed=1))
-    score_share(str(path), models_uri, str(tmp_path / "to"), ScoreSettings(**SMALL), LOG, 0, 1)
-    assert len(list((tmp_path / "to" / "_work").iterdir())) == 2
+def test_a_source_that_changes_is_another_map_which_is_refused_before_the_model_is_asked(
+    tmp_path, models_uri, monkeypatch
+):
+    path, target = write_raster(tmp_path / "a.tif", scene(100, 100)), str(tmp_path / "to")
+    score_source(str(path), models_uri, target, ScoreSettings(**SMALL), LOG)
+    before = contents(tmp_path / "to")
+    monkeypatch.setattr(map_model, "asked_model", lambda *_, **__: pytest.fail("the model was loaded"))
+    with pytest.raises(SettingsError, match=r"another map is in '.*a': .*; write to another place"):
+        score_source(str(path), models_uri, target, ScoreSettings(overlap=0.25, **SMALL), LOG)
     with pytest.raises(SettingsError, match="another map is in"):
+        score_source(str(path), models_uri, target, ScoreSettings(**SMALL), LOG, RegionSettings(smallest_m2=2))
+    write_raster(path, scene(100, 100, seed=1))
+    with pytest.raises(SettingsError, match="another map is in"):
+        score_source(str(path), models_uri, target, ScoreSettings(**SMALL), LOG)
+    with pytest.raises(SettingsError, match="another map is in"):
+        score_share(str(path), models_uri, target, ScoreSettings(**SMALL), LOG, 0, 1)
+    assert contents(tmp_path / "to") == before
+
+
+def test_a_map_that_is_there_is_found_without_its_working_folder_and_however_its_source_is_written(
+    tmp_path, models_uri, monkeypatch
+):
+    path, target = write_raster(tmp_path / "a.tif", scene(100, 100)), str(tmp_path / "to")
+    files = score_source(str(path), models_uri, target, ScoreSettings(**SMALL), LOG)
+    shutil.rmtree(tmp_path / "to" / "_work")
+    monkeypatch.setattr(map_model, "asked_model", lambda *_, **__: pytest.fail("the model was loaded"))
+    monkeypatch.chdir(tmp_path)
+    assert score_source("a.tif", models_uri, target, ScoreSettings(**SMALL), LOG) == files
+
+
+def test_answers_for_one_overlap_are_not_taken_for_those_of_another(tmp_path, models_uri):
+    """Also where there is but one row of windows, which starts at the top with any overlap."""
+    path = write_raster(tmp_path / "a.tif", scene(64, 300, patch_px=40))
+    for overlap in (0.5, 0.0):
+        score_share(str(path), models_uri, str(tmp_path / "both"), ScoreSettings(overlap=overlap, **SMALL), LOG, 0, 1)
+    assert len(list((tmp_path / "both" / "_work").iterdir())) == 2
+
+
+def test_a_source_that_changes_while_it_is_read_leaves_no_part_and_is_said(tmp_path, models_uri, monkeypatch):
+    path = write_raster(tmp_path / "a.tif", scene(300, 100))
+    rows = Raster.rows
+
+    def written_to_meanwhile(self, first, parts, valid):
+        rows(self, first, parts, valid)
+        os.utime(path, ns=(1, 1))
+
+    monkeypatch.setattr(Raster, "rows", written_to_meanwhile)
+    with pytest.raises(DataError, match=r"a\.tif' has changed while it was read; run again when it is complete"):
         score_source(str(path), models_uri, str(tmp_path / "to"), ScoreSettings(**SMALL), LOG)
+    assert contents(tmp_path / "to") == {}
 
 
 def test_parts_that_were_tampered_with_are_noticed(tmp_path, models_uri):
     path = write_raster(tmp_path / "a.tif", scene(100, 100))
     score_source(str(path), models_uri, str(tmp_path / "to"), ScoreSettings(**SMALL), LOG)
+    shutil.rmtree(tmp_path / "to" / "a")
     part = next((tmp_path / "to").glob("_work/*/part-000001.answers"))
     content = part.read_bytes()
     part.write_bytes(content[:-1] + b"?")
@@ -141,6 +186,17 @@ def test_settings_that_do_not_fit_are_refused(tmp_path, models_uri, changes, err
     path = write_raster(tmp_path / "a.tif", scene(100, 100))
     with pytest.raises(error, match=message):
         score_source(str(path), models_uri, str(tmp_path / "to"), ScoreSettings(**changes), LOG)
+    assert not (tmp_path / "to").exists()
+
+
+@pytest.mark.parametrize(("name", "why"), [("a\nb", "control character"), ("x" * 200, "200 bytes"), (".b", "hidden")])
+def test_a_source_that_no_map_can_be_called_like_is_refused_before_the_model_is_asked(
+    tmp_path, models_uri, monkeypatch, name, why
+):
+    monkeypatch.setattr(map_model, "asked_model", lambda *_, **__: pytest.fail("the model was loaded"))
+    path = write_raster(tmp_path / f"{name}.tif", scene(100, 100))
+    with pytest.raises(SettingsError, match=f"a map cannot be called .*{why}.*; rename what it is made of"):
+        score_source(str(path), models_uri, str(tmp_path / "to"), ScoreSettings(**SMALL), LOG)
     assert not (tmp_path / "to").exists()
 
 

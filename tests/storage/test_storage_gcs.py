@@ -187,3 +187,9 @@ def test_many_threads_read_at_once_without_throwing_connections_away(root, caplo
     assert contents == [b"tile" * 1000] * 200
     # urllib3 warns of each connection that it throws away.
     assert "Connection pool is full" not in caplog.text
+
+
+def test_a_bucket_is_no_object():
+    assert storage.size("gs://a-bucket") is None
+    with pytest.raises(SettingsError, match="no object in 'gs://a-bucket'; expected gs://<bucket>/<object>"):
+        storage.write_bytes("gs://a-bucket", b"")

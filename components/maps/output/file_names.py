@@ -47,7 +47,7 @@ def file_names(name: str, classes: Sequence[str]) -> FileNames:
     if not fault and len(name.encode()) > _MOST_NAME_BYTES:
         fault = f"is {len(name.encode())} bytes long, more than {_MOST_NAME_BYTES}"
     if fault:
-        raise SettingsError(f"a map cannot be called {shown(name)}: it {fault}; choose another name")
+        raise SettingsError(f"a map cannot be called {shown(name)}: it {fault}; rename what it is made of")
     parts = list(classes)
     # On some disks, names that differ by case only are one.
     if not all(map(_can_be_in_a_name, parts)) or len({part.casefold() for part in parts}) < len(parts):

@@ -30,6 +30,7 @@ def write_map_page(
     preview: Preview,
     regions: RegionFile,
     files: Sequence[Path],
+    key: str = "",
 ) -> None:
     """Writes the page.
 
@@ -41,6 +42,7 @@ def write_map_page(
       preview: The map, made small.
       regions: The file of regions, after it was written.
       files: The other files of the map, which the page lists with their digests.
+      key: A line of HTML that says which map it is; see published.py.
     """
     amounts = Amounts(frame.unit, preview.judged_area)
     yes, unsure = preview.areas[YES], preview.areas[NOT_SURE]
@@ -65,6 +67,7 @@ def write_map_page(
         *map(report.paragraph, frame.notes),
         report.heading("Files"),
         report.table(["file", "size"], [_file_row(file) for file in files]),
+        key,
     ]
     report.write_page(path, f"Map of {grid.name}", blocks, STYLE)
 
@@ -87,7 +90,7 @@ def _in_short(grid: MapGrid, preview: Preview, found: Sequence[int], amounts: Am
         return "Nothing of this source could be judged: none of its pixels counts."
     text = f"Of {amounts.text(amounts.whole)} judged, {amounts.text(preview.found_area)}"
     text += f" ({amounts.share(preview.found_area)}) show at least one class"
-    if grid.no_below is not None:
+    if grid.no_below is not None and len(never_ruled_out(grid)) < len(grid.classes):
         text += f"; for another {amounts.text(preview.open_area)} ({amounts.share(preview.open_area)})"
         text += " the model is not sure"
     largest = [c for c in found if preview.areas[YES][c]][:_MOST_IN_SHORT]

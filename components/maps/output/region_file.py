@@ -23,8 +23,8 @@ from components.maps.output.frame import OWN_UNITS, PIXELS, SQUARE_METRES, Frame
 from components.maps.output.outlines import rings_by_region
 from components.maps.output.region_spool import Rank, RegionSpool
 from components.maps.output.region_sweep import Regions, RegionSweep
+from components.maps.settings import RegionSettings
 from components.printable import printable
-from components.setting import check_settings, setting
 
 ANSWERS = {YES: "yes", NOT_SURE: "not sure"}
 _AREA_KEYS = {SQUARE_METRES: "area_m2", OWN_UNITS: "area_units2", PIXELS: "area_px2"}
@@ -35,28 +35,6 @@ _COORDINATES = {
     OWN_UNITS: "those of the raster, not longitude and latitude",
     PIXELS: "pixels of the source: x to the right and y downwards from its top left corner",
 }
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RegionSettings:
-    """The limits of the file of regions; areas by class count everything, and what is left out is counted and said.
-
-    Raises:
-      SettingsError: For a value out of range.
-    """
-
-    smallest_m2: float = setting(
-        1.0, "Smallest region that becomes a polygon, square metres; for a source with a reference system.", at_least=0
-    )
-    smallest_px2: float = setting(
-        100.0, "Smallest region that becomes a polygon, pixels; for a source without a georeference.", at_least=0
-    )
-    most_regions: int = setting(
-        100_000, "Most regions that become polygons; if there are more, the largest do.", at_least=1, at_most=5_000_000
-    )
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 @dataclasses.dataclass

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components import storage
-from components.errors import SettingsError
 from components.maps.grid import MapReader
 from components.maps.output.cells import cell_blocks
 from components.maps.output.file_names import FileNames, file_names
@@ -15,7 +14,9 @@ from components.maps.output.frame import frame_of
 from components.maps.output.mosaic import mosaic
 from components.maps.output.page import write_map_page
 from components.maps.output.preview import Preview
-from components.maps.output.region_file import RegionSettings, region_file
+from components.maps.output.published import another_map, key_line
+from components.maps.output.region_file import region_file
+from components.maps.settings import RegionSettings
 from components.storage import disk, whole_folder
 
 _EVERY_REGION = RegionSettings()
@@ -51,7 +52,9 @@ def write_all(reader: MapReader, target_uri: str, name: str, settings: RegionSet
                 regions.add(block)
                 preview.add(block)
         files = sorted(folder.iterdir())
-        write_map_page(folder / names.page, reader.grid, frame, quicklook, preview, regions, files)
+        write_map_page(
+            folder / names.page, reader.grid, frame, quicklook, preview, regions, files, key_line(reader.grid, settings)
+        )
         _publish(folder, uri, names)
     return [storage.join(uri, file.name) for file in files] + [storage.join(uri, names.page)]
 
@@ -61,10 +64,7 @@ def _publish(folder: Path, uri: str, names: FileNames) -> None:
     if whole_folder.publish(folder, uri, names.page, move=not storage.is_remote(uri)):
         return
     if storage.read_bytes(storage.join(uri, names.page)) != page:
-        raise SettingsError(
-            f"another map is in {uri!r}: of other data, another model or other settings; write to another place, or "
-            "remove that folder"
-        )
+        raise another_map(uri)
 
 
 @contextlib.contextmanager

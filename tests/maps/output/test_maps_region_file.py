@@ -12,8 +12,9 @@ from components.errors import SettingsError
 from components.maps.output import coarse
 from components.maps.output.cells import cell_blocks
 from components.maps.output.frame import frame_of
-from components.maps.output.region_file import RegionSettings, region_file
+from components.maps.output.region_file import region_file
 from components.maps.output.region_spool import Rank, RegionSpool
+from components.maps.settings import RegionSettings
 
 _EVERYTHING = RegionSettings(smallest_px2=0.0, smallest_m2=0.0)
 
