@@ -48,7 +48,7 @@ def stopped_model(running):
 
 def raw_request(models, first=0, last=4):
     body, headers = in_binary(images_of(models.tiles[first:last]))
-    lines = [f"POST {INFER} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}"]
+    lines = [f"POST {INFER} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode(), body
 
