@@ -159,6 +159,18 @@ def test_a_model_whose_process_dies_is_started_anew_and_requests_get_503_meanwhi
         assert client.get("/v2/health/live").status_code == 200
 
 
+def test_a_model_that_dies_while_the_channel_cannot_be_read_is_started_anew(models, registry):
+    with served(registry, *QUICK) as running, running.client() as client:
+        (registry / "production.json").write_text("{")
+        running.wait_for_line(f"{models.first} stays: ")
+        (process,) = model_processes(running)
+        os.kill(process, signal.SIGKILL)
+        running.wait_for_line(f"{models.first} is started anew all the same: .*production.json")
+        running.wait_for_line("answers again")
+
+        assert outputs_of(post(client, models.tiles[:1]))
+
+
 def test_a_model_that_is_stuck_is_started_anew(models, registry):
     with served(registry, *QUICK, "--answer-seconds", "1") as running, running.client() as client:
         (process,) = model_processes(running)
