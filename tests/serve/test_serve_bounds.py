@@ -226,6 +226,15 @@ def test_what_cannot_be_served_ends_with_one_line(models, tmp_path):
         assert "Traceback" not in said
 
 
+def test_where_no_file_may_grow_the_model_is_not_copied_and_one_line_says_so(models):
+    command = f"ulimit -f 4; exec {sys.executable} -m pipeline.cli serve {models.uri} --port 0"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, text=True, capture_output=True, timeout=120)
+
+    assert done.returncode == 42, done.stderr
+    assert re.search(r"cannot write under '.*': File too large; raise the limit of file sizes", done.stderr)
+    assert "Traceback" not in done.stderr
+
+
 def test_a_port_that_is_taken_is_named(models):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
