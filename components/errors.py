@@ -37,7 +37,7 @@ class UnreachableError(AgrivisionError):
 
 
 # Numbers of an OSError that mean that nothing more can be written there; and that this user may not.
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 _NO_RIGHT = (errno.EACCES, errno.EPERM)
 # And those of a path that a user gave, or that lies where one was given, and that is not what it must be.
 _BAD_PLACE = {
@@ -86,6 +86,9 @@ def as_user_error(error: Exception) -> AgrivisionError | None:
     place = f"under {_shown(os.path.dirname(named))}" if named else "to the disk"
     if error.errno == errno.EROFS:
         return SettingsError(f"cannot write {place}: {error.strerror}; make it writable, and run again")
+    if error.errno == errno.EFBIG:
+        way_out = "raise the limit of file sizes, see ulimit -f, and run again"
+        return DataError(f"cannot write {place}: {error.strerror}; {way_out}")
     if error.errno in NO_ROOM:
         return DataError(f"cannot write {place}: {error.strerror}; free some space there, and run again")
     if error.errno in _NO_RIGHT and named:

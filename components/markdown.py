@@ -10,8 +10,8 @@ from components.printable import printable
 # A column of a table ends here.
 _BAR = re.compile(r"(?<!\\)\|")
 
-# What Markdown, or the page's reading of it, takes for more than itself.
-_SIGNS = re.compile(r"([\\`*_{}\[\]()#+!|~<>-])")
+# What Markdown, or the page's reading of it, takes for more than itself: signs, and what some readers make links of.
+_SIGNS = re.compile(r"([\\`*_{}\[\]()#+!|~<>&-]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
 
 
 def plain(text: str) -> str:

@@ -13,16 +13,16 @@ from starlette.routing import Route
 
 from components.contracts import ModelCard
 from components.serve.answer import DATATYPES
-from components.serve.docs_page import docs_page
 from components.serve.following import Following
-from components.serve.inference import Inference, error_body
+from components.serve.inference import Inference
 from components.serve.message import BYTES
 from components.serve.metrics import METRICS_TYPE, ServerMetrics
-from components.serve.openapi import openapi
-from components.serve.refusal import Refusal
+from components.serve.pages.docs_page import docs_page
+from components.serve.pages.openapi import openapi
+from components.serve.pages.try_page import policy_of, try_page
+from components.serve.refusal import Refusal, as_response, error_body
 from components.serve.served_model import ServedModel
 from components.serve.settings import ServeSettings
-from components.serve.try_page import policy_of, try_page
 
 _JSON = "application/json"
 _MODEL = "/v2/models/{name}"
@@ -149,7 +149,7 @@ def _as_json(document: object) -> Response:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
-    return Response(error_body(error.text), int(error.status), error.headers, _JSON)
+    return as_response(error)
 
 
 async def _not_routed(request: Request, error: Exception) -> Response:

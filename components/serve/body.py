@@ -22,12 +22,13 @@ async def read_body(request: Request, held: HeldBytes, settings: ServeSettings) 
       Refusal: if it is too large, too slow, or of another type.
       ClientDisconnect: if the client has hung up.
     """
+    has_begun = False
     try:
         json_bytes = _checked_headers(request, settings)
+        has_begun = True
         return await _read(request, held, settings), json_bytes
     except Refusal as refusal:
-        # A client that is still writing would not read the answer, but see its connection reset.
-        await _linger(request)
+        await linger(request, has_begun=has_begun)
         refusal.headers["Connection"] = "close"
         raise
 
@@ -72,8 +73,16 @@ async def _read(request: Request, held: HeldBytes, settings: ServeSettings) -> b
     return b"".join(parts)
 
 
-async def _linger(request: Request) -> None:
-    """Reads and forgets the rest of a body, for a moment."""
+async def linger(request: Request, *, has_begun: bool = False) -> None:
+    """Reads and forgets the rest of a body, for a moment.
+
+    A client that is still writing would not read the answer, but see its connection reset.
+
+    Args:
+      has_begun: Whether the body is being read; if not, a client that asks before it sends is not told to go on.
+    """
+    if not has_begun and "100-continue" in request.headers.get("Expect", "").lower():
+        return
     num_bytes = 0
     with contextlib.suppress(TimeoutError, ClientDisconnect, RuntimeError):
         async with asyncio.timeout(_LINGER_SECONDS):

@@ -7,8 +7,8 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from components.serve.inference import error_body
 from components.serve.metrics import ServerMetrics
+from components.serve.refusal import error_body
 
 
 class BoundedConnection(H11Protocol):
@@ -58,8 +58,14 @@ class BoundedConnection(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """Answers what is no HTTP."""
-        self._refuse(400, "not a readable HTTP request", [])
+        """Answers what is no HTTP; what follows an answer that has begun can only be cut off."""
+        if self.cycle is not None:
+            self.cycle.disconnected = True  # whatever it would still send
+            self.cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self._refuse(400, "not a readable HTTP request", [])
+        else:
+            self.transport.close()
 
     def _wait(self, seconds: float) -> None:
         if self._timer is not None:

@@ -87,17 +87,27 @@ class Following:
         while True:
             was_broken = await self._until_due(pause)
             try:
-                model = await asyncio.to_thread(self._wanted.find)
+                model = await self._model_to_load(was_broken)
                 if was_broken or model.card.version != self._answering.card.version:
                     await self._replace(model)
                 self._told = ""
                 # One that breaks down again and again is not started anew without a pause.
                 pause = _longer(pause) if was_broken else 0.0
             except Exception as error:  # a defect, too, must not end what answers well
-                why = as_user_error(error) or f"{type(error).__name__}: {error}"
                 self._metrics.load_failures.inc()
-                self._tell(f"{'nothing answers' if was_broken else self._answering.card.version + ' stays'}: {why}")
+                who = "nothing answers" if was_broken else f"{self._answering.card.version} stays"
+                self._tell(f"{who}: {_line_of(error)}")
                 pause = _longer(pause)
+
+    async def _model_to_load(self, was_broken: bool) -> PushedModel:
+        """Returns the model that is wanted; while nobody can tell which, one that has broken down is wanted again."""
+        try:
+            return await asyncio.to_thread(self._wanted.find)
+        except Exception as error:
+            if not was_broken:
+                raise
+            self._tell(f"{self._answering.card.version} is started anew all the same: {_line_of(error)}")
+            return self._answering.model
 
     async def _until_due(self, pause: float) -> bool:
         """Waits until the channel is to be looked at, or the model has broken down; returns whether it has."""
@@ -145,6 +155,10 @@ class Following:
         if failure != self._told:
             self._told = failure
             self._say(failure)
+
+
+def _line_of(error: Exception) -> str:
+    return str(as_user_error(error) or f"{type(error).__name__}: {error}")
 
 
 def _longer(pause: float) -> float:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
@@ -124,8 +123,3 @@ async def _unless_hung_up(request: Request, work: Coroutine[Any, Any, Response])
 async def _hung_up(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def error_body(text: str) -> bytes:
-    """Returns the body of a refusal."""
-    return msgspec.json.encode({"error": text}) + b"\n"

@@ -21,6 +21,7 @@ CONTENT_TYPE, BASE64 = "content_type", "base64"
 BYTES = "BYTES"
 _LENGTH = struct.Struct("<I")
 _MOST_JSON_BYTES_BESIDE_BINARY = 1 << 20
+_MOST_OTHER_VALUES = 10_000
 _MOST_NAME = 256  # characters of an id
 
 _Parameters: TypeAlias = dict[str, str | int | float | bool | None]
@@ -87,6 +88,7 @@ def parse_request(
             f"Inference-Header-Content-Length must be between 1 and the bytes of the body, {len(body):,}, got "
             f"{json_bytes:,}"
         )
+    _check_size(body, len(body) if json_bytes is None else json_bytes, len(inputs) * most_tiles)
     view = memoryview(body)
     request = _decoded(view if json_bytes is None else view[:json_bytes])
     if len(request.id) > _MOST_NAME:
@@ -112,6 +114,13 @@ def parse_request(
         raise bad_request(f"{len(rest):,} bytes after the inputs belong to none of them; check {BINARY_SIZE}")
     _check_together(images, inputs)
     return InferenceRequest(request.id, images, _wanted(request, outputs))
+
+
+def _check_size(body: bytes, json_bytes: int, most_images: int) -> None:
+    """Counts the values by their commas: millions of small ones take ten times their bytes, and stop all else."""
+    most = most_images + _MOST_OTHER_VALUES
+    if (count := body.count(b",", 0, json_bytes)) > most:
+        raise too_large(f"the JSON of a request may have {most:,} commas, which is more than any needs, got {count:,}")
 
 
 def _decoded(content: memoryview) -> _Request:

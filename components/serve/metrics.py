@@ -42,6 +42,12 @@ class ServerMetrics:
         self.connections_refused = Counter(
             named("connections_refused"), "Connections beyond the most that are open at once.", registry=self._registry
         )
+        self.turned_away = Counter(
+            named("turned_away"),
+            "Requests of any path that came from foreign web pages, by foreign names, or with odd headers, by reason.",
+            ["reason"],
+            registry=self._registry,
+        )
         self.ready = Gauge(named("ready"), "1 if a model answers, else 0.", registry=self._registry)
         self.swaps = Counter(named("swaps"), "Models that took another's place.", registry=self._registry)
         self.restarts = Counter(

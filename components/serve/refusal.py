@@ -2,6 +2,9 @@
 
 from http import HTTPStatus
 
+import msgspec
+from starlette.responses import Response
+
 from components.printable import printable
 
 _MOST_CHARACTERS = 400  # a line may repeat names that the client chose
@@ -19,7 +22,8 @@ class Refusal(Exception):
     """
 
     def __init__(self, status: HTTPStatus, text: str, why: str, headers: dict[str, str] | None = None) -> None:
-        line = printable(" ".join(text.split()))
+        # What a client sent may be megabytes, of which the first words are shown.
+        line = printable(" ".join(text[: 2 * _MOST_CHARACTERS].split()))
         self.text = line if len(line) <= _MOST_CHARACTERS else f"{line[: _MOST_CHARACTERS - 1]}…"
         super().__init__(self.text)
         self.status, self.why, self.headers = status, why, headers or {}
@@ -53,3 +57,13 @@ def too_slow(text: str) -> Refusal:
 def not_now(text: str, why: str, retry_seconds: int = _RETRY_SECONDS) -> Refusal:
     """Returns the refusal of what may succeed later."""
     return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, text, why, {"Retry-After": str(retry_seconds)})
+
+
+def error_body(text: str) -> bytes:
+    """Returns the body of a refusal."""
+    return msgspec.json.encode({"error": text}) + b"\n"
+
+
+def as_response(refusal: Refusal) -> Response:
+    """Returns the answer that a refusal is."""
+    return Response(error_body(refusal.text), int(refusal.status), refusal.headers, "application/json")

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from components.errors import DataError
+from components.errors import DataError, as_user_error
 from components.predict.pushed_model import PushedModel
 from components.records.source_image import as_png
 from components.records.tile_record import Record
@@ -50,7 +50,7 @@ class ServedModel:
     """A model and its queue; to be made and used in the event loop. `start` comes first, `end` last.
 
     Attributes:
-      card: The model's.
+      model, card: Where it is, and what it says of itself.
       inputs, outputs: The names that requests may give.
       checks: What its tiles are checked by.
       is_broken: Whether its process has ended, or answers what no such model answers.
@@ -58,7 +58,8 @@ class ServedModel:
     """
 
     def __init__(self, model: PushedModel, settings: ServeSettings, metrics: ServerMetrics) -> None:
-        self.card, self.checks, self.inputs = model.card, checks_for(model.card), inputs_of(model.card)
+        self.model, self.card = model, model.card
+        self.checks, self.inputs = checks_for(model.card), inputs_of(model.card)
         self.outputs = tuple(name for name in DATATYPES if name != "not_sure" or model.card.not_sure is not None)
         self.is_broken, self.why_broken = False, ""
         self._uri, self._settings, self._metrics = model.uri, settings, metrics
@@ -189,8 +190,8 @@ class ServedModel:
             replies = await asyncio.get_running_loop().run_in_executor(
                 self._threads, self._ask_each, [each.record for each in batch]
             )
-        except DataError as error:
-            self._break(str(error))
+        except Exception as error:  # a defect, too, must not leave those without an answer who wait for one
+            self._break(str(as_user_error(error) or f"{type(error).__name__}: {error}"))
             broken = not_now(f"the model {self.card.version} has broken down and is started anew", "no_model")
             replies = [broken] * len(batch)
         finally:
@@ -230,4 +231,6 @@ class ServedModel:
             found = results.get(name)
             if name in self.outputs and (found is None or found.shape != shape or found.dtype != kind):
                 raise DataError(f"model {self.card.version} must answer {name} for {shape[1]} classes of each tile")
+        if (results["class_names"] != [each.encode() for each in self.card.classes]).any():
+            raise DataError(f"model {self.card.version} names other classes than its card")
         return {name: results[name] for name in self.outputs}

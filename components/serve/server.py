@@ -17,13 +17,13 @@ from components.progress import log
 from components.serve.app import make_app
 from components.serve.connection import BoundedConnection
 from components.serve.following import Following
+from components.serve.guard import LARGEST_HEADERS, Guard
 from components.serve.inference import Inference
 from components.serve.metrics import ServerMetrics
-from components.serve.settings import ServeSettings
+from components.serve.settings import ANY_NAME, ServeSettings
 from components.serve.wanted_model import WantedModel
 
 _LOOK_SECONDS = 0.05
-_LARGEST_HEADERS = 32 << 10  # bytes of a request's headers
 _CLOSE_SECONDS = 5  # for connections to close, after the last request
 _STEP = "serve"
 
@@ -69,7 +69,8 @@ async def _serve(uri: str, settings: ServeSettings, listener: socket.socket) -> 
     metrics = ServerMetrics()
     following = Following(WantedModel(uri, settings.channel), settings, metrics, lambda text: log(_STEP, text))
     inference = Inference(following, settings, metrics)
-    server = _Server(_config(following, inference, settings, metrics))
+    app = Guard(make_app(following, inference, settings, metrics), _names(listener, settings), metrics)
+    server = _Server(_config(app, settings, metrics))
     ended, hurried = asyncio.Event(), asyncio.Event()
 
     def end() -> None:
@@ -119,9 +120,18 @@ async def _drain(hurried: asyncio.Event, inference: Inference, settings: ServeSe
     log(_STEP, f"ended with {left} requests unanswered" if left else "ended; every request was answered")
 
 
-def _config(
-    following: Following, inference: Inference, settings: ServeSettings, metrics: ServerMetrics
-) -> uvicorn.Config:
+def _names(listener: socket.socket, settings: ServeSettings) -> set[str]:
+    """Returns the names that clients may use. What others can reach is not kept from pages by its name."""
+    if settings.names:
+        return {*settings.names, settings.host.lower()}
+    return {settings.host.lower()} if _is_loopback(listener) else {ANY_NAME}
+
+
+def _is_loopback(listener: socket.socket) -> bool:
+    return ipaddress.ip_address(listener.getsockname()[0]).is_loopback
+
+
+def _config(app: Guard, settings: ServeSettings, metrics: ServerMetrics) -> uvicorn.Config:
     limits = {
         "header_seconds": settings.header_seconds,
         "request_seconds": settings.body_seconds + 2 * settings.answer_seconds,
@@ -130,7 +140,7 @@ def _config(
     }
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # of defects; whoever sends no HTTP fills no log
     return uvicorn.Config(
-        make_app(following, inference, settings, metrics),
+        app,
         http=type("Connection", (BoundedConnection,), limits),
         ws="none",
         lifespan="off",
@@ -138,7 +148,7 @@ def _config(
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        h11_max_incomplete_event_size=_LARGEST_HEADERS,
+        h11_max_incomplete_event_size=LARGEST_HEADERS,
         timeout_keep_alive=int(settings.header_seconds) + 1,
         timeout_graceful_shutdown=_CLOSE_SECONDS,
     )
@@ -148,7 +158,7 @@ def _say_where(listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     log(_STEP, f"listening on http://{shown}:{port}")
-    if not ipaddress.ip_address(host).is_loopback:
+    if not _is_loopback(listener):
         log(
             _STEP,
             "warning: others can reach this address; the server asks nobody for a password and encrypts nothing, so "

@@ -8,6 +8,8 @@ from components.registry import PRODUCTION
 from components.setting import check_settings, setting
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9_])?")
+ANY_NAME = "*"
 MIB = 1 << 20
 
 
@@ -23,6 +25,12 @@ class ServeSettings:
     name: str = setting("agrivision", "Name of the model in the paths, as in /v2/models/agrivision/infer.")
     host: str = setting("127.0.0.1", "Address to listen on. Only this machine reaches the default; 0.0.0.0 is all.")
     port: int = setting(8000, "Port to listen on; 0 takes a free one and prints it.", at_least=0, at_most=65_535)
+    host_names: str = setting(
+        "",
+        "Further names by which clients may ask a server that listens on this machine alone, with commas between "
+        "them; * is any. Addresses and localhost need none. If given, they count for other addresses too.",
+        may_be_empty=True,
+    )
     poll_seconds: float = setting(10.0, "Seconds between two looks at the channel.", at_least=0.1, at_most=86_400)
     batch_tiles: int = setting(16, "Most tiles that the model answers at once.", at_least=1, at_most=256)
     batch_wait_ms: float = setting(
@@ -64,6 +72,12 @@ class ServeSettings:
                 f"name must be letters, digits, dots, - and _, at most 64, because it is part of a path; "
                 f"got {self.name!r}"
             )
+        for name in self.names:
+            if name != ANY_NAME and not _HOST_NAME.fullmatch(name):
+                raise SettingsError(
+                    f"host_names must be names of hosts with commas between them, as in tiles.example.org, without "
+                    f"scheme and port; got {name!r}"
+                )
         if self.request_tiles > self.queue_tiles:
             raise SettingsError(
                 f"request_tiles must be at most queue_tiles, {self.queue_tiles}, or the largest request could never "
@@ -74,3 +88,8 @@ class ServeSettings:
                 f"request_mib must be at most held_mib, {self.held_mib}, or the largest request could never be "
                 f"accepted; got {self.request_mib}"
             )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The host names, in lowercase."""
+        return tuple(name.strip().lower() for name in self.host_names.split(",") if name.strip())

@@ -71,6 +71,10 @@ def test_an_answer_is_an_array() -> None:
             "breaks down: its answer is ",
         ),
         (
+            message(LOADED, Reply(results={"probabilities": Array(((1 << 64) - 1,), "float32", b"1234")})),
+            "breaks down: its answer is ",
+        ),
+        (
             message(LOADED, Reply(results={"probabilities": Array((2, 2), "object", b"")})),
             "an array of the kind 'object'",
         ),

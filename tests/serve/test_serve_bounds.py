@@ -48,7 +48,7 @@ def stopped_model(running):
 
 def raw_request(models, first=0, last=4):
     body, headers = in_binary(images_of(models.tiles[first:last]))
-    lines = [f"POST {INFER} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}"]
+    lines = [f"POST {INFER} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode(), body
 
@@ -224,6 +224,15 @@ def test_what_cannot_be_served_ends_with_one_line(models, tmp_path):
         found, said = run(*arguments, "--port", "0")
         assert (found, len(re.findall(text, said))) == (code, 1), said
         assert "Traceback" not in said
+
+
+def test_where_no_file_may_grow_the_model_is_not_copied_and_one_line_says_so(models):
+    command = f"ulimit -f 4; exec {sys.executable} -m pipeline.cli serve {models.uri} --port 0"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, text=True, capture_output=True, timeout=120)
+
+    assert done.returncode == 42, done.stderr
+    assert re.search(r"cannot write under '.*': File too large; raise the limit of file sizes", done.stderr)
+    assert "Traceback" not in done.stderr
 
 
 def test_a_port_that_is_taken_is_named(models):

@@ -97,6 +97,27 @@ def model_processes(running):
     return found
 
 
+def test_a_channel_that_moves_back_and_forth_ends_at_the_last_and_leaves_one_process(models, registry):
+    with served(registry, "--poll-seconds", "0.1") as running, running.client() as client:
+        with Clients(running, models, 2) as clients:
+            for _ in range(5):
+                promote(str(registry), models.second, "production")
+                time.sleep(0.4)
+                promote(str(registry), models.first, "production")
+                time.sleep(0.4)
+            promote(str(registry), models.second, "production")
+            deadline = time.monotonic() + 60
+            while client.get(f"/v2/models/{NAME}").json()["versions"] != [models.second]:
+                assert time.monotonic() < deadline, running.lines
+                time.sleep(0.2)
+        while len(model_processes(running)) > 1:
+            assert time.monotonic() < deadline, running.lines
+            time.sleep(0.2)
+
+    assert {*clients.statuses} == {200}
+    assert clients.wrong == []
+
+
 def test_a_channel_other_than_production_is_followed(models, registry):
     promote(str(registry), models.second, "staging")
     with served(registry, *QUICK, "--channel", "staging") as running, running.client() as client:
@@ -157,6 +178,18 @@ def test_a_model_whose_process_dies_is_started_anew_and_requests_get_503_meanwhi
         assert clients.wrong == []
         assert metric(client, "restarts_total") == 1
         assert client.get("/v2/health/live").status_code == 200
+
+
+def test_a_model_that_dies_while_the_channel_cannot_be_read_is_started_anew(models, registry):
+    with served(registry, *QUICK) as running, running.client() as client:
+        (registry / "production.json").write_text("{")
+        running.wait_for_line(f"{models.first} stays: ")
+        (process,) = model_processes(running)
+        os.kill(process, signal.SIGKILL)
+        running.wait_for_line(f"{models.first} is started anew all the same: .*production.json")
+        running.wait_for_line("answers again")
+
+        assert outputs_of(post(client, models.tiles[:1]))
 
 
 def test_a_model_that_is_stuck_is_started_anew(models, registry):

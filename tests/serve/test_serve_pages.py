@@ -14,7 +14,7 @@ from serving import HEADER, INFER, images_of, in_binary, in_json, served
 
 from components.serve.app import make_app
 from components.serve.metrics import ServerMetrics
-from components.serve.openapi import openapi
+from components.serve.pages.openapi import openapi
 from components.serve.settings import ServeSettings
 
 WIDTHS = (400, 480, 1200)
@@ -198,7 +198,7 @@ def test_requests_and_answers_are_as_it_says(server, models):
 def test_every_status_of_an_inference_is_described(server, models):
     described = set(openapi("agrivision")["paths"][INFER]["post"]["responses"])
 
-    assert described == {"200", "400", "404", "405", "408", "413", "415", "422", "503"}
+    assert described == {"200", "400", "403", "404", "405", "408", "413", "415", "422", "431", "503"}
 
 
 def test_a_large_tile_is_drawn_small_and_asked_about_whole(server):

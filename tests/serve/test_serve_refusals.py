@@ -2,14 +2,16 @@
 
 import io
 import json
+import re
 import socket
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hostile_images import header, png
 from PIL import Image
-from serving import BINARY, HEADER, INFER, NAME, images_of, in_binary, in_json, post
+from serving import BINARY, HEADER, INFER, NAME, images_of, in_binary, in_json, post, served
 from tile_shards import encode
 
 JSON = {"Content-Type": "application/json"}
@@ -75,8 +77,6 @@ REQUESTS = [
 
 @pytest.mark.parametrize(("change", "status", "text"), REQUESTS)
 def test_a_request_that_breaks_the_protocol_is_refused_by_name(server, models, change, status, text):
-    import re
-
     document = change(in_json(images_of(models.tiles[:1])))
     with server.client() as client:
         response = client.post(INFER, json=document)
@@ -133,10 +133,40 @@ BINARIES = [
 ]
 
 
+NUM_BYTES = 28 << 20
+LONG_NAME = b'{"inputs":[{"name":"' + b"\xe2\x80\xae" * (NUM_BYTES // 3) + b'","shape":[1],"datatype":""}]}'
+BOMBS = {
+    "outputs": (b'{"inputs":[],"outputs":[' + b'{"name":""},' * (NUM_BYTES // 12) + b'{"name":""}]}', 413, "commas"),
+    "inputs": (b'{"inputs":[' + b'{"name":"","shape":[],"datatype":""},' * (NUM_BYTES // 37) + b"0]}", 413, "commas"),
+    "parameters": (
+        b'{"inputs":[],"parameters":{' + b",".join(b'"%d":1' % number for number in range(2_000_000)) + b"}}",
+        413,
+        "the JSON of a request may have 10,096 commas, which is more than any needs, got 2,000,000",
+    ),
+    "a name": (LONG_NAME, 400, "u202e"),
+    "a field": (b'{"inputs":[],"' + b"\\n" * (NUM_BYTES // 2) + b'":1}', 400, "unknown field"),
+}
+
+
+def most_mb(process):
+    return int(re.search(r"VmHWM:\s+(\d+) kB", (process / "status").read_text())[1]) / 1000
+
+
+@pytest.mark.slow
+def test_json_that_unpacks_to_much_more_is_refused_and_takes_little_memory(models):
+    with served(models.uri / "versions" / models.first) as running, running.client() as client:
+        process = Path(f"/proc/{running.process.pid}")
+        for name, (body, status, text) in BOMBS.items():
+            (process / "clear_refs").write_text("5")  # from here on, the most counts
+            before = most_mb(process)
+            response = client.post(INFER, content=body, headers=JSON)
+            assert (name, response.status_code) == (name, status)
+            assert text in line_of(response)
+            assert most_mb(process) - before < 7 * NUM_BYTES / 1e6, name
+
+
 @pytest.mark.parametrize(("size", "more", "text"), BINARIES)
 def test_bytes_that_do_not_fit_their_sizes_are_refused(server, models, size, more, text):
-    import re
-
     body, headers = in_binary(images_of(models.tiles[1:2]))
     length = int(headers[HEADER])
     document = json.loads(body[:length])

@@ -9,12 +9,14 @@ _JSON, _BINARY = "application/json", "application/octet-stream"
 _STRING, _TRUE = {"type": "string"}, {"type": "boolean", "const": True}
 _ERRORS = {
     "400": "Malformed: the line names the input, what was expected and what came.",
+    "403": "The request came from a web page of another site, or by a name that the server does not know.",
     "404": "No such model or version.",
     "405": "Another method is expected.",
     "408": "The body did not come in time.",
     "413": "Too many bytes, tiles or pixels.",
     "415": "A body of another type.",
     "422": "A tile that cannot be used: damaged, of the wrong bands or size.",
+    "431": "The headers are too large.",
     "503": "Not now: the queue is full, no model is loaded, or the server is ending. Ask again after Retry-After.",
 }
 
