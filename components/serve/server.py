@@ -11,11 +11,13 @@ import sys
 from collections.abc import Iterator
 
 import uvicorn
+from starlette.applications import Starlette
 
 from components.errors import SettingsError
 from components.progress import log
 from components.serve.app import make_app
 from components.serve.connection import BoundedConnection
+from components.serve.drift.windows import Windows
 from components.serve.following import Following
 from components.serve.inference import Inference
 from components.serve.metrics import ServerMetrics
@@ -67,9 +69,11 @@ def _listening(settings: ServeSettings) -> Iterator[socket.socket]:
 
 async def _serve(uri: str, settings: ServeSettings, listener: socket.socket) -> None:
     metrics = ServerMetrics()
-    following = Following(WantedModel(uri, settings.channel), settings, metrics, lambda text: log(_STEP, text))
-    inference = Inference(following, settings, metrics)
-    server = _Server(_config(following, inference, settings, metrics))
+    windows = Windows(lambda text: log(_STEP, text), settings.drift_to, settings.drift_seconds)
+    wanted = WantedModel(uri, settings.channel, settings.expect_sha256)
+    following = Following(wanted, settings, metrics, lambda text: log(_STEP, text))
+    inference = Inference(following, settings, metrics, windows)
+    server = _Server(_config(make_app(following, inference, settings, metrics, windows), settings, metrics))
     ended, hurried = asyncio.Event(), asyncio.Event()
 
     def end() -> None:
@@ -78,6 +82,8 @@ async def _serve(uri: str, settings: ServeSettings, listener: socket.socket) -> 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, end)
     serving = asyncio.create_task(server.serve([listener]))
+    all_answered = asyncio.Event()
+    writing = asyncio.create_task(windows.write_until(all_answered))
     try:
         while not server.started and not serving.done():
             await asyncio.sleep(_LOOK_SECONDS)
@@ -86,6 +92,8 @@ async def _serve(uri: str, settings: ServeSettings, listener: socket.socket) -> 
     finally:
         server.should_exit = True
         await serving
+        all_answered.set()
+        await writing
 
 
 async def _follow_until(
@@ -119,9 +127,7 @@ async def _drain(hurried: asyncio.Event, inference: Inference, settings: ServeSe
     log(_STEP, f"ended with {left} requests unanswered" if left else "ended; every request was answered")
 
 
-def _config(
-    following: Following, inference: Inference, settings: ServeSettings, metrics: ServerMetrics
-) -> uvicorn.Config:
+def _config(app: Starlette, settings: ServeSettings, metrics: ServerMetrics) -> uvicorn.Config:
     limits = {
         "header_seconds": settings.header_seconds,
         "request_seconds": settings.body_seconds + 2 * settings.answer_seconds,
@@ -130,7 +136,7 @@ def _config(
     }
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # of defects; whoever sends no HTTP fills no log
     return uvicorn.Config(
-        make_app(following, inference, settings, metrics),
+        app,
         http=type("Connection", (BoundedConnection,), limits),
         ws="none",
         lifespan="off",
