@@ -15,7 +15,8 @@ NUM_PROBABILITY_BINS = 50
 # Sums of many windows stay exact, also where JSON knows only floating-point numbers.
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]
 Counts: TypeAlias = tuple[Count, ...]
-_Names: TypeAlias = Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=256)]
+_Name: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"\A[^\x00-\x1f\x7f]{1,200}\Z")]
+_Names: TypeAlias = Annotated[tuple[_Name, ...], msgspec.Meta(min_length=1, max_length=256)]
 
 
 class ServedWindow(Document, frozen=True, kw_only=True):
