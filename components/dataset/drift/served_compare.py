@@ -1,8 +1,8 @@
 """Compares the tiles that a model was asked about, and what it said of them, with the dataset that it comes from.
 
 There are no labels, so the answers stand in for them: their shares among what was served are compared with those among
-the test tiles, as the same model gave them. The fields of served tiles are unknown. They are taken to have as many tiles
-as fields of the dataset do, so that many tiles of few fields prove as little as they do there.
+the test tiles, as the same model gave them. The fields of served tiles are unknown. So many tiles count for as many
+fields as they would be in the dataset, so that many tiles of few fields prove as little as they do there.
 """
 
 import math

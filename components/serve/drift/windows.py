@@ -110,7 +110,7 @@ class Windows:
             if self._to_uri and oldest.open.num_tiles:
                 self._say(f"the sums of {oldest.card.version} were not written, and are given up for later versions")
         now = self._now()
-        self._sums[card.version] = _Sums(card, *(self._tally(card, now) for _ in range(3)))
+        self._sums[card.version] = _Sums(card, self._tally(card, now), self._tally(card, now), self._tally(card, now))
 
     def _tell(self, failure: str) -> None:
         if failure != self._told:
