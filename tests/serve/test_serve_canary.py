@@ -18,7 +18,7 @@ from components.registry.promotion import promote
 from components.serve.canary.acting import act
 from components.serve.canary.observed import Observed, observe
 from components.serve.canary.settings import CanarySettings
-from components.serve.canary.verdict import Verdict, judge
+from components.serve.canary.verdict import Outcome, Verdict, judge
 from pipeline.cli import app
 
 CLASSES, ON_TEST = ("water", "weeds"), (0.3, 0.1)
@@ -60,7 +60,7 @@ def seen(version="old", requests=4000, errors=0, slow=0, water=0.3, red=100, til
         ({"errors": 200}, {}, "promote", "no worse"),
         ({"slow": 40}, {"slow": 800}, "withdraw", r"worse: requests over 0.1 s 1.0% → 20.0%"),
         ({"slow": 40}, {"slow": 120}, "promote", "no worse"),
-        ({"requests": 600, "slow": 6}, {"requests": 600, "slow": 30}, "undecided", "more requests are needed: .*over 0.1 s"),
+        ({"requests": 600, "slow": 6}, {"requests": 600, "slow": 30}, "undecided", "needed: .*requests over 0.1 s"),
         ({}, {"water": 0.6}, "withdraw", "worse: water off test by 0.0% → 30.0%"),
         ({"water": 0.6}, {"water": 0.6}, "promote", "no worse"),  # what comes has shifted
         ({"water": 0.6}, {"water": 0.3}, "promote", "no worse"),
@@ -113,7 +113,7 @@ def test_an_address_of_nothing_is_named(address, error, text):
 
 def verdict(outcome, models):
     return Verdict(
-        outcome=outcome, reason="because", stable_version=models.first, canary_version=models.second,
+        outcome=Outcome(outcome), reason="because", stable_version=models.first, canary_version=models.second,
         stable_requests=1, canary_requests=1,
     )  # fmt: skip
 
