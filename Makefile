@@ -78,7 +78,8 @@ lint: $(VENV)/.dev ## Everything of check but the tests
 
 scan: needs-kubectl $(SCAN_VENV)/.scan ## Look for weak settings in manifests, Dockerfile and workflows with checkov
 	rm -rf $(SCAN_VENV)/rendered && mkdir $(SCAN_VENV)/rendered
-	for name in demo overlays/kind overlays/gke overlays/nfs overlays/serving; do \
+	for name in demo overlays/kind overlays/gke overlays/nfs overlays/serving \
+	    overlays/serving-canary; do \
 	  kubectl kustomize manifests/$$name >$(SCAN_VENV)/rendered/$$(basename $$name).yaml || exit; done
 	$(SCAN_VENV)/bin/checkov --config-file .checkov.yaml --framework kubernetes -d $(SCAN_VENV)/rendered
 	$(SCAN_VENV)/bin/checkov --config-file .checkov.yaml --framework dockerfile -f docker/Dockerfile

@@ -9,6 +9,8 @@ from pathlib import Path
 
 EXIT_SETTINGS = 2  # a bad setting: change it and run again
 EXIT_DATA = 42  # bad data, or a training that cannot succeed; a retry would not help
+EXIT_FOUND = 3  # a finding, and no error: what was looked at should be changed
+EXIT_UNDECIDED = 4  # a finding, and no error: there is too little to tell
 EXIT_TRY_AGAIN = 75  # temporary: storage does not answer, or a peer was lost; the same command may succeed later
 
 

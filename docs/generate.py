@@ -160,6 +160,8 @@ def exit_codes() -> str:
         for kind in sorted(kinds, key=lambda kind: kind.exit_code)
         if kind is not AgrivisionError
     ]
+    rows.append(("3", "A finding, and no error: retrain (drift --served), or the canary was withdrawn."))
+    rows.append(("4", "A finding, and no error: too little to tell, by drift --served or canary."))
     rows.append(("130", "Interrupted by Ctrl-C; the same command goes on where it was."))
     rows.append(("1", "Anything else."))
     return _table(("code", "meaning"), rows)

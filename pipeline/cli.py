@@ -36,6 +36,7 @@ app.command()(with_plain_places(datasets.drift))
 app.command()(with_plain_places(models.predict))
 app.command("score")(with_plain_places(maps.score_fields))
 app.command("serve")(with_plain_places(serving.serve_model))
+app.command()(with_plain_places(serving.canary))
 app.command()(with_plain_places(models.rollback))
 app.add_typer(registry.app, name="models")
 

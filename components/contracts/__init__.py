@@ -23,6 +23,7 @@ from components.contracts.model import (
 )
 from components.contracts.reasons import WhyIgnored
 from components.contracts.registry import ArchivedMoves, Channel, Move, VersionState
+from components.contracts.served import ServedWindow
 from components.contracts.source import (
     Annotation,
     IgnoredFiles,
@@ -90,6 +91,7 @@ __all__ = [
     "Robustness",
     "RobustnessRow",
     "Scores",
+    "ServedWindow",
     "Shard",
     "ShardReceipt",
     "ShardReceipts",

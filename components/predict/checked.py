@@ -12,7 +12,7 @@ from components.predict.tile_files import BOUNDARY, MASK, NIR, RGB, TileFiles
 from components.records.source_formats import FULL_16_BIT, TIFF_SUFFIXES
 from components.records.source_image import BadImage
 from components.records.tile_record import Record
-from components.shard.tile_check import check_tile
+from components.shard.tile_check import CheckedTile, check_tile
 
 
 def checks_of(bands: tuple[str, ...], max_16_bit: int = FULL_16_BIT) -> Inventory:
@@ -61,8 +61,8 @@ def checked_record(tile: TileFiles, checks: Inventory) -> Record | str:
     return f"{role} {tile.files[role].path!r}: {reason}" if role in tile.files else checked.reason
 
 
-def checked_contents(contents: Mapping[str, bytes], checks: Inventory) -> Record | str:
-    """Returns what the model is asked about a tile whose files are in memory, or why it cannot be used.
+def checked_contents(contents: Mapping[str, bytes], checks: Inventory) -> CheckedTile | str:
+    """Returns a tile whose files are in memory, with what the model is asked about, or why it cannot be used.
 
     Args:
       contents: JPEG or PNG by role, RGB always and NIR where `checks` has that band. Without MASK, every pixel counts.
@@ -74,7 +74,7 @@ def checked_contents(contents: Mapping[str, bytes], checks: Inventory) -> Record
     if "nir" in checks.bands:  # as in checked_record
         checks = msgspec.structs.replace(checks, layout=PAPER_2020)
     checked = check_tile(source, checks, lambda file: contents[file.path])
-    return checked.reason if isinstance(checked, Rejection) else checked.record
+    return checked.reason if isinstance(checked, Rejection) else checked
 
 
 def _read(path: str, role: str) -> bytes:

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from components.contracts import ModelCard
 from components.serve.answer import DATATYPES
+from components.serve.drift.windows import Windows
 from components.serve.following import Following
 from components.serve.inference import Inference
 from components.serve.message import BYTES
@@ -36,8 +37,14 @@ class _Paths:
     """What each path answers."""
 
     def __init__(
-        self, following: Following, inference: Inference, settings: ServeSettings, metrics: ServerMetrics
+        self,
+        following: Following,
+        inference: Inference,
+        settings: ServeSettings,
+        metrics: ServerMetrics,
+        windows: Windows,
     ) -> None:
+        self._windows = windows
         self._following, self._inference, self._settings, self._metrics = following, inference, settings, metrics
         self._openapi = msgspec.json.encode(openapi(settings.name))
         self._pages = {"try": try_page(settings.name), "docs": docs_page(openapi(settings.name))}
@@ -54,7 +61,7 @@ class _Paths:
             ("/v2/health/ready", self._ready),
         ]
         for path in (_MODEL, _VERSION):
-            read += [(path, self._metadata), (f"{path}/ready", self._model_ready)]
+            read += [(path, self._metadata), (f"{path}/ready", self._model_ready), (f"{path}/drift", self._drift)]
         return [
             *(Route(path, respond, methods=["GET"]) for path, respond in read),
             *(Route(f"{path}/infer", self._infer, methods=["POST"]) for path in (_MODEL, _VERSION)),
@@ -94,6 +101,10 @@ class _Paths:
         model = self._named(request)()
         return _as_json(metadata(self._settings.name, model.card, model.inputs, model.outputs))
 
+    async def _drift(self, request: Request) -> Response:
+        window = self._windows.window(self._named(request)().card)
+        return Response(window.to_json(), media_type=_JSON)
+
     async def _infer(self, request: Request) -> Response:
         return await self._inference.respond(request, self._named(request))
 
@@ -114,10 +125,12 @@ class _Paths:
         return find
 
 
-def make_app(following: Following, inference: Inference, settings: ServeSettings, metrics: ServerMetrics) -> Starlette:
+def make_app(
+    following: Following, inference: Inference, settings: ServeSettings, metrics: ServerMetrics, windows: Windows
+) -> Starlette:
     """Returns the application; following must have been entered by whoever serves it."""
     return Starlette(
-        routes=_Paths(following, inference, settings, metrics).routes(),
+        routes=_Paths(following, inference, settings, metrics, windows).routes(),
         exception_handlers={Refusal: _refused, HTTPException: _not_routed, Exception: _failed},
     )
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
@@ -16,6 +18,7 @@ from components.records.tile_record import Record
 from components.serve.admission import Admission, HeldBytes
 from components.serve.answer import HEADER, encode_answer
 from components.serve.body import read_body
+from components.serve.drift.windows import Windows
 from components.serve.following import Following
 from components.serve.message import parse_request
 from components.serve.metrics import ServerMetrics
@@ -32,9 +35,10 @@ _T = TypeVar("_T")
 class Inference:
     """What answers tiles. `num_requests` of its admission tells how many requests are on their way."""
 
-    def __init__(self, following: Following, settings: ServeSettings, metrics: ServerMetrics) -> None:
+    def __init__(self, following: Following, settings: ServeSettings, metrics: ServerMetrics, windows: Windows) -> None:
         self.admission = Admission(settings, metrics)
         self._following, self._settings, self._metrics = following, settings, metrics
+        self._windows = windows
         self._threads = concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1, "check")
 
     async def respond(self, request: Request, model: Callable[[], ServedModel]) -> Response:
@@ -78,17 +82,19 @@ class Inference:
         with self.admission.tiles(asked.num_tiles):
             images, pixels = asked.images, self._settings.tile_pixels
 
-            def check(number: int) -> Record:
+            def check(number: int) -> tuple[Record, NDArray[np.int64]]:
                 files = {name: contents[number] for name, contents in images.items()}
-                return check_tile_files(files, number, model.checks, pixels)
+                checked = check_tile_files(files, number, model.checks, pixels)
+                return checked.record, checked.band_histogram  # not the copy that a shard would hold
 
             checks = [self._in_thread(check, number) for number in range(asked.num_tiles)]
             try:
-                records = await asyncio.gather(*checks)
+                checked = await asyncio.gather(*checks)
             finally:
                 for each in checks:
                     each.cancel()
-            results = await model.answer(records)
+            results = await model.answer([record for record, _ in checked])
+        self._windows.add(model.card, [histogram for _, histogram in checked], results)
         name = self._settings.name
         encoded = encode_answer(name, model.card.version, asked.id, results, asked.outputs)
         if encoded.json_bytes is None:

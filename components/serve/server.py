@@ -16,6 +16,7 @@ from components.errors import SettingsError
 from components.progress import log
 from components.serve.app import make_app
 from components.serve.connection import BoundedConnection
+from components.serve.drift.windows import Windows
 from components.serve.following import Following
 from components.serve.guard import LARGEST_HEADERS, Guard
 from components.serve.inference import Inference
@@ -67,9 +68,11 @@ def _listening(settings: ServeSettings) -> Iterator[socket.socket]:
 
 async def _serve(uri: str, settings: ServeSettings, listener: socket.socket) -> None:
     metrics = ServerMetrics()
-    following = Following(WantedModel(uri, settings.channel), settings, metrics, lambda text: log(_STEP, text))
-    inference = Inference(following, settings, metrics)
-    app = Guard(make_app(following, inference, settings, metrics), _names(listener, settings), metrics)
+    windows = Windows(lambda text: log(_STEP, text), settings.drift_to, settings.drift_seconds)
+    wanted = WantedModel(uri, settings.channel, settings.expect_sha256)
+    following = Following(wanted, settings, metrics, lambda text: log(_STEP, text))
+    inference = Inference(following, settings, metrics, windows)
+    app = Guard(make_app(following, inference, settings, metrics, windows), _names(listener, settings), metrics)
     server = _Server(_config(app, settings, metrics))
     ended, hurried = asyncio.Event(), asyncio.Event()
 
@@ -79,6 +82,8 @@ async def _serve(uri: str, settings: ServeSettings, listener: socket.socket) -> 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, end)
     serving = asyncio.create_task(server.serve([listener]))
+    all_answered = asyncio.Event()
+    writing = asyncio.create_task(windows.write_until(all_answered))
     try:
         while not server.started and not serving.done():
             await asyncio.sleep(_LOOK_SECONDS)
@@ -87,6 +92,8 @@ async def _serve(uri: str, settings: ServeSettings, listener: socket.socket) -> 
     finally:
         server.should_exit = True
         await serving
+        all_answered.set()
+        await writing
 
 
 async def _follow_until(

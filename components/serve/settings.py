@@ -6,10 +6,12 @@ import re
 from components.errors import SettingsError
 from components.registry import PRODUCTION
 from components.setting import check_settings, setting
+from components.storage import is_remote
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9_])?")
 ANY_NAME = "*"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 MIB = 1 << 20
 
 
@@ -64,6 +66,17 @@ class ServeSettings:
     drain_seconds: float = setting(
         30.0, "Seconds that accepted requests have to finish after SIGTERM.", at_least=0.0, at_most=3_600
     )
+    drift_to: str = setting(
+        "",
+        "Folder or gs:// URI for the sums of what was answered, one file for each window of time; without it, none.",
+        may_be_empty=True,
+    )
+    drift_seconds: float = setting(
+        3600.0, "Seconds of one window; the last is written at the end.", at_least=1.0, at_most=86_400
+    )
+    expect_sha256: str = setting(
+        "", "The sha256 that the version's card.json must have; without it, any.", may_be_empty=True
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -78,6 +91,13 @@ class ServeSettings:
                     f"host_names must be names of hosts with commas between them, as in tiles.example.org, without "
                     f"scheme and port; got {name!r}"
                 )
+        if self.expect_sha256 and not _SHA256.fullmatch(self.expect_sha256):
+            raise SettingsError(
+                f"expect_sha256 must be 64 hexadecimal digits in lower case, as sha256sum prints them; "
+                f"got {self.expect_sha256[:80]!r}"
+            )
+        if self.drift_to:
+            is_remote(self.drift_to)
         if self.request_tiles > self.queue_tiles:
             raise SettingsError(
                 f"request_tiles must be at most queue_tiles, {self.queue_tiles}, or the largest request could never "

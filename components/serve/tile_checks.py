@@ -7,8 +7,8 @@ from components.predict.checked import checked_contents, checks_of
 from components.records.image_header import JPEG_START, PNG_SIGNATURE, BeyondLimits, DamagedImage, read_header
 from components.records.jpeg import needs_tensorflow
 from components.records.source_formats import FULL_16_BIT
-from components.records.tile_record import Record
 from components.serve.refusal import too_large, unusable_tile
+from components.shard.tile_check import CheckedTile
 
 RGB, NIR, VALID_MASK = "rgb", "nir", "valid_mask"
 _ROLE_OF = {RGB: "rgb", NIR: "nir", VALID_MASK: "mask"}  # as the checks name them
@@ -26,8 +26,8 @@ def checks_for(card: ModelCard) -> Inventory:
     return checks_of(card.bands, card.max_16_bit or FULL_16_BIT)
 
 
-def check_tile_files(files: Mapping[str, bytes], number: int, checks: Inventory, most_pixels: int) -> Record:
-    """Returns what the model is asked about one tile.
+def check_tile_files(files: Mapping[str, bytes], number: int, checks: Inventory, most_pixels: int) -> CheckedTile:
+    """Returns one tile, with what the model is asked about it and what its pixels are like.
 
     Args:
       files: By input; an empty valid_mask says that every pixel counts.
@@ -41,7 +41,7 @@ def check_tile_files(files: Mapping[str, bytes], number: int, checks: Inventory,
     for name, content in given.items():
         _check_header(f"{name}[{number}]", content, checks, most_pixels)
     checked = checked_contents({_ROLE_OF[name]: content for name, content in given.items()}, checks)
-    if isinstance(checked, Record):
+    if isinstance(checked, CheckedTile):
         return checked
     role, _, reason = checked.partition(": ")
     if role in _INPUT_OF and reason:

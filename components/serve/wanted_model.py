@@ -16,10 +16,12 @@ class WantedModel:
     Attributes:
       uri: A models URI, or the folder of one version.
       channel: Of the models URI.
+      expect_sha256: What the version's card must be, which names the digests of all its files; empty for any.
     """
 
     uri: str
     channel: str
+    expect_sha256: str = ""
 
     def find(self) -> PushedModel:
         """Returns the model that is to be served now.
@@ -31,7 +33,7 @@ class WantedModel:
         """
         folder = self.uri.removesuffix(f"/{CARD}")
         if storage.exists(storage.join(folder, CARD)):
-            return find_model(folder)
+            return self._expected(find_model(folder))
         models_uri = models_uri_of(self.uri)
         state, _ = read_channel(models_uri, self.channel)
         if state is None or state.version is None:
@@ -45,4 +47,13 @@ class WantedModel:
         model = find_model(folder)
         if model.card.version != state.version:
             raise DataError(f"{folder!r} has the card of version {model.card.version}; restore it, or roll back")
+        return self._expected(model)
+
+    def _expected(self, model: PushedModel) -> PushedModel:
+        # A document is read only if it is canonical, so these are the bytes of the file.
+        if self.expect_sha256 and model.card.sha256 != self.expect_sha256:
+            raise DataError(
+                f"the {CARD} of version {model.card.version} has sha256 {model.card.sha256}, and --expect-sha256 says "
+                f"{self.expect_sha256}: it is not the version that was meant; give it the right one, or restore it"
+            )
         return model

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from components.agrivision import LAYOUTS, PAPER_2020, TILE_SIZE_PX
-from components.errors import SettingsError
+from components.errors import EXIT_FOUND, EXIT_UNDECIDED, SettingsError
 from components.ingest.settings import IngestSettings
 from components.printable import printable
 from pipeline.commands.options import with_parameters
@@ -108,13 +108,44 @@ def plan(
 
 def drift(
     manifest: Annotated[str, typer.Argument(help=_MANIFEST_HELP)],
-    earlier: Annotated[str, typer.Argument(help="The earlier dataset to compare with, likewise.")],
+    earlier: Annotated[str, typer.Argument(help="The earlier dataset to compare with, likewise.")] = "",
+    served: Annotated[
+        str, typer.Option(help="Compare instead what was served: where agrivision serve --drift-to writes.")
+    ] = "",
+    version: Annotated[str, typer.Option(help="With --served: of the model; by default the one served last.")] = "",
+    hours: Annotated[float, typer.Option(min=0, help="With --served: only the last so many hours; 0 is all.")] = 0.0,
+    as_json: Annotated[bool, typer.Option("--json", help="With --served: print one JSON object.")] = False,
 ) -> None:
     """Report whether a dataset has shifted from an earlier one, in its classes or the brightness of its bands.
 
     The first line is the verdict. A shift is a result, not an error: the exit code is still 0.
+
+    With --served, compare the tiles that a model was asked about, and its answers, with the dataset. The verdict is
+    retrain (exit code 3), keep (0) or undecided (4), which is all that too few tiles can lead to.
     """
+    if bool(earlier) == bool(served):
+        raise SettingsError("give either an earlier dataset or --served, to compare with")
+    if served:
+        _drift_of_served(manifest, served, version, hours, as_json)
+        return
+    if version or hours or as_json:
+        raise SettingsError("--version, --hours and --json go with --served")
     from components.dataset.drift.compare import compare_manifests
     from components.dataset.drift.show import drift_text
 
     say(drift_text(compare_manifests(manifest, earlier)))
+
+
+def _drift_of_served(manifest: str, served: str, version: str, hours: float, as_json: bool) -> None:
+    import msgspec
+
+    from components.dataset.drift.compare import read_dataset
+    from components.dataset.drift.served_compare import compare_served
+    from components.dataset.drift.served_findings import ToDo
+    from components.dataset.drift.served_sums import read_served
+    from components.dataset.drift.show import served_text
+
+    found = compare_served(read_served(served, version, hours), read_dataset(manifest))
+    say(msgspec.json.encode(found.as_dict()).decode() if as_json else served_text(found))
+    exit_codes = {ToDo.KEEP: 0, ToDo.RETRAIN: EXIT_FOUND, ToDo.UNDECIDED: EXIT_UNDECIDED}
+    raise typer.Exit(exit_codes[found.to_do])

@@ -144,7 +144,7 @@ def checked(document, name):
 
 def test_the_document_describes_every_path_and_no_other():
     settings = ServeSettings()
-    app = make_app(None, None, settings, ServerMetrics())
+    app = make_app(None, None, settings, ServerMetrics(), None)
     methods = {(route.path.replace("{name}", settings.name), (route.methods - {"HEAD"}).pop()) for route in app.routes}
     document = openapi(settings.name)
     described = {

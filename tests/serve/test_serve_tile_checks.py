@@ -16,7 +16,7 @@ COLOUR_16_BIT = png(header(48, 48, 2, 16))
 
 
 def test_a_good_tile_is_asked_about_with_its_own_bytes():
-    found = check_tile_files(FILES, 0, checks_of(BANDS), 10**6)
+    found = check_tile_files(FILES, 0, checks_of(BANDS), 10**6).record
 
     assert isinstance(found, Record)
     assert (found.rgb, found.nir) == (TILE.rgb, TILE.nir)
@@ -25,7 +25,7 @@ def test_a_good_tile_is_asked_about_with_its_own_bytes():
 def test_a_mask_that_covers_the_tile_is_none():
     whole = {**FILES, "valid_mask": encode(np.full((48, 48), 255, np.uint8), "PNG")}
 
-    assert check_tile_files(whole, 0, checks_of(BANDS), 10**6).valid_mask == b""
+    assert check_tile_files(whole, 0, checks_of(BANDS), 10**6).record.valid_mask == b""
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_of_the_full_range_16_bits_need_no_rule():
 def test_a_model_of_rgb_alone_takes_colours_of_any_kind():
     grey = encode(np.arange(48 * 48, dtype=np.uint32).astype(np.uint8).reshape(48, 48), "PNG")
 
-    assert check_tile_files({"rgb": grey}, 0, checks_of(BANDS[:3]), 10**6).rgb == grey
+    assert check_tile_files({"rgb": grey}, 0, checks_of(BANDS[:3]), 10**6).record.rgb == grey

@@ -146,8 +146,8 @@ def _band_shift(
     (mean, std), (earlier_mean, earlier_std) = (mean_and_std(sample.histogram(name)) for sample in (new, old))
     # A band with a single value has no deviation to divide by.
     shift_stds = (mean - earlier_mean) / max(earlier_std, 1 / _WHITE)
-    shape = jensen_shannon(*(_steps(sample.histogram(name)) for sample in (new, old)))
-    noise = max((distance for sample in (new, old) for distance in _between_splits(sample, name)), default=None)
+    shape = jensen_shannon(*(in_steps(sample.histogram(name)) for sample in (new, old)))
+    noise = max((distance for sample in (new, old) for distance in between_splits(sample, name)), default=None)
     is_mean_shift = abs(shift_stds) >= MIN_MEAN_SHIFT_STDS and p_values[f"{name} mean"] < FALSE_ALARM_RATE
     is_std_shift = (
         max(std, earlier_std) >= MIN_STD_RATIO * min(std, earlier_std) and p_values[f"{name} std"] < FALSE_ALARM_RATE
@@ -171,14 +171,14 @@ def _band_shift(
     )
 
 
-def _steps(histogram: Sequence[int]) -> list[int]:
+def in_steps(histogram: Sequence[int]) -> list[int]:
     """Returns a histogram, [256], with wider steps."""
     starts = range(0, len(histogram), _VALUES_PER_STEP)
     return [sum(histogram[start : start + _VALUES_PER_STEP]) for start in starts]
 
 
-def _between_splits(sample: FieldArrays, band: str) -> list[float]:
+def between_splits(sample: FieldArrays, band: str) -> list[float]:
     """Returns the Jensen-Shannon distances of a band between each two splits, which share no field."""
     index = sample.manifest.bands.index(band)
-    histograms = [_steps(split.band_histogram[index]) for split in sample.manifest.splits.values()]
+    histograms = [in_steps(split.band_histogram[index]) for split in sample.manifest.splits.values()]
     return [jensen_shannon(*pair) for pair in itertools.combinations(filter(any, histograms), 2)]

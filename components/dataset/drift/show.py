@@ -1,8 +1,11 @@
 """Shows the comparison with an earlier dataset on a terminal and in the data report."""
 
+from collections.abc import Sequence
+
 from components import report
 from components.dataset.drift.compare import FALSE_ALARM_RATE
 from components.dataset.drift.findings import BandShift, ClassShift, Drift, percent
+from components.dataset.drift.served_findings import ServedDrift
 
 _CLASS_HEADER = ("class", "earlier", "now", "index", "chance", "shift")
 _BAND_HEADER = ("band", "earlier", "now", "in stds", "distance", "JS", "JS splits", "shift")
@@ -19,15 +22,27 @@ _EXPLANATION = (
 def drift_text(drift: Drift) -> str:
     """Returns the verdict on the first line, then what was compared, a table of classes and a table of bands."""
     lines = [drift.verdict, f"{drift.dataset_id}: {drift.size}", f"{drift.earlier_id}: {drift.earlier_size}"]
-    tables = (
-        (_CLASS_HEADER, [_class_row(each) for each in drift.classes]),
-        (_BAND_HEADER, [_band_row(band) for band in drift.bands]),
-    )
+    return "\n".join([*lines, *_table_lines(drift.classes, drift.bands)])
+
+
+def _table_lines(classes: Sequence[ClassShift], bands: Sequence[BandShift]) -> list[str]:
+    lines = []
+    tables = ((_CLASS_HEADER, [*map(_class_row, classes)]), (_BAND_HEADER, [*map(_band_row, bands)]))
     for header, rows in tables:
         lines.append("")
         for name, *cells in (header, *rows):
             lines.append(f"{name:<22}" + "".join(f"{cell:>10}" for cell in cells[:-1]) + f"  {cells[-1]}")
-    return "\n".join(line.rstrip() for line in lines)
+    return [line.rstrip() for line in lines]
+
+
+def served_text(drift: ServedDrift) -> str:
+    """Returns what to do on the first line, then what was compared, a table of answers and a table of bands."""
+    lines = [
+        f"{drift.to_do}: {drift.reason}",
+        f"served: {drift.num_tiles:,} tiles with {drift.version}, {drift.since} to {drift.until}",
+        f"earlier: {drift.dataset_id}; of the classes, what the model said of its test tiles",
+    ]
+    return "\n".join([*lines, *_table_lines(drift.classes, drift.bands)])
 
 
 def drift_blocks(drift: Drift) -> list[str]:

@@ -38,9 +38,10 @@ def openapi(name: str) -> dict[str, Any]:
         ready = _object({"name": _STRING, "version": _STRING, "ready": _TRUE})
         paths[path] = _get("The model: inputs, outputs, classes, thresholds.", _JSON, _ref("Model"), *errors)
         paths[f"{path}/ready"] = _get("Whether the model answers.", _JSON, ready, *errors)
+        paths[f"{path}/drift"] = _get("Sums of what was answered.", _JSON, {"type": "object"}, *errors)
         paths[f"{path}/infer"] = {"post": _infer()}
         if path == version:
-            for each in (path, f"{path}/ready", f"{path}/infer"):
+            for each in (path, f"{path}/ready", f"{path}/drift", f"{path}/infer"):
                 paths[each]["parameters"] = [_parameter("version", "path", "The version's name.", True)]
     return {
         "openapi": "3.1.0",
