@@ -105,14 +105,15 @@ def score_share(
     return num_parts
 
 
-def num_parts_of(source_uri: str, model_uri: str, settings: ScoreSettings, log: StepLog) -> int:
-    """Returns the number of parts of the largest map, in which several tasks can share.
+def num_parts_of(source_uri: str, model_uri: str, target_uri: str, settings: ScoreSettings, log: StepLog) -> int:
+    """Returns the number of parts of the largest map, in which several tasks can share; 0 if all maps are there.
 
     Raises:
       SettingsError, DataError: as score_source does.
     """
     with _jobs(source_uri, model_uri, settings, log) as (jobs, _):
-        return max((len(job.plan.parts) for job in jobs), default=0)
+        missing = (job.plan for job in jobs if not published(job.plan, target_uri, _EVERY_REGION))
+        return max((len(plan.parts) for plan in missing), default=0)
 
 
 def score_rows(job: MapJob, work: WorkFolder, model: MapModel, rows: range, log: StepLog) -> None:

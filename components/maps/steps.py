@@ -22,7 +22,7 @@ def plan_maps(where: MapSettings, settings: ScoreSettings, log: StepLog) -> Maps
       DataError: if the source or the model cannot be read.
     """
     model = find_model(where.model_uri)
-    count = num_parts_of(where.source_uri, model.uri, settings, log)
+    count = num_parts_of(where.source_uri, model.uri, where.target_uri, settings, log)
     num_shares = min(where.num_partitions, max(count, 1))
     log.summary = f"{count:,} parts for {num_shares} tasks, model {model.card.version}"
     return MapsPlan(

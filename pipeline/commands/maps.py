@@ -20,6 +20,9 @@ def score_fields(
     source: Annotated[str, typer.Argument(help=_MEANINGS["source_uri"])],
     model: Annotated[str, typer.Option(help=_MEANINGS["model_uri"], show_default=False)],
     to: Annotated[str, typer.Option(help=_MEANINGS["target_uri"], show_default=False)],
+    channel: Annotated[
+        str, typer.Option(help="The channel of a models URI whose model is asked.", show_default="production")
+    ] = "",
     bands: Annotated[str, typer.Option(help=_MEANINGS["bands"], show_default=False)] = "",
     window_px: Annotated[int, typer.Option(help=_MEANINGS["window_px"])] = 0,
     overlap: Annotated[float, typer.Option(help=_MEANINGS["overlap"])] = 0.5,
@@ -33,9 +36,11 @@ def score_fields(
     names say. Run it again after an interruption: it goes on where it was.
     """
     from components.maps.score import score_source
+    from components.predict.pushed_model import find_model
     from components.progress import StepLog
 
     settings = ScoreSettings(bands=bands, window_px=window_px, overlap=overlap)
     regions = RegionSettings(smallest_m2=smallest_m2, smallest_px2=smallest_px2, most_regions=most_regions)
-    for uri in score_source(source, model, to, settings, StepLog("score"), regions):
+    version_uri = find_model(model, channel).uri
+    for uri in score_source(source, version_uri, to, settings, StepLog("score"), regions):
         say(printable(uri))

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from map_rasters import pushed_colours, scene, write_raster
 
-from components.errors import DataError
+from components.errors import DataError, SettingsError
 from components.maps.score import score_source
 from components.maps.settings import MapSettings, ScoreSettings
 from components.maps.steps import do_share, merge_maps, plan_maps
@@ -104,3 +104,6 @@ def test_a_plan_keeps_to_one_version_and_has_no_more_shares_than_parts(tmp_path)
         merge_maps(plan, [done[0], done[2]], str(tmp_path / "page.html"), LOG)
     files = merge_maps(plan, done, str(tmp_path / "page.html"), LOG)
     assert Path(files[-1]).read_bytes() == (tmp_path / "page.html").read_bytes()
+    assert len(plan_maps(where, ScoreSettings(window_px=64), LOG).shares) == 1  # the map is there
+    with pytest.raises(SettingsError, match="another map is in"):
+        plan_maps(where, ScoreSettings(window_px=64, overlap=0.0), LOG)
