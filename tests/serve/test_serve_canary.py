@@ -18,7 +18,7 @@ from components.registry.promotion import promote
 from components.serve.canary.acting import act
 from components.serve.canary.observed import Observed, observe
 from components.serve.canary.settings import CanarySettings
-from components.serve.canary.verdict import Outcome, Verdict, judge
+from components.serve.canary.verdict import Outcome, Verdict, judge_canary
 from pipeline.cli import app
 
 CLASSES, ON_TEST = ("water", "weeds"), (0.3, 0.1)
@@ -70,7 +70,7 @@ def seen(version="old", requests=4000, errors=0, slow=0, water=0.3, red=100, til
     ],
 )  # fmt: skip
 def test_the_outcome_follows_from_what_both_answered(stable, canary, outcome, reason):
-    found = judge(seen(**stable), seen("new", **canary), CanarySettings())
+    found = judge_canary(seen(**stable), seen("new", **canary), CanarySettings())
 
     assert found.outcome == outcome, found.reason
     assert re.search(reason, found.reason)
@@ -83,7 +83,7 @@ def test_two_that_are_alike_are_hardly_ever_withdrawn_and_a_worse_one_hardly_eve
         for _ in range(300):
             stable = seen(requests=2000, errors=int(draw.binomial(2000, 0.02)))
             canary = seen("new", requests=2000, errors=int(draw.binomial(2000, chance)))
-            found.append(judge(stable, canary, CanarySettings()).outcome)
+            found.append(judge_canary(stable, canary, CanarySettings()).outcome)
 
     assert outcomes[0.02].count("withdraw") <= 3
     assert outcomes[0.06].count("promote") == 0

@@ -63,7 +63,6 @@ def compare_served(served: ServedSums, dataset: FieldArrays) -> ServedDrift:
         now = served.share(name)
         noise = _of_share((now + share) / 2, name, dataset, tiles_per_field)
         p_values[name] = _chance(now - share, noise, num_fields, last.num_test_tiles / tiles_per_field)
-    p_values = holm(p_values)
     too_few = ""
     if min(num_fields, dataset.num_fields) < MIN_FIELDS:
         least = math.ceil(MIN_FIELDS * tiles_per_field)
@@ -71,6 +70,8 @@ def compare_served(served: ServedSums, dataset: FieldArrays) -> ServedDrift:
             f"too few to tell: {served.num_tiles:,} tiles were served and the dataset has {dataset.num_fields} fields; "
             f"need {least:,} tiles, which are {MIN_FIELDS} fields of it, and {MIN_FIELDS} fields"
         )
+        p_values = dict.fromkeys(p_values, 1.0)
+    p_values = holm(p_values)
     return ServedDrift(
         version=last.version,
         dataset_id=manifest.dataset_id,
@@ -80,7 +81,7 @@ def compare_served(served: ServedSums, dataset: FieldArrays) -> ServedDrift:
         until=last.until,
         num_fields=round(num_fields, 1),
         classes=tuple(_class_shift(name, served, share, p_values[name]) for name, share in test_share.items()),
-        bands=tuple(_band_shift(name, served, dataset, p_values.__getitem__) for name in bands),
+        bands=tuple(_band_shift(name, served, dataset, p_values.__getitem__, not too_few) for name in bands),
         remarks=tuple(_remarks(served, dataset)),
         too_few=too_few,
     )
@@ -126,7 +127,9 @@ def _class_shift(name: str, served: ServedSums, earlier: float, p_value: float) 
     )
 
 
-def _band_shift(name: str, served: ServedSums, dataset: FieldArrays, chance_of: Callable[[str], float]) -> BandShift:
+def _band_shift(
+    name: str, served: ServedSums, dataset: FieldArrays, chance_of: Callable[[str], float], is_enough: bool
+) -> BandShift:
     histograms = served.histogram(name), dataset.histogram(name)
     (mean, std), (earlier_mean, earlier_std) = map(mean_and_std, histograms)
     shift_stds = (mean - earlier_mean) / max(earlier_std, 1 / _WHITE)
@@ -135,7 +138,7 @@ def _band_shift(name: str, served: ServedSums, dataset: FieldArrays, chance_of: 
     mean_p_value, std_p_value = chance_of(f"{name} mean"), chance_of(f"{name} std")
     is_mean_shift = abs(shift_stds) >= MIN_MEAN_SHIFT_STDS and mean_p_value < FALSE_ALARM_RATE
     is_std_shift = max(std, earlier_std) >= MIN_STD_RATIO * min(std, earlier_std) and std_p_value < FALSE_ALARM_RATE
-    is_far = noise is not None and shape >= MIN_JENSEN_SHANNON and shape > noise
+    is_far = is_enough and noise is not None and shape >= MIN_JENSEN_SHANNON and shape > noise
     return BandShift(
         name=name,
         mean=mean,

@@ -8,7 +8,7 @@ from components.registry.channels import read_channel
 from components.registry.promotion import promote
 from components.serve.canary.observed import Observed, observe
 from components.serve.canary.settings import CanarySettings
-from components.serve.canary.verdict import Outcome, Verdict, judge
+from components.serve.canary.verdict import Outcome, Verdict, judge_canary
 
 
 def watch(
@@ -33,7 +33,7 @@ def watch(
         sleep(settings.watch_seconds)
         later = both()
         seen = later[0].since(seen[0]), later[1].since(seen[1])
-    return judge(*seen, settings)
+    return judge_canary(*seen, settings)
 
 
 def act(verdict: Verdict, settings: CanarySettings) -> str:

@@ -68,7 +68,7 @@ class Verdict:
     measures: tuple[Measure, ...] = ()
 
 
-def judge(stable: Observed, canary: Observed, settings: CanarySettings) -> Verdict:
+def judge_canary(stable: Observed, canary: Observed, settings: CanarySettings) -> Verdict:
     """Returns what follows from what both answered."""
 
     def verdict(outcome: Outcome, reason: str, measures: tuple[Measure, ...] = ()) -> Verdict:
