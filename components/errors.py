@@ -41,6 +41,8 @@ class UnreachableError(AgrivisionError):
 # Numbers of an OSError that mean that nothing more can be written there; and that this user may not.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 _NO_RIGHT = (errno.EACCES, errno.EPERM)
+# Where TensorFlow says which operation failed, on a device whose name looks like a path.
+_OPERATION = re.compile(r"\{\{[^}]*\}\}")
 # And those of a path that a user gave, or that lies where one was given, and that is not what it must be.
 _BAD_PLACE = {
     errno.EISDIR: "expected a file",
@@ -68,6 +70,7 @@ def disk_error_in(text: str) -> OSError | None:
 
     It has one error for a disk without room and for a GPU without memory.
     """
+    text = _OPERATION.sub("", text)
     for number in (*NO_ROOM, errno.EACCES):
         if match := re.search(rf"(/[^;]*); {re.escape(os.strerror(number))}", text):
             return OSError(number, os.strerror(number), match[1])

@@ -23,7 +23,7 @@ class Dense:
 
     @property
     def page(self) -> str:
-        return (self.root / "report.html").read_text()
+        return (self.root / "report.html").read_text().replace("<wbr>", "")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from train_fixtures import free_address
 
 from components.train.peers.agreement import describe_difference
 
-SCRIPT = Path(__file__).parents[2] / "support" / "diverged_worker.py"
+SCRIPT = Path(__file__).parents[2] / "support" / "training" / "diverged_worker.py"
 
 
 @pytest.mark.parametrize(
