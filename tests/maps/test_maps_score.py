@@ -241,7 +241,7 @@ def test_the_preview_has_pixels_of_the_source(tmp_path, models_uri, monkeypatch)
 COMMAND = "from pipeline.cli import main; main()"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_that_is_killed_anywhere_goes_on_to_the_same_bytes(tmp_path, models_uri):
     path = write_raster(tmp_path / "a.tif", scene(1_500, 600))
     arguments = ["score", str(path), "--model", models_uri, "--window-px", "64", "--to"]

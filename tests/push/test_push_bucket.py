@@ -28,6 +28,7 @@ pytestmark = [
 LOG = StepLog("push")
 
 
+@pytest.mark.long
 def test_a_model_on_a_bucket_is_evaluated_pushed_compared_and_rolled_back(tmp_path: Path) -> None:
     from google.cloud import storage as google_storage
 

@@ -154,7 +154,7 @@ def test_nothing_moves_where_nothing_was_decided_or_somebody_moved_the_channel(m
         act(verdict("promote", models), CanarySettings(models_uri=registry, channel="empty"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_servers_are_compared_and_the_channel_moves(models, registry):
     folders = [f"{registry}/versions/{version}" for version in (models.first, models.second)]
     with served(folders[0]) as stable, served(folders[1]) as canary:

@@ -182,7 +182,7 @@ def test_parameter_servers_train_and_a_lost_worker_stops_nobody(
     assert np.isfinite(answers(root, receipt)).all()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_lost_parameter_server_restarts_all_from_the_checkpoint_and_so_does_sigterm(
     root: Path, processes: dict[str, WorkerProcess], capfd: pytest.CaptureFixture[str]
 ) -> None:

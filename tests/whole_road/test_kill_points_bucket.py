@@ -65,6 +65,7 @@ def undisturbed(
     return seen, num_events
 
 
+@pytest.mark.long
 def test_a_killed_run_shows_nothing_half_done_and_the_next_goes_on(
     runs: Runs, source: str, bucket: str, undisturbed: tuple[dict[str, bytes], int], tmp_path: Path
 ) -> None:
@@ -96,6 +97,7 @@ def test_two_runs_at_once_end_in_one_dataset(
     assert data_of(visible(data_root)) == data_of(undisturbed[0])
 
 
+@pytest.mark.long
 def test_connections_that_are_reset_all_the_while_change_nothing(
     runs: Runs, source: str, bucket: str, undisturbed: tuple[dict[str, bytes], int], tmp_path: Path
 ) -> None:
@@ -109,6 +111,7 @@ def test_connections_that_are_reset_all_the_while_change_nothing(
     assert visible(data_root) == undisturbed[0]
 
 
+@pytest.mark.long
 def test_a_server_that_refuses_stalls_and_breaks_off_changes_nothing(
     runs: Runs, source: str, bucket: str, undisturbed: tuple[dict[str, bytes], int], tmp_path: Path
 ) -> None:

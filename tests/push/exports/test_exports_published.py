@@ -225,7 +225,7 @@ def test_the_places_of_a_dense_head_are_compared_too(data, tmp_path, exports_her
     assert (tmp_path / "serving" / KINDS[name].path).exists() is not bool(problem)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_formats_are_made_and_tried_in_processes_of_their_own(data, tmp_path, models_here):
     _, card = push(data, tmp_path, *KINDS.values())
     of_kind = {export.kind: export for export in card.exports}
