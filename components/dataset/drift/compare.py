@@ -143,16 +143,35 @@ def _class_shift(name: str, new: FieldArrays, old: FieldArrays, p_values: Mappin
 def _band_shift(
     name: str, new: FieldArrays, old: FieldArrays, p_values: Mapping[str, float], has_fields: bool
 ) -> BandShift:
-    (mean, std), (earlier_mean, earlier_std) = (mean_and_std(sample.histogram(name)) for sample in (new, old))
+    noise = max((distance for sample in (new, old) for distance in between_splits(sample, name)), default=None)
+    chances = p_values[f"{name} mean"], p_values[f"{name} std"]
+    return band_shift(name, new.histogram(name), old.histogram(name), noise, chances, has_fields)
+
+
+def band_shift(
+    name: str,
+    new: Sequence[int],
+    old: Sequence[int],
+    noise: float | None,
+    p_values: tuple[float, float],
+    is_enough: bool,
+) -> BandShift:
+    """Returns how far a band has shifted, and in what.
+
+    Args:
+      new, old: Its histograms, [256].
+      noise: The largest Jensen-Shannon distance between splits of one dataset; None if unknown.
+      p_values: Of the differences of mean and of standard deviation.
+      is_enough: Whether there is enough to judge the shape by.
+    """
+    (mean, std), (earlier_mean, earlier_std) = mean_and_std(new), mean_and_std(old)
     # A band with a single value has no deviation to divide by.
     shift_stds = (mean - earlier_mean) / max(earlier_std, 1 / _WHITE)
-    shape = jensen_shannon(*(in_steps(sample.histogram(name)) for sample in (new, old)))
-    noise = max((distance for sample in (new, old) for distance in between_splits(sample, name)), default=None)
-    is_mean_shift = abs(shift_stds) >= MIN_MEAN_SHIFT_STDS and p_values[f"{name} mean"] < FALSE_ALARM_RATE
-    is_std_shift = (
-        max(std, earlier_std) >= MIN_STD_RATIO * min(std, earlier_std) and p_values[f"{name} std"] < FALSE_ALARM_RATE
-    )
-    is_far = has_fields and noise is not None and shape >= MIN_JENSEN_SHANNON and shape > noise
+    shape = jensen_shannon(in_steps(new), in_steps(old))
+    mean_p_value, std_p_value = p_values
+    is_mean_shift = abs(shift_stds) >= MIN_MEAN_SHIFT_STDS and mean_p_value < FALSE_ALARM_RATE
+    is_std_shift = max(std, earlier_std) >= MIN_STD_RATIO * min(std, earlier_std) and std_p_value < FALSE_ALARM_RATE
+    is_far = is_enough and noise is not None and shape >= MIN_JENSEN_SHANNON and shape > noise
     return BandShift(
         name=name,
         mean=mean,
@@ -160,11 +179,11 @@ def _band_shift(
         std=std,
         earlier_std=earlier_std,
         shift_stds=shift_stds,
-        distance=wasserstein(new.histogram(name), old.histogram(name)),
+        distance=wasserstein(new, old),
         jensen_shannon=shape,
         split_jensen_shannon=noise,
-        mean_p_value=p_values[f"{name} mean"],
-        std_p_value=p_values[f"{name} std"],
+        mean_p_value=mean_p_value,
+        std_p_value=std_p_value,
         is_mean_shift=is_mean_shift,
         is_std_shift=is_std_shift,
         is_shape_shift=is_far and not is_mean_shift and not is_std_shift,

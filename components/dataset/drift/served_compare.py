@@ -16,14 +16,11 @@ from components.dataset.drift.compare import (
     FALSE_ALARM_RATE,
     MIN_CLASS_RATIO,
     MIN_FIELDS,
-    MIN_JENSEN_SHANNON,
-    MIN_MEAN_SHIFT_STDS,
     MIN_STABILITY_INDEX,
-    MIN_STD_RATIO,
+    band_shift,
     between_splits,
-    in_steps,
 )
-from components.dataset.drift.distances import holm, jensen_shannon, stability_index, wasserstein
+from components.dataset.drift.distances import holm, stability_index
 from components.dataset.drift.findings import BandShift, ClassShift
 from components.dataset.drift.served_findings import ServedDrift
 from components.dataset.drift.served_sums import ServedSums
@@ -130,31 +127,9 @@ def _class_shift(name: str, served: ServedSums, earlier: float, p_value: float) 
 def _band_shift(
     name: str, served: ServedSums, dataset: FieldArrays, chance_of: Callable[[str], float], is_enough: bool
 ) -> BandShift:
-    histograms = served.histogram(name), dataset.histogram(name)
-    (mean, std), (earlier_mean, earlier_std) = map(mean_and_std, histograms)
-    shift_stds = (mean - earlier_mean) / max(earlier_std, 1 / _WHITE)
-    shape = jensen_shannon(*map(in_steps, histograms))
     noise = max(between_splits(dataset, name), default=None)
-    mean_p_value, std_p_value = chance_of(f"{name} mean"), chance_of(f"{name} std")
-    is_mean_shift = abs(shift_stds) >= MIN_MEAN_SHIFT_STDS and mean_p_value < FALSE_ALARM_RATE
-    is_std_shift = max(std, earlier_std) >= MIN_STD_RATIO * min(std, earlier_std) and std_p_value < FALSE_ALARM_RATE
-    is_far = is_enough and noise is not None and shape >= MIN_JENSEN_SHANNON and shape > noise
-    return BandShift(
-        name=name,
-        mean=mean,
-        earlier_mean=earlier_mean,
-        std=std,
-        earlier_std=earlier_std,
-        shift_stds=shift_stds,
-        distance=wasserstein(*histograms),
-        jensen_shannon=shape,
-        split_jensen_shannon=noise,
-        mean_p_value=mean_p_value,
-        std_p_value=std_p_value,
-        is_mean_shift=is_mean_shift,
-        is_std_shift=is_std_shift,
-        is_shape_shift=is_far and not is_mean_shift and not is_std_shift,
-    )
+    chances = chance_of(f"{name} mean"), chance_of(f"{name} std")
+    return band_shift(name, served.histogram(name), dataset.histogram(name), noise, chances, is_enough)
 
 
 def _remarks(served: ServedSums, dataset: FieldArrays) -> list[str]:
