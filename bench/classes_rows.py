@@ -4,7 +4,10 @@ import contextlib
 import itertools
 import tempfile
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import numpy as np
 from PIL import Image
@@ -18,7 +21,7 @@ from components.evaluate.evaluation import evaluate_training
 from components.evaluate.reading.model_column import logits_of
 from components.progress import StepLog
 from components.records.shard_records import records_of
-from components.saved_model.asking import asked_model
+from components.saved_model.asking import AskedModel, asked_model
 from components.saved_model.files import digests
 
 _NUM_CLASSES, _IMAGES_OF_CLASS, _SIZE_PX = 300, 4, 64
@@ -27,7 +30,10 @@ _ASKED = ("val", "test")
 
 
 def evaluate_300_classes(setup: Setup, target: float | None) -> Row:
-    """All of the evaluate step after its model is loaded, against the model's forward pass on the same tiles."""
+    """All of the evaluate step after its model is loaded, against the model's forward pass on the tiles it asks about.
+
+    Those of val and test, once more some of them with changed images, and those that the report shows with their maps.
+    """
     dataset = _dataset(setup)
     size = f"{_BACKBONE} at {_IMAGE_SIZE_PX} px"
     num = sum(dataset.manifest.splits[split].num_tiles for split in _ASKED)
@@ -37,8 +43,9 @@ def evaluate_300_classes(setup: Setup, target: float | None) -> Row:
         "evaluate_300_classes",
         Side(
             f"the evaluate step without loading its model, {num} images of val and test, {_NUM_CLASSES} classes, "
-            f"{size}: calibration, scores, intervals, slices, changed images, doubted labels, report",
-            _step_turn(setup, dataset, num),
+            f"{size}: calibration, scores, intervals, slices, changed images, doubted labels, report; the "
+            "answers to changed images and for the maps of the report count too",
+            _step_turn(setup, dataset),
         ),
         Side(
             f"predict_batch of the same model on the same images, decoded and in memory, {size}",
@@ -105,7 +112,7 @@ def _receipt(dataset: Dataset) -> TrainingReceipt:
     )
 
 
-def _step_turn(setup: Setup, dataset: Dataset, num_tiles: int) -> Turn:
+def _step_turn(setup: Setup, dataset: Dataset) -> Turn:
     def turn() -> float:
         receipt, root = _receipt(dataset), str(dataset.root)
         shards = dataset.manifest.splits["test"].shards
@@ -118,10 +125,25 @@ def _step_turn(setup: Setup, dataset: Dataset, num_tiles: int) -> Turn:
         with tempfile.TemporaryDirectory(dir=setup.folder) as folder:
             log, models_uri = StepLog("evaluate"), str(Path(folder) / "models")
             start = time.perf_counter()
-            evaluate_training(root, models_uri, dataset.manifest, receipt, Path(folder) / "report.html", log)
-            return num_tiles / (time.perf_counter() - start - loading)
+            with _counting_answers() as counted:
+                evaluate_training(root, models_uri, dataset.manifest, receipt, Path(folder) / "report.html", log)
+            return sum(counted) / (time.perf_counter() - start - loading)
 
     return turn
+
+
+@contextlib.contextmanager
+def _counting_answers() -> Iterator[list[int]]:
+    """Yields what becomes the number of tiles of each batch that a model is asked about meanwhile."""
+    counted: list[int] = []
+    ask = AskedModel.ask
+
+    def counting(model: AskedModel, function: str, images: Mapping[str, Sequence[bytes]]) -> Any:
+        counted.append(len(images["rgb"]))
+        return ask(model, function, images)
+
+    with mock.patch.object(AskedModel, "ask", counting):
+        yield counted
 
 
 def _forward(setup: Setup, dataset: Dataset) -> Turn:
