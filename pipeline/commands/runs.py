@@ -35,22 +35,21 @@ def compile_pipeline(
     out: Annotated[Path | None, typer.Option(help="YAML file to write; by default the committed files.")] = None,
     volume: Annotated[bool, typer.Option("--volume", help="With --out: the variant that mounts a volume.")] = False,
     scoring: Annotated[bool, typer.Option("--scoring", help="With --out: the pipeline that makes maps.")] = False,
+    sweep: Annotated[bool, typer.Option("--sweep", help="With --out: the pipeline that tries settings.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a file is out of date.")] = False,
 ) -> None:
     """Compile the pipelines to the YAML that Kubeflow Pipelines runs. AGRIVISION_IMAGE sets the image of its steps."""
     from pipeline import compile as compiled
 
-    committed = [
-        (compiled.COMPILED, False, False),
-        (compiled.COMPILED_VOLUME, True, False),
-        (compiled.COMPILED_SCORING, False, True),
-        (compiled.COMPILED_SCORING_VOLUME, True, True),
-    ]
-    for target, mounts, scores in [(out, volume, scoring)] if out else committed:
+    if scoring and sweep:
+        raise SettingsError("--scoring and --sweep name two pipelines; give one of them")
+    name = compiled.SCORING_NAME if scoring else compiled.SWEEP_NAME if sweep else compiled.PIPELINE_NAME
+    targets = {(name, volume): out} if out else compiled.COMMITTED
+    for (each, mounts), target in targets.items():
         if not check:
-            compiled.compile_to(target, mounts, scores)
+            compiled.compile_to(target, mounts, each)
             say(f"compiled to {target}")
-        elif not compiled.is_current(target, mounts, scores):
+        elif not compiled.is_current(target, mounts, each):
             raise AgrivisionError(f"{target} is not what the code compiles to; run agrivision compile and commit")
 
 

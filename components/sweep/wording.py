@@ -1,0 +1,63 @@
+"""How values, scores and the result of a sweep are written, in logs, tables and reports."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+from components.contracts.sweep import Sweep, TrialValue
+from components.sweep.halving import Standing
+from components.sweep.seed_interval import seed_interval
+
+
+def values_text(values: Mapping[str, TrialValue]) -> str:
+    """Returns the values of a trial in one line."""
+    return ", ".join(f"{key}={value_text(value)}" for key, value in values.items())
+
+
+def value_text(value: TrialValue) -> str:
+    """Returns one value, as TRAIN_CONFIG would have it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def score_text(scores: Sequence[float]) -> str:
+    """Returns the mean score over the seeds with its interval, or that there is only one seed."""
+    text = f"val macro F1 {statistics.fmean(scores):.3f}"
+    interval = seed_interval(scores)
+    return f"{text} {interval_text(interval)} over {len(scores)} seeds" if interval else f"{text} with 1 seed"
+
+
+def interval_text(interval: tuple[float, float] | None) -> str:
+    """Returns an interval of scores; empty if there is none."""
+    return f"[{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
+
+
+def verdict(sweep: Sweep, stand: Sequence[Standing]) -> str:
+    """Returns which trial is the best, and whether that is more than luck.
+
+    Args:
+      stand: All trials, the best first, which finished a rung.
+    """
+    first = stand[0]
+    text = (
+        f"Trial {first.trial.number} is the best of {len(sweep.trials)}, with a mean val macro F1 of {first.mean:.3f} "
+        f"over {len(sweep.seeds)} {'seeds' if len(sweep.seeds) > 1 else 'seed'} after "
+        f"{sweep.rung_epochs[first.rung - 1]} epochs: {values_text(first.trial.values)}."
+    )
+    rivals = [each for each in stand[1:] if each.rung == first.rung]
+    if not first.interval:
+        return f"{text} One seed does not tell a difference from luck; set sweep_num_seeds to 2 or more."
+    if near := [each.trial.number for each in rivals if each.interval and each.interval[1] >= first.interval[0]]:
+        others = ", ".join(map(str, near))
+        return f"{text} Its interval overlaps with that of trial {others}: another seed could change the order."
+    return text
+
+
+def caution(sweep: Sweep) -> str:
+    """Returns what a reader must know before trusting the best score."""
+    return (
+        f"The trials were compared on val alone. The best of {len(sweep.trials)} val scores is partly the luckiest "
+        "one, so expect less of it on other tiles. What the model scores on test, which no trial has seen, is in the "
+        "report of evaluate. The intervals are of the seeds alone (95 %, Student's t): they do not say how the scores "
+        "would vary with other tiles."
+    )
