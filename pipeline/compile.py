@@ -15,11 +15,12 @@ from pipeline.dag import PIPELINE_NAME, training_pipeline
 from pipeline.scoring_pipeline import SCORING_NAME, scoring_pipeline
 from pipeline.sweep_pipeline import SWEEP_NAME, sweep_pipeline
 
+TRAINING, SCORING, SWEEP = PIPELINE_NAME, SCORING_NAME, SWEEP_NAME
 # Kubeflow's page names a pipeline after the file that is uploaded. For the argument, see dag.py.
 _PIPELINES: Mapping[str, Callable[[bool], Any]] = {
-    PIPELINE_NAME: lambda volume: training_pipeline(train, volume),
-    SCORING_NAME: scoring_pipeline,
-    SWEEP_NAME: lambda volume: sweep_pipeline(train, volume),
+    TRAINING: lambda volume: training_pipeline(train, volume),
+    SCORING: scoring_pipeline,
+    SWEEP: lambda volume: sweep_pipeline(train, volume),
 }
 _HERE = Path(__file__).parent
 # The committed files, by the name of the pipeline and whether it mounts a volume.
@@ -31,7 +32,7 @@ COMMITTED: Mapping[tuple[str, bool], Path] = {
 _OBJECT_DEFAULT = re.compile(r"(?<=: dict )\[Default: (\{.*\})\]")
 
 
-def compile_to(path: Path, volume: bool = False, name: str = PIPELINE_NAME) -> None:
+def compile_to(path: Path, volume: bool = False, name: str = TRAINING) -> None:
     """Writes a compiled pipeline; the same code and image give the same bytes. For `volume`, see dag.py."""
     compiler.Compiler().compile(_PIPELINES[name](volume), str(path))
     # kfp lists the defaults in a comment, and the keys of an object in another order each time.
@@ -42,7 +43,7 @@ def _ordered(default: str) -> str:
     return json.dumps(ast.literal_eval(default), sort_keys=True)
 
 
-def is_current(path: Path, volume: bool = False, name: str = PIPELINE_NAME) -> bool:
+def is_current(path: Path, volume: bool = False, name: str = TRAINING) -> bool:
     """Returns whether `path` holds, byte for byte, what the code compiles to."""
     with tempfile.TemporaryDirectory() as folder:
         compiled = Path(folder) / path.name

@@ -64,7 +64,7 @@ def propose_sweep(parameters: Parameters, settings: SweepSettings) -> Sweep:
     config = parameters.train.config
     values = proposed_values(space, settings.num_trials, settings.seed)
     sweep = Sweep(
-        search=dict(settings.search),
+        search={key: settings.search[key] for key in space},
         seeds=tuple(config.seed + number for number in range(settings.num_seeds)),
         rung_epochs=epochs_of_rungs(config.epochs, settings.num_rungs, settings.reduction),
         reduction=settings.reduction,

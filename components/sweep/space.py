@@ -64,7 +64,7 @@ class Span:
         return tuple(range(int(self.low), int(self.high) + 1))
 
 
-Space: TypeAlias = Mapping[str, Choice | Span]  # by key, in the order given
+Space: TypeAlias = Mapping[str, Choice | Span]  # by key, in alphabetical order
 
 
 def read_space(search: Mapping[str, Any]) -> dict[str, Choice | Span]:
@@ -83,7 +83,8 @@ def read_space(search: Mapping[str, Any]) -> dict[str, Choice | Span]:
         raise SettingsError(f"{SEARCH} must have at most {MOST_DIMENSIONS} keys, got {len(search)}")
     fields = {field.name: (field.type, known) for field, known in settings_of(TrainConfig)}
     space = {}
-    for key, values in search.items():
+    # Sorted, because an object has lost its order when it has been through Kubeflow, and the trials depend on it.
+    for key, values in sorted(search.items()):
         check_key(SEARCH, key, fields)
         if key in _RESERVED:
             raise SettingsError(f"{SEARCH}: {key} cannot be varied: {_RESERVED[key]}")

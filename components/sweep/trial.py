@@ -9,6 +9,7 @@ from components.sweep.wording import score_text, values_text
 from components.train.settings.config import TrainConfig
 from components.train.settings.preflight import check_training, resolve_image_size
 from components.train.settings.worker_spec import WorkersFailed
+from components.words import number_of
 
 # A trial of its own may end with these: a loss that is no number, workers without memory. All else would end every
 # trial: wrong settings, storage that does not answer, a full disk. The run ends with it, and a later one goes on.
@@ -61,14 +62,15 @@ def run_trial(
       AgrivisionError: what is not the fault of this trial, as wrong settings and storage that does not answer.
     """
     trial = next(each for each in sweep.trials if each.number == number)
-    log.line(f"{values_text(trial.values)}; {sweep.rung_epochs[rung - 1]} epochs, {len(sweep.seeds)} seeds")
+    epochs = number_of(sweep.rung_epochs[rung - 1], "epoch")
+    log.line(f"rung {rung}, {epochs}: {values_text(trial.values)}")
     scores: list[SeedScore] = []
     try:
         scores.extend(_scores(sweep, trial, rung, train, log))
     except _OF_THE_TRIAL as error:
         log.summary = f"failed, and the sweep goes on without it: {error}"
         return _failed(trial, rung, error)
-    log.summary = f"{score_text([each.val_macro_f1 for each in scores])} after {sweep.rung_epochs[rung - 1]} epochs"
+    log.summary = f"{score_text([each.val_macro_f1 for each in scores])} after {epochs}"
     return TrialResult(trial=number, rung=rung, scores=tuple(scores))
 
 

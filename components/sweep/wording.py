@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from components.contracts.sweep import Sweep, TrialValue
 from components.sweep.halving import Standing
 from components.sweep.seed_interval import seed_interval
+from components.words import number_of
 
 
 def values_text(values: Mapping[str, TrialValue]) -> str:
@@ -38,18 +39,20 @@ def verdict(sweep: Sweep, stand: Sequence[Standing]) -> str:
     Args:
       stand: All trials, the best first, which finished a rung.
     """
-    first = stand[0]
+    first, num_seeds = stand[0], len(sweep.seeds)
     text = (
         f"Trial {first.trial.number} is the best of {len(sweep.trials)}, with a mean val macro F1 of {first.mean:.3f} "
-        f"over {len(sweep.seeds)} {'seeds' if len(sweep.seeds) > 1 else 'seed'} after "
-        f"{sweep.rung_epochs[first.rung - 1]} epochs: {values_text(first.trial.values)}."
+        f"over {number_of(num_seeds, 'seed')} after {number_of(sweep.rung_epochs[first.rung - 1], 'epoch')}: "
+        f"{values_text(first.trial.values)}."
     )
     rivals = [each for each in stand[1:] if each.rung == first.rung]
     if not first.interval:
-        return f"{text} One seed does not tell a difference from luck; set sweep_num_seeds to 2 or more."
+        return f"{text} One seed does not tell a difference from luck; sweep_num_seeds sets how many there are."
+    if not rivals:
+        return f"{text} No other trial was trained for as long, so nothing shows how clear its lead is."
     if near := [each.trial.number for each in rivals if each.interval and each.interval[1] >= first.interval[0]]:
-        others = ", ".join(map(str, near))
-        return f"{text} Its interval overlaps with that of trial {others}: another seed could change the order."
+        others = f"trial{'s' if len(near) > 1 else ''} {', '.join(map(str, near))}"
+        return f"{text} Its interval overlaps with that of {others}: other seeds could change the order."
     return text
 
 

@@ -8,7 +8,9 @@ from rich.console import Console
 
 from components import environment
 from components.errors import AgrivisionError, SettingsError
+from components.sweep.settings import SweepSettings
 from pipeline.commands.options import with_parameters
+from pipeline.commands.sweep_options import with_sweep
 from pipeline.parameters import Parameters
 from pipeline.terminal import say
 
@@ -31,6 +33,30 @@ def run(
     run_and_watch(parameters, runs_dir, Console())
 
 
+@with_parameters(source_uri=..., data_root="data", models_uri="models")
+@with_sweep(required=True)
+def sweep(
+    parameters: Parameters,
+    *,
+    sweep: SweepSettings,
+    runs_dir: Annotated[Path, typer.Option(help="Where to keep each run's log, reports and summary.json.")] = Path(
+        "runs"
+    ),
+) -> None:
+    """Try settings of training on this machine: all on one dataset, the best trained for longer, judged and pushed.
+
+    Give what to vary with --search, e.g. --search learning_rate=1e-4..1e-2:log --search backbone=small,mobilenet_v2.
+    The trials are compared on val, with an interval over their seeds. A second run, even after a crash, trains only
+    what is missing. The same seed and space give the same trials. On Kubeflow: agrivision submit --search.
+    """
+    from pipeline.local.watch import run_and_watch
+    from pipeline.steps.proposing import sweep_line
+    from pipeline.sweep_form import propose_sweep
+
+    say(sweep_line(propose_sweep(parameters, sweep)))
+    run_and_watch(parameters, runs_dir, Console(), sweep)
+
+
 def compile_pipeline(
     out: Annotated[Path | None, typer.Option(help="YAML file to write; by default the committed files.")] = None,
     volume: Annotated[bool, typer.Option("--volume", help="With --out: the variant that mounts a volume.")] = False,
@@ -43,7 +69,7 @@ def compile_pipeline(
 
     if scoring and sweep:
         raise SettingsError("--scoring and --sweep name two pipelines; give one of them")
-    name = compiled.SCORING_NAME if scoring else compiled.SWEEP_NAME if sweep else compiled.PIPELINE_NAME
+    name = compiled.SCORING if scoring else compiled.SWEEP if sweep else compiled.TRAINING
     targets = {(name, volume): out} if out else compiled.COMMITTED
     for (each, mounts), target in targets.items():
         if not check:

@@ -77,7 +77,7 @@ def sweep_plan_blocks(sweep: Sweep) -> Iterator[str]:
             ),
             (
                 "In all",
-                f"{num_seeds * sum(trials for trials, _ in rungs):,} trainings of "
+                f"{num_seeds * sum(trials for trials, _ in rungs):,} trainings, together "
                 f"{num_seeds * sum(trials * epochs for trials, epochs in rungs):,} epochs",
             ),
         ]
