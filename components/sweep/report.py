@@ -7,7 +7,7 @@ from components import report
 from components.contracts import Sweep
 from components.contracts.sweep import TrialValue
 from components.sweep.halving import Standing, standings
-from components.sweep.space import Choice, Space, read_space
+from components.sweep.space import Choice, Space, Span, read_space
 from components.sweep.wording import caution, interval_text, value_text, values_text, verdict
 from components.words import NOTHING, Number, number_of
 
@@ -36,8 +36,8 @@ def write_sweep_report(sweep: Sweep, path: str) -> None:
         *(_failures(failed) if failed else []),
         report.heading("Values and scores"),
         report.paragraph(
-            f"After {number_of(sweep.rung_epochs[0], 'epoch')}, which all trials had. A point is a trial, at its mean; "
-            "green ones went on to the last rung."
+            f"After {number_of(sweep.rung_epochs[0], 'epoch')}, which all trials had. A point is a trial, at its mean"
+            + ("; green ones went on to the last rung." if len(sweep.rung_epochs) > 1 else ".")
         ),
         *_figures(sweep, stand),
     ]
@@ -95,9 +95,10 @@ def _figures(sweep: Sweep, stand: Sequence[Standing]) -> list[str]:
     ]
 
 
-def _figure(key: str, each: object, points: Sequence[tuple[TrialValue, float, bool]]) -> str:
+def _figure(key: str, each: Choice | Span, points: Sequence[tuple[TrialValue, float, bool]]) -> str:
     # Imported here because it takes a second, and trials need none.
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     figure = Figure(figsize=(5, 2.2), layout="constrained")
     axes = figure.subplots()
@@ -111,8 +112,12 @@ def _figure(key: str, each: object, points: Sequence[tuple[TrialValue, float, bo
         axes.set_xlim(-0.5, len(names) - 0.5)
         if sum(map(len, names)) > 40:
             axes.tick_params(axis="x", labelrotation=30)
-    elif getattr(each, "is_log", False):
+    elif isinstance(each, Span) and each.is_log:
         axes.set_xscale("log")
+        # Numbers as they are given; matplotlib would write powers of ten, as mathematics.
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel("val macro F1")
     axes.set_xlabel(key)
     axes.spines[["top", "right"]].set_visible(False)

@@ -80,9 +80,11 @@ def compile_pipeline(
 
 
 @with_parameters(file=True)
+@with_sweep(required=False)
 def submit(
     parameters: Parameters,
     *,
+    sweep: SweepSettings | None,
     host: Annotated[
         str, typer.Option(help="URL of Kubeflow Pipelines, e.g. http://localhost:8888; or KFP_ENDPOINT.")
     ] = "",
@@ -103,19 +105,25 @@ def submit(
 ) -> None:
     """Upload the compiled pipeline as a version, start a run on Kubeflow Pipelines, and follow it to its end.
 
+    With --search, the run is a sweep, as agrivision sweep does it here; up to four trials train at the same time.
+
     Exit codes: 0 pushed; 3 refused by the gate; 1 failed; 2 bad settings; 124 still running at the timeout;
     75 Kubeflow stopped answering; 130 or 143 interrupted, which also terminates the run.
     """
     from pipeline.kubeflow.client import Kubeflow
     from pipeline.kubeflow.package import make_package
     from pipeline.kubeflow.submit import EndedError, check_shared_places, check_source, prepare, run_and_follow, start
+    from pipeline.steps.proposing import sweep_line
+    from pipeline.sweep_form import propose_sweep, sweep_values
 
     if timeout_minutes <= 0:
         raise SettingsError(
             f"--timeout-minutes must be above 0, got {timeout_minutes:g}; use --no-wait to return at once"
         )
     check_shared_places(parameters, volume_claim)
-    package = make_package(bool(volume_claim), image, version, ingest_image)
+    if sweep:
+        say(sweep_line(propose_sweep(parameters, sweep)), error=True)
+    package = make_package(bool(volume_claim), image, version, ingest_image, sweep_values(sweep) if sweep else None)
     check_source(parameters, package)
     if not (url := host or environment.kfp_endpoint()):
         raise SettingsError(
