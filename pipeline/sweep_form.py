@@ -12,7 +12,7 @@ from components.setting import settings_from, settings_of
 from components.sweep.halving import epochs_of_rungs
 from components.sweep.proposals import proposed_values
 from components.sweep.settings import OPTIONS, SEARCH, SweepSettings
-from components.sweep.space import read_space
+from components.sweep.space import as_search, read_space
 from components.sweep.trial import config_of
 from components.sweep.wording import values_text
 from pipeline.form import CONFIG, FormField, fields
@@ -64,7 +64,7 @@ def propose_sweep(parameters: Parameters, settings: SweepSettings) -> Sweep:
     config = parameters.train.config
     values = proposed_values(space, settings.num_trials, settings.seed)
     sweep = Sweep(
-        search={key: settings.search[key] for key in space},
+        search=as_search(space),
         seeds=tuple(config.seed + number for number in range(settings.num_seeds)),
         rung_epochs=epochs_of_rungs(config.epochs, settings.num_rungs, settings.reduction),
         reduction=settings.reduction,

@@ -92,6 +92,14 @@ def read_space(search: Mapping[str, Any]) -> dict[str, Choice | Span]:
     return space
 
 
+def as_search(space: Space) -> dict[str, Any]:
+    """Returns the object that describes a space: the same for equal spaces, however they were given."""
+    return {
+        key: list(each.values) if isinstance(each, Choice) else {_LOW: each.low, _HIGH: each.high, _LOG: each.is_log}
+        for key, each in space.items()
+    }
+
+
 def _of_key(key: str, values: Any, kind: Any, known: Setting) -> Choice | Span:
     if isinstance(values, Mapping):
         return _span(key, values, kind, known)
