@@ -25,7 +25,7 @@ def sweep_pipeline(train: Callable[..., Any], volume: bool = False, parallel_tri
     """Returns the KFP pipeline; for `train` and `volume`, see dag.py.
 
     A loop for each rung that a sweep may have is unrolled. In those that it does not have, the best trial is found
-    again: see halving.ask.
+    again: see halving.ask_rung.
 
     No step of the sweep itself is cached: a trial keeps state of its own, and finds what an earlier run has trained.
 

@@ -69,7 +69,7 @@ def num_kept(num_trials: int, reduction: int) -> int:
     return -(-num_trials // reduction)
 
 
-def ask(sweep: Sweep, rung: int) -> tuple[tuple[int, int], ...]:
+def ask_rung(sweep: Sweep, rung: int) -> tuple[tuple[int, int], ...]:
     """Returns which trials are to train, as (number of the trial, rung).
 
     After the last rung it is the best trial again, in the rung that it finished: the pipeline has a loop for each rung
@@ -92,7 +92,7 @@ def ask(sweep: Sweep, rung: int) -> tuple[tuple[int, int], ...]:
     return ((first.trial.number, first.rung),)
 
 
-def tell(sweep: Sweep, results: Iterable[TrialResult]) -> Sweep:
+def tell_results(sweep: Sweep, results: Iterable[TrialResult]) -> Sweep:
     """Returns the sweep with more results; one that was told before is replaced."""
     told = {(each.rung, each.trial): each for each in (*sweep.results, *results)}
     return msgspec.structs.replace(sweep, results=tuple(told[place] for place in sorted(told)))

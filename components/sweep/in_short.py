@@ -3,7 +3,7 @@
 from components.contracts import Sweep
 from components.markdown import code, markdown_table, plain, write_markdown
 from components.sweep.halving import standings
-from components.sweep.wording import caution, interval_text, values_text, verdict
+from components.sweep.wording import bracketed, caution, sweep_verdict, values_text
 
 _MOST_ROWS = 10
 
@@ -15,7 +15,7 @@ def write_sweep_in_short(sweep: Sweep, path: str) -> None:
         (
             str(each.trial.number),
             code(values_text(each.trial.values)),
-            plain(f"{each.mean:.3f} {interval_text(each.interval)}") if each.rung else "failed",
+            plain(f"{each.mean:.3f} {bracketed(each.interval)}") if each.rung else "failed",
             str(sweep.rung_epochs[each.rung - 1]) if each.rung else "",
         )
         for each in stand[:_MOST_ROWS]
@@ -25,7 +25,7 @@ def write_sweep_in_short(sweep: Sweep, path: str) -> None:
         path,
         [
             "# The sweep in short",
-            plain(verdict(sweep, stand)),
+            plain(sweep_verdict(sweep, stand)),
             markdown_table(("trial", "values", "val macro F1", "epochs"), rows),
             *([left_out] if len(stand) > _MOST_ROWS else []),
             plain(caution(sweep)),

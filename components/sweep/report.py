@@ -8,7 +8,7 @@ from components.contracts import Sweep
 from components.contracts.sweep import TrialValue
 from components.sweep.halving import Standing, standings
 from components.sweep.space import Choice, Space, Span, read_space
-from components.sweep.wording import caution, interval_text, value_text, values_text, verdict
+from components.sweep.wording import bracketed, caution, sweep_verdict, value_text, values_text
 from components.words import NOTHING, Number, number_of
 
 _GREEN, _GREY = "#1b7f4d", "#7a8b80"
@@ -21,7 +21,7 @@ def write_sweep_report(sweep: Sweep, path: str) -> None:
     stand = standings(sweep)
     failed = [each for each in stand if each.failure]
     blocks = [
-        report.paragraph(verdict(sweep, stand)),
+        report.paragraph(sweep_verdict(sweep, stand)),
         report.paragraph(caution(sweep)),
         report.heading("Trials"),
         report.table(
@@ -60,7 +60,7 @@ def _row(sweep: Sweep, each: Standing) -> list[object]:
     name = (str(each.trial.number), values_text(each.trial.values))
     if not each.rung:
         return [name, ("failed", ""), NOTHING, NOTHING, Number(f"{each.seconds:,.0f}")]
-    remark = interval_text(each.interval) + (" then failed" if each.failure else "")
+    remark = bracketed(each.interval) + (" then failed" if each.failure else "")
     return [
         name,
         (Number(f"{each.mean:.3f}"), remark.strip()),

@@ -10,11 +10,11 @@ from typing import Any
 from components.contracts import Manifest, Sweep, TrainingReceipt, TrialResult
 from components.progress import StepLog
 from components.sweep.entries import entries, read_entry
-from components.sweep.halving import best, standings, tell
+from components.sweep.halving import best, standings, tell_results
 from components.sweep.in_short import write_sweep_in_short
 from components.sweep.report import write_sweep_report
 from components.sweep.trial import check_trials, config_of, run_trial
-from components.sweep.wording import interval_text, values_text
+from components.sweep.wording import bracketed, values_text
 from components.train.launch.pods.task_config import TaskConfig
 from components.train.settings.config import TrainConfig
 from components.train.settings.node_pools import PoolSettings
@@ -85,7 +85,7 @@ def choose_best(
     seed = max(first.result.scores, key=lambda each: (each.val_macro_f1, -each.seed)).seed if first.result else 0
     log.summary = (
         f"trial {first.trial.number} of {len(sweep.trials)} is the best: {values_text(first.trial.values)}; mean val "
-        f"macro F1 {first.mean:.3f} {interval_text(first.interval)} over {len(sweep.seeds)} seeds; seed {seed} goes on"
+        f"macro F1 {first.mean:.3f} {bracketed(first.interval)} over {len(sweep.seeds)} seeds; seed {seed} goes on"
     )
     metrics = {
         "best_trial": float(first.trial.number),
@@ -99,4 +99,4 @@ def choose_best(
 
 
 def _told(sweep_path: str, results: Sequence[str | Path]) -> Sweep:
-    return tell(Sweep.read(sweep_path), [TrialResult.read(path) for path in results])
+    return tell_results(Sweep.read(sweep_path), [TrialResult.read(path) for path in results])

@@ -25,15 +25,15 @@ def score_text(scores: Sequence[float]) -> str:
     """Returns the mean score over the seeds with its interval, or that there is only one seed."""
     text = f"val macro F1 {statistics.fmean(scores):.3f}"
     interval = seed_interval(scores)
-    return f"{text} {interval_text(interval)} over {len(scores)} seeds" if interval else f"{text} with 1 seed"
+    return f"{text} {bracketed(interval)} over {len(scores)} seeds" if interval else f"{text} with 1 seed"
 
 
-def interval_text(interval: tuple[float, float] | None) -> str:
+def bracketed(interval: tuple[float, float] | None) -> str:
     """Returns an interval of scores; empty if there is none."""
     return f"[{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
 
 
-def verdict(sweep: Sweep, stand: Sequence[Standing]) -> str:
+def sweep_verdict(sweep: Sweep, stand: Sequence[Standing]) -> str:
     """Returns which trial is the best, and whether that is more than luck.
 
     Args:

@@ -11,7 +11,7 @@ from components.contracts import Sweep
 from components.contracts.sweep import TrialValue
 from components.printable import printable
 from components.sweep.halving import standings
-from components.sweep.wording import caution, interval_text, values_text, verdict
+from components.sweep.wording import bracketed, caution, sweep_verdict, values_text
 
 
 class TrialSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +80,7 @@ def summarize_sweep(path: Path) -> SweepSummary:
         seeds=sweep.seeds,
         rung_epochs=sweep.rung_epochs,
         trials=tuple(rows),
-        verdict=verdict(sweep, stand),
+        verdict=sweep_verdict(sweep, stand),
         caution=caution(sweep),
     )
 
@@ -92,7 +92,7 @@ def print_sweep(console: Console, summary: SweepSummary) -> None:
         is_text = name in ("values", "val macro F1")
         table.add_column(name, justify="left" if is_text else "right", overflow="fold", no_wrap=name == "val macro F1")
     for each in summary.trials:
-        score = f"{each.val_macro_f1:.3f} {interval_text(each.interval)}" if each.val_macro_f1 is not None else "failed"
+        score = f"{each.val_macro_f1:.3f} {bracketed(each.interval)}" if each.val_macro_f1 is not None else "failed"
         # As a Text: what stands in brackets in a string is taken for markup.
         table.add_row(
             str(each.trial),

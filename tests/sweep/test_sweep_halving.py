@@ -8,7 +8,7 @@ from sweep_made import result_of, sweep_of
 
 from components.contracts import Sweep
 from components.errors import SettingsError
-from components.sweep.halving import NoTrialLeft, ask, best, epochs_of_rungs, num_kept, standings, tell
+from components.sweep.halving import NoTrialLeft, ask_rung, best, epochs_of_rungs, num_kept, standings, tell_results
 from components.sweep.seed_interval import seed_interval
 
 
@@ -40,7 +40,7 @@ def test_one_in_so_many_goes_on_and_at_least_one(num_trials, reduction, kept):
 
 def test_two_rungs_by_hand():
     sweep = sweep_of(5)
-    assert ask(sweep, 1) == ((1, 1), (2, 1), (3, 1), (4, 1), (5, 1))
+    assert ask_rung(sweep, 1) == ((1, 1), (2, 1), (3, 1), (4, 1), (5, 1))
     first = [
         result_of(1, 1, 0.2, 0.4),  # 0.3
         result_of(2, 1, 0.5, 0.7),  # 0.6
@@ -48,53 +48,53 @@ def test_two_rungs_by_hand():
         result_of(4, 1, 0.9, failure="loss is not a number"),
         result_of(5, 1, 0.55, 0.55),
     ]
-    sweep = tell(sweep, first)
-    assert ask(sweep, 2) == ((2, 2), (3, 2))  # of 5 trials, the failed one included, 2 are a third
+    sweep = tell_results(sweep, first)
+    assert ask_rung(sweep, 2) == ((2, 2), (3, 2))  # of 5 trials, the failed one included, 2 are a third
 
-    sweep = tell(sweep, [result_of(2, 2, 0.6, 0.6), result_of(3, 2, 0.7, 0.7)])
+    sweep = tell_results(sweep, [result_of(2, 2, 0.6, 0.6), result_of(3, 2, 0.7, 0.7)])
 
     assert [(each.trial.number, each.rung) for each in standings(sweep)] == [(3, 2), (2, 2), (5, 1), (1, 1), (4, 0)]
     assert best(sweep).trial.number == 3
     assert best(sweep).mean == pytest.approx(0.7)
     assert best(sweep).seconds == 40.0
-    assert ask(sweep, 3) == ((3, 2),)  # which is trained already
+    assert ask_rung(sweep, 3) == ((3, 2),)  # which is trained already
 
 
 def test_a_trial_of_a_later_rung_is_better_whatever_the_scores():
-    sweep = tell(sweep_of(2), [result_of(1, 1, 0.3), result_of(2, 1, 0.9), result_of(1, 2, 0.2)])
+    sweep = tell_results(sweep_of(2), [result_of(1, 1, 0.3), result_of(2, 1, 0.9), result_of(1, 2, 0.2)])
 
     assert best(sweep).trial.number == 1
 
 
 def test_results_told_twice_or_in_another_order_change_nothing():
     results = [result_of(number, 1, number / 10, number / 10) for number in (1, 2, 3)]
-    once = tell(sweep_of(3), results)
+    once = tell_results(sweep_of(3), results)
 
-    assert tell(tell(sweep_of(3), reversed(results)), results) == once
-    assert tell(once, [result_of(1, 1, 0.9, 0.9)]).results[0] == result_of(1, 1, 0.9, 0.9)
+    assert tell_results(tell_results(sweep_of(3), reversed(results)), results) == once
+    assert tell_results(once, [result_of(1, 1, 0.9, 0.9)]).results[0] == result_of(1, 1, 0.9, 0.9)
 
 
 def test_if_all_fail_in_a_later_rung_the_best_of_the_one_before_is_left():
-    sweep = tell(sweep_of(4), [result_of(number, 1, number / 10, number / 10) for number in range(1, 5)])
-    sweep = tell(sweep, [result_of(number, 2, failure="no memory") for number in (3, 4)])
+    sweep = tell_results(sweep_of(4), [result_of(number, 1, number / 10, number / 10) for number in range(1, 5)])
+    sweep = tell_results(sweep, [result_of(number, 2, failure="no memory") for number in (3, 4)])
 
     assert (best(sweep).trial.number, best(sweep).rung, best(sweep).failure) == (4, 1, "no memory")
-    assert ask(sweep, 3) == ((4, 1),)
+    assert ask_rung(sweep, 3) == ((4, 1),)
 
 
 @pytest.mark.parametrize(("codes", "code"), [((42, 42), 42), ((75, 75), 75), ((75, 42), 42)])
 def test_if_all_fail_the_sweep_fails_and_says_why(codes, code):
     failed = [result_of(number, 1, failure=f"reason {number}", exit_code=each) for number, each in enumerate(codes, 1)]
-    sweep = tell(sweep_of(2), failed)
+    sweep = tell_results(sweep_of(2), failed)
 
-    for call in (lambda: ask(sweep, 2), lambda: best(sweep)):
+    for call in (lambda: ask_rung(sweep, 2), lambda: best(sweep)):
         with pytest.raises(NoTrialLeft, match="all 2 trials of the sweep failed; trial 1: reason 1") as caught:
             call()
         assert caught.value.exit_code == code
 
 
 def test_a_sweep_is_the_same_when_it_is_read_again(tmp_path):
-    sweep = tell(sweep_of(2), [result_of(1, 1, 0.25, 0.5), result_of(2, 1, failure="no memory")])
+    sweep = tell_results(sweep_of(2), [result_of(1, 1, 0.25, 0.5), result_of(2, 1, failure="no memory")])
     sweep.write(tmp_path / "sweep.json")
 
     assert Sweep.read(tmp_path / "sweep.json") == sweep

@@ -5,10 +5,10 @@ from page_widths import measured, needs_chromium
 from sweep_made import result_of, sweep_of
 
 from components.contracts import Trial
-from components.sweep.halving import standings, tell
+from components.sweep.halving import standings, tell_results
 from components.sweep.in_short import write_sweep_in_short
 from components.sweep.report import write_sweep_report
-from components.sweep.wording import caution, score_text, values_text, verdict
+from components.sweep.wording import caution, score_text, sweep_verdict, values_text
 
 
 def done(**changes):
@@ -19,7 +19,7 @@ def done(**changes):
         result_of(3, 1, 0.4, failure="the loss of step 3 is not a number <b>"),
         result_of(4, 1, 0.45, 0.46),
     ]
-    return tell(sweep, [*first, result_of(2, 2, 0.60, 0.61), result_of(4, 2, 0.604, 0.62)])
+    return tell_results(sweep, [*first, result_of(2, 2, 0.60, 0.61), result_of(4, 2, 0.604, 0.62)])
 
 
 VARIED = (
@@ -60,7 +60,7 @@ def test_a_report_shows_values_as_text(tmp_path):
 
 
 def test_with_one_trial_left_there_is_a_page_too(tmp_path):
-    sweep = tell(sweep_of(2), [result_of(1, 1, 0.5, 0.6), result_of(2, 1, failure="no memory")])
+    sweep = tell_results(sweep_of(2), [result_of(1, 1, 0.5, 0.6), result_of(2, 1, failure="no memory")])
 
     assert "Too few trials finished to compare their values." in page(tmp_path, sweep)
 
@@ -74,7 +74,7 @@ def test_the_report_fits_the_frame_of_kubeflow_and_a_phone(tmp_path):
 
 
 def test_in_short_is_a_table_of_ten_rows_at_most(tmp_path):
-    sweep = tell(sweep_of(12), [result_of(number, 1, number / 20, number / 20) for number in range(1, 13)])
+    sweep = tell_results(sweep_of(12), [result_of(number, 1, number / 20, number / 20) for number in range(1, 13)])
     write_sweep_in_short(sweep, str(tmp_path / "short.md"))
 
     text = (tmp_path / "short.md").read_text()
@@ -84,8 +84,8 @@ def test_in_short_is_a_table_of_ten_rows_at_most(tmp_path):
 
 
 def verdict_of(*results, **changes):
-    sweep = tell(sweep_of(3, **changes), results)
-    return verdict(sweep, standings(sweep))
+    sweep = tell_results(sweep_of(3, **changes), results)
+    return sweep_verdict(sweep, standings(sweep))
 
 
 @pytest.mark.parametrize(

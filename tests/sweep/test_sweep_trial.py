@@ -8,7 +8,7 @@ from components.contracts import EpochMetrics, TrainingReceipt, Trial
 from components.errors import DataError, SettingsError, UnreachableError
 from components.progress import StepLog
 from components.sweep.entries import entries, read_entry
-from components.sweep.halving import tell
+from components.sweep.halving import tell_results
 from components.sweep.steps import choose_best, keep_best
 from components.sweep.trial import check_trials, config_of, run_trial
 from components.train.settings.worker_spec import WorkersFailed
@@ -60,7 +60,7 @@ def test_a_failure_is_noted_with_what_was_trained_before(error, exit_code):
 
     assert (result.failure, result.exit_code) == (" ".join(str(error).split()), exit_code)
     assert log.summary.startswith("failed, and the sweep goes on without it: ")
-    assert tell(sweep_of(2), [result]).results == (result,)
+    assert tell_results(sweep_of(2), [result]).results == (result,)
 
 
 @pytest.mark.parametrize(
