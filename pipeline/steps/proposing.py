@@ -9,6 +9,7 @@ from components.errors import SettingsError
 from components.markdown import bullets, code, markdown_table, plain, write_markdown
 from components.sweep.entries import entries
 from components.sweep.halving import num_kept
+from components.sweep.settings import OPTIONS
 from components.sweep.wording import values_text
 from components.words import number_of
 from pipeline.form import flat_values
@@ -16,6 +17,8 @@ from pipeline.parameters import Parameters
 from pipeline.sweep_form import propose_sweep, sweep_settings
 
 _MOST_ROWS = 16
+# Keys of train_config whose share of a training depends on its length.
+_IN_EPOCHS = ("freeze_epochs", "unfreeze_every_epochs", "early_stopping_patience")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +89,13 @@ def sweep_plan_blocks(sweep: Sweep) -> Iterator[str]:
     yield markdown_table(("trial", "values"), rows)
     if (more := len(sweep.trials) - _MOST_ROWS) > 0:
         yield f"And {more} more."
+    counted = [key for key in sweep.search if key in _IN_EPOCHS]
+    if counted and len(rungs) > 1:
+        yield (
+            f"**Counted in epochs**: {', '.join(map(code, counted))}, which means more in the short trainings of "
+            f"the first rung than in the last. {code('num_rungs')} of {code(OPTIONS)} set to 1 trains every trial to the "
+            "end."
+        )
 
 
 def _rungs(sweep: Sweep) -> Iterator[tuple[int, int]]:

@@ -193,6 +193,14 @@ def test_what_cannot_succeed_is_refused_before_any_data_is_read(tmp_path, parame
     assert not (tmp_path / "sweep.json").exists()
 
 
+@pytest.mark.parametrize(("num_rungs", "warns"), [(2, True), (1, False)])
+def test_the_plan_warns_of_what_means_more_in_a_short_training(tmp_path, num_rungs, warns):
+    search, plan = {"early_stopping_patience": [2, 5]}, tmp_path / "plan.md"
+    propose_trials({}, search, {"num_rungs": num_rungs}, str(tmp_path / "sweep.json"), str(plan))
+
+    assert ("**Counted in epochs**: `early_stopping_patience`, which" in plan.read_text()) is warns
+
+
 def test_no_settings_of_a_sweep_get_lost_in_the_form():
     settings = SweepSettings(search=RATES, num_trials=5, num_seeds=3, num_rungs=1, reduction=4, seed=9)
     form = sweep_values(settings)

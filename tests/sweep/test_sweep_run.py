@@ -1,6 +1,7 @@
 """A whole sweep on this machine, by its command: real steps through kfp.local, real workers, trials that fail."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,8 +18,7 @@ ROOT = Path(__file__).parents[2]
 SEARCH = ("--search", "learning_rate=0.001,1e30", "--search", "loss=cross_entropy,focal")
 
 
-def sweep(place, *options):
-    command = [sys.executable, "-c", "from pipeline.cli import main; main()", "sweep", *SEARCH]
+def command(place, *options):
     settings = {
         "source_uri": place / "tiles",
         "data_root": place / "data",
@@ -32,8 +32,12 @@ def sweep(place, *options):
         "sweep_num_seeds": 1,
         "sweep_reduction": 2,
     }
-    command += [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
-    done = subprocess.run([*command, *options], cwd=ROOT, text=True, capture_output=True, check=False, timeout=900)
+    given = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
+    return [sys.executable, "-c", "from pipeline.cli import main; main()", "sweep", *SEARCH, *given, *options]
+
+
+def sweep(place, *options):
+    done = subprocess.run(command(place, *options), cwd=ROOT, text=True, capture_output=True, check=False, timeout=900)
     return done, json.loads((place / "runs/latest/summary.json").read_text()) if done.returncode == 0 else {}
 
 
@@ -90,6 +94,28 @@ def test_a_second_sweep_trains_nothing_again_and_ends_the_same(first):
     assert again["outcome"] == "same_model"
     assert {path: path.stat().st_mtime_ns for path in place.glob("data/training/*/receipt.json")} == receipts
     assert len(receipts) == 4
+
+
+def test_a_sweep_that_was_killed_goes_on_with_the_trial_that_it_was_at(first, tmp_path):
+    place, _, summary = first
+    shutil.copytree(place / "tiles", tmp_path / "tiles")
+    with subprocess.Popen(command(tmp_path), cwd=ROOT, text=True, stdout=subprocess.PIPE) as killed:
+        for line in killed.stdout:
+            if "trial 2   training " in line:
+                break
+        killed.kill()
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("data/training/*/receipt.json")}
+    assert len(kept) == 1
+
+    done, again = sweep(tmp_path)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert without_seconds(again) == without_seconds(summary)
+
+
+def without_seconds(summary):
+    return [{**each, "seconds": 0, "failure": bool(each["failure"])} for each in summary["sweep"]["trials"]]
 
 
 def test_a_setting_that_does_not_fit_the_dataset_ends_the_sweep_before_a_trial_trains(first):
