@@ -93,8 +93,8 @@ def sweep_plan_blocks(sweep: Sweep) -> Iterator[str]:
     if counted and len(rungs) > 1:
         yield (
             f"**Counted in epochs**: {', '.join(map(code, counted))}, which means more in the short trainings of "
-            f"the first rung than in the last. {code('num_rungs')} of {code(OPTIONS)} set to 1 trains every trial to the "
-            "end."
+            f"the first rung than in the last. {code('num_rungs')} of {code(OPTIONS)} set to 1 trains every trial to "
+            "the end."
         )
 
 
