@@ -91,7 +91,7 @@ audit: $(AUDIT_VENV)/.audit ## Look for known vulnerabilities in the locks; skip
 docs: $(DOCS_VENV)/.docs ## Build the site of docs/: then open site/index.html
 	$(DOCS_VENV)/bin/mkdocs build --strict
 
-compile: $(VENV)/.run ## Compile the pipeline to pipeline/agrivision-training.yaml
+compile: $(VENV)/.run ## Compile the pipelines to pipeline/*.yaml
 	$(BIN)/agrivision compile
 
 # The oldest protobuf that a lock names, 4.25 of the ingest image, takes nothing that a newer compiler writes; the others take

@@ -1,4 +1,4 @@
-"""What the site's tables say, read from the code: a function each for run parameters, TRAIN_CONFIG and commands."""
+"""What the site's tables say, read from the code: a function each for run parameters and so on."""
 
 import dataclasses
 import json
@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from components.setting import Setting, kind_of, settings_of
+from components.sweep.settings import SweepSettings
 from components.train.settings.config import PARTS, TrainConfig
 from pipeline.cli import app
 from pipeline.parameters import PARAMETERS
@@ -60,6 +61,12 @@ def _train_config_rows() -> Iterator[Row]:
             if field.name not in owned:
                 owned.add(field.name)
                 yield _row(field.name, field.type, field.default, known, _words(group))
+
+
+def sweep_rows() -> list[Row]:
+    """Returns the settings of a sweep, but for what it varies, in the order of their declaration."""
+    found = [(field, known) for field, known in settings_of(SweepSettings) if known.group]
+    return [_row(field.name, field.type, field.default, known, "Sweep") for field, known in found]
 
 
 def commands() -> dict[str, Any]:

@@ -17,7 +17,7 @@ ROOT = HERE.parent
 # MkDocs runs in an environment in which the project is not installed.
 sys.path[:0] = [str(HERE), str(ROOT)]
 
-from code_rows import Row, commands, parameter_rows, train_config_rows  # noqa: E402
+from code_rows import Row, commands, parameter_rows, sweep_rows, train_config_rows  # noqa: E402
 
 from components import errors  # noqa: E402
 from components.errors import AgrivisionError  # noqa: E402
@@ -123,6 +123,12 @@ def _shown(option: Any) -> str:
     return "" if option.default in (None, "") else _code(str(option.default))
 
 
+def sweep_settings() -> str:
+    """Returns a table of the settings of a sweep."""
+    rows = [(_code(f"sweep_{row.name}"), row.kind, _code(row.default), _text(row.meaning)) for row in sweep_rows()]
+    return _table(("setting", "type", "default", "meaning"), rows)
+
+
 def node_pools() -> str:
     """Returns a table of the profiles."""
     rows = [
@@ -179,6 +185,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "run-parameters": run_parameters,
     "train-config": train_config,
     "commands": command_reference,
+    "sweep-settings": sweep_settings,
     "node-pools": node_pools,
     "strategies": strategies,
     "exit-codes": exit_codes,

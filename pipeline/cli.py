@@ -27,6 +27,7 @@ app = typer.Typer(
 # In the order a newcomer needs them; --help lists them in this order.
 app.command()(with_plain_places(datasets.synth))
 app.command()(with_plain_places(runs.run))
+app.command()(with_plain_places(runs.sweep))
 app.command()(with_plain_places(datasets.mirror))
 app.command("compile")(with_plain_places(runs.compile_pipeline))
 app.command()(with_plain_places(runs.submit))

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -14,20 +15,26 @@ from rich.text import Text
 from components.progress import Line
 
 STEPS = ("check", "ingest", "shard", "merge", "train", "evaluate", "gate", "push")
+SWEEP_STEPS = ("check", "propose", "ingest", "shard", "merge", "trial", "keep", "choose", *STEPS[-4:])
 
 
 class Display:
     """Takes the steps' log lines as they arrive.
 
     Attributes:
-      step_seconds: Wall time by step; parallel tasks of a step count from the first start to the last end.
+      step_seconds: Wall time by step, during which at least one task of it ran.
       failure: The first "failed" line, if any.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, steps: Sequence[str] = STEPS) -> None:
+        """Shows no step yet.
+
+        Args:
+          steps: Those that the table has a row for, in their order.
+        """
         self.step_seconds: dict[str, float] = {}
         self.failure: Line | None = None
-        self._console = console
+        self._console, self._steps = console, steps
         self._began = time.monotonic()
         self._started: dict[str, float] = {}
         self._running: dict[str, set[str]] = {}
@@ -51,14 +58,18 @@ class Display:
         """Records a step's line and shows it."""
         step = line.step.split(" ")[0]
         now = time.monotonic()
-        self._started.setdefault(step, now)
         running = self._running.setdefault(step, set())
         self._texts.setdefault(step, {})[line.step] = line.text
         if line.kind == "started":
+            # Not with its first line of any kind: the workers of a trial write as those of the later train step.
+            if not running:
+                self._started[step] = now
             running.add(line.step)
         if line.kind in ("done", "failed"):
             running.discard(line.step)
-            self.step_seconds[step] = round(max(now - self._started[step], line.seconds), 1)
+            if not running:
+                seconds = self.step_seconds.get(step, 0.0) + max(now - self._started.get(step, now), line.seconds)
+                self.step_seconds[step] = round(seconds, 1)
         if line.kind == "failed" and self.failure is None:
             self.failure = line
         if not self._live:
@@ -68,7 +79,7 @@ class Display:
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))
-        for step in STEPS:
+        for step in self._steps:
             running, texts = self._running.get(step, set()), self._texts.get(step, {})
             if self.failure and self.failure.step.split(" ")[0] == step:
                 mark: Text | Spinner = Text("✗", "bold red")

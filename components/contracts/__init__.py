@@ -37,6 +37,7 @@ from components.contracts.source import (
     SourceFile,
     SourceTile,
 )
+from components.contracts.sweep import SeedScore, Sweep, Trial, TrialResult
 from components.contracts.weaknesses import (
     Doubt,
     FieldScore,
@@ -91,6 +92,7 @@ __all__ = [
     "Robustness",
     "RobustnessRow",
     "Scores",
+    "SeedScore",
     "ServedWindow",
     "Shard",
     "ShardReceipt",
@@ -100,8 +102,11 @@ __all__ = [
     "SourceFile",
     "SourceTile",
     "SplitSummary",
+    "Sweep",
     "TrainingFacts",
     "TrainingReceipt",
+    "Trial",
+    "TrialResult",
     "VersionState",
     "WhyIgnored",
 ]

@@ -5,7 +5,7 @@ from kfp import dsl
 from components import environment
 
 # What a run says of its workers' pods. Its volumes, and what is set for this cluster, are for the step, too.
-_PASSED_THROUGH = [
+PASSED_THROUGH = [
     dsl.TaskConfigField.RESOURCES,
     dsl.TaskConfigField.KUBERNETES_NODE_SELECTOR,
     dsl.TaskConfigField.KUBERNETES_TOLERATIONS,
@@ -15,7 +15,7 @@ _PASSED_THROUGH = [
 
 
 @dsl.component(
-    base_image=environment.container_image(), install_kfp_package=False, task_config_passthroughs=_PASSED_THROUGH
+    base_image=environment.container_image(), install_kfp_package=False, task_config_passthroughs=PASSED_THROUGH
 )
 def train(
     data_root: str,

@@ -8,7 +8,9 @@ from rich.console import Console
 
 from components import environment
 from components.errors import AgrivisionError, SettingsError
+from components.sweep.settings import SweepSettings
 from pipeline.commands.options import with_parameters
+from pipeline.commands.sweep_options import with_sweep
 from pipeline.parameters import Parameters
 from pipeline.terminal import say
 
@@ -31,33 +33,58 @@ def run(
     run_and_watch(parameters, runs_dir, Console())
 
 
+@with_parameters(source_uri=..., data_root="data", models_uri="models")
+@with_sweep(required=True)
+def sweep(
+    parameters: Parameters,
+    *,
+    sweep: SweepSettings,
+    runs_dir: Annotated[Path, typer.Option(help="Where to keep each run's log, reports and summary.json.")] = Path(
+        "runs"
+    ),
+) -> None:
+    """Try settings of training on this machine: all on one dataset, the best trained for longer, judged and pushed.
+
+    Give what to vary with --search, e.g. --search learning_rate=1e-4..1e-2:log --search backbone=small,mobilenet_v2.
+    The trials are compared on val, with an interval over their seeds. A second run, even after a crash, trains only
+    what is missing. The same seed and space give the same trials. On Kubeflow: agrivision submit --search.
+    """
+    from pipeline.local.watch import run_and_watch
+    from pipeline.steps.proposing import sweep_line
+    from pipeline.sweep_form import propose_sweep
+
+    say(sweep_line(propose_sweep(parameters, sweep)))
+    run_and_watch(parameters, runs_dir, Console(), sweep)
+
+
 def compile_pipeline(
     out: Annotated[Path | None, typer.Option(help="YAML file to write; by default the committed files.")] = None,
     volume: Annotated[bool, typer.Option("--volume", help="With --out: the variant that mounts a volume.")] = False,
     scoring: Annotated[bool, typer.Option("--scoring", help="With --out: the pipeline that makes maps.")] = False,
+    sweep: Annotated[bool, typer.Option("--sweep", help="With --out: the pipeline that tries settings.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a file is out of date.")] = False,
 ) -> None:
     """Compile the pipelines to the YAML that Kubeflow Pipelines runs. AGRIVISION_IMAGE sets the image of its steps."""
     from pipeline import compile as compiled
 
-    committed = [
-        (compiled.COMPILED, False, False),
-        (compiled.COMPILED_VOLUME, True, False),
-        (compiled.COMPILED_SCORING, False, True),
-        (compiled.COMPILED_SCORING_VOLUME, True, True),
-    ]
-    for target, mounts, scores in [(out, volume, scoring)] if out else committed:
+    if scoring and sweep:
+        raise SettingsError("--scoring and --sweep name two pipelines; give one of them")
+    name = compiled.SCORING if scoring else compiled.SWEEP if sweep else compiled.TRAINING
+    targets = {(name, volume): out} if out else compiled.COMMITTED
+    for (each, mounts), target in targets.items():
         if not check:
-            compiled.compile_to(target, mounts, scores)
+            compiled.compile_to(target, mounts, each)
             say(f"compiled to {target}")
-        elif not compiled.is_current(target, mounts, scores):
+        elif not compiled.is_current(target, mounts, each):
             raise AgrivisionError(f"{target} is not what the code compiles to; run agrivision compile and commit")
 
 
 @with_parameters(file=True)
+@with_sweep(required=False)
 def submit(
     parameters: Parameters,
     *,
+    sweep: SweepSettings | None,
     host: Annotated[
         str, typer.Option(help="URL of Kubeflow Pipelines, e.g. http://localhost:8888; or KFP_ENDPOINT.")
     ] = "",
@@ -78,19 +105,25 @@ def submit(
 ) -> None:
     """Upload the compiled pipeline as a version, start a run on Kubeflow Pipelines, and follow it to its end.
 
+    With --search, the run is a sweep, as agrivision sweep does it here; up to four trials train at the same time.
+
     Exit codes: 0 pushed; 3 refused by the gate; 1 failed; 2 bad settings; 124 still running at the timeout;
     75 Kubeflow stopped answering; 130 or 143 interrupted, which also terminates the run.
     """
     from pipeline.kubeflow.client import Kubeflow
     from pipeline.kubeflow.package import make_package
     from pipeline.kubeflow.submit import EndedError, check_shared_places, check_source, prepare, run_and_follow, start
+    from pipeline.steps.proposing import sweep_line
+    from pipeline.sweep_form import propose_sweep, sweep_values
 
     if timeout_minutes <= 0:
         raise SettingsError(
             f"--timeout-minutes must be above 0, got {timeout_minutes:g}; use --no-wait to return at once"
         )
     check_shared_places(parameters, volume_claim)
-    package = make_package(bool(volume_claim), image, version, ingest_image)
+    if sweep:
+        say(sweep_line(propose_sweep(parameters, sweep)), error=True)
+    package = make_package(bool(volume_claim), image, version, ingest_image, sweep_values(sweep) if sweep else None)
     check_source(parameters, package)
     if not (url := host or environment.kfp_endpoint()):
         raise SettingsError(

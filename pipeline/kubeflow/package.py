@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ import yaml
 
 from components.errors import SettingsError
 
-PIPELINE_NAME = "agrivision-training"  # as in dag.py, which would import the compiler
-DESCRIPTION = "Tiles to a checked and pushed classifier of crop patterns"  # as there, too
+# As in dag.py and sweep_pipeline.py, which would import the compiler.
+PIPELINE_NAME, SWEEP_NAME = "agrivision-training", "agrivision-sweep"
+DESCRIPTION = "Tiles to a checked and pushed classifier of crop patterns"
+SWEEP_DESCRIPTION = "Tries settings of training on one dataset, and judges and pushes the best"
 _HERE = Path(__file__).parents[1]
 _ROOT = _HERE.parent
 # They read the source; if it is on s3://, they need an image that the other steps could not run in.
@@ -32,10 +34,15 @@ class Package:
     Attributes:
       text: YAML.
       version: The name of its version.
+      name, description: Of the pipeline that it is a version of.
+      sweep_form: What its run form has beyond that of training, by name; empty if it is no sweep.
     """
 
     text: str
     version: str
+    name: str = PIPELINE_NAME
+    description: str = DESCRIPTION
+    sweep_form: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def documents(self) -> list[Any]:
@@ -43,20 +50,28 @@ class Package:
         return list(yaml.load_all(self.text, yaml.CSafeLoader))  # the C parser is ten times as fast
 
 
-def make_package(volume: bool, image: str = "", version: str = "", ingest_image: str = "") -> Package:
+def make_package(
+    volume: bool,
+    image: str = "",
+    version: str = "",
+    ingest_image: str = "",
+    sweep_form: Mapping[str, Any] | None = None,
+) -> Package:
     """Returns the committed pipeline, unchanged except for the images of its steps.
 
     Args:
       volume: Whether its steps mount a volume claim.
       image, ingest_image: See with_images.
       version: Name of the version; by default the commit, if the checkout is clean, and a hash of the content.
+      sweep_form: What the run form of a sweep has beyond that of training; None for the training pipeline.
 
     Raises:
       SettingsError: if `image` or `ingest_image` is not the name of an image.
     """
-    text = (_HERE / ("volume" if volume else ".") / f"{PIPELINE_NAME}.yaml").read_text()
+    name, description = (SWEEP_NAME, SWEEP_DESCRIPTION) if sweep_form else (PIPELINE_NAME, DESCRIPTION)
+    text = (_HERE / ("volume" if volume else ".") / f"{name}.yaml").read_text()
     text = with_images(text, image, ingest_image)
-    return Package(text, version or _version(text))
+    return Package(text, version or _version(text), name, description, sweep_form or {})
 
 
 def _version(text: str) -> str:

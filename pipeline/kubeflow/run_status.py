@@ -1,21 +1,23 @@
 """Turns what Kubeflow tells of a run into the pipeline's steps and an outcome. Pure functions."""
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pipeline.display import STEPS
+from pipeline.display import SWEEP_STEPS
 from pipeline.kubeflow.workflow import Pod
 
 ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 PUSHED, REFUSED, FAILED, TERMINATED, UNKNOWN = "pushed", "refused", "failed", "terminated", "unknown"
 _DRIVER = "-driver"
+_AGAIN = re.compile(r"-\d+(?=-driver\Z|\Z)")  # the trial of the second rung is "trial-2"
 _CANCELING = ("CANCELING", "CANCELED")
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A step of a run; its parallel tasks count as one step.
+    """A step of a run; its parallel tasks, and those of all rungs of a sweep, count as one step.
 
     Attributes:
       state: "running", "succeeded", "failed", or another of the API's states, in lower case.
@@ -39,9 +41,9 @@ def steps_of(tasks: Iterable[Any]) -> dict[str, Step]:
     """
     by_name: dict[str, list[Any]] = {}
     for task in tasks:
-        by_name.setdefault(task.display_name, []).append(task)
+        by_name.setdefault(_AGAIN.sub("", task.display_name), []).append(task)
     steps = {}
-    for name in STEPS:
+    for name in SWEEP_STEPS:  # which begin and end with those of training
         own = [task for task in by_name.get(name, ()) if task.state]
         # A driver that fails creates no task for its step.
         own += [task for task in by_name.get(name + _DRIVER, ()) if task.state == "FAILED"]

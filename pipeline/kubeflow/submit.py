@@ -21,7 +21,7 @@ from pipeline.form import form_values
 from pipeline.kubeflow.client import Kubeflow
 from pipeline.kubeflow.follow import TIMEOUT, RunResult, follow
 from pipeline.kubeflow.interrupt import Interrupted, InterruptSignals
-from pipeline.kubeflow.package import PIPELINE_NAME, SOURCE_STEPS, Package, images_of
+from pipeline.kubeflow.package import SOURCE_STEPS, Package, images_of
 from pipeline.kubeflow.run_status import FAILED, PUSHED, REFUSED, TERMINATED, UNKNOWN
 from pipeline.kubeflow.upload import find_experiment, upload_pipeline
 from pipeline.parameters import PLACES, VOLUME_PATH, Parameters
@@ -130,7 +130,8 @@ def prepare(kubeflow: Kubeflow, package: Package, parameters: Parameters, volume
     """Uploads what a run needs, and returns what to start; nothing runs yet."""
     pipeline_id, version_id = upload_pipeline(kubeflow, package)
     experiment_id = find_experiment(kubeflow, experiment)
-    values = form_values(parameters) | ({"volume_claim": volume_claim} if volume_claim else {})
+    claim = {"volume_claim": volume_claim} if volume_claim else {}
+    values = form_values(parameters) | dict(package.sweep_form) | claim
     fields = {
         "experiment_id": experiment_id,
         "pipeline_version_reference": V2beta1PipelineVersionReference(
@@ -138,7 +139,7 @@ def prepare(kubeflow: Kubeflow, package: Package, parameters: Parameters, volume
         ),
         "runtime_config": V2beta1RuntimeConfig(parameters=values),
     }
-    return Order(f"{PIPELINE_NAME} {package.version}", fields)
+    return Order(f"{package.name} {package.version}", fields)
 
 
 def start(kubeflow: Kubeflow, order: Order, cron: str = "") -> tuple[str, str]:

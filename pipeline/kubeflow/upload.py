@@ -9,7 +9,7 @@ from kfp_server_api import V2beta1Experiment, V2beta1Pipeline
 
 from components.errors import SettingsError, UnreachableError
 from pipeline.kubeflow.client import PATIENCE_SECONDS, ConflictError, Kubeflow
-from pipeline.kubeflow.package import DESCRIPTION, PIPELINE_NAME, Package
+from pipeline.kubeflow.package import Package
 
 
 def upload_pipeline(kubeflow: Kubeflow, package: Package) -> tuple[str, str]:
@@ -18,7 +18,7 @@ def upload_pipeline(kubeflow: Kubeflow, package: Package) -> tuple[str, str]:
     Raises:
       SettingsError: if a version of this name exists with another content.
     """
-    pipeline_id = _find_pipeline(kubeflow) or _make_pipeline(kubeflow)
+    pipeline_id = _find_pipeline(kubeflow, package) or _make_pipeline(kubeflow, package)
     version = _find_version(kubeflow, pipeline_id, package.version)
     if version is None:
         version = _upload_version(kubeflow, pipeline_id, package)
@@ -26,7 +26,7 @@ def upload_pipeline(kubeflow: Kubeflow, package: Package) -> tuple[str, str]:
     spec, *platform = package.documents
     if version.pipeline_spec != ({"pipeline_spec": spec, "platform_spec": platform[0]} if platform else spec):
         raise SettingsError(
-            f"version {package.version!r} of {PIPELINE_NAME} at {kubeflow.url} is not the pipeline compiled here; "
+            f"version {package.version!r} of {package.name} at {kubeflow.url} is not the pipeline compiled here; "
             "give another --version, or none"
         )
     return pipeline_id, version.pipeline_version_id
@@ -34,12 +34,12 @@ def upload_pipeline(kubeflow: Kubeflow, package: Package) -> tuple[str, str]:
 
 def _upload_version(kubeflow: Kubeflow, pipeline_id: str, package: Package) -> Any:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{PIPELINE_NAME}.yaml"
+        path = Path(folder) / f"{package.name}.yaml"
         path.write_text(package.text)
         try:
             return kubeflow.call(
                 lambda client: client.pipeline_uploads.upload_pipeline_version(
-                    str(path), name=package.version, pipelineid=pipeline_id, description=DESCRIPTION
+                    str(path), name=package.version, pipelineid=pipeline_id, description=package.description
                 )
             )
         except (ConflictError, UnreachableError):
@@ -49,26 +49,26 @@ def _upload_version(kubeflow: Kubeflow, pipeline_id: str, package: Package) -> A
             return version
 
 
-def _find_pipeline(kubeflow: Kubeflow) -> str | None:
+def _find_pipeline(kubeflow: Kubeflow, package: Package) -> str | None:
     found = kubeflow.call(
         lambda client: client.pipelines.pipeline_service_list_pipelines(
-            filter=_named(PIPELINE_NAME), **_in_namespace(kubeflow)
+            filter=_named(package.name), **_in_namespace(kubeflow)
         ),
         PATIENCE_SECONDS,
     ).pipelines
     return found[0].pipeline_id if found else None
 
 
-def _make_pipeline(kubeflow: Kubeflow) -> str:
+def _make_pipeline(kubeflow: Kubeflow, package: Package) -> str:
     """Creates the pipeline without a version; uploading it would add a version named like the pipeline."""
     new = V2beta1Pipeline(
-        name=PIPELINE_NAME, display_name=PIPELINE_NAME, description=DESCRIPTION, **_in_namespace(kubeflow)
+        name=package.name, display_name=package.name, description=package.description, **_in_namespace(kubeflow)
     )
     try:
         made = kubeflow.call(lambda client: client.pipelines.pipeline_service_create_pipeline(new))
         return str(made.pipeline_id)
     except (ConflictError, UnreachableError):
-        if (found := _find_pipeline(kubeflow)) is None:
+        if (found := _find_pipeline(kubeflow, package)) is None:
             raise
         return found
 

@@ -14,13 +14,14 @@ from typing import Any
 
 import msgspec
 
-from pipeline.display import STEPS
+from pipeline.display import SWEEP_STEPS
 
 _MOST_NODES_BYTES = 256_000_000  # unpacked; a partition has some 50 kB
 _GZIP = 16 + zlib.MAX_WBITS  # of zlib: with gzip's header
 # The name of a step's pod: "<workflow>(0).root(0).for-loop-1(0).….shard(0).executor(1)", and that of its driver's
-# "….shard-driver(0)". The numbers count attempts, and are absent where there can be only one.
-_POD = re.compile(r".*\.(?P<step>[a-z]+)(?:(?:\(\d+\))?\.executor|(?P<driver>-driver))(\(\d+\))?")
+# "….shard-driver(0)". The numbers count attempts, and are absent where there can be only one; a step that is there
+# several times is "trial-2" from the second time on.
+_POD = re.compile(r".*\.(?P<step>[a-z]+)(?:-\d+)?(?:(?:\(\d+\))?\.executor|(?P<driver>-driver))(\(\d+\))?")
 # What Argo says of a pod that the API server refused, in the words of the latter.
 _REFUSAL = re.compile(r"\bis forbidden: |\bis invalid: |\badmission webhook .* denied")
 # Argo's phases, as the states of Kubeflow.
@@ -126,7 +127,7 @@ def _task(node: Mapping[str, Any]) -> Task:
 def _pod(node: Mapping[str, Any], workflow: str, namespace: str) -> Pod | None:
     match = _POD.fullmatch(node["name"])
     # The attempts of a step are under one parent node.
-    if match is None or match["step"] not in STEPS or node.get("type") not in ("Pod", "Skipped"):
+    if match is None or match["step"] not in SWEEP_STEPS or node.get("type") not in ("Pod", "Skipped"):
         return None
     message, phase = " ".join((node.get("message") or "").split()), node.get("phase")
     return Pod(

@@ -1,8 +1,9 @@
 """Runs the DAG on this machine with `kfp.local`, in a separate process that `agrivision run` starts.
 
-`python -m pipeline.local.run_local RUN_DIR` reads RUN_DIR/parameters.json and leaves the steps' artifacts under
-RUN_DIR/artifacts. When its standard input closes, it ends with every process it has started. The watching process holds
-the other end, so a run never outlives its watcher, however the watcher ends.
+`python -m pipeline.local.run_local RUN_DIR` reads RUN_DIR/parameters.json, and RUN_DIR/sweep.json if the run is a
+sweep. It leaves the steps' artifacts under RUN_DIR/artifacts. When its standard input closes, it ends with every
+process it has started. The watching process holds the other end, so a run never outlives its watcher, however the
+watcher ends.
 """
 
 import json
@@ -13,6 +14,7 @@ import threading
 from pathlib import Path
 
 PARAMETERS_FILE = "parameters.json"
+SWEEP_FILE = "sweep.json"  # only a sweep has it
 ARTIFACTS_DIR = "artifacts"
 
 
@@ -41,16 +43,24 @@ def run(run_dir: Path) -> None:
     """
     from kfp import local
 
+    from components.sweep.settings import SweepSettings
     from components.train.component import train
     from pipeline.dag import training_pipeline
     from pipeline.form import form_values
     from pipeline.local.named_outputs import resolve_named_outputs
     from pipeline.parameters import Parameters
+    from pipeline.sweep_form import sweep_values
+    from pipeline.sweep_pipeline import sweep_pipeline
 
     parameters = Parameters(**json.loads((run_dir / PARAMETERS_FILE).read_text()))
     resolve_named_outputs()
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(run_dir / ARTIFACTS_DIR), raise_on_error=True)
-    training_pipeline(train)(**form_values(parameters))
+    if (sweep_path := run_dir / SWEEP_FILE).exists():
+        values = sweep_values(SweepSettings(**json.loads(sweep_path.read_text())))
+        # One trial at a time: each takes the whole machine.
+        sweep_pipeline(train, parallel_trials=1)(**form_values(parameters), **values)
+    else:
+        training_pipeline(train)(**form_values(parameters))
 
 
 if __name__ == "__main__":

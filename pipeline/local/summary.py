@@ -30,6 +30,7 @@ from components.contracts.model import Interval
 from components.errors import naming_place
 from components.printable import printable
 from pipeline.local.run_local import ARTIFACTS_DIR
+from pipeline.local.sweep_summary import SweepSummary, print_sweep, summarize_sweep
 
 SUMMARY_FILE = "summary.json"
 # The name of each report in the run's folder, by the task that writes it.
@@ -77,7 +78,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
       decision: "push" or "refuse"; `outcome` says why in one word, and `reason` in one line.
       gate: The numbers of the decision, by the names of Decision; None for what was not compared.
       model_version, model_uri: The pushed model; None if none was pushed.
-      reports: HTML files by name: data, training, evaluation, decision.
+      reports: HTML files by name: data, training, evaluation, decision; of a sweep, sweep.
+      sweep: The trials; left out of a run that is none.
       step_seconds: Wall time by step.
     """
 
@@ -97,6 +99,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     reports: dict[str, str]
     step_seconds: dict[str, float]
     total_seconds: float
+    sweep: SweepSummary | msgspec.UnsetType = msgspec.UNSET
 
 
 def _artifact(run_dir: Path, task: str, name: str) -> Path | None:
@@ -120,8 +123,9 @@ def summarize(run_dir: Path, step_seconds: dict[str, float], total_seconds: floa
     pushed = PushReceipt.read(pushed_path) if pushed_path else None
     if (decision.decision == "push") is (pushed is None):
         raise FileNotFoundError(f"the gate said {decision.decision!r}, and the run in {str(run_dir)!r} did otherwise")
+    searched = _artifact(run_dir, "choose", "sweep_result")
     reports = {}
-    for task, name in _REPORTS.items():
+    for task, name in (_REPORTS | ({"choose": "sweep"} if searched else {})).items():
         target = run_dir / f"{name}.html"
         shutil.copyfile(_required(run_dir, task, f"{name}_report"), target)
         reports[name] = str(target)
@@ -158,6 +162,7 @@ def summarize(run_dir: Path, step_seconds: dict[str, float], total_seconds: floa
         reports=reports,
         step_seconds=step_seconds,
         total_seconds=round(total_seconds, 1),
+        sweep=summarize_sweep(searched) if searched else msgspec.UNSET,
     )
 
 
@@ -204,6 +209,8 @@ def _maps(dense: DenseScores) -> str:
 
 def print_summary(console: Console, summary: Summary) -> None:
     """Prints the summary for people to read."""
+    if summary.sweep:
+        print_sweep(console, summary.sweep)
     table = Table(title="On the test split, which training has not seen", title_justify="left", title_style="bold")
     for name in ("class", "precision", "recall", "F1", "AP", "tiles"):
         table.add_column(name, justify="left" if name == "class" else "right")

@@ -1,11 +1,13 @@
 """Starts a local run as a child process, shows its progress, and collects its result."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -15,9 +17,10 @@ from components import environment
 from components.errors import AgrivisionError, naming_place
 from components.places import require_writable
 from components.progress import parse_line
-from pipeline.display import Display
+from components.sweep.settings import SweepSettings
+from pipeline.display import STEPS, SWEEP_STEPS, Display
 from pipeline.local.before import check_before_run
-from pipeline.local.run_local import PARAMETERS_FILE
+from pipeline.local.run_local import PARAMETERS_FILE, SWEEP_FILE
 from pipeline.local.summary import Summary, point_latest, print_summary, summarize, write_summary
 from pipeline.parameters import Parameters
 from pipeline.terminal import say
@@ -35,8 +38,13 @@ class RunFailed(AgrivisionError):
         self.exit_code = exit_code
 
 
-def run_and_watch(parameters: Parameters, runs_dir: Path, console: Console) -> Summary:
+def run_and_watch(
+    parameters: Parameters, runs_dir: Path, console: Console, sweep: SweepSettings | None = None
+) -> Summary:
     """Runs the DAG on this machine; returns its summary, which is also written to the run's folder.
+
+    Args:
+      sweep: What to vary, if the run is a sweep.
 
     However it ends, `latest` in `runs_dir` then is the run's folder, and an error names the run's log.
 
@@ -49,14 +57,17 @@ def run_and_watch(parameters: Parameters, runs_dir: Path, console: Console) -> S
     run_dir.mkdir(parents=True)
     with naming_place(run_dir / PARAMETERS_FILE):
         (run_dir / PARAMETERS_FILE).write_text(json.dumps(parameters.values, indent=2) + "\n")
+    if sweep:
+        with naming_place(run_dir / SWEEP_FILE):
+            (run_dir / SWEEP_FILE).write_text(json.dumps(dataclasses.asdict(sweep), indent=2) + "\n")
     try:
-        return _run(run_dir, console)
+        return _run(run_dir, console, SWEEP_STEPS if sweep else STEPS)
     finally:
         with contextlib.suppress(OSError):  # a full disk, which the error tells
             point_latest(run_dir)
 
 
-def _run(run_dir: Path, console: Console) -> Summary:
+def _run(run_dir: Path, console: Console, steps: Sequence[str]) -> Summary:
     log_path = run_dir / LOG_FILE
     began = time.monotonic()
     # In its own session, so Ctrl-C reaches only this process, and closing the pipe ends the whole group.
@@ -74,7 +85,7 @@ def _run(run_dir: Path, console: Console) -> Summary:
     assert child.stdout is not None
     try:
         # Unbuffered: on a full disk a step may still end well, and closing a buffered file would fail.
-        with child.stdout, open(log_path, "wb", buffering=0) as log_file, Display(console) as display:
+        with child.stdout, open(log_path, "wb", buffering=0) as log_file, Display(console, steps) as display:
             for text in child.stdout:
                 with contextlib.suppress(OSError):
                     log_file.write(text.encode())

@@ -14,11 +14,12 @@ from components.maps.score import score_source
 from components.maps.settings import MapSettings, ScoreSettings
 from components.maps.steps import do_share, merge_maps, plan_maps
 from components.progress import StepLog
-from pipeline.compile import COMPILED_SCORING, COMPILED_SCORING_VOLUME
+from pipeline.compile import COMMITTED
 from pipeline.parameters import VOLUME_CLAIM
-from pipeline.scoring_pipeline import scoring_fields
+from pipeline.scoring_pipeline import SCORING_NAME, scoring_fields
 
 ROOT = Path(__file__).parents[2]
+COMPILED_SCORING, COMPILED_SCORING_VOLUME = COMMITTED[SCORING_NAME, False], COMMITTED[SCORING_NAME, True]
 LOG = StepLog("score")
 
 
