@@ -26,6 +26,7 @@ PUSH = "push"  # a decision of the gate
 def training_pipeline(train: Callable[..., Any], volume: bool = False) -> Any:
     """Returns the KFP pipeline with `train`, a KFP component, as its training step.
 
+    The data steps are cached by tokens that the check gives them: the last equal run's, unless files of it are gone.
     Steps whose result depends on more than their inputs are never cached: train keeps state of its own, evaluate and
     gate look at the model in production, and push changes it.
 
@@ -45,13 +46,16 @@ def training_pipeline(train: Callable[..., Any], volume: bool = False) -> Any:
             **given(
                 *("source_uri", "source_version", "data_root", "models_uri", "shard_reference_manifest"),
                 *("ingest_layout", "ingest_classes", "data_options", "train_num_workers"),
-            )
-        ).after(first)  # which changes no key of the cache
+            ),
+            listing_token=first.outputs["listing_token"],
+        )
+        dataset_token = first.outputs["dataset_token"]
         inventory = tiles.outputs["inventory"]
         with dsl.ParallelFor(tiles.outputs["Output"], name="shard-partitions") as partition:
-            shards = shard(**given("data_root"), partition=partition, inventory=inventory)
+            shards = shard(**given("data_root"), partition=partition, dataset_token=dataset_token, inventory=inventory)
         dataset = merge(
             **given("data_root", "shard_reference_manifest"),
+            dataset_token=dataset_token,
             inventory=inventory,
             shard_receipts=dsl.Collected(shards.outputs["shard_receipts"]),
         )

@@ -11,6 +11,7 @@ from components.contracts.dataset import FieldSums, Manifest, Note, Shard, Shard
 from components.contracts.dense import DenseScores
 from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.gate import Decision, Ledger, Question
+from components.contracts.known_data import KnownDataset, KnownListing
 from components.contracts.model import (
     Bottleneck,
     ClassScores,
@@ -71,6 +72,8 @@ __all__ = [
     "FieldSums",
     "IgnoredFiles",
     "Inventory",
+    "KnownDataset",
+    "KnownListing",
     "LabelDoubts",
     "Ledger",
     "Lineage",
