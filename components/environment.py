@@ -40,6 +40,8 @@ Starting a training:
   TPU_WORKER_HOSTNAMES: the hosts of the TPU slice, as GKE sets it.
   AGRIVISION_TRUSTED_NETWORK: "true" if nobody but the user can reach this machine; workers may then listen on all of
     its interfaces, as TensorFlow's servers do.
+In an image, as its build sets them:
+  AGRIVISION_COMMIT: the commit of the code in it; `agrivision run` sets it too, from a checkout without changes.
 In a pod:
   KFP_POD_NAME, KFP_POD_UID: set by Kubeflow Pipelines.
 """
@@ -48,6 +50,7 @@ import contextlib
 import dataclasses
 import locale
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 
@@ -57,6 +60,7 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # of this p
 # Names and texts are UTF-8, whatever the locale says. In a Turkish one, C's upper case of "i" is no "I", with which
 # protobuf finds no field of kfp's any more.
 _LOCALE = "C.UTF-8"
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _UTF8 = {"PYTHONUTF8": "1", "LC_ALL": _LOCALE}
 # Set by a cluster's administrator in the ConfigMap `agrivision`, for the step that starts workers.
 CLUSTER_SETTINGS = (
@@ -100,6 +104,12 @@ def prepare_s3() -> str:
 def temporary_folder() -> str:
     """Returns the folder for temporary files, as kfp's steps find it, which try no other."""
     return os.environ.get("TMPDIR") or "/tmp"
+
+
+def commit() -> str:
+    """Returns the commit of the code that runs; empty if it is unknown, or has changes."""
+    found = os.environ.get("AGRIVISION_COMMIT", "").lower()
+    return found if _COMMIT.fullmatch(found) else ""
 
 
 def names_google_credentials() -> bool:

@@ -82,6 +82,7 @@ def training_pipeline(train: Callable[..., Any], volume: bool = False) -> Any:
                 training_receipt=receipt,
                 evaluation=scores,
                 decision_document=decision.outputs["decision_document"],
+                dataset_origin=dataset.outputs["dataset_origin"],
             ).set_caching_options(False)
         with dsl.If(decision.outputs["decision"] != PUSH, name="refused-otherwise"):
             kept = refused(reason=decision.outputs["reason"]).set_caching_options(False)

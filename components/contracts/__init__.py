@@ -22,6 +22,7 @@ from components.contracts.model import (
     Scores,
     TrainingReceipt,
 )
+from components.contracts.origin import DatasetOrigin, PushedVersion
 from components.contracts.reasons import WhyIgnored
 from components.contracts.registry import ArchivedMoves, Channel, Move, VersionState
 from components.contracts.served import ServedWindow
@@ -60,6 +61,7 @@ __all__ = [
     "ClassReliability",
     "ClassScores",
     "DataFacts",
+    "DatasetOrigin",
     "Decision",
     "DenseScores",
     "Document",
@@ -88,6 +90,7 @@ __all__ = [
     "Partition",
     "PlannedShard",
     "PushReceipt",
+    "PushedVersion",
     "Question",
     "Rejection",
     "Reliability",

@@ -16,6 +16,7 @@ def merge(
     shard_receipts: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
     manifest: dsl.Output[dsl.Dataset],
     data_report: dsl.Output[dsl.HTML],
+    dataset_origin: dsl.Output[dsl.Artifact],
 ) -> None:
     """Publishes the dataset: its manifest and its data report.
 
@@ -27,6 +28,7 @@ def merge(
       shard_receipts: Which shards there are.
       manifest: The dataset.
       data_report: What the tiles are like: classes, splits, bands, problems.
+      dataset_origin: Which listing and receipts the dataset comes from, by their hashes.
     """
     from components.contracts import Inventory
     from components.dataset.known_data import remember_dataset
@@ -37,5 +39,14 @@ def merge(
     with step_log("merge") as log:
         receipts_paths = [each.path for each in shard_receipts]
         data_root, reference = plain_place(data_root), plain_place(shard_reference_manifest)
-        made = merge_shards(inventory.path, receipts_paths, data_root, manifest.path, data_report.path, log, reference)
+        made = merge_shards(
+            inventory.path,
+            receipts_paths,
+            data_root,
+            manifest.path,
+            data_report.path,
+            log,
+            reference,
+            dataset_origin.path,
+        )
         remember_dataset(data_root, dataset_token, Inventory.read(inventory.path).sha256, made.sha256)

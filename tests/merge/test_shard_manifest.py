@@ -191,7 +191,7 @@ def test_receipts_are_added_in_the_order_of_the_plan_whichever_is_read_first(
     shutil.rmtree(tmp_path / "datasets")
     delays = iter(range(9, -1, -1))
 
-    def slow(data_root: str, planned: PlannedShard, inventory: Inventory) -> ShardReceipt:
+    def slow(data_root: str, planned: PlannedShard, inventory: Inventory) -> tuple[ShardReceipt, str]:
         time.sleep(0.02 * next(delays))
         return checked_receipt(data_root, planned, inventory)
 
