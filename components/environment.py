@@ -32,6 +32,8 @@ Starting workers on a cluster, from the ConfigMap `agrivision`:
 Submitting a run, under the names that kfp's own command uses:
   KFP_ENDPOINT: the address of Kubeflow Pipelines, like `--host`.
   KFP_EXISTING_TOKEN: its bearer token, like `--token`, but kept off the command line.
+Sending OpenLineage events, under the name that its client uses:
+  OPENLINEAGE_API_KEY: the bearer token of the server, kept off the command line.
 Listing a folder:
   AGRIVISION_FOLLOW_LINKS: "true" to follow links that lead out of the folder, e.g. of a source that is made of links to
     another disk.
@@ -93,6 +95,11 @@ def kfp_endpoint() -> str:
 def kfp_token() -> str:
     """Returns the bearer token for Kubeflow Pipelines; empty if unset."""
     return os.environ.get("KFP_EXISTING_TOKEN", "")
+
+
+def openlineage_api_key() -> str:
+    """Returns the bearer token of the server of OpenLineage events; empty if unset."""
+    return os.environ.get("OPENLINEAGE_API_KEY", "")
 
 
 def prepare_s3() -> str:

@@ -12,6 +12,7 @@ from components.contracts import Document
 from components.errors import DataError
 
 FOLDER = "documents"
+_PUSHED = "pushed"
 MOST_BYTES = 256 << 20  # as of a manifest
 
 AnyDocument = TypeVar("AnyDocument", bound=Document)
@@ -20,6 +21,11 @@ AnyDocument = TypeVar("AnyDocument", bound=Document)
 def kept_path(sha256: str) -> str:
     """Returns the path of a kept document under data_root."""
     return f"{FOLDER}/{sha256}.json"
+
+
+def pushed_uri(data_root: str, version: str) -> str:
+    """Returns where data_root says which card a version was published with."""
+    return storage.join(data_root, _PUSHED, f"{version}.json")
 
 
 def keep(data_root: str, document: Document) -> str:

@@ -7,10 +7,8 @@ import msgspec
 from components import storage
 from components.contracts import DatasetOrigin, Evaluation, ModelCard, PushedVersion, TrainingReceipt
 from components.contracts.names import Sha256OrEmpty
-from components.dataset.kept_documents import keep
+from components.dataset.kept_documents import keep, pushed_uri
 from components.registry.layout import card_uri
-
-_PUSHED = "pushed"
 
 
 class Ancestry(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,11 +58,6 @@ def witness(data_root: str, models_uri: str, card: ModelCard, is_new: bool) -> s
     if is_new or not storage.exists(uri):
         storage.write_bytes(uri, told.to_json())
     return sha256
-
-
-def pushed_uri(data_root: str, version: str) -> str:
-    """Returns where data_root says which card a version was published with."""
-    return storage.join(data_root, _PUSHED, f"{version}.json")
 
 
 def _receipt_sha256(data_root: str, receipt: TrainingReceipt) -> str:
