@@ -119,6 +119,11 @@ def commit() -> str:
     return found if _COMMIT.fullmatch(found) else ""
 
 
+def set_commit(commit: str) -> None:
+    """Says which code runs, for this process and its children, unless an image has said it already."""
+    os.environ.setdefault("AGRIVISION_COMMIT", commit)
+
+
 def names_google_credentials() -> bool:
     """Returns whether the user names a file with credentials for gs://."""
     return bool(os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"))

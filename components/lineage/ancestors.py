@@ -112,7 +112,7 @@ def _read_dataset(found: Ancestors, origin_sha256: str) -> None:
     folder = found.dataset_folder
     origin_path, manifest_path = f"{folder}/origin.json", f"{folder}/manifest.json"
     if storage.exists(storage.join(found.data_root, origin_path)):
-        found.latest = _latest_origin(found, storage.join(found.data_root, origin_path))
+        found.latest = _latest_origin(found, storage.join(found.data_root, origin_path), origin_sha256)
     elif origin_sha256:
         found.problems.append(Problem(storage.join(found.data_root, origin_path), "missing", "merge writes it"))
     if origin_sha256:
@@ -128,11 +128,10 @@ def _read_dataset(found: Ancestors, origin_sha256: str) -> None:
     found.inventory = _named(found, Inventory, sha256, [kept_path(sha256)])
 
 
-def _latest_origin(found: Ancestors, uri: str) -> DatasetOrigin | None:
-    """Returns the origin of the dataset's files as they are, which is one of those that are kept."""
-    content = storage.read_bytes(uri)
-    kept = storage.join(found.data_root, kept_path(hashlib.sha256(content).hexdigest()))
-    if not storage.exists(kept):
+def _latest_origin(found: Ancestors, uri: str, origin_sha256: str) -> DatasetOrigin | None:
+    """Returns the origin of the dataset's files as they are: the model's own, or another one that a run has kept."""
+    sha256 = hashlib.sha256(_bounded(uri)).hexdigest()
+    if sha256 != origin_sha256 and not storage.exists(storage.join(found.data_root, kept_path(sha256))):
         found.problems.append(Problem(uri, "changed", "no run has kept such an origin"))
         return None
     return _read(found, DatasetOrigin, uri)

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,11 @@ from typing import Any
 import yaml
 
 from components.errors import SettingsError
+from pipeline.checkout import checked_out_commit
 
 PIPELINE_NAME = "agrivision-training"  # as in dag.py, which would import the compiler
 DESCRIPTION = "Tiles to a checked and pushed classifier of crop patterns"  # as there, too
 _HERE = Path(__file__).parents[1]
-_ROOT = _HERE.parent
 # They read the source; if it is on s3://, they need an image that the other steps could not run in.
 SOURCE_STEPS = ("ingest", "shard", "merge")
 _EXECUTOR_LINE = re.compile(r"    exec-([\w-]+):\n")
@@ -61,24 +60,8 @@ def make_package(volume: bool, image: str = "", version: str = "", ingest_image:
 
 def _version(text: str) -> str:
     content = hashlib.sha256(text.encode()).hexdigest()[:12]
-    commit = _commit()
+    commit = checked_out_commit()
     return f"{commit[:12]}-{content[:8]}" if commit else f"sha-{content}"
-
-
-def _commit() -> str:
-    """Returns the checked-out commit of this project; empty if there are changes, or no checkout."""
-
-    def git(*arguments: str) -> str | None:
-        try:
-            result = subprocess.run(["git", "-C", _ROOT, *arguments], capture_output=True, text=True, check=False)
-        except OSError:  # there is no git
-            return None
-        return result.stdout.strip() if result.returncode == 0 else None
-
-    # An installed package may be in an environment inside another project's checkout.
-    if git("ls-files", "--error-unmatch", "pipeline/agrivision-training.yaml") is None:
-        return ""
-    return "" if git("status", "--porcelain", "--untracked-files=no") else git("rev-parse", "HEAD") or ""
 
 
 def images_of(specification: Any) -> dict[str, str]:

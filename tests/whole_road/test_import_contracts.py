@@ -52,6 +52,7 @@ BREAKS = [
     ("components/mirror.py", "import tensorflow_io", {"s3"}),
     ("components/predict/asking.py", "import starlette", {"serving"}),
     ("components/predict/asking.py", "import components.serve.settings", {"no-circles", "steps"}),
+    ("pipeline/commands/lineage.py", "import openlineage", {"openlineage"}),
     ("components/push/publish.py", "import google.cloud.storage", {"gcs"}),
     ("components/train/launch/pods/job.py", "import kubernetes", {"kubernetes"}),
 ]

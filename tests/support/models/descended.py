@@ -69,6 +69,7 @@ def descended(folder: Path, run: str = "run-1") -> Descended:
         classes=manifest.classes,
         bands=manifest.bands,
         thresholds=(0.5, 0.5),
+        config=receipt.config,
         decision=decision,
         files=digests(str(staged)),
         attachments={"README.md": write(staged / "README.md", b"# A model\n")},
