@@ -88,13 +88,14 @@ def read_ancestors(models_uri: str, version: str, data_root: str) -> Ancestors:
     if card.version != version:
         raise DataError(f"{uri!r} is the card of version {card.version}; restore it")
     found = Ancestors(models_uri, data_root, card, hashlib.sha256(content).hexdigest())
-    if storage.exists(where := state_uri(models_uri, version)):
-        found.state = _read(found, VersionState, where)
+    of = card.lineage
+    has_witnesses = of is not None and bool(of.content_sha256)  # a push of an earlier version left none
+    if has_witnesses or storage.exists(state_uri(models_uri, version)):
+        found.state = _read(found, VersionState, state_uri(models_uri, version))
     if not data_root:
         return found
-    if storage.exists(where := pushed_uri(data_root, version)):
-        found.witness = _read(found, PushedVersion, where)
-    of = card.lineage
+    if has_witnesses or storage.exists(pushed_uri(data_root, version)):
+        found.witness = _read(found, PushedVersion, pushed_uri(data_root, version))
     kept = kept_path(of.evaluation_sha256) if of and of.evaluation_sha256 else ""
     # Earlier versions named the evaluation, and left it to the run's artifacts.
     if of and kept and (of.origin_sha256 or storage.exists(storage.join(data_root, kept))):
