@@ -32,6 +32,8 @@ Starting workers on a cluster, from the ConfigMap `agrivision`:
 Submitting a run, under the names that kfp's own command uses:
   KFP_ENDPOINT: the address of Kubeflow Pipelines, like `--host`.
   KFP_EXISTING_TOKEN: its bearer token, like `--token`, but kept off the command line.
+Sending OpenLineage events, under the name that its client uses:
+  OPENLINEAGE_API_KEY: the bearer token of the server, kept off the command line.
 Listing a folder:
   AGRIVISION_FOLLOW_LINKS: "true" to follow links that lead out of the folder, e.g. of a source that is made of links to
     another disk.
@@ -40,6 +42,8 @@ Starting a training:
   TPU_WORKER_HOSTNAMES: the hosts of the TPU slice, as GKE sets it.
   AGRIVISION_TRUSTED_NETWORK: "true" if nobody but the user can reach this machine; workers may then listen on all of
     its interfaces, as TensorFlow's servers do.
+In an image, as its build sets them:
+  AGRIVISION_COMMIT: the commit of the code in it; `agrivision run` sets it too, from a checkout without changes.
 In a pod:
   KFP_POD_NAME, KFP_POD_UID: set by Kubeflow Pipelines.
 """
@@ -48,6 +52,7 @@ import contextlib
 import dataclasses
 import locale
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 
@@ -57,6 +62,7 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # of this p
 # Names and texts are UTF-8, whatever the locale says. In a Turkish one, C's upper case of "i" is no "I", with which
 # protobuf finds no field of kfp's any more.
 _LOCALE = "C.UTF-8"
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _UTF8 = {"PYTHONUTF8": "1", "LC_ALL": _LOCALE}
 # Set by a cluster's administrator in the ConfigMap `agrivision`, for the step that starts workers.
 CLUSTER_SETTINGS = (
@@ -91,6 +97,11 @@ def kfp_token() -> str:
     return os.environ.get("KFP_EXISTING_TOKEN", "")
 
 
+def openlineage_api_key() -> str:
+    """Returns the bearer token of the server of OpenLineage events; empty if unset."""
+    return os.environ.get("OPENLINEAGE_API_KEY", "")
+
+
 def prepare_s3() -> str:
     """Sets defaults that the S3 client needs; returns its endpoint, empty for Amazon's."""
     os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
@@ -100,6 +111,17 @@ def prepare_s3() -> str:
 def temporary_folder() -> str:
     """Returns the folder for temporary files, as kfp's steps find it, which try no other."""
     return os.environ.get("TMPDIR") or "/tmp"
+
+
+def commit() -> str:
+    """Returns the commit of the code that runs; empty if it is unknown, or has changes."""
+    found = os.environ.get("AGRIVISION_COMMIT", "").lower()
+    return found if _COMMIT.fullmatch(found) else ""
+
+
+def set_commit(commit: str) -> None:
+    """Says which code runs, for this process and its children, unless an image has said it already."""
+    os.environ.setdefault("AGRIVISION_COMMIT", commit)
 
 
 def names_google_credentials() -> bool:

@@ -7,7 +7,7 @@ import typer
 from components import environment
 from components.errors import as_user_error
 from components.printable import printable
-from pipeline.commands import datasets, maps, models, registry, runs, serving
+from pipeline.commands import datasets, lineage, maps, models, registry, runs, serving
 from pipeline.commands.options import with_plain_places
 from pipeline.terminal import say
 
@@ -39,6 +39,7 @@ app.command("score")(with_plain_places(maps.score_fields))
 app.command("serve")(with_plain_places(serving.serve_model))
 app.command()(with_plain_places(serving.canary))
 app.command()(with_plain_places(models.rollback))
+app.command()(with_plain_places(lineage.lineage))
 app.add_typer(registry.app, name="models")
 
 

@@ -27,6 +27,7 @@ Form: TypeAlias = Mapping[str, Any]  # the fields of the run form, by name
 def training_pipeline(train: Callable[..., Any], volume: bool = False) -> Any:
     """Returns the KFP pipeline with `train`, a KFP component, as its training step.
 
+    The data steps are cached by tokens that the check gives them: the last equal run's, unless files of it are gone.
     Steps whose result depends on more than their inputs are never cached: train keeps state of its own, evaluate and
     gate look at the model in production, and push changes it.
 
@@ -39,9 +40,9 @@ def training_pipeline(train: Callable[..., Any], volume: bool = False) -> Any:
         form = dict(zip(signature.parameters, values, strict=True))
         first = check(**{name: form[name] for name in form if name != CLAIM}).set_caching_options(False)
         data = dataset_steps(form, first)
-        manifest = data[-1].outputs["manifest"]
-        model = train_step(train, form, form["train_config"], manifest)
-        judged = judging_steps(form, manifest, model.outputs["training_receipt"])
+        dataset = data[-1]
+        model = train_step(train, form, form["train_config"], dataset.outputs["manifest"])
+        judged = judging_steps(form, dataset, model.outputs["training_receipt"])
         pod_settings.ask_for(first, "100m", "256Mi", "4Gi")
         for step in (first, *data, model, *judged):
             pod_settings.restrict(step)
@@ -60,20 +61,24 @@ def dataset_steps(form: Form, first: Any) -> tuple[Any, ...]:
 
     Args:
       form: The fields of the run form.
-      first: The step that they wait for.
+      first: The check of the run; its tokens, which say whether what earlier runs made is still there, are part of the
+        keys of the cache.
     """
     tiles = ingest(
         **_of(
             form,
             *("source_uri", "source_version", "data_root", "models_uri", "shard_reference_manifest"),
             *("ingest_layout", "ingest_classes", "data_options", "train_num_workers"),
-        )
-    ).after(first)  # which changes no key of the cache
+        ),
+        listing_token=first.outputs["listing_token"],
+    )
+    dataset_token = first.outputs["dataset_token"]
     inventory = tiles.outputs["inventory"]
     with dsl.ParallelFor(tiles.outputs["Output"], name="shard-partitions") as partition:
-        shards = shard(**_of(form, "data_root"), partition=partition, inventory=inventory)
+        shards = shard(**_of(form, "data_root"), partition=partition, dataset_token=dataset_token, inventory=inventory)
     dataset = merge(
         **_of(form, "data_root", "shard_reference_manifest"),
+        dataset_token=dataset_token,
         inventory=inventory,
         shard_receipts=dsl.Collected(shards.outputs["shard_receipts"]),
     )
@@ -103,12 +108,14 @@ def train_step(train: Callable[..., Any], form: Form, train_config: Any, manifes
     return step
 
 
-def judging_steps(form: Form, manifest: Any, receipt: Any) -> tuple[Any, ...]:
+def judging_steps(form: Form, dataset: Any, receipt: Any) -> tuple[Any, ...]:
     """Adds the steps from a trained model to its push, or the end of the run without one.
 
     Args:
+      dataset: The step that made the dataset.
       receipt: Of the training.
     """
+    manifest = dataset.outputs["manifest"]
     evaluation = evaluate(
         **_of(form, "data_root", "models_uri", "gate_options"), manifest=manifest, training_receipt=receipt
     ).set_caching_options(False)
@@ -123,6 +130,7 @@ def judging_steps(form: Form, manifest: Any, receipt: Any) -> tuple[Any, ...]:
             training_receipt=receipt,
             evaluation=scores,
             decision_document=decision.outputs["decision_document"],
+            dataset_origin=dataset.outputs["dataset_origin"],
         ).set_caching_options(False)
     with dsl.If(decision.outputs["decision"] != PUSH, name="refused-otherwise"):
         kept = refused(reason=decision.outputs["reason"]).set_caching_options(False)

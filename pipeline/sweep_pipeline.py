@@ -44,11 +44,13 @@ def sweep_pipeline(train: Callable[..., Any], volume: bool = False, parallel_tri
             **{name: form[name] for name in own},
         ).set_caching_options(False)
         proposed.after(first)
-        data = dataset_steps(form, proposed)
-        manifest = data[-1].outputs["manifest"]
+        data = dataset_steps(form, first)
+        data[0].after(proposed)  # a search that cannot be proposed ends the sweep before a tile is read
+        dataset = data[-1]
+        manifest = dataset.outputs["manifest"]
         searching, chosen = _search_steps(form, proposed, manifest, parallel_trials)
         model = train_step(train, form, chosen.outputs["Output"], manifest)
-        judged = judging_steps(form, manifest, model.outputs["training_receipt"])
+        judged = judging_steps(form, dataset, model.outputs["training_receipt"])
         for step in (first, proposed):
             pod_settings.ask_for(step, *_LIGHT)
         for step in (first, proposed, *data, *searching, model, *judged):

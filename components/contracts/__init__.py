@@ -11,6 +11,7 @@ from components.contracts.dataset import FieldSums, Manifest, Note, Shard, Shard
 from components.contracts.dense import DenseScores
 from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.gate import Decision, Ledger, Question
+from components.contracts.known_data import KnownDataset, KnownListing
 from components.contracts.model import (
     Bottleneck,
     ClassScores,
@@ -21,6 +22,7 @@ from components.contracts.model import (
     Scores,
     TrainingReceipt,
 )
+from components.contracts.origin import DatasetOrigin, PushedVersion
 from components.contracts.reasons import WhyIgnored
 from components.contracts.registry import ArchivedMoves, Channel, Move, VersionState
 from components.contracts.served import ServedWindow
@@ -60,6 +62,7 @@ __all__ = [
     "ClassReliability",
     "ClassScores",
     "DataFacts",
+    "DatasetOrigin",
     "Decision",
     "DenseScores",
     "Document",
@@ -72,6 +75,8 @@ __all__ = [
     "FieldSums",
     "IgnoredFiles",
     "Inventory",
+    "KnownDataset",
+    "KnownListing",
     "LabelDoubts",
     "Ledger",
     "Lineage",
@@ -86,6 +91,7 @@ __all__ = [
     "Partition",
     "PlannedShard",
     "PushReceipt",
+    "PushedVersion",
     "Question",
     "Rejection",
     "Reliability",

@@ -58,6 +58,12 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
       num_test_fields: Their fields; 0 if unknown.
       pod: The pod that pushed it, whose run Kubeflow knows; empty on a laptop.
       pushed_at: When it was pushed.
+      receipt_sha256: Of `receipt.json` of the training; empty, as all that follows, if unknown.
+      origin_sha256: Of what the dataset was made from, kept as `documents/<sha256>.json` under data_root.
+      content_sha256: Of the model's weights and graph, which its version follows from together with the card.
+      training_commit, image: Of the code that trained, and of its workers' pods.
+      commit: Of the code that pushed.
+      run: The pipeline run.
     """
 
     evaluation_sha256: Sha256OrEmpty = ""
@@ -65,6 +71,13 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     num_test_fields: int = 0
     pod: str = ""
     pushed_at: UtcTime
+    receipt_sha256: Sha256OrEmpty = ""
+    origin_sha256: Sha256OrEmpty = ""
+    content_sha256: Sha256OrEmpty = ""
+    training_commit: str = ""
+    image: str = ""
+    commit: str = ""
+    run: str = ""
 
 
 class Export(msgspec.Struct, frozen=True, kw_only=True):

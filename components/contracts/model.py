@@ -76,6 +76,9 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
       checkpoint_stall_seconds: Longest pause of training for one checkpoint; the writing itself overlaps with training.
       bottleneck: Whether input or compute limited its speed, and what would make it faster.
       max_16_bit: As in the manifest: what an image of 16 bits must be scaled by before the model is asked about it.
+      weights_path: What the backbone started from, under data_root, named by its sha256; empty for random weights, or
+        in a receipt of an earlier version.
+      commit, image: Of the code that trained, and of its workers' pods; empty if unknown, and without pods.
     """
 
     training_id: PathPart
@@ -100,6 +103,9 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
     checkpoint_stall_seconds: float = 0.0
     bottleneck: Bottleneck = Bottleneck()
     max_16_bit: int | msgspec.UnsetType = msgspec.UNSET
+    weights_path: RelativePathOrEmpty = ""
+    commit: str = ""
+    image: str = ""
 
 
 Interval: TypeAlias = tuple[float, float]
@@ -168,6 +174,7 @@ class Evaluation(Document, frozen=True, kw_only=True):
         labels [N, C] bool, candidate_logits and candidate [N, C] float32, the latter probabilities, candidate_predicted
         [N, C] bool, candidate_thresholds [C], and, if there is a comparable production model, production,
         production_predicted and production_thresholds.
+      predictions_sha256: Of that file; empty in an evaluation of an earlier version.
       sample_path, sample_sha256: The same of the first tiles, without field_ids; empty in an evaluation of an earlier
         version.
       production_version: The version the pointer named then, comparable or not; None if nothing is in production.
@@ -192,6 +199,7 @@ class Evaluation(Document, frozen=True, kw_only=True):
     not_sure: NotSure | None = None
     candidate: Scores
     predictions_path: RelativePath
+    predictions_sha256: Sha256OrEmpty = ""
     sample_path: RelativePathOrEmpty = ""
     sample_sha256: Sha256OrEmpty = ""
     production_version: PathPart | None = None
@@ -206,11 +214,19 @@ class Evaluation(Document, frozen=True, kw_only=True):
 
 
 class PushReceipt(Document, frozen=True, kw_only=True):
-    """What push published. `previous_version` is the version that the pointer named before."""
+    """What push published.
+
+    Attributes:
+      previous_version: The version that the pointer named before.
+      card_sha256: Of the card that was published; empty in a receipt of an earlier version.
+      commit: Of the code that pushed; empty if unknown.
+    """
 
     model_version: PathPart
     model_uri: str
     previous_version: PathPart | None
+    card_sha256: Sha256OrEmpty = ""
+    commit: str = ""
 
 
 class ModelCard(Document, frozen=True, kw_only=True):

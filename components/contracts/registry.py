@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, TypeAlias
 import msgspec
 
 from components.contracts.document import FORMAT_VERSION, Document
-from components.contracts.names import PathPart, UtcTime
+from components.contracts.names import PathPart, Sha256, UtcTime
 
 # Of a move in a channel's history, from 0. Bounded, because it names a file and is added to.
 _MoveNumber: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=10**8)]
@@ -103,6 +103,7 @@ class VersionState(Document, frozen=True, kw_only=True):
     Attributes:
       pins: Channels that name the version. One stays behind if its channel could not be moved.
       removed: Who removed it, when and why; None if nobody did.
+      card_sha256: Of the card when a channel was first pointed at it; not stated by an earlier version.
     """
 
     way_out: ClassVar[str] = "restore it, or remove it if no channel names the version"
@@ -111,3 +112,4 @@ class VersionState(Document, frozen=True, kw_only=True):
     presence: Presence = Presence.KEPT
     pins: tuple[Pin, ...] = ()
     removed: Move | None = None
+    card_sha256: Sha256 | msgspec.UnsetType = msgspec.UNSET

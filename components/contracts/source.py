@@ -3,7 +3,7 @@
 import msgspec
 
 from components.contracts.document import FORMAT_VERSION, Document
-from components.contracts.names import RelativePath, RelativePathOrEmpty, Sha256
+from components.contracts.names import RelativePath, RelativePathOrEmpty, Sha256, Sha256OrEmpty
 from components.contracts.reasons import WhyIgnored
 
 
@@ -113,10 +113,15 @@ class PlannedShard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Partition(msgspec.Struct, frozen=True, kw_only=True):
-    """The work of one shard task: the lines of `path` (under data_root), sorted by split, shard, order in the shard."""
+    """The work of one shard task: the lines of `path` (under data_root), sorted by split, shard, order in the shard.
+
+    Attributes:
+      sha256: Of that file; empty in an inventory of an earlier version.
+    """
 
     index: int
     path: RelativePath
+    sha256: Sha256OrEmpty = ""
     num_tiles: int
     shards: tuple[PlannedShard, ...]
 

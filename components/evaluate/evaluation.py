@@ -144,7 +144,7 @@ def _evaluate(
     sums = sum_judged(classes, test, judged)
     scored = with_intervals(sums, {name: of_model.scores for name, of_model in judged.items()})
     folders = step.data_root, step.scratch
-    predictions_path, sample_path, sample_sha256 = write_predictions(
+    (predictions_path, predictions_sha256), (sample_path, sample_sha256) = write_predictions(
         *folders,
         test,
         judged,
@@ -179,6 +179,7 @@ def _evaluate(
         not_sure=calibrating.measured(fitted.not_sure, classes, test, judged[CANDIDATE].predicted, probabilities),
         candidate=scored[CANDIDATE],
         predictions_path=predictions_path,
+        predictions_sha256=predictions_sha256,
         sample_path=sample_path,
         sample_sha256=sample_sha256,
         production_version=incumbent.version,

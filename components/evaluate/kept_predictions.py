@@ -36,8 +36,8 @@ def write_predictions(
     logits: NDArray[np.float32],
     made_of: str,
     maps: NDArray[np.float32] | None = None,
-) -> tuple[str, str, str]:
-    """Writes both files; returns their paths under `data_root`, and the sha256 of the sample.
+) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Writes both files; returns the path under `data_root` and the sha256 of each, the sample last.
 
     Args:
       scratch: An existing local folder.
@@ -63,6 +63,7 @@ def write_predictions(
                 _write_array(file, array)
     with local.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256")
+    sha256 = digest.hexdigest()
     digest.update(made_of.encode())
     if maps is not None:  # which no answer for a tile follows from to the last bit
         digest.update(np.ascontiguousarray(maps).tobytes())
@@ -79,7 +80,7 @@ def write_predictions(
     paths = f"{folder}/{_PREDICTIONS}", f"{folder}/{_SAMPLE}"
     for path in paths[::-1]:
         storage.upload_once(scratch / path.rpartition("/")[2], storage.join(data_root, path))
-    return *paths, sample_sha256
+    return (paths[0], sha256), (paths[1], sample_sha256)
 
 
 def _member(archive: zipfile.ZipFile, name: str, compression: int) -> IO[bytes]:

@@ -18,6 +18,7 @@ def ingest(
     ingest_classes: str,
     data_options: dict,
     train_num_workers: int,
+    listing_token: str,
     inventory: dsl.Output[dsl.Dataset],
 ) -> List[str]:  # noqa: UP006
     """Lists, pairs and splits the tiles of a source, and plans their shards.
@@ -33,12 +34,14 @@ def ingest(
       ingest_classes: Classes in order, comma-separated.
       data_options: What is rarely changed of the dataset.
       train_num_workers: Number of training workers; each needs a shard.
+      listing_token: Part of the cache's key, and remembered beside the plan; nothing else follows from it.
       inventory: What was found, and which shards to write.
 
     Returns:
       The indices of the partitions, as text, because KFP turns whole numbers inside a list into floats. This output
         has no name of its own: kfp.local runs a loop over no other.
     """
+    from components.dataset.known_data import remember_listing
     from components.ingest.inventory import build_inventory
     from components.ingest.settings import OPTIONS, IngestSettings
     from components.places import check_access, check_places
@@ -60,4 +63,5 @@ def ingest(
         check_access(data_root, models_uri, plain_place(shard_reference_manifest))
         document = build_inventory(source_uri, data_root, settings, log)
         document.write(inventory.path)
+        remember_listing(data_root, listing_token, document)
         return [str(partition.index) for partition in document.partitions]

@@ -57,9 +57,13 @@ def write_partitions(
         partitions = []
         for index, (local, shards) in enumerate(files):
             path = f"{place}/partition-{index:05d}.jsonl"
+            with local.open("rb") as content:
+                sha256 = hashlib.file_digest(content, "sha256").hexdigest()
             _publish(local, storage.join(data_root, path))
             num_tiles = sum(shard.num_tiles for shard in shards)
-            partitions.append(Partition(index=index, path=path, num_tiles=num_tiles, shards=tuple(shards)))
+            partitions.append(
+                Partition(index=index, path=path, sha256=sha256, num_tiles=num_tiles, shards=tuple(shards))
+            )
     return tuple(partitions)
 
 

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import msgspec
 
-from components import storage, words
+from components import environment, storage, words
 from components.agrivision import SPLITS
-from components.contracts import Inventory, Manifest, PlannedShard, ShardReceipts, SplitSummary
+from components.contracts import DatasetOrigin, Inventory, Manifest, PlannedShard, ShardReceipts, SplitSummary
 from components.dataset import field_file
 from components.dataset.dataset_sums import DatasetSums
 from components.dataset.drift import compare as drift
 from components.dataset.drift.findings import Drift
 from components.dataset.field_arrays import FieldArrays
 from components.dataset.first_sorted import Rejections
+from components.dataset.kept_documents import keep
 from components.dataset.list_file import BAD_TILES, local_list, where_all_are
 from components.dataset.receipts import checked_receipt, read_shard_receipt
 from components.dataset.temporary_database import temporary_database
@@ -30,6 +31,7 @@ from components.records import record_table
 DATASETS_FOLDER = "datasets"
 MANIFEST_NAME = "manifest.json"
 REPORT_NAME = "report.html"
+ORIGIN_NAME = "origin.json"
 
 
 def merge_shards(
@@ -40,6 +42,7 @@ def merge_shards(
     report_path: str,
     log: StepLog,
     reference_uri: str = "",
+    origin_path: str = "",
 ) -> Manifest:
     """Publishes the dataset as `datasets/<id>/` under `data_root`, and copies manifest and report to the local paths.
 
@@ -48,6 +51,7 @@ def merge_shards(
     Args:
       receipts_paths: Local files, each a list of receipts from a shard task.
       reference_uri: Manifest of an earlier dataset for the report to compare this one with; empty for none.
+      origin_path: Local file for what the dataset was made from; empty for none.
 
     Raises:
       DataError: if a shard is missing, too many tiles are bad, a split has no tile, a picture is in two splits, or the
@@ -56,7 +60,7 @@ def merge_shards(
     reference = drift.read_dataset(reference_uri) if reference_uri else None
     inventory = Inventory.read(inventory_path)
     planned = _planned_shards(inventory, receipts_paths)
-    sums = _summed(inventory, planned, data_root)
+    sums, receipts = _summed(inventory, planned, data_root)
     num_tiles = sum(sums.num_tiles.values()) + len(sums.rejections)
     _require_few_rejected(sums.rejections, num_tiles, inventory, planned, data_root)
     with temporary_database() as database, contextlib.ExitStack() as stack:
@@ -76,17 +80,34 @@ def merge_shards(
         html = _report(manifest, inventory, sums, data_root, warnings, repeats, shift)
         folder = storage.join(data_root, DATASETS_FOLDER, manifest.dataset_id)
         _publish(fields_path, storage.join(folder, field_file.NAME))
+        duplicates_sha256 = ""
         if repeats.num_tiles:
             listed = stack.enter_context(local_list(duplicates.HEADER, repeats.rows()))
+            with listed.open("rb") as content:
+                duplicates_sha256 = hashlib.file_digest(content, "sha256").hexdigest()
             _publish(listed, storage.join(folder, duplicates.LIST_NAME))
     for rows in sums.records.values():
         record_table.publish_table(data_root, bytes(rows))
+    origin = DatasetOrigin(
+        manifest_sha256=manifest.sha256,
+        manifest_file_sha256=hashlib.sha256(manifest.to_json()).hexdigest(),
+        inventory_sha256=inventory.sha256,
+        receipts=receipts,
+        report_sha256=hashlib.sha256(html).hexdigest(),
+        duplicates_sha256=duplicates_sha256,
+        commit=environment.commit(),
+    )
+    for document in (inventory, manifest, origin):
+        keep(data_root, document)
     storage.write_bytes(storage.join(folder, REPORT_NAME), html)
+    storage.write_bytes(storage.join(folder, ORIGIN_NAME), origin.to_json())
     storage.write_bytes(storage.join(folder, MANIFEST_NAME), manifest.to_json())
     Path(report_path).parent.mkdir(parents=True, exist_ok=True)
     with naming_place(report_path):
         Path(report_path).write_bytes(html)
     manifest.write(manifest_path)
+    if origin_path:
+        origin.write(origin_path)
 
     num_bytes = sum(shard.num_bytes for shards in sums.shards.values() for shard in shards)
     log.summary = (
@@ -115,8 +136,13 @@ def _planned_shards(inventory: Inventory, receipts_paths: Sequence[str]) -> list
     return planned
 
 
-def _summed(inventory: Inventory, planned: Sequence[PlannedShard], data_root: str) -> DatasetSums:
+def _summed(
+    inventory: Inventory, planned: Sequence[PlannedShard], data_root: str
+) -> tuple[DatasetSums, dict[str, str]]:
     """Adds up the receipts in the order of the plan, with only a few in memory at a time.
+
+    Returns:
+      The sums, and the sha256 of each receipt by its source digest.
 
     Raises:
       DataError: if a receipt is missing or does not fit the plan, or its shard is missing.
@@ -124,10 +150,12 @@ def _summed(inventory: Inventory, planned: Sequence[PlannedShard], data_root: st
     sums = DatasetSums(inventory)
     num_threads = num_threads_for(storage.is_remote(data_root))  # a receipt takes half a megabyte
     receipts = map_in_order(lambda shard: checked_receipt(data_root, shard, inventory), planned, num_threads)
+    hashes = {}
     with contextlib.closing(receipts):
-        for receipt in receipts:
+        for receipt, sha256 in receipts:
             sums.add(receipt)
-    return sums
+            hashes[receipt.source_digest] = sha256
+    return sums, hashes
 
 
 def _require_few_rejected(

@@ -16,6 +16,7 @@ from components.contracts import (
     TrainingFacts,
     TrainingReceipt,
 )
+from components.push.ancestry import NO_ANCESTRY, Ancestry
 from components.push.card import tile_px_of
 from components.registry.channels import timestamp
 
@@ -28,6 +29,7 @@ def with_facts(
     manifest: Manifest,
     receipt: TrainingReceipt,
     evaluation: Evaluation,
+    ancestry: Ancestry = NO_ANCESTRY,
     now: datetime.datetime | None = None,
 ) -> ModelCard:
     """Returns the card with all that its version does not follow from."""
@@ -47,6 +49,13 @@ def with_facts(
             num_test_fields=evaluation.num_test_fields,
             pod=pod,
             pushed_at=timestamp(now),
+            receipt_sha256=ancestry.receipt_sha256,
+            origin_sha256=ancestry.origin_sha256,
+            content_sha256=ancestry.content_sha256,
+            training_commit=receipt.commit,
+            image=receipt.image,
+            commit=environment.commit(),
+            run=ancestry.run,
         ),
     )
 

@@ -16,6 +16,7 @@ def push(
     training_receipt: dsl.Input[dsl.Model],
     evaluation: dsl.Input[dsl.Artifact],
     decision_document: dsl.Input[dsl.Artifact],
+    dataset_origin: dsl.Input[dsl.Artifact],
     push_receipt: dsl.Output[dsl.Artifact],
     model_card: dsl.Output[dsl.Markdown],
 ) -> NamedTuple("Outputs", [("model_uri", str)]):  # type: ignore[valid-type]
@@ -29,13 +30,14 @@ def push(
       training_receipt: The trained model.
       evaluation: Its scores.
       decision_document: Why it is pushed.
+      dataset_origin: Which listing and receipts the dataset comes from.
       push_receipt: What was published.
       model_card: What the model is, what it is for, and how good it is.
 
     Returns:
       model_uri: Where the model lies.
     """
-    from components.contracts import Decision, Evaluation, Manifest, TrainingReceipt
+    from components.contracts import DatasetOrigin, Decision, Evaluation, Manifest, TrainingReceipt
     from components.markdown import write_markdown
     from components.progress import step_log
     from components.push.publish import push_model, summary_line
@@ -56,6 +58,7 @@ def push(
             log,
             Decision.read(decision_document.path),
             settings.kinds,
+            DatasetOrigin.read(dataset_origin.path),
         )
         result.write(push_receipt.path)
         write_markdown(model_card.path, card_blocks(read_card(plain_place(models_uri), result.model_version)))

@@ -6,10 +6,20 @@ from pathlib import Path
 
 import msgspec
 
-from components import storage
-from components.contracts import Calibration, Decision, Evaluation, Manifest, ModelCard, PushReceipt, TrainingReceipt
+from components import environment, storage
+from components.contracts import (
+    Calibration,
+    DatasetOrigin,
+    Decision,
+    Evaluation,
+    Manifest,
+    ModelCard,
+    PushReceipt,
+    TrainingReceipt,
+)
 from components.errors import DataError, SettingsError
 from components.progress import StepLog
+from components.push.ancestry import ancestry_of, witness
 from components.push.building import builder
 from components.push.card import model_card
 from components.push.card_facts import with_facts
@@ -49,6 +59,8 @@ def push_model(
     log: StepLog,
     decision: Decision | None = None,
     kinds: Sequence[ExportKind] = (),
+    origin: DatasetOrigin | None = None,
+    run: str = "",
 ) -> PushReceipt:
     """Pushes the model of `receipt`; a second push changes nothing.
 
@@ -58,6 +70,8 @@ def push_model(
     Args:
       decision: The gate's, for the model's card; None where nobody asked the gate, as in a test.
       kinds: Other formats to publish the model in; one that does not answer as the model does is left out.
+      origin: What the dataset was made from, for the model's card; None if that is unknown.
+      run: The pipeline run, for the same.
 
     Raises:
       SettingsError: if receipt, evaluation, decision and manifest do not belong together, or production is marked
@@ -66,6 +80,10 @@ def push_model(
       AgrivisionError: if another push won.
     """
     _check(manifest, receipt, evaluation, decision)
+    if origin and origin.manifest_sha256 != manifest.sha256:
+        raise SettingsError(
+            f"the origin is of dataset {origin.manifest_sha256[:16]}, not {manifest.sha256[:16]}; run merge again"
+        )
     if not storage.is_remote(models_uri) and (note := bucket_note("models_uri", models_uri)):
         log.line(note)
     production, token = read_production(models_uri)
@@ -75,14 +93,17 @@ def push_model(
         tempfile.TemporaryDirectory() as temporary,
         builder(exported_uri, receipt, Path(temporary)) as exported,
     ):
-        card = model_card(receipt, evaluation, exported.content(), decision)
+        content_sha256 = exported.content()
+        card = model_card(receipt, evaluation, content_sha256, decision)
         uri = version_uri(models_uri, card.version)
-        card = with_facts(card, manifest, receipt, evaluation)
+        ancestry = ancestry_of(data_root, receipt, evaluation, origin, content_sha256, run)
+        card = with_facts(card, manifest, receipt, evaluation, ancestry)
         serves_already = in_production == card.version
         if not serves_already:
             require_production(models_uri, evaluation.production_version, production)
             require_allowed(card, PRODUCTION, production)
-        if storage.exists(storage.join(uri, CARD)):
+        is_new = not storage.exists(storage.join(uri, CARD))
+        if not is_new:
             log.line(f"version {card.version} is already published; verifying it")
             if kinds:
                 log.line("formats are made when a version is first pushed, so it has those of then")
@@ -109,10 +130,19 @@ def push_model(
             _with_attachments(card, serving_dir).write(serving_dir / CARD)
             revive(models_uri, card.version)
             whole_folder.publish(serving_dir, uri, last=CARD)
+    card_sha256 = witness(data_root, models_uri, card, is_new)
+    previous = in_production
     if production is not None and serves_already:
-        return PushReceipt(model_version=card.version, model_uri=uri, previous_version=production.previous)
-    move_production(models_uri, card.version, production, token, decision.reason if decision else "")
-    return PushReceipt(model_version=card.version, model_uri=uri, previous_version=in_production)
+        previous = production.previous
+    else:
+        move_production(models_uri, card.version, production, token, decision.reason if decision else "")
+    return PushReceipt(
+        model_version=card.version,
+        model_uri=uri,
+        previous_version=previous,
+        card_sha256=card_sha256,
+        commit=environment.commit(),
+    )
 
 
 def summary_line(receipt: PushReceipt) -> str:

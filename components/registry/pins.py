@@ -6,6 +6,7 @@ channel ever names a version whose files are being deleted. A pin needs no end: 
 version, and for an hour, within which whoever made it has moved the channel or given up.
 """
 
+import hashlib
 from collections.abc import Callable
 
 import msgspec
@@ -15,7 +16,7 @@ from components.contracts import VersionState
 from components.contracts.registry import Move, Pin, Presence
 from components.errors import AgrivisionError, SettingsError
 from components.registry.channels import timestamp
-from components.registry.layout import state_uri
+from components.registry.layout import card_uri, state_uri
 
 _MOST_TRIES = 20  # of a swap that others keep winning
 
@@ -37,12 +38,18 @@ def pin(models_uri: str, version: str, channel: str) -> None:
     Raises:
       SettingsError: if the version has been removed, or is being removed.
     """
+    # By its first pin: what is written under a version's name later is not what was pushed.
+    try:
+        card_sha256 = hashlib.sha256(storage.read_bytes(card_uri(models_uri, version))).hexdigest()
+    except FileNotFoundError:  # for whoever moves the channel to tell
+        card_sha256 = ""
 
     def pinned(state: VersionState) -> VersionState:
         if state.presence != Presence.KEPT:
             raise SettingsError(_is_removed(models_uri, version, state))
         others = tuple(each for each in state.pins if each.channel != channel)
-        return msgspec.structs.replace(state, pins=(*others, Pin(channel=channel, at=timestamp())))
+        pins = (*others, Pin(channel=channel, at=timestamp()))
+        return msgspec.structs.replace(state, pins=pins, card_sha256=state.card_sha256 or card_sha256 or msgspec.UNSET)
 
     _change(models_uri, version, pinned)
 

@@ -9,6 +9,7 @@ from components import environment
 def shard(
     data_root: str,
     partition: str,
+    dataset_token: str,
     inventory: dsl.Input[dsl.Dataset],
     shard_receipts: dsl.Output[dsl.Dataset],
 ) -> None:
@@ -17,6 +18,7 @@ def shard(
     Args:
       data_root: Where to write them.
       partition: Its index.
+      dataset_token: Part of the cache's key; nothing follows from it.
       inventory: What was planned.
       shard_receipts: Which shards there are, and what they hold.
     """

@@ -1,6 +1,6 @@
 """The receipt of a training. It is written last, so a training that has one is complete."""
 
-from components import storage
+from components import environment, storage
 from components.contracts import Manifest, TrainingReceipt
 from components.progress import StepLog
 from components.saved_model.files import GRAPH, digests
@@ -14,9 +14,12 @@ _MODEL = "export"
 
 
 def make_receipt(
-    spec: WorkerSpec, manifest: Manifest, folder: str, num_restarts: int, seconds: float
+    spec: WorkerSpec, manifest: Manifest, folder: str, num_restarts: int, seconds: float, image: str = ""
 ) -> TrainingReceipt:
     """Returns the receipt of a training whose workers are done and left their outcome and model in `folder`.
+
+    Args:
+      image: Of the workers' pods; empty without pods.
 
     Raises:
       DataError: If the model is missing, or a file is with it that no model has.
@@ -56,6 +59,9 @@ def make_receipt(
         checkpoint_stall_seconds=outcome.checkpoint_stall_seconds,
         bottleneck=find_bottleneck(outcome.history, circumstances),
         max_16_bit=manifest.max_16_bit,
+        weights_path=spec.weights_path,
+        commit=environment.commit(),
+        image=image,
     )
 
 

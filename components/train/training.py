@@ -40,10 +40,12 @@ class Launcher(Protocol):
     Attributes:
       devices: The accelerators of all workers together.
       num_threads: CPU cores of each worker.
+      image: Of the workers' pods, by its digest where that is known; empty without pods.
     """
 
     devices: Devices
     num_threads: int
+    image: str
 
     @property
     def whereabouts(self) -> Whereabouts:
@@ -157,7 +159,7 @@ def train_once(
             return receipt
         with launch_dir(storage.join(folder, "logs")) as directory:
             num_restarts = launcher.launch(spec, directory, log, lease.check)
-        receipt = make_receipt(spec, manifest, folder, num_restarts, time.monotonic() - started)
+        receipt = make_receipt(spec, manifest, folder, num_restarts, time.monotonic() - started, launcher.image)
         log.line(speed_verdict(receipt.bottleneck))
         return write_training_receipt(receipt, folder, token, lease, log)
 

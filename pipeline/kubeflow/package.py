@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import re
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,13 @@ from typing import Any
 import yaml
 
 from components.errors import SettingsError
+from pipeline.checkout import checked_out_commit
 
 # As in dag.py and sweep_pipeline.py, which would import the compiler.
 PIPELINE_NAME, SWEEP_NAME = "agrivision-training", "agrivision-sweep"
 DESCRIPTION = "Tiles to a checked and pushed classifier of crop patterns"
 SWEEP_DESCRIPTION = "Tries settings of training on one dataset, and judges and pushes the best"
 _HERE = Path(__file__).parents[1]
-_ROOT = _HERE.parent
 # They read the source; if it is on s3://, they need an image that the other steps could not run in.
 SOURCE_STEPS = ("ingest", "shard", "merge")
 _EXECUTOR_LINE = re.compile(r"    exec-([\w-]+):\n")
@@ -76,24 +75,8 @@ def make_package(
 
 def _version(text: str) -> str:
     content = hashlib.sha256(text.encode()).hexdigest()[:12]
-    commit = _commit()
+    commit = checked_out_commit()
     return f"{commit[:12]}-{content[:8]}" if commit else f"sha-{content}"
-
-
-def _commit() -> str:
-    """Returns the checked-out commit of this project; empty if there are changes, or no checkout."""
-
-    def git(*arguments: str) -> str | None:
-        try:
-            result = subprocess.run(["git", "-C", _ROOT, *arguments], capture_output=True, text=True, check=False)
-        except OSError:  # there is no git
-            return None
-        return result.stdout.strip() if result.returncode == 0 else None
-
-    # An installed package may be in an environment inside another project's checkout.
-    if git("ls-files", "--error-unmatch", "pipeline/agrivision-training.yaml") is None:
-        return ""
-    return "" if git("status", "--porcelain", "--untracked-files=no") else git("rev-parse", "HEAD") or ""
 
 
 def images_of(specification: Any) -> dict[str, str]:

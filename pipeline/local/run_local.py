@@ -43,8 +43,10 @@ def run(run_dir: Path) -> None:
     """
     from kfp import local
 
+    from components import environment
     from components.sweep.settings import SweepSettings
     from components.train.component import train
+    from pipeline.checkout import checked_out_commit
     from pipeline.dag import training_pipeline
     from pipeline.form import form_values
     from pipeline.local.named_outputs import resolve_named_outputs
@@ -52,6 +54,7 @@ def run(run_dir: Path) -> None:
     from pipeline.sweep_form import sweep_values
     from pipeline.sweep_pipeline import sweep_pipeline
 
+    environment.set_commit(checked_out_commit())
     parameters = Parameters(**json.loads((run_dir / PARAMETERS_FILE).read_text()))
     resolve_named_outputs()
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(run_dir / ARTIFACTS_DIR), raise_on_error=True)

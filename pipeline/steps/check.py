@@ -1,5 +1,7 @@
 """KFP step that begins a run: it checks all parameters together before any step spends time on data."""
 
+from typing import NamedTuple
+
 from kfp import dsl
 
 from components import environment
@@ -26,9 +28,15 @@ def check(
     gate_min_macro_f1: float,
     gate_options: dict,
     what_this_run_does: dsl.Output[dsl.Markdown],
-) -> None:
-    """Checks all parameters of the run together, and says what it will do. The meanings are those of the run form."""
+) -> NamedTuple("Outputs", [("listing_token", str), ("dataset_token", str)]):  # type: ignore[valid-type]
+    """Checks all parameters of the run together, and says what it will do. The meanings are those of the run form.
+
+    Returns:
+      listing_token: For Kubeflow's cache: leads to an equal listing whose files are still there, or to none.
+      dataset_token: The same for the shards and the dataset.
+    """
     from components.progress import step_log
+    from pipeline.steps.cache_tokens import tokens_of_form
     from pipeline.steps.plan import check_form
 
     with step_log("check") as log:
@@ -53,3 +61,5 @@ def check(
             "gate_options": gate_options,
         }
         log.summary = check_form(given, what_this_run_does.path, looks=True)
+        listing_token, dataset_token = tokens_of_form(given, log.line)
+    return listing_token, dataset_token

@@ -79,8 +79,8 @@ def plan_blocks(parameters: Parameters) -> Iterator[str]:
         yield f"**Not the default**: {', '.join(map(code, changed))}."
     yield (
         "**Done before?** Kubeflow takes ingest, shards and dataset from an earlier run with the same source, version "
-        f"and options; change {code('source_version')} to have the source listed again. A training of the same "
-        "dataset and settings is found and not repeated. Evaluation and gate always run."
+        f"and options, unless files of it are gone; change {code('source_version')} to have the source listed again. A "
+        "training of the same dataset and settings is found and not repeated. Evaluation and gate always run."
     )
 
 

@@ -1,5 +1,6 @@
 """What an evaluation keeps of each tile: read by NumPy, written whole, equal for equal content."""
 
+import hashlib
 import resource
 
 import numpy as np
@@ -60,8 +61,9 @@ def written(tmp_path, tiles, run="run", maps=None):
 @pytest.mark.parametrize("num_tiles", [1, SAMPLE_TILES, 20_000])
 def test_all_that_was_found_is_kept_by_tile_and_the_sample_is_its_beginning(tmp_path, num_tiles):
     tiles = split_columns(tmp_path / "columns", num_tiles)
-    judged, (predictions, sample, sample_sha256) = written(tmp_path, tiles)
-    assert len(sample_sha256) == 64
+    judged, ((predictions, sha256), (sample, sample_sha256)) = written(tmp_path, tiles)
+    for path, named in ((predictions, sha256), (sample, sample_sha256)):
+        assert hashlib.sha256((tmp_path / "data" / path).read_bytes()).hexdigest() == named
     with np.load(tmp_path / "data" / predictions) as kept, np.load(tmp_path / "data" / sample) as few:
         assert kept["tile_ids"].tolist() == [f"Feld süd {row}" for row in range(num_tiles)]
         assert kept["field_ids"].tolist() == ["" if row % 2 else f"F{row // 4}" for row in range(num_tiles)]
@@ -91,7 +93,7 @@ def test_equal_content_has_equal_names_and_bytes_and_a_second_writer_changes_not
 def test_names_are_written_a_few_at_a_time(tmp_path):
     tiles = split_columns(tmp_path / "columns", 100_000, name="x" * 400 + "{}")  # 160 MB as an array of texts
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    predictions = written(tmp_path, tiles)[1][0]
+    predictions = written(tmp_path, tiles)[1][0][0]
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 100_000
     assert (tmp_path / "data" / predictions).stat().st_size < 20_000_000
 
@@ -113,8 +115,8 @@ def test_other_maps_of_equal_answers_have_a_place_of_their_own(tmp_path):
         written(tmp_path, tiles, run, of)[1]
         for run, of in (("none", None), ("one", maps), ("other", maps + np.float32(1e-6)), ("again", maps))
     ]
-    assert len({path for path, _, _ in places}) == 3
+    assert len({path for (path, _), _ in places}) == 3
     assert places[1] == places[3]
-    for (_, sample, _), of in zip(places[1:3], (maps, maps + np.float32(1e-6)), strict=True):
+    for (_, (sample, _)), of in zip(places[1:3], (maps, maps + np.float32(1e-6)), strict=True):
         with np.load(tmp_path / "data" / sample) as kept:
             np.testing.assert_array_equal(kept["candidate_maps"], of)

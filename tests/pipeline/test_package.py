@@ -6,7 +6,6 @@ import subprocess
 import pytest
 
 from components.errors import SettingsError
-from pipeline.kubeflow import package
 from pipeline.kubeflow.package import images_of, make_package
 
 
@@ -24,7 +23,7 @@ def checkout(tmp_path, monkeypatch):
     git("init", "-q")
     git("add", ".")
     git("commit", "-q", "-m", "first")
-    monkeypatch.setattr(package, "_ROOT", tmp_path)
+    monkeypatch.setattr("pipeline.checkout._ROOT", tmp_path)
     return git
 
 
@@ -44,7 +43,7 @@ def test_a_changed_checkout_and_no_checkout_are_named_by_content_alone(checkout,
     # Another project's checkout, in which this one is installed.
     checkout("rm", "-q", "--cached", "pipeline/agrivision-training.yaml")
     installed = make_package(volume=False).version
-    monkeypatch.setattr(package, "_ROOT", tmp_path / "nowhere")
+    monkeypatch.setattr("pipeline.checkout._ROOT", tmp_path / "nowhere")
 
     assert re.fullmatch(r"sha-[0-9a-f]{12}", changed)
     assert installed == changed == make_package(volume=False).version

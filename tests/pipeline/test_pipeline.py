@@ -116,7 +116,7 @@ def test_the_first_step_takes_every_field_of_the_form_and_everything_waits_for_i
 
 
 def test_a_step_has_inputs_by_the_names_of_the_form(spec):
-    known = {*fields(volume=True), "partition", "reason"}
+    known = {*fields(volume=True), "partition", "reason", "listing_token", "dataset_token"}
 
     for name in STEPS:
         inputs = spec["components"][f"comp-{name}"].get("inputDefinitions", {}).get("parameters", {})

@@ -55,6 +55,7 @@ BREAKS = [
     ("components/sweep/report.py", "import tensorflow", {"data-without-tensorflow"}),
     ("components/train/training.py", "import components.sweep.halving", {"no-circles", "steps"}),
     ("pipeline/sweep_form.py", "import numpy", {"parameters"}),
+    ("pipeline/commands/lineage.py", "import openlineage", {"openlineage"}),
     ("components/push/publish.py", "import google.cloud.storage", {"gcs"}),
     ("components/train/launch/pods/job.py", "import kubernetes", {"kubernetes"}),
 ]

@@ -15,6 +15,7 @@ from pods_on_cluster import count_disk
 from components import environment, storage
 from components.mirror import mirror
 from components.progress import StepLog
+from components.storage import bucket
 from components.synth.dataset import write_dataset
 from pipeline.kubeflow.package import make_package
 from pipeline.parameters import VOLUME_CLAIM, VOLUME_PATH
@@ -36,7 +37,7 @@ def root(tiles):
     """A folder of a bucket with tiles in it, which goes when all tests are done."""
     from google.api_core.exceptions import Conflict
 
-    from components.storage import bucket, whole_folder
+    from components.storage import whole_folder
 
     with contextlib.suppress(Conflict):
         bucket._client().create_bucket(BUCKET)
@@ -86,6 +87,26 @@ def test_a_pushed_model_is_0_and_a_refused_one_is_3_with_the_data_steps_from_the
     cached = {name for name, step in run["steps"].items() if step["cached"]}
     assert cached == {"ingest", "shard", "merge"}
     assert "push" not in run["steps"]
+
+
+@pytest.mark.usefixtures("pushed")
+def test_a_shard_and_a_receipt_that_are_gone_are_made_anew_instead_of_taken_from_the_cache(root):
+    data = f"{root}/data"
+    kept = {kind: sorted(each.path for each in storage.list_files(f"{data}/{kind}")) for kind in ("shards", "receipts")}
+    gone = [f"{data}/{kind}/{paths[0]}" for kind, paths in kept.items()]
+    content = [storage.read_bytes(uri) for uri in gone]
+    for uri in gone:
+        bucket.delete(uri)
+
+    code, run, errors = finish(submit(root, "--gate-min-macro-f1=1.0"))
+
+    assert code == 3, errors
+    assert {name for name, step in run["steps"].items() if step["cached"]} == set()
+    assert [storage.read_bytes(uri) for uri in gone] == content
+    # From then on, an equal run takes from the cache what this one has made.
+    code, run, errors = finish(submit(root, "--gate-min-macro-f1=1.0"))
+    assert code == 3, errors
+    assert {name for name, step in run["steps"].items() if step["cached"]} == {"ingest", "shard", "merge"}
 
 
 def test_a_namespace_that_enforces_restricted_admits_the_whole_run(pushed):

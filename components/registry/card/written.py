@@ -99,6 +99,14 @@ def lineage_blocks(card: ModelCard) -> Iterator[str]:
     if of is not None:
         run = f" by the pod {code(of.pod)}" if of.pod else ""
         facts.append(("Pushed", f"{code(of.pushed_at)}{run}"))
+        made = {
+            "Listing and receipts": of.origin_sha256,
+            "Commit of the training": of.training_commit,
+            "Image of the training": of.image,
+            "Commit of the push": of.commit,
+            "Run": of.run,
+        }
+        facts += [(name, code(value)) for name, value in made.items() if value]
     yield bullets(facts)
 
 

@@ -36,6 +36,7 @@ class PretendedWorkers:
     devices = Devices(num_gpus=0, has_tpu=False)
     whereabouts = lease.Nowhere()
     num_threads = 1
+    image = ""
 
     def __init__(self, number: int, go: Path) -> None:
         self._number, self._go = number, go

@@ -20,6 +20,7 @@ class LocalProcesses:
     """Runs workers as processes on this machine; see training.Launcher."""
 
     whereabouts = Nowhere()
+    image = ""
 
     def __init__(self, num_workers: int) -> None:
         self.devices = find_devices()

@@ -50,6 +50,7 @@ class WorkerPods:
         owner: tuple[str, str] | None,
         limits: Limits | None = None,
         whereabouts: Whereabouts | None = None,
+        image_id: str = "",
     ) -> None:
         """Starts nothing yet.
 
@@ -61,6 +62,7 @@ class WorkerPods:
           owner: Name and uid of the step's pod, if it is in that namespace.
           limits: How long to wait for pods; None for the defaults.
           whereabouts: Of this launch; None outside a cluster.
+          image_id: The workers' image by its digest; empty if it is unknown.
         """
         if cluster.api not in APIS:
             raise SettingsError(f"AGRIVISION_WORKER_API must be one of {', '.join(APIS)}, got {cluster.api!r}")
@@ -73,6 +75,7 @@ class WorkerPods:
             has_tpu=pool.accelerator_type == TPU,
         )
         self.num_threads = max(1, int(in_cores(pool.cpu)))
+        self.image = image_id or cluster.image
 
     def launch(self, spec: WorkerSpec, directory: LaunchDir, log: StepLog, check: Callable[[], object]) -> int:
         """See training.Launcher."""

@@ -29,18 +29,20 @@ def worker_pods(task: TaskSettings, num_workers: int, data_root: str, limits: Li
     # References to secrets and config maps do not work from another namespace.
     if namespace != api.namespace:
         task = dataclasses.replace(task, env=tuple(each for each in task.env if "value" in each))
-    cluster = dataclasses.replace(
-        cluster, namespace=namespace, image=cluster.image or _own_image(api, step_pod) or environment.container_image()
-    )
+    image, image_id = (cluster.image, "") if cluster.image else _own_image(api, step_pod)
+    cluster = dataclasses.replace(cluster, namespace=namespace, image=image or environment.container_image())
     owner = (step_pod, step_uid) if step_uid and namespace == api.namespace else None
     # With a kubeconfig, the workers' cluster may be another one than this pod's.
     own = None if environment.kubeconfig() else PodWhereabouts(api, (step_pod, step_uid))
-    return WorkerPods(api, task, cluster, num_workers, owner, limits, own)
+    return WorkerPods(api, task, cluster, num_workers, owner, limits, own, image_id)
 
 
-def _own_image(api: Kubernetes, pod: str) -> str:
-    """Returns this step's image; empty outside a cluster."""
+def _own_image(api: Kubernetes, pod: str) -> tuple[str, str]:
+    """Returns this step's image, and the same by its digest as the node has it; both are empty outside a cluster."""
     if not pod:
-        return ""
-    containers = api.get("pod", api.namespace, pod).body["spec"]["containers"]
-    return next((str(each["image"]) for each in containers if each["name"] == _STEP_CONTAINER), "")
+        return "", ""
+    body = api.get("pod", api.namespace, pod).body
+    statuses = body.get("status", {}).get("containerStatuses") or ()
+    ids = [str(each.get("imageID", "")) for each in statuses if each.get("name") == _STEP_CONTAINER]
+    images = [str(each["image"]) for each in body["spec"]["containers"] if each["name"] == _STEP_CONTAINER]
+    return next(iter(images), ""), next(iter(ids), "").removeprefix("docker-pullable://")
