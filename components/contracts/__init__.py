@@ -23,6 +23,7 @@ from components.contracts.model import (
 )
 from components.contracts.reasons import WhyIgnored
 from components.contracts.registry import ArchivedMoves, Channel, Move, VersionState
+from components.contracts.run_record import GateNumbers, RunOutcome, RunRecord, RunState, StepRecord
 from components.contracts.served import ServedWindow
 from components.contracts.source import (
     Annotation,
@@ -69,6 +70,7 @@ __all__ = [
     "FieldScore",
     "FieldSpread",
     "FieldSums",
+    "GateNumbers",
     "IgnoredFiles",
     "Inventory",
     "LabelDoubts",
@@ -90,6 +92,9 @@ __all__ = [
     "Reliability",
     "Robustness",
     "RobustnessRow",
+    "RunOutcome",
+    "RunRecord",
+    "RunState",
     "Scores",
     "ServedWindow",
     "Shard",
@@ -100,6 +105,7 @@ __all__ = [
     "SourceFile",
     "SourceTile",
     "SplitSummary",
+    "StepRecord",
     "TrainingFacts",
     "TrainingReceipt",
     "VersionState",
