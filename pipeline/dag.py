@@ -71,16 +71,25 @@ def training_pipeline(train: Callable[..., Any], volume: bool = False) -> Any:
         decision = gate(
             **given("data_root", "models_uri", "gate_min_macro_f1", "gate_options"), evaluation=scores
         ).set_caching_options(False)
+        # The last step leaves the run's record; see components/run_records/last_step.py for why no exit handler does.
+        run = {"run_id": dsl.PIPELINE_JOB_ID_PLACEHOLDER, "run_name": dsl.PIPELINE_JOB_NAME_PLACEHOLDER}
         with dsl.If(decision.outputs["decision"] == PUSH, name="push-if-good-enough"):
             pushed = push(
                 **given("data_root", "models_uri", "gate_options"),
+                **run,
                 manifest=manifest,
                 training_receipt=receipt,
                 evaluation=scores,
                 decision_document=decision.outputs["decision_document"],
             ).set_caching_options(False)
         with dsl.If(decision.outputs["decision"] != PUSH, name="refused-otherwise"):
-            kept = refused(reason=decision.outputs["reason"]).set_caching_options(False)
+            kept = refused(
+                **given("data_root"),
+                **run,
+                reason=decision.outputs["reason"],
+                evaluation=scores,
+                decision_document=decision.outputs["decision_document"],
+            ).set_caching_options(False)
 
         steps = (first, tiles, shards, dataset, model, evaluation, decision, pushed, kept)
         for step in steps:
