@@ -23,7 +23,7 @@ from components.contracts.model import (
 )
 from components.contracts.reasons import WhyIgnored
 from components.contracts.registry import ArchivedMoves, Channel, Move, VersionState
-from components.contracts.run_record import GateNumbers, RunOutcome, RunRecord, RunState, StepRecord
+from components.contracts.run_record import GateNumbers, RecordedOutcome, RunRecord, RunState, StepRecord
 from components.contracts.served import ServedWindow
 from components.contracts.source import (
     Annotation,
@@ -88,11 +88,11 @@ __all__ = [
     "PlannedShard",
     "PushReceipt",
     "Question",
+    "RecordedOutcome",
     "Rejection",
     "Reliability",
     "Robustness",
     "RobustnessRow",
-    "RunOutcome",
     "RunRecord",
     "RunState",
     "Scores",

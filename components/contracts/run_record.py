@@ -25,7 +25,7 @@ class RunState(StrEnum):
     TERMINATED = "terminated"
 
 
-class RunOutcome(StrEnum):
+class RecordedOutcome(StrEnum):
     """What came of a run. A run that succeeded has pushed a model, or the gate has refused it."""
 
     PUSHED = "pushed"
@@ -80,7 +80,7 @@ class RunRecord(Document, frozen=True, kw_only=True):
       run_id: Kubeflow's id of the run; on a laptop, the name of the run's folder and a random end.
       name: What the run is called; empty on a laptop.
       pipeline_version: The version of the pipeline; on a laptop, the commit and a hash of the compiled pipeline.
-      trigger_key: The key of the trigger that started the run, as far as the run's name has it; empty without one.
+      trigger_key: The key of the trigger that started the run, which the name of the run has; empty without one.
       is_complete: Whether all was there that this record can hold. A record that is not is completed by
         `agrivision collect`.
       reason: The gate's reason, or why the run failed: one line for people to read.
@@ -101,10 +101,10 @@ class RunRecord(Document, frozen=True, kw_only=True):
     run_id: PathPart
     name: str = ""
     pipeline_version: str = ""
-    trigger_key: PathPartOrEmpty = ""
+    trigger_key: Sha256OrEmpty = ""
     is_complete: bool = False
     state: RunState
-    outcome: RunOutcome
+    outcome: RecordedOutcome
     reason: str = ""
     gate: GateNumbers | None = None
     macro_f1: Share | None = None

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import msgspec
 
 from components import environment
-from components.contracts import Decision, Evaluation, GateNumbers, RunOutcome, RunRecord, RunState
+from components.contracts import Decision, Evaluation, GateNumbers, RecordedOutcome, RunRecord, RunState
 from components.errors import as_user_error
 from components.run_records.record_file import keep_record
 from components.run_records.run_name import parse_run_name
@@ -45,7 +45,7 @@ def leave_record(
         run_id=run_id,
         name=run_name if "{{" not in run_name else "",
         state=RunState.SUCCEEDED,
-        outcome=RunOutcome.PUSHED if model_version else RunOutcome.REFUSED,
+        outcome=RecordedOutcome.PUSHED if model_version else RecordedOutcome.REFUSED,
         reason=decision.reason,
         gate=gate_numbers(decision),
         macro_f1=evaluation.candidate.macro_f1,
@@ -53,7 +53,7 @@ def leave_record(
         manifest_sha256=evaluation.manifest_sha256,
         training_id=evaluation.training_id,
         model_version=model_version,
-        ended=utc_time(datetime.datetime.now(datetime.UTC)),
+        ended=document_time(datetime.datetime.now(datetime.UTC)),
     )
     name = parse_run_name(record.name)
     record = msgspec.structs.replace(
@@ -72,7 +72,7 @@ def gate_numbers(decision: Decision) -> GateNumbers:
     return GateNumbers(**{name: getattr(decision, name) for name in GateNumbers.__struct_fields__})
 
 
-def utc_time(at: datetime.datetime) -> str:
+def document_time(at: datetime.datetime) -> str:
     """Returns a time as documents have it, in UTC to the second; one that names no zone is in UTC."""
     at = at if at.tzinfo else at.replace(tzinfo=datetime.UTC)
     return at.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from components import storage
-from components.contracts import RunOutcome, RunRecord
+from components.contracts import RecordedOutcome, RunRecord
 from components.errors import DataError
 
 FOLDER = "runs"
@@ -20,7 +20,7 @@ _SUFFIX = ".json"
 _OF_DOCUMENTS = ("gate", "macro_f1", "macro_f1_interval", "manifest_sha256", "training_id", "model_version")
 _MOST_TEXT = 2_000  # characters of a reason or a name
 _MOST_BYTES = 1_000_000  # of one record; those of real runs have some 5 kB
-_NOTHING = (None, "", {}, RunOutcome.UNKNOWN)
+_NOTHING: tuple[Any, ...] = (None, "", {}, RecordedOutcome.UNKNOWN)
 
 
 def record_uri(data_root: str, run_id: str) -> str:
