@@ -10,7 +10,8 @@ whole graph in a box on Kubeflow's page.
 """
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -70,6 +71,15 @@ def leave_record(
 def gate_numbers(decision: Decision) -> GateNumbers:
     """Returns the numbers of a decision."""
     return GateNumbers(**{name: getattr(decision, name) for name in GateNumbers.__struct_fields__})
+
+
+def gate_from_numbers(numbers: Mapping[str, Any]) -> GateNumbers | None:
+    """Returns the numbers of a decision by their names, as the gate logs them; None if they are not that."""
+    own = {name: value for name, value in numbers.items() if name in GateNumbers.__struct_fields__}
+    try:
+        return msgspec.convert(own, GateNumbers) if own else None
+    except msgspec.ValidationError:
+        return None
 
 
 def document_time(at: datetime.datetime) -> str:

@@ -18,7 +18,7 @@ def upload_pipeline(kubeflow: Kubeflow, package: Package) -> tuple[str, str]:
     Raises:
       SettingsError: if a version of this name exists with another content.
     """
-    pipeline_id = _find_pipeline(kubeflow) or _make_pipeline(kubeflow)
+    pipeline_id = find_pipeline(kubeflow) or _make_pipeline(kubeflow)
     version = _find_version(kubeflow, pipeline_id, package.version)
     if version is None:
         version = _upload_version(kubeflow, pipeline_id, package)
@@ -49,7 +49,8 @@ def _upload_version(kubeflow: Kubeflow, pipeline_id: str, package: Package) -> A
             return version
 
 
-def _find_pipeline(kubeflow: Kubeflow) -> str | None:
+def find_pipeline(kubeflow: Kubeflow) -> str | None:
+    """Returns the id of our pipeline; None if it was never uploaded."""
     found = kubeflow.call(
         lambda client: client.pipelines.pipeline_service_list_pipelines(
             filter=_named(PIPELINE_NAME), **_in_namespace(kubeflow)
@@ -68,7 +69,7 @@ def _make_pipeline(kubeflow: Kubeflow) -> str:
         made = kubeflow.call(lambda client: client.pipelines.pipeline_service_create_pipeline(new))
         return str(made.pipeline_id)
     except (ConflictError, UnreachableError):
-        if (found := _find_pipeline(kubeflow)) is None:
+        if (found := find_pipeline(kubeflow)) is None:
             raise
         return found
 
@@ -88,7 +89,7 @@ def find_experiment(kubeflow: Kubeflow, name: str) -> str:
     try:
         made = kubeflow.call(
             lambda client: client.experiments.experiment_service_create_experiment(
-                V2beta1Experiment(display_name=name, namespace=_user_namespace(kubeflow, client))
+                V2beta1Experiment(display_name=name, namespace=user_namespace(kubeflow, client))
             )
         )
         return str(made.experiment_id)
@@ -101,15 +102,16 @@ def find_experiment(kubeflow: Kubeflow, name: str) -> str:
 def _experiment(kubeflow: Kubeflow, name: str) -> str | None:
     found = kubeflow.call(
         lambda client: client.experiments.experiment_service_list_experiments(
-            filter=_named(name), namespace=_user_namespace(kubeflow, client)
+            filter=_named(name), namespace=user_namespace(kubeflow, client)
         ),
         PATIENCE_SECONDS,
     ).experiments
     return found[0].experiment_id if found else None
 
 
-def _user_namespace(kubeflow: Kubeflow, client: Any) -> str:
-    return kubeflow.namespace or str(client.get_user_namespace())
+def user_namespace(kubeflow: Kubeflow, client: Any) -> str:
+    """Returns the namespace that lists are asked for; empty where the server has one user."""
+    return kubeflow.namespace or str(client.getuser_namespace())
 
 
 def _named(name: str) -> str:
