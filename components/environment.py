@@ -32,6 +32,9 @@ Starting workers on a cluster, from the ConfigMap `agrivision`:
 Submitting a run, under the names that kfp's own command uses:
   KFP_ENDPOINT: the address of Kubeflow Pipelines, like `--host`.
   KFP_EXISTING_TOKEN: its bearer token, like `--token`, but kept off the command line.
+Telling of the end of a run:
+  AGRIVISION_WEBHOOK: the address that events go to, like `--webhook`.
+  AGRIVISION_WEBHOOK_SECRET: what signs them; at least 16 characters.
 Listing a folder:
   AGRIVISION_FOLLOW_LINKS: "true" to follow links that lead out of the folder, e.g. of a source that is made of links to
     another disk.
@@ -89,6 +92,11 @@ def kfp_endpoint() -> str:
 def kfp_token() -> str:
     """Returns the bearer token for Kubeflow Pipelines; empty if unset."""
     return os.environ.get("KFP_EXISTING_TOKEN", "")
+
+
+def webhook() -> tuple[str, str]:
+    """Returns the address that is told of the end of a run, and the secret that signs; both are empty if unset."""
+    return os.environ.get("AGRIVISION_WEBHOOK", ""), os.environ.get("AGRIVISION_WEBHOOK_SECRET", "")
 
 
 def prepare_s3() -> str:

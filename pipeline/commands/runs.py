@@ -1,5 +1,6 @@
 """The commands that run the pipeline, here or on Kubeflow Pipelines. Each imports its heavy libraries itself."""
 
+import functools
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from rich.console import Console
 from components import environment
 from components.errors import AgrivisionError, SettingsError
 from pipeline.commands.options import with_parameters
+from pipeline.commands.records import WebhookOption, WebhookPrivateOption
 from pipeline.parameters import Parameters
 from pipeline.terminal import say
 
@@ -20,15 +22,26 @@ def run(
     runs_dir: Annotated[Path, typer.Option(help="Where to keep each run's log, reports and summary.json.")] = Path(
         "runs"
     ),
+    webhook: WebhookOption = "",
+    webhook_private: WebhookPrivateOption = False,
 ) -> None:
     """Run the whole pipeline on this machine, without a cluster: ingest, shard, merge, train, evaluate, gate, push.
 
-    The run's log, reports and summary.json are in runs/latest. A second run, even after a crash, redoes only what is
-    missing. A model that the gate refuses is a result, not an error: the exit code is still 0.
+    The run's log, reports and summary.json are in runs/latest, and its record is in the folder runs of data_root. A
+    second run, even after a crash, redoes only what is missing. A model that the gate refuses is a result, not an
+    error: the exit code is still 0.
     """
     from pipeline.local.watch import run_and_watch
+    from pipeline.run_records.local_record import record_local_run
+    from pipeline.run_records.webhook import webhook_of
 
-    run_and_watch(parameters, runs_dir, Console())
+    record = functools.partial(
+        record_local_run,
+        parameters.run.data_root,
+        webhook=webhook_of(webhook, webhook_private),
+        warn=functools.partial(say, error=True),
+    )
+    run_and_watch(parameters, runs_dir, Console(), record)
 
 
 def compile_pipeline(
@@ -75,6 +88,8 @@ def submit(
     wait: Annotated[bool, typer.Option(help="Follow the run to its end; otherwise only print its id.")] = True,
     timeout_minutes: Annotated[float, typer.Option(help="How long to wait for the run to end.")] = 1440,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as a last line of JSON.")] = False,
+    webhook: WebhookOption = "",
+    webhook_private: WebhookPrivateOption = False,
 ) -> None:
     """Upload the compiled pipeline as a version, start a run on Kubeflow Pipelines, and follow it to its end.
 
@@ -83,12 +98,17 @@ def submit(
     """
     from pipeline.kubeflow.client import Kubeflow
     from pipeline.kubeflow.package import make_package
+    from pipeline.kubeflow.run_status import ENDINGS
     from pipeline.kubeflow.submit import EndedError, check_shared_places, check_source, prepare, run_and_follow, start
+    from pipeline.run_records.collect import record_followed_run
+    from pipeline.run_records.delivery import deliver
+    from pipeline.run_records.webhook import webhook_of
 
     if timeout_minutes <= 0:
         raise SettingsError(
             f"--timeout-minutes must be above 0, got {timeout_minutes:g}; use --no-wait to return at once"
         )
+    hook = webhook_of(webhook, webhook_private)
     check_shared_places(parameters, volume_claim)
     package = make_package(bool(volume_claim), image, version, ingest_image)
     check_source(parameters, package)
@@ -103,6 +123,9 @@ def submit(
         say(page, error=True)
         return
     submission = run_and_follow(kubeflow, package, parameters, volume_claim, experiment, 60 * timeout_minutes, say)
+    if submission.outcome in ENDINGS:
+        warn = functools.partial(say, error=True)
+        record_followed_run(kubeflow, submission.run_id, functools.partial(deliver, webhook=hook, warn=warn), warn)
     if submission.outcome in ("pushed", "refused"):
         say(f"{submission.outcome}: {submission.message}")
     if as_json:

@@ -9,6 +9,7 @@ from pipeline.kubeflow.workflow import Pod
 
 ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 PUSHED, REFUSED, FAILED, TERMINATED, UNKNOWN = "pushed", "refused", "failed", "terminated", "unknown"
+ENDINGS = (PUSHED, REFUSED, FAILED, TERMINATED, UNKNOWN)
 _DRIVER = "-driver"
 _CANCELING = ("CANCELING", "CANCELED")
 

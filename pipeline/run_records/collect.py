@@ -14,9 +14,11 @@ from components.run_records.record_file import keep_record, read_record, recorde
 from pipeline.kubeflow.client import Kubeflow
 from pipeline.kubeflow.past_runs import Versions, find_run, past_runs
 from pipeline.kubeflow.run_status import ENDED
-from pipeline.run_records.ended import ended
+from pipeline.kubeflow.time_limit import TimeIsUpError, within
+from pipeline.run_records.ended import run_ended
 from pipeline.run_records.kubeflow_record import record_of_run
 
+RECORD_SECONDS = 60.0  # for the record of a run that was followed: its outcome is known, and somebody waits
 MOST_SHOWN = 20  # records that are kept for a table, the newest
 Tell = Callable[[str, RunRecord], None]  # takes data_root and a record; a webhook
 
@@ -26,7 +28,7 @@ class Collected:
     """What came of collecting.
 
     Attributes:
-      newest: The records of the runs that ended last, newest first.
+      newest: The records of the runs that ended last, newest first, each after its data_root.
       num_written: Records that are new, or say more than before.
       num_known: Those that were complete already.
       num_elsewhere: Runs that have another data_root than the one that was asked for.
@@ -34,7 +36,7 @@ class Collected:
       problems: What kept a run from its record, by exit code.
     """
 
-    newest: list[RunRecord] = dataclasses.field(default_factory=list)
+    newest: list[tuple[str, RunRecord]] = dataclasses.field(default_factory=list)
     num_written: int = 0
     num_known: int = 0
     num_elsewhere: int = 0
@@ -57,13 +59,18 @@ class Collected:
         self.problems[mendable.exit_code] += 1
         return mendable
 
-    def keep(self, record: RunRecord) -> None:
+    def keep(self, data_root: str, record: RunRecord) -> None:
         """Adds a record to the newest ones."""
-        found = [*self.newest, record]
-        self.newest = heapq.nlargest(MOST_SHOWN, found, key=lambda each: (each.ended, each.run_id))
+        found = [*self.newest, (data_root, record)]
+        self.newest = heapq.nlargest(MOST_SHOWN, found, key=lambda each: (each[1].ended, each[1].run_id))
+
+    @property
+    def records(self) -> list[RunRecord]:
+        """The newest records alone."""
+        return [record for _, record in self.newest]
 
 
-def collect(
+def collect_runs(
     kubeflow: Kubeflow,
     runs: Iterable[Any],
     given_root: str,
@@ -94,8 +101,8 @@ def collect(
                 collected.num_elsewhere += 1
                 continue
             record = _recorded(kubeflow, run, data_root, now, versions, collected)
-            collected.keep(record)
-            ended(data_root, record)
+            collected.keep(data_root, record)
+            run_ended(data_root, record)
             if record.is_complete:
                 tell(data_root, record)
         except Exception as error:
@@ -139,6 +146,37 @@ def place_of_record(run: Any, given_root: str) -> str:
     return "" if storage.is_remote(given_root) else given_root
 
 
+def record_followed_run(kubeflow: Kubeflow, run_id: str, tell: Tell, warn: Callable[[str], None]) -> None:
+    """Gives a run that was followed to its end its record, as collect does. What goes wrong is one line of warning.
+
+    A run on a volume keeps what its last step has written: the volume cannot be reached from here.
+    """
+    try:
+        collected = within(RECORD_SECONDS, lambda: _collected_one(kubeflow, run_id, warn))
+    except TimeIsUpError:
+        warn(f"run {run_id} has no record yet: it took more than {RECORD_SECONDS:g} s; run agrivision collect later")
+        return
+    except AgrivisionError as error:
+        warn(f"run {run_id} has no record yet: {error}; run agrivision collect later")
+        return
+    for data_root, record in collected:
+        tell(data_root, record)
+
+
+def _collected_one(kubeflow: Kubeflow, run_id: str, warn: Callable[[str], None]) -> list[tuple[str, RunRecord]]:
+    found: list[tuple[str, RunRecord]] = []
+    run = find_run(kubeflow, run_id)
+    if run is not None and _keeps_records_in_a_bucket(run):
+        now = datetime.datetime.now(datetime.UTC)
+        collect_runs(kubeflow, [run], "", now, lambda data_root, record: found.append((data_root, record)), warn)
+    return found
+
+
+def _keeps_records_in_a_bucket(run: Any) -> bool:
+    own = (run.runtime_config.parameters or {}).get("data_root") if run.runtime_config else None
+    return isinstance(own, str) and own.startswith("gs://")
+
+
 def runs_to_collect(kubeflow: Kubeflow, since: datetime.datetime, run_id: str) -> Iterator[Any]:
     """Yields one run, or all runs of our pipeline that were made since then, newest first.
 
@@ -163,8 +201,8 @@ def collect_here(data_root: str, since: datetime.datetime, tell: Tell, warn: Cal
             if record is None or record.ended < first:
                 continue
             collected.num_known += 1
-            collected.keep(record)
-            ended(data_root, record)
+            collected.keep(data_root, record)
+            run_ended(data_root, record)
             if record.is_complete:
                 tell(data_root, record)
         except Exception as error:

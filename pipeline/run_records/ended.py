@@ -9,7 +9,7 @@ EndTrigger = Callable[[str, str, str, str, str], object]
 END_TRIGGER: EndTrigger | None = None
 
 
-def ended(data_root: str, record: RunRecord) -> None:
+def run_ended(data_root: str, record: RunRecord) -> None:
     """Tells the trigger of a run that the run has ended. Safe to repeat, and nothing for a run without a trigger.
 
     Raises:

@@ -22,6 +22,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import Timeout, Url, parse_url
 
+from components import environment
 from components.errors import SettingsError
 from components.retrying import NoAnswer, ask_patiently, may_pass, retry_after
 from pipeline.kubeflow.time_limit import TimeIsUpError, within
@@ -78,6 +79,16 @@ class Webhook:
     def __str__(self) -> str:
         parsed = _parsed(self.url)
         return f"{parsed.scheme}://{parsed.netloc}"
+
+
+def webhook_of(url: str, is_private: bool) -> Webhook | None:
+    """Returns the webhook that a command or the environment names; None if neither does.
+
+    Raises:
+      SettingsError: see Webhook.
+    """
+    of_environment, secret = environment.webhook()
+    return Webhook(url or of_environment, secret, is_private) if url or of_environment else None
 
 
 def send(webhook: Webhook, body: bytes) -> None:
