@@ -111,7 +111,7 @@ def _experiment(kubeflow: Kubeflow, name: str) -> str | None:
 
 def user_namespace(kubeflow: Kubeflow, client: Any) -> str:
     """Returns the namespace that lists are asked for; empty where the server has one user."""
-    return kubeflow.namespace or str(client.getuser_namespace())
+    return kubeflow.namespace or str(client.get_user_namespace())
 
 
 def _named(name: str) -> str:

@@ -17,6 +17,7 @@ from pipeline.kubeflow.pod_logs import PodLogs
 from pipeline.kubeflow.run_end import end_of, workflow_of
 from pipeline.kubeflow.run_status import Step, is_cached, steps_of, tasks_of
 from pipeline.kubeflow.workflow import Pod, Workflow
+from pipeline.run_records.reports import data_report_uri
 
 # After this, what is not there any more will not come: pods and their logs are removed.
 _LAST_HOPE = datetime.timedelta(days=1)
@@ -139,7 +140,7 @@ def _links(
 ) -> dict[str, str]:
     links = {"run": f"{kubeflow.url}/#/runs/details/{run.run_id}"}
     if manifest_sha256:
-        links["data report"] = storage.join(data_root, "datasets", manifest_sha256, "report.html")
+        links["data report"] = data_report_uri(data_root, manifest_sha256)
     models_uri = (run.runtime_config.parameters or {}).get("models_uri") if run.runtime_config else None
     if model_version and isinstance(models_uri, str) and models_uri:
         links["model"] = storage.join(version_uri(models_uri, model_version), "README.md")

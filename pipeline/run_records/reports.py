@@ -12,6 +12,11 @@ _MOST_RUNS = 5
 _MOST_BYTES = 50_000_000  # of one report
 
 
+def data_report_uri(data_root: str, manifest_sha256: str) -> str:
+    """Returns where the report of a dataset lies; its folder is named as `Manifest.dataset_id` says."""
+    return storage.join(data_root, "datasets", manifest_sha256[:16], "report.html")
+
+
 def copy_reports(newest: Iterable[tuple[str, RunRecord]], folder: Path, warn: Callable[[str], None]) -> None:
     """Copies the record of each run, and the report of its data.
 
@@ -30,7 +35,7 @@ def copy_reports(newest: Iterable[tuple[str, RunRecord]], folder: Path, warn: Ca
             (target / "record.json").write_bytes(record.to_json())
         if not record.manifest_sha256:
             continue
-        uri = storage.join(data_root, "datasets", record.manifest_sha256, "report.html")
+        uri = data_report_uri(data_root, record.manifest_sha256)
         try:
             if (size := storage.size(uri)) is None or size > _MOST_BYTES:
                 warn(
