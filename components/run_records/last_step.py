@@ -17,7 +17,7 @@ import msgspec
 
 from components import environment
 from components.contracts import Decision, Evaluation, GateNumbers, RecordedOutcome, RunRecord, RunState
-from components.errors import as_user_error
+from components.errors import AgrivisionError, as_user_error
 from components.run_records.record_file import keep_record
 from components.run_records.run_name import parse_run_name
 
@@ -62,10 +62,8 @@ def leave_record(
     )
     try:
         keep_record(data_root, record)
-    except Exception as error:
-        if as_user_error(error) is None:
-            raise
-        warn(f"the run's record was not written, and is left to agrivision collect: {error}")
+    except (AgrivisionError, OSError) as error:
+        warn(f"the run's record was not written, and is left to agrivision collect: {as_user_error(error) or error}")
 
 
 def gate_numbers(decision: Decision) -> GateNumbers:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from components.contracts import RecordedOutcome, RunRecord
 from components.contracts.gate import Difference
-from components.markdown import bullets, code, markdown_table, plain
+from components.markdown import code, markdown_table
 
 MARK = "<!-- agrivision: runs -->"  # by it, the next comment finds the one that it replaces
 MOST_CHARACTERS = 60_000  # GitHub takes 65,536
@@ -41,7 +41,7 @@ def _newest(records: Sequence[RunRecord]) -> Iterator[str]:
     for record in records:
         yield f"**{record.outcome.value}**: {_code(record.reason or 'no reason is known', 1000)}"
         if record.links:
-            yield bullets((name, _linked(link)) for name, link in record.links.items())
+            yield "\n".join(f"- {_code(name)}: {_linked(link)}" for name, link in record.links.items())
         if record.gate and record.gate.class_differences:
             yield _classes(record.gate.class_differences)
         yield _steps(record)
@@ -53,7 +53,7 @@ def _table(records: Sequence[RunRecord]) -> str:
 
 def _row(record: RunRecord) -> tuple[str, ...]:
     page = record.links.get("run", "")
-    name = f"[{plain(record.run_id)}]({page})" if _ADDRESS.fullmatch(page) else _code(record.run_id)
+    name = f"[{_code(record.run_id)}]({page})" if _ADDRESS.fullmatch(page) else _code(record.run_id)
     gate = record.gate
     return (
         name,

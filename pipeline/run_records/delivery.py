@@ -12,7 +12,7 @@ from typing import ClassVar
 from components import storage
 from components.contracts import Document, RunRecord
 from components.contracts.names import UtcTime
-from components.errors import as_user_error
+from components.errors import AgrivisionError, as_user_error
 from components.run_records.last_step import document_time
 from components.run_records.record_file import FOLDER
 from pipeline.run_records.event import event_body, event_id
@@ -84,9 +84,7 @@ def deliver(data_root: str, record: RunRecord, webhook: Webhook | None, warn: Ca
         now = document_time(datetime.datetime.now(datetime.UTC))
         delivery = Delivery(event=event_id(record), state=state, at=now, why=why)
         storage.write_bytes(delivery_uri(data_root, record.run_id), delivery.to_json())
-    except Exception as error:
-        if (mendable := as_user_error(error)) is None:
-            raise
-        state, why = DeliveryState.UNDELIVERED, str(mendable)
+    except (AgrivisionError, OSError) as error:
+        state, why = DeliveryState.UNDELIVERED, str(as_user_error(error) or error)
     if state is DeliveryState.UNDELIVERED:
         warn(f"{webhook} was not told of the end of run {record.run_id}: {why}; the next collect tries again")

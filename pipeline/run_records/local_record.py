@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable
 
 from components.contracts import RecordedOutcome, RunRecord, RunState, StepRecord
-from components.errors import as_user_error
+from components.errors import AgrivisionError, as_user_error
 from components.run_records.last_step import document_time, gate_from_numbers
 from components.run_records.record_file import keep_record
 from components.run_records.run_name import commit_of
@@ -24,10 +24,8 @@ def record_local_run(data_root: str, run: LocalRun, webhook: Webhook | None, war
     record = local_record(run)
     try:
         keep_record(data_root, record)
-    except Exception as error:
-        if (mendable := as_user_error(error)) is None:
-            raise
-        warn(f"the run has no record: {mendable}")
+    except (AgrivisionError, OSError) as error:
+        warn(f"the run has no record: {as_user_error(error) or error}")
         return
     deliver(data_root, record, webhook, warn)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from components import storage
 from components.contracts import RunRecord
-from components.errors import as_user_error, naming_place
+from components.errors import AgrivisionError, as_user_error, naming_place
 from components.safe_path import require_safe_path
 
 _MOST_RUNS = 5
@@ -44,7 +44,5 @@ def copy_reports(newest: Iterable[tuple[str, RunRecord]], folder: Path, warn: Ca
                 continue
             with naming_place(target):
                 (target / "data-report.html").write_bytes(storage.read_bytes(uri))
-        except Exception as error:
-            if (mendable := as_user_error(error)) is None:
-                raise
-            warn(f"the data report of run {record.run_id} was not copied: {mendable}")
+        except (AgrivisionError, OSError) as error:
+            warn(f"the data report of run {record.run_id} was not copied: {as_user_error(error) or error}")

@@ -7,6 +7,9 @@ import http.server
 import json
 import re
 import socket
+import ssl
+import subprocess
+import sys
 import threading
 import time
 
@@ -47,6 +50,10 @@ class Receiver(http.server.ThreadingHTTPServer):
     def __enter__(self):
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
         return self
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exception(), OSError):  # a client that has gone, or refuses a certificate, is meant to
+            super().handle_error(request, client_address)
 
     def __exit__(self, *_):
         self.left.set()
@@ -263,6 +270,27 @@ def test_a_name_is_judged_by_all_addresses_that_it_leads_to(monkeypatch, address
     (warning,) = tell(f"{scheme}://hook.example.com/", is_private=is_private)
 
     assert message in warning
+
+
+@pytest.mark.parametrize(
+    ("certified", "warnings"),
+    [("localhost", 0), ("example.com", 1)],  # the name in the address counts, though the connection goes to an IP
+)
+def test_tls_checks_the_name_that_was_given(tmp_path, monkeypatch, certified, warnings):
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={certified}"]
+    names = ["-addext", f"subjectAltName=DNS:{certified}", "-keyout", key, "-out", certificate]
+    subprocess.run([*request, *names], check=True, capture_output=True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setattr(webhook, "PATIENCE_SECONDS", 0.0)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with Receiver() as receiver:
+        receiver.socket = context.wrap_socket(receiver.socket, server_side=True)
+        told = tell(f"https://localhost:{receiver.server_port}/hook")
+
+    assert len(told) == warnings
+    assert len(receiver.came) == 1 - warnings
 
 
 def test_neither_secret_nor_path_is_in_what_a_log_would_show():
