@@ -23,7 +23,7 @@ from components.contracts.model import (
 )
 from components.contracts.reasons import WhyIgnored
 from components.contracts.registry import ArchivedMoves, Channel, Move, VersionState
-from components.contracts.run_record import GateNumbers, RecordedOutcome, RunRecord, RunState, StepRecord
+from components.contracts.run_record import GateNumbers, RecordedOutcome, RecordedState, RunRecord, StepRecord
 from components.contracts.served import ServedWindow
 from components.contracts.source import (
     Annotation,
@@ -89,12 +89,12 @@ __all__ = [
     "PushReceipt",
     "Question",
     "RecordedOutcome",
+    "RecordedState",
     "Rejection",
     "Reliability",
     "Robustness",
     "RobustnessRow",
     "RunRecord",
-    "RunState",
     "Scores",
     "ServedWindow",
     "Shard",

@@ -17,7 +17,7 @@ Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
 Share: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
-class RunState(StrEnum):
+class RecordedState(StrEnum):
     """How a run ended, as whatever ran it tells."""
 
     SUCCEEDED = "succeeded"
@@ -103,7 +103,7 @@ class RunRecord(Document, frozen=True, kw_only=True):
     pipeline_version: str = ""
     trigger_key: Sha256OrEmpty = ""
     is_complete: bool = False
-    state: RunState
+    state: RecordedState
     outcome: RecordedOutcome
     reason: str = ""
     gate: GateNumbers | None = None

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from components import environment
-from components.contracts import Decision, Evaluation, GateNumbers, RecordedOutcome, RunRecord, RunState
+from components.contracts import Decision, Evaluation, GateNumbers, RecordedOutcome, RecordedState, RunRecord
 from components.errors import AgrivisionError, as_user_error
 from components.run_records.record_file import keep_record
 from components.run_records.run_name import parse_run_name
@@ -45,7 +45,7 @@ def leave_record(
     record = RunRecord(
         run_id=run_id,
         name=run_name if "{{" not in run_name else "",
-        state=RunState.SUCCEEDED,
+        state=RecordedState.SUCCEEDED,
         outcome=RecordedOutcome.PUSHED if model_version else RecordedOutcome.REFUSED,
         reason=decision.reason,
         gate=gate_numbers(decision),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components import storage
-from components.contracts import RecordedOutcome, RunRecord, RunState, StepRecord, TrainingReceipt
+from components.contracts import RecordedOutcome, RecordedState, RunRecord, StepRecord, TrainingReceipt
 from components.errors import DataError
 from components.registry.layout import version_uri
 from components.run_records.last_step import document_time, gate_from_numbers
@@ -121,11 +121,11 @@ def _receipt(data_root: str, training_id: str) -> TrainingReceipt | None:
     return None
 
 
-def _state(state: str, outcome: RecordedOutcome) -> RunState:
+def _state(state: str, outcome: RecordedOutcome) -> RecordedState:
     # Kubeflow calls a run that somebody ended a failed one.
     if outcome is RecordedOutcome.TERMINATED:
-        return RunState.TERMINATED
-    return RunState.SUCCEEDED if state == "SUCCEEDED" else RunState.FAILED
+        return RecordedState.TERMINATED
+    return RecordedState.SUCCEEDED if state == "SUCCEEDED" else RecordedState.FAILED
 
 
 def _time(at: datetime.datetime | None) -> datetime.datetime | None:

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable
 
-from components.contracts import RecordedOutcome, RunRecord, RunState, StepRecord
+from components.contracts import RecordedOutcome, RecordedState, RunRecord, StepRecord
 from components.errors import AgrivisionError, as_user_error
 from components.run_records.last_step import document_time, gate_from_numbers
 from components.run_records.record_file import keep_record
@@ -64,11 +64,11 @@ def local_record(run: LocalRun) -> RunRecord:
     )
 
 
-def _end(run: LocalRun) -> tuple[RunState, RecordedOutcome]:
+def _end(run: LocalRun) -> tuple[RecordedState, RecordedOutcome]:
     if run.summary:
         is_pushed = run.summary.model_version is not None
-        return RunState.SUCCEEDED, RecordedOutcome.PUSHED if is_pushed else RecordedOutcome.REFUSED
+        return RecordedState.SUCCEEDED, RecordedOutcome.PUSHED if is_pushed else RecordedOutcome.REFUSED
     is_stopped = run.error is None or (isinstance(run.error, RunFailed) and run.error.exit_code == EXIT_INTERRUPTED)
     if is_stopped:
-        return RunState.TERMINATED, RecordedOutcome.TERMINATED
-    return RunState.FAILED, RecordedOutcome.FAILED
+        return RecordedState.TERMINATED, RecordedOutcome.TERMINATED
+    return RecordedState.FAILED, RecordedOutcome.FAILED

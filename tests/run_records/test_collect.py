@@ -9,7 +9,7 @@ from kubeflow_past import KEY, add_run, past_run
 from kubeflow_server import WORKFLOW, frame, task
 from test_record_file import EARLY
 
-from components.contracts import RecordedOutcome, RunRecord, RunState, TrainingReceipt
+from components.contracts import RecordedOutcome, RecordedState, RunRecord, TrainingReceipt
 from components.run_records.record_file import keep_record, read_record, record_uri
 from pipeline.kubeflow.package import make_package
 from pipeline.run_records import ended
@@ -46,10 +46,10 @@ def record(run_id, root=ROOT):
 @pytest.mark.parametrize(
     ("ending", "state", "outcome"),
     [
-        ("pushed", RunState.SUCCEEDED, RecordedOutcome.PUSHED),
-        ("refused", RunState.SUCCEEDED, RecordedOutcome.REFUSED),
-        ("failed", RunState.FAILED, RecordedOutcome.FAILED),
-        ("terminated", RunState.TERMINATED, RecordedOutcome.TERMINATED),  # which Kubeflow calls failed
+        ("pushed", RecordedState.SUCCEEDED, RecordedOutcome.PUSHED),
+        ("refused", RecordedState.SUCCEEDED, RecordedOutcome.REFUSED),
+        ("failed", RecordedState.FAILED, RecordedOutcome.FAILED),
+        ("terminated", RecordedState.TERMINATED, RecordedOutcome.TERMINATED),  # which Kubeflow calls failed
     ],
 )
 def test_a_run_that_has_ended_gets_its_record(server, ending, state, outcome):
@@ -171,7 +171,7 @@ def test_a_run_that_kubeflow_has_lost_is_recorded_from_the_list(server):
     server.lost, server.workflows = {"run-a"}, {"run-b": server.workflows["run-b"]}
 
     assert collect(server).returncode == 0
-    assert (record("run-a").state, record("run-a").is_complete) == (RunState.FAILED, False)
+    assert (record("run-a").state, record("run-a").is_complete) == (RecordedState.FAILED, False)
     assert record("run-b").is_complete
     # A day later nothing more can come.
     server.past[0] |= {"finished_at": "2026-01-01T00:00:00Z"}

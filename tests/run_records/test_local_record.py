@@ -6,7 +6,7 @@ import json
 import pytest
 from command_here import agrivision_here
 
-from components.contracts import RecordedOutcome, RunState
+from components.contracts import RecordedOutcome, RecordedState
 from components.run_records.record_file import read_record, recorded_runs
 from components.synth.dataset import write_dataset
 from pipeline.local.watch import EXIT_INTERRUPTED, LocalRun, RunFailed
@@ -24,9 +24,9 @@ def run_of(tmp_path, **changes):
 @pytest.mark.parametrize(
     ("error", "state", "outcome"),
     [
-        (RunFailed("train failed: the loss is NaN", 42), RunState.FAILED, RecordedOutcome.FAILED),
-        (RunFailed("stopped", EXIT_INTERRUPTED), RunState.TERMINATED, RecordedOutcome.TERMINATED),
-        (None, RunState.TERMINATED, RecordedOutcome.TERMINATED),
+        (RunFailed("train failed: the loss is NaN", 42), RecordedState.FAILED, RecordedOutcome.FAILED),
+        (RunFailed("stopped", EXIT_INTERRUPTED), RecordedState.TERMINATED, RecordedOutcome.TERMINATED),
+        (None, RecordedState.TERMINATED, RecordedOutcome.TERMINATED),
     ],
 )
 def test_a_run_that_ended_early_says_how_and_which_steps_it_did(tmp_path, error, state, outcome):
@@ -108,6 +108,6 @@ def test_a_run_here_that_fails_leaves_its_record_too(tiles, tmp_path):
     data_root = str(tmp_path / "data")
     (run_id,) = recorded_runs(data_root)
     record = read_record(data_root, run_id)
-    assert (record.state, record.outcome) == (RunState.FAILED, RecordedOutcome.FAILED)
+    assert (record.state, record.outcome) == (RecordedState.FAILED, RecordedOutcome.FAILED)
     assert [step.state for step in record.steps.values()][-1] == "failed"
     assert record.reason in done.stderr

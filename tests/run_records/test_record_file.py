@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from components import storage
-from components.contracts import GateNumbers, RecordedOutcome, RunRecord, RunState, StepRecord
+from components.contracts import GateNumbers, RecordedOutcome, RecordedState, RunRecord, StepRecord
 from components.errors import DataError
 from components.run_records.record_file import keep_record, read_record, record_uri, recorded_runs
 
@@ -15,7 +15,7 @@ GATE = GateNumbers(
 )
 EARLY = RunRecord(
     run_id="run-1",
-    state=RunState.SUCCEEDED,
+    state=RecordedState.SUCCEEDED,
     outcome=RecordedOutcome.PUSHED,
     reason="better",
     gate=GATE,
@@ -30,7 +30,7 @@ LATE = RunRecord(
     name="agrivision-training v7 now",
     pipeline_version="v7",
     is_complete=True,
-    state=RunState.SUCCEEDED,
+    state=RecordedState.SUCCEEDED,
     outcome=RecordedOutcome.PUSHED,
     reason="better by far",
     gate=msgspec.structs.replace(GATE, difference=None),
@@ -82,7 +82,7 @@ def test_a_complete_record_is_never_changed(root):
     keep_record(root, LATE)
     first = content(root)
 
-    other = msgspec.structs.replace(LATE, reason="another", state=RunState.FAILED)
+    other = msgspec.structs.replace(LATE, reason="another", state=RecordedState.FAILED)
 
     assert keep_record(root, other) == LATE
     assert keep_record(root, EARLY) == LATE
