@@ -16,7 +16,7 @@ from components.errors import AgrivisionError, as_user_error
 from components.run_records.last_step import document_time
 from components.run_records.record_file import FOLDER
 from pipeline.run_records.event import event_body, event_id
-from pipeline.run_records.webhook import Gone, NotDelivered, Webhook, send
+from pipeline.run_records.webhook import Gone, NotDelivered, Webhook, send_event
 
 
 class DeliveryState(StrEnum):
@@ -77,7 +77,7 @@ def deliver(data_root: str, record: RunRecord, webhook: Webhook | None, warn: Ca
             return
         state, why = DeliveryState.DELIVERED, ""
         try:
-            send(webhook, event_body(data_root, record))
+            send_event(webhook, event_body(data_root, record))
         except NotDelivered as error:
             state = DeliveryState.GONE if isinstance(error, Gone) else DeliveryState.UNDELIVERED
             why = str(error)

@@ -91,7 +91,7 @@ def webhook_of(url: str, is_private: bool) -> Webhook | None:
     return Webhook(url or of_environment, secret, is_private) if url or of_environment else None
 
 
-def send(webhook: Webhook, body: bytes) -> None:
+def send_event(webhook: Webhook, body: bytes) -> None:
     """Sends an event, again and again while there is hope.
 
     Raises:

@@ -23,10 +23,14 @@ from components.contracts import (
     Inventory,
     ModelCard,
     PushReceipt,
+    RecordedOutcome,
+    RecordedState,
+    RunRecord,
     Scores,
     ShardReceipt,
     ShardReceipts,
     SourceFile,
+    StepRecord,
     TrainingReceipt,
 )
 from components.errors import DataError
@@ -91,6 +95,15 @@ BY_HAND: list[Document] = [
         usage={"serving_default": "rgb"},
     ),
     Channel(version="c3", previous="c2", earlier=("c1",)),
+    RunRecord(
+        run_id="run-1",
+        state=RecordedState.SUCCEEDED,
+        outcome=RecordedOutcome.PUSHED,
+        macro_f1=0.5,
+        steps={"train": StepRecord(state="succeeded", seconds=2.5)},
+        model_version="c3",
+        ended="2026-11-24T12:01:00Z",
+    ),
 ]
 
 
