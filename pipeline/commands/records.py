@@ -63,7 +63,7 @@ def collect(
     42 a damaged record; 75 Kubeflow or a bucket did not answer, or the run of --run has not ended: try again later.
     """
     from pipeline.kubeflow.client import Kubeflow
-    from pipeline.run_records.collect import collect_here, collect_runs, runs_to_collect
+    from pipeline.run_records.collect import collect_here, collect_lost, collect_runs, runs_to_collect
     from pipeline.run_records.comment import comment_of
     from pipeline.run_records.delivery import deliver
     from pipeline.run_records.reports import copy_reports
@@ -78,8 +78,9 @@ def collect(
     since = now - datetime.timedelta(days=since_days)
     if url := host or environment.kfp_endpoint():
         kubeflow = Kubeflow(url, token or environment.kfp_token(), namespace, insecure_token=insecure_token)
+        lost = collect_lost(kubeflow, data_root, run, tell) if run and data_root else None
         runs = runs_to_collect(kubeflow, since, run)
-        collected = collect_runs(kubeflow, runs, data_root, now, tell, warn)
+        collected = lost or collect_runs(kubeflow, runs, data_root, now, tell, warn)
     elif data_root and not run:
         collected = collect_here(data_root, since, tell, warn)
     else:

@@ -7,9 +7,12 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import msgspec
+
 from components import storage
 from components.contracts import RunRecord
 from components.errors import EXIT_DATA, EXIT_TRY_AGAIN, AgrivisionError, SettingsError, as_user_error
+from components.run_records.last_step import document_time
 from components.run_records.record_file import keep_record, read_record, recorded_runs
 from pipeline.kubeflow.client import Kubeflow
 from pipeline.kubeflow.past_runs import Versions, find_run, past_runs
@@ -101,10 +104,7 @@ def collect_runs(
                 collected.num_elsewhere += 1
                 continue
             record = _recorded(kubeflow, run, data_root, now, versions, collected)
-            collected.keep(data_root, record)
-            run_ended(data_root, record)
-            if record.is_complete:
-                tell(data_root, record)
+            _tell_of(collected, data_root, record, tell)
         except Exception as error:
             warn(f"run {run.run_id} has no record yet: {collected.note(error)}")
     return collected
@@ -186,25 +186,48 @@ def runs_to_collect(kubeflow: Kubeflow, since: datetime.datetime, run_id: str) -
     if not run_id:
         yield from past_runs(kubeflow, since)
     elif (run := find_run(kubeflow, run_id)) is None:
-        raise SettingsError(f"Kubeflow at {kubeflow.url} knows no run {run_id!r}; see {kubeflow.url}/#/runs")
+        raise SettingsError(
+            f"Kubeflow at {kubeflow.url} knows no run {run_id!r}; see {kubeflow.url}/#/runs, "
+            "or give --data-root, where the run may have left a record"
+        )
     else:
         yield run
 
 
+def collect_lost(kubeflow: Kubeflow, data_root: str, run_id: str, tell: Tell) -> Collected | None:
+    """Completes what the last step of a run has left, if Kubeflow no longer knows the run.
+
+    Returns:
+      None if Kubeflow does know it, or the run has left nothing beneath `data_root`.
+
+    Raises:
+      AgrivisionError: if the record is damaged, or Kubeflow or the bucket does not answer.
+    """
+    record = read_record(data_root, run_id)
+    if record is None or find_run(kubeflow, run_id) is not None:
+        return None
+    whole = keep_record(data_root, msgspec.structs.replace(record, is_complete=True))
+    collected = Collected(num_written=int(whole != record), num_known=int(whole == record))
+    _tell_of(collected, data_root, whole, tell)
+    return collected
+
+
 def collect_here(data_root: str, since: datetime.datetime, tell: Tell, warn: Callable[[str], None]) -> Collected:
     """Goes through the records beneath a data_root, without asking Kubeflow: those of runs on this machine, too."""
-    collected = Collected()
-    first = since.strftime("%Y-%m-%dT%H:%M:%SZ")
+    collected, first = Collected(), document_time(since)
     for run_id in recorded_runs(data_root):
         try:
             record = read_record(data_root, run_id)
-            if record is None or record.ended < first:
-                continue
-            collected.num_known += 1
-            collected.keep(data_root, record)
-            run_ended(data_root, record)
-            if record.is_complete:
-                tell(data_root, record)
+            if record is not None and record.ended >= first:
+                collected.num_known += 1
+                _tell_of(collected, data_root, record, tell)
         except Exception as error:
             warn(f"run {run_id}: {collected.note(error)}")
     return collected
+
+
+def _tell_of(collected: Collected, data_root: str, record: RunRecord, tell: Tell) -> None:
+    collected.keep(data_root, record)
+    run_ended(data_root, record)
+    if record.is_complete:
+        tell(data_root, record)

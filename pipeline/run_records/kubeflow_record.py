@@ -48,7 +48,7 @@ def record_of_run(
     receipt = _receipt(data_root, training_id)
     name = parse_run_name(run.display_name or "")
     version, images = versions.of(run)
-    finished = _time(run.finished_at) or _time(run.created_at)
+    finished = _time(run.finished_at) or _last_end(run) or _time(run.created_at)
     outcome = RecordedOutcome(end.outcome)
     if outcome is RecordedOutcome.UNKNOWN and known:
         outcome = known.outcome
@@ -126,6 +126,11 @@ def _state(state: str, outcome: RecordedOutcome) -> RecordedState:
     if outcome is RecordedOutcome.TERMINATED:
         return RecordedState.TERMINATED
     return RecordedState.SUCCEEDED if state == "SUCCEEDED" else RecordedState.FAILED
+
+
+def _last_end(run: Any) -> datetime.datetime | None:
+    """Returns when the last task of a run ended."""
+    return max(filter(None, (_time(task.end_time) for task in tasks_of(run))), default=None)
 
 
 def _time(at: datetime.datetime | None) -> datetime.datetime | None:

@@ -282,6 +282,21 @@ def test_a_single_run_must_be_there_and_have_ended(server, run, code, message):
     assert message in done.stdout + done.stderr
 
 
+def test_what_the_last_step_of_a_lost_run_left_is_completed_where_the_user_says(server, monkeypatch):
+    told = []
+    monkeypatch.setattr(ended, "END_TRIGGER", lambda *all_of_it: told.append(all_of_it))
+    keep_record(ROOT, msgspec.structs.replace(EARLY, run_id="run-a", trigger_key=KEY))
+
+    unknown = collect(server, "--run=run-a")
+    assert unknown.returncode == 2
+    assert "or give --data-root, where the run may have left a record" in unknown.stderr
+    done = collect(server, "--run=run-a", f"--data-root={ROOT}")
+
+    assert (done.returncode, done.stdout) == (0, "wrote 1 records; 0 were complete before\n")
+    assert (record("run-a").is_complete, record("run-a").gate) == (True, EARLY.gate)
+    assert told == [(ROOT, KEY, "run-a", "pushed", EARLY.ended)]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
