@@ -34,6 +34,9 @@ Submitting a run, under the names that kfp's own command uses:
   KFP_EXISTING_TOKEN: its bearer token, like `--token`, but kept off the command line.
 Sending OpenLineage events, under the name that its client uses:
   OPENLINEAGE_API_KEY: the bearer token of the server, kept off the command line.
+Telling of the end of a run:
+  AGRIVISION_WEBHOOK: the address that events go to, like `--webhook`.
+  AGRIVISION_WEBHOOK_SECRET: what signs them; at least 16 characters.
 Listing a folder:
   AGRIVISION_FOLLOW_LINKS: "true" to follow links that lead out of the folder, e.g. of a source that is made of links to
     another disk.
@@ -100,6 +103,11 @@ def kfp_token() -> str:
 def openlineage_api_key() -> str:
     """Returns the bearer token of the server of OpenLineage events; empty if unset."""
     return os.environ.get("OPENLINEAGE_API_KEY", "")
+
+
+def webhook() -> tuple[str, str]:
+    """Returns the address that is told of the end of a run, and the secret that signs; both are empty if unset."""
+    return os.environ.get("AGRIVISION_WEBHOOK", ""), os.environ.get("AGRIVISION_WEBHOOK_SECRET", "")
 
 
 def prepare_s3() -> str:

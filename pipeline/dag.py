@@ -123,9 +123,12 @@ def judging_steps(form: Form, dataset: Any, receipt: Any) -> tuple[Any, ...]:
     decision = gate(
         **_of(form, "data_root", "models_uri", "gate_min_macro_f1", "gate_options"), evaluation=scores
     ).set_caching_options(False)
+    # The last step leaves the run's record; see components/run_records/last_step.py for why no exit handler does.
+    run = {"run_id": dsl.PIPELINE_JOB_ID_PLACEHOLDER, "run_name": dsl.PIPELINE_JOB_NAME_PLACEHOLDER}
     with dsl.If(decision.outputs["decision"] == PUSH, name="push-if-good-enough"):
         pushed = push(
             **_of(form, "data_root", "models_uri", "gate_options"),
+            **run,
             manifest=manifest,
             training_receipt=receipt,
             evaluation=scores,
@@ -133,7 +136,13 @@ def judging_steps(form: Form, dataset: Any, receipt: Any) -> tuple[Any, ...]:
             dataset_origin=dataset.outputs["dataset_origin"],
         ).set_caching_options(False)
     with dsl.If(decision.outputs["decision"] != PUSH, name="refused-otherwise"):
-        kept = refused(reason=decision.outputs["reason"]).set_caching_options(False)
+        kept = refused(
+            **_of(form, "data_root"),
+            **run,
+            reason=decision.outputs["reason"],
+            evaluation=scores,
+            decision_document=decision.outputs["decision_document"],
+        ).set_caching_options(False)
     for step in (decision, kept):
         pod_settings.ask_for(step, "100m", "256Mi", "4Gi")
     for step in (evaluation, pushed):  # these load TensorFlow

@@ -25,6 +25,7 @@ from components.contracts.model import (
 from components.contracts.origin import DatasetOrigin, PushedVersion
 from components.contracts.reasons import WhyIgnored
 from components.contracts.registry import ArchivedMoves, Channel, Move, VersionState
+from components.contracts.run_record import GateNumbers, RecordedOutcome, RecordedState, RunRecord, StepRecord
 from components.contracts.served import ServedWindow
 from components.contracts.source import (
     Annotation,
@@ -73,6 +74,7 @@ __all__ = [
     "FieldScore",
     "FieldSpread",
     "FieldSums",
+    "GateNumbers",
     "IgnoredFiles",
     "Inventory",
     "KnownDataset",
@@ -93,10 +95,13 @@ __all__ = [
     "PushReceipt",
     "PushedVersion",
     "Question",
+    "RecordedOutcome",
+    "RecordedState",
     "Rejection",
     "Reliability",
     "Robustness",
     "RobustnessRow",
+    "RunRecord",
     "Scores",
     "SeedScore",
     "ServedWindow",
@@ -108,6 +113,7 @@ __all__ = [
     "SourceFile",
     "SourceTile",
     "SplitSummary",
+    "StepRecord",
     "Sweep",
     "TrainingFacts",
     "TrainingReceipt",

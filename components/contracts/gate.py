@@ -12,6 +12,8 @@ NUMBERS = "numbers "
 IN_LOG = (
     "decision",
     "outcome",
+    "training_id",
+    "production_version",
     "candidate_macro_f1",
     "candidate_interval",
     "production_macro_f1",

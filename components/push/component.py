@@ -12,6 +12,8 @@ def push(
     data_root: str,
     models_uri: str,
     gate_options: dict,
+    run_id: str,
+    run_name: str,
     manifest: dsl.Input[dsl.Dataset],
     training_receipt: dsl.Input[dsl.Model],
     evaluation: dsl.Input[dsl.Artifact],
@@ -26,6 +28,8 @@ def push(
       data_root: Where the trained model is.
       models_uri: Where to publish it.
       gate_options: What is rarely changed of what is published.
+      run_id: Kubeflow's id of the run, for its record.
+      run_name: What the run is called.
       manifest: The dataset.
       training_receipt: The trained model.
       evaluation: Its scores.
@@ -44,23 +48,26 @@ def push(
     from components.push.settings import OPTIONS, PushSettings
     from components.registry.card.page import card_blocks
     from components.registry.layout import read_card
+    from components.run_records.last_step import leave_record
     from components.setting import settings_from
     from components.storage import plain_place
 
     with step_log("push") as log:
         settings = settings_from(PushSettings, OPTIONS, gate_options, is_shared=True)
+        judged, decision = Evaluation.read(evaluation.path), Decision.read(decision_document.path)
         result = push_model(
             plain_place(data_root),
             plain_place(models_uri),
             Manifest.read(manifest.path),
             TrainingReceipt.read(training_receipt.path),
-            Evaluation.read(evaluation.path),
+            judged,
             log,
-            Decision.read(decision_document.path),
+            decision,
             settings.kinds,
             DatasetOrigin.read(dataset_origin.path),
         )
         result.write(push_receipt.path)
         write_markdown(model_card.path, card_blocks(read_card(plain_place(models_uri), result.model_version)))
+        leave_record(plain_place(data_root), run_id, run_name, judged, decision, result.model_version, log.line)
         log.summary = summary_line(result)
     return (result.model_uri,)

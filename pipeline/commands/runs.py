@@ -1,7 +1,9 @@
 """The commands that run the pipeline, here or on Kubeflow Pipelines. Each imports its heavy libraries itself."""
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -10,9 +12,13 @@ from components import environment
 from components.errors import AgrivisionError, SettingsError
 from components.sweep.settings import SweepSettings
 from pipeline.commands.options import with_parameters
+from pipeline.commands.records import WebhookOption, WebhookPrivateOption
 from pipeline.commands.sweep_options import with_sweep
 from pipeline.parameters import Parameters
 from pipeline.terminal import say
+
+if TYPE_CHECKING:
+    from pipeline.local.watch import LocalRun
 
 
 @with_parameters(source_uri=..., data_root="data", models_uri="models")
@@ -22,15 +28,18 @@ def run(
     runs_dir: Annotated[Path, typer.Option(help="Where to keep each run's log, reports and summary.json.")] = Path(
         "runs"
     ),
+    webhook: WebhookOption = "",
+    webhook_private: WebhookPrivateOption = False,
 ) -> None:
     """Run the whole pipeline on this machine, without a cluster: ingest, shard, merge, train, evaluate, gate, push.
 
-    The run's log, reports and summary.json are in runs/latest. A second run, even after a crash, redoes only what is
-    missing. A model that the gate refuses is a result, not an error: the exit code is still 0.
+    The run's log, reports and summary.json are in runs/latest, and its record is in the folder runs of data_root. A
+    second run, even after a crash, redoes only what is missing. A model that the gate refuses is a result, not an
+    error: the exit code is still 0.
     """
     from pipeline.local.watch import run_and_watch
 
-    run_and_watch(parameters, runs_dir, Console())
+    run_and_watch(parameters, runs_dir, Console(), _recorder(parameters, webhook, webhook_private))
 
 
 @with_parameters(source_uri=..., data_root="data", models_uri="models")
@@ -42,6 +51,8 @@ def sweep(
     runs_dir: Annotated[Path, typer.Option(help="Where to keep each run's log, reports and summary.json.")] = Path(
         "runs"
     ),
+    webhook: WebhookOption = "",
+    webhook_private: WebhookPrivateOption = False,
 ) -> None:
     """Try settings of training on this machine: all on one dataset, the best trained for longer, judged and pushed.
 
@@ -54,7 +65,7 @@ def sweep(
     from pipeline.sweep_form import propose_sweep
 
     say(sweep_line(propose_sweep(parameters, sweep)))
-    run_and_watch(parameters, runs_dir, Console(), sweep)
+    run_and_watch(parameters, runs_dir, Console(), _recorder(parameters, webhook, webhook_private), sweep)
 
 
 def compile_pipeline(
@@ -102,6 +113,8 @@ def submit(
     wait: Annotated[bool, typer.Option(help="Follow the run to its end; otherwise only print its id.")] = True,
     timeout_minutes: Annotated[float, typer.Option(help="How long to wait for the run to end.")] = 1440,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as a last line of JSON.")] = False,
+    webhook: WebhookOption = "",
+    webhook_private: WebhookPrivateOption = False,
 ) -> None:
     """Upload the compiled pipeline as a version, start a run on Kubeflow Pipelines, and follow it to its end.
 
@@ -112,7 +125,11 @@ def submit(
     """
     from pipeline.kubeflow.client import Kubeflow
     from pipeline.kubeflow.package import make_package
+    from pipeline.kubeflow.run_status import ENDINGS
     from pipeline.kubeflow.submit import EndedError, check_shared_places, check_source, prepare, run_and_follow, start
+    from pipeline.run_records.collect import record_followed_run
+    from pipeline.run_records.delivery import deliver
+    from pipeline.run_records.webhook import webhook_of
     from pipeline.steps.proposing import sweep_line
     from pipeline.sweep_form import propose_sweep, sweep_values
 
@@ -120,6 +137,7 @@ def submit(
         raise SettingsError(
             f"--timeout-minutes must be above 0, got {timeout_minutes:g}; use --no-wait to return at once"
         )
+    hook = webhook_of(webhook, webhook_private)
     check_shared_places(parameters, volume_claim)
     if sweep:
         say(sweep_line(propose_sweep(parameters, sweep)), error=True)
@@ -136,6 +154,9 @@ def submit(
         say(page, error=True)
         return
     submission = run_and_follow(kubeflow, package, parameters, volume_claim, experiment, 60 * timeout_minutes, say)
+    if submission.outcome in ENDINGS:
+        warn = functools.partial(say, error=True)
+        record_followed_run(kubeflow, submission.run_id, functools.partial(deliver, webhook=hook, warn=warn), warn)
     if submission.outcome in ("pushed", "refused"):
         say(f"{submission.outcome}: {submission.message}")
     if as_json:
@@ -144,3 +165,16 @@ def submit(
         raise typer.Exit(submission.exit_code)
     if submission.exit_code:
         raise EndedError(submission.message, submission.exit_code)
+
+
+def _recorder(parameters: Parameters, webhook: str, webhook_private: bool) -> "Callable[[LocalRun], None]":
+    """Returns what leaves the record of a run on this machine, and tells of it."""
+    from pipeline.run_records.local_record import record_local_run
+    from pipeline.run_records.webhook import webhook_of
+
+    return functools.partial(
+        record_local_run,
+        parameters.run.data_root,
+        webhook=webhook_of(webhook, webhook_private),
+        warn=functools.partial(say, error=True),
+    )

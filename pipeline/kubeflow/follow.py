@@ -1,8 +1,6 @@
 """Follows a run on Kubeflow Pipelines to its end: shows its steps and returns its result."""
 
-import contextlib
 import dataclasses
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,21 +9,17 @@ from components.errors import AgrivisionError
 from pipeline.kubeflow import telling
 from pipeline.kubeflow.client import Kubeflow
 from pipeline.kubeflow.pod_logs import PodLogs
+from pipeline.kubeflow.run_end import end_of, workflow_of
 from pipeline.kubeflow.run_status import (
     ENDED,
     FAILED,
-    PUSHED,
-    REFUSED,
-    TERMINATED,
-    UNKNOWN,
     Step,
     is_cached,
     outcome,
     steps_of,
     tasks_of,
-    was_terminated,
 )
-from pipeline.kubeflow.workflow import Pod, Workflow, read_workflow
+from pipeline.kubeflow.workflow import Pod, Workflow
 
 TIMEOUT = "timeout"
 # How long the API may be away before we stop waiting; the run itself does not need it.
@@ -88,7 +82,7 @@ def follow(kubeflow: Kubeflow, run_id: str, timeout_seconds: float, echo: Callab
         has_ended = run.state in ENDED
         is_time_to_look = time.monotonic() - looked_at > LOOK_SECONDS and not has_ended
         if is_time_to_look or has_ended or (not workflow.is_packed and _has_step_ended(steps, states)):
-            workflow = _workflow(kubeflow, run_id) or workflow
+            workflow = workflow_of(kubeflow, run_id) or workflow
         if workflow.is_packed:
             steps = steps_of(workflow.tasks)
         for name, step in steps.items():
@@ -106,12 +100,8 @@ def follow(kubeflow: Kubeflow, run_id: str, timeout_seconds: float, echo: Callab
             ended_at = ended_at or time.monotonic()
             result = outcome(run.state, steps)
             if result is not None or time.monotonic() - ended_at > SETTLE_SECONDS:
-                if result == FAILED and (workflow.is_terminated or was_terminated(run)):
-                    result = TERMINATED
-                result = result or UNKNOWN
-                message = telling.of_end(result, run_id, run.state, steps, workflow.pods, logs)
-                numbers = telling.of_decision(workflow.pods, logs) if result in (PUSHED, REFUSED) else {}
-                return RunResult(result, message, _as_dict(steps, workflow.pods), numbers)
+                end = end_of(run, steps, workflow, logs)
+                return RunResult(end.outcome, end.message, _as_dict(steps, workflow.pods), end.gate)
         elif time.monotonic() - began > timeout_seconds:
             message = f"run {run_id} is still {run.state} after {timeout_seconds / 60:g} minutes, and continues"
             return RunResult(TIMEOUT, message, _as_dict(steps, workflow.pods))
@@ -146,12 +136,3 @@ def _as_dict(steps: Mapping[str, Step], pods: Sequence[Pod]) -> dict[str, dict[s
         name: {"state": step.state, "seconds": step.seconds, "cached": is_cached(pods, name)}
         for name, step in steps.items()
     }
-
-
-def _workflow(kubeflow: Kubeflow, run_id: str) -> Workflow | None:
-    """Returns the workflow of a run; None if this server does not show it."""
-    with contextlib.suppress(AgrivisionError, ValueError, KeyError, TypeError, AttributeError):
-        # The API that has the states of tasks does not have their pods.
-        body = kubeflow.get("/apis/v1beta1/runs/{run_id}", run_id)
-        return read_workflow(json.loads(body)["pipeline_runtime"]["workflow_manifest"])
-    return None

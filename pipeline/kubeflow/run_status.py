@@ -10,6 +10,7 @@ from pipeline.kubeflow.workflow import Pod
 
 ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 PUSHED, REFUSED, FAILED, TERMINATED, UNKNOWN = "pushed", "refused", "failed", "terminated", "unknown"
+ENDINGS = (PUSHED, REFUSED, FAILED, TERMINATED, UNKNOWN)
 _DRIVER = "-driver"
 _AGAIN = re.compile(r"-\d+(?=-driver\Z|\Z)")  # the trial of the second rung is "trial-2"
 _CANCELING = ("CANCELING", "CANCELED")

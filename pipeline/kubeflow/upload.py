@@ -9,7 +9,7 @@ from kfp_server_api import V2beta1Experiment, V2beta1Pipeline
 
 from components.errors import SettingsError, UnreachableError
 from pipeline.kubeflow.client import PATIENCE_SECONDS, ConflictError, Kubeflow
-from pipeline.kubeflow.package import Package
+from pipeline.kubeflow.package import PIPELINE_NAME, Package
 
 
 def upload_pipeline(kubeflow: Kubeflow, package: Package) -> tuple[str, str]:
@@ -18,7 +18,7 @@ def upload_pipeline(kubeflow: Kubeflow, package: Package) -> tuple[str, str]:
     Raises:
       SettingsError: if a version of this name exists with another content.
     """
-    pipeline_id = _find_pipeline(kubeflow, package) or _make_pipeline(kubeflow, package)
+    pipeline_id = find_pipeline(kubeflow, package.name) or _make_pipeline(kubeflow, package)
     version = _find_version(kubeflow, pipeline_id, package.version)
     if version is None:
         version = _upload_version(kubeflow, pipeline_id, package)
@@ -49,11 +49,10 @@ def _upload_version(kubeflow: Kubeflow, pipeline_id: str, package: Package) -> A
             return version
 
 
-def _find_pipeline(kubeflow: Kubeflow, package: Package) -> str | None:
+def find_pipeline(kubeflow: Kubeflow, name: str = PIPELINE_NAME) -> str | None:
+    """Returns the id of our pipeline of a name; None if it was never uploaded."""
     found = kubeflow.call(
-        lambda client: client.pipelines.pipeline_service_list_pipelines(
-            filter=_named(package.name), **_in_namespace(kubeflow)
-        ),
+        lambda client: client.pipelines.pipeline_service_list_pipelines(filter=_named(name), **_in_namespace(kubeflow)),
         PATIENCE_SECONDS,
     ).pipelines
     return found[0].pipeline_id if found else None
@@ -68,7 +67,7 @@ def _make_pipeline(kubeflow: Kubeflow, package: Package) -> str:
         made = kubeflow.call(lambda client: client.pipelines.pipeline_service_create_pipeline(new))
         return str(made.pipeline_id)
     except (ConflictError, UnreachableError):
-        if (found := _find_pipeline(kubeflow, package)) is None:
+        if (found := find_pipeline(kubeflow, package.name)) is None:
             raise
         return found
 
@@ -88,7 +87,7 @@ def find_experiment(kubeflow: Kubeflow, name: str) -> str:
     try:
         made = kubeflow.call(
             lambda client: client.experiments.experiment_service_create_experiment(
-                V2beta1Experiment(display_name=name, namespace=_user_namespace(kubeflow, client))
+                V2beta1Experiment(display_name=name, namespace=user_namespace(kubeflow, client))
             )
         )
         return str(made.experiment_id)
@@ -101,14 +100,15 @@ def find_experiment(kubeflow: Kubeflow, name: str) -> str:
 def _experiment(kubeflow: Kubeflow, name: str) -> str | None:
     found = kubeflow.call(
         lambda client: client.experiments.experiment_service_list_experiments(
-            filter=_named(name), namespace=_user_namespace(kubeflow, client)
+            filter=_named(name), namespace=user_namespace(kubeflow, client)
         ),
         PATIENCE_SECONDS,
     ).experiments
     return found[0].experiment_id if found else None
 
 
-def _user_namespace(kubeflow: Kubeflow, client: Any) -> str:
+def user_namespace(kubeflow: Kubeflow, client: Any) -> str:
+    """Returns the namespace that lists are asked for; empty where the server has one user."""
     return kubeflow.namespace or str(client.get_user_namespace())
 
 

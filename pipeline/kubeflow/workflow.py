@@ -51,6 +51,7 @@ class Pod:
       waiting: The pod waits, for a node or an image.
       refused: Kubernetes refused to create the pod.
       message: How the pod ended, what it waits for, or why there is none, as reported by Kubernetes or Argo.
+      seconds: How long there was a pod, waiting included; None if it has not ended, or never was.
     """
 
     step: str
@@ -64,6 +65,7 @@ class Pod:
     waiting: bool
     refused: bool
     message: str
+    seconds: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,9 +121,19 @@ def _unpacked(text: str) -> dict[str, Any]:
 
 def _task(node: Mapping[str, Any]) -> Task:
     phase = node.get("phase") or ""
-    times = [node.get(name) or _NEVER for name in ("startedAt", "finishedAt")]
-    started, finished = [None if time == _NEVER else datetime.datetime.fromisoformat(time) for time in times]
+    started, finished = _times(node)
     return Task(node.get("displayName") or "", _STATES.get(phase, phase.upper()), started, finished)
+
+
+def _times(node: Mapping[str, Any]) -> list[datetime.datetime | None]:
+    """Returns when a node started and ended; None for what has not happened."""
+    times = [node.get(name) or _NEVER for name in ("startedAt", "finishedAt")]
+    return [None if time == _NEVER else datetime.datetime.fromisoformat(time) for time in times]
+
+
+def _seconds(node: Mapping[str, Any]) -> float | None:
+    started, finished = _times(node)
+    return max(0.0, (finished - started).total_seconds()) if started and finished else None
 
 
 def _pod(node: Mapping[str, Any], workflow: str, namespace: str) -> Pod | None:
@@ -143,4 +155,5 @@ def _pod(node: Mapping[str, Any], workflow: str, namespace: str) -> Pod | None:
         waiting=phase == "Pending",
         refused=phase == "Error" and bool(_REFUSAL.search(message)),
         message=message,
+        seconds=_seconds(node) if node["type"] == "Pod" else None,
     )

@@ -116,11 +116,25 @@ def test_the_first_step_takes_every_field_of_the_form_and_everything_waits_for_i
 
 
 def test_a_step_has_inputs_by_the_names_of_the_form(spec):
-    known = {*fields(volume=True), "partition", "reason", "listing_token", "dataset_token"}
+    tokens = {"listing_token", "dataset_token"}
+    known = {*fields(volume=True), "partition", "reason", "run_id", "run_name", *tokens}
 
     for name in STEPS:
         inputs = spec["components"][f"comp-{name}"].get("inputDefinitions", {}).get("parameters", {})
         assert {*inputs} - {"task_config"} <= known, name
+
+
+def test_either_last_step_leaves_the_record_of_the_run_and_learns_which_run_it_is(spec):
+    ends = [
+        spec["components"][name]["dag"]["tasks"] for name in spec["components"] if name.startswith("comp-condition")
+    ]
+    tasks = {name: task["inputs"] for each in ends for name, task in each.items()}
+
+    assert {*tasks} == {"push", "refused"}
+    for inputs in tasks.values():
+        assert inputs["parameters"]["run_id"] == {"runtimeValue": {"constant": "{{$.pipeline_job_uuid}}"}}
+        assert inputs["parameters"]["run_name"] == {"runtimeValue": {"constant": "{{$.pipeline_job_name}}"}}
+        assert {"evaluation", "decision_document"} <= {*inputs["artifacts"]}
 
 
 def test_no_two_nodes_of_the_graph_have_one_name(spec):

@@ -23,10 +23,14 @@ from components.contracts import (
     Inventory,
     ModelCard,
     PushReceipt,
+    RecordedOutcome,
+    RecordedState,
+    RunRecord,
     Scores,
     ShardReceipt,
     ShardReceipts,
     SourceFile,
+    StepRecord,
     TrainingReceipt,
 )
 from components.errors import DataError
@@ -91,6 +95,15 @@ BY_HAND: list[Document] = [
         usage={"serving_default": "rgb"},
     ),
     Channel(version="c3", previous="c2", earlier=("c1",)),
+    RunRecord(
+        run_id="run-1",
+        state=RecordedState.SUCCEEDED,
+        outcome=RecordedOutcome.PUSHED,
+        macro_f1=0.5,
+        steps={"train": StepRecord(state="succeeded", seconds=2.5)},
+        model_version="c3",
+        ended="2026-11-24T12:01:00Z",
+    ),
 ]
 
 
@@ -161,7 +174,7 @@ def test_a_document_with_a_forged_checksum_is_refused_or_read_as_what_it_says(tm
     result = run_bounded("hostile_texts.mutate_documents", texts, 180, 0)
     for outcome, count in result["counts"].items():
         print(f"{count:6,}  {outcome}")
-    assert sum(result["counts"].values()) == 1_800
+    assert sum(result["counts"].values()) == 180 * len(documents)
     assert not [name for name in result["counts"] if "accident: read as what" in name]
     assert result["slowest_s"] <= 2
     assert result["peak_mb"] <= 600

@@ -9,6 +9,12 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+# All that a job may do beyond reading, by workflow and job. None has a right to write in the repository.
+RIGHTS = {
+    ("retrain.yml", "retrain"): {"id-token"},
+    ("collect.yml", "collect"): {"id-token"},
+    ("collect.yml", "comment"): {"pull-requests"},
+}
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 
 
@@ -28,9 +34,11 @@ def test_a_workflow_uses_actions_by_commit_may_do_little_and_ends(path):
 
     assert document["concurrency"]
     assert set(document["permissions"].values() if document["permissions"] else ()) <= {"read"}
-    for job in document["jobs"].values():
+    for name, job in document["jobs"].items():
         assert job["timeout-minutes"] <= 360  # GitHub's own limit
-        assert set(job.get("permissions", {}).values()) <= {"read"}
+        rights = job.get("permissions", {})
+        assert {right for right, level in rights.items() if level != "read"} == RIGHTS.get((path.name, name), set())
+        assert set(rights.values()) <= {"read", "write"}
         assert re.fullmatch(r"ubuntu-\d\d\.\d\d", job["runs-on"])
     for step in steps(document):
         if "uses" in step:
@@ -56,6 +64,24 @@ def test_what_a_workflow_runs_is_there(path):
             assert (ROOT / script).exists()
 
 
+def test_each_right_to_write_is_with_one_job_of_a_workflow_and_every_such_job_exists():
+    """Who may prove to the cloud who it is may write no comment, and the other way round."""
+    jobs = {(path.name, name) for path in WORKFLOWS for name in load(path)["jobs"]}
+
+    assert set(RIGHTS) <= jobs
+    for rights in RIGHTS.values():
+        assert len(rights) == 1
+    for right in ("id-token", "pull-requests"):
+        workflows = [workflow for (workflow, _), rights in RIGHTS.items() if right in rights]
+        assert len(workflows) == len(set(workflows))
+
+
+def test_no_workflow_has_a_secret_that_lasts_but_what_signs_the_webhook():
+    found = {(path.name, secret) for path in WORKFLOWS for secret in re.findall(r"\bsecrets\.(\w+)", path.read_text())}
+
+    assert found == {("collect.yml", "AGRIVISION_WEBHOOK_SECRET")}
+
+
 def test_retraining_starts_by_schedule_by_hand_and_from_outside_one_at_a_time():
     document = load(ROOT / ".github/workflows/retrain.yml")
 
@@ -63,9 +89,9 @@ def test_retraining_starts_by_schedule_by_hand_and_from_outside_one_at_a_time():
     assert document["concurrency"]["cancel-in-progress"] is False
 
 
-def run_step(folder, name, stand_ins, **environment):
-    """Runs a step of retrain.yml in `folder` as GitHub does, with stand-ins for the commands that it calls."""
-    (job,) = load(ROOT / ".github/workflows/retrain.yml")["jobs"].values()
+def run_step(folder, name, stand_ins, workflow="retrain", job="retrain", **environment):
+    """Runs a step of a workflow in `folder` as GitHub does, with stand-ins for the commands that it calls."""
+    job = load(ROOT / f".github/workflows/{workflow}.yml")["jobs"][job]
     assert job["defaults"]["run"]["shell"] == "bash"
     (script,) = [step["run"] for step in job["steps"] if step.get("name", "").startswith(name)]
     for path, body in stand_ins.items():
@@ -85,79 +111,72 @@ def run_step(folder, name, stand_ins, **environment):
 @pytest.mark.parametrize(
     ("code", "verdict", "passes"),
     [
-        (0, "pushed", True),
-        (3, "refused by the gate", True),  # a result, not an error
+        (0, "done: a run was started, or there is no reason for one", True),
+        (75, "not yet: the next call decides", True),
         (2, "bad settings", False),
-        (124, "not done in time", False),
+        (42, "the source is not fit to train on", False),
         (1, "failed", False),
-        (143, "failed", False),
     ],
 )
-def test_retraining_ends_as_the_run_did_and_the_summary_says_how(tmp_path, code, verdict, passes):
-    submit = f"cat parameters.yaml\necho step by step\nexit {code}"
+def test_retraining_decides_and_waits_for_nothing(tmp_path, code, verdict, passes):
+    retrain = f"""echo '{{"decision": "started", "why": ["```"]}}'; exit {code}"""
 
     result = run_step(
         tmp_path,
-        "Train",
-        {".venv/bin/agrivision": submit},
+        "Decide",
+        {".venv/bin/agrivision": retrain},
         PARAMETERS="source_uri: gs://bucket/tiles\ntrain_num_workers: 4",
-        GITHUB_RUN_ID="77",
+        RETRAIN_OPTIONS="--min-new-tiles=500  --max-age-days=30",
         GITHUB_STEP_SUMMARY=str(tmp_path / "summary.md"),
-        AGRIVISION_IMAGE="registry.example.com/python@sha256:0123",
     )
 
     assert (result.returncode == 0) is passes, result.stderr
+    assert (tmp_path / "parameters.yaml").read_text() == "source_uri: gs://bucket/tiles\ntrain_num_workers: 4\n"
+    options = "--params parameters.yaml --no-wait --json --min-new-tiles=500 --max-age-days=30"
+    assert (tmp_path / "calls").read_text() == f"agrivision retrain {options}\n"
     summary = (tmp_path / "summary.md").read_text()
-    assert summary.startswith(f"## Retraining: {verdict}")
-    assert "train_num_workers: 4\nstep by step\n" in summary
-    assert "registry.example.com/python@sha256:0123" in summary
-    assert "--source-version 77" in (tmp_path / "calls").read_text()
+    assert summary.startswith(f"## Retraining: {verdict}\n")
+    assert summary.count("```") == 2  # nothing that the source says ends the block
+    assert '"decision": "started"' in summary
 
 
-def test_retraining_names_the_image_by_the_digest_that_the_registry_has(tmp_path):
-    docker = 'case "$1" in inspect) echo registry.example.com/team/python@sha256:0123;; login) cat >token;; esac'
+def test_the_image_of_a_commit_is_named_by_it_and_its_base_by_a_digest(tmp_path):
+    (tmp_path / "docker/base").mkdir(parents=True)
+    (tmp_path / "docker/base/Dockerfile").write_bytes((ROOT / "docker/base/Dockerfile").read_bytes())
 
     result = run_step(
         tmp_path,
-        "Build",
-        {"bin/docker": docker, "bin/make": ""},
+        "Name",
+        {"bin/docker": "cat >token", "bin/git": "echo 1700000000"},
         REPOSITORY="registry.example.com/team/python",
         TARGET="gpu",
-        REGISTRY_USER="someone",
         REGISTRY_TOKEN="secret",
         GITHUB_SHA="abc",
-        GITHUB_ENV=str(tmp_path / "env"),
+        GITHUB_OUTPUT=str(tmp_path / "output"),
     )
 
     assert result.returncode == 0, result.stderr
-    assert (tmp_path / "env").read_text() == "AGRIVISION_IMAGE=registry.example.com/team/python@sha256:0123\n"
+    name, base, time = (tmp_path / "output").read_text().splitlines()
+    assert (name, time) == ("name=registry.example.com/team/python:abc-gpu", "time=1700000000")
+    assert re.fullmatch(r"base=\S+@sha256:[0-9a-f]{64}", base)
     assert (tmp_path / "token").read_text() == "secret\n"
-    assert (tmp_path / "calls").read_text().splitlines()[:3] == [
-        "docker login registry.example.com --username someone --password-stdin",
-        "make image IMAGE=registry.example.com/team/python:abc-gpu TARGET=gpu",
-        "docker push registry.example.com/team/python:abc-gpu",
-    ]
-    # In the end, whatever came between.
-    assert (tmp_path / "calls").read_text().splitlines()[-1] == "docker logout registry.example.com"
+    login = "docker login registry.example.com --username oauth2accesstoken --password-stdin"
+    assert login in (tmp_path / "calls").read_text()
 
 
-def test_a_failed_push_leaves_no_token_behind(tmp_path):
-    docker = 'case "$1" in push) exit 1;; esac'
+def test_a_build_is_cached_and_the_pipeline_compiled_with_its_digest_and_no_token_stays_behind():
+    steps = load(ROOT / ".github/workflows/retrain.yml")["jobs"]["retrain"]["steps"]
+    (build,) = [step for step in steps if "build-push" in step.get("uses", "")]
+    (forget,) = [step for step in steps if step.get("run", "").startswith("docker logout")]
+    (compiles,) = [step for step in steps if step.get("run") == "make compile"]
 
-    result = run_step(
-        tmp_path,
-        "Build",
-        {"bin/docker": docker, "bin/make": ""},
-        REPOSITORY="registry.example.com/team/python",
-        TARGET="cpu",
-        REGISTRY_USER="someone",
-        REGISTRY_TOKEN="secret",
-        GITHUB_SHA="abc",
-        GITHUB_ENV=str(tmp_path / "env"),
-    )
-
-    assert result.returncode == 1
-    assert (tmp_path / "calls").read_text().splitlines()[-1] == "docker logout registry.example.com"
+    for end in ("cache-from", "cache-to"):
+        assert build["with"][end].startswith("type=gha")
+    assert build["with"]["file"] == "docker/Dockerfile"
+    assert build["with"]["provenance"] is False
+    assert forget["if"] == "always()"
+    assert steps.index(build) < steps.index(forget) < steps.index(compiles)
+    assert compiles["env"]["AGRIVISION_IMAGE"].endswith("@${{ steps.build.outputs.digest }}")
 
 
 def test_every_image_that_is_built_is_audited_and_so_is_every_lock():

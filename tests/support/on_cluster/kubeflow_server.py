@@ -101,6 +101,8 @@ class ScriptedKubeflow(ThreadingHTTPServer):
       faults: What to do instead of answering the next requests for a path that contains the key: an HTTP status,
         "cut" to say nothing at all, "hang" to keep the connection and say nothing, "trickle" to answer without end, a
         URL to send the client there.
+      past: Further runs, newest first, as the list has them; without their tasks there, as the real one.
+      workflows: Of these, by id: the nodes and the deadline. `lost` are the ids that only the list still has.
       requests: All that came, as (method, path without the query).
       runs, recurring_runs, versions: What was made, by the bodies that made it; terminated: the ids of runs.
       tokens: The Authorization headers that came.
@@ -113,6 +115,7 @@ class ScriptedKubeflow(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.frames, self.nodes, self.logs, self.faults = [PUSHED], [], {}, {}
         self.packed, self.deadline = False, None
+        self.past, self.workflows, self.lost = [], {}, set()
         self.requests, self.runs, self.recurring_runs, self.versions = [], [], [], {}
         self.terminated, self.tokens = [], set()
         self.pipelines, self.experiments = [], []
@@ -198,13 +201,23 @@ class _Handler(BaseHTTPRequestHandler):
                 return 200, {"pipelines": [{"pipeline_id": "pipe"} for name in server.pipelines if name == wanted]}
             if path == "pipelines/pipe/versions":
                 return 200, {"pipeline_versions": [v for name, v in server.versions.items() if name == wanted]}
+            if match := re.fullmatch("pipelines/pipe/versions/version (.*)", urllib.parse.unquote(path)):
+                return (200, server.versions[match[1]]) if match[1] in server.versions else (404, {"message": "gone"})
             if path == "experiments":
                 return 200, {"experiments": [{"experiment_id": name} for name in server.experiments if name == wanted]}
             if path == "runs/run-1":
                 return 200, server.frames.pop(0) if len(server.frames) > 1 else server.frames[0]
             if path == "/apis/v1beta1/runs/run-1":
                 return 200, {"pipeline_runtime": {"workflow_manifest": json.dumps(self._workflow())}}
-            if match := re.fullmatch(r"/apis/v1alpha1/runs/run-1/nodes/(.*)/log", path):
+            if path == "runs":
+                return 200, self._page(query)
+            for run in server.past:
+                if path == f"runs/{run['run_id']}" and run["run_id"] not in server.lost:
+                    return 200, run
+            if (match := re.fullmatch("/apis/v1beta1/runs/(.*)", path)) and match[1] in server.workflows:
+                nodes, deadline = server.workflows[match[1]]
+                return 200, {"pipeline_runtime": {"workflow_manifest": json.dumps(self._workflow(nodes, deadline))}}
+            if match := re.fullmatch(r"/apis/v1alpha1/runs/[^/]*/nodes/(.*)/log", path):
                 return 200, server.logs.get(match[1], {"error_message": "BadRequestError: Failed to read logs for run"})
         if method == "POST":
             if path == "pipelines/upload_version":
@@ -227,13 +240,20 @@ class _Handler(BaseHTTPRequestHandler):
                 return 200, {"recurring_run_id": "again-1"}
         return 404, {"message": f"no {method} {url.path} here"}
 
-    def _workflow(self):
-        nodes = {each["id"]: each for each in self.server.nodes}
+    def _page(self, query):
+        first, size = int(query.get("page_token") or 0), int(query["page_size"])
+        runs = [{name: run[name] for name in run if name != "run_details"} for run in self.server.past]
+        more = {"next_page_token": str(first + size)} if first + size < len(runs) else {}
+        return {"runs": runs[first : first + size], "total_size": len(runs), **more}
+
+    def _workflow(self, nodes=None, deadline=None):
+        nodes = {each["id"]: each for each in (self.server.nodes if nodes is None else nodes)}
+        deadline = self.server.deadline if deadline is None else deadline
         status = {"nodes": nodes}
         if self.server.packed:
             status = {"compressedNodes": base64.b64encode(gzip.compress(json.dumps(nodes).encode())).decode()}
         metadata = {"name": WORKFLOW, "namespace": "kubeflow"}
-        return {"metadata": metadata, "spec": {"activeDeadlineSeconds": self.server.deadline}, "status": status}
+        return {"metadata": metadata, "spec": {"activeDeadlineSeconds": deadline}, "status": status}
 
     def _keep_version(self, query, body):
         head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
@@ -243,6 +263,7 @@ class _Handler(BaseHTTPRequestHandler):
         name = query["name"]
         self.server.versions[name] = {
             "pipeline_version_id": f"version {name}",
+            "display_name": name,
             "description": query.get("description", ""),
             "pipeline_spec": spec,
         }

@@ -1,0 +1,110 @@
+"""The command that gives runs their records, and tells of them."""
+
+import datetime
+import functools
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from components import environment
+from components.errors import EXIT_TRY_AGAIN, SettingsError, naming_place
+from components.printable import printable_json
+from pipeline.terminal import say
+
+_MOST_DAYS = 3650
+WebhookOption = Annotated[
+    str,
+    typer.Option(
+        help="Address that is told of a run's end, signed with AGRIVISION_WEBHOOK_SECRET; AGRIVISION_WEBHOOK."
+    ),
+]
+WebhookPrivateOption = Annotated[
+    bool,
+    typer.Option("--webhook-private", help="The webhook may be on this machine or a private network, also http://."),
+]
+
+
+def collect(
+    host: Annotated[str, typer.Option(help="URL of Kubeflow Pipelines; or KFP_ENDPOINT.")] = "",
+    token: Annotated[str, typer.Option(help="Bearer token, if the server needs one; or KFP_EXISTING_TOKEN.")] = "",
+    insecure_token: Annotated[
+        bool, typer.Option("--insecure-token", help="Send the token even unencrypted, to an http:// address elsewhere.")
+    ] = False,
+    namespace: Annotated[str, typer.Option(help="Your namespace, if Kubeflow has several users.")] = "",
+    since_days: Annotated[float, typer.Option(help="How far back to look for runs, in days.")] = 14,
+    run: Annotated[str, typer.Option(help="Only the run with this id, however old it is.")] = "",
+    data_root: Annotated[
+        str,
+        typer.Option(
+            help="Only runs with this data_root; for runs on a volume, its folder on this machine. Without a host, "
+            "only the records that lie there are told of."
+        ),
+    ] = "",
+    webhook: WebhookOption = "",
+    webhook_private: WebhookPrivateOption = False,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write the newest runs to this file, as a comment on a pull request.")
+    ] = None,
+    reports: Annotated[
+        Path | None, typer.Option(help="Copy the newest runs' records and data reports to this folder.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the newest records, one a line, newest first.")
+    ] = False,
+) -> None:
+    """Write the record of every run that has ended, runs/<run id>.json beneath its data_root, and tell of it.
+
+    A run that was terminated or failed, or that nobody followed, gets its record here. Repeating it changes nothing.
+    Runs that have not ended are named.
+
+    Exit codes: 0 every ended run has its record; 2 bad settings, or a run whose record cannot be written from here;
+    42 a damaged record; 75 Kubeflow or a bucket did not answer, or the run of --run has not ended: try again later.
+    """
+    from pipeline.kubeflow.client import Kubeflow
+    from pipeline.run_records.collect import collect_here, collect_lost, collect_runs, runs_to_collect
+    from pipeline.run_records.comment import comment_of
+    from pipeline.run_records.delivery import deliver
+    from pipeline.run_records.reports import copy_reports
+    from pipeline.run_records.webhook import webhook_of
+
+    if not 0 < since_days <= _MOST_DAYS:
+        raise SettingsError(f"--since-days must be above 0 and at most {_MOST_DAYS}, got {since_days:g}")
+    hook = webhook_of(webhook, webhook_private)
+    warn = functools.partial(say, error=True)
+    tell = functools.partial(deliver, webhook=hook, warn=warn)
+    now = datetime.datetime.now(datetime.UTC)
+    since = now - datetime.timedelta(days=since_days)
+    if url := host or environment.kfp_endpoint():
+        kubeflow = Kubeflow(url, token or environment.kfp_token(), namespace, insecure_token=insecure_token)
+        lost = collect_lost(kubeflow, data_root, run, tell) if run and data_root else None
+        runs = runs_to_collect(kubeflow, since, run)
+        collected = lost or collect_runs(kubeflow, runs, data_root, now, tell, warn)
+    elif data_root and not run:
+        collected = collect_here(data_root, since, tell, warn)
+    else:
+        raise SettingsError(
+            "no Kubeflow Pipelines to ask; give --host, e.g. http://localhost:8888, or set KFP_ENDPOINT; "
+            "or give --data-root alone, to tell of the records that lie there"
+        )
+    if markdown:
+        with naming_place(markdown):
+            markdown.write_text(comment_of(collected.records, collected.going), encoding="utf-8")
+    if reports:
+        copy_reports(collected.newest, reports, warn)
+    if as_json:
+        for record in collected.records:
+            typer.echo(printable_json(msgspec.json.encode(record).decode()))
+    # What is for people goes where it does not get between the lines of JSON.
+    elsewhere = f", {collected.num_elsewhere:,} have another data_root" if collected.num_elsewhere else ""
+    say(
+        f"wrote {collected.num_written:,} records; {collected.num_known:,} were complete before{elsewhere}",
+        error=as_json,
+    )
+    for each in collected.going:
+        say(f"still going: {each}", error=as_json)
+    if run and collected.going:
+        raise typer.Exit(EXIT_TRY_AGAIN)
+    if collected.exit_code:
+        raise typer.Exit(collected.exit_code)
