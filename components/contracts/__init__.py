@@ -7,6 +7,7 @@ bytes) and refuses, when read, anything of another form. Paths inside a document
 
 from components.contracts.calibration import Calibration, ClassNotSure, ClassReliability, NotSure, Reliability
 from components.contracts.card_facts import DataFacts, Export, Lineage, TrainingFacts
+from components.contracts.cost import PodSeconds, RunCost, StepCost
 from components.contracts.dataset import FieldSums, Manifest, Note, Shard, ShardReceipt, ShardReceipts, SplitSummary
 from components.contracts.dense import DenseScores
 from components.contracts.document import FORMAT_VERSION, Document
@@ -84,12 +85,14 @@ __all__ = [
     "Note",
     "Partition",
     "PlannedShard",
+    "PodSeconds",
     "PushReceipt",
     "Question",
     "Rejection",
     "Reliability",
     "Robustness",
     "RobustnessRow",
+    "RunCost",
     "Scores",
     "ServedWindow",
     "Shard",
@@ -100,6 +103,7 @@ __all__ = [
     "SourceFile",
     "SourceTile",
     "SplitSummary",
+    "StepCost",
     "TrainingFacts",
     "TrainingReceipt",
     "VersionState",

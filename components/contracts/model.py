@@ -6,6 +6,7 @@ import msgspec
 
 from components.contracts.calibration import Calibration, NotSure, Probability, Reliability
 from components.contracts.card_facts import DataFacts, Export, Lineage, TrainingFacts
+from components.contracts.cost import PodSeconds, RunCost
 from components.contracts.dense import DenseScores
 from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.gate import Decision
@@ -70,12 +71,17 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
         whose model is not loaded.
       config: The complete TrainConfig, as JSON values.
       label_mode: "multi_label" (sigmoid) or "single_label" (softmax).
-      ended_by: Why it ended: "epochs" (all are done), "early_stopping", or "max_seconds" (perhaps within an epoch).
+      ended_by: Why it ended: "epochs" (all are done), "early_stopping", or "max_seconds" or "max_cost"
+        (perhaps within an epoch).
       strategy: How the workers trained together, see components/train/settings/strategies.py.
       num_checkpoints: Checkpoints written since the last restart.
       checkpoint_stall_seconds: Longest pause of training for one checkpoint; the writing itself overlaps with training.
       bottleneck: Whether input or compute limited its speed, and what would make it faster.
       max_16_bit: As in the manifest: what an image of 16 bits must be scaled by before the model is asked about it.
+      profile: The node pool that the workers ran on; "laptop" for the processes of one machine, empty in a receipt of
+        an earlier version, as are the next two.
+      pods: What became of the workers' time, over all attempts of all launches.
+      cost: What that cost.
     """
 
     training_id: PathPart
@@ -99,6 +105,9 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
     num_checkpoints: int = 0
     checkpoint_stall_seconds: float = 0.0
     bottleneck: Bottleneck = Bottleneck()
+    profile: PathPartOrEmpty = ""
+    pods: PodSeconds = PodSeconds()
+    cost: RunCost | None = None
     max_16_bit: int | msgspec.UnsetType = msgspec.UNSET
 
 

@@ -23,10 +23,13 @@ from components.contracts import (
     PushReceipt,
     Reliability,
     Robustness,
+    RunCost,
     SliceScore,
 )
 from components.contracts.gate import IN_LOG
 from components.contracts.model import Interval
+from components.cost.prices import LAPTOP, read_prices
+from components.cost.run_cost import run_cost
 from components.errors import naming_place
 from components.printable import printable
 from pipeline.local.run_local import ARTIFACTS_DIR
@@ -79,6 +82,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
       model_version, model_uri: The pushed model; None if none was pushed.
       reports: HTML files by name: data, training, evaluation, decision.
       step_seconds: Wall time by step.
+      cost: What the run cost, by step; components/contracts/cost.py explains it.
+      cost_of_1000_tiles: The same for 1,000 tiles of the dataset.
+      price_warning: What to be warned of about the prices; empty if nothing.
     """
 
     tiles: int
@@ -97,6 +103,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     reports: dict[str, str]
     step_seconds: dict[str, float]
     total_seconds: float
+    cost: RunCost
+    cost_of_1000_tiles: float | None
+    price_warning: str
 
 
 def _artifact(run_dir: Path, task: str, name: str) -> Path | None:
@@ -125,6 +134,8 @@ def summarize(run_dir: Path, step_seconds: dict[str, float], total_seconds: floa
         target = run_dir / f"{name}.html"
         shutil.copyfile(_required(run_dir, task, f"{name}_report"), target)
         reports[name] = str(target)
+    prices = read_prices()
+    cost = run_cost({step: (LAPTOP, seconds) for step, seconds in step_seconds.items()}, prices, manifest.num_tiles)
     scores, slices, doubts = evaluation.candidate, evaluation.slices, evaluation.doubts
     return Summary(
         tiles=manifest.num_tiles,
@@ -158,6 +169,9 @@ def summarize(run_dir: Path, step_seconds: dict[str, float], total_seconds: floa
         reports=reports,
         step_seconds=step_seconds,
         total_seconds=round(total_seconds, 1),
+        cost=cost,
+        cost_of_1000_tiles=cost.cost_of_1000_tiles,
+        price_warning=prices.warning(),
     )
 
 
@@ -197,6 +211,12 @@ def _weak_at(metrics: Metrics) -> str:
     return "; ".join(parts) or "-"
 
 
+def _cost(cost: RunCost) -> str:
+    text = f"{words.as_money(cost.cost, cost.currency)}, {words.as_energy(cost.kwh)}"
+    each = cost.cost_of_1000_tiles
+    return f"{text}; {words.as_money(each, cost.currency)} for 1,000 tiles" if each else text
+
+
 def _maps(dense: DenseScores) -> str:
     low, high = dense.interval
     return f"mean IoU {dense.mean_iou:.3f} [{low:.3f}, {high:.3f}] over the pixels of the test tiles"
@@ -234,6 +254,8 @@ def print_summary(console: Console, summary: Summary) -> None:
         "decision": summary.reason,
         "model": summary.model_uri or "nothing pushed",
         "time": f"{summary.total_seconds:.0f} s ({steps})",
+        "cost": _cost(summary.cost),
+        **({"prices": summary.price_warning} if summary.price_warning else {}),
     } | {f"{name} report": path for name, path in summary.reports.items()}
     for name, value in lines.items():
         console.print(Text(f"{name:<17}  {printable(value)}"), soft_wrap=True)

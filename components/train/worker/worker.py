@@ -24,13 +24,16 @@ from components.train.settings.worker_spec import TrainingOutcome, WorkerSpec
 from components.train.worker.assembly import build, lockstep_trainee, make_average, make_reader
 from components.train.worker.parameter_server import asynchronous_trainee, connect
 
+_ENDINGS_PER_START = 1.5  # the time to export over that to make a model and its steps, as measured; errs high
 
-def run_worker(spec: WorkerSpec, worker: int) -> None:
+
+def run_worker(spec: WorkerSpec, worker: int, started: float | None = None) -> None:
     """Trains; the chief also writes `export/` and `outcome.json` to the training's folder.
 
     Args:
       spec: What to do.
       worker: Number of this worker; 0 is the chief.
+      started: time.monotonic() when this process started, from which on its node is paid for; None for now.
 
     Raises:
       DataError: If shards are damaged or the loss is not a number.
@@ -39,7 +42,9 @@ def run_worker(spec: WorkerSpec, worker: int) -> None:
       tf.errors.OpError: If a peer is lost during training.
     """
     settings, config = spec.settings, spec.settings.config
-    budget = TimeBudget(settings.max_seconds, time.monotonic())
+    now = time.monotonic()
+    before = now - (started or now)
+    budget = TimeBudget(settings.max_seconds, now, spec.paid_seconds, spec.spent_seconds + before)
     manifest = Manifest.from_json(storage.read_bytes(spec.manifest_uri), spec.manifest_uri)
     folder = storage.join(spec.data_root, "training", spec.training_id)
     readers = {split: make_reader(spec, manifest, split) for split in ("train", "val")}
@@ -63,6 +68,8 @@ def run_worker(spec: WorkerSpec, worker: int) -> None:
     else:
         trainee = asynchronous_trainee(spec, manifest, connect(), readers, budget, wants_to_stop, watchdog.pat)
 
+    # The export makes the model and its functions once more.
+    budget.ending = _ENDINGS_PER_START * (time.monotonic() - now)
     state = resume(strategy, trainee.writer.root, trainee.writer.variables, worker, trainee.num_workers)
     budget.resume(state.seconds)
     trainee.check_agreement(state.global_step)
