@@ -93,7 +93,7 @@ def _train_epoch(trainee: Trainee, state: TrainingState, observers: Observers) -
                 state, step=state.step + 1, global_step=state.global_step + 1, loss_sum=state.loss_sum + loss
             )
         observers.steps_done(state, losses)
-        trainee.expect_validation(observers.clock)
+        trainee.expect_end(observers.clock)
         # Wishes are summed over all workers, so that all stop after the same step, whichever was asked.
         if wishes.stop:
             raise _stop(trainee, state)

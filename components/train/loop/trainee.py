@@ -65,15 +65,12 @@ class Trainee:
         """Number of steps over all epochs."""
         return self.config.epochs * self.steps_per_epoch
 
-    def expect_validation(self, clock: StepClock) -> None:
-        """Sets aside what a first validation may take: as much as as many steps of training, and half their compiling.
-
-        It computes no gradients, and takes less.
-        """
+    def expect_end(self, clock: StepClock) -> None:
+        """Sets aside what follows the steps: a first validation takes less than as many steps, and compiling them."""
         if clock.total.num_steps:
             num_batches = math.ceil(len(self.val_reader.index) / self.config.global_batch_size)
             seconds = num_batches / clock.total.steps_per_second + clock.compiling.seconds / 2
-            self.budget.expect_validation(seconds)
+            self.budget.expect(seconds, clock.compiling.seconds)
 
     def wishes(self) -> Wishes:
         """Returns what this worker wants; only the chief watches the time."""

@@ -52,7 +52,7 @@ class TimeBudget:
     Attributes:
       max_seconds: Time limit; 0 means no limit.
       paid_seconds: Seconds that there is money for; 0 means no limit.
-      reserve: Seconds to keep for the last validation.
+      reserve: Seconds to keep for the last validation; before the first one, for the money only.
       ending: Seconds to keep for what follows it, such as the export; counts for the money only.
     """
 
@@ -73,6 +73,7 @@ class TimeBudget:
         self._before = 0.0
         self._lost = spent_seconds
         self._has_validated = False
+        self._compiling = 0.0
         self.reserve = 0.0
         self.ending = 0.0
 
@@ -84,10 +85,16 @@ class TimeBudget:
         """Returns the seconds spent so far, over all restarts."""
         return self._before + time.monotonic() - self._started
 
-    def expect_validation(self, seconds: float) -> None:
-        """Sets how long the first validation may take, from the speed of the steps before it; later ones are known."""
-        if self.paid_seconds and not self._has_validated:
-            self.reserve = seconds
+    def expect(self, validation: float, compiling: float) -> None:
+        """Sets how long what follows the steps may take, by how long they did.
+
+        Args:
+          validation: Seconds of a validation; those of the last one count instead once there is one.
+          compiling: Seconds in which a step was compiled; the export takes a third of that for its functions.
+        """
+        self._compiling = compiling
+        if not self._has_validated:
+            self.reserve = validation
 
     def validated(self, seconds: float) -> None:
         """Records how long a validation took."""
@@ -116,4 +123,4 @@ class TimeBudget:
             return math.inf
         # A launch that was killed kept no account, but its checkpoint did.
         spent = self.spent() + max(0.0, self._lost - self._before)
-        return self.paid_seconds - spent - self.reserve - self.ending
+        return self.paid_seconds - spent - self.reserve - self.ending - self._compiling / 3

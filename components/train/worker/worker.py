@@ -24,8 +24,8 @@ from components.train.settings.worker_spec import TrainingOutcome, WorkerSpec
 from components.train.worker.assembly import build, lockstep_trainee, make_average, make_reader
 from components.train.worker.parameter_server import asynchronous_trainee, connect
 
-# What the export takes, as measured with small and large models on idle and busy machines, in the time that it took to
-# import TensorFlow, and in that to make the model: both tell how fast the machine is. Errs high.
+# What the export takes, as measured with two backbones on idle and busy cores, in the time that it took to import
+# TensorFlow, and in that to make the model; to which the loop adds part of that to compile a step. Errs high.
 _ENDING_PER_IMPORT, _ENDING_PER_MODEL = 1.0, 2.5
 
 
