@@ -4,11 +4,14 @@ import math
 
 import msgspec
 
-from components.contracts import PodSeconds, TrainingReceipt
+from components.contracts import Manifest, PodSeconds, TrainingReceipt
+from components.cost.known_trainings import size_of
 from components.cost.prices import Prices
 from components.cost.run_cost import run_cost, seconds_for
+from components.cost.train_speed import Interval, TrainSize
 from components.errors import SettingsError
 from components.progress import StepLog
+from components.train.settings.config import TrainConfig
 from components.words import as_energy, as_money
 
 _LEAST_SECONDS = 30.0  # to start a worker, take a step, validate and export: more on any machine
@@ -44,6 +47,35 @@ def paid_seconds(max_cost: float, profile: str, num_nodes: int, prices: Prices, 
     return seconds
 
 
+def check_forecast(
+    max_cost: float, seconds: Interval | None, profile: str, num_nodes: int, prices: Prices, log: StepLog
+) -> None:
+    """Refuses a training that would cost more than `train_max_cost`, even if it went as well as it may.
+
+    Args:
+      max_cost: In the currency of the prices; 0 for no limit.
+      seconds: How long the training will take by those that were like it; None if there was none.
+      profile: Of the nodes.
+      num_nodes: The nodes that are paid for.
+      prices: Has the profile.
+      log: The step's log.
+
+    Raises:
+      SettingsError: If it would; says what it is forecast to cost.
+    """
+    if not max_cost or seconds is None:
+        return
+    cost = seconds.times(prices.of(profile).per_hour * num_nodes / 3600)
+    low, middle, high = (as_money(amount, prices.currency) for amount in (cost.low, cost.middle, cost.high))
+    by = f"{num_nodes} x {profile} for {seconds.low:,.0f} to {seconds.high:,.0f} s"
+    if cost.low > max_cost:
+        raise SettingsError(
+            f"train_max_cost is {as_money(max_cost, prices.currency)}, but by earlier trainings of this kind this one "
+            f"costs {low} to {high} ({by}); set it to {high} or more, or train fewer epochs"
+        )
+    log.line(f"by earlier trainings of this kind this one costs {middle}, from {low} to {high} ({by})")
+
+
 def with_cost(
     receipt: TrainingReceipt, profile: str, pods: PodSeconds, prices: Prices, num_tiles: int
 ) -> TrainingReceipt:
@@ -71,3 +103,12 @@ def cost_line(receipt: TrainingReceipt) -> str:
         if seconds >= 0.5
     ]
     return text + (f", of which {' and '.join(parts)}" if parts else "")
+
+
+def train_size(config: TrainConfig, manifest: Manifest) -> TrainSize:
+    """Returns how much a training on this dataset has to do."""
+    num_tiles = {split: summary.num_tiles for split, summary in manifest.splits.items()}
+    patience = config.early_stopping_patience
+    return size_of(
+        num_tiles.get("train", 0), num_tiles.get("val", 0), config.global_batch_size, config.epochs, patience
+    )

@@ -12,11 +12,13 @@ from typing import Protocol
 
 from components import storage
 from components.contracts import Manifest, TrainingReceipt
+from components.cost.known_trainings import Kind, known_trainings
 from components.cost.prices import read_prices
+from components.cost.train_speed import forecast_seconds
 from components.errors import SettingsError
 from components.progress import StepLog
 from components.train.bottleneck import speed_verdict
-from components.train.charges import cost_line, paid_seconds, with_cost
+from components.train.charges import check_forecast, cost_line, paid_seconds, train_size, with_cost
 from components.train.launch.launch_dir import LaunchDir, launch_dir
 from components.train.launch.lease import Whereabouts
 from components.train.launch.local.launcher import LocalProcesses
@@ -178,6 +180,10 @@ def train_once(
         if receipt := finished(folder, identity, log):
             return receipt
         usage = Usage(folder)
+        if settings.max_cost and not usage.pods.paid:
+            kind = Kind(launcher.profile, num_workers, config.to_builtins())
+            seconds = forecast_seconds(known_trainings(data_root, kind), train_size(config, manifest))
+            check_forecast(settings.max_cost, seconds, launcher.profile, num_nodes, prices, log)
         with launch_dir(storage.join(folder, "logs")) as directory:
             num_restarts = launcher.launch(spec, directory, log, lease.check, usage)
         receipt = make_receipt(spec, manifest, folder, num_restarts, time.monotonic() - started)

@@ -24,8 +24,8 @@ PRICES = Prices(
 def test_a_budget_of_one_cent_is_refused_with_the_reason_and_the_figures() -> None:
     with pytest.raises(
         SettingsError,
-        match=r"^train_max_cost is 0.010 USD, which pays 2 x gke-gpu-a100 for 5.0 s at 7.20 USD an hour; to start, take "
-        r"a step and export takes at least 30 s, so set it to 0.060 USD or more$",
+        match=r"^train_max_cost is 0.010 USD, which pays 2 x gke-gpu-a100 for 5.0 s at 7.20 USD an hour; to start, "
+        r"take a step and export takes at least 30 s, so set it to 0.060 USD or more$",
     ):
         paid_seconds(0.01, "gke-gpu-a100", 2, PRICES, StepLog("train"))
 
