@@ -82,6 +82,8 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
         an earlier version, as are the next two.
       pods: What became of the workers' time, over all attempts of all launches.
       cost: What that cost.
+      num_train_tiles, num_val_tiles: Of the dataset.
+      reduce_seconds: That workers in lockstep took to add up their gradients once, without computing any; 0 if unknown.
     """
 
     training_id: PathPart
@@ -108,6 +110,9 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
     profile: PathPartOrEmpty = ""
     pods: PodSeconds = PodSeconds()
     cost: RunCost | None = None
+    num_train_tiles: int = 0
+    num_val_tiles: int = 0
+    reduce_seconds: float = 0.0
     max_16_bit: int | msgspec.UnsetType = msgspec.UNSET
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import re
 
 from components import storage
-from components.contracts import Manifest, TrainingReceipt
+from components.contracts import TrainingReceipt
 from components.cost.train_speed import TrainSize
 from components.errors import DataError
 
@@ -54,19 +54,15 @@ def known_trainings(data_root: str, kind: Kind) -> list[tuple[TrainingReceipt, T
     paths = []
     with contextlib.suppress(storage.NoSuchFolder):  # nothing was trained yet
         paths = sorted(file.path for file in storage.list_files(folder) if _RECEIPT.fullmatch(file.path))
-    found, sizes = [], {}
+    found = []
     for path in paths[:_MOST_RECEIPTS]:
         with contextlib.suppress(DataError, FileNotFoundError):
             uri = storage.join(folder, path)
             receipt = TrainingReceipt.from_json(storage.read_bytes(uri), uri)
             if not kind.is_of(receipt):
                 continue
-            sha256 = receipt.manifest_sha256
-            if sha256 not in sizes:
-                place = storage.join(data_root, "datasets", sha256[:16], "manifest.json")
-                splits = Manifest.from_json(storage.read_bytes(place), place).splits
-                sizes[sha256] = splits["train"].num_tiles, splits["val"].num_tiles
             batch = receipt.config.get("global_batch_size")
             if isinstance(batch, int) and batch > 0:
-                found.append((receipt, size_of(*sizes[sha256], batch, len(receipt.history))))
+                size = size_of(receipt.num_train_tiles, receipt.num_val_tiles, batch, len(receipt.history))
+                found.append((receipt, size))
     return found

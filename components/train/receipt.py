@@ -56,6 +56,9 @@ def make_receipt(
         checkpoint_stall_seconds=outcome.checkpoint_stall_seconds,
         bottleneck=find_bottleneck(outcome.history, circumstances),
         max_16_bit=manifest.max_16_bit,
+        num_train_tiles=manifest.splits["train"].num_tiles,
+        num_val_tiles=manifest.splits["val"].num_tiles,
+        reduce_seconds=outcome.reduce_seconds,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from components import report, words
 from components.contracts import Bottleneck, EpochMetrics, TrainingReceipt
-from components.train import bottleneck
+from components.train import bottleneck, more_workers
 
 _MAX_TABLE_ROWS = 40
 _GREEN, _GREY = "#1b7f4d", "#7a8b80"
@@ -98,6 +98,7 @@ def write_report(receipt: TrainingReceipt, path: str, layout: str = "") -> None:
         report.heading("Speed"),
         report.paragraph(f"T{bottleneck.speed_verdict(receipt.bottleneck)[1:]}".replace("tiles/s", f"{unit}s/s")),
         *(_curves(receipt, speed, unit) if is_measured else []),
+        *_more_workers(receipt),
         report.heading("The run"),
         report.table(("", "value"), _facts(receipt, unit)),
         report.heading("Settings"),
@@ -175,6 +176,16 @@ def _facts(receipt: TrainingReceipt, unit: str) -> list[tuple[str, str]]:
         *_speed(receipt.bottleneck, unit),
         ("duration", f"{receipt.seconds:.0f} s"),
         *_cost(receipt, unit),
+    ]
+
+
+def _more_workers(receipt: TrainingReceipt) -> list[str]:
+    if not (rows := more_workers.outlook_rows(receipt)):
+        return []
+    return [
+        report.heading("More or fewer workers"),
+        report.table(("workers", "time", "cost"), rows),
+        report.paragraph(more_workers.outlook_note(receipt)),
     ]
 
 

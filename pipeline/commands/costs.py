@@ -30,8 +30,8 @@ def forecast(
     from components.cost.prices import read_prices
     from components.train.settings.roles import tasks
     from components.train.settings.strategies import AUTO
-    from pipeline.cost.calibration import calibrate
-    from pipeline.cost.forecast import as_object, forecast_lines, forecast_run
+    from pipeline.cost.forecast import as_object, forecast_lines, forecast_run, workers_lines
+    from pipeline.cost.machine_speed import measure_machine
     from pipeline.cost.source_size import side_of_tiles, tiles_by_split
 
     charged = read_prices(prices)
@@ -41,7 +41,7 @@ def forecast(
     if parameters.run.source_uri.startswith("s3://"):
         raise SettingsError("a forecast lists the source, which is for a folder or gs://; mirror an s3:// source first")
     num_tiles, seconds = tiles_by_split(parameters.run.source_uri, parameters.ingest)
-    measured = calibrate(parameters, side_of_tiles(parameters.run.source_uri))
+    measured = measure_machine(parameters, side_of_tiles(parameters.run.source_uri))
     strategy = parameters.train.strategy
     num_pods = len(tasks(strategy, parameters.train.num_workers)) if strategy != AUTO else parameters.train.num_workers
     num_nodes = 1 if profile == "laptop" else num_pods
@@ -50,3 +50,4 @@ def forecast(
         typer.echo(json.dumps(as_object(made)))
         return
     say("\n".join(forecast_lines(made, sum(num_tiles.values()))))
+    say("\n".join(workers_lines(made, charged)))

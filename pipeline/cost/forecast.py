@@ -3,22 +3,24 @@
 import dataclasses
 from collections.abc import Mapping
 
+from components.contracts import TrainingReceipt
 from components.cost.known_trainings import Kind, known_trainings, size_of
 from components.cost.prices import LAPTOP, Prices
-from components.cost.train_speed import Interval, TrainSpeed, forecast_seconds, speed_of
+from components.cost.train_speed import Interval, TrainSize, forecast_seconds, speed_of
 from components.errors import DataError, SettingsError
+from components.train.more_workers import outlook_note, outlook_rows
 from components.words import as_money
-from pipeline.cost.calibration import Calibration
+from pipeline.cost.machine_speed import MachineSpeed
 from pipeline.parameters import Parameters
 
 # What the other steps took in local runs of 40 to 3,000 tiles on idle and busy machines: evaluate and push as multiples
 # of the time to import TensorFlow, which tells how busy the machine is. Low, middle and high.
 _OF_LISTING = Interval(0.3, 1.0, 3.0)
-_OF_SHARD = Interval(0.6, 1.0, 2.0)
+_OF_SHARD = Interval(0.3, 0.7, 2.0)
 _OF_MERGE = Interval(0.5, 1.0, 4.0)
 _EVALUATE_IMPORTS = Interval(1.0, 2.5, 8.0)
 _PUSH_IMPORTS = Interval(1.5, 4.0, 12.0)
-_BETWEEN_IMPORTS = Interval(1.0, 3.0, 7.0)  # the processes of eight steps
+_BETWEEN_IMPORTS = Interval(0.5, 2.5, 7.0)  # the processes of eight steps
 _GATE = Interval(0.0, 0.2, 2.0)
 _EVALUATED_VALS = 3.0  # evaluate asks about val and test, and about changed tiles; in validations of a tile
 _VALIDATION_SHARE = 0.4
@@ -34,7 +36,8 @@ class Forecast:
       cost: By step, in the currency of the prices.
       currency: Of these.
       num_known: Earlier trainings that the forecast of training rests on; 0 if on the calibration alone.
-      speed: How fast training is expected to be.
+      like: The receipt of the training that its speed is taken from.
+      size: Of the training.
       profile: Of the workers.
       num_nodes: Of the workers.
     """
@@ -43,7 +46,8 @@ class Forecast:
     cost: dict[str, Interval]
     currency: str
     num_known: int
-    speed: TrainSpeed
+    like: TrainingReceipt
+    size: TrainSize
     profile: str
     num_nodes: int
 
@@ -52,7 +56,7 @@ def forecast_run(
     parameters: Parameters,
     num_tiles: Mapping[str, int],
     list_seconds: float,
-    measured: Calibration,
+    measured: MachineSpeed,
     prices: Prices,
     profile: str,
     num_nodes: int,
@@ -91,12 +95,13 @@ def forecast_run(
     if profile == LAPTOP:
         known = [*known, measured.training]
     seconds = forecast_seconds(known, size)
-    speed = next((speed for each, of in reversed(known) if (speed := speed_of(each, of))), None)
-    if seconds is None or speed is None:
+    told = [(each, speed) for each, of in known if (speed := speed_of(each, of))]
+    if seconds is None or not told:
         raise SettingsError(
             f"no training on {profile} under {parameters.run.data_root!r} tells how fast one of this kind is; run "
             "one of a few epochs there first, or leave --profile out for this machine"
         )
+    like, speed = told[-1]
     asked = _EVALUATED_VALS * _VALIDATION_SHARE * speed.tile_seconds * (total - size.num_train)
     evaluate = _EVALUATE_IMPORTS.times(measured.import_seconds) + Interval(asked / 3, asked, 3 * asked)
     steps = {
@@ -112,7 +117,7 @@ def forecast_run(
     other = prices.of(LAPTOP if profile == LAPTOP else _CPU).per_hour / 3600
     of_workers = prices.of(profile).per_hour * num_nodes / 3600
     cost = {step: each.times(of_workers if step == "train" else other) for step, each in steps.items()}
-    return Forecast(steps, cost, prices.currency, len(known) - (profile == LAPTOP), speed, profile, num_nodes)
+    return Forecast(steps, cost, prices.currency, len(known) - (profile == LAPTOP), like, size, profile, num_nodes)
 
 
 def in_all(parts: Mapping[str, Interval]) -> Interval:
@@ -135,6 +140,13 @@ def forecast_lines(made: Forecast, num_tiles: int) -> list[str]:
     by = f"{made.num_known} earlier trainings and a calibration" if made.num_known else "a calibration of this machine"
     lines.append(f"training on {made.num_nodes} x {made.profile}, by {by}; if nothing is there already")
     return lines
+
+
+def workers_lines(made: Forecast, prices: Prices) -> list[str]:
+    """Returns what other numbers of workers would make of the training, as a table for a person."""
+    rows = outlook_rows(made.like, made.size, made.profile, prices.of(made.profile).per_hour)
+    lines = [f"{workers:<14} {time:<32} {cost}" for workers, time, cost in rows]
+    return ["", f"{'workers':<14} {'time of training':<32} cost", *lines, outlook_note(made.like, made.profile)]
 
 
 def as_object(made: Forecast) -> dict[str, object]:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from worker_specs import spec_in
 
 from components.contracts import Bottleneck, EpochMetrics, TrainingReceipt
 from components.cost.known_trainings import Kind, known_trainings, size_of
@@ -113,16 +112,14 @@ def test_eight_to_nine_of_ten_intervals_cover_however_noisy_the_machine(noise: f
 
 
 def test_receipts_of_the_same_kind_are_found_and_damaged_ones_passed_over(tmp_path: Path) -> None:
-    spec_in(tmp_path)  # writes a manifest, without tiles
-    manifest = next(tmp_path.glob("datasets/*/manifest.json"))
-    assert known_trainings(str(tmp_path), Kind("laptop", 1, {})) == []
-    kind = Kind("laptop", 1, a_receipt(TrainSize(8, 8, 2, 2)).config)
-    for number, content in enumerate((b"{", a_receipt(TrainSize(8, 8, 2, 2)).to_json())):
+    one = a_receipt(TrainSize(8, 8, 2, 2), num_train_tiles=13, num_val_tiles=5)
+    kind = Kind("laptop", 1, one.config)
+    assert known_trainings(str(tmp_path), kind) == []
+    for number, content in enumerate((b"{", one.to_json(), msgspec.structs.replace(one, profile="cpu").to_json())):
         place = tmp_path / "training" / f"{number:016x}" / "receipt.json"
         place.parent.mkdir(parents=True)
         place.write_bytes(content)
-    assert manifest.exists()
-    assert known_trainings(str(tmp_path), kind) == []  # whose dataset is gone: nobody knows its size
+    assert known_trainings(str(tmp_path), kind) == [(one, TrainSize(8, 5, 2, 2))]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from train_fixtures import (
 )
 
 from components.contracts import TrainingReceipt
-from components.train import report
+from components.train import more_workers, report
 
 PER_SECOND = 0.01
 PRICES = f"""
@@ -84,4 +84,21 @@ def test_a_receipt_says_what_was_lost_in_an_attempt_that_failed(data: Path, tmp_
     assert shown["cost"].endswith("EUR for 1,000 tiles")
     assert shown["charged as"] == "laptop, at prices of 2026-11-29 (a test)"
     report.write_report(receipt, str(tmp_path / "report.html"))
-    assert "s in attempts that failed" in (tmp_path / "report.html").read_text()
+    page = (tmp_path / "report.html").read_text()
+    assert "s in attempts that failed" in page
+    assert "More or fewer workers" not in page  # of a training that was restarted, nobody knows how long it takes
+
+
+@pytest.mark.slow
+def test_a_report_says_what_other_numbers_of_workers_would_make_of_it(data: Path, tmp_path: Path) -> None:
+    root = another_root(data, tmp_path)
+    receipt = train(root, 2, {**TUNING, "early_stopping_patience": 0})
+    assert receipt.reduce_seconds > 0
+    rows = more_workers.outlook_rows(receipt)
+    assert [workers for workers, _, _ in rows] == ["1", "2 (as it was)", "4", "8"]
+    assert all(re.fullmatch(r"\d+ s( \(\d+ to \d+\))?", time) for _, time, _ in rows)
+    assert all("EUR" in cost for _, _, cost in rows)
+    report.write_report(receipt, str(tmp_path / "report.html"))
+    page = (tmp_path / "report.html").read_text()
+    assert "More or fewer workers" in page
+    assert "Processes of one machine share its cores" in page

@@ -81,6 +81,7 @@ class TrainingOutcome(Document, frozen=True, kw_only=True):
       device: What the steps ran on: "CPU", "GPU" or "TPU".
       num_checkpoints: Number of checkpoints written since the last restart.
       checkpoint_stall_seconds: Longest pause of training for one of them.
+      reduce_seconds: As in the receipt.
     """
 
     num_parameters: int
@@ -90,3 +91,4 @@ class TrainingOutcome(Document, frozen=True, kw_only=True):
     device: str = "CPU"
     num_checkpoints: int = 0
     checkpoint_stall_seconds: float = 0.0
+    reduce_seconds: float = 0.0

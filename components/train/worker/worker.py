@@ -78,6 +78,10 @@ def run_worker(spec: WorkerSpec, worker: int, started: float | None = None) -> N
     trainee.writer.wait()
     cluster.barrier(strategy)  # until all workers can read the chief's last checkpoint
 
+    num_weights = sum(int(tf.size(variable.value)) for variable in trainee.model.trainable_variables)
+    in_lockstep = servers is None and settings.num_workers > 1
+    reduce_seconds = cluster.seconds_to_add_up(strategy, num_weights) if in_lockstep else 0.0
+
     # Built outside the strategy, so that the exported graph does not contain it.
     model = build(spec, manifest, "float32")
     average = make_average(spec, model)
@@ -98,6 +102,7 @@ def run_worker(spec: WorkerSpec, worker: int, started: float | None = None) -> N
             device=cluster.device(),
             num_checkpoints=len(trainee.writer.stalls),
             checkpoint_stall_seconds=max(trainee.writer.stalls, default=0.0),
+            reduce_seconds=reduce_seconds,
         )
         storage.write_bytes(storage.join(folder, "outcome.json"), outcome.to_json())
     cluster.barrier(strategy)

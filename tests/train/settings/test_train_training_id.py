@@ -66,6 +66,7 @@ CHANGES_THE_NAME = {
     "train/receipt.py": False,
     "train/bottleneck.py": False,
     "train/charges.py": False,
+    "train/more_workers.py": False,
     "train/component.py": False,
     "train/checkpoint/snapshot.py": True,
     "train/input/sampling.py": True,

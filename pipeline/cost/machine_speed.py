@@ -31,7 +31,7 @@ _MOST_TRAIN_SECONDS = 35
 
 
 @dataclasses.dataclass(frozen=True)
-class Calibration:
+class MachineSpeed:
     """What was measured.
 
     Attributes:
@@ -48,7 +48,7 @@ class Calibration:
     training: tuple[TrainingReceipt, TrainSize]
 
 
-def calibrate(parameters: Parameters, tile_px: int) -> Calibration:
+def measure_machine(parameters: Parameters, tile_px: int) -> MachineSpeed:
     """Returns how fast this machine is at what a run does.
 
     Args:
@@ -99,7 +99,7 @@ def calibrate(parameters: Parameters, tile_px: int) -> Calibration:
         merged = time.monotonic()
         receipt = run_training(settings, str(root / "data"), str(root / "manifest.json"), log)
         size = train_size(trained, Manifest.read(root / "manifest.json"))
-    return Calibration(
+    return MachineSpeed(
         import_seconds=_import_seconds(),
         ingest_seconds=ingested - began,
         merge_seconds=merged - sharded,
@@ -122,5 +122,10 @@ def _quietly() -> Iterator[None]:
 
 def _import_seconds() -> float:
     began = time.monotonic()
-    subprocess.run([sys.executable, "-c", "import tensorflow"], env=environment.child_environment({}), check=True)
+    subprocess.run(
+        [sys.executable, "-c", "import tensorflow"],
+        env=environment.child_environment({}),
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
     return time.monotonic() - began
