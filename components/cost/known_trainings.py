@@ -3,11 +3,14 @@
 import contextlib
 import dataclasses
 import re
+from typing import TypeAlias
 
 from components import storage
 from components.contracts import TrainingReceipt
 from components.cost.train_speed import TrainSize
 from components.errors import DataError
+
+KnownTraining: TypeAlias = tuple[TrainingReceipt, TrainSize]
 
 _RECEIPT = re.compile(r"[0-9a-f]{16}/receipt\.json")
 _MOST_RECEIPTS = 200  # that are read
@@ -44,7 +47,7 @@ def size_of(num_train: int, num_val: int, global_batch_size: int, epochs: int, p
     return TrainSize(num_train // global_batch_size * global_batch_size, num_val, epochs, fewest)
 
 
-def known_trainings(data_root: str, kind: Kind) -> list[tuple[TrainingReceipt, TrainSize]]:
+def known_trainings(data_root: str, kind: Kind) -> list[KnownTraining]:
     """Returns the receipts of a kind, with the sizes of their datasets; damaged ones are passed over.
 
     Raises:

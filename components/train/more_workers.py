@@ -13,7 +13,7 @@ _NUMBERS = (1, 2, 4, 8)
 
 
 def outlook_rows(
-    receipt: TrainingReceipt, size: TrainSize | None = None, profile: str = "", per_hour: float | None = None
+    receipt: TrainingReceipt, size: TrainSize | None = None, profile: str = "", price: tuple[float, str] | None = None
 ) -> list[tuple[str, str, str]]:
     """Returns workers, time and cost of each number of workers, as text; empty if the receipt does not tell.
 
@@ -23,7 +23,7 @@ def outlook_rows(
       receipt: Of a training.
       size: Of the training to look at; None for the same.
       profile: That its workers run on; empty for the same.
-      per_hour: Price of a node, in the currency of the receipt's cost; None for the same.
+      price: Of a node, per hour, and its currency; None for the same.
     """
     import numpy as np
 
@@ -53,8 +53,9 @@ def outlook_rows(
         share_cores=(profile or receipt.profile) == LAPTOP,
     )
     per_second = cost.cost / receipt.pods.paid if receipt.pods.paid else 0.0
-    if per_hour is not None:
-        per_second = per_hour / 3600
+    currency = cost.currency
+    if price is not None:
+        per_second, currency = price[0] / 3600, price[1]
     rows = []
     for each in outlook(measured, sorted({*_NUMBERS, receipt.num_workers})):
         is_measured = " (as it was)" if each.num_workers == receipt.num_workers else ""
@@ -62,7 +63,7 @@ def outlook_rows(
             (
                 f"{each.num_workers}{is_measured}",
                 _with_bounds([f"{seconds:,.0f}" for seconds in each.seconds], " s"),
-                _with_bounds([as_money(per_second * seconds, cost.currency) for seconds in each.node_seconds], ""),
+                _with_bounds([as_money(per_second * seconds, currency) for seconds in each.node_seconds], ""),
             )
         )
     return rows

@@ -30,7 +30,7 @@ def forecast(
     from components.cost.prices import read_prices
     from components.train.settings.roles import tasks
     from components.train.settings.strategies import AUTO
-    from pipeline.cost.forecast import as_object, forecast_lines, forecast_run, workers_lines
+    from pipeline.cost.forecast import as_object, earlier_trainings, forecast_lines, forecast_run, workers_lines
     from pipeline.cost.machine_speed import measure_machine
     from pipeline.cost.source_size import side_of_tiles, tiles_by_split
 
@@ -41,11 +41,13 @@ def forecast(
     if parameters.run.source_uri.startswith("s3://"):
         raise SettingsError("a forecast lists the source, which is for a folder or gs://; mirror an s3:// source first")
     num_tiles, seconds = tiles_by_split(parameters.run.source_uri, parameters.ingest)
-    measured = measure_machine(parameters, side_of_tiles(parameters.run.source_uri))
+    tile_px = side_of_tiles(parameters.run.source_uri)
+    earlier = earlier_trainings(parameters, profile, tile_px)
+    measured = measure_machine(parameters, tile_px)
     strategy = parameters.train.strategy
     num_pods = len(tasks(strategy, parameters.train.num_workers)) if strategy != AUTO else parameters.train.num_workers
     num_nodes = 1 if profile == "laptop" else num_pods
-    made = forecast_run(parameters, num_tiles, seconds, measured, charged, profile, num_nodes)
+    made = forecast_run(parameters, num_tiles, seconds, measured, earlier, charged, profile, num_nodes)
     if as_json:
         typer.echo(json.dumps(as_object(made)))
         return

@@ -1,15 +1,16 @@
 """What a run will take: seconds and money by step, each as an interval."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from components.contracts import TrainingReceipt
-from components.cost.known_trainings import Kind, known_trainings, size_of
+from components.cost.known_trainings import Kind, KnownTraining, known_trainings, size_of
 from components.cost.prices import LAPTOP, Prices
 from components.cost.train_speed import Interval, TrainSize, forecast_seconds, speed_of
 from components.errors import DataError, SettingsError
 from components.train.more_workers import outlook_note, outlook_rows
-from components.words import as_money
+from components.train.settings.tuning.network import USUAL_IMAGE_SIZE_PX
+from components.words import as_money, number_of
 from pipeline.cost.machine_speed import MachineSpeed
 from pipeline.parameters import Parameters
 
@@ -35,7 +36,7 @@ class Forecast:
       steps: Seconds by step.
       cost: By step, in the currency of the prices.
       currency: Of these.
-      num_known: Earlier trainings that the forecast of training rests on; 0 if on the calibration alone.
+      num_known: Earlier trainings that the forecast of training rests on; 0 if on the measured machine alone.
       like: The receipt of the training that its speed is taken from.
       size: Of the training.
       profile: Of the workers.
@@ -57,6 +58,7 @@ def forecast_run(
     num_tiles: Mapping[str, int],
     list_seconds: float,
     measured: MachineSpeed,
+    earlier: Sequence[KnownTraining],
     prices: Prices,
     profile: str,
     num_nodes: int,
@@ -68,6 +70,7 @@ def forecast_run(
       num_tiles: By split.
       list_seconds: That listing the source took here.
       measured: On this machine.
+      earlier: Trainings of this kind.
       prices: Of the profiles.
       profile: Of the workers.
       num_nodes: That the workers are charged for.
@@ -89,17 +92,12 @@ def forecast_run(
         raise DataError(
             f"the source has {size.num_train} train and {size.num_val} val tiles for whole batches of training"
         )
-    receipt, _ = measured.training
-    resolved = {**config.to_builtins(), "image_size_px": receipt.image_size_px}
-    known = known_trainings(parameters.run.data_root, Kind(profile, parameters.train.num_workers, resolved))
-    if profile == LAPTOP:
-        known = [*known, measured.training]
+    known = [*earlier, measured.training] if profile == LAPTOP else list(earlier)
     seconds = forecast_seconds(known, size)
     told = [(each, speed) for each, of in known if (speed := speed_of(each, of))]
     if seconds is None or not told:
         raise SettingsError(
-            f"no training on {profile} under {parameters.run.data_root!r} tells how fast one of this kind is; run "
-            "one of a few epochs there first, or leave --profile out for this machine"
+            f"the trainings on {profile} were too short, or restarted, to tell how fast one is; run one of more epochs"
         )
     like, speed = told[-1]
     asked = _EVALUATED_VALS * _VALIDATION_SHARE * speed.tile_seconds * (total - size.num_train)
@@ -117,7 +115,30 @@ def forecast_run(
     other = prices.of(LAPTOP if profile == LAPTOP else _CPU).per_hour / 3600
     of_workers = prices.of(profile).per_hour * num_nodes / 3600
     cost = {step: each.times(of_workers if step == "train" else other) for step, each in steps.items()}
-    return Forecast(steps, cost, prices.currency, len(known) - (profile == LAPTOP), like, size, profile, num_nodes)
+    return Forecast(steps, cost, prices.currency, len(earlier), like, size, profile, num_nodes)
+
+
+def earlier_trainings(parameters: Parameters, profile: str, tile_px: int) -> list[KnownTraining]:
+    """Returns the earlier trainings that a forecast can go by.
+
+    Args:
+      parameters: Of the run.
+      profile: That its workers run on.
+      tile_px: Side of the source's tiles, pixels.
+
+    Raises:
+      SettingsError: if there is none, and it is about another machine than this one, which cannot be measured here.
+    """
+    config = parameters.train.config
+    usual = min(USUAL_IMAGE_SIZE_PX, parameters.ingest.tile_size_px or tile_px)
+    values = {**config.to_builtins(), "image_size_px": config.image_size_px or usual}
+    known = known_trainings(parameters.run.data_root, Kind(profile, parameters.train.num_workers, values))
+    if not known and profile != LAPTOP:
+        raise SettingsError(
+            f"no training on {profile} under {parameters.run.data_root!r} tells how fast one of this kind is; run one of "
+            "a few epochs there first, or leave --profile out for this machine"
+        )
+    return known
 
 
 def in_all(parts: Mapping[str, Interval]) -> Interval:
@@ -137,14 +158,15 @@ def forecast_lines(made: Forecast, num_tiles: int) -> list[str]:
         lines.append(f"{step:<14} {seconds.middle:>9,.0f}   {between:<17} {_money(cost, made.currency)}")
     each = in_all(made.cost).times(1000 / num_tiles)
     lines.append(f"1,000 tiles    {'':>9}   {'':<17} {_money(each, made.currency)}")
-    by = f"{made.num_known} earlier trainings and a calibration" if made.num_known else "a calibration of this machine"
+    by = f"{number_of(made.num_known, 'earlier training')} of this kind" if made.num_known else ""
+    by += (" and " if by and made.profile == LAPTOP else "") + ("a short one" if made.profile == LAPTOP else "")
     lines.append(f"training on {made.num_nodes} x {made.profile}, by {by}; if nothing is there already")
     return lines
 
 
 def workers_lines(made: Forecast, prices: Prices) -> list[str]:
     """Returns what other numbers of workers would make of the training, as a table for a person."""
-    rows = outlook_rows(made.like, made.size, made.profile, prices.of(made.profile).per_hour)
+    rows = outlook_rows(made.like, made.size, made.profile, (prices.of(made.profile).per_hour, prices.currency))
     lines = [f"{workers:<14} {time:<32} {cost}" for workers, time, cost in rows]
     return ["", f"{'workers':<14} {'time of training':<32} cost", *lines, outlook_note(made.like, made.profile)]
 
