@@ -135,8 +135,8 @@ def earlier_trainings(parameters: Parameters, profile: str, tile_px: int) -> lis
     known = known_trainings(parameters.run.data_root, Kind(profile, parameters.train.num_workers, values))
     if not known and profile != LAPTOP:
         raise SettingsError(
-            f"no training on {profile} under {parameters.run.data_root!r} tells how fast one of this kind is; run one of "
-            "a few epochs there first, or leave --profile out for this machine"
+            f"no training on {profile} under {parameters.run.data_root!r} tells how fast one of this kind is; run "
+            "one of a few epochs there first, or leave --profile out for this machine"
         )
     return known
 
