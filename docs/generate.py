@@ -20,6 +20,7 @@ sys.path[:0] = [str(HERE), str(ROOT)]
 from code_rows import Row, commands, parameter_rows, train_config_rows  # noqa: E402
 
 from components import errors  # noqa: E402
+from components.cost.prices import read_prices  # noqa: E402
 from components.errors import AgrivisionError  # noqa: E402
 from components.records.source_formats import FORMATS  # noqa: E402
 from components.train.settings.node_pools import PROFILES  # noqa: E402
@@ -140,6 +141,24 @@ def node_pools() -> str:
     return _table(("profile", "accelerators", "cores", "memory", "/dev/shm", "selects nodes with", "tolerates"), rows)
 
 
+def prices() -> str:
+    """Returns a table of the price file that the project ships."""
+    shipped = read_prices()
+    rows = [
+        (
+            _code(name),
+            _text(price.node),
+            f"{price.per_hour:g}",
+            f"{price.watts:g}",
+            "yes" if price.verified else "**no**",
+            _text(price.source),
+        )
+        for name, price in shipped.profiles.items()
+    ]
+    header = ("profile", "node", f"{shipped.currency} an hour", "watts, estimated", "verified", "source")
+    return f"Looked up on {shipped.date}: {_text(shipped.source)}.\n\n{_table(header, rows)}"
+
+
 def strategies() -> str:
     """Returns a table of the strategies."""
     rows = []
@@ -180,6 +199,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "train-config": train_config,
     "commands": command_reference,
     "node-pools": node_pools,
+    "prices": prices,
     "strategies": strategies,
     "exit-codes": exit_codes,
     "formats": formats,
