@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from made_receipts import EPOCH, FIXED, TILE, a_receipt
 
-from components.contracts import Bottleneck, EpochMetrics, TrainingReceipt
 from components.cost.known_trainings import Kind, known_trainings, size_of
 from components.cost.prices import Price, Prices
 from components.cost.train_speed import Interval, TrainSize, forecast_seconds, speed_of
@@ -16,44 +16,6 @@ from components.errors import SettingsError
 from components.progress import StepLog
 from components.train.charges import check_forecast
 from components.train.settings.config import TrainConfig
-
-FIXED, TILE, EPOCH, COMPILING = 12.0, 0.01, 0.5, 3.0
-
-
-def a_receipt(size: TrainSize, factor: float = 1.0, **changes: object) -> TrainingReceipt:
-    epoch = factor * (EPOCH + TILE * (size.num_train + 0.4 * size.num_val))
-    rows = [
-        EpochMetrics(
-            epoch=number,
-            train_loss=1.0,
-            val_loss=1.0,
-            val_macro_f1=0.5,
-            learning_rate=0.1,
-            seconds=epoch + (COMPILING if number == 0 else 0.0),
-            tiles_per_second=1 / (TILE * factor),
-        )
-        for number in range(size.epochs)
-    ]
-    receipt = TrainingReceipt(
-        training_id="0123456789abcdef",
-        manifest_sha256="0" * 64,
-        model_path="training/0123456789abcdef/export",
-        classes=("water",),
-        bands=("red", "green", "blue"),
-        label_mode="multi_label",
-        backbone="small",
-        image_size_px=32,
-        num_parameters=1000,
-        num_workers=1,
-        num_restarts=0,
-        config=TrainConfig(image_size_px=32, global_batch_size=8).to_builtins(),
-        best_epoch=0,
-        history=tuple(rows),
-        seconds=factor * FIXED + size.epochs * epoch,
-        bottleneck=Bottleneck(),
-        profile="laptop",
-    )
-    return msgspec.structs.replace(receipt, **changes)
 
 
 def test_the_time_of_a_training_is_read_off_its_receipt() -> None:

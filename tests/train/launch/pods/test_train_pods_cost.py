@@ -50,7 +50,7 @@ def recounted(output: Path) -> float:
     text, place, last = output.read_text(), 0, {}
     while (start := text.find("{", place)) >= 0:
         pod, place = json.JSONDecoder().raw_decode(text, start)
-        for each in pod["items"] if "items" in pod else [pod]:
+        for each in pod.get("items", [pod]):
             last[each["metadata"]["uid"]] = held(each) or last.get(each["metadata"]["uid"])
     assert last
     assert all(seconds is not None for seconds in last.values()), "the watch missed the end of a pod"
