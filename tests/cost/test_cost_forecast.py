@@ -143,7 +143,11 @@ def test_the_command_forecasts_this_machine_and_writes_nothing(source: Path, tmp
     ],
 )
 def test_a_wrong_option_ends_with_2_and_one_line(tmp_path: Path, options: list[str], message: str) -> None:
-    places = [f"--source-uri={tmp_path}", f"--data-root={tmp_path / 'data'}", f"--models-uri={tmp_path / 'models'}"]
+    places = [
+        f"--source-uri={tmp_path / 'tiles'}",
+        f"--data-root={tmp_path / 'data'}",
+        f"--models-uri={tmp_path / 'models'}",
+    ]
     result = agrivision_here("forecast", *places, *options)
     assert result.returncode == 2
     assert message.replace("\\", "") in result.stderr
