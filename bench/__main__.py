@@ -75,12 +75,16 @@ _WITHOUT_DATASET = (
 def main() -> int:
     """Runs the requested rows; returns 1 if one broke for a reason other than a missing package.
 
-    `python -m bench gate` is another command: see gate_study.py.
+    `python -m bench gate` and `python -m bench forecast` are other commands: see gate_study.py and forecast_study.py.
     """
     if sys.argv[1:2] == ["gate"]:
         from bench import gate_study
 
         return gate_study.main(sys.argv[2:])
+    if sys.argv[1:2] == ["forecast"]:
+        from bench import forecast_study
+
+        return forecast_study.main(sys.argv[2:])
     options = _options()
     if options.row:
         _run_row(options)

@@ -29,6 +29,8 @@ Starting workers on a cluster, from the ConfigMap `agrivision`:
   AGRIVISION_WORKER_IMAGE: the workers' image; defaults to the image of the train step's pod.
   AGRIVISION_QUEUE: the LocalQueue that workers wait in, where Kueue admits them; defaults to none.
   KUBECONFIG: the cluster, as kubectl defines it; defaults to the cluster that this process runs in.
+What a run costs, also from the ConfigMap `agrivision`:
+  AGRIVISION_PRICES: a price file, a path or gs:// URI; defaults to the list prices that the project ships.
 Submitting a run, under the names that kfp's own command uses:
   KFP_ENDPOINT: the address of Kubeflow Pipelines, like `--host`.
   KFP_EXISTING_TOKEN: its bearer token, like `--token`, but kept off the command line.
@@ -74,6 +76,7 @@ CLUSTER_SETTINGS = (
     "AGRIVISION_WORKER_API",
     "AGRIVISION_WORKER_IMAGE",
     "AGRIVISION_QUEUE",
+    "AGRIVISION_PRICES",
 )
 # The same for the steps that read an s3:// source. Their keys come from the Secret `agrivision-s3`.
 S3_SETTINGS = ("AWS_REGION", "S3_ENDPOINT")
@@ -108,6 +111,11 @@ def openlineage_api_key() -> str:
 def webhook() -> tuple[str, str]:
     """Returns the address that is told of the end of a run, and the secret that signs; both are empty if unset."""
     return os.environ.get("AGRIVISION_WEBHOOK", ""), os.environ.get("AGRIVISION_WEBHOOK_SECRET", "")
+
+
+def prices() -> str:
+    """Returns the path or URI of the user's price file; empty for the project's own."""
+    return os.environ.get("AGRIVISION_PRICES", "")
 
 
 def prepare_s3() -> str:

@@ -1,5 +1,7 @@
 """How reports and log lines call what they count: tiles of fields, or images; and sizes in readable units."""
 
+import math
+
 from components.agrivision import CLASS_FOLDERS
 
 
@@ -51,3 +53,17 @@ def as_size(num_bytes: int) -> str:
 def as_score(value: float, is_judged: bool = True) -> Number:
     """Returns a score with three decimals, or a dash if there was nothing to judge it by."""
     return Number(f"{value:.3f}") if is_judged else NOTHING
+
+
+def as_money(amount: float, currency: str) -> str:
+    """Returns an amount such as "12.30 USD"; with two digits that count below a tenth, e.g. "0.0031 USD"."""
+    if not amount:
+        return f"0 {currency}"
+    places = 2 if amount >= 0.1 else min(1 - math.floor(math.log10(amount)), 9)
+    return f"{amount:,.{places}f} {currency}"
+
+
+def as_energy(kwh: float) -> str:
+    """Returns an energy such as "some 1.2 kWh (estimate)" or "some 3 Wh (estimate)"."""
+    text = f"{kwh:,.1f} kWh" if kwh >= 1 else f"{1000 * kwh:,.1f} Wh" if kwh < 0.01 else f"{1000 * kwh:,.0f} Wh"
+    return f"some {text} (estimate)"

@@ -20,6 +20,7 @@ sys.path[:0] = [str(HERE), str(ROOT)]
 from code_rows import Row, commands, parameter_rows, sweep_rows, train_config_rows  # noqa: E402
 
 from components import errors  # noqa: E402
+from components.cost.prices import read_prices  # noqa: E402
 from components.errors import AgrivisionError  # noqa: E402
 from components.records.source_formats import FORMATS  # noqa: E402
 from components.train.settings.node_pools import PROFILES  # noqa: E402
@@ -146,6 +147,24 @@ def node_pools() -> str:
     return _table(("profile", "accelerators", "cores", "memory", "/dev/shm", "selects nodes with", "tolerates"), rows)
 
 
+def prices() -> str:
+    """Returns a table of the price file that the project ships."""
+    shipped = read_prices()
+    rows = [
+        (
+            _code(name),
+            _text(price.node),
+            f"{price.per_hour:g}",
+            f"{price.watts:g}",
+            "yes" if price.verified else "**no**",
+            _text(price.source),
+        )
+        for name, price in shipped.profiles.items()
+    ]
+    header = ("profile", "node", f"{shipped.currency} an hour", "watts, estimated", "verified", "source")
+    return f"Looked up on {shipped.date}: {_text(shipped.source)}.\n\n{_table(header, rows)}"
+
+
 def strategies() -> str:
     """Returns a table of the strategies."""
     rows = []
@@ -187,6 +206,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "commands": command_reference,
     "sweep-settings": sweep_settings,
     "node-pools": node_pools,
+    "prices": prices,
     "strategies": strategies,
     "exit-codes": exit_codes,
     "formats": formats,

@@ -7,6 +7,7 @@ bytes) and refuses, when read, anything of another form. Paths inside a document
 
 from components.contracts.calibration import Calibration, ClassNotSure, ClassReliability, NotSure, Reliability
 from components.contracts.card_facts import DataFacts, Export, Lineage, TrainingFacts
+from components.contracts.cost import PodSeconds, RunCost, StepCost
 from components.contracts.dataset import FieldSums, Manifest, Note, Shard, ShardReceipt, ShardReceipts, SplitSummary
 from components.contracts.dense import DenseScores
 from components.contracts.document import FORMAT_VERSION, Document
@@ -92,6 +93,7 @@ __all__ = [
     "Note",
     "Partition",
     "PlannedShard",
+    "PodSeconds",
     "PushReceipt",
     "PushedVersion",
     "Question",
@@ -101,6 +103,7 @@ __all__ = [
     "Reliability",
     "Robustness",
     "RobustnessRow",
+    "RunCost",
     "RunRecord",
     "Scores",
     "SeedScore",
@@ -113,6 +116,7 @@ __all__ = [
     "SourceFile",
     "SourceTile",
     "SplitSummary",
+    "StepCost",
     "StepRecord",
     "Sweep",
     "TrainingFacts",

@@ -4,6 +4,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from components.contracts.cost import PodSeconds, RunCost
 from components.contracts.names import RelativePathOrEmpty, Sha256OrEmpty, UtcTime
 
 ByClass: TypeAlias = tuple[int, ...]
@@ -36,6 +37,7 @@ class TrainingFacts(msgspec.Struct, frozen=True, kw_only=True):
       num_epochs, best_epoch: Epochs that ended, and the one that was exported.
       ended_by, strategy: As in the training's receipt.
       tiles_per_second: Over all workers, without validation.
+      pods, cost: As in the training's receipt; None in a card of an earlier version.
     """
 
     seconds: float
@@ -47,6 +49,8 @@ class TrainingFacts(msgspec.Struct, frozen=True, kw_only=True):
     best_epoch: int
     ended_by: str
     tiles_per_second: float = 0.0
+    pods: PodSeconds | None = None
+    cost: RunCost | None = None
 
 
 class Lineage(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ import msgspec
 
 from components.contracts.calibration import Calibration, NotSure, Probability, Reliability
 from components.contracts.card_facts import DataFacts, Export, Lineage, TrainingFacts
+from components.contracts.cost import PodSeconds, RunCost
 from components.contracts.dense import DenseScores
 from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.gate import Decision
@@ -70,7 +71,8 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
         whose model is not loaded.
       config: The complete TrainConfig, as JSON values.
       label_mode: "multi_label" (sigmoid) or "single_label" (softmax).
-      ended_by: Why it ended: "epochs" (all are done), "early_stopping", or "max_seconds" (perhaps within an epoch).
+      ended_by: Why it ended: "epochs" (all are done), "early_stopping", or "max_seconds" or "max_cost"
+        (perhaps within an epoch).
       strategy: How the workers trained together, see components/train/settings/strategies.py.
       num_checkpoints: Checkpoints written since the last restart.
       checkpoint_stall_seconds: Longest pause of training for one checkpoint; the writing itself overlaps with training.
@@ -79,6 +81,12 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
       weights_path: What the backbone started from, under data_root, named by its sha256; empty for random weights, or
         in a receipt of an earlier version.
       commit, image: Of the code that trained, and of its workers' pods; empty if unknown, and without pods.
+      profile: The node pool that the workers ran on; "laptop" for the processes of one machine, empty in a receipt of
+        an earlier version, as are the next two.
+      pods: What became of the workers' time, over all attempts of all launches.
+      cost: What that cost.
+      num_train_tiles, num_val_tiles: Of the dataset.
+      reduce_seconds: That workers in lockstep took to add up their gradients once, without computing any; 0 if unknown.
     """
 
     training_id: PathPart
@@ -102,6 +110,12 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
     num_checkpoints: int = 0
     checkpoint_stall_seconds: float = 0.0
     bottleneck: Bottleneck = Bottleneck()
+    profile: PathPartOrEmpty = ""
+    pods: PodSeconds = PodSeconds()
+    cost: RunCost | None = None
+    num_train_tiles: int = 0
+    num_val_tiles: int = 0
+    reduce_seconds: float = 0.0
     max_16_bit: int | msgspec.UnsetType = msgspec.UNSET
     weights_path: RelativePathOrEmpty = ""
     commit: str = ""

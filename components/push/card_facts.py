@@ -83,6 +83,8 @@ def _training(receipt: TrainingReceipt) -> TrainingFacts:
         best_epoch=receipt.best_epoch,
         ended_by=receipt.ended_by,
         tiles_per_second=receipt.bottleneck.tiles_per_second,
+        pods=receipt.pods if receipt.profile else None,
+        cost=receipt.cost,
     )
 
 

@@ -62,6 +62,9 @@ def make_receipt(
         weights_path=spec.weights_path,
         commit=environment.commit(),
         image=image,
+        num_train_tiles=manifest.splits["train"].num_tiles,
+        num_val_tiles=manifest.splits["val"].num_tiles,
+        reduce_seconds=outcome.reduce_seconds,
     )
 
 

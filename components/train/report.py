@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from components import report, words
 from components.contracts import Bottleneck, EpochMetrics, TrainingReceipt
-from components.train import bottleneck
+from components.train import bottleneck, more_workers
 
 _MAX_TABLE_ROWS = 40
 _GREEN, _GREY = "#1b7f4d", "#7a8b80"
@@ -81,7 +81,7 @@ def summary_line(receipt: TrainingReceipt) -> str:
         f"{len(receipt.history)} epochs of {receipt.backbone} by {receipt.num_workers} workers, "
         f"{speed if held_up.tiles_per_second else ''}"
         f"best epoch {receipt.best_epoch + 1} with val macro-F1 {best.val_macro_f1:.3f}{iou}, "
-        f"{receipt.num_restarts} restarts, ended by {receipt.ended_by}, "
+        f"{receipt.num_restarts} restarts, ended by {receipt.ended_by}, {_price(receipt)}"
         f"model in {receipt.model_path}"
     )
 
@@ -98,6 +98,7 @@ def write_report(receipt: TrainingReceipt, path: str, layout: str = "") -> None:
         report.heading("Speed"),
         report.paragraph(f"T{bottleneck.speed_verdict(receipt.bottleneck)[1:]}".replace("tiles/s", f"{unit}s/s")),
         *(_curves(receipt, speed, unit) if is_measured else []),
+        *_more_workers(receipt),
         report.heading("The run"),
         report.table(("", "value"), _facts(receipt, unit)),
         report.heading("Settings"),
@@ -146,6 +147,8 @@ def verdict(receipt: TrainingReceipt) -> str:
         return text + f" Training stopped early, {patience} epochs after the last improvement."
     if receipt.ended_by == "max_seconds":
         return text + " Training ended because train_max_seconds was up: more time may help."
+    if receipt.ended_by == "max_cost":
+        return text + " Training ended because train_max_cost was up: more money may help."
     if receipt.best_epoch == last.epoch and last.epoch > 0 and last.val_loss < receipt.history[-2].val_loss:
         return text + " The validation loss was still falling at the end: more epochs may help."
     lowest = min(receipt.history, key=lambda row: row.val_loss)
@@ -172,6 +175,40 @@ def _facts(receipt: TrainingReceipt, unit: str) -> list[tuple[str, str]]:
         ),
         *_speed(receipt.bottleneck, unit),
         ("duration", f"{receipt.seconds:.0f} s"),
+        *_cost(receipt, unit),
+    ]
+
+
+def _more_workers(receipt: TrainingReceipt) -> list[str]:
+    if not (rows := more_workers.outlook_rows(receipt)):
+        return []
+    return [
+        report.heading("More or fewer workers"),
+        report.table(("workers", "time", "cost"), rows),
+        report.paragraph(more_workers.outlook_note(receipt)),
+    ]
+
+
+def _price(receipt: TrainingReceipt) -> str:
+    return f"{words.as_money(receipt.cost.cost, receipt.cost.currency)}, " if receipt.cost else ""
+
+
+def _cost(receipt: TrainingReceipt, unit: str) -> list[tuple[str, str]]:
+    cost, pods = receipt.cost, receipt.pods
+    if cost is None:
+        return []
+    each = cost.cost_of_1000_tiles
+    of_tiles = f", {words.as_money(each, cost.currency)} for 1,000 {unit}s" if each is not None else ""
+    verified = "" if cost.is_verified else "; nobody has verified that price"
+    return [
+        ("cost", f"{words.as_money(cost.cost, cost.currency)}{of_tiles}"),
+        ("charged as", f"{receipt.profile}, at prices of {cost.prices_of} ({cost.prices_source}){verified}"),
+        ("energy", words.as_energy(cost.kwh)),
+        (
+            "time of the workers' nodes",
+            f"{pods.running:,.0f} s running, {pods.starting:,.0f} s to start, {pods.lost:,.0f} s in attempts that "
+            f"failed; {pods.waiting:,.0f} s waiting for a node, which costs nothing",
+        ),
     ]
 
 

@@ -12,14 +12,19 @@ from typing import Protocol
 
 from components import storage
 from components.contracts import Manifest, TrainingReceipt
+from components.cost.known_trainings import Kind, known_trainings
+from components.cost.prices import read_prices
+from components.cost.train_speed import forecast_seconds
 from components.errors import SettingsError
 from components.progress import StepLog
 from components.train.bottleneck import speed_verdict
+from components.train.charges import check_forecast, cost_line, paid_seconds, train_size, with_cost
 from components.train.launch.launch_dir import LaunchDir, launch_dir
 from components.train.launch.lease import Whereabouts
 from components.train.launch.local.launcher import LocalProcesses
 from components.train.launch.one_at_a_time import hold
 from components.train.launch.pods.task_config import TaskConfig, is_on_cluster, task_settings
+from components.train.launch.usage import Usage
 from components.train.receipt import finished, make_receipt, receipt_token, write_training_receipt
 from components.train.settings.devices import Devices
 from components.train.settings.node_pools import PoolSettings
@@ -41,20 +46,32 @@ class Launcher(Protocol):
       devices: The accelerators of all workers together.
       num_threads: CPU cores of each worker.
       image: Of the workers' pods, by its digest where that is known; empty without pods.
+      profile: The node pool that the workers are charged as.
     """
 
     devices: Devices
     num_threads: int
     image: str
+    profile: str
 
     @property
     def whereabouts(self) -> Whereabouts:
         """Where the launch runs, for others that wait for it."""
 
+    def num_nodes(self, settings: TrainSettings) -> int:
+        """Returns how many nodes the workers are charged for."""
+
     def exposure(self, data_root: str) -> str:
         """Says why strangers could reach several workers; empty if they cannot, or if the user trusts the network."""
 
-    def launch(self, spec: WorkerSpec, directory: LaunchDir, log: StepLog, check: Callable[[], float]) -> int:
+    def launch(
+        self,
+        spec: WorkerSpec,
+        directory: LaunchDir,
+        log: StepLog,
+        check: Callable[[], float],
+        usage: Usage | None = None,
+    ) -> int:
         """Runs the workers to their end, and returns how many times they were restarted.
 
         Args:
@@ -63,6 +80,7 @@ class Launcher(Protocol):
           log: The step's log.
           check: Called continually; an AgrivisionError that it raises ends the workers. Returns the seconds for which
             they may go on without another call.
+          usage: Adds up the time of the attempts; None if nobody wants to know.
 
         Raises:
           SettingsError, DataError: If a worker ended with this error; another attempt would end the same way.
@@ -114,6 +132,8 @@ def train_once(
       DataError: If shards are damaged or the loss is not a number.
       WorkersFailed: If the workers fail more than `max_restarts` times.
     """
+    prices = read_prices()
+    prices.of(launcher.profile)  # now, not once the training is done
     manifest = Manifest.read(manifest_path)
     settings = dataclasses.replace(settings, config=resolve_image_size(settings.config, manifest))
     config, num_workers = settings.config, settings.num_workers
@@ -123,12 +143,15 @@ def train_once(
     if not storage.is_remote(data_root):
         data_root = str(Path(data_root).resolve())
     weights_path = publish_weights(config, data_root, log)
-    identity = training_id(manifest, config, num_workers, sha256_of(weights_path), settings.max_seconds, strategy)
+    identity = training_id(
+        manifest, config, num_workers, sha256_of(weights_path), settings.max_seconds, strategy, settings.max_cost
+    )
     folder = storage.join(data_root, "training", identity)
     if receipt := finished(folder, identity, log):
         return receipt
 
     started = time.monotonic()
+    num_nodes = launcher.num_nodes(settings)
     label_mode = resolve_label_mode(config, manifest)
     log.line(
         f"training {identity}: {config.backbone}, {label_mode.replace('_', '-')}, {config.image_size_px} px, "
@@ -151,16 +174,24 @@ def train_once(
         stall_seconds=_STALL_SECONDS,
         num_threads=launcher.num_threads,
         follows_launcher=False,
+        paid_seconds=paid_seconds(settings.max_cost, launcher.profile, num_nodes, prices, log),
     )
     with _sigterm_as_exit(), hold(folder, log.line, whereabouts=launcher.whereabouts) as lease:
         token = receipt_token(folder)
         # Another launch may have held the training before and finished it.
         if receipt := finished(folder, identity, log):
             return receipt
+        usage = Usage(folder)
+        if settings.max_cost and not usage.pods.paid:
+            kind = Kind(launcher.profile, num_workers, config.to_builtins())
+            seconds = forecast_seconds(known_trainings(data_root, kind), train_size(config, manifest))
+            check_forecast(settings.max_cost, seconds, launcher.profile, num_nodes, prices, log)
         with launch_dir(storage.join(folder, "logs")) as directory:
-            num_restarts = launcher.launch(spec, directory, log, lease.check)
+            num_restarts = launcher.launch(spec, directory, log, lease.check, usage)
         receipt = make_receipt(spec, manifest, folder, num_restarts, time.monotonic() - started, launcher.image)
+        receipt = with_cost(receipt, launcher.profile, usage.pods, prices, manifest.num_tiles)
         log.line(speed_verdict(receipt.bottleneck))
+        log.line(cost_line(receipt))
         return write_training_receipt(receipt, folder, token, lease, log)
 
 

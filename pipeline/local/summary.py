@@ -23,10 +23,13 @@ from components.contracts import (
     PushReceipt,
     Reliability,
     Robustness,
+    RunCost,
     SliceScore,
 )
 from components.contracts.gate import IN_LOG
 from components.contracts.model import Interval
+from components.cost.prices import LAPTOP, read_prices
+from components.cost.run_cost import run_cost
 from components.errors import naming_place
 from components.printable import printable
 from pipeline.local.run_local import ARTIFACTS_DIR
@@ -81,6 +84,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
       reports: HTML files by name: data, training, evaluation, decision; of a sweep, sweep.
       sweep: The trials; left out of a run that is none.
       step_seconds: Wall time by step.
+      cost: What the run cost, by step; components/contracts/cost.py explains it.
+      cost_of_1000_tiles: The same for 1,000 tiles of the dataset.
+      price_warning: What to be warned of about the prices; empty if nothing.
     """
 
     tiles: int
@@ -99,6 +105,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     reports: dict[str, str]
     step_seconds: dict[str, float]
     total_seconds: float
+    cost: RunCost
+    cost_of_1000_tiles: float | None
+    price_warning: str
     sweep: SweepSummary | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -129,6 +138,8 @@ def summarize(run_dir: Path, step_seconds: dict[str, float], total_seconds: floa
         target = run_dir / f"{name}.html"
         shutil.copyfile(_required(run_dir, task, f"{name}_report"), target)
         reports[name] = str(target)
+    prices = read_prices()
+    cost = run_cost({step: (LAPTOP, seconds) for step, seconds in step_seconds.items()}, prices, manifest.num_tiles)
     scores, slices, doubts = evaluation.candidate, evaluation.slices, evaluation.doubts
     return Summary(
         tiles=manifest.num_tiles,
@@ -163,6 +174,9 @@ def summarize(run_dir: Path, step_seconds: dict[str, float], total_seconds: floa
         step_seconds=step_seconds,
         total_seconds=round(total_seconds, 1),
         sweep=summarize_sweep(searched) if searched else msgspec.UNSET,
+        cost=cost,
+        cost_of_1000_tiles=cost.cost_of_1000_tiles,
+        price_warning=prices.warning(),
     )
 
 
@@ -200,6 +214,12 @@ def _weak_at(metrics: Metrics) -> str:
     if metrics.num_label_doubts:
         parts.append(f"{metrics.num_label_doubts:,} labels that it doubts, listed in {metrics.label_doubts}")
     return "; ".join(parts) or "-"
+
+
+def _cost(cost: RunCost) -> str:
+    text = f"{words.as_money(cost.cost, cost.currency)}, {words.as_energy(cost.kwh)}"
+    each = cost.cost_of_1000_tiles
+    return f"{text}; {words.as_money(each, cost.currency)} for 1,000 tiles" if each else text
 
 
 def _maps(dense: DenseScores) -> str:
@@ -241,6 +261,8 @@ def print_summary(console: Console, summary: Summary) -> None:
         "decision": summary.reason,
         "model": summary.model_uri or "nothing pushed",
         "time": f"{summary.total_seconds:.0f} s ({steps})",
+        "cost": _cost(summary.cost),
+        **({"prices": summary.price_warning} if summary.price_warning else {}),
     } | {f"{name} report": path for name, path in summary.reports.items()}
     for name, value in lines.items():
         console.print(Text(f"{name:<17}  {printable(value)}"), soft_wrap=True)

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from components.agrivision import SPLITS
-from components.contracts import Export, ModelCard
+from components.contracts import Export, ModelCard, TrainingFacts
 from components.markdown import bullets, code, markdown_table, plain
 from components.registry.card.wording import NOTHING, duration, listed
-from components.words import as_size
+from components.words import as_energy, as_money, as_size
 
 
 def data_blocks(card: ModelCard) -> Iterator[str]:
@@ -50,19 +50,32 @@ def training_blocks(card: ModelCard) -> Iterator[str]:
     ]
     of = card.training
     if of is not None:
-        worker_hours = of.seconds * of.num_workers / 3_600
         facts += [
             ("Network", f"{code(card.backbone)}, {of.num_parameters:,} parameters"),
             ("Epochs", f"{of.num_epochs:,}, ended by {plain(of.ended_by)}; the best was number {of.best_epoch:,}"),
             ("Workers", f"{of.num_workers:,} ({code(of.strategy)}), {of.num_restarts:,} restarts"),
             ("Time", f"{duration(of.seconds)}, at {of.tiles_per_second:,.0f} tiles a second while training"),
-            ("Cost", f"{worker_hours:.2f} hours of a worker; what one costs an hour is not known here"),
+            ("Cost", _cost(of)),
         ]
     yield bullets(facts)
     if card.config:
         yield markdown_table(
             ("setting", "value"), [(code(key), _value(value)) for key, value in sorted(card.config.items())]
         )
+
+
+def _cost(of: TrainingFacts) -> str:
+    if of.cost is None:
+        worker_hours = of.seconds * of.num_workers / 3_600
+        return f"{worker_hours:.2f} hours of a worker; what one costs an hour is not known here"
+    cost = of.cost
+    profile = next((step.profile for step in cost.steps.values()), "")
+    hours = sum(step.pod_seconds for step in cost.steps.values()) / 3_600
+    verified = "" if cost.is_verified else ", which nobody has verified"
+    return (
+        f"{as_money(cost.cost, cost.currency)} for {hours:.2f} hours of {code(profile)}, at prices of "
+        f"{cost.prices_of}{verified} ({plain(cost.prices_source)}); {as_energy(cost.kwh)}"
+    )
 
 
 def _value(value: object) -> str:

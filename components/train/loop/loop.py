@@ -20,7 +20,7 @@ from components.train.loop.step_clock import LoopTime, StepClock
 from components.train.loop.trainee import Trainee
 from components.train.loop.when_to_end import is_better, should_stop
 from components.train.peers import cluster
-from components.train.settings.worker_spec import ENDED_EARLY, ENDED_OUT_OF_TIME, ENDED_WITH_EPOCHS
+from components.train.settings.worker_spec import ENDED_EARLY, ENDED_WITH_EPOCHS
 from components.train.step import objective
 from components.train.step.schedule import learning_rate
 from components.train.step.steps import Validated
@@ -49,11 +49,12 @@ def run_epochs(trainee: Trainee, state: TrainingState) -> tuple[TrainingState, s
             raise _stop(trainee, state)
         # Even if time was up before the first step, that step is taken, or there would be no model.
         if wishes.finish and state.global_step:
-            return _finish_within_epoch(trainee, state, observers, LoopTime()), ENDED_OUT_OF_TIME
+            return _finish_within_epoch(trainee, state, observers, LoopTime()), trainee.budget.limit
         started = time.monotonic()
         state, is_complete = _train_epoch(trainee, state, observers)
         if not is_complete:
-            return _finish_within_epoch(trainee, state, observers, observers.epoch_time), ENDED_OUT_OF_TIME
+            ended_by = trainee.budget.limit
+            return _finish_within_epoch(trainee, state, observers, observers.epoch_time), ended_by
         trainee.settle()
         metrics = _measure(trainee, state, started, observers.epoch_time)
         state = _next_epoch(state, metrics)
@@ -92,6 +93,7 @@ def _train_epoch(trainee: Trainee, state: TrainingState, observers: Observers) -
                 state, step=state.step + 1, global_step=state.global_step + 1, loss_sum=state.loss_sum + loss
             )
         observers.steps_done(state, losses)
+        trainee.expect_end(observers.clock)
         # Wishes are summed over all workers, so that all stop after the same step, whichever was asked.
         if wishes.stop:
             raise _stop(trainee, state)
@@ -136,7 +138,7 @@ def _measure(trainee: Trainee, state: TrainingState, started: float, epoch_time:
         validated = _validate(trainee)
     if validated is None:
         raise _stop(trainee, state)
-    trainee.budget.reserve = time.monotonic() - validation_started
+    trainee.budget.validated(time.monotonic() - validation_started)
     return EpochMetrics(
         epoch=state.epoch,
         train_loss=state.loss_sum / state.step,

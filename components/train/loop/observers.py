@@ -82,16 +82,14 @@ class ProgressLines:
         steps_left = self._trainee.num_steps - state.global_step
         validations_left = self._trainee.config.epochs - state.epoch
         seconds = steps_left / clock.total.steps_per_second + validations_left * self._between_epochs
-        budget = self._trainee.budget
-        if budget.max_seconds:
-            seconds = min(seconds, max(budget.max_seconds - budget.spent(), 0.0))
+        seconds = min(seconds, max(self._trainee.budget.seconds_left(), 0.0))
         return datetime.timedelta(seconds=round(seconds))
 
     def out_of_time(self, state: TrainingState) -> None:
-        """Writes a line that time is up within an epoch."""
+        """Writes a line that time, or money, is up within an epoch."""
         if self._is_chief:
             where = f"epoch {state.epoch + 1}, step {state.step} of {self._trainee.steps_per_epoch}"
-            log("train", f"train_max_seconds is up at {where}; validating what was learned so far")
+            log("train", f"train_{self._trainee.budget.limit} is up at {where}; validating what was learned so far")
 
     def epoch_done(self, metrics: EpochMetrics, is_best: bool) -> None:
         """Writes the epoch's line."""

@@ -1,6 +1,7 @@
 """Everything that the training loop of one worker works with."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from components.train.checkpoint.checkpoint_writer import CheckpointWriter
 from components.train.input.reader import Reader
+from components.train.loop.step_clock import StepClock
 from components.train.loop.when_to_end import TimeBudget
 from components.train.peers import cluster
 from components.train.settings.config import TrainConfig
@@ -62,6 +64,13 @@ class Trainee:
     def num_steps(self) -> int:
         """Number of steps over all epochs."""
         return self.config.epochs * self.steps_per_epoch
+
+    def expect_end(self, clock: StepClock) -> None:
+        """Sets aside what follows the steps: a first validation takes less than as many steps, and compiling them."""
+        if clock.total.num_steps:
+            num_batches = math.ceil(len(self.val_reader.index) / self.config.global_batch_size)
+            seconds = num_batches / clock.total.steps_per_second + clock.compiling.seconds / 2
+            self.budget.expect(seconds, clock.compiling.seconds)
 
     def wishes(self) -> Wishes:
         """Returns what this worker wants; only the chief watches the time."""

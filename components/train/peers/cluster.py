@@ -11,6 +11,7 @@ import tensorflow as tf
 from components.train.peers.rendezvous import LostPeer, Meeting, joined, wait_for_release
 
 _RETRY_SECONDS = 0.2
+_TIMES = 3  # that adding up is timed
 
 
 def task_of(tf_config: str) -> tuple[str, int]:
@@ -65,6 +66,23 @@ def add_up(strategy: Any, numbers: Sequence[float]) -> list[float]:
         return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(tf.identity, args=(mine,)), axis=None)
 
     return [float(total) for total in tf.function(on_all, autograph=False)(tf.constant(numbers, tf.float32)).numpy()]
+
+
+def seconds_to_add_up(strategy: Any, num_numbers: int) -> float:
+    """Returns how long the workers take to add up as many numbers as a model has weights; all must call this together.
+
+    The fastest of a few times, which is that of the network; the others also waited for a busy worker.
+    """
+
+    def on_all(mine: Any) -> Any:
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(tf.identity, args=(mine,)), axis=None)
+
+    add, zeros, seconds = tf.function(on_all, autograph=False), tf.zeros([num_numbers], tf.float32), []
+    for _ in range(_TIMES + 1):  # the first compiles
+        began = time.perf_counter()
+        add(zeros).numpy()
+        seconds.append(time.perf_counter() - began)
+    return min(seconds[1:])
 
 
 def gather(strategy: Any, number: float) -> list[float]:

@@ -44,6 +44,13 @@ class TrainSettings:
         group=OPTIONS,
         at_least=0,
     )
+    max_cost: float = setting(
+        0.0,
+        "Most that the workers' nodes may cost, over all restarts, in the currency of the price file. A training that "
+        "would cost more is refused, or ends with the best model so far. 0 means no limit.",
+        group=OPTIONS,
+        at_least=0,
+    )
     checkpoint_seconds: int = setting(
         600,
         "Seconds between two checkpoints within an epoch; 0 saves only at the end of each epoch.",

@@ -21,12 +21,14 @@ def training_id(
     weights_sha256: str = "",
     max_seconds: int = 0,
     strategy: str = "",
+    max_cost: float = 0.0,
 ) -> str:
     """Returns 16 hexadecimal digits that name the training.
 
     Args:
       weights_sha256: of the file that the backbone starts from, which counts instead of the file's name; empty if none.
       max_seconds: a shorter training is another one; 0 is without limit.
+      max_cost: as max_seconds, in money.
       strategy: one of strategies.STRATEGIES.
     """
     parts = {
@@ -40,6 +42,7 @@ def training_id(
         },
         "num_workers": num_workers,
         "max_seconds": max_seconds,
+        "max_cost": max_cost,
         "strategy": strategy,
         "code": code_digest(),
         "versions": [_version(*names) for names in _LIBRARIES],

@@ -12,6 +12,7 @@ EXIT_STOPPED = 143  # stopped by SIGTERM, after a checkpoint
 ENDED_WITH_EPOCHS = "epochs"
 ENDED_EARLY = "early_stopping"
 ENDED_OUT_OF_TIME = "max_seconds"
+ENDED_OUT_OF_MONEY = "max_cost"
 PERMANENT = (EXIT_SETTINGS, EXIT_DATA)  # another attempt would end the same way
 
 
@@ -41,6 +42,8 @@ class WorkerSpec(Document, frozen=True, kw_only=True):
       num_replicas: Replicas of the model in each worker; 0 if only the worker can tell.
       shares_gpus: There are more workers on this machine than GPUs.
       rendezvous: "<host>:<port>" where worker 0 waits for the others; empty for a single worker.
+      paid_seconds: Seconds that train_max_cost pays each node for, over all attempts; 0 is without limit.
+      spent_seconds: Of these, what earlier attempts took.
       nonce: By which processes that meet there know each other; of one attempt, and known to nobody else.
       peer_wait_seconds: How long to wait there.
       stall_seconds: A worker whose first step takes longer gives up; for later steps see lifeline.Watchdog.
@@ -65,6 +68,8 @@ class WorkerSpec(Document, frozen=True, kw_only=True):
     num_threads: int
     follows_launcher: bool
     addresses: tuple[str, ...] = ()
+    paid_seconds: float = 0.0
+    spent_seconds: float = 0.0
     nonce: str = ""
 
 
@@ -76,6 +81,7 @@ class TrainingOutcome(Document, frozen=True, kw_only=True):
       device: What the steps ran on: "CPU", "GPU" or "TPU".
       num_checkpoints: Number of checkpoints written since the last restart.
       checkpoint_stall_seconds: Longest pause of training for one of them.
+      reduce_seconds: As in the receipt.
     """
 
     num_parameters: int
@@ -85,3 +91,4 @@ class TrainingOutcome(Document, frozen=True, kw_only=True):
     device: str = "CPU"
     num_checkpoints: int = 0
     checkpoint_stall_seconds: float = 0.0
+    reduce_seconds: float = 0.0

@@ -8,6 +8,7 @@ gives the reason, as `error: <reason>`.
 import argparse
 import os
 import sys
+import time
 import traceback
 from typing import NoReturn
 
@@ -20,6 +21,7 @@ from components.train.settings.roles import CHIEF
 from components.train.settings.strategies import PARAMETER_SERVER
 from components.train.settings.worker_spec import EXIT_DONE, EXIT_STOPPED, EXIT_TRY_AGAIN, WorkerSpec
 
+_STARTED = time.monotonic()  # before TensorFlow is imported, which takes seconds that are paid for as well
 _MOST_CHARACTERS = 1000  # of an error of TensorFlow, which may fill pages
 
 
@@ -63,7 +65,7 @@ def _work(spec_uri: str) -> int:
         if spec.settings.strategy == PARAMETER_SERVER and job != CHIEF:
             serve(spec, environment.tf_config())
         else:
-            run_worker(spec, index)
+            run_worker(spec, index, _STARTED)
     except Stopped as stopped:
         print(f"error: stopped by SIGTERM, after checkpoint {stopped}", flush=True)
         return EXIT_STOPPED

@@ -24,13 +24,18 @@ from components.train.settings.worker_spec import TrainingOutcome, WorkerSpec
 from components.train.worker.assembly import build, lockstep_trainee, make_average, make_reader
 from components.train.worker.parameter_server import asynchronous_trainee, connect
 
+# What the export takes, as measured with two backbones on idle and busy cores, in the time that it took to import
+# TensorFlow, and in that to make the model; to which the loop adds part of that to compile a step. Errs high.
+_ENDING_PER_IMPORT, _ENDING_PER_MODEL = 1.0, 2.5
 
-def run_worker(spec: WorkerSpec, worker: int) -> None:
+
+def run_worker(spec: WorkerSpec, worker: int, started: float | None = None) -> None:
     """Trains; the chief also writes `export/` and `outcome.json` to the training's folder.
 
     Args:
       spec: What to do.
       worker: Number of this worker; 0 is the chief.
+      started: time.monotonic() when this process started, from which on its node is paid for; None for now.
 
     Raises:
       DataError: If shards are damaged or the loss is not a number.
@@ -39,7 +44,9 @@ def run_worker(spec: WorkerSpec, worker: int) -> None:
       tf.errors.OpError: If a peer is lost during training.
     """
     settings, config = spec.settings, spec.settings.config
-    budget = TimeBudget(settings.max_seconds, time.monotonic())
+    now = time.monotonic()
+    before = now - (started or now)
+    budget = TimeBudget(settings.max_seconds, now, spec.paid_seconds, spec.spent_seconds + before)
     manifest = Manifest.from_json(storage.read_bytes(spec.manifest_uri), spec.manifest_uri)
     folder = storage.join(spec.data_root, "training", spec.training_id)
     readers = {split: make_reader(spec, manifest, split) for split in ("train", "val")}
@@ -63,12 +70,17 @@ def run_worker(spec: WorkerSpec, worker: int) -> None:
     else:
         trainee = asynchronous_trainee(spec, manifest, connect(), readers, budget, wants_to_stop, watchdog.pat)
 
+    budget.ending = _ENDING_PER_IMPORT * before + _ENDING_PER_MODEL * (time.monotonic() - now)
     state = resume(strategy, trainee.writer.root, trainee.writer.variables, worker, trainee.num_workers)
     budget.resume(state.seconds)
     trainee.check_agreement(state.global_step)
     state, ended_by = loop.run_epochs(trainee, state)
     trainee.writer.wait()
     cluster.barrier(strategy)  # until all workers can read the chief's last checkpoint
+
+    num_weights = sum(int(tf.size(variable.value)) for variable in trainee.model.trainable_variables)
+    in_lockstep = servers is None and settings.num_workers > 1
+    reduce_seconds = cluster.seconds_to_add_up(strategy, num_weights) if in_lockstep else 0.0
 
     # Built outside the strategy, so that the exported graph does not contain it.
     model = build(spec, manifest, "float32")
@@ -90,6 +102,7 @@ def run_worker(spec: WorkerSpec, worker: int) -> None:
             device=cluster.device(),
             num_checkpoints=len(trainee.writer.stalls),
             checkpoint_stall_seconds=max(trainee.writer.stalls, default=0.0),
+            reduce_seconds=reduce_seconds,
         )
         storage.write_bytes(storage.join(folder, "outcome.json"), outcome.to_json())
     cluster.barrier(strategy)

@@ -18,6 +18,7 @@ from components.progress import StepLog
 from components.train import training
 from components.train.launch import bucket_lease, lease, one_at_a_time
 from components.train.launch.launch_dir import LaunchDir
+from components.train.launch.usage import Usage
 from components.train.settings.config import TrainConfig
 from components.train.settings.devices import Devices
 from components.train.settings.train_settings import TrainSettings
@@ -37,6 +38,7 @@ class PretendedWorkers:
     whereabouts = lease.Nowhere()
     num_threads = 1
     image = ""
+    profile = "laptop"
 
     def __init__(self, number: int, go: Path) -> None:
         self._number, self._go = number, go
@@ -44,7 +46,17 @@ class PretendedWorkers:
     def exposure(self, data_root: str) -> str:
         return ""
 
-    def launch(self, spec: WorkerSpec, directory: LaunchDir, log: StepLog, check: Callable[[], float]) -> int:
+    def num_nodes(self, settings: TrainSettings) -> int:
+        return 1
+
+    def launch(
+        self,
+        spec: WorkerSpec,
+        directory: LaunchDir,
+        log: StepLog,
+        check: Callable[[], float],
+        usage: Usage | None = None,
+    ) -> int:
         folder = storage.join(spec.data_root, "training", spec.training_id)
         storage.write_once(storage.join(folder, "export/saved_model.pb"), b"a graph")
         storage.write_bytes(storage.join(folder, "outcome.json"), OUTCOME.to_json())

@@ -20,6 +20,6 @@ def test_seconds_count_over_restarts_and_the_end_is_kept_back(
 ) -> None:
     budget = TimeBudget(max_seconds, started=time.monotonic() - 50.0)
     budget.resume(before)
-    budget.reserve = reserve
+    budget.validated(reserve)
     assert budget.is_spent() is expected
     assert budget.spent() == pytest.approx(before + 50.0, abs=5.0)

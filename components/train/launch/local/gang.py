@@ -21,6 +21,7 @@ from components.private_network import PrivateNetwork
 from components.progress import StepLog
 from components.train.launch.local.process import WorkerProcess
 from components.train.launch.local.spawn import ProcessGang
+from components.train.launch.usage import Usage
 from components.train.settings.roles import tasks
 from components.train.settings.strategies import PARAMETER_SERVER
 from components.train.settings.train_settings import TrainSettings
@@ -43,6 +44,7 @@ def run_gang(
     log: StepLog,
     check: Callable[[], float] = lambda: math.inf,
     network: PrivateNetwork | None = None,
+    usage: Usage | None = None,
 ) -> int:
     """Runs the workers to their end, restarting them from their checkpoint, and returns the number of restarts.
 
@@ -58,6 +60,7 @@ def run_gang(
       check: Called continually; an AgrivisionError that it raises kills the workers. Returns the seconds for which they
         may go on without this process.
       network: The network that the workers run in; None for this machine's.
+      usage: Adds up the time of the attempts; None if nobody wants to know.
 
     Raises:
       SettingsError, DataError: If a worker ended with this error; another attempt would end the same way.
@@ -77,7 +80,10 @@ def run_gang(
         return gang.spawn(lost.index, num_replaced)
 
     for attempt in range(1, max_restarts + 2):
-        with tempfile.TemporaryDirectory(prefix="agrivision-train-") as temporary:
+        with (
+            tempfile.TemporaryDirectory(prefix="agrivision-train-") as temporary,
+            (usage or Usage()).timed() as timed,
+        ):
             gang = ProcessGang.prepare(make_spec, processes, work_dir, attempt, Path(temporary), network)
             workers = gang.start()
             try:
@@ -85,6 +91,7 @@ def run_gang(
                 failed = _wait(workers, check, functools.partial(replace, gang) if can_replace else None)
             finally:
                 _stop(workers)
+            timed.completed = failed is None
         if failed is None:
             return attempt - 1 + num_replaced
         codes = [worker.process.returncode for worker in workers]

@@ -7,12 +7,15 @@ from collections.abc import Callable
 import msgspec
 
 from components import environment, storage
+from components.cost.prices import LAPTOP
 from components.private_network import NoPrivateNetwork, private_network
 from components.progress import StepLog
 from components.train.launch.launch_dir import LaunchDir
 from components.train.launch.lease import Nowhere
 from components.train.launch.local.gang import run_gang
+from components.train.launch.usage import Usage
 from components.train.settings.devices import find_devices
+from components.train.settings.train_settings import TrainSettings
 from components.train.settings.worker_spec import WorkerSpec
 
 
@@ -21,22 +24,37 @@ class LocalProcesses:
 
     whereabouts = Nowhere()
     image = ""
+    profile = LAPTOP
 
     def __init__(self, num_workers: int) -> None:
         self.devices = find_devices()
         self.num_threads = _num_threads(num_workers)
 
-    def launch(self, spec: WorkerSpec, directory: LaunchDir, log: StepLog, check: Callable[[], float]) -> int:
+    def num_nodes(self, settings: TrainSettings) -> int:
+        """See training.Launcher; all processes share this machine."""
+        return 1
+
+    def launch(
+        self,
+        spec: WorkerSpec,
+        directory: LaunchDir,
+        log: StepLog,
+        check: Callable[[], float],
+        usage: Usage | None = None,
+    ) -> int:
         """See training.Launcher."""
+        used = usage or Usage()
 
         def make_spec(rendezvous: str) -> WorkerSpec:
-            return msgspec.structs.replace(spec, rendezvous=rendezvous, follows_launcher=True)
+            return msgspec.structs.replace(
+                spec, rendezvous=rendezvous, follows_launcher=True, spent_seconds=used.pods.paid
+            )
 
         with contextlib.ExitStack() as stack:
             network = None
             if spec.settings.num_workers > 1 and not environment.trusts_network():
                 network = stack.enter_context(private_network())
-            return run_gang(make_spec, spec.settings, directory.path, log, check, network)
+            return run_gang(make_spec, spec.settings, directory.path, log, check, network, used)
 
     def exposure(self, data_root: str) -> str:
         """See training.Launcher."""

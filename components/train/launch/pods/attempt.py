@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from components.contracts import PodSeconds
+from components.errors import AgrivisionError
 from components.progress import StepLog
 from components.train.launch.launch_dir import LaunchDir
 from components.train.launch.pods import pod_status
@@ -19,6 +21,7 @@ from components.train.launch.pods.job import JOB, PodGang, render, render_servic
 from components.train.launch.pods.log_stream import LogStream
 from components.train.launch.pods.network_policy import owned_by, render_policy
 from components.train.launch.pods.pod_template import CONTAINER, GRACE_SECONDS
+from components.train.launch.pods.pod_times import pod_seconds
 from components.train.launch.pods.pod_waits import Limits, PodWaits, last_warning
 from components.train.launch.worker_output import WorkerOutput
 from components.train.settings.worker_spec import WorkersFailed
@@ -46,6 +49,7 @@ class Attempt:
         self._heard = time.monotonic()  # when the chief last wrote a line
         self._seen: dict[int, pod_status.Object] = {}  # last known state of each pod, by index
         self._present: set[int] = set()
+        self._former = PodSeconds()  # of pods that the queue took their nodes from
         self._deleted: set[int] = set()  # pods whose deletion was seen before anything had failed
 
     def protect(self) -> None:
@@ -127,6 +131,7 @@ class Attempt:
         """Forgets the pods of a Job that its queue has suspended; it gets new pods when it is admitted again."""
         self._close_stream()
         self._stream = None
+        self._former = self._seconds_so_far()
         self._seen, self._deleted = {}, set()
 
     def _select_pods(self) -> list[dict[str, Any]]:
@@ -191,6 +196,16 @@ class Attempt:
             path.write_bytes(text)
         except OSError as error:  # e.g. a full disk, which may be why the workers ended
             self._log.line(f"cannot keep {path.name}: {error.strerror}")
+
+    def used(self) -> PodSeconds:
+        """Returns what became of the pods' time until now, by Kubernetes' own times of them."""
+        with contextlib.suppress(AgrivisionError):  # then what was last seen of them must do
+            self._seen |= {pod_status.index_of(pod): pod for pod in self._select_pods()}
+        return self._seconds_so_far()
+
+    def _seconds_so_far(self) -> PodSeconds:
+        now = time.time()
+        return sum((pod_seconds(pod, now) for pod in self._seen.values()), self._former)
 
     def remove(self) -> None:
         """Deletes the Job and its Service, and waits until its pods have ended and can write nothing more.

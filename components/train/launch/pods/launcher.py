@@ -27,11 +27,13 @@ from components.train.launch.pods.job import APIS, ATTEMPT, DIGEST, TRAINING, Po
 from components.train.launch.pods.pod_template import WorkerPod
 from components.train.launch.pods.pod_waits import Limits
 from components.train.launch.pods.task_config import TaskSettings
+from components.train.launch.usage import Usage
 from components.train.launch.worker_output import WorkerOutput
 from components.train.settings.devices import Devices
 from components.train.settings.node_pools import GPU, TPU
 from components.train.settings.quantities import in_cores
 from components.train.settings.roles import task_name, tasks
+from components.train.settings.train_settings import TrainSettings
 from components.train.settings.worker_spec import WorkersFailed, WorkerSpec
 
 # A disruption, such as the loss of a spot node, is not a crash, but there must be some limit.
@@ -69,6 +71,7 @@ class WorkerPods:
         self._api, self._task, self._cluster, self._owner = api, task, cluster, owner
         self._limits = limits or Limits()
         self.whereabouts = whereabouts or Nowhere()
+        self.profile = task.profile
         pool = task.pool
         self.devices = Devices(
             num_gpus=num_workers * pool.accelerator_count if pool.accelerator_type == GPU else 0,
@@ -77,8 +80,20 @@ class WorkerPods:
         self.num_threads = max(1, int(in_cores(pool.cpu)))
         self.image = image_id or cluster.image
 
-    def launch(self, spec: WorkerSpec, directory: LaunchDir, log: StepLog, check: Callable[[], object]) -> int:
+    def num_nodes(self, settings: TrainSettings) -> int:
+        """See training.Launcher; each pod has a node of its own, or is charged as if it had."""
+        return len(tasks(settings.strategy, settings.num_workers))
+
+    def launch(
+        self,
+        spec: WorkerSpec,
+        directory: LaunchDir,
+        log: StepLog,
+        check: Callable[[], object],
+        usage: Usage | None = None,
+    ) -> int:
         """See training.Launcher."""
+        usage = usage or Usage()
         spec = self._with_shared_manifest(spec)
         training = self._gang_of(spec)
         num_restarts = num_disruptions = 0
@@ -87,12 +102,14 @@ class WorkerPods:
         max_restarts = spec.settings.max_restarts
         while True:
             number = first + num_restarts + num_disruptions
+            spec = msgspec.structs.replace(spec, spent_seconds=usage.pods.paid / len(names))
             attempt = self._prepare(training, spec, number, directory, log)
             attempt.protect()
-            with _removed(attempt, log):
+            with _removed(attempt, log), _counted(attempt, usage):
                 attempt.create()
                 ending = attempt.wait(check)
                 outputs = attempt.keep_logs(directory, [f"{job}-{index}" for job, index in names])
+                usage.add(attempt.used(), completed=ending is None)
             if ending is None:
                 return num_restarts + num_disruptions
             name = task_name(*names[ending.index])
@@ -142,8 +159,9 @@ class WorkerPods:
             queue=self._cluster.queue,
             owner=self._owner,
         )
-        # Launches of the same training may have different limits on restarts.
-        trained = msgspec.structs.replace(spec, settings=dataclasses.replace(spec.settings, max_restarts=0))
+        # Launches of the same training may have different limits on restarts, and other prices.
+        settings = dataclasses.replace(spec.settings, max_restarts=0)
+        trained = msgspec.structs.replace(spec, settings=settings, paid_seconds=0.0)
         return dataclasses.replace(gang, digest=digest(gang, trained.to_json()))
 
     def _find_work(self, training: PodGang, log: StepLog) -> int:
@@ -195,6 +213,19 @@ def _describe(ending: Ending, name: str, output: WorkerOutput, log: StepLog) -> 
     for line in output.tail:
         log.line(f"{name}: {line}")
     return f"{name} {ending.how}" + (f": {output.reason}" if output.gave_reason else "")
+
+
+@contextlib.contextmanager
+def _counted(attempt: Attempt, usage: Usage) -> Iterator[None]:
+    """Counts an attempt that an error ends, unless the launch that now holds the lease goes on with it."""
+    try:
+        yield
+    except LostLease:
+        raise
+    except BaseException:
+        with contextlib.suppress(AgrivisionError, OSError):
+            usage.add(attempt.used(), completed=False)
+        raise
 
 
 @contextlib.contextmanager

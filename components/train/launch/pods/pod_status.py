@@ -53,16 +53,17 @@ def unscheduled(pod: Object) -> str:
 
 def waiting(pod: Object) -> tuple[str, str]:
     """Returns the reason and message of the pod's waiting container; empty if it does not wait, or has no state yet."""
-    state = _state(pod).get("waiting") or {}
+    state = container_state(pod).get("waiting") or {}
     return str(state.get("reason", "")), str(state.get("message", ""))
 
 
 def terminated(pod: Object) -> Object | None:
     """Returns how the pod's container ended, with its `exitCode`; None if it has not ended, or never started."""
-    state = _state(pod).get("terminated")
+    state = container_state(pod).get("terminated")
     return None if state is None else dict(state)
 
 
-def _state(pod: Object) -> Mapping[str, Any]:
+def container_state(pod: Object) -> Mapping[str, Any]:
+    """Returns the state of the worker's container, `waiting`, `running` or `terminated`; empty if it has none yet."""
     statuses = pod.get("status", {}).get("containerStatuses") or ()
     return next((each.get("state") or {} for each in statuses if each["name"] == CONTAINER), {})

@@ -28,12 +28,14 @@ class TaskSettings:
     Attributes:
       pool: Resources and nodes.
       env, volumes, volume_mounts: As in a pod.
+      profile: Name of the node pool that they are charged as.
     """
 
     pool: Pool
     env: Sequence[Mapping[str, Any]] = ()
     volumes: Sequence[Mapping[str, Any]] = ()
     volume_mounts: Sequence[Mapping[str, Any]] = ()
+    profile: str = "cpu"
 
 
 def is_on_cluster(task: TaskConfig) -> bool:
@@ -71,6 +73,7 @@ def task_settings(task: TaskConfig, settings: PoolSettings) -> TaskSettings:
         env=tuple(each for each in task.env or () if not each["name"].startswith(_CLUSTER_SETTINGS)),
         volumes=tuple(map(_claim, task.volumes or ())),
         volume_mounts=tuple(task.volume_mounts or ()),
+        profile=settings.profile,
     )
 
 

@@ -1,0 +1,51 @@
+"""How long workers take to add up their gradients, each passing parts of them around a ring.
+
+In N - 1 rounds the parts are added up, and in N - 1 more the sums are handed on. In each round a worker sends one part,
+an Nth of all bytes. So it takes 2 (N - 1) / N x bytes / bandwidth + 2 (N - 1) x latency (Patarasuk and Yuan, 2009,
+"Bandwidth optimal all-reduce algorithms for clusters of workstations").
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Link:
+    """What connects two workers of the ring.
+
+    Attributes:
+      bandwidth: Bytes per second, of one direction.
+      latency: Seconds that each message takes on top.
+    """
+
+    bandwidth: float
+    latency: float
+
+    def __post_init__(self) -> None:
+        if not self.bandwidth > 0 or not self.latency >= 0:
+            raise ValueError(
+                f"bandwidth must be above 0 and latency at least 0, got {self.bandwidth} and {self.latency}"
+            )
+
+
+def all_reduce_seconds(num_bytes: float, num_workers: int, link: Link) -> float:
+    """Returns how long the workers take to add up `num_bytes` of gradients; 0 for a single worker."""
+    if num_workers < 1:
+        raise ValueError(f"num_workers must be at least 1, got {num_workers}")
+    rounds = 2 * (num_workers - 1)
+    return rounds / num_workers * num_bytes / link.bandwidth + rounds * link.latency
+
+
+def link_of(seconds: float, num_bytes: float, num_workers: int, latency: float) -> Link:
+    """Returns the link on which an all-reduce takes as long as was measured.
+
+    Args:
+      seconds: As measured.
+      num_bytes: Of the gradients.
+      num_workers: At least 2.
+      latency: As assumed. Where it alone would take longer than was measured, the time is shared out between both.
+    """
+    if num_workers < 2 or not seconds > 0:
+        raise ValueError(f"needs a time above 0 of at least 2 workers, got {seconds} s of {num_workers}")
+    rounds = 2 * (num_workers - 1)
+    latency = min(latency, seconds / rounds / 2)
+    return Link(rounds / num_workers * num_bytes / (seconds - rounds * latency), latency)

@@ -1,0 +1,1 @@
+"""What a run will take in time and money, before it starts."""
