@@ -62,7 +62,7 @@ def test_one_run_per_change_whatever_dies_or_is_not_answered(block, monkeypatch)
 
         (kept,) = world.live_or_done()
         assert (stand.run_id, kept.state(world.now)) == (kept.run_id, "SUCCEEDED"), seed
-        assert (world.most_live, world.most_done) == (1, 1), seed
+        assert (world.most_live <= 1, world.most_done) == (True, 1), seed
         num_deaths, num_lost = num_deaths + world.num_deaths, num_lost + world.num_lost
         num_started += len(world.runs)
     assert num_deaths > 50
