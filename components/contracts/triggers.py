@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, TypeAlias
 import msgspec
 
 from components.contracts.document import FORMAT_VERSION, Document
-from components.contracts.names import Sha256, UtcTime
+from components.contracts.names import Sha256, Sha256OrEmpty, UtcTime
 
 MOST_ATTEMPTS = 100  # that a document may hold; --max-attempts allows fewer
 
@@ -127,11 +127,13 @@ class Surveyed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     Attributes:
       settings_sha256: Of the settings by which its files were paired.
       fingerprint, num_tiles: As in the inventory.
+      manifest_sha256: A dataset that is known to have been made of these tiles; empty if none is.
     """
 
     settings_sha256: Sha256
     fingerprint: Sha256
     num_tiles: _Count
+    manifest_sha256: Sha256OrEmpty = ""
 
 
 class Sighting(Document, frozen=True, kw_only=True):

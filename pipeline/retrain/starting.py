@@ -263,15 +263,18 @@ class OneRun:
         if own is None and now < moment_of(last.started_at) + datetime.timedelta(seconds=LOST_SECONDS):
             return Stand(Standing.RUNNING, last.run_id, last.number, "it was just started")
         if instead := self._instead(last, own, seen):
-            return self._swap(trigger, msgspec.structs.replace(last, run_id=instead), token)
+            self._swap(trigger, msgspec.structs.replace(last, run_id=instead), token)
+            return None
         if own is None:
             gone = ended(last, RunOutcome.LOST, utc_time(now), "the server does not know the run any more")
-            return self._swap(trigger, gone, token)
+            self._swap(trigger, gone, token)
+            return None
         ending = None if own.state is RunState.LIVE else self._runs.ending(last.run_id)
         if ending is None:
             return Stand(Standing.RUNNING, last.run_id, last.number, f"it was started {last.started_at}")
         at = utc_time(self._clock.now())
-        return self._swap(trigger, ended(last, ending.outcome, at, ending.message[:_MOST_TEXT]), token)
+        self._swap(trigger, ended(last, ending.outcome, at, ending.message[:_MOST_TEXT]), token)
+        return None
 
     def _instead(self, last: Attempt, own: SeenRun | None, seen: list[SeenRun]) -> str:
         """Ends what else lives under the name of an attempt; returns which run stands for it instead, or nothing.

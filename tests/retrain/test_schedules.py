@@ -31,7 +31,7 @@ def play(world: World, monkeypatch: pytest.MonkeyPatch, faults: Faults, with_col
     calls = [retrain_call(world, world.random.uniform(0, 5), faults, RULE) for _ in range(num_calls)]
     # Some come while the first are still at work, or soon after.
     calls += [
-        retrain_call(world, world.random.uniform(5, 1500), faults, RULE) for _ in range(world.random.randint(0, 4))
+        retrain_call(world, world.random.uniform(5, 900), faults, RULE) for _ in range(world.random.randint(0, 4))
     ]
     collects = [Call(world, world.random.uniform(0, 9000), faults, collect) for _ in range(3 if with_collect else 0)]
     world.run([*calls, *collects])
@@ -54,7 +54,7 @@ def test_one_run_per_change_whatever_dies_or_is_not_answered(block, monkeypatch)
     num_deaths = num_lost = num_started = 0
     for seed in range(125 * block, 125 * block + 125):
         world = World(seed)
-        faults = Faults(death=0.04, lost=0.15, refused=0.1, latest=150)
+        faults = Faults(death=0.04, lost=0.15, refused=0.1, latest=400)
         play(world, monkeypatch, faults, with_collect=True)
         assert world.most_live <= 1, seed
 
@@ -75,7 +75,7 @@ def test_a_call_that_was_stopped_before_its_request_ends_the_run_that_is_one_too
     num_double = 0
     for seed in range(300):
         world = World(seed, failing=0.0)
-        play(world, monkeypatch, Faults(death=0.03, lost=0.1, pause=0.2, longest_pause=1500, latest=150))
+        play(world, monkeypatch, Faults(death=0.03, lost=0.1, pause=0.2, longest_pause=1500, latest=400))
 
         stand = settle(world)
 
