@@ -7,7 +7,7 @@ import typer
 from components import environment
 from components.errors import as_user_error
 from components.printable import printable
-from pipeline.commands import datasets, maps, models, registry, runs, serving
+from pipeline.commands import datasets, maps, models, registry, retraining, runs, serving
 from pipeline.commands.options import with_plain_places
 from pipeline.terminal import say
 
@@ -30,6 +30,7 @@ app.command()(with_plain_places(runs.run))
 app.command()(with_plain_places(datasets.mirror))
 app.command("compile")(with_plain_places(runs.compile_pipeline))
 app.command()(with_plain_places(runs.submit))
+app.command()(with_plain_places(retraining.retrain))
 app.command()(with_plain_places(datasets.verify))
 app.command()(with_plain_places(datasets.plan))
 app.command()(with_plain_places(datasets.drift))

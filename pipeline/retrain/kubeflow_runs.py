@@ -22,10 +22,10 @@ class KubeflowRuns:
 
     Args:
       connect: Returns the server; called when it is first needed.
-      order: Uploads what a run needs, and returns what to start.
+      order: Uploads what a run on a source of a fingerprint needs, and returns what to start.
     """
 
-    def __init__(self, connect: Callable[[], Kubeflow], order: Callable[[Kubeflow], Order]) -> None:
+    def __init__(self, connect: Callable[[], Kubeflow], order: Callable[[Kubeflow, str], Order]) -> None:
         self._connect, self._make_order = connect, order
         self._kubeflow: Kubeflow | None = None
         self._order: Order | None = None
@@ -37,10 +37,10 @@ class KubeflowRuns:
             self._kubeflow = self._connect()
         return self._kubeflow
 
-    def prepare(self) -> None:
+    def prepare(self, fingerprint: str) -> None:
         """See Runs."""
         if self._order is None:
-            self._order = self._make_order(self.kubeflow)
+            self._order = self._make_order(self.kubeflow, fingerprint)
 
     def find(self, name: str) -> list[SeenRun]:
         """See Runs."""
@@ -64,8 +64,7 @@ class KubeflowRuns:
 
     def create(self, name: str) -> str:
         """See Runs."""
-        self.prepare()
-        assert self._order is not None  # prepared
+        assert self._order is not None  # it was prepared
         run_id, _ = start(self.kubeflow, self._order, name=name)
         return run_id
 

@@ -6,7 +6,6 @@ from enum import StrEnum
 
 from components.contracts import Attempt, AttemptState, RunOutcome, Trigger
 from components.contracts.triggers import MOST_ATTEMPTS
-from components.errors import SettingsError
 from components.printable import printable
 from pipeline.retrain.triggers import moment_of, utc_time
 
@@ -22,19 +21,10 @@ class RetryRule:
     Attributes:
       max_attempts: Runs of one change, the first included.
       pause_minutes: Before the second attempt; doubles before each further one, up to a day.
-
-    Raises:
-      SettingsError: if a value is out of range.
     """
 
     max_attempts: int = 3
     pause_minutes: float = 10.0
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.max_attempts <= MOST_ATTEMPTS:
-            raise SettingsError(f"--max-attempts must be between 1 and {MOST_ATTEMPTS}, got {self.max_attempts}")
-        if not 0 <= self.pause_minutes <= 1440:
-            raise SettingsError(f"--retry-minutes must be between 0 and 1440, got {self.pause_minutes:g}")
 
 
 class Step(StrEnum):

@@ -3,39 +3,9 @@
 import dataclasses
 
 from components.dataset.drift.served_findings import ServedDrift, ToDo
-from components.errors import SettingsError
 from components.printable import printable
+from pipeline.retrain.settings import RetrainSettings
 from pipeline.retrain.tile_changes import TileChanges, TileCount
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RetrainSettings:
-    """When to start a run.
-
-    Attributes:
-      min_new_tiles: New or changed tiles that are reason enough.
-      max_age_days: Age of what the source is compared with that is reason enough; 0 for none.
-      min_class_shift: By how much the share of a class must have moved, 0 to 1, to be reason enough; 0 for none.
-      settle_minutes: How long a source must stay as it is before it is used.
-
-    Raises:
-      SettingsError: if a value is out of range.
-    """
-
-    min_new_tiles: int = 1
-    max_age_days: float = 0.0
-    min_class_shift: float = 0.0
-    settle_minutes: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.min_new_tiles < 1:
-            raise SettingsError(f"--min-new-tiles must be at least 1, got {self.min_new_tiles}")
-        if not 0 <= self.max_age_days <= 36_500:
-            raise SettingsError(f"--max-age-days must be between 0 and 36500, got {self.max_age_days:g}")
-        if not 0 <= self.min_class_shift <= 1:
-            raise SettingsError(f"--min-class-shift must be between 0 and 1, got {self.min_class_shift:g}")
-        if not 0 <= self.settle_minutes <= 10_080:
-            raise SettingsError(f"--settle-minutes must be between 0 and 10080, got {self.settle_minutes:g}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

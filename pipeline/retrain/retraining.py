@@ -3,7 +3,6 @@
 import dataclasses
 import datetime
 import hashlib
-from collections.abc import Callable
 from enum import StrEnum
 
 from components.contracts import Trigger
@@ -14,9 +13,10 @@ from pipeline.parameters import Parameters
 from pipeline.retrain.change_key import result_parameters
 from pipeline.retrain.clock import Clock
 from pipeline.retrain.looking import Look, StillWritten
-from pipeline.retrain.next_step import RetryRule, Step, next_step
-from pipeline.retrain.reasons import Findings, RetrainSettings, judge
+from pipeline.retrain.next_step import Step, next_step
+from pipeline.retrain.reasons import Findings, judge
 from pipeline.retrain.runs import Runs
+from pipeline.retrain.settings import RetrainSettings
 from pipeline.retrain.starting import Change, OneRun, Standing
 from pipeline.retrain.triggers import key_of, read_trigger
 
@@ -35,7 +35,7 @@ class Decided(StrEnum):
     GIVEN_UP = "given-up"
 
 
-EXIT_CODES = {Decided.SETTLING: EXIT_TRY_AGAIN, Decided.WAITS: EXIT_TRY_AGAIN, Decided.GIVEN_UP: 1}
+_EXIT_CODES = {Decided.SETTLING: EXIT_TRY_AGAIN, Decided.WAITS: EXIT_TRY_AGAIN, Decided.GIVEN_UP: 1}
 _OF_STANDING = {
     Standing.STARTED: Decided.STARTED,
     Standing.RUNNING: Decided.RUNNING,
@@ -56,6 +56,8 @@ class Answer:
       until: When to call again, if that is known.
       fingerprint, num_files, num_tiles: Of the source; empty and 0 if they were not looked for.
       found: What the source was compared with; None if nothing needed to be.
+      outcome: How the run ended, as `agrivision submit` says it; empty if nobody waited for that.
+      exit_code: Of the command.
     """
 
     decided: Decided
@@ -70,11 +72,8 @@ class Answer:
     fingerprint: str = ""
     num_tiles: int = 0
     found: Findings | None = None
-
-    @property
-    def exit_code(self) -> int:
-        """The exit code of the command, if it does not wait for the run."""
-        return EXIT_CODES.get(self.decided, 0)
+    outcome: str = ""
+    exit_code: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -89,7 +88,6 @@ class Order:
     parameters: Parameters
     package: Package
     settings: RetrainSettings
-    rule: RetryRule
     served: str = ""
     is_dry: bool = False
 
@@ -98,21 +96,25 @@ class Retraining:
     """A call of `agrivision retrain`.
 
     Args:
-      runs: Returns what runs the pipeline on a source of this fingerprint; called when it is needed.
+      runs: What runs the pipeline.
     """
 
-    def __init__(self, order: Order, runs: Callable[[str], Runs], clock: Clock, log: StepLog) -> None:
+    def __init__(self, order: Order, runs: Runs, clock: Clock, log: StepLog) -> None:
         self._order, self._runs, self._clock, self._log = order, runs, clock, log
         self._pipeline_sha256 = hashlib.sha256(order.package.text.encode()).hexdigest()
         self._parameters = result_parameters(order.parameters)
         self._data_root = order.parameters.run.data_root
 
     def decide(self) -> Answer:
-        """Looks at the source, and starts a run if there is reason to.
+        """Looks at the source, and starts a run if there is reason to; returns what came of that.
 
         Raises:
           AgrivisionError: if the source cannot be listed, is not fit to train on, or a run cannot be started.
         """
+        answer = self._decided()
+        return dataclasses.replace(answer, exit_code=_EXIT_CODES.get(answer.decided, 0))
+
+    def _decided(self) -> Answer:
         order = self._order
         look = Look(order.parameters, self._log, self._clock, is_dry=order.is_dry)
         answer = Answer(
@@ -161,21 +163,20 @@ class Retraining:
             num_tiles=answer.num_tiles,
             reasons=reasons,
         )
-        runs = self._runs(answer.fingerprint)
-        stand = OneRun(self._data_root, change, runs, order.rule, self._clock).ensure()
+        stand = OneRun(self._data_root, change, self._runs, order.settings.retry, self._clock).ensure()
         decided = _OF_STANDING[stand.standing]
         return dataclasses.replace(
             answer,
             decided=decided,
             why=reasons if decided is Decided.STARTED else (stand.why,),
             run_id=stand.run_id,
-            run_url=runs.page(stand.run_id),
+            run_url=self._runs.page(stand.run_id),
             attempt=stand.attempt,
             until=stand.until,
         )
 
     def _dry_run(self, answer: Answer, reasons: tuple[str, ...], trigger: Trigger | None) -> Answer:
-        todo = next_step(trigger, self._clock.now(), self._order.rule)
+        todo = next_step(trigger, self._clock.now(), self._order.settings.retry)
         if trigger is not None:
             answer = dataclasses.replace(answer, run_id=trigger.last.run_id, attempt=trigger.last.number)
         if todo.step is Step.CLAIM:

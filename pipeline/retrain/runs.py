@@ -39,8 +39,11 @@ class RunEnding:
 class Runs(Protocol):
     """Starts runs and tells of them. All but `create` is safe to repeat."""
 
-    def prepare(self) -> None:
+    def prepare(self, fingerprint: str) -> None:
         """Does all that can be done before a run is started, and that others do not notice.
+
+        Args:
+          fingerprint: Of the source that the run is to read.
 
         Raises:
           AgrivisionError: if no run could be started.

@@ -143,7 +143,7 @@ class OneRun:
         """Claims an attempt and starts its run; None if somebody else was faster, or the run was found."""
         if trigger is not None and trigger.last.number < todo.number and self._goes_on(trigger, token):
             return None
-        self._runs.prepare()  # takes time, which must not count against the claim
+        self._runs.prepare(self._change.fingerprint)  # takes time, which must not count against the claim
         claimed_at, now = self._clock.seconds(), self._clock.now()
         name = run_name(self._change.pipeline, self._change.key, todo.number)
         attempt = Attempt(

@@ -269,7 +269,7 @@ def retrain_call(world: World, start: float, faults: Faults, rule: RetryRule, ke
     """Returns a call that sees to it that a change has a run."""
 
     def work(call: Call) -> Any:
-        runs = KubeflowRuns(lambda: world.kubeflow(call), lambda _: Order("agrivision-training x", {}))
+        runs = KubeflowRuns(lambda: world.kubeflow(call), lambda *_: Order("agrivision-training x", {}))
         return OneRun(ROOT, change(key), runs, rule, world.clock(call)).ensure()
 
     return Call(world, start, faults, work)
