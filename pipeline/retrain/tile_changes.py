@@ -124,7 +124,8 @@ class _ClassTally:
 
     def add(self, tile: SourceTile) -> None:
         self.num_tiles += 1
-        self.by_class.update(tile.classes or (tile.labels if tile.annotated is None else tile.annotated))
+        # Names alone: to a counter, a mapping would be counts.
+        self.by_class.update([*(tile.classes or (tile.labels if tile.annotated is None else tile.annotated))])
 
     def share(self, name: str) -> float:
         return self.by_class[name] / self.num_tiles if self.num_tiles else 0.0
