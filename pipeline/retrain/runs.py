@@ -80,3 +80,8 @@ class Runs(Protocol):
 
     def page(self, run_id: str) -> str:
         """Returns where a person can look at a run; empty for nowhere."""
+
+
+def best_of(seen: list[SeenRun]) -> SeenRun:
+    """Returns the run to keep; everybody who sees the same runs keeps the same one."""
+    return min(seen, key=lambda run: (run.state, run.created_at, run.run_id))

@@ -17,26 +17,25 @@ may be started and ended again, and one is kept.
 """
 
 import contextlib
-import dataclasses
 import datetime
 import socket
 import uuid
-from enum import StrEnum
 
 import msgspec
 
 from components import storage
 from components.contracts import Attempt, AttemptState, RunOutcome, Trigger
-from components.contracts.names import UtcTime
 from components.errors import AgrivisionError, UnreachableError
+from pipeline.retrain.change import Change, Stand, Standing
 from pipeline.retrain.clock import Clock
 from pipeline.retrain.next_step import NextStep, RetryRule, Step, next_step
-from pipeline.retrain.runs import Runs, RunState, SeenRun
+from pipeline.retrain.runs import Runs, RunState, SeenRun, best_of
 from pipeline.retrain.triggers import (
     ended,
     moment_of,
     read_trigger,
     run_name,
+    started,
     trigger_uri,
     utc_time,
     with_last,
@@ -50,54 +49,6 @@ LOST_SECONDS = 600  # after its start, a run that its server does not tell of is
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 10.0
 _MOST_ROUNDS = 100  # of a document that changes whenever it is looked at
 _MOST_TEXT = 500  # characters of an error
-
-
-class Standing(StrEnum):
-    """How a change stands after a call."""
-
-    STARTED = "started"  # by this call
-    RUNNING = "running"
-    WAITS = "waits"
-    ANSWERED = "answered"
-    GIVEN_UP = "given-up"
-
-
-@dataclasses.dataclass(frozen=True)
-class Change:
-    """What there is to be run; the attributes are those of Trigger.
-
-    Attributes:
-      pipeline: Name of the pipeline, with which the names of its runs begin.
-      reasons: Why it should be run, in words.
-    """
-
-    key: str
-    source_uri: str
-    fingerprint: str
-    pipeline: str
-    pipeline_sha256: str
-    pipeline_version: str
-    parameters: dict[str, object]
-    num_tiles: int
-    reasons: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Stand:
-    """How a change stands, and why.
-
-    Attributes:
-      run_id: Of its last run; empty if there is none.
-      attempt: Number of the last attempt.
-      why: In one line.
-      until: When to call again, if that is known.
-    """
-
-    standing: Standing
-    run_id: str
-    attempt: int
-    why: str
-    until: datetime.datetime | None = None
 
 
 class OneRun:
@@ -156,13 +107,13 @@ class OneRun:
             run_name=name,
         )
         earlier = trigger.attempts[: todo.number - 1] if trigger else ()
-        claimed = self._trigger((*earlier, attempt))
+        claimed = self._change.trigger((*earlier, attempt))
         try:
             write_trigger(self._data_root, claimed, token)
         except storage.Conflict:
             return None
         if seen := self._runs.find(name):
-            self._write_down(todo.number, _best(seen).run_id)
+            self._write_down(todo.number, best_of(seen).run_id)
             return None
         if self._clock.seconds() - claimed_at > SEND_SECONDS:
             raise UnreachableError(
@@ -198,21 +149,8 @@ class OneRun:
         if not instead and (own is None or own.state is RunState.FAILED):
             return False
         run_id = instead or last.run_id
-        self._swap(trigger, _started(last, run_id, last.started_at or utc_time(self._clock.now())), token)
+        self._swap(trigger, started(last, run_id, last.started_at or utc_time(self._clock.now())), token)
         return True
-
-    def _trigger(self, attempts: tuple[Attempt, ...]) -> Trigger:
-        change = self._change
-        return Trigger(
-            key=change.key,
-            source_uri=change.source_uri,
-            fingerprint=change.fingerprint,
-            pipeline_sha256=change.pipeline_sha256,
-            pipeline_version=change.pipeline_version,
-            parameters=change.parameters,
-            num_tiles=change.num_tiles,
-            attempts=attempts,
-        )
 
     def _look_for(self, name: str) -> str | None:
         """Returns the run of a name, which may take a while to show up; None if it does not."""
@@ -221,7 +159,7 @@ class OneRun:
         while True:
             with contextlib.suppress(UnreachableError):
                 if seen := self._runs.find(name):
-                    return _best(seen).run_id
+                    return best_of(seen).run_id
             if self._clock.seconds() + pause > end:
                 return None
             self._clock.sleep(pause)
@@ -238,9 +176,9 @@ class OneRun:
             if last.run_id == run_id:
                 return True
             # Whoever holds the claim by now: this is the run that there is.
-            started = _started(last, run_id, utc_time(self._clock.now()))
+            now_started = started(last, run_id, utc_time(self._clock.now()))
             with contextlib.suppress(storage.Conflict):
-                write_trigger(self._data_root, with_last(trigger, started), token)
+                write_trigger(self._data_root, with_last(trigger, now_started), token)
                 return True
 
     def _write_refusal(self, number: int, message: str) -> None:
@@ -282,7 +220,7 @@ class OneRun:
         A run that another process may be about to end never stands for it, unless there is no other.
         """
         others = [run for run in seen if run.run_id != last.run_id]
-        best = _best(others) if others else None
+        best = best_of(others) if others else None
         if best is not None and best.state is RunState.SUCCEEDED and (own is None or own.state is RunState.FAILED):
             return best.run_id
         if best is not None and best.state is RunState.LIVE and own is None:
@@ -301,21 +239,3 @@ class OneRun:
         """Ends a run that is one too many; if that fails, whoever looks at the document next does it."""
         with contextlib.suppress(AgrivisionError):
             self._runs.terminate(run_id)
-
-
-def _started(attempt: Attempt, run_id: str, at: UtcTime) -> Attempt:
-    """Returns an attempt as one whose run goes on, as far as is known."""
-    return msgspec.structs.replace(
-        attempt,
-        state=AttemptState.STARTED,
-        run_id=run_id,
-        started_at=at,
-        outcome=None,
-        ended_at=None,
-        message="",
-    )
-
-
-def _best(seen: list[SeenRun]) -> SeenRun:
-    """Returns the run to keep; everybody who sees the same runs keeps the same one."""
-    return min(seen, key=lambda run: (run.state, run.created_at, run.run_id))

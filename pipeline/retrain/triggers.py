@@ -69,6 +69,19 @@ def with_last(trigger: Trigger, attempt: Attempt) -> Trigger:
     return msgspec.structs.replace(trigger, attempts=(*trigger.attempts[:-1], attempt))
 
 
+def started(attempt: Attempt, run_id: str, at: UtcTime) -> Attempt:
+    """Returns an attempt as one whose run goes on, as far as is known."""
+    return msgspec.structs.replace(
+        attempt,
+        state=AttemptState.STARTED,
+        run_id=run_id,
+        started_at=at,
+        outcome=None,
+        ended_at=None,
+        message="",
+    )
+
+
 def ended(attempt: Attempt, outcome: RunOutcome, at: UtcTime, message: str = "") -> Attempt:
     """Returns a started attempt as one that has ended."""
     return msgspec.structs.replace(attempt, state=AttemptState.ENDED, outcome=outcome, ended_at=at, message=message)

@@ -20,9 +20,10 @@ from components import storage
 from components.errors import AgrivisionError, SettingsError, UnreachableError
 from components.retrying import NoAnswer
 from pipeline.kubeflow.submit import Order
+from pipeline.retrain.change import Change
 from pipeline.retrain.kubeflow_runs import KubeflowRuns
 from pipeline.retrain.next_step import RetryRule
-from pipeline.retrain.starting import Change, OneRun
+from pipeline.retrain.starting import OneRun
 
 START = datetime.datetime(2026, 11, 29, 12, tzinfo=datetime.UTC)
 ROOT = "gs://b/data"

@@ -5,8 +5,8 @@ from retrain_world import ROOT, Call, Faults, World, retrain_call
 
 from components.errors import AgrivisionError
 from pipeline.retrain import triggers
+from pipeline.retrain.change import Stand, Standing
 from pipeline.retrain.next_step import RetryRule
-from pipeline.retrain.starting import Stand, Standing
 
 RULE = RetryRule(max_attempts=50)
 NONE = Faults()
