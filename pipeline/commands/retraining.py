@@ -65,7 +65,6 @@ def retrain(
     from pipeline.retrain.following import follow_run, run_here
     from pipeline.retrain.kubeflow_runs import KubeflowRuns
     from pipeline.retrain.local_runs import LocalRuns
-    from pipeline.retrain.log import StderrLog
     from pipeline.retrain.retraining import Order, Retraining
 
     package = make_package(bool(volume_claim), image, version, ingest_image)
@@ -92,7 +91,7 @@ def retrain(
 
     clock, there = SystemClock(), KubeflowRuns(connect, run_order)
     order = Order(parameters=parameters, package=package, settings=settings, served=served, is_dry=dry_run)
-    answer = Retraining(order, here or there, clock, StderrLog("retrain")).decide()
+    answer = Retraining(order, here or there, clock, telling.StderrLog("retrain")).decide()
     if not as_json:
         say("\n".join(telling.lines(answer)))
     if here is not None:

@@ -10,6 +10,7 @@ from components.errors import EXIT_TRY_AGAIN
 from components.progress import StepLog
 from pipeline.kubeflow.package import PIPELINE_NAME, Package
 from pipeline.parameters import Parameters
+from pipeline.retrain.change import Change, Standing
 from pipeline.retrain.change_key import result_parameters
 from pipeline.retrain.clock import Clock
 from pipeline.retrain.looking import Look, StillWritten
@@ -17,7 +18,7 @@ from pipeline.retrain.next_step import Step, next_step
 from pipeline.retrain.reasons import Findings, judge
 from pipeline.retrain.runs import Runs
 from pipeline.retrain.settings import RetrainSettings
-from pipeline.retrain.starting import Change, OneRun, Standing
+from pipeline.retrain.starting import OneRun
 from pipeline.retrain.triggers import key_of, read_trigger
 
 

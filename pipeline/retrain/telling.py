@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from components.printable import printable
+from components.progress import StepLog, one_line
 from pipeline.retrain.reasons import Findings, counted_with_examples
 from pipeline.retrain.retraining import Answer, Decided
 from pipeline.retrain.triggers import utc_time
+from pipeline.terminal import say
 
 _MOST_CLASSES = 5  # in the lines for people
 _SAID = {
@@ -22,6 +24,14 @@ _SAID = {
     Decided.WAITS: "waits",
     Decided.GIVEN_UP: "gave up",
 }
+
+
+class StderrLog(StepLog):
+    """Progress on standard error, since standard output is for the answer."""
+
+    def line(self, text: str) -> None:
+        """See StepLog."""
+        say(f"{self.step} | {one_line(text)}", error=True)
 
 
 def lines(answer: Answer) -> Iterator[str]:
