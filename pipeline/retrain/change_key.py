@@ -1,8 +1,10 @@
 """What makes a change another one: which parameters of a run change its result, and which do not."""
 
+import os
 from collections.abc import Mapping
 
-from pipeline.parameters import PARAMETERS, Parameters
+from components.storage import is_remote
+from pipeline.parameters import PARAMETERS, PLACES, Parameters
 
 # Why a parameter is no part of the key. All others are.
 NOT_IN_KEY: Mapping[str, str] = {
@@ -25,7 +27,13 @@ NOT_IN_KEY: Mapping[str, str] = {
 
 def result_parameters(parameters: Parameters) -> dict[str, object]:
     """Returns the parameters that change the result of a run, by name."""
-    return {name: parameters.values[name] for name in PARAMETERS if name not in NOT_IN_KEY}
+    values = {name: parameters.values[name] for name in PARAMETERS if name not in NOT_IN_KEY}
+    return values | {name: same_place(values[name]) for name in PLACES if name in values}
+
+
+def same_place(uri: str) -> str:
+    """Returns a place as everybody names it, so that another way to write it makes no other change."""
+    return uri.rstrip("/") if is_remote(uri) else os.path.abspath(uri)
 
 
 def for_fingerprint(parameters: Parameters, fingerprint: str) -> Parameters:

@@ -20,6 +20,7 @@ from components.dataset.drift.served_sums import read_served
 from components.ingest.survey import PairedSource, paired_source
 from components.progress import StepLog
 from pipeline.parameters import Parameters
+from pipeline.retrain.change_key import same_place
 from pipeline.retrain.clock import Clock
 from pipeline.retrain.reasons import Findings
 from pipeline.retrain.reference import Reference, find_reference, require_manifest
@@ -54,7 +55,7 @@ class Look:
 
     def __init__(self, parameters: Parameters, log: StepLog, clock: Clock, *, is_dry: bool) -> None:
         self._parameters, self._log, self._clock, self._is_dry = parameters, log, clock, is_dry
-        self._source_uri, self._data_root = parameters.run.source_uri, parameters.run.data_root
+        self._source_uri, self._data_root = same_place(parameters.run.source_uri), parameters.run.data_root
         settings = msgspec.json.encode(dataclasses.asdict(parameters.ingest), order="sorted")
         self._settings_sha256 = hashlib.sha256(settings).hexdigest()
         listing = ListingDigest()
@@ -94,7 +95,7 @@ class Look:
         if self._is_dry:
             return
         sighting = Sighting(
-            source_uri=self._source_uri.rstrip("/"),
+            source_uri=self._source_uri,
             listing_sha256=self._listing_sha256,
             num_files=self.num_files,
             first_seen_at=self._seen.first_seen_at if self._seen else utc_time(self._clock.now()),

@@ -11,7 +11,7 @@ from components.progress import StepLog
 from pipeline.kubeflow.package import PIPELINE_NAME, Package
 from pipeline.parameters import Parameters
 from pipeline.retrain.change import Change, Standing
-from pipeline.retrain.change_key import result_parameters
+from pipeline.retrain.change_key import result_parameters, same_place
 from pipeline.retrain.clock import Clock
 from pipeline.retrain.looking import Look, StillWritten
 from pipeline.retrain.next_step import Step, next_step
@@ -131,7 +131,11 @@ class Retraining:
             return dataclasses.replace(answer, decided=Decided.SETTLING, why=(str(still),), until=still.until)
         look.remember(surveyed)
         answer = dataclasses.replace(
-            answer, fingerprint=surveyed.fingerprint, num_tiles=surveyed.num_tiles, found=found
+            answer,
+            fingerprint=surveyed.fingerprint,
+            num_tiles=surveyed.num_tiles,
+            found=found,
+            key=self._key(surveyed.fingerprint),
         )
         if trigger := self._trigger(surveyed.fingerprint):
             return self._run(answer, trigger.last.reasons, trigger)
@@ -155,7 +159,7 @@ class Retraining:
             return self._dry_run(answer, reasons, trigger)
         change = Change(
             key=answer.key,
-            source_uri=order.parameters.run.source_uri,
+            source_uri=same_place(order.parameters.run.source_uri),
             fingerprint=answer.fingerprint,
             pipeline=PIPELINE_NAME,
             pipeline_sha256=self._pipeline_sha256,

@@ -52,8 +52,8 @@ class ListingDigest:
 
 
 def sighting_uri(data_root: str, source_uri: str) -> str:
-    """Returns where is written how a source was last seen."""
-    source_id = hashlib.sha256(source_uri.rstrip("/").encode(errors="surrogateescape")).hexdigest()[:32]
+    """Returns where is written how a source was last seen; `source_uri` is as change_key.same_place gives it."""
+    source_id = hashlib.sha256(source_uri.encode(errors="surrogateescape")).hexdigest()[:32]
     return storage.join(data_root, FOLDER, _SOURCES, f"{source_id}.json")
 
 
@@ -70,7 +70,7 @@ def read_sighting(data_root: str, source_uri: str) -> tuple[Sighting | None, str
         sighting = Sighting.from_json(content, uri)
     except DataError:
         return None, token
-    return (sighting if sighting.source_uri == source_uri.rstrip("/") else None), token
+    return (sighting if sighting.source_uri == source_uri else None), token
 
 
 def write_sighting(data_root: str, sighting: Sighting, token: str | None) -> None:
