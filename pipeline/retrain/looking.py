@@ -56,8 +56,7 @@ class Look:
     def __init__(self, parameters: Parameters, log: StepLog, clock: Clock, *, is_dry: bool) -> None:
         self._parameters, self._log, self._clock, self._is_dry = parameters, log, clock, is_dry
         self._source_uri, self._data_root = same_place(parameters.run.source_uri), parameters.run.data_root
-        settings = msgspec.json.encode(dataclasses.asdict(parameters.ingest), order="sorted")
-        self._settings_sha256 = hashlib.sha256(settings).hexdigest()
+        self._settings_sha256 = settings_sha256(parameters)
         listing = ListingDigest()
         listing.add_all(storage.list_source(self._source_uri, log.line))
         self.num_files, self._listing_sha256 = listing.num_files, listing.hexdigest()
@@ -162,6 +161,12 @@ class Look:
         if reference is None or reference.since is None:
             return None
         return max(0.0, (self._clock.now() - moment_of(reference.since)).total_seconds() / _SECONDS_PER_DAY)
+
+
+def settings_sha256(parameters: Parameters) -> str:
+    """Returns what names the settings by which the files of a source are paired."""
+    settings = msgspec.json.encode(dataclasses.asdict(parameters.ingest), order="sorted")
+    return hashlib.sha256(settings).hexdigest()
 
 
 def _is_of(reference: Reference, surveyed: Surveyed) -> bool:
