@@ -125,12 +125,12 @@ def _compare(num_names: int, folder: str) -> dict[str, object]:
     from pipeline.parameters import Parameters
     from pipeline.retrain.clock import SystemClock
     from pipeline.retrain.local_runs import LocalRuns
-    from pipeline.retrain.retraining import Decided, Order, Retraining
+    from pipeline.retrain.retraining import Decided, Retraining, RetrainOrder
     from pipeline.retrain.settings import RetrainSettings
 
     source, data_root = f"gs://{_BUCKET}/tiles", f"{folder}/data"
     parameters = Parameters(source_uri=source, data_root=data_root, models_uri=f"{folder}/models")
-    order = Order(parameters=parameters, package=Package("", "bench"), settings=RetrainSettings())
+    order = RetrainOrder(parameters=parameters, package=Package("", "bench"), settings=RetrainSettings())
 
     def rates(work: Callable[[], int]) -> tuple[float, float]:
         """Returns names per second, and per second of this process's own processor time."""
@@ -164,7 +164,7 @@ def _compare(num_names: int, folder: str) -> dict[str, object]:
 def _write_what_was_seen(parameters: "Parameters", data_root: str, source: str) -> None:
     """Leaves what a call leaves whose run pushed a model."""
     from components import storage
-    from components.contracts import Attempt, AttemptState, RunOutcome, Sighting, Surveyed, Trigger
+    from components.contracts import AttemptState, RunOutcome, Sighting, Surveyed, Trigger, TriggerAttempt
     from pipeline.retrain.change_key import result_parameters
     from pipeline.retrain.looking import settings_sha256
     from pipeline.retrain.sightings import ListingDigest, write_sighting
@@ -183,7 +183,7 @@ def _write_what_was_seen(parameters: "Parameters", data_root: str, source: str) 
     )
     write_sighting(data_root, sighting, None)
     key = key_of(fingerprint, pipeline_sha256, result_parameters(parameters))
-    attempt = Attempt(
+    attempt = TriggerAttempt(
         number=1,
         state=AttemptState.ENDED,
         claimed_at=at,

@@ -37,7 +37,7 @@ from components.contracts.source import (
     SourceFile,
     SourceTile,
 )
-from components.contracts.triggers import Attempt, AttemptState, RunOutcome, Sighting, Surveyed, Trigger
+from components.contracts.triggers import AttemptState, RunOutcome, Sighting, Surveyed, Trigger, TriggerAttempt
 from components.contracts.weaknesses import (
     Doubt,
     FieldScore,
@@ -53,7 +53,6 @@ __all__ = [
     "FORMAT_VERSION",
     "Annotation",
     "ArchivedMoves",
-    "Attempt",
     "AttemptState",
     "Bottleneck",
     "Calibration",
@@ -109,6 +108,7 @@ __all__ = [
     "TrainingFacts",
     "TrainingReceipt",
     "Trigger",
+    "TriggerAttempt",
     "VersionState",
     "WhyIgnored",
 ]

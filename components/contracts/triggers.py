@@ -37,7 +37,7 @@ class RunOutcome(StrEnum):
     NOT_STARTED = "not-started"  # the server refused to start it
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TriggerAttempt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One attempt to run the pipeline on a change.
 
     Attributes:
@@ -102,7 +102,7 @@ class Trigger(Document, frozen=True, kw_only=True):
     pipeline_version: _Name
     parameters: dict[str, Any]
     num_tiles: _Count
-    attempts: Annotated[tuple[Attempt, ...], msgspec.Meta(min_length=1, max_length=MOST_ATTEMPTS)]
+    attempts: Annotated[tuple[TriggerAttempt, ...], msgspec.Meta(min_length=1, max_length=MOST_ATTEMPTS)]
 
     def __post_init__(self) -> None:
         """Refuses attempts that cannot follow each other.
@@ -116,7 +116,7 @@ class Trigger(Document, frozen=True, kw_only=True):
             raise ValueError("only the last attempt may not have ended")
 
     @property
-    def last(self) -> Attempt:
+    def last(self) -> TriggerAttempt:
         """The last attempt."""
         return self.attempts[-1]
 

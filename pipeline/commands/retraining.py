@@ -65,7 +65,7 @@ def retrain(
     from pipeline.retrain.following import follow_run, run_here
     from pipeline.retrain.kubeflow_runs import KubeflowRuns
     from pipeline.retrain.local_runs import LocalRuns
-    from pipeline.retrain.retraining import Order, Retraining
+    from pipeline.retrain.retraining import Retraining, RetrainOrder
 
     package = make_package(bool(volume_claim), image, version, ingest_image)
     url = host or environment.kfp_endpoint()
@@ -90,10 +90,10 @@ def retrain(
         return prepare(kubeflow, package, for_fingerprint(parameters, fingerprint), volume_claim, experiment)
 
     clock, there = SystemClock(), KubeflowRuns(connect, run_order)
-    order = Order(parameters=parameters, package=package, settings=settings, served=served, is_dry=dry_run)
+    order = RetrainOrder(parameters=parameters, package=package, settings=settings, served=served, is_dry=dry_run)
     answer = Retraining(order, here or there, clock, telling.StderrLog("retrain")).decide()
     if not as_json:
-        say("\n".join(telling.lines(answer)))
+        say("\n".join(telling.told_lines(answer)))
     if here is not None:
         from rich.console import Console
 

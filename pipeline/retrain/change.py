@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 from enum import StrEnum
 
-from components.contracts import Attempt, Trigger
+from components.contracts import Trigger, TriggerAttempt
 
 
 class Standing(StrEnum):
@@ -36,7 +36,7 @@ class Change:
     num_tiles: int
     reasons: tuple[str, ...]
 
-    def trigger(self, attempts: tuple[Attempt, ...]) -> Trigger:
+    def trigger(self, attempts: tuple[TriggerAttempt, ...]) -> Trigger:
         """Returns what is written down of the change, with these attempts."""
         return Trigger(
             key=self.key,

@@ -15,20 +15,20 @@ from pipeline.parameters import Parameters
 from pipeline.retrain.clock import Clock
 from pipeline.retrain.kubeflow_runs import KubeflowRuns
 from pipeline.retrain.local_runs import LocalRuns
-from pipeline.retrain.retraining import Answer, Decided
+from pipeline.retrain.retraining import Decided, RetrainAnswer
 from pipeline.retrain.triggers import end_trigger, utc_time
 
 _PUSH = "push"  # of the gate's two decisions
 
 
 def follow_run(
-    answer: Answer,
+    answer: RetrainAnswer,
     runs: KubeflowRuns,
     data_root: str,
     timeout_seconds: float,
     clock: Clock,
     echo: Callable[[str], None],
-) -> Answer:
+) -> RetrainAnswer:
     """Follows the run of a change to its end; returns the answer with how it ended. An answer without one stays.
 
     Raises:
@@ -45,8 +45,8 @@ def follow_run(
 
 
 def run_here(
-    answer: Answer, runs: LocalRuns, parameters: Parameters, runs_dir: Path, clock: Clock, console: Console
-) -> Answer:
+    answer: RetrainAnswer, runs: LocalRuns, parameters: Parameters, runs_dir: Path, clock: Clock, console: Console
+) -> RetrainAnswer:
     """Does the work of a run that this process has started; returns the answer with how it ended.
 
     Raises:

@@ -22,7 +22,7 @@ from components.progress import StepLog
 from pipeline.parameters import Parameters
 from pipeline.retrain.change_key import same_place
 from pipeline.retrain.clock import Clock
-from pipeline.retrain.reasons import Findings
+from pipeline.retrain.reasons import SourceFindings
 from pipeline.retrain.reference import Reference, find_reference, require_manifest
 from pipeline.retrain.sightings import ListingDigest, read_sighting, write_sighting
 from pipeline.retrain.tile_changes import compare_tiles
@@ -128,7 +128,7 @@ class Look:
                 ),
             )
 
-    def compare(self, served: str) -> tuple[Findings, Surveyed]:
+    def compare(self, served: str) -> tuple[SourceFindings, Surveyed]:
         """Compares the source with what production, or its last run, was made of.
 
         Args:
@@ -138,10 +138,10 @@ class Look:
         drift = _served(served, reference)
         surveyed, age = self.surveyed, self._age_days(reference)
         if reference is not None and surveyed is not None and _is_of(reference, surveyed):
-            return Findings(compared_with=reference.name, is_unchanged=True, age_days=age, served=drift), surveyed
+            return SourceFindings(compared_with=reference.name, is_unchanged=True, age_days=age, served=drift), surveyed
         with self.tiles() as (paired, surveyed):
             if reference is None:
-                return Findings(served=drift), surveyed
+                return SourceFindings(served=drift), surveyed
             max_16_bit = self._parameters.ingest.max_16_bit
             lines = reference.tile_lines(self._data_root, max_16_bit, surveyed.fingerprint)
             is_unchanged = _is_of(reference, surveyed) or (
@@ -152,7 +152,7 @@ class Look:
                 changes = compare_tiles(lines.lines(self._data_root), paired.table, lines.folder)
         if is_unchanged:
             surveyed = msgspec.structs.replace(surveyed, manifest_sha256=reference.manifest_sha256)
-        found = Findings(
+        found = SourceFindings(
             compared_with=reference.name, is_unchanged=is_unchanged, changes=changes, age_days=age, served=drift
         )
         return found, surveyed

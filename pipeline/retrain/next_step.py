@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 from enum import StrEnum
 
-from components.contracts import Attempt, AttemptState, RunOutcome, Trigger
+from components.contracts import AttemptState, RunOutcome, Trigger, TriggerAttempt
 from components.contracts.triggers import MOST_ATTEMPTS
 from components.printable import printable
 from pipeline.retrain.triggers import moment_of, utc_time
@@ -27,7 +27,7 @@ class RetryRule:
     pause_minutes: float = 10.0
 
 
-class Step(StrEnum):
+class NextAction(StrEnum):
     """What may be done next."""
 
     CLAIM = "claim"  # the attempt of the given number
@@ -47,7 +47,7 @@ class NextStep:
       why: In one line.
     """
 
-    step: Step
+    action: NextAction
     why: str = ""
     number: int = 0
     until: datetime.datetime | None = None
@@ -61,32 +61,34 @@ def next_step(trigger: Trigger | None, now: datetime.datetime, rule: RetryRule) 
       now: In UTC.
     """
     if trigger is None:
-        return NextStep(Step.CLAIM, number=1)
+        return NextStep(NextAction.CLAIM, number=1)
     last = trigger.last
     if last.state is AttemptState.CLAIMED:
         until = moment_of(last.expires_at)
         if now < until:
             why = f"{printable(last.by)} is about to start a run of this change since {last.claimed_at}"
-            return NextStep(Step.WAIT, why, until=until)
-        return NextStep(Step.CLAIM, number=last.number)  # a run may have been started all the same: look for its name
+            return NextStep(NextAction.WAIT, why, until=until)
+        return NextStep(
+            NextAction.CLAIM, number=last.number
+        )  # a run may have been started all the same: look for its name
     if last.state is AttemptState.STARTED:
-        return NextStep(Step.ASK)
+        return NextStep(NextAction.ASK)
     if last.outcome is RunOutcome.NOT_STARTED:
-        return NextStep(Step.CLAIM, number=last.number)
+        return NextStep(NextAction.CLAIM, number=last.number)
     if last.outcome not in RETRIED:
-        return NextStep(Step.LEAVE, _answered(last))
+        return NextStep(NextAction.LEAVE, _answered(last))
     num_failed = sum(each.outcome in RETRIED for each in trigger.attempts)
     said = f"run {printable(last.run_id)} {last.outcome}{f': {printable(last.message)}' if last.message else ''}"
     if num_failed >= rule.max_attempts:
         return NextStep(
-            Step.GIVE_UP,
+            NextAction.GIVE_UP,
             f"{num_failed} runs of this change failed, and --max-attempts={rule.max_attempts}; the last: {said}",
         )
     assert last.ended_at is not None  # or it would not have ended
     due = moment_of(last.ended_at) + pause(num_failed, rule)
     if now < due:
-        return NextStep(Step.WAIT, f"{said}; attempt {last.number + 1} is due at {utc_time(due)}", until=due)
-    return NextStep(Step.CLAIM, said, number=last.number + 1)
+        return NextStep(NextAction.WAIT, f"{said}; attempt {last.number + 1} is due at {utc_time(due)}", until=due)
+    return NextStep(NextAction.CLAIM, said, number=last.number + 1)
 
 
 def pause(num_failed: int, rule: RetryRule) -> datetime.timedelta:
@@ -96,7 +98,7 @@ def pause(num_failed: int, rule: RetryRule) -> datetime.timedelta:
     return datetime.timedelta(minutes=minutes)
 
 
-def _answered(last: Attempt) -> str:
+def _answered(last: TriggerAttempt) -> str:
     run = f"run {printable(last.run_id)}"
     match last.outcome:
         case RunOutcome.PUSHED:

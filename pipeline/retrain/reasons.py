@@ -9,7 +9,7 @@ from pipeline.retrain.tile_changes import TileChanges, TileCount
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Findings:
+class SourceFindings:
     """What was found of a source.
 
     Attributes:
@@ -28,14 +28,14 @@ class Findings:
 
 
 @dataclasses.dataclass(frozen=True)
-class Verdict:
+class ReasonsFound:
     """Why to start a run, and what is no reason; a line each."""
 
     reasons: tuple[str, ...]
     remarks: tuple[str, ...]
 
 
-def judge(found: Findings, settings: RetrainSettings) -> Verdict:
+def reasons_for(found: SourceFindings, settings: RetrainSettings) -> ReasonsFound:
     """Returns what speaks for a run; nothing speaks for one of tiles that a model was trained on already, but age."""
     reasons: list[str] = []
     remarks: list[str] = []
@@ -56,7 +56,7 @@ def judge(found: Findings, settings: RetrainSettings) -> Verdict:
             remarks.append(f"{said}; but the source has no new tile to learn that from")
         else:
             remarks.append(f"{said} ({found.served.to_do})")
-    return Verdict(tuple(reasons), tuple(remarks))
+    return ReasonsFound(tuple(reasons), tuple(remarks))
 
 
 def _judge_tiles(changes: TileChanges, settings: RetrainSettings, reasons: list[str], remarks: list[str]) -> None:

@@ -14,8 +14,8 @@ from pipeline.retrain.change import Change, Standing
 from pipeline.retrain.change_key import result_parameters, same_place
 from pipeline.retrain.clock import Clock
 from pipeline.retrain.looking import Look, StillWritten
-from pipeline.retrain.next_step import Step, next_step
-from pipeline.retrain.reasons import Findings, judge
+from pipeline.retrain.next_step import NextAction, next_step
+from pipeline.retrain.reasons import SourceFindings, reasons_for
 from pipeline.retrain.runs import Runs
 from pipeline.retrain.settings import RetrainSettings
 from pipeline.retrain.starting import OneRun
@@ -47,7 +47,7 @@ _OF_STANDING = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Answer:
+class RetrainAnswer:
     """What a call came to, and why.
 
     Attributes:
@@ -72,13 +72,13 @@ class Answer:
     until: datetime.datetime | None = None
     fingerprint: str = ""
     num_tiles: int = 0
-    found: Findings | None = None
+    found: SourceFindings | None = None
     outcome: str = ""
     exit_code: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Order:
+class RetrainOrder:
     """What a call is to do.
 
     Attributes:
@@ -100,13 +100,13 @@ class Retraining:
       runs: What runs the pipeline.
     """
 
-    def __init__(self, order: Order, runs: Runs, clock: Clock, log: StepLog) -> None:
+    def __init__(self, order: RetrainOrder, runs: Runs, clock: Clock, log: StepLog) -> None:
         self._order, self._runs, self._clock, self._log = order, runs, clock, log
         self._pipeline_sha256 = hashlib.sha256(order.package.text.encode()).hexdigest()
         self._parameters = result_parameters(order.parameters)
         self._data_root = order.parameters.run.data_root
 
-    def decide(self) -> Answer:
+    def decide(self) -> RetrainAnswer:
         """Looks at the source, and starts a run if there is reason to; returns what came of that.
 
         Raises:
@@ -115,10 +115,10 @@ class Retraining:
         answer = self._decided()
         return dataclasses.replace(answer, exit_code=_EXIT_CODES.get(answer.decided, 0))
 
-    def _decided(self) -> Answer:
+    def _decided(self) -> RetrainAnswer:
         order = self._order
         look = Look(order.parameters, self._log, self._clock, is_dry=order.is_dry)
-        answer = Answer(
+        answer = RetrainAnswer(
             decided=Decided.UNCHANGED, why=(), source_uri=order.parameters.run.source_uri, num_files=look.num_files
         )
         try:
@@ -139,7 +139,7 @@ class Retraining:
         )
         if trigger := self._trigger(surveyed.fingerprint):
             return self._run(answer, trigger.last.reasons, trigger)
-        verdict = judge(found, order.settings)
+        verdict = reasons_for(found, order.settings)
         if not verdict.reasons:
             decided = Decided.UNCHANGED if found.is_unchanged else Decided.NOT_ENOUGH
             return dataclasses.replace(answer, decided=decided, why=verdict.remarks)
@@ -151,7 +151,7 @@ class Retraining:
     def _key(self, fingerprint: str) -> str:
         return key_of(fingerprint, self._pipeline_sha256, self._parameters)
 
-    def _run(self, answer: Answer, reasons: tuple[str, ...], trigger: Trigger | None) -> Answer:
+    def _run(self, answer: RetrainAnswer, reasons: tuple[str, ...], trigger: Trigger | None) -> RetrainAnswer:
         """Sees to it that there is a run; with is_dry, only tells what is written down."""
         order = self._order
         answer = dataclasses.replace(answer, key=self._key(answer.fingerprint))
@@ -180,18 +180,18 @@ class Retraining:
             until=stand.until,
         )
 
-    def _dry_run(self, answer: Answer, reasons: tuple[str, ...], trigger: Trigger | None) -> Answer:
+    def _dry_run(self, answer: RetrainAnswer, reasons: tuple[str, ...], trigger: Trigger | None) -> RetrainAnswer:
         todo = next_step(trigger, self._clock.now(), self._order.settings.retry)
         if trigger is not None:
             answer = dataclasses.replace(answer, run_id=trigger.last.run_id, attempt=trigger.last.number)
-        if todo.step is Step.CLAIM:
+        if todo.action is NextAction.CLAIM:
             why = (*reasons, *filter(None, [todo.why]))
             return dataclasses.replace(answer, decided=Decided.WOULD_START, why=why)
         decided = {
-            Step.ASK: Decided.RUNNING,
-            Step.WAIT: Decided.WAITS,
-            Step.LEAVE: Decided.ANSWERED,
-            Step.GIVE_UP: Decided.GIVEN_UP,
-        }[todo.step]
+            NextAction.ASK: Decided.RUNNING,
+            NextAction.WAIT: Decided.WAITS,
+            NextAction.LEAVE: Decided.ANSWERED,
+            NextAction.GIVE_UP: Decided.GIVEN_UP,
+        }[todo.action]
         why_not = todo.why or "a run of this change was started; how it is doing was not asked"
         return dataclasses.replace(answer, decided=decided, why=(why_not,), until=todo.until)

@@ -24,11 +24,11 @@ import uuid
 import msgspec
 
 from components import storage
-from components.contracts import Attempt, AttemptState, RunOutcome, Trigger
+from components.contracts import AttemptState, RunOutcome, Trigger, TriggerAttempt
 from components.errors import AgrivisionError, UnreachableError
 from pipeline.retrain.change import Change, Stand, Standing
 from pipeline.retrain.clock import Clock
-from pipeline.retrain.next_step import NextStep, RetryRule, Step, next_step
+from pipeline.retrain.next_step import NextAction, NextStep, RetryRule, next_step
 from pipeline.retrain.runs import Runs, RunState, SeenRun, best_of
 from pipeline.retrain.triggers import (
     ended,
@@ -49,6 +49,11 @@ LOST_SECONDS = 600  # after its start, a run that its server does not tell of is
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 10.0
 _MOST_ROUNDS = 100  # of a document that changes whenever it is looked at
 _MOST_TEXT = 500  # characters of an error
+_STANDING = {
+    NextAction.WAIT: Standing.WAITS,
+    NextAction.LEAVE: Standing.ANSWERED,
+    NextAction.GIVE_UP: Standing.GIVEN_UP,
+}
 
 
 class OneRun:
@@ -74,16 +79,15 @@ class OneRun:
             trigger, token = read_trigger(self._data_root, self._change.key)
             todo = next_step(trigger, self._clock.now(), self._rule)
             stand: Stand | None
-            if todo.step is Step.CLAIM:
+            if todo.action is NextAction.CLAIM:
                 stand = self._claim(trigger, token, todo)
-            elif todo.step is Step.ASK:
+            elif todo.action is NextAction.ASK:
                 assert trigger is not None  # or there would be no run to ask for
                 stand = self._ask(trigger, token)
             else:
-                standing = {Step.WAIT: Standing.WAITS, Step.LEAVE: Standing.ANSWERED, Step.GIVE_UP: Standing.GIVEN_UP}
                 assert trigger is not None  # or there would be something to claim
                 last = trigger.last
-                stand = Stand(standing[todo.step], last.run_id, last.number, todo.why, todo.until)
+                stand = Stand(_STANDING[todo.action], last.run_id, last.number, todo.why, todo.until)
             if stand is not None:
                 return stand
         raise UnreachableError(
@@ -97,7 +101,7 @@ class OneRun:
         self._runs.prepare(self._change.fingerprint)  # takes time, which must not count against the claim
         claimed_at, now = self._clock.seconds(), self._clock.now()
         name = run_name(self._change.pipeline, self._change.key, todo.number)
-        attempt = Attempt(
+        attempt = TriggerAttempt(
             number=todo.number,
             state=AttemptState.CLAIMED,
             claimed_at=utc_time(now),
@@ -214,7 +218,7 @@ class OneRun:
         self._swap(trigger, ended(last, ending.outcome, at, ending.message[:_MOST_TEXT]), token)
         return None
 
-    def _instead(self, last: Attempt, own: SeenRun | None, seen: list[SeenRun]) -> str:
+    def _instead(self, last: TriggerAttempt, own: SeenRun | None, seen: list[SeenRun]) -> str:
         """Ends what else lives under the name of an attempt; returns which run stands for it instead, or nothing.
 
         A run that another process may be about to end never stands for it, unless there is no other.
@@ -230,7 +234,7 @@ class OneRun:
                 self._end(run.run_id)
         return ""
 
-    def _swap(self, trigger: Trigger, last: Attempt, token: str | None) -> None:
+    def _swap(self, trigger: Trigger, last: TriggerAttempt, token: str | None) -> None:
         """Replaces the last attempt, unless somebody else was faster: then the next round sees what they wrote."""
         with contextlib.suppress(storage.Conflict):
             write_trigger(self._data_root, with_last(trigger, last), token)

@@ -7,8 +7,8 @@ from typing import Any
 
 from components.printable import printable
 from components.progress import StepLog, one_line
-from pipeline.retrain.reasons import Findings, counted_with_examples
-from pipeline.retrain.retraining import Answer, Decided
+from pipeline.retrain.reasons import SourceFindings, counted_with_examples
+from pipeline.retrain.retraining import Decided, RetrainAnswer
 from pipeline.retrain.triggers import utc_time
 from pipeline.terminal import say
 
@@ -34,7 +34,7 @@ class StderrLog(StepLog):
         say(f"{self.step} | {one_line(text)}", error=True)
 
 
-def lines(answer: Answer) -> Iterator[str]:
+def told_lines(answer: RetrainAnswer) -> Iterator[str]:
     """Yields what a person reads; each line is printable."""
     tiles = f"{answer.num_tiles:,} tiles, " if answer.fingerprint else ""
     yield f"source    {printable(answer.source_uri)}: {tiles}{answer.num_files:,} files"
@@ -49,7 +49,7 @@ def lines(answer: Answer) -> Iterator[str]:
         yield f"again     at {utc_time(answer.until)}"
 
 
-def _compared(found: Findings) -> Iterator[str]:
+def _compared(found: SourceFindings) -> Iterator[str]:
     yield f"compared  with {printable(found.compared_with) or 'nothing: there is nothing to compare with'}"
     if found.age_days is not None:
         yield f"age       {found.age_days:,.1f} days"
@@ -65,7 +65,7 @@ def _compared(found: Findings) -> Iterator[str]:
         yield f"classes   {', '.join(shown)}{more}"
 
 
-def as_json(answer: Answer) -> str:
+def as_json(answer: RetrainAnswer) -> str:
     """Returns the same for programs, as one line."""
     found = answer.found
     values: dict[str, Any] = {

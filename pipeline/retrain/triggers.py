@@ -8,7 +8,7 @@ import msgspec
 
 from components import storage
 from components.contracts.names import UtcTime
-from components.contracts.triggers import Attempt, AttemptState, RunOutcome, Trigger
+from components.contracts.triggers import AttemptState, RunOutcome, Trigger, TriggerAttempt
 from components.errors import DataError
 
 FOLDER = "triggers"
@@ -64,12 +64,12 @@ def write_trigger(data_root: str, trigger: Trigger, token: str | None) -> None:
     storage.compare_and_swap(trigger_uri(data_root, trigger.key), token, trigger.to_json())
 
 
-def with_last(trigger: Trigger, attempt: Attempt) -> Trigger:
+def with_last(trigger: Trigger, attempt: TriggerAttempt) -> Trigger:
     """Returns the trigger with another last attempt."""
     return msgspec.structs.replace(trigger, attempts=(*trigger.attempts[:-1], attempt))
 
 
-def started(attempt: Attempt, run_id: str, at: UtcTime) -> Attempt:
+def started(attempt: TriggerAttempt, run_id: str, at: UtcTime) -> TriggerAttempt:
     """Returns an attempt as one whose run goes on, as far as is known."""
     return msgspec.structs.replace(
         attempt,
@@ -82,7 +82,7 @@ def started(attempt: Attempt, run_id: str, at: UtcTime) -> Attempt:
     )
 
 
-def ended(attempt: Attempt, outcome: RunOutcome, at: UtcTime, message: str = "") -> Attempt:
+def ended(attempt: TriggerAttempt, outcome: RunOutcome, at: UtcTime, message: str = "") -> TriggerAttempt:
     """Returns a started attempt as one that has ended."""
     return msgspec.structs.replace(attempt, state=AttemptState.ENDED, outcome=outcome, ended_at=at, message=message)
 

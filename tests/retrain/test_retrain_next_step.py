@@ -4,7 +4,7 @@ import pytest
 from written_triggers import AT, NOON, attempt, ended, trigger
 
 from components.contracts import AttemptState, RunOutcome
-from pipeline.retrain.next_step import RetryRule, Step, next_step, pause
+from pipeline.retrain.next_step import NextAction, RetryRule, next_step, pause
 from pipeline.retrain.triggers import moment_of, utc_time
 
 RULE = RetryRule(max_attempts=3, pause_minutes=10)
@@ -17,29 +17,29 @@ def after(minutes: float) -> datetime.datetime:
 @pytest.mark.parametrize(
     ("attempts", "minutes", "step", "number"),
     [
-        ([], 0, Step.CLAIM, 1),
-        ([attempt()], 9.9, Step.WAIT, 0),
-        ([attempt()], 10, Step.CLAIM, 1),  # the claim has expired; the same name, so that its run is found
-        ([attempt(state=AttemptState.STARTED)], 100_000, Step.ASK, 0),  # however old: only its server knows
-        (ended("pushed"), 100_000, Step.LEAVE, 0),
-        (ended("refused"), 100_000, Step.LEAVE, 0),
-        (ended("unknown"), 100_000, Step.LEAVE, 0),  # it ended well, so a model may have been pushed
-        (ended("terminated"), 100_000, Step.LEAVE, 0),  # a person wanted that
-        (ended("not-started"), 0, Step.CLAIM, 1),
-        (ended("failed"), 9.9, Step.WAIT, 0),
-        (ended("failed"), 10, Step.CLAIM, 2),
-        (ended("lost"), 10, Step.CLAIM, 2),
-        (ended("failed", "failed"), 19.9, Step.WAIT, 0),
-        (ended("failed", "failed"), 20, Step.CLAIM, 3),
-        (ended("failed", "lost", "failed"), 100_000, Step.GIVE_UP, 0),
-        ([*ended("failed"), attempt(2)], 10, Step.CLAIM, 2),
-        (ended("failed", "pushed"), 100_000, Step.LEAVE, 0),
+        ([], 0, NextAction.CLAIM, 1),
+        ([attempt()], 9.9, NextAction.WAIT, 0),
+        ([attempt()], 10, NextAction.CLAIM, 1),  # the claim has expired; the same name, so that its run is found
+        ([attempt(state=AttemptState.STARTED)], 100_000, NextAction.ASK, 0),  # however old: only its server knows
+        (ended("pushed"), 100_000, NextAction.LEAVE, 0),
+        (ended("refused"), 100_000, NextAction.LEAVE, 0),
+        (ended("unknown"), 100_000, NextAction.LEAVE, 0),  # it ended well, so a model may have been pushed
+        (ended("terminated"), 100_000, NextAction.LEAVE, 0),  # a person wanted that
+        (ended("not-started"), 0, NextAction.CLAIM, 1),
+        (ended("failed"), 9.9, NextAction.WAIT, 0),
+        (ended("failed"), 10, NextAction.CLAIM, 2),
+        (ended("lost"), 10, NextAction.CLAIM, 2),
+        (ended("failed", "failed"), 19.9, NextAction.WAIT, 0),
+        (ended("failed", "failed"), 20, NextAction.CLAIM, 3),
+        (ended("failed", "lost", "failed"), 100_000, NextAction.GIVE_UP, 0),
+        ([*ended("failed"), attempt(2)], 10, NextAction.CLAIM, 2),
+        (ended("failed", "pushed"), 100_000, NextAction.LEAVE, 0),
     ],
 )
 def test_what_is_written_down_decides_what_may_be_done(attempts, minutes, step, number):
     found = next_step(trigger(*attempts) if attempts else None, after(minutes), RULE)
 
-    assert (found.step, found.number) == (step, number)
+    assert (found.action, found.number) == (step, number)
 
 
 def test_whoever_waits_is_told_until_when():

@@ -2,16 +2,16 @@
 
 import datetime
 
-from components.contracts import Attempt, AttemptState, RunOutcome, Trigger
+from components.contracts import AttemptState, RunOutcome, Trigger, TriggerAttempt
 from pipeline.retrain.triggers import utc_time
 
 NOON = datetime.datetime(2026, 11, 29, 12, tzinfo=datetime.UTC)
 AT = utc_time(NOON)
 
 
-def attempt(number=1, state=AttemptState.CLAIMED, outcome=None, at=AT, **more) -> Attempt:
+def attempt(number=1, state=AttemptState.CLAIMED, outcome=None, at=AT, **more) -> TriggerAttempt:
     has_run = state is not AttemptState.CLAIMED and outcome is not RunOutcome.NOT_STARTED
-    return Attempt(
+    return TriggerAttempt(
         number=number,
         state=state,
         claimed_at=AT,
@@ -27,11 +27,11 @@ def attempt(number=1, state=AttemptState.CLAIMED, outcome=None, at=AT, **more) -
     )
 
 
-def ended(*outcomes, at=AT) -> list[Attempt]:
+def ended(*outcomes, at=AT) -> list[TriggerAttempt]:
     return [attempt(number, AttemptState.ENDED, RunOutcome(each), at) for number, each in enumerate(outcomes, 1)]
 
 
-def trigger(*attempts: Attempt) -> Trigger:
+def trigger(*attempts: TriggerAttempt) -> Trigger:
     return Trigger(
         key="c" * 64,
         source_uri="gs://b/tiles",

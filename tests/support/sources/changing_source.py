@@ -11,7 +11,7 @@ from components.agrivision import CHALLENGE_2020
 from components.progress import StepLog
 from pipeline.kubeflow.package import Package
 from pipeline.parameters import Parameters
-from pipeline.retrain.retraining import Answer, Order, Retraining
+from pipeline.retrain.retraining import RetrainAnswer, Retraining, RetrainOrder
 from pipeline.retrain.runs import RunState
 from pipeline.retrain.settings import RetrainSettings
 
@@ -46,8 +46,8 @@ class ChangingSource:
 
     def call(
         self, package: Package = PACKAGE, is_dry: bool = False, parameters: Parameters | None = None, **settings: float
-    ) -> Answer:
-        order = Order(
+    ) -> RetrainAnswer:
+        order = RetrainOrder(
             parameters=parameters or self.parameters(),
             package=package,
             settings=RetrainSettings(**settings),
