@@ -7,7 +7,7 @@ import typer
 from components import environment
 from components.errors import as_user_error
 from components.printable import printable
-from pipeline.commands import costs, datasets, lineage, maps, models, records, registry, runs, serving
+from pipeline.commands import costs, datasets, lineage, maps, models, records, registry, retraining, runs, serving
 from pipeline.commands.options import with_plain_places
 from pipeline.terminal import say
 
@@ -32,6 +32,7 @@ app.command()(with_plain_places(costs.forecast))
 app.command()(with_plain_places(datasets.mirror))
 app.command("compile")(with_plain_places(runs.compile_pipeline))
 app.command()(with_plain_places(runs.submit))
+app.command()(with_plain_places(retraining.retrain))
 app.command()(with_plain_places(records.collect))
 app.command()(with_plain_places(datasets.verify))
 app.command()(with_plain_places(datasets.plan))

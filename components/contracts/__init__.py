@@ -42,6 +42,7 @@ from components.contracts.source import (
     SourceTile,
 )
 from components.contracts.sweep import SeedScore, Sweep, Trial, TrialResult
+from components.contracts.triggers import AttemptState, RunOutcome, Sighting, Surveyed, Trigger, TriggerAttempt
 from components.contracts.weaknesses import (
     Doubt,
     FieldScore,
@@ -57,6 +58,7 @@ __all__ = [
     "FORMAT_VERSION",
     "Annotation",
     "ArchivedMoves",
+    "AttemptState",
     "Bottleneck",
     "Calibration",
     "Channel",
@@ -103,6 +105,7 @@ __all__ = [
     "Reliability",
     "Robustness",
     "RobustnessRow",
+    "RunOutcome",
     "RunCost",
     "RunRecord",
     "Scores",
@@ -111,6 +114,7 @@ __all__ = [
     "Shard",
     "ShardReceipt",
     "ShardReceipts",
+    "Sighting",
     "SliceScore",
     "Slices",
     "SourceFile",
@@ -118,11 +122,14 @@ __all__ = [
     "SplitSummary",
     "StepCost",
     "StepRecord",
+    "Surveyed",
     "Sweep",
     "TrainingFacts",
     "TrainingReceipt",
     "Trial",
     "TrialResult",
+    "Trigger",
+    "TriggerAttempt",
     "VersionState",
     "WhyIgnored",
 ]

@@ -11,7 +11,7 @@ data of folders, shards and classes, one byte per field, and 50 bytes per field 
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from components.agrivision import CLASS_FOLDERS, PAPER_2020
 from components.contracts import IgnoredFiles, MissingMasks, NearPictures, SourceFile, WhyIgnored
@@ -22,7 +22,7 @@ from components.ignored import LeftOut, few_rows, ignored_line
 from components.ingest.bands import FirstTile, has_near_infrared
 from components.ingest.class_folders import ClassFolderPairing
 from components.ingest.field_stats import stated_annotations
-from components.ingest.layouts import SPLIT_FOLDERS, class_of, recognise_layout
+from components.ingest.layouts import SPLIT_FOLDERS, FolderCount, class_of, recognise_layout
 from components.ingest.listing import Listing
 from components.ingest.official_split import read_split_file, stated_splits
 from components.ingest.pairing import Pairing, ReleasePairing
@@ -46,8 +46,8 @@ _NUM_REASONS = 3  # listed in an error
 
 
 @dataclasses.dataclass(frozen=True)
-class Survey:
-    """What a source holds.
+class PairedSource:
+    """The tiles of a source, before they are divided into splits; known from names and documents alone.
 
     Attributes:
       classes: The class list.
@@ -55,9 +55,8 @@ class Survey:
       num_files: Files that the source holds, without those that are left out whatever the layout.
       num_used: Those of good tiles, and those that state an official split; `num_rejected` those of rejected tiles.
       ignored, missing_masks: As in the inventory.
-      has_nir: Whether its tiles have near infrared.
-      split_of: The split of each field, as an index into SPLITS; `split_origin` says how it was made.
-      near: Pictures that look alike, if those were looked for and found.
+      folders: File counts by folder.
+      first: The RGB file of the first tile.
     """
 
     layout: str
@@ -69,6 +68,20 @@ class Survey:
     ignored: tuple[IgnoredFiles, ...]
     missing_masks: tuple[MissingMasks, ...]
     table: TileTable
+    folders: Mapping[str, FolderCount]
+    first: SourceFile | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Survey(PairedSource):
+    """What a source holds, divided into splits.
+
+    Attributes:
+      has_nir: Whether its tiles have near infrared.
+      split_of: The split of each field, as an index into SPLITS; `split_origin` says how it was made.
+      near: Pictures that look alike, if those were looked for and found.
+    """
+
     has_nir: bool
     split_of: bytearray
     split_origin: str
@@ -96,6 +109,28 @@ def survey_source(
       DataError: if the source is not a usable dataset.
       SettingsError: if the settings do not fit the source, or the temporary disk is full.
     """
+    with paired_source(files, source_uri, settings, log, cache_kb, data_root) as paired:
+        table, layout = paired.table, paired.layout
+        has_nir = has_near_infrared(settings.bands, layout, paired.folders, paired.first, source_uri, log)
+        near = None
+        if settings.duplicates != ANYWHERE and not is_official(table) and not table.num_mixed:
+            is_near = settings.duplicates == NEAR
+            near = keep_together(table, source_uri, data_root, layout == CLASS_FOLDERS, is_near, log)
+            _require_few_rejected(table, paired.num_unlabelled, source_uri, settings.max_bad_fraction, data_root)
+        split_of, origin = assign_splits(table, settings.val_percent, settings.test_percent, source_uri, data_root)
+        yield Survey(**vars(paired), has_nir=has_nir, split_of=split_of, split_origin=origin, near=near)
+
+
+@contextlib.contextmanager
+def paired_source(
+    files: Iterable[SourceFile | LeftOut],
+    source_uri: str,
+    settings: IngestSettings,
+    log: StepLog,
+    cache_kb: int = CACHE_KB,
+    data_root: str = "",
+) -> Iterator[PairedSource]:
+    """Yields the tiles of a source, without opening a single image. Arguments and errors are those of survey_source."""
     with temporary_database(cache_kb) as database:
         table = TileTable(database, settings.seed, settings.tile_size_px)
         with temporary_database(cache_kb) as listed:
@@ -119,16 +154,8 @@ def survey_source(
             folders = listing.folders
         table.finish()
         ignored, missing = _account_for(listing, layout, pairing, source_uri, settings, log)
-        limit = settings.max_bad_fraction
-        _require_few_rejected(table, pairing.num_unlabelled, source_uri, limit, data_root)
-        has_nir = has_near_infrared(settings.bands, layout, folders, first.rgb, source_uri, log)
-        near = None
-        if settings.duplicates != ANYWHERE and not is_official(table) and not table.num_mixed:
-            is_near = settings.duplicates == NEAR
-            near = keep_together(table, source_uri, data_root, layout == CLASS_FOLDERS, is_near, log)
-            _require_few_rejected(table, pairing.num_unlabelled, source_uri, limit, data_root)
-        split_of, origin = assign_splits(table, settings.val_percent, settings.test_percent, source_uri, data_root)
-        yield Survey(
+        _require_few_rejected(table, pairing.num_unlabelled, source_uri, settings.max_bad_fraction, data_root)
+        yield PairedSource(
             layout=layout,
             classes=pairing.classes,
             num_unlabelled=pairing.num_unlabelled,
@@ -138,10 +165,8 @@ def survey_source(
             ignored=ignored,
             missing_masks=missing,
             table=table,
-            has_nir=has_nir,
-            split_of=split_of,
-            split_origin=origin,
-            near=near,
+            folders=folders,
+            first=first.rgb,
         )
 
 

@@ -75,16 +75,19 @@ def with_parameters(
 
 
 def with_settings(settings_type: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Adds one option per setting of a class to a command, which receives them as one object, its first argument."""
+    """Adds one option per setting of a class to a command, which receives them as one object, `settings`.
+
+    Below with_parameters, `settings` comes after the parameters; else it is the command's first argument.
+    """
 
     def decorate(command: Command) -> Command:
         fields = list(settings_of(settings_type))
 
-        def with_options(**values: Any) -> None:
+        def with_options(*before: Any, **values: Any) -> None:
             given = {field.name: values.pop(field.name) for field, _ in fields}
-            command(settings_type(**given), **values)
+            command(*before, settings_type(**given), **values)
 
-        own = list(inspect.signature(command).parameters.values())[1:]
+        own = [each for each in inspect.signature(command).parameters.values() if each.name != "settings"]
         options = [
             _keyword(field.name, field.default, Annotated[field.type, typer.Option(help=known.help)])
             for field, known in fields

@@ -142,8 +142,12 @@ def prepare(kubeflow: Kubeflow, package: Package, parameters: Parameters, volume
     return Order(f"{package.name} {package.version}", fields)
 
 
-def start(kubeflow: Kubeflow, order: Order, cron: str = "") -> tuple[str, str]:
-    """Starts a run, or with `cron` a recurring run; returns its id and the URL of its page."""
+def start(kubeflow: Kubeflow, order: Order, cron: str = "", name: str = "") -> tuple[str, str]:
+    """Starts a run, or with `cron` a recurring run; returns its id and the URL of its page.
+
+    Args:
+      name: Of a run; by default that of the order, with the time.
+    """
     # Never retried: if only the answer was lost, there would be two runs.
     if cron:
         recurring = V2beta1RecurringRun(
@@ -156,9 +160,15 @@ def start(kubeflow: Kubeflow, order: Order, cron: str = "") -> tuple[str, str]:
         )
         made = kubeflow.call(lambda client: client.recurring_runs.recurring_run_service_create_recurring_run(recurring))
         return made.recurring_run_id, f"{kubeflow.url}/#/recurringrun/details/{made.recurring_run_id}"
-    run = V2beta1Run(display_name=f"{order.name} {time.strftime('%Y-%m-%d %H:%M:%S')}", **order.fields)
+    name = name or f"{order.name} {time.strftime('%Y-%m-%d %H:%M:%S')}"
+    run = V2beta1Run(display_name=name, **order.fields)
     run_id = kubeflow.call(lambda client: client.runs.run_service_create_run(run)).run_id
-    return run_id, f"{kubeflow.url}/#/runs/details/{run_id}"
+    return run_id, run_page(kubeflow, run_id)
+
+
+def run_page(kubeflow: Kubeflow, run_id: str) -> str:
+    """Returns the URL of a run's page."""
+    return f"{kubeflow.url}/#/runs/details/{run_id}"
 
 
 def run_and_follow(

@@ -1,0 +1,1 @@
+"""Starts a run when the source has changed enough, and one run per change."""
