@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, TypeAlias
 
 import msgspec
 
+from components.contracts.cost import RunCost
 from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.gate import Difference
 from components.contracts.names import PathPart, PathPartOrEmpty, Sha256OrEmpty, UtcTime
@@ -88,6 +89,8 @@ class RunRecord(Document, frozen=True, kw_only=True):
       macro_f1, macro_f1_interval: Of the candidate on the test split, with its 95 % interval; None if it was not
         evaluated.
       steps: By name, in the order of the pipeline; those that never started are absent.
+      cost: Of all pods, those of the workers as a step "train-workers"; on a laptop, of the machine. None if it is not
+        known how long they ran, or there is no price.
       commit: Of this project; empty if the checkout had changes, or was none. At least its first 12 characters.
       manifest_sha256, training_id: The dataset, and the training; empty if the run did not get that far.
       model_version: What was pushed; None if nothing was.
@@ -110,6 +113,7 @@ class RunRecord(Document, frozen=True, kw_only=True):
     macro_f1: Share | None = None
     macro_f1_interval: tuple[float, float] | None = None
     steps: dict[str, StepRecord] = msgspec.field(default_factory=dict)
+    cost: RunCost | None = None
     commit: str = ""
     manifest_sha256: Sha256OrEmpty = ""
     training_id: PathPartOrEmpty = ""

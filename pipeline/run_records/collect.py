@@ -11,6 +11,7 @@ import msgspec
 
 from components import storage
 from components.contracts import RunRecord
+from components.cost.prices import read_prices
 from components.errors import EXIT_DATA, EXIT_TRY_AGAIN, AgrivisionError, SettingsError, as_user_error
 from components.run_records.last_step import document_time
 from components.run_records.record_file import keep_record, read_record, recorded_runs
@@ -94,7 +95,7 @@ def collect_runs(
     Raises:
       AgrivisionError: if the list of runs ends early.
     """
-    collected, versions = Collected(), Versions(kubeflow)
+    collected, versions, prices = Collected(), Versions(kubeflow), read_prices()
     for run in runs:
         if run.state not in ENDED:
             collected.going.append(f"{run.run_id} ({(run.state or 'pending').lower()})")
@@ -103,25 +104,20 @@ def collect_runs(
             if not (data_root := place_of_record(run, given_root)):
                 collected.num_elsewhere += 1
                 continue
-            record = _recorded(kubeflow, run, data_root, now, versions, collected)
+            known = read_record(data_root, run.run_id)
+            if known and known.is_complete:
+                record = known
+                collected.num_known += 1
+            else:
+                # The list has it without its tasks. Kubeflow may have lost it since: then only the list tells its end.
+                whole = find_run(kubeflow, run.run_id) or run
+                made = record_of_run(kubeflow, whole, data_root, known, versions, prices, now, warn)
+                record = keep_record(data_root, made)
+                collected.num_written += record != known
             _tell_of(collected, data_root, record, tell)
         except Exception as error:
             warn(f"run {run.run_id} has no record yet: {collected.note(error)}")
     return collected
-
-
-def _recorded(
-    kubeflow: Kubeflow, run: Any, data_root: str, now: datetime.datetime, versions: Versions, collected: Collected
-) -> RunRecord:
-    known = read_record(data_root, run.run_id)
-    if known and known.is_complete:
-        collected.num_known += 1
-        return known
-    # The list has the run without its tasks. Kubeflow may have lost it since, and then only the list knows of its end.
-    whole = find_run(kubeflow, run.run_id) or run
-    record = keep_record(data_root, record_of_run(kubeflow, whole, data_root, known, versions, now))
-    collected.num_written += record != known
-    return record
 
 
 def place_of_record(run: Any, given_root: str) -> str:

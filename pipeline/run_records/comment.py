@@ -7,6 +7,7 @@ GitHub makes neither links nor mentions of anything, whatever its author hoped f
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from components import words
 from components.contracts import RecordedOutcome, RunRecord
 from components.contracts.gate import Difference
 from components.markdown import code, markdown_table
@@ -16,7 +17,7 @@ MOST_CHARACTERS = 60_000  # GitHub takes 65,536
 _MOST_CLASSES = 40
 _MOST_CELL = 200
 _ADDRESS = re.compile(r"https?://[\w.:\[\]-]+(/[\w./#?=&%~-]*)?", re.ASCII)
-_HEADER = ("run", "ended", "outcome", "macro F1", "against production", "time", "pod hours")
+_HEADER = ("run", "ended", "outcome", "macro F1", "against production", "time", "pod hours", "cost")
 
 
 def comment_of(records: Sequence[RunRecord], going: Sequence[str]) -> str:
@@ -63,6 +64,7 @@ def _row(record: RunRecord) -> tuple[str, ...]:
         _difference(gate.difference if gate else None),
         _duration(record),
         _hours(record),
+        _cost(record),
     )
 
 
@@ -102,6 +104,11 @@ def _hours(record: RunRecord) -> str:
     steps = record.steps.values()
     seconds = sum((step.pod_seconds or 0.0) + step.worker_pod_seconds for step in steps)
     return f"{seconds / 3600:.2f}" if seconds else "-"
+
+
+def _cost(record: RunRecord) -> str:
+    cost = record.cost
+    return f"{words.as_money(cost.cost, cost.currency)}{'' if cost.is_verified else ' ?'}" if cost else "-"
 
 
 def _seconds(seconds: float | None) -> str:

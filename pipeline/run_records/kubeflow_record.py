@@ -2,12 +2,13 @@
 
 import contextlib
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from components import storage
-from components.contracts import RecordedOutcome, RecordedState, RunRecord, StepRecord, TrainingReceipt
-from components.errors import DataError
+from components.contracts import RecordedOutcome, RecordedState, RunCost, RunRecord, StepRecord, TrainingReceipt
+from components.cost.prices import Prices
+from components.errors import DataError, SettingsError
 from components.registry.layout import version_uri
 from components.run_records.last_step import document_time, gate_from_numbers
 from components.run_records.run_name import commit_of, parse_run_name
@@ -17,6 +18,7 @@ from pipeline.kubeflow.pod_logs import PodLogs
 from pipeline.kubeflow.run_end import end_of, workflow_of
 from pipeline.kubeflow.run_status import Step, is_cached, steps_of, tasks_of
 from pipeline.kubeflow.workflow import Pod, Workflow
+from pipeline.run_records.record_cost import cost_of_run, worker_seconds
 from pipeline.run_records.reports import data_report_uri
 
 # After this, what is not there any more will not come: pods and their logs are removed.
@@ -24,7 +26,14 @@ _LAST_HOPE = datetime.timedelta(days=1)
 
 
 def record_of_run(
-    kubeflow: Kubeflow, run: Any, data_root: str, known: RunRecord | None, versions: Versions, now: datetime.datetime
+    kubeflow: Kubeflow,
+    run: Any,
+    data_root: str,
+    known: RunRecord | None,
+    versions: Versions,
+    prices: Prices,
+    now: datetime.datetime,
+    warn: Callable[[str], None],
 ) -> RunRecord:
     """Returns the record of a run that has ended.
 
@@ -33,6 +42,7 @@ def record_of_run(
       data_root: Of the run.
       known: What its last step has left; None if it left nothing.
       now: With which it is decided whether more can still be hoped for.
+      warn: Takes one line for each thing that is left out.
 
     Raises:
       UnreachableError: if the API or a bucket does not answer.
@@ -48,6 +58,7 @@ def record_of_run(
     receipt = _receipt(data_root, training_id)
     name = parse_run_name(run.display_name or "")
     version, images = versions.of(run)
+    recorded = step_records(steps, workflow.pods, images, receipt)
     finished = _time(run.finished_at) or _last_end(run) or _time(run.created_at)
     outcome = RecordedOutcome(end.outcome)
     if outcome is RecordedOutcome.UNKNOWN and known:
@@ -68,7 +79,8 @@ def record_of_run(
         gate=gate,
         macro_f1=gate.candidate_macro_f1 if gate else None,
         macro_f1_interval=gate.candidate_interval if gate else None,
-        steps=step_records(steps, workflow.pods, images, receipt),
+        steps=recorded,
+        cost=_cost(recorded, receipt, prices, run.run_id, warn),
         commit=commit_of(version) or name.commit,
         manifest_sha256=manifest_sha256,
         training_id=training_id,
@@ -88,7 +100,7 @@ def step_records(
             state=step.state,
             seconds=None if step.seconds is None else round(step.seconds, 1),
             pod_seconds=_pod_seconds(pods, name),
-            worker_pod_seconds=_worker_pod_seconds(receipt, step) if name == "train" else 0.0,
+            worker_pod_seconds=worker_seconds(receipt, step.seconds) if name == "train" else 0.0,
             is_cached=is_cached(pods, name),
             image=images.get(name, ""),
         )
@@ -101,14 +113,18 @@ def _pod_seconds(pods: Sequence[Pod], step: str) -> float | None:
     return round(sum(own), 1) if own else None
 
 
-def _worker_pod_seconds(receipt: TrainingReceipt | None, train: Step) -> float:
-    """Returns the seconds of the workers' pods; 0 for a training that an earlier run has done, which was found again.
-
-    A training that this run did takes no longer than the step that waited for it.
-    """
-    if receipt is None or train.seconds is None or train.seconds < receipt.seconds:
-        return 0.0
-    return round(receipt.num_workers * receipt.seconds, 1)
+def _cost(
+    steps: Mapping[str, StepRecord],
+    receipt: TrainingReceipt | None,
+    prices: Prices,
+    run_id: str,
+    warn: Callable[[str], None],
+) -> RunCost | None:
+    try:
+        return cost_of_run(steps, receipt, prices)
+    except SettingsError as error:  # what the run did is worth keeping without its price
+        warn(f"the record of run {run_id} has no cost: {error}")
+        return None
 
 
 def _receipt(data_root: str, training_id: str) -> TrainingReceipt | None:

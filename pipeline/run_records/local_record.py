@@ -54,6 +54,7 @@ def local_record(run: LocalRun) -> RunRecord:
             name: StepRecord(state="failed" if name == run.failed_step else "succeeded", seconds=seconds)
             for name, seconds in run.step_seconds.items()
         },
+        cost=summary.cost if summary else None,
         commit=commit_of(version),
         manifest_sha256=summary.manifest_sha256 if summary else "",
         training_id=summary.gate.get("training_id") or "" if summary else "",

@@ -284,7 +284,7 @@ def test_a_single_run_must_be_there_and_have_ended(server, run, code, message):
 
 def test_what_the_last_step_of_a_lost_run_left_is_completed_where_the_user_says(server, monkeypatch):
     told = []
-    monkeypatch.setattr(ended, "END_TRIGGER", lambda *all_of_it: told.append(all_of_it))
+    monkeypatch.setattr(ended, "end_trigger", lambda *all_of_it: told.append(all_of_it))
     keep_record(ROOT, msgspec.structs.replace(EARLY, run_id="run-a", trigger_key=KEY))
 
     unknown = collect(server, "--run=run-a")
@@ -316,7 +316,7 @@ def test_bad_settings_are_refused(monkeypatch, options, message):
 
 def test_the_trigger_of_a_run_learns_of_its_end_each_time_it_is_collected(server, monkeypatch):
     told = []
-    monkeypatch.setattr(ended, "END_TRIGGER", lambda *all_of_it: told.append(all_of_it))
+    monkeypatch.setattr(ended, "end_trigger", lambda *all_of_it: told.append(all_of_it))
     add_run(server, past_run("run-a", "pushed", name=f"agrivision-training v7 retrain-{KEY}-1"))
     add_run(server, past_run("run-b", "pushed"), 200)
 

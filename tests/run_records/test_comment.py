@@ -7,7 +7,7 @@ import pytest
 from hostile_names import HOSTILE
 from test_record_file import GATE, LATE
 
-from components.contracts import RecordedOutcome, StepRecord
+from components.contracts import RecordedOutcome, RunCost, StepRecord
 from pipeline.run_records.comment import MARK, MOST_CHARACTERS, comment_of
 
 URL = "http://localhost:8888/#/runs/details/run-1"
@@ -23,9 +23,12 @@ WHOLE = msgspec.structs.replace(
     links={"run": URL, "data report": "gs://b/data/datasets/x/report.html"},
 )
 
+# With a price that nobody has verified.
+COST = RunCost(currency="USD", prices_of="2026-11-29", is_verified=False, cost=1.5)
+
 
 def test_it_shows_difference_intervals_times_and_links():
-    text = comment_of([WHOLE], ["run-2 (running)"])
+    text = comment_of([msgspec.structs.replace(WHOLE, cost=COST)], ["run-2 (running)"])
 
     assert (
         text
@@ -53,9 +56,9 @@ Still going: `run-2 (running)`.
 
 </details>
 
-| run | ended | outcome | macro F1 | against production | time | pod hours |
-| --- | ---: | ---: | ---: | ---: | ---: | ---: |
-| [`run-1`]({URL}) | 2026-11-24 12:01:00 | pushed | 0.750 [0.700, 0.800] | +0.100 [+0.020, +0.200] | 16 min | 1.00 |
+| run | ended | outcome | macro F1 | against production | time | pod hours | cost |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| [`run-1`]({URL}) | 2026-11-24 12:01:00 | pushed | 0.750 [0.700, 0.800] | +0.100 [+0.020, +0.200] | 16 min | 1.00 | 1.50 USD ? |
 """
     )
 
@@ -63,7 +66,7 @@ Still going: `run-2 (running)`.
 def test_what_is_unknown_is_a_dash():
     row = comment_of([msgspec.structs.replace(LATE, gate=None, steps={}, links={})], []).splitlines()[-1]
 
-    assert row == "| `run-1` | 2026-11-24 12:01:00 | pushed | - | - | - | - |"
+    assert row == "| `run-1` | 2026-11-24 12:01:00 | pushed | - | - | - | - | - |"
 
 
 @pytest.mark.parametrize(("records", "said"), [([], "No run has ended yet."), ([WHOLE], "**pushed**")])

@@ -205,7 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return (200, server.versions[match[1]]) if match[1] in server.versions else (404, {"message": "gone"})
             if path == "experiments":
                 return 200, {"experiments": [{"experiment_id": name} for name in server.experiments if name == wanted]}
-            if path == "runs":
+            if path == "runs" and wanted:
                 state = server.frames[0]["state"]
                 made = [run["display_name"] for run in server.runs if run["display_name"] == wanted]
                 run = {"run_id": "run-1", "created_at": START.format(0), "state": state}
