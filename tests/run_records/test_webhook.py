@@ -1,6 +1,7 @@
 """The webhook, against receivers on this machine that fail, redirect, drip and fall silent."""
 
 import contextlib
+import datetime
 import hashlib
 import hmac
 import http.server
@@ -22,10 +23,12 @@ from test_record_file import LATE
 from components import storage
 from components.contracts import RecordedOutcome
 from components.errors import SettingsError
-from components.run_records.record_file import keep_record, record_uri
+from components.run_records.record_file import keep_record, record_uri, recorded_runs
+from pipeline.local.watch import LocalRun, RunFailed
 from pipeline.run_records import webhook
 from pipeline.run_records.delivery import DeliveryState, deliver, delivery_uri, read_delivery
 from pipeline.run_records.event import SIGNATURE_HEADER, TIMESTAMP_HEADER, event_body
+from pipeline.run_records.local_record import record_local_run
 from pipeline.run_records.webhook import Webhook
 
 SECRET = "a secret of 24 characters"
@@ -314,6 +317,17 @@ def test_collect_delivers_each_event_once_though_the_receiver_is_away_at_first(s
     assert "was not told of the end of run run-a: answered 404; the next collect tries again" in results[0].stderr
     assert [done.stderr for done in results[1:]] == ["", ""]
     assert [json.loads(body)["id"] for _, _, body in receiver.came] == ["run-a/pushed", "run-b/failed", "run-a/pushed"]
+
+
+def test_the_webhook_is_told_of_a_run_on_this_machine_too(tmp_path):
+    now = datetime.datetime.now(datetime.UTC)
+    run = LocalRun(tmp_path / "runs/today", now, now, error=RunFailed("train failed: the loss is NaN", 42))
+    with Receiver(503) as receiver:
+        record_local_run(str(tmp_path), run, Webhook(receiver.url, SECRET, is_private=True), pytest.fail)
+
+    (run_id,) = recorded_runs(str(tmp_path))
+    assert [json.loads(body)["id"] for _, _, body in receiver.came] == [f"{run_id}/failed"] * 2
+    assert read_delivery(str(tmp_path), run_id).state is DeliveryState.DELIVERED
 
 
 def test_a_webhook_without_a_secret_is_refused_before_anything_is_asked(server, monkeypatch):
