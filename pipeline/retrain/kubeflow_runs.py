@@ -36,8 +36,7 @@ class KubeflowRuns:
         """The server.
 
         Raises:
-          UnreachableError: if it does not answer. Nobody sits before a schedule to see whether the address is right, and
-            the same call may succeed later.
+          UnreachableError: if it does not answer; the same call may succeed later.
           SettingsError: if the connection is refused for another reason.
         """
         if self._kubeflow is None:
