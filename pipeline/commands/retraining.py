@@ -1,5 +1,6 @@
 """The command that starts a run when a source has changed. It imports its heavy libraries itself."""
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -91,16 +92,17 @@ def retrain(
 
     clock, there = SystemClock(), KubeflowRuns(connect, run_order)
     order = RetrainOrder(parameters=parameters, package=package, settings=settings, served=served, is_dry=dry_run)
-    answer = Retraining(order, here or there, clock, telling.StderrLog("retrain")).decide()
-    if not as_json:
-        say("\n".join(telling.told_lines(answer)))
-    if here is not None:
-        from rich.console import Console
+    with here or contextlib.nullcontext():
+        answer = Retraining(order, here or there, clock, telling.StderrLog("retrain")).decide()
+        if not as_json:
+            say("\n".join(telling.told_lines(answer)))
+        if here is not None:
+            from rich.console import Console
 
-        answer = run_here(answer, here, parameters, runs_dir, clock, Console(stderr=as_json))
-    elif wait and not dry_run:
-        data_root, seconds = parameters.run.data_root, 60 * timeout_minutes
-        answer = follow_run(answer, there, data_root, seconds, clock, lambda text: say(text, error=as_json))
+            answer = run_here(answer, here, parameters, runs_dir, clock, Console(stderr=as_json))
+        elif wait and not dry_run:
+            data_root, seconds = parameters.run.data_root, 60 * timeout_minutes
+            answer = follow_run(answer, there, data_root, seconds, clock, lambda text: say(text, error=as_json))
     if as_json:
         typer.echo(telling.as_json(answer))
     elif answer.outcome:

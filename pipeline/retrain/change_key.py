@@ -3,6 +3,9 @@
 import os
 from collections.abc import Mapping
 
+import msgspec
+
+from components.errors import SettingsError
 from components.storage import is_remote
 from pipeline.parameters import PARAMETERS, PLACES, Parameters
 
@@ -26,8 +29,17 @@ NOT_IN_KEY: Mapping[str, str] = {
 
 
 def result_parameters(parameters: Parameters) -> dict[str, object]:
-    """Returns the parameters that change the result of a run, by name."""
+    """Returns the parameters that change the result of a run, by name.
+
+    Raises:
+      SettingsError: if one is not UTF-8, so that no document can hold it.
+    """
     values = {name: parameters.values[name] for name in PARAMETERS if name not in NOT_IN_KEY}
+    for name, value in values.items():
+        try:
+            msgspec.json.encode(value)
+        except UnicodeEncodeError as error:
+            raise SettingsError(f"{name} is not UTF-8, got {value!r}; choose another name") from error
     return values | {name: same_place(values[name]) for name in PLACES if name in values}
 
 

@@ -58,15 +58,14 @@ def run_here(
     def end(outcome: RunOutcome) -> None:
         end_trigger(data_root, answer.key, answer.run_id, outcome, utc_time(clock.now()))
 
-    with runs.owned(answer.run_id) as is_ours:
-        if not is_ours:
-            return answer
-        try:
-            summary = run_and_watch(parameters, runs_dir, console)
-        except AgrivisionError:
-            end(RunOutcome.FAILED)
-            raise
-        outcome = RunOutcome.PUSHED if summary.decision == _PUSH else RunOutcome.REFUSED
-        end(outcome)
-        why = (*answer.why, summary.reason)
-        return dataclasses.replace(answer, outcome=outcome.value, why=why, exit_code=EXIT_CODES[outcome.value])
+    if not runs.owns(answer.run_id):
+        return answer
+    try:
+        summary = run_and_watch(parameters, runs_dir, console)
+    except AgrivisionError:
+        end(RunOutcome.FAILED)
+        raise
+    outcome = RunOutcome.PUSHED if summary.decision == _PUSH else RunOutcome.REFUSED
+    end(outcome)
+    why = (*answer.why, summary.reason)
+    return dataclasses.replace(answer, outcome=outcome.value, why=why, exit_code=EXIT_CODES[outcome.value])

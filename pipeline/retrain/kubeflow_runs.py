@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from components.contracts import RunOutcome
+from components.errors import SettingsError, UnreachableError
 from pipeline.kubeflow.client import PATIENCE_SECONDS, Kubeflow
 from pipeline.kubeflow.follow import TIMEOUT, follow
 from pipeline.kubeflow.run_status import ENDED
@@ -32,9 +33,19 @@ class KubeflowRuns:
 
     @property
     def kubeflow(self) -> Kubeflow:
-        """The server."""
+        """The server.
+
+        Raises:
+          UnreachableError: if it does not answer; the same call may succeed later.
+          SettingsError: if the connection is refused for another reason.
+        """
         if self._kubeflow is None:
-            self._kubeflow = self._connect()
+            try:
+                self._kubeflow = self._connect()
+            except SettingsError as error:
+                if isinstance(error.__cause__, UnreachableError):
+                    raise UnreachableError(str(error)) from error
+                raise
         return self._kubeflow
 
     def prepare(self, fingerprint: str) -> None:

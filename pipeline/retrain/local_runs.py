@@ -1,13 +1,11 @@
 """Runs on this machine. A run is alive for as long as its process holds a lock, which ends with the process."""
 
-import contextlib
 import fcntl
 import os
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 import msgspec
 
@@ -31,7 +29,7 @@ class _Note(msgspec.Struct, frozen=True):
 
 
 class LocalRuns:
-    """See Runs. Keeps the lock of a run that it has created until it is closed.
+    """See Runs. A context, which keeps the locks of the runs that it has created until it is left.
 
     Raises:
       SettingsError: if data_root is no folder of this machine.
@@ -108,10 +106,13 @@ class LocalRuns:
         """See Runs."""
         return ""
 
-    @contextlib.contextmanager
-    def owned(self, run_id: str) -> Iterator[bool]:
-        """Yields whether this process is to do the work of a run, and gives the lock back in the end."""
-        try:
-            yield run_id in self._held
-        finally:
+    def owns(self, run_id: str) -> bool:
+        """Returns whether this process is to do the work of a run."""
+        return run_id in self._held
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for run_id in [*self._held]:
             self.terminate(run_id)

@@ -163,6 +163,14 @@ def test_without_a_place_to_run_the_command_says_so_at_once(retrain):
     assert "no Kubeflow Pipelines to run on; give --host" in done.stderr
 
 
+def test_a_kubeflow_that_does_not_answer_ends_with_75_and_nothing_is_claimed(retrain, source):
+    done = retrain(host="http://127.0.0.1:9")
+
+    assert done.returncode == 75
+    assert "no Kubeflow Pipelines answers at 'http://127.0.0.1:9'" in done.stderr
+    assert [path for path in source.written() if path.endswith(".json") and "/sources/" not in path] == []
+
+
 def test_a_folder_that_pods_do_not_share_is_refused(retrain):
     done = retrain(volume=())
 

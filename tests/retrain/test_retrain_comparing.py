@@ -14,7 +14,7 @@ from tile_listing import fake_tile
 from components import storage
 from components.contracts import Annotation, Channel, Inventory, Manifest, SourceFile, SourceTile
 from components.dataset.temporary_database import temporary_database
-from components.errors import DataError
+from components.errors import DataError, SettingsError
 from components.ingest.tile_table import TileTable
 from components.registry import channel_uri
 from components.source_digest import placeless_line
@@ -187,6 +187,12 @@ def test_another_way_to_write_a_place_is_no_other_change(monkeypatch, tmp_path):
     keys = [result_parameters(Parameters(source_uri=source, models_uri=models)) for source, models in ways]
 
     assert keys[0] == keys[1] == keys[2]
+
+
+@pytest.mark.parametrize("name", ["source_uri", "ingest_classes"])
+def test_a_parameter_that_no_document_can_hold_is_refused(name):
+    with pytest.raises(SettingsError, match=f"{name} is not UTF-8, got .*udcff"):
+        result_parameters(Parameters(**{name: "a\udcff,b"}))
 
 
 def test_kubeflow_lists_a_source_that_has_changed_anew():
