@@ -1,4 +1,4 @@
-"""Measures how fast this machine is, in some twenty to sixty seconds: real steps of the configured run on a few drawn tiles.
+"""Measures how fast this machine is, in less than a minute if it is idle: the run's own steps on a few drawn tiles.
 
 Drawn tiles take as long as photographed ones of their size to check, to store and to train on. The training is the one
 that is configured, with its backbone, its input size and as many workers, but of a few epochs and a few steps each.
