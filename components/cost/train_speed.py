@@ -90,7 +90,8 @@ def speed_of(receipt: TrainingReceipt, size: TrainSize) -> TrainSpeed | None:
       receipt: Of the training.
       size: Of its dataset; the epochs of the receipt count.
     """
-    rows = [row for row in receipt.history if row.tiles_per_second > 0]
+    # The first epoch may have had no step but the one that was compiled.
+    rows = [row for row in receipt.history[1:] or receipt.history if row.tiles_per_second > 0]
     if not rows or receipt.num_restarts:
         return None
     tile_seconds = statistics.median(1 / row.tiles_per_second for row in rows)
