@@ -18,7 +18,7 @@ from components.lineage.verify import verify_ancestors
 NUM_CHANGES = 100
 WITH_CHECKSUM = "field_and_checksum"
 # Files that may change at any time, so that no document can name their content: their own checksum is all there is.
-MOVING = ("models/production.json",)
+MOVING = ("models/production.json", f"models/gate/{'7' * 64}.json")
 # What is no ancestor: the source's pixels, what Kubeflow's cache is led by, and what the test wrote beside.
 BESIDE = ("source/", "data/requests/", "receipts.json", "manifest.json", "report.html", "origin.json", "inventory.json")
 # Fields of documents with a parent that an attacker would like to change, and another value of the same kind.
