@@ -86,8 +86,11 @@ def file_sha256(uri: str) -> str:
 def _unexpected(folder: ClosedFolder) -> Iterator[Problem]:
     try:
         names = sorted(file.path for file in storage.list_files(folder.uri))
-    except (OSError, DataError):
+    except storage.NoSuchFolder:
         return  # each file that should be there is named as missing
+    except (OSError, DataError) as error:  # e.g. a link that leads out of the folder
+        yield Problem(folder.uri, "unexpected", str(error).partition("; ")[0])
+        return
     for name in [name for name in names if name not in folder.paths][:_MOST_UNEXPECTED]:
         yield Problem(storage.join(folder.uri, name), "unexpected", "no document names it")
 
