@@ -5,6 +5,7 @@ run is kept, the only time known is that of the push.
 """
 
 import dataclasses
+import os
 import urllib.parse
 import uuid
 from collections.abc import Iterator, Mapping
@@ -180,7 +181,7 @@ def _quality(manifest: Manifest) -> data_quality_metrics_input_dataset.DataQuali
 def _name(uri: str) -> tuple[str, str]:
     """Returns namespace and name, as OpenLineage names files and objects."""
     if not storage.is_remote(uri):
-        return "file", uri
+        return "file", os.path.abspath(uri)
     parts = urllib.parse.urlsplit(uri)
     return f"{parts.scheme}://{parts.netloc}", parts.path.lstrip("/") or "/"
 

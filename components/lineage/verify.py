@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 
 from components import storage
-from components.contracts import ShardReceipt
+from components.contracts import Ledger, ShardReceipt
 from components.contracts.registry import Action
 from components.dataset.kept_documents import pushed_uri
 from components.dataset.receipts import receipt_sha256
@@ -27,7 +27,7 @@ def verify_ancestors(found: Ancestors, advance: Callable[[int], None]) -> list[P
       found: What read_ancestors has found, with the problems of the documents themselves.
       advance: Called with how many of the files have been looked at since the last call.
     """
-    problems = [*found.problems, *_of_card(found), *_of_channels(found)]
+    problems = [*found.problems, *_of_card(found), *_of_channels(found), *_of_ledger(found)]
     files = list(dict.fromkeys(expected_files(found)))
     is_remote = any(storage.is_remote(root) for root in (found.models_uri, found.data_root) if root)
     with contextlib.closing(map_in_order(_problem_of, files, num_threads_for(is_remote))) as results:
@@ -86,8 +86,11 @@ def file_sha256(uri: str) -> str:
 def _unexpected(folder: ClosedFolder) -> Iterator[Problem]:
     try:
         names = sorted(file.path for file in storage.list_files(folder.uri))
-    except (OSError, DataError):
+    except storage.NoSuchFolder:
         return  # each file that should be there is named as missing
+    except (OSError, DataError) as error:  # e.g. a link that leads out of the folder
+        yield Problem(folder.uri, "unexpected", str(error).partition("; ")[0])
+        return
     for name in [name for name in names if name not in folder.paths][:_MOST_UNEXPECTED]:
         yield Problem(storage.join(folder.uri, name), "unexpected", "no document names it")
 
@@ -135,3 +138,20 @@ def _of_channels(found: Ancestors) -> Iterator[Problem]:
         moved = [move for move in moves if move.action != Action.MARK]
         if state is not None and moved and moved[-1].version != state.version:
             yield Problem(uri, "changed", f"it names {state.version}, and its last move {moved[-1].version}")
+
+
+def _of_ledger(found: Ancestors) -> Iterator[Problem]:
+    """Yields the ledger of the test set if it is damaged; a gate that never asked leaves none."""
+    test_set = found.card.lineage.test_set if found.card.lineage else ""
+    if not test_set:
+        return
+    uri = storage.join(found.models_uri, "gate", f"{test_set}.json")
+    try:
+        ledger = Ledger.from_json(storage.read_bytes(uri), uri)
+    except FileNotFoundError:
+        return
+    except DataError as error:
+        yield Problem(uri, "changed", str(error).partition("; ")[0])
+        return
+    if ledger.test_set != test_set:
+        yield Problem(uri, "changed", "it is the ledger of another test set")

@@ -5,9 +5,10 @@ import pytest
 from sharded import small_dataset
 
 from components import storage
-from components.contracts import Inventory
+from components.contracts import Inventory, ShardReceipt
 from components.dataset import kept_documents
 from components.dataset.known_data import cache_tokens, remember_dataset, remember_listing, request_of
+from components.dataset.receipts import receipt_sha256
 from components.errors import DataError
 
 REQUEST = request_of({"source_uri": "gs://b/tiles", "data": {"seed": 1}})
@@ -130,6 +131,18 @@ def test_ten_thousand_shards_cost_a_listing_each_of_four_folders(done, monkeypat
     folders = [uri.removeprefix(f"{root}/").split("/")[0] for uri in listed]
     assert sorted(folders) == ["datasets", "inventories", "receipts", "shards"]
     assert asked == []
+
+
+def test_a_receipt_has_one_hash_wherever_its_shard_stands_in_a_plan_and_another_for_other_content(done):
+    root, *_ = done
+    receipts = [ShardReceipt.read(path) for path in sorted((root / "receipts").iterdir())]
+    first = receipts[0]
+    moved = msgspec.structs.replace(first, split="val", index=17)
+
+    assert receipt_sha256(moved.to_json()) == receipt_sha256(first.to_json())
+    changed = msgspec.structs.replace(first, valid_pixels=first.valid_pixels + 1)
+    hashes = {receipt_sha256(each.to_json()) for each in (*receipts, changed)}
+    assert len(hashes) == len(receipts) + 1
 
 
 def test_a_kept_document_is_found_by_its_sha256_and_a_changed_one_refused(done):

@@ -1,5 +1,6 @@
 """The plan says where its numbers come from, and says what the planner does."""
 
+import hashlib
 import re
 
 import hypothesis
@@ -100,6 +101,9 @@ def test_the_plan_of_a_source_is_what_ingest_does_and_writes_nothing(tmp_path):
     inventory = build_inventory(source_uri, str(tmp_path / "data"), IngestSettings(num_workers=3), StepLog("ingest"))
     shards = [shard for partition in inventory.partitions for shard in partition.shards]
     assert sum(shard.split == "train" for shard in shards) == 3
+    for partition in inventory.partitions:
+        content = (tmp_path / "data" / partition.path).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == partition.sha256
 
 
 def test_the_plan_of_the_paper_release_from_its_size_alone():

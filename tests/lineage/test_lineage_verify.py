@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import random
 import re
 import shutil
@@ -18,7 +19,7 @@ from components.lineage.verify import verify_ancestors
 NUM_CHANGES = 100
 WITH_CHECKSUM = "field_and_checksum"
 # Files that may change at any time, so that no document can name their content: their own checksum is all there is.
-MOVING = ("models/production.json",)
+MOVING = ("models/production.json", f"models/gate/{'7' * 64}.json")
 # What is no ancestor: the source's pixels, what Kubeflow's cache is led by, and what the test wrote beside.
 BESIDE = ("source/", "data/requests/", "receipts.json", "manifest.json", "report.html", "origin.json", "inventory.json")
 # Fields of documents with a parent that an attacker would like to change, and another value of the same kind.
@@ -167,6 +168,30 @@ def test_a_run_that_writes_the_report_again_changes_no_ancestor(whole, tmp_path)
     again.write(place / "origin.json")
 
     assert problems_of(folder) == {}
+
+
+@pytest.mark.parametrize("place", ["models/versions/*", "data/training/*/export", "data/evaluations/*"])
+def test_a_link_that_leads_out_of_a_folder_is_unexpected(whole, tmp_path, place):
+    folder = tmp_path / "linked"
+    shutil.copytree(whole, folder)
+    (closed,) = folder.glob(place)
+    (closed / "link").symlink_to("/etc")
+
+    assert problems_of(folder) == {str(closed.relative_to(folder)): "unexpected"}
+
+
+def test_a_file_that_is_a_pipe_or_a_folder_is_named(whole, tmp_path):
+    folder = tmp_path / "odd"
+    shutil.copytree(whole, folder)
+    pipe, place = min((folder / "data/shards").glob("*.tfrecord")), min((folder / "data/receipts").iterdir())
+    for path in (pipe, place):
+        path.unlink()
+    os.mkfifo(pipe)
+    place.mkdir()
+
+    named = problems_of(folder)
+
+    assert set(named) == {str(path.relative_to(folder)) for path in (pipe, place)}
 
 
 def test_a_document_of_the_tests_is_as_the_project_writes_it(whole):

@@ -17,7 +17,7 @@ from models_here import run_models_here
 from tile_shards import encode, fake_record
 
 from components import storage
-from components.contracts import Decision, ModelCard, Scores
+from components.contracts import DatasetOrigin, Decision, ModelCard, PushedVersion, Scores
 from components.errors import AgrivisionError, DataError, SettingsError
 from components.evaluate.evaluation import evaluate_training
 from components.progress import StepLog
@@ -96,6 +96,24 @@ def test_the_default_signature_counts_every_pixel(pushed):
     blank = masked(**encoded(record, "rgb", "nir"), valid_mask=tf.constant([nothing]))["probabilities"]
     np.testing.assert_allclose(default, everything, atol=1e-6)
     assert np.abs(default - blank).max() > 0.5
+
+
+def test_a_push_is_told_on_both_sides_and_a_second_one_blesses_no_changed_card(data, tmp_path):
+    root, manifest, _, pair = data
+    models_uri = tmp_path / "models"
+    first = push(data, models_uri, pair)
+    place = Path(first.model_uri) / "card.json"
+    told = PushedVersion.read(root / f"pushed/{first.model_version}.json")
+    assert told.card_sha256 == first.card_sha256 == hashlib.sha256(place.read_bytes()).hexdigest()
+    card = ModelCard.read(place)
+    assert card.lineage.content_sha256
+    assert (root / f"documents/{card.lineage.evaluation_sha256}.json").read_bytes() == pair[1].to_json()
+    msgspec.structs.replace(card, data_licence="none of your business").write(place)
+    push(data, models_uri, pair)
+    assert PushedVersion.read(root / f"pushed/{first.model_version}.json") == told
+    origin = DatasetOrigin(manifest_sha256="0" * 64, manifest_file_sha256="0" * 64, inventory_sha256="0" * 64)
+    with pytest.raises(SettingsError, match="the origin is of dataset 0000000000000000, not"):
+        push_model(str(root), str(models_uri), manifest, *pair, LOG, origin=origin)
 
 
 def test_the_card_says_what_the_model_is_and_how_to_call_it(data, pushed):

@@ -1,6 +1,7 @@
 """Channels: promotion, rollback, their history, and what a commercial one takes."""
 
 import datetime
+import hashlib
 
 import pytest
 from model_cards import publish, served
@@ -10,8 +11,9 @@ from components.contracts.registry import Action, Use
 from components.errors import AgrivisionError, DataError, SettingsError
 from components.registry import move_production, read_production
 from components.registry.channels import all_moves, read_channel
-from components.registry.layout import channel_names, version_names
+from components.registry.layout import card_uri, channel_names, version_names
 from components.registry.licence import is_non_commercial
+from components.registry.pins import read_state, revive
 from components.registry.promotion import mark_use, promote, rollback
 
 
@@ -52,6 +54,19 @@ def test_a_history_tells_who_did_what_when_and_why(models_uri, monkeypatch):
     assert "@" in first.who
     age = datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(first.at)
     assert age < datetime.timedelta(minutes=5)
+
+
+def test_the_first_pin_says_which_card_was_published_and_a_new_push_says_it_again(models_uri):
+    publish(models_uri, "a", "b")
+    promote(models_uri, "a", "production")
+    first = read_state(models_uri, "a")[0].card_sha256
+    assert first == hashlib.sha256(storage.read_bytes(card_uri(models_uri, "a"))).hexdigest()
+    publish(models_uri, "a", data_licence="another")  # behind the registry's back
+    promote(models_uri, "b", "production")
+    promote(models_uri, "a", "staging")
+    assert read_state(models_uri, "a")[0].card_sha256 == first
+    revive(models_uri, "a")
+    assert not read_state(models_uri, "a")[0].card_sha256
 
 
 def test_a_long_history_leaves_the_pointer_small_and_loses_nothing(models_uri):

@@ -23,6 +23,7 @@ WHOLE = msgspec.structs.replace(
     links={"run": URL, "data report": "gs://b/data/datasets/x/report.html"},
 )
 
+GAIN = "+0.100 [+0.020, +0.200]"
 # With a price that nobody has verified.
 COST = RunCost(currency="USD", prices_of="2026-11-29", is_verified=False, cost=1.5)
 
@@ -58,7 +59,7 @@ Still going: `run-2 (running)`.
 
 | run | ended | outcome | macro F1 | against production | time | pod hours | cost |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-| [`run-1`]({URL}) | 2026-11-24 12:01:00 | pushed | 0.750 [0.700, 0.800] | +0.100 [+0.020, +0.200] | 16 min | 1.00 | 1.50 USD ? |
+| [`run-1`]({URL}) | 2026-11-24 12:01:00 | pushed | 0.750 [0.700, 0.800] | {GAIN} | 16 min | 1.00 | 1.50 USD ? |
 """
     )
 

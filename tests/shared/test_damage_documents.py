@@ -16,12 +16,16 @@ from small_source import CLASSES, plan, write_source
 from components.contracts import (
     Channel,
     ClassScores,
+    DatasetOrigin,
     Decision,
     Document,
     EpochMetrics,
     Evaluation,
     Inventory,
+    KnownDataset,
+    KnownListing,
     ModelCard,
+    PushedVersion,
     PushReceipt,
     RecordedOutcome,
     RecordedState,
@@ -32,6 +36,7 @@ from components.contracts import (
     SourceFile,
     StepRecord,
     TrainingReceipt,
+    VersionState,
 )
 from components.errors import DataError
 from components.ingest.field_stats import stated_annotations
@@ -104,6 +109,17 @@ BY_HAND: list[Document] = [
         model_version="c3",
         ended="2026-11-24T12:01:00Z",
     ),
+    VersionState(card_sha256="e" * 64),
+    KnownListing(token="0123456789abcdef-0123456789abcdef", inventory_sha256="f" * 64),
+    KnownDataset(token="", inventory_sha256="f" * 64, manifest_sha256="e" * 64),
+    DatasetOrigin(
+        manifest_sha256="f" * 64,
+        manifest_file_sha256="e" * 64,
+        inventory_sha256="d" * 64,
+        receipts={"c" * 64: "b" * 64},
+        commit="a" * 40,
+    ),
+    PushedVersion(version="c3", card_sha256="f" * 64, training_id="a1", manifest_sha256="e" * 64),
 ]
 
 

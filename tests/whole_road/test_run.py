@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_here import agrivision_here
 from PIL import Image
 
 from components.synth.dataset import write_dataset
@@ -90,6 +91,17 @@ def test_a_run_ends_with_a_pushed_model_and_a_summary(first):
         assert Path(path).read_text().startswith("<!doctype html>")
     pointer = json.loads((place / "models/production.json").read_text())
     assert pointer["version"] == report["model_version"]
+
+
+@pytest.mark.slow
+def test_all_that_a_run_s_model_comes_from_is_found_and_as_it_was(first):
+    place, _, report = first
+
+    result = agrivision_here("lineage", "--models-uri", place / "models", "--data-root", place / "data", "--verify")
+
+    assert result.returncode == 0, result.stderr
+    assert "unknown" not in result.stdout
+    assert result.stdout.splitlines()[-1].endswith(f"files are as version {report['model_version']} was made from them")
 
 
 def _classes():

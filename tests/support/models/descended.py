@@ -13,6 +13,7 @@ from components.contracts import (
     Decision,
     Evaluation,
     Inventory,
+    Ledger,
     Manifest,
     ModelCard,
     Scores,
@@ -57,6 +58,8 @@ def descended(folder: Path, run: str = "run-1") -> Descended:
     manifest, origin = dataset(folder, root)
     receipt = training(root, manifest)
     evaluation = evaluated(root, manifest)
+    ledger = Ledger(test_set=evaluation.test_set)
+    write(models / f"gate/{ledger.test_set}.json", ledger.to_json())
     decision = Decision(decision="push", reason="better", floor=0.3, training_id=TRAINING, candidate_macro_f1=0.5)
     staged = folder / "staged"
     for path, content in MODEL.items():
@@ -142,6 +145,7 @@ def evaluated(root: Path, manifest: Manifest) -> Evaluation:
         training_id=TRAINING,
         manifest_sha256=manifest.sha256,
         num_test_tiles=6,
+        test_set="7" * 64,
         thresholds=(0.5, 0.5),
         candidate=SCORES,
         predictions_path=f"{folder}/predictions.npz",
