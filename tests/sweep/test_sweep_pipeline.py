@@ -67,6 +67,15 @@ def test_what_it_shares_with_training_is_the_same_in_both():
     assert set(told) - set(told_there) == OF_SWEEP
 
 
+def test_a_volume_claim_is_all_that_a_volume_changes_in_the_steps():
+    (plain, plain_platform), (other, platform) = documents(), documents(volume=True)
+    assert other["deploymentSpec"] == plain["deploymentSpec"]
+
+    mounting = kubernetes_of(platform)
+    assert {told.pop("pvcMount")[0]["mountPath"] for told in mounting.values()} == {"/mnt/agrivision"}
+    assert mounting == kubernetes_of(plain_platform)
+
+
 def test_the_run_form_shows_every_field_with_its_default_and_its_meaning():
     for volume in (False, True):
         inputs = documents(volume=volume)[0]["root"]["inputDefinitions"]["parameters"]
