@@ -93,8 +93,9 @@ def push_model(
             except DataError as error:
                 raise DataError(f"{error}; it is already published, so remove {uri!r} and push again") from error
         else:
-            serving_dir = exported.build(card)
-            card = msgspec.structs.replace(card, files=digests(str(serving_dir)))
+            serving_dir, signatures = exported.build(card)
+            usage = {name: text for name, text in card.usage.items() if name in signatures}
+            card = msgspec.structs.replace(card, usage=usage, files=digests(str(serving_dir)))
             card.write(serving_dir / CARD)
             log.line(verify_serving_model(str(serving_dir), card, data_root, manifest, evaluation))
             source = ExportSource(

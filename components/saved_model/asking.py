@@ -244,8 +244,12 @@ def as_probabilities(
 
 def tiles_with_maps(image_size_px: int, num_classes: int) -> int:
     """Returns how many tiles a model may be asked about at a time if it answers with maps, which fill a reply."""
-    places = max(1, image_size_px // _PIXELS_OF_PLACE) ** 2
-    return max(1, LARGEST_REPLY_BYTES // 2 // (places * num_classes * 4))
+    return max(1, LARGEST_REPLY_BYTES // 2 // (places_with_maps(image_size_px) * num_classes * 4))
+
+
+def places_with_maps(image_size_px: int) -> int:
+    """Returns the most places that a map of a tile has."""
+    return max(1, image_size_px // _PIXELS_OF_PLACE) ** 2
 
 
 def as_maps(
