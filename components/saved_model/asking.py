@@ -21,6 +21,7 @@ from components.saved_model.files import verified_copy
 from components.saved_model.messages import LARGEST_REPLY_BYTES, Reply, Request, receive, send, send_pixels
 
 _PIXELS_OF_PLACE = 8  # along a side of the model's input; the finest maps of a dense head are at 1/8
+_FEWEST_PLACES = 8  # along a side, that are allowed for the smallest input
 _LIMIT_SECONDS = 900.0  # for loading a model, or for a batch; the largest backbone takes one minute on two busy cores
 
 
@@ -249,7 +250,7 @@ def tiles_with_maps(image_size_px: int, num_classes: int) -> int:
 
 def places_with_maps(image_size_px: int) -> int:
     """Returns the most places that a map of a tile has."""
-    return max(1, image_size_px // _PIXELS_OF_PLACE) ** 2
+    return max(_FEWEST_PLACES, image_size_px // _PIXELS_OF_PLACE) ** 2
 
 
 def as_maps(
