@@ -61,9 +61,9 @@ function showWhere(maps, about, number, name) {
   canvas("figure-where-nir").hidden = canvas("figure-nir").hidden;
   if (!canvas("figure-nir").hidden) layOver(heat, canvas("see-nir"), canvas("where-nir"));
   canvas("where-class").textContent = name;
-  const factor = Math.exp(most), shown = factor < 1e4 ? Math.round(factor).toLocaleString("en") : "10,000 or more";
+  const factor = Math.exp(most), shown = factor < 1e4 ? Math.round(factor).toLocaleString("en") : "10,000 and more";
   canvas("where-legend").textContent = `${EXPLAINED[about.kind]} Orange: above ` +
     `${about.thresholds ? "its threshold" : "one half"}; violet: below; grey: near it. ` +
-    `Full colour: odds of ${shown} to 1 away from it. ${above.height} × ${above.width} places.`;
+    `Colour is full where the odds are ${shown} times as high or as low. ${above.height} × ${above.width} places.`;
   canvas("where").hidden = false;
 }
