@@ -1,6 +1,5 @@
 """Pushes a model: builds it, verifies it in a fresh process, publishes it, and points production at it."""
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,6 +31,7 @@ from components.registry.pins import revive
 from components.saved_model.files import digests
 from components.storage import whole_folder
 from components.storage.mounts import bucket_note
+from components.storage.scratch import scratch_folder
 
 # What a card says of a model that its version follows from.
 _BEHAVIOUR = (
@@ -71,10 +71,7 @@ def push_model(
     production, token = read_production(models_uri)
     in_production = production.version if production else None
     exported_uri = storage.join(data_root, receipt.model_path)
-    with (
-        tempfile.TemporaryDirectory() as temporary,
-        builder(exported_uri, receipt, Path(temporary)) as exported,
-    ):
+    with scratch_folder("push") as folder, builder(exported_uri, receipt, folder) as exported:
         card = model_card(receipt, evaluation, exported.content(), decision)
         uri = version_uri(models_uri, card.version)
         card = with_facts(card, manifest, receipt, evaluation)

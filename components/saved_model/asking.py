@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import os
 import queue
-import tempfile
 import threading
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from components.saved_model.answering import DENSE, EXPORTED, LOGITS, MAPS, MODE
 from components.saved_model.confined import confined_process
 from components.saved_model.files import verified_copy
 from components.saved_model.messages import LARGEST_REPLY_BYTES, Reply, Request, receive, send, send_pixels
+from components.storage.scratch import scratch_folder
 
 _PIXELS_OF_PLACE = 8  # along a side of the model's input; the finest maps of a dense head are at 1/8
 _FEWEST_PLACES = 8  # along a side, that are allowed for the smallest input
@@ -286,8 +286,7 @@ def asked_model(uri: str, files: Mapping[str, str], beside: Collection[str] = ()
     Raises:
       DataError: if a file is missing, or not as it was when `files` was made.
     """
-    with tempfile.TemporaryDirectory(prefix="agrivision-model-") as temporary:
-        folder = Path(temporary).resolve()
+    with scratch_folder("model") as folder:
         verified_copy(uri, files, folder / MODEL, beside)
         with _model_process(folder) as process:
             yield AskedModel(process, uri)

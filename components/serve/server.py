@@ -23,6 +23,7 @@ from components.serve.inference import Inference
 from components.serve.metrics import ServerMetrics
 from components.serve.settings import ANY_NAME, ServeSettings
 from components.serve.wanted_model import WantedModel
+from components.storage.scratch import remove_dead_folders
 
 _LOOK_SECONDS = 0.05
 _CLOSE_SECONDS = 5  # for connections to close, after the last request
@@ -46,6 +47,8 @@ def run_server(uri: str, settings: ServeSettings) -> None:
     """
     # Whatever an image is, no TensorFlow is loaded into the process that faces the network.
     sys.modules["tensorflow"] = None  # type: ignore[assignment]
+    if removed := remove_dead_folders():
+        log(_STEP, f"removed {removed} {'folder' if removed == 1 else 'folders'} that killed processes had left here")
     with _listening(settings) as listener:
         asyncio.run(_serve(uri, settings, listener))
 
