@@ -14,6 +14,7 @@ from components.push.card import model_card
 from components.push.card_facts import with_facts
 from components.push.exports.kinds import ExportKind
 from components.push.exports.made import ExportSource, make_exports
+from components.push.over_http import verify_over_http
 from components.push.stac_item import ITEM, stac_item
 from components.push.verify import verify_serving_model
 from components.registry import (
@@ -86,6 +87,7 @@ def push_model(
             try:
                 published = _published_card(uri, card)
                 log.line(verify_serving_model(uri, published, data_root, manifest, evaluation))
+                log.line(verify_over_http(uri, published, data_root, manifest, evaluation))
                 check_attachments(uri, published)
             except DataError as error:
                 raise DataError(f"{error}; it is already published, so remove {uri!r} and push again") from error
@@ -95,6 +97,7 @@ def push_model(
             card = msgspec.structs.replace(card, usage=usage, files=digests(str(serving_dir)))
             card.write(serving_dir / CARD)
             log.line(verify_serving_model(str(serving_dir), card, data_root, manifest, evaluation))
+            log.line(verify_over_http(str(serving_dir), card, data_root, manifest, evaluation))
             source = ExportSource(
                 uri=exported_uri,
                 files=receipt.files,
