@@ -56,6 +56,7 @@ def push(
             log,
             Decision.read(decision_document.path),
             settings.kinds,
+            settings.sign_key,
         )
         result.write(push_receipt.path)
         write_markdown(model_card.path, card_blocks(read_card(plain_place(models_uri), result.model_version)))

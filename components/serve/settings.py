@@ -94,6 +94,12 @@ class ServeSettings:
         "", "The sha256 that the version's card.json must have; without it, any.", may_be_empty=True
     )
 
+    verify_key: str = setting(
+        "",
+        "Path of a public key, ECDSA in PEM: only versions that its private key has signed are served; empty for any.",
+        may_be_empty=True,
+    )
+
     def __post_init__(self) -> None:
         check_settings(self)
         if not _NAME.fullmatch(self.name):
