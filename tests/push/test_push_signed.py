@@ -71,8 +71,6 @@ def test_a_pushed_version_is_signed_and_signed_later_if_it_was_not(documents, tm
 
 
 def test_without_its_key_nothing_is_pushed(documents, tmp_path, models_here):
-    with pytest.raises(
-        SettingsError, match=r"^push_sign_key '.*none' cannot be read: No such file or directory; openssl"
-    ):
+    with pytest.raises(SettingsError, match=r"^push_sign_key '.*none' cannot be read: No such file"):
         push(documents, tmp_path / "models", str(tmp_path / "none"))
     assert not (tmp_path / "models").exists()
