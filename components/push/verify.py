@@ -13,7 +13,7 @@ from components.contracts import Evaluation, Manifest, ModelCard
 from components.errors import DataError
 from components.push.card import PLACES
 from components.push.sample import read_sample
-from components.push.verify_places import TOLERANCE, check_dense, check_places
+from components.push.verify_places import TOLERANCE, check_dense, check_place_maps
 from components.records.shard_records import records_of
 from components.records.source_image import as_png
 from components.records.tile_pixels import tile_pixels
@@ -86,7 +86,7 @@ def _compare_answers(
             check_dense(model, model_uri, [(row, record) for row, record in zip(rows, batch, strict=True)], kept)
         # An export of an earlier version has no such functions.
         if not num_tiles and model.has(PLACES):
-            check_places(model, model_uri, batch, probabilities, card)
+            check_place_maps(model, model_uri, batch, probabilities, card)
         if not num_tiles and model.has(PIXELS):
             _check_pixels(model, model_uri, batch[:_PIXEL_TILES], len(card.classes))
         num_tiles += len(rows)

@@ -19,7 +19,7 @@ _FAR_FROM_CERTAIN = 1e-4  # beyond which those bits are too few
 _IMAGES = ("rgb", "nir", "valid_mask")
 
 
-def check_places(
+def check_place_maps(
     model: AskedModel,
     model_uri: str,
     records: Sequence[Record],

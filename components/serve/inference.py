@@ -25,7 +25,7 @@ from components.serve.metrics import ServerMetrics
 from components.serve.refusal import Refusal
 from components.serve.served_model import ServedModel
 from components.serve.settings import ServeSettings
-from components.serve.tile_checks import check_headers, check_tile_files
+from components.serve.tile_checks import check_image_headers, check_tile_files
 
 _SMALL_BODY = 256 << 10  # bytes that are parsed at once, without a thread
 _HUNG_UP = 499  # as nginx counts a client that did not wait for its answer
@@ -86,7 +86,7 @@ class Inference:
             held.add(model.maps.answer_bytes(asked.num_tiles, asked.outputs[MAPS]))
         with self.admission.tiles(asked.num_tiles):
             limits = settings.tile_pixels, settings.request_pixels
-            num_pixels = await done(check_headers, asked.images, model.checks, *limits)
+            num_pixels = await done(check_image_headers, asked.images, model.checks, *limits)
             with self.admission.pixels(sum(num_pixels)):
                 checked = await self._checked(asked, model)
                 results = await model.answer([record for record, _ in checked], num_pixels, with_maps=with_maps)

@@ -26,7 +26,7 @@ def checks_for(card: ModelCard) -> Inventory:
     return checks_of(card.bands, card.max_16_bit or FULL_16_BIT)
 
 
-def check_headers(
+def check_image_headers(
     images: Mapping[str, Sequence[bytes]], checks: Inventory, most_pixels: int, most_in_all: int
 ) -> list[int]:
     """Returns the pixels of each tile of a request, by its largest image; decodes nothing.
@@ -101,4 +101,4 @@ def _pixels_of(name: str, content: bytes, checks: Inventory, most_pixels: int) -
     return header.width * header.height
 
 
-__all__ = ["NIR", "RGB", "VALID_MASK", "check_headers", "check_tile_files", "checks_for", "inputs_of"]
+__all__ = ["NIR", "RGB", "VALID_MASK", "check_image_headers", "check_tile_files", "checks_for", "inputs_of"]

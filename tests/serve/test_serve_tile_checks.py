@@ -8,7 +8,7 @@ from tile_shards import BANDS, encode, fake_record
 from components.predict.checked import checks_of
 from components.records.tile_record import Record
 from components.serve.refusal import Refusal
-from components.serve.tile_checks import check_headers, check_tile_files
+from components.serve.tile_checks import check_image_headers, check_tile_files
 
 TILE = fake_record(1)
 FILES = {"rgb": TILE.rgb, "nir": TILE.nir, "valid_mask": TILE.valid_mask}
@@ -41,14 +41,14 @@ def test_a_mask_that_covers_the_tile_is_none():
 def test_what_cannot_be_served_is_refused_by_its_header(files, pixels, text):
     images = {name: [*[FILES[name]] * 7, content] for name, content in files.items()}
     with pytest.raises(Refusal, match=text):
-        check_headers(images, checks_of(BANDS, 4095), pixels, 8 * 48 * 48 - 1)
+        check_image_headers(images, checks_of(BANDS, 4095), pixels, 8 * 48 * 48 - 1)
 
 
 def test_a_tile_counts_by_its_largest_image():
     large = encode(np.zeros((96, 96), np.uint8), "PNG")
     images = {"rgb": [TILE.rgb] * 3, "nir": [TILE.nir, large, TILE.nir], "valid_mask": [b"", b"", large]}
 
-    assert check_headers(images, checks_of(BANDS), 10**6, 10**6) == [48 * 48, 96 * 96, 96 * 96]
+    assert check_image_headers(images, checks_of(BANDS), 10**6, 10**6) == [48 * 48, 96 * 96, 96 * 96]
 
 
 def test_of_the_full_range_16_bits_need_no_rule():
