@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +28,7 @@ from components.evaluate.thresholds import choose_thresholds, fixed_thresholds
 from components.evaluate.weaknesses.find import Answered, Candidate, find_weaknesses, watch_test
 from components.progress import StepLog
 from components.saved_model.asking import AskedModel, asked_model
+from components.storage.scratch import scratch_folder
 
 _DEFAULT = EvaluateSettings()
 _MOST_METRICS = 10  # that the page shows at once
@@ -69,7 +69,7 @@ def evaluate_training(
     with contextlib.ExitStack() as stack:
         model = stack.enter_context(asked_model(storage.join(data_root, receipt.model_path), receipt.files))
         incumbent = load_production(models_uri, manifest, stack)
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agrivision-evaluate-")))
+        scratch = stack.enter_context(scratch_folder("evaluate"))
         step = _Step(data_root, manifest, receipt, scratch, log, settings)
         dense = dense_candidate(model, manifest, receipt, log, stack)
         return _evaluate(step, model, incumbent, dense, report_path)

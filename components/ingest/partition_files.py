@@ -3,7 +3,6 @@
 import hashlib
 import itertools
 import operator
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
@@ -17,6 +16,7 @@ from components.ingest.planner import Deal, ShardPlace
 from components.ingest.tile_table import TileTable
 from components.progress import Progress
 from components.source_digest import SourceDigest
+from components.storage.scratch import scratch_folder
 
 INVENTORIES_FOLDER = "inventories"
 
@@ -44,12 +44,13 @@ def write_partitions(
     Raises:
       SettingsError: if nothing can be written to `data_root`, or to the temporary disk.
     """
-    with tempfile.TemporaryDirectory(prefix="agrivision-ingest-") as folder:
+    with scratch_folder("ingest") as folder:
         try:
-            files = list(_local_files(table, deal, new_digest, Path(folder), progress))
+            files = list(_local_files(table, deal, new_digest, folder, progress))
         except OSError as error:
             raise SettingsError(
-                f"cannot write {folder!r}: {error.strerror}; set TMPDIR to a folder with about 1.5 kB of space per tile"
+                f"cannot write {str(folder)!r}: {error.strerror}; set TMPDIR to a folder with about 1.5 kB of space "
+                "per tile"
             ) from error
         plan = msgspec.json.encode([shards for _, shards in files], order="sorted")
         digest = hashlib.sha256(plan).hexdigest()

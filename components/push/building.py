@@ -24,9 +24,10 @@ SERVING = "work/serving"
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What the process says: first the content digest, then that the model is built; or why neither can be."""
+    """What the process says: first the content digest, then the built model's signatures; or why neither can be."""
 
     content: str = ""
+    signatures: tuple[str, ...] = ()
     error: str = ""
 
 
@@ -50,16 +51,16 @@ class Builder:
         """
         return self._told().content
 
-    def build(self, card: ModelCard) -> Path:
-        """Returns a folder with the model to serve, without its card.
+    def build(self, card: ModelCard) -> tuple[Path, tuple[str, ...]]:
+        """Returns a folder with the model to serve, without its card, and the names of the model's signatures.
 
         Raises:
           DataError: if the exported model cannot be loaded, or is not as its card says.
         """
         with contextlib.suppress(BrokenPipeError):  # it will say why
             send(self._requests, Build(card.to_json()))
-        self._told()
-        return self._folder / SERVING
+        signatures = self._told().signatures
+        return self._folder / SERVING, signatures
 
     def _told(self) -> Told:
         try:
@@ -107,8 +108,8 @@ def build_as_told(folder: Path, requests: IO[bytes], replies: IO[bytes]) -> None
         request = receive(requests, Build, LARGEST_REQUEST_BYTES)
         if request is not None:
             card = ModelCard.from_json(request.card, "the card")
-            save_serving_model(folder / MODEL, card, folder / SERVING)
-            send(replies, Told())
+            signatures = save_serving_model(folder / MODEL, card, folder / SERVING)
+            send(replies, Told(signatures=signatures))
     # Whatever a damaged model does to TensorFlow.
     except Exception as error:
         send(replies, Told(error=error_line(error)))

@@ -7,6 +7,16 @@ from components.agrivision import RGB_BANDS
 from components.contracts import Decision, Evaluation, Manifest, ModelCard, TrainingReceipt
 from components.saved_model.answering import PIXELS
 
+PLACES = "maps"  # the signature
+_PLACES = (
+    "{images} and valid_mask: answers as masked, and adds maps float32 [N, h, w, C], in 0..1: for each place the "
+    "probability that the tile would have if all of it were like that place. {average} It is a class-activation map, "
+    "which tells what the answer follows from; it does not outline anything."
+)
+_AVERAGE = {
+    "multi_label": "Their log-odds average over the places to those of the tile.",
+    "single_label": "Their logarithms average over the places to those of the tile, but for a constant.",
+}
 _DENSE = (
     "{images} and valid_mask: answers as masked, and adds maps float32 [N, h, w, C]: the probability of each class at "
     "each place, not calibrated. A pixel shows a class where the maps' log-odds, scaled to the tile bilinearly, are "
@@ -75,12 +85,21 @@ def model_card(
             f"counts. Returns class_names string [N, C], {returns}.",
             "masked": f"{images} and valid_mask: PNG bytes, 255 where a pixel counts, empty if all do, string [N]. "
             "Answers as it was scored.",
-            **({"dense": _DENSE.format(images=images)} if evaluation.dense else {}),
+            **_of_places(receipt, evaluation, images),
             PIXELS: f"{pixels}and valid uint8 [N, H, W, 1], 0 where a pixel does not count: N decoded tiles of one size"
             f"{scaled}. Returns probabilities float32 [N, C]; with a dense head also maps float32 [N, h, w, C], the "
             "probability of each class at each place.",
         },
     )
+
+
+def _of_places(receipt: TrainingReceipt, evaluation: Evaluation, images: str) -> dict[str, str]:
+    """Returns how to call the signature that answers for places; a dense head that nobody scored has none."""
+    if evaluation.dense:
+        return {"dense": _DENSE.format(images=images)}
+    if receipt.config.get("head", "tile") != "tile":
+        return {}
+    return {PLACES: _PLACES.format(images=images, average=_AVERAGE[receipt.label_mode])}
 
 
 def tile_px_of(manifest: Manifest) -> int:

@@ -64,7 +64,9 @@ def push(
             log,
             decision,
             settings.kinds,
-            DatasetOrigin.read(dataset_origin.path),
+            origin=DatasetOrigin.read(dataset_origin.path),
+            run=run_id,
+            sign_key=settings.sign_key,
         )
         result.write(push_receipt.path)
         write_markdown(model_card.path, card_blocks(read_card(plain_place(models_uri), result.model_version)))

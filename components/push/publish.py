@@ -1,8 +1,8 @@
 """Pushes a model: builds it, verifies it in a fresh process, publishes it, and points production at it."""
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -25,6 +25,7 @@ from components.push.card import model_card
 from components.push.card_facts import with_facts
 from components.push.exports.kinds import ExportKind
 from components.push.exports.made import ExportSource, make_exports
+from components.push.over_http import verify_over_http
 from components.push.stac_item import ITEM, stac_item
 from components.push.verify import verify_serving_model
 from components.registry import (
@@ -39,9 +40,14 @@ from components.registry.attachments import attachment_digests, check_attachment
 from components.registry.card.page import PAGE, card_page
 from components.registry.licence import require_allowed
 from components.registry.pins import revive
+from components.registry.signature import SIGNATURE, check_signature, key_hint, read_signing_key, signature_of
 from components.saved_model.files import digests
 from components.storage import whole_folder
 from components.storage.mounts import bucket_note
+from components.storage.scratch import scratch_folder
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 # What a card says of a model that its version follows from.
 _BEHAVIOUR = (
@@ -61,6 +67,7 @@ def push_model(
     kinds: Sequence[ExportKind] = (),
     origin: DatasetOrigin | None = None,
     run: str = "",
+    sign_key: str = "",
 ) -> PushReceipt:
     """Pushes the model of `receipt`; a second push changes nothing.
 
@@ -69,13 +76,14 @@ def push_model(
 
     Args:
       decision: The gate's, for the model's card; None where nobody asked the gate, as in a test.
+      sign_key: Path of a private key that signs the version; empty for none.
       kinds: Other formats to publish the model in; one that does not answer as the model does is left out.
       origin: What the dataset was made from, for the model's card; None if that is unknown.
       run: The pipeline run, for the same.
 
     Raises:
-      SettingsError: if receipt, evaluation, decision and manifest do not belong together, or production is marked
-        commercial and the licence of the data is not.
+      SettingsError: if there is no such key, or receipt, evaluation, decision and manifest do not belong together, or
+        production is marked commercial and the licence of the data is not.
       DataError: if the model is gone, or the serving model's answers differ from the evaluated one's.
       AgrivisionError: if another push won.
     """
@@ -84,15 +92,13 @@ def push_model(
         raise SettingsError(
             f"the origin is of dataset {origin.manifest_sha256[:16]}, not {manifest.sha256[:16]}; run merge again"
         )
+    key = read_signing_key(sign_key) if sign_key else None
     if not storage.is_remote(models_uri) and (note := bucket_note("models_uri", models_uri)):
         log.line(note)
     production, token = read_production(models_uri)
     in_production = production.version if production else None
     exported_uri = storage.join(data_root, receipt.model_path)
-    with (
-        tempfile.TemporaryDirectory() as temporary,
-        builder(exported_uri, receipt, Path(temporary)) as exported,
-    ):
+    with scratch_folder("push") as folder, builder(exported_uri, receipt, folder) as exported:
         content_sha256 = exported.content()
         card = model_card(receipt, evaluation, content_sha256, decision)
         uri = version_uri(models_uri, card.version)
@@ -110,14 +116,19 @@ def push_model(
             try:
                 published = _published_card(uri, card)
                 log.line(verify_serving_model(uri, published, data_root, manifest, evaluation))
+                log.line(verify_over_http(uri, published, data_root, manifest, evaluation))
                 check_attachments(uri, published)
+                if key:
+                    log.line(_signed_later(uri, published, key))
             except DataError as error:
                 raise DataError(f"{error}; it is already published, so remove {uri!r} and push again") from error
         else:
-            serving_dir = exported.build(card)
-            card = msgspec.structs.replace(card, files=digests(str(serving_dir)))
+            serving_dir, signatures = exported.build(card)
+            usage = {name: text for name, text in card.usage.items() if name in signatures}
+            card = msgspec.structs.replace(card, usage=usage, files=digests(str(serving_dir)))
             card.write(serving_dir / CARD)
             log.line(verify_serving_model(str(serving_dir), card, data_root, manifest, evaluation))
+            log.line(verify_over_http(str(serving_dir), card, data_root, manifest, evaluation))
             source = ExportSource(
                 uri=exported_uri,
                 files=receipt.files,
@@ -127,7 +138,11 @@ def push_model(
                 evaluation=evaluation,
             )
             card = msgspec.structs.replace(card, exports=make_exports(kinds, source, serving_dir, log))
-            _with_attachments(card, serving_dir).write(serving_dir / CARD)
+            card = _with_attachments(card, serving_dir)
+            card.write(serving_dir / CARD)
+            if key:
+                (serving_dir / SIGNATURE).write_bytes(signature_of(card, key))
+                log.line(f"signed by the key {key_hint(key.public_key())[:16]}")
             revive(models_uri, card.version)
             whole_folder.publish(serving_dir, uri, last=CARD)
     card_sha256 = witness(data_root, models_uri, card, is_new)
@@ -149,6 +164,16 @@ def summary_line(receipt: PushReceipt) -> str:
     """Returns a one-line summary of the push."""
     before = f"before it was {receipt.previous_version}" if receipt.previous_version else "the first"
     return f"production is version {receipt.model_version} at {receipt.model_uri}, {before}"
+
+
+def _signed_later(uri: str, card: ModelCard, key: "EllipticCurvePrivateKey") -> str:
+    """Signs a published version, unless it is signed by this key already; returns a line for the log."""
+    name = key_hint(key.public_key())[:16]
+    if storage.exists(storage.join(uri, SIGNATURE)):
+        check_signature(uri, card, key.public_key())
+        return f"it is signed already, by the key {name}"
+    storage.write_bytes(storage.join(uri, SIGNATURE), signature_of(card, key))
+    return f"signed by the key {name}, after it was published"
 
 
 def _with_attachments(card: ModelCard, folder: Path) -> ModelCard:

@@ -3,18 +3,20 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import tensorflow as tf
 
 from components.contracts import ModelCard
-from components.push.card import is_rgb_only
+from components.push.card import PLACES, is_rgb_only
 from components.saved_model.allowed_ops import read_graph
-from components.saved_model.answering import PIXELS, load_checked
+from components.saved_model.answering import DENSE, LOGITS, MAPS, PIXELS, load_checked
 from components.saved_model.graph_digest import graph_digest
 
 # The checkpoint's bookkeeping, which holds node numbers, not weights.
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+# From rgb, nir and valid_mask, encoded, to what is answered by name.
+_Answer: TypeAlias = Callable[[Any, Any, Any], dict[str, Any]]
 
 
 def content_digest(exported_dir: Path) -> str:
@@ -35,11 +37,11 @@ def content_digest(exported_dir: Path) -> str:
     return digest.hexdigest()
 
 
-def save_serving_model(exported_dir: Path, card: ModelCard, target: Path) -> None:
-    """Wraps an exported model into a SavedModel with the signatures that its card describes.
+def save_serving_model(exported_dir: Path, card: ModelCard, target: Path) -> tuple[str, ...]:
+    """Wraps an exported model into a SavedModel; returns the names of its signatures, which the card describes.
 
     Calibration, thresholds, bounds and class names become constants in the model; the exported model already includes
-    preprocessing.
+    preprocessing. What the export of an earlier version lacks the functions for is left out.
 
     Raises:
       DataError: if the exported model may not be loaded.
@@ -49,45 +51,49 @@ def save_serving_model(exported_dir: Path, card: ModelCard, target: Path) -> Non
     module.exported = exported  # tracked, so that its variables are saved
     strings = tf.TensorSpec([None], tf.string)
     answer = _answer(exported, card)
-    serving_default: Callable[..., Any]
-    masked: Callable[..., Any]
+    inputs = ("rgb",) if is_rgb_only(card.bands) else ("rgb", "nir")
 
-    if is_rgb_only(card.bands):
+    def rgb_alone(rgb: Any) -> Any:
+        return answer(rgb, _empty(rgb), _empty(rgb))
 
-        def serving_default(rgb: Any) -> Any:
-            return answer(rgb, _empty(rgb), _empty(rgb))
-
-        def masked(rgb: Any, valid_mask: Any) -> Any:
-            return answer(rgb, _empty(rgb), valid_mask)
-
-        inputs: tuple[str, ...] = ("rgb",)
-    else:
-
-        def serving_default(rgb: Any, nir: Any) -> Any:
-            return answer(rgb, nir, _empty(rgb))
-
-        def masked(rgb: Any, nir: Any, valid_mask: Any) -> Any:
-            return answer(rgb, nir, valid_mask)
-
-        inputs = ("rgb", "nir")
+    def without_mask(rgb: Any, nir: Any) -> Any:
+        return answer(rgb, nir, _empty(rgb))
 
     def signature(function: Callable[..., Any], names: tuple[str, ...]) -> Any:
         specs = [tf.TensorSpec(strings.shape, strings.dtype, name) for name in names]
         return tf.function(function).get_concrete_function(*specs)
 
+    def with_mask(of: _Answer) -> Any:
+        return signature(_as_taken(of, card), (*inputs, "valid_mask"))
+
     signatures = {
-        "serving_default": signature(serving_default, inputs),
-        "masked": signature(masked, (*inputs, "valid_mask")),
+        "serving_default": signature(rgb_alone if len(inputs) == 1 else without_mask, inputs),
+        "masked": with_mask(answer),
     }
     if card.dense:
-        signatures["dense"] = signature(_dense(exported, card), (*inputs, "valid_mask"))
-    if hasattr(exported, PIXELS):  # else it is of an earlier version
+        signatures["dense"] = with_mask(_dense(exported, card))
+    elif not hasattr(exported, DENSE) and hasattr(exported, MAPS) and hasattr(exported, LOGITS):
+        signatures[PLACES] = with_mask(_places(exported, card))
+    if hasattr(exported, PIXELS):
         signatures[PIXELS] = _pixels(exported, card)
     tf.saved_model.save(module, str(target), signatures=signatures)
+    return tuple(signatures)
 
 
-def _dense(exported: Any, card: ModelCard) -> Callable[..., dict[str, Any]]:
-    """Returns the signature that answers for places, too: from the same pass through the network."""
+def _as_taken(answer: _Answer, card: ModelCard) -> Callable[..., dict[str, Any]]:
+    """Returns a function with the arguments of a model's signature, which of RGB alone takes no NIR."""
+
+    def of_rgb(rgb: Any, valid_mask: Any) -> dict[str, Any]:
+        return answer(rgb, _empty(rgb), valid_mask)
+
+    def of_both(rgb: Any, nir: Any, valid_mask: Any) -> dict[str, Any]:
+        return answer(rgb, nir, valid_mask)
+
+    return of_rgb if is_rgb_only(card.bands) else of_both
+
+
+def _dense(exported: Any, card: ModelCard) -> _Answer:
+    """Returns what answers for places, too: from the same pass through the network."""
     decide, num_classes = _decided(card), len(card.classes)
 
     def answer(rgb: Any, nir: Any, valid_mask: Any) -> dict[str, Any]:
@@ -95,16 +101,31 @@ def _dense(exported: Any, card: ModelCard) -> Callable[..., dict[str, Any]]:
         maps = tf.sigmoid(tf.ensure_shape(found["maps"], [None, None, None, num_classes]))
         return decide(calibrated_probabilities(found["logits"], card)) | {"maps": maps}
 
-    def dense(rgb: Any, nir: Any, valid_mask: Any) -> dict[str, Any]:
-        return answer(rgb, nir, valid_mask)
-
-    def dense_of_rgb(rgb: Any, valid_mask: Any) -> dict[str, Any]:
-        return answer(rgb, _empty(rgb), valid_mask)
-
-    return dense_of_rgb if is_rgb_only(card.bands) else dense
+    return answer
 
 
-def _answer(exported: Any, card: ModelCard) -> Callable[[Any, Any, Any], dict[str, Any]]:
+def _places(exported: Any, card: ModelCard) -> _Answer:
+    """Returns what answers as the tile would be answered if all of it were like one of its places.
+
+    A class-activation map says what each place adds to the logit, whose mean over the places is the logit less a
+    constant, see components/train/model/activation_map.py. With that constant added, the logits of the places average
+    to the tile's, and the tile's calibration makes probabilities of them.
+    """
+    decide, num_classes = _decided(card), len(card.classes)
+
+    def answer(rgb: Any, nir: Any, valid_mask: Any) -> dict[str, Any]:
+        # Two passes through the network, as no export gives both in one. Who asks for places asks about few tiles.
+        logits = tf.ensure_shape(exported.logits_encoded(rgb, nir, valid_mask), [None, num_classes])
+        added = tf.ensure_shape(exported.maps_encoded(rgb, nir, valid_mask), [None, None, None, num_classes])
+        constant = logits - tf.reduce_mean(added, axis=(1, 2))
+        of_places = tf.reshape(added + constant[:, tf.newaxis, tf.newaxis], [-1, num_classes])
+        maps = tf.reshape(calibrated_probabilities(of_places, card), tf.shape(added))
+        return decide(calibrated_probabilities(logits, card)) | {"maps": maps}
+
+    return answer
+
+
+def _answer(exported: Any, card: ModelCard) -> _Answer:
     decide = _decided(card)
 
     def answer(rgb: Any, nir: Any, valid_mask: Any) -> dict[str, Any]:

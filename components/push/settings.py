@@ -26,6 +26,14 @@ class PushSettings:
         group=OPTIONS,
     )
 
+    sign_key: str = setting(
+        "",
+        "Path of a private key, ECDSA in PEM without a password, that signs the version; on a cluster in a mounted "
+        "secret. Empty for no signature.",
+        may_be_empty=True,
+        group=OPTIONS,
+    )
+
     def __post_init__(self) -> None:
         check_settings(self, "push_")
         parse_kinds("push_exports", self.exports)

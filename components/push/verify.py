@@ -11,20 +11,21 @@ from numpy.typing import NDArray
 
 from components.contracts import Evaluation, Manifest, ModelCard
 from components.errors import DataError
-from components.push.sample import KeptAnswers, read_sample
+from components.push.card import PLACES
+from components.push.sample import read_sample
+from components.push.verify_places import TOLERANCE, check_dense, check_place_maps
 from components.records.shard_records import records_of
 from components.records.source_image import as_png
 from components.records.tile_pixels import tile_pixels
 from components.records.tile_record import Record
 from components.registry.attachments import beside_model
 from components.saved_model.answering import PIXELS
-from components.saved_model.asking import AskedModel, CannotAnswer, as_maps, as_probabilities, asked_model
+from components.saved_model.asking import AskedModel, CannotAnswer, as_probabilities, asked_model
 from components.scoring.risk_control import not_sure
 
-TOLERANCE = 1e-5
 _SAMPLE_TILES = 64
 _BATCH_SIZE = 16
-_MASKED, _UNMASKED, _DENSE = "masked", "serving_default", "dense"
+_MASKED, _UNMASKED = "masked", "serving_default"
 _PIXEL_TILES = 4  # one by one, as tiles may differ in size
 
 
@@ -75,15 +76,18 @@ def _compare_answers(
             worst = tile_ids[int(difference.max(axis=1).argmax())]
             raise DataError(f"it answers tile {worst} {difference.max():.2g} off, expected at most {TOLERANCE:.0e}")
         undecided = _undecided(expected[rows], card)
-        wrong = (predicted != expected_predicted[rows]) & ~undecided
+        wrong = ~decided_alike(predicted, expected_predicted[rows], expected[rows], card)
         if wrong.any():
             raise DataError(f"its decision for tile {tile_ids[int(wrong.any(axis=1).argmax())]} differs")
         _check_not_sure(answer.get("not_sure"), expected[rows], expected_predicted[rows], undecided, card)
         if not np.abs(of_all - of_mask).max() <= TOLERANCE:
             raise DataError("its signatures differ where every pixel counts")
         if card.dense:
-            _check_dense(model, model_uri, [(row, record) for row, record in zip(rows, batch, strict=True)], kept)
-        if not num_tiles and model.has(PIXELS):  # an export of an earlier version has no such function
+            check_dense(model, model_uri, [(row, record) for row, record in zip(rows, batch, strict=True)], kept)
+        # An export of an earlier version has no such functions.
+        if not num_tiles and model.has(PLACES):
+            check_place_maps(model, model_uri, batch, probabilities, card)
+        if not num_tiles and model.has(PIXELS):
             _check_pixels(model, model_uri, batch[:_PIXEL_TILES], len(card.classes))
         num_tiles += len(rows)
         largest = max(largest, float(difference.max()))
@@ -143,6 +147,16 @@ def _check_not_sure(
         raise DataError(f'where it says "not sure" of {card.classes[int(wrong.any(axis=0).argmax())]} differs')
 
 
+def decided_alike(
+    predicted: NDArray[np.generic],
+    expected: NDArray[np.bool_],
+    probabilities: NDArray[np.float32],
+    card: ModelCard,
+) -> NDArray[np.bool_]:
+    """Returns where a decision is the expected one, or a difference within the tolerance could change it; [n, C]."""
+    return np.asarray((predicted == expected) | _undecided(probabilities, card))
+
+
 def _undecided(probabilities: NDArray[np.float32], card: ModelCard) -> NDArray[np.bool_]:
     """Returns where a difference within the tolerance can change a decision, bool [n, C]."""
     if card.label_mode == "single_label":
@@ -150,36 +164,3 @@ def _undecided(probabilities: NDArray[np.float32], card: ModelCard) -> NDArray[n
         gap = first_two[:, -1:] - first_two[:, :1]
         return np.asarray(np.broadcast_to(gap <= 2 * TOLERANCE, probabilities.shape))
     return np.asarray(np.abs(probabilities - np.asarray(card.thresholds)) <= TOLERANCE)
-
-
-def _check_dense(model: AskedModel, model_uri: str, tiles: Sequence[tuple[int, Record]], kept: KeptAnswers) -> None:
-    """Compares what it says of tiles and places with what the evaluation kept, which of places is of few tiles only.
-
-    Args:
-      tiles: Rows of `kept`, and their records.
-
-    Raises:
-      DataError: if an answer differs, or it cannot answer.
-    """
-    tiles = [(row, record) for row, record in tiles if row < len(kept.maps)]
-    if not tiles:
-        return
-    names = [record.tile_id for _, record in tiles]
-    images = {name: [getattr(record, name) for _, record in tiles] for name in ("rgb", "nir", "valid_mask")}
-    try:
-        answer = model.ask(_DENSE, images)
-    except CannotAnswer as error:
-        raise DataError(f"it cannot answer for the places of tiles {', '.join(names)}: {error}") from error
-    num_classes = kept.probabilities.shape[1]
-    rows = [row for row, _ in tiles]
-    probabilities = as_probabilities(answer, len(tiles), num_classes, model_uri)
-    maps = as_maps(answer, len(tiles), num_classes, model_uri)
-    expected = 1 / (1 + np.exp(-kept.maps[rows].astype(np.float64)))
-    if maps.shape != expected.shape:
-        raise DataError(f"its maps are {list(maps.shape)}, expected {list(expected.shape)}")
-    for what, difference in (("places", maps - expected), ("answers", probabilities - kept.probabilities[rows])):
-        if not np.abs(difference).max() <= TOLERANCE:
-            raise DataError(
-                f"its signature {_DENSE!r} gives {what} of tiles {', '.join(names)} up to "
-                f"{np.abs(difference).max():.2g} off, expected at most {TOLERANCE:.0e}"
-            )

@@ -12,6 +12,7 @@ from components import storage
 from components.contracts import ModelCard
 from components.errors import DataError
 from components.registry.layout import CARD
+from components.registry.signature import SIGNATURE
 
 _MIB = 1 << 20
 _MOST_BYTES = 2048 * _MIB  # as the variables of a SavedModel
@@ -20,7 +21,7 @@ _BYTES_AT_ONCE = 16 * _MIB
 
 def beside_model(card: ModelCard) -> tuple[str, ...]:
     """Returns the paths in a version's folder that are no part of the SavedModel."""
-    return CARD, *card.attachments
+    return CARD, SIGNATURE, *card.attachments
 
 
 def attachment_digests(folder: Path, paths: Iterable[str]) -> dict[str, str]:

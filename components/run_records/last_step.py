@@ -19,7 +19,7 @@ from components import environment
 from components.contracts import Decision, Evaluation, GateNumbers, RecordedOutcome, RecordedState, RunRecord
 from components.errors import AgrivisionError, as_user_error
 from components.run_records.record_file import keep_record
-from components.run_records.run_name import parse_run_name
+from components.run_records.run_name import filled_in, parse_run_name
 
 
 def leave_record(
@@ -40,11 +40,11 @@ def leave_record(
       model_version: What was pushed; None if the gate refused.
       warn: Takes that line.
     """
-    if not environment.kfp_pod()[0] or "{{" in run_id:
+    if not environment.kfp_pod()[0] or not filled_in(run_id):
         return
     record = RunRecord(
         run_id=run_id,
-        name=run_name if "{{" not in run_name else "",
+        name=filled_in(run_name),
         state=RecordedState.SUCCEEDED,
         outcome=RecordedOutcome.PUSHED if model_version else RecordedOutcome.REFUSED,
         reason=decision.reason,

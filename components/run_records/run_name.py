@@ -36,3 +36,8 @@ def commit_of(version: str) -> str:
     """Returns the first 12 characters of the commit that a version is named by; empty if it is named otherwise."""
     match = _VERSION.fullmatch(version)
     return match["commit"] if match else ""
+
+
+def filled_in(text: str) -> str:
+    """Returns what Kubeflow has put in place of one of its placeholders; empty where nobody has, as on a laptop."""
+    return "" if "{{" in text else text

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import os
 import queue
-import tempfile
 import threading
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,8 +18,10 @@ from components.saved_model.answering import DENSE, EXPORTED, LOGITS, MAPS, MODE
 from components.saved_model.confined import confined_process
 from components.saved_model.files import verified_copy
 from components.saved_model.messages import LARGEST_REPLY_BYTES, Reply, Request, receive, send, send_pixels
+from components.storage.scratch import scratch_folder
 
 _PIXELS_OF_PLACE = 8  # along a side of the model's input; the finest maps of a dense head are at 1/8
+_FEWEST_PLACES = 8  # along a side, that are allowed for the smallest input
 _LIMIT_SECONDS = 900.0  # for loading a model, or for a batch; the largest backbone takes one minute on two busy cores
 
 
@@ -244,8 +245,12 @@ def as_probabilities(
 
 def tiles_with_maps(image_size_px: int, num_classes: int) -> int:
     """Returns how many tiles a model may be asked about at a time if it answers with maps, which fill a reply."""
-    places = max(1, image_size_px // _PIXELS_OF_PLACE) ** 2
-    return max(1, LARGEST_REPLY_BYTES // 2 // (places * num_classes * 4))
+    return max(1, LARGEST_REPLY_BYTES // 2 // (places_with_maps(image_size_px) * num_classes * 4))
+
+
+def places_with_maps(image_size_px: int) -> int:
+    """Returns the most places that a map of a tile has."""
+    return max(_FEWEST_PLACES, image_size_px // _PIXELS_OF_PLACE) ** 2
 
 
 def as_maps(
@@ -281,8 +286,7 @@ def asked_model(uri: str, files: Mapping[str, str], beside: Collection[str] = ()
     Raises:
       DataError: if a file is missing, or not as it was when `files` was made.
     """
-    with tempfile.TemporaryDirectory(prefix="agrivision-model-") as temporary:
-        folder = Path(temporary).resolve()
+    with scratch_folder("model") as folder:
         verified_copy(uri, files, folder / MODEL, beside)
         with _model_process(folder) as process:
             yield AskedModel(process, uri)

@@ -1,4 +1,4 @@
-"""How many tiles and bytes of requests are held at once. What is more is refused, so that memory stays bounded."""
+"""How many tiles, pixels and bytes are held at once; what is more is refused, so that memory stays bounded."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ class Admission:
 
     def __init__(self, settings: ServeSettings, metrics: ServerMetrics) -> None:
         self._settings, self._metrics = settings, metrics
-        self._num_tiles = self._num_bytes = self.num_requests = 0
+        self._num_tiles = self._num_pixels = self._num_bytes = self.num_requests = 0
 
     @contextlib.contextmanager
     def request(self) -> Iterator["HeldBytes"]:
@@ -43,6 +43,25 @@ class Admission:
             yield
         finally:
             self._num_tiles -= num_tiles
+
+    @contextlib.contextmanager
+    def pixels(self, num_pixels: int) -> Iterator[None]:
+        """Counts the pixels of tiles until the context ends.
+
+        Raises:
+          Refusal: if there are too many.
+        """
+        most = self._settings.queue_pixels
+        if self._num_pixels + num_pixels > most:
+            raise not_now(
+                f"tiles of {self._num_pixels:,} pixels wait, and at most {most:,} are accepted; ask again later",
+                "queue_full",
+            )
+        self._num_pixels += num_pixels
+        try:
+            yield
+        finally:
+            self._num_pixels -= num_pixels
 
     def _add_bytes(self, num_bytes: int) -> None:
         self._num_bytes += num_bytes

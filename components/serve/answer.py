@@ -9,12 +9,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from components.serve.message import BINARY_SIZE
+from components.serve.message import BINARY_SIZE, MAPS
 
 HEADER = "Inference-Header-Content-Length"
 _LENGTH = struct.Struct("<I")
 _TYPES = {np.dtype(np.float32): "FP32", np.dtype(np.bool_): "BOOL", np.dtype(object): "BYTES"}
-DATATYPES = {"probabilities": "FP32", "predicted": "BOOL", "not_sure": "BOOL", "class_names": "BYTES"}
+DATATYPES = {"probabilities": "FP32", "predicted": "BOOL", "not_sure": "BOOL", "class_names": "BYTES", MAPS: "FP32"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,7 @@ def encode_answer(
     """Returns the answer with the wanted outputs.
 
     Args:
-      results: float32, bool or bytes as objects, [N, C] each.
+      results: float32, bool or bytes as objects, [N, C] each; maps have places as well, [N, h, w, C].
       wanted: For each wanted output, whether it is wanted binary.
     """
     outputs: list[dict[str, Any]] = []

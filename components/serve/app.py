@@ -1,6 +1,6 @@
 """The paths of the server: the V2 inference protocol, what watches it, and two pages for people."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -11,19 +11,18 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from components.contracts import ModelCard
 from components.serve.answer import DATATYPES
 from components.serve.drift.windows import Windows
 from components.serve.following import Following
 from components.serve.inference import Inference
-from components.serve.message import BYTES
+from components.serve.message import BYTES, MAPS
 from components.serve.metrics import METRICS_TYPE, ServerMetrics
 from components.serve.pages.docs_page import docs_page
 from components.serve.pages.openapi import openapi
 from components.serve.pages.try_page import policy_of, try_page
 from components.serve.refusal import Refusal, as_response, error_body
 from components.serve.served_model import ServedModel
-from components.serve.settings import ServeSettings
+from components.serve.settings import MIB, ServeSettings
 
 _JSON = "application/json"
 _MODEL = "/v2/models/{name}"
@@ -99,7 +98,7 @@ class _Paths:
 
     async def _metadata(self, request: Request) -> Response:
         model = self._named(request)()
-        return _as_json(metadata(self._settings.name, model.card, model.inputs, model.outputs))
+        return _as_json(metadata(self._settings, model))
 
     async def _drift(self, request: Request) -> Response:
         window = self._windows.window(self._named(request)().card)
@@ -135,16 +134,21 @@ def make_app(
     )
 
 
-def metadata(name: str, card: ModelCard, inputs: Sequence[str], outputs: Sequence[str]) -> dict[str, Any]:
-    """Returns a model's metadata; the parameters are what a person needs to read its answers."""
-    num_classes = len(card.classes)
+def metadata(settings: ServeSettings, model: ServedModel) -> dict[str, Any]:
+    """Returns a model's metadata; the parameters are what a person needs to read its answers, and the limits."""
+    card, maps, num_classes = model.card, model.maps, len(model.card.classes)
     low = card.not_sure.low if card.not_sure else None
+    outputs: list[dict[str, Any]] = [
+        {"name": each, "datatype": DATATYPES[each], "shape": [-1, num_classes]} for each in model.outputs
+    ]
+    if maps.kind:
+        outputs.append({"name": MAPS, "datatype": DATATYPES[MAPS], "shape": [-1, -1, -1, num_classes]})
     return {
-        "name": name,
+        "name": settings.name,
         "versions": [card.version],
         "platform": "tensorflow_savedmodel",
-        "inputs": [{"name": each, "datatype": BYTES, "shape": [-1]} for each in inputs],
-        "outputs": [{"name": each, "datatype": DATATYPES[each], "shape": [-1, num_classes]} for each in outputs],
+        "inputs": [{"name": each, "datatype": BYTES, "shape": [-1]} for each in model.inputs],
+        "outputs": outputs,
         "parameters": {
             "classes": card.classes,
             "bands": card.bands,
@@ -152,6 +156,15 @@ def metadata(name: str, card: ModelCard, inputs: Sequence[str], outputs: Sequenc
             "thresholds": None if card.label_mode == "single_label" else card.thresholds,
             "no_below": low,
             "data_licence": card.data_licence,
+            "maps": {"kind": maps.kind, "thresholds": maps.thresholds} if maps.kind else None,
+            "why_no_maps": maps.why_none,
+            "limits": {
+                "tile_pixels": settings.tile_pixels,
+                "request_pixels": settings.request_pixels,
+                "request_tiles": settings.request_tiles,
+                "request_tiles_with_maps": maps.most_tiles(True) if maps.kind else 0,
+                "request_bytes": settings.request_mib * MIB,
+            },
         },
     }
 

@@ -20,12 +20,12 @@ from components.serve.answer import HEADER, encode_answer
 from components.serve.body import read_body
 from components.serve.drift.windows import Windows
 from components.serve.following import Following
-from components.serve.message import parse_request
+from components.serve.message import MAPS, InferenceRequest, parse_request
 from components.serve.metrics import ServerMetrics
 from components.serve.refusal import Refusal
 from components.serve.served_model import ServedModel
 from components.serve.settings import ServeSettings
-from components.serve.tile_checks import check_tile_files
+from components.serve.tile_checks import check_image_headers, check_tile_files
 
 _SMALL_BODY = 256 << 10  # bytes that are parsed at once, without a thread
 _HUNG_UP = 499  # as nginx counts a client that did not wait for its answer
@@ -74,33 +74,44 @@ class Inference:
                 return await _unless_hung_up(request, self._ask(body, json_bytes, used, held))
 
     async def _ask(self, body: bytes, json_bytes: int | None, model: ServedModel, held: HeldBytes) -> Response:
-        most = self._settings.request_tiles
-        if len(body) <= _SMALL_BODY:
-            asked = parse_request(body, json_bytes, model.inputs, model.outputs, most)
-        else:
-            asked = await self._in_thread(parse_request, body, json_bytes, model.inputs, model.outputs, most)
+        settings, most = self._settings, self._settings.request_tiles
+        is_small = len(body) <= _SMALL_BODY
+
+        async def done(function: Callable[..., _T], *arguments: Any) -> _T:
+            return function(*arguments) if is_small else await self._in_thread(function, *arguments)
+
+        asked = await done(parse_request, body, json_bytes, model.inputs, model.outputs, most)
+        with_maps = MAPS in asked.outputs
+        if with_maps:
+            held.add(model.maps.answer_bytes(asked.num_tiles, asked.outputs[MAPS]))
         with self.admission.tiles(asked.num_tiles):
-            images, pixels = asked.images, self._settings.tile_pixels
-
-            def check(number: int) -> tuple[Record, NDArray[np.int64]]:
-                files = {name: contents[number] for name, contents in images.items()}
-                checked = check_tile_files(files, number, model.checks, pixels)
-                return checked.record, checked.band_histogram  # not the copy that a shard would hold
-
-            checks = [self._in_thread(check, number) for number in range(asked.num_tiles)]
-            try:
-                checked = await asyncio.gather(*checks)
-            finally:
-                for each in checks:
-                    each.cancel()
-            results = await model.answer([record for record, _ in checked])
+            limits = settings.tile_pixels, settings.request_pixels
+            num_pixels = await done(check_image_headers, asked.images, model.checks, *limits)
+            with self.admission.pixels(sum(num_pixels)):
+                checked = await self._checked(asked, model)
+                results = await model.answer([record for record, _ in checked], num_pixels, with_maps=with_maps)
         self._windows.add(model.card, [histogram for _, histogram in checked], results)
-        name = self._settings.name
-        encoded = encode_answer(name, model.card.version, asked.id, results, asked.outputs)
+        about = settings.name, model.card.version, asked.id, results, asked.outputs
+        encoded = await self._in_thread(encode_answer, *about) if with_maps else encode_answer(*about)
         if encoded.json_bytes is None:
             return Response(encoded.body, media_type="application/json")
         headers = {HEADER: str(encoded.json_bytes)}
         return Response(encoded.body, media_type="application/octet-stream", headers=headers)
+
+    async def _checked(self, asked: InferenceRequest, model: ServedModel) -> list[tuple[Record, NDArray[np.int64]]]:
+        """Returns what the model is asked about each tile, and the histogram of its bands, [B, levels]."""
+
+        def check(number: int) -> tuple[Record, NDArray[np.int64]]:
+            files = {name: contents[number] for name, contents in asked.images.items()}
+            checked = check_tile_files(files, number, model.checks)
+            return checked.record, checked.band_histogram  # not the copy that a shard would hold
+
+        checks = [self._in_thread(check, number) for number in range(asked.num_tiles)]
+        try:
+            return await asyncio.gather(*checks)
+        finally:
+            for each in checks:
+                each.cancel()
 
     def _in_thread(self, function: Callable[..., _T], *arguments: Any) -> "asyncio.Future[_T]":
         return asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)

@@ -19,6 +19,7 @@ from components.serve.refusal import Refusal, bad_request, too_large
 BINARY_SIZE, BINARY, ALL_BINARY = "binary_data_size", "binary_data", "binary_data_output"
 CONTENT_TYPE, BASE64 = "content_type", "base64"
 BYTES = "BYTES"
+MAPS = "maps"  # an output only for who asks for it by name
 _LENGTH = struct.Struct("<I")
 _MOST_JSON_BYTES_BESIDE_BINARY = 1 << 20
 _MOST_OTHER_VALUES = 10_000
@@ -78,7 +79,7 @@ def parse_request(
     Args:
       json_bytes: The length of its JSON, if it has the binary extension.
       inputs: The inputs that the model takes: those that are needed, then valid_mask.
-      outputs: The outputs that the model has.
+      outputs: The outputs that a request gets without naming any; it may name `maps` as well.
 
     Raises:
       Refusal: if it does not follow the protocol, or asks about too many tiles.
@@ -196,8 +197,8 @@ def _wanted(request: _Request, outputs: Sequence[str]) -> dict[str, bool]:
         return dict.fromkeys(outputs, all_binary)
     wanted: dict[str, bool] = {}
     for each in request.outputs:
-        if each.name not in outputs:
-            raise bad_request(f"unknown output {each.name!r}; the model has {', '.join(outputs)}")
+        if each.name not in (*outputs, MAPS):
+            raise bad_request(f"unknown output {each.name!r}; the model has {', '.join((*outputs, MAPS))}")
         if each.name in wanted:
             raise bad_request(f"output {each.name} is asked for twice; ask once")
         wanted[each.name] = _is_true(f"output {each.name}: {BINARY}", each.parameters.get(BINARY, all_binary))
@@ -217,6 +218,7 @@ __all__ = [
     "BINARY_SIZE",
     "BYTES",
     "CONTENT_TYPE",
+    "MAPS",
     "InferenceRequest",
     "Refusal",
     "parse_request",

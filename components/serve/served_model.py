@@ -5,12 +5,10 @@ full, or when its first tile has waited long enough.
 """
 
 import asyncio
-import collections
 import concurrent.futures
 import contextlib
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,28 +20,17 @@ from components.records.tile_record import Record
 from components.registry.attachments import beside_model
 from components.saved_model.asking import AskedModel, CannotAnswer, as_probabilities, asked_model
 from components.serve.answer import DATATYPES
+from components.serve.maps_output import MapsOutput
+from components.serve.message import MAPS
 from components.serve.metrics import ServerMetrics
 from components.serve.refusal import Refusal, not_now, unusable_tile
 from components.serve.settings import ServeSettings
 from components.serve.tile_checks import checks_for, inputs_of
+from components.serve.tile_queue import Answer, TileQueue, WaitingTile
 
 _MASKED = "masked"  # the signature that answers as the model was scored
 _BATCHES_ON_THEIR_WAY = 2
-_MOST_BATCH_BYTES = 64 << 20  # of encoded images
 _IMAGES = ("rgb", "nir", "valid_mask")
-
-Answer: TypeAlias = dict[str, NDArray[Any]]  # by output, [C]
-
-
-@dataclasses.dataclass
-class _Waiting:
-    record: Record
-    answered: "asyncio.Future[Answer]"
-    since: float
-
-    @property
-    def num_bytes(self) -> int:
-        return len(self.record.rgb) + len(self.record.nir) + len(self.record.valid_mask)
 
 
 class ServedModel:
@@ -51,7 +38,8 @@ class ServedModel:
 
     Attributes:
       model, card: Where it is, and what it says of itself.
-      inputs, outputs: The names that requests may give.
+      inputs, outputs: The names that requests may give; `outputs` are those that a request without names gets.
+      maps: What it says of places, for who asks for it by name.
       checks: What its tiles are checked by.
       is_broken: Whether its process has ended, or answers what no such model answers.
       why_broken: One line for the log.
@@ -60,13 +48,15 @@ class ServedModel:
     def __init__(self, model: PushedModel, settings: ServeSettings, metrics: ServerMetrics) -> None:
         self.model, self.card = model, model.card
         self.checks, self.inputs = checks_for(model.card), inputs_of(model.card)
-        self.outputs = tuple(name for name in DATATYPES if name != "not_sure" or model.card.not_sure is not None)
+        left_out = {MAPS} | (set() if model.card.not_sure else {"not_sure"})
+        self.outputs = tuple(name for name in DATATYPES if name not in left_out)
+        self.maps = MapsOutput(model.card, settings)
         self.is_broken, self.why_broken = False, ""
         self._uri, self._settings, self._metrics = model.uri, settings, metrics
         self._threads = concurrent.futures.ThreadPoolExecutor(_BATCHES_ON_THEIR_WAY, "model")
         self._context = contextlib.ExitStack()
         self._asked: AskedModel | None = None
-        self._waiting: collections.deque[_Waiting] = collections.deque()
+        self._waiting = TileQueue(settings, self.maps.most_at_once)
         self._came = asyncio.Event()
         self._free = asyncio.Semaphore(_BATCHES_ON_THEIR_WAY)
         self._batching: asyncio.Task[None] | None = None
@@ -94,6 +84,7 @@ class ServedModel:
             asked_model(self._uri, self.card.files, beside=beside_model(self.card))
         )
         self._asked.arguments(_MASKED)
+        self.maps.look(self._asked)
         self._asked.limit_seconds = limit
         grey = np.full((64, 64, 3), 128, np.uint8)
         grey[::2] = 90
@@ -115,14 +106,23 @@ class ServedModel:
             if not self._num_users:
                 self._unused.set()
 
-    async def answer(self, records: Sequence[Record]) -> dict[str, NDArray[Any]]:
+    async def answer(
+        self, records: Sequence[Record], num_pixels: Sequence[int], *, with_maps: bool = False
+    ) -> dict[str, NDArray[Any]]:
         """Returns the model's outputs for some tiles, [N, C] each. Who is cancelled gives up the tiles' places.
+
+        Args:
+          num_pixels: Of each tile.
+          with_maps: Whether maps are wanted as well, [N, h, w, C].
 
         Raises:
           Refusal: if the model does not take a tile, or breaks down.
         """
         loop = asyncio.get_running_loop()
-        waiting = [_Waiting(record, loop.create_future(), loop.time()) for record in records]
+        waiting = [
+            WaitingTile(record, pixels, with_maps, loop.create_future(), loop.time())
+            for record, pixels in zip(records, num_pixels, strict=True)
+        ]
         self._waiting.extend(waiting)
         self._came.set()
         self._metrics.queue_tiles.inc(len(waiting))
@@ -132,7 +132,7 @@ class ServedModel:
             for each in waiting:
                 each.answered.cancel()
             self._metrics.queue_tiles.dec(len(waiting))
-        return {name: np.stack([answer[name] for answer in answers]) for name in self.outputs}
+        return {name: np.stack([answer[name] for answer in answers]) for name in answers[0]}
 
     async def end(self, *, at_once: bool = False) -> None:
         """Ends its process as soon as nobody uses it; `at_once` gives up what was asked."""
@@ -158,37 +158,24 @@ class ServedModel:
             self._on_their_way.add(task)
             task.add_done_callback(self._on_their_way.discard)
 
-    async def _next_batch(self) -> list[_Waiting]:
+    async def _next_batch(self) -> list[WaitingTile]:
         loop, most_seconds = asyncio.get_running_loop(), self._settings.batch_wait_ms / 1000
         while True:
-            while self._waiting and self._waiting[0].answered.done():  # its client has hung up
-                self._waiting.popleft()
+            self._waiting.forget_the_gone()
             left = None
             if self._waiting:
                 left = self._waiting[0].since + most_seconds - loop.time()
-                if left <= 0 or len(self._waiting) >= self._settings.batch_tiles:
-                    return self._taken()
+                if left <= 0 or self._waiting.is_enough():
+                    return self._waiting.take()
             self._came.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self._came.wait()
 
-    def _taken(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
-        num_bytes = 0
-        while self._waiting and len(batch) < self._settings.batch_tiles:
-            if batch and num_bytes + self._waiting[0].num_bytes > _MOST_BATCH_BYTES:
-                break
-            each = self._waiting.popleft()
-            if not each.answered.done():
-                batch.append(each)
-                num_bytes += each.num_bytes
-        return batch
-
-    async def _send(self, batch: Sequence[_Waiting]) -> None:
+    async def _send(self, batch: Sequence[WaitingTile]) -> None:
         try:
             replies = await asyncio.get_running_loop().run_in_executor(
-                self._threads, self._ask_each, [each.record for each in batch]
+                self._threads, self._ask_each, [each.record for each in batch], batch[0].wants_maps
             )
         except Exception as error:  # a defect, too, must not leave those without an answer who wait for one
             self._break(str(as_user_error(error) or f"{type(error).__name__}: {error}"))
@@ -209,21 +196,22 @@ class ServedModel:
         if not self.is_broken:
             self.is_broken, self.why_broken = True, why
 
-    def _ask_each(self, records: Sequence[Record]) -> list[Answer | Refusal]:
+    def _ask_each(self, records: Sequence[Record], with_maps: bool) -> list[Answer | Refusal]:
         """Returns the model's answers, or for a tile that it does not take the reason."""
         try:
-            results = self._ask(records)
+            results = self._ask(records, with_maps)
         except CannotAnswer:
             if len(records) == 1:
                 # What TensorFlow says of it is no text for a client.
                 return [unusable_tile(f"the model {self.card.version} cannot answer this tile; is it damaged?")]
-            return [reply for record in records for reply in self._ask_each([record])]
+            return [reply for record in records for reply in self._ask_each([record], with_maps)]
         return [{name: array[row] for name, array in results.items()} for row in range(len(records))]
 
-    def _ask(self, records: Sequence[Record]) -> Mapping[str, NDArray[Any]]:
+    def _ask(self, records: Sequence[Record], with_maps: bool = False) -> Mapping[str, NDArray[Any]]:
         assert self._asked is not None
         shape = len(records), len(self.card.classes)
-        results = self._asked.ask(_MASKED, {name: [getattr(each, name) for each in records] for name in _IMAGES})
+        function = self.maps.signature if with_maps else _MASKED
+        results = self._asked.ask(function, {name: [getattr(each, name) for each in records] for name in _IMAGES})
         if not np.isfinite(as_probabilities(results, *shape, self._uri)).all():
             raise DataError(f"model {self.card.version} gives probabilities that are not finite")
         kinds: dict[str, type] = {"predicted": np.bool_, "not_sure": np.bool_, "class_names": np.object_}
@@ -233,4 +221,5 @@ class ServedModel:
                 raise DataError(f"model {self.card.version} must answer {name} for {shape[1]} classes of each tile")
         if (results["class_names"] != [each.encode() for each in self.card.classes]).any():
             raise DataError(f"model {self.card.version} names other classes than its card")
-        return {name: results[name] for name in self.outputs}
+        answers = {name: results[name] for name in self.outputs}
+        return answers | {MAPS: self.maps.checked(results, len(records), self._uri)} if with_maps else answers

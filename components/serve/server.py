@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import ipaddress
 import logging
 import os
@@ -14,6 +15,7 @@ import uvicorn
 
 from components.errors import SettingsError
 from components.progress import log
+from components.registry.signature import read_verify_key
 from components.serve.app import make_app
 from components.serve.connection import BoundedConnection
 from components.serve.drift.windows import Windows
@@ -23,6 +25,7 @@ from components.serve.inference import Inference
 from components.serve.metrics import ServerMetrics
 from components.serve.settings import ANY_NAME, ServeSettings
 from components.serve.wanted_model import WantedModel
+from components.storage.scratch import remove_dead_folders
 
 _LOOK_SECONDS = 0.05
 _CLOSE_SECONDS = 5  # for connections to close, after the last request
@@ -41,13 +44,17 @@ def run_server(uri: str, settings: ServeSettings) -> None:
     """Serves the model that a channel names, or that of a version's folder, until SIGTERM or Ctrl-C.
 
     Raises:
-      SettingsError: if there is no model, or the address cannot be listened on.
+      SettingsError: if there is no model, no key to verify it by, or the address cannot be listened on.
       DataError: if the first model cannot be loaded.
     """
     # Whatever an image is, no TensorFlow is loaded into the process that faces the network.
     sys.modules["tensorflow"] = None  # type: ignore[assignment]
+    verify_key = read_verify_key(settings.verify_key) if settings.verify_key else None
+    wanted = WantedModel(uri, settings.channel, settings.expect_sha256, verify_key)
+    if removed := remove_dead_folders():
+        log(_STEP, f"removed {removed} {'folder' if removed == 1 else 'folders'} that killed processes had left here")
     with _listening(settings) as listener:
-        asyncio.run(_serve(uri, settings, listener))
+        asyncio.run(_serve(wanted, settings, listener))
 
 
 @contextlib.contextmanager
@@ -66,14 +73,16 @@ def _listening(settings: ServeSettings) -> Iterator[socket.socket]:
         yield listener
 
 
-async def _serve(uri: str, settings: ServeSettings, listener: socket.socket) -> None:
+async def _serve(wanted: WantedModel, settings: ServeSettings, listener: socket.socket) -> None:
     metrics = ServerMetrics()
     windows = Windows(lambda text: log(_STEP, text), settings.drift_to, settings.drift_seconds)
-    wanted = WantedModel(uri, settings.channel, settings.expect_sha256)
     following = Following(wanted, settings, metrics, lambda text: log(_STEP, text))
     inference = Inference(following, settings, metrics, windows)
     app = Guard(make_app(following, inference, settings, metrics, windows), _names(listener, settings), metrics)
     server = _Server(_config(app, settings, metrics))
+    # What is imported stays, and looking through it for garbage stops all requests for some tens of milliseconds.
+    gc.collect()
+    gc.freeze()
     ended, hurried = asyncio.Event(), asyncio.Event()
 
     def end() -> None:

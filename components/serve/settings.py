@@ -52,6 +52,22 @@ class ServeSettings:
     tile_pixels: int = setting(
         4_194_304, "Most pixels of a tile; it is refused by its header, before it is decoded.", at_least=1
     )
+    request_pixels: int = setting(
+        16_777_216,
+        "Most pixels of all tiles in one request; a tile counts by its largest image. A request for more gets 413.",
+        at_least=1,
+    )
+    batch_pixels: int = setting(
+        4_194_304,
+        "Most pixels that the model is asked about at once, so that large tiles do not keep others waiting; a tile of "
+        "more is asked about alone.",
+        at_least=1,
+    )
+    queue_pixels: int = setting(
+        67_108_864,
+        "Most pixels of tiles that are accepted and not answered yet; a request for more gets 503 and a Retry-After.",
+        at_least=1,
+    )
     max_connections: int = setting(256, "Most connections that are open at once.", at_least=1, at_most=65_535)
     header_seconds: float = setting(
         10.0, "Seconds that a client has for its headers, and an idle connection is kept.", above=0.0, at_most=3_600
@@ -78,6 +94,12 @@ class ServeSettings:
         "", "The sha256 that the version's card.json must have; without it, any.", may_be_empty=True
     )
 
+    verify_key: str = setting(
+        "",
+        "Path of a public key, ECDSA in PEM: only versions that its private key has signed are served; empty for any.",
+        may_be_empty=True,
+    )
+
     def __post_init__(self) -> None:
         check_settings(self)
         if not _NAME.fullmatch(self.name):
@@ -102,6 +124,16 @@ class ServeSettings:
             raise SettingsError(
                 f"request_tiles must be at most queue_tiles, {self.queue_tiles}, or the largest request could never "
                 f"be accepted; got {self.request_tiles}"
+            )
+        if self.tile_pixels > self.request_pixels:
+            raise SettingsError(
+                f"tile_pixels must be at most request_pixels, {self.request_pixels:,}, or the largest tile could never "
+                f"be accepted; got {self.tile_pixels:,}"
+            )
+        if self.request_pixels > self.queue_pixels:
+            raise SettingsError(
+                f"request_pixels must be at most queue_pixels, {self.queue_pixels:,}, or the largest request could "
+                f"never be accepted; got {self.request_pixels:,}"
             )
         if self.request_mib > self.held_mib:
             raise SettingsError(

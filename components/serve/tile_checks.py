@@ -1,6 +1,6 @@
 """Checks the tiles of a request as `agrivision predict` checks those of a folder, before anything decodes them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from components.contracts import Inventory, ModelCard
 from components.predict.checked import checked_contents, checks_of
@@ -26,20 +26,44 @@ def checks_for(card: ModelCard) -> Inventory:
     return checks_of(card.bands, card.max_16_bit or FULL_16_BIT)
 
 
-def check_tile_files(files: Mapping[str, bytes], number: int, checks: Inventory, most_pixels: int) -> CheckedTile:
-    """Returns one tile, with what the model is asked about it and what its pixels are like.
+def check_image_headers(
+    images: Mapping[str, Sequence[bytes]], checks: Inventory, most_pixels: int, most_in_all: int
+) -> list[int]:
+    """Returns the pixels of each tile of a request, by its largest image; decodes nothing.
+
+    Args:
+      images: By input, those of N tiles; an empty valid_mask says that every pixel counts.
+      most_pixels: The most that an image may have.
+      most_in_all: The most that all tiles together may have.
+
+    Raises:
+      Refusal: if there are too many pixels, or an image is none of a kind that is decoded here.
+    """
+    counts = []
+    for number in range(len(images[RGB])):
+        given = _given({name: contents[number] for name, contents in images.items()})
+        counts.append(
+            max(_pixels_of(f"{name}[{number}]", content, checks, most_pixels) for name, content in given.items())
+        )
+    if sum(counts) > most_in_all:
+        raise too_large(
+            f"the {len(counts):,} tiles have {sum(counts):,} pixels, at most {most_in_all:,} are taken in a request; "
+            "send fewer tiles at once"
+        )
+    return counts
+
+
+def check_tile_files(files: Mapping[str, bytes], number: int, checks: Inventory) -> CheckedTile:
+    """Returns one tile whose headers were checked, with what the model is asked about it and what its pixels are like.
 
     Args:
       files: By input; an empty valid_mask says that every pixel counts.
       number: Its place in the request, for messages.
-      most_pixels: The most that are decoded.
 
     Raises:
-      Refusal: if the tile is too large, or no run of the pipeline would keep it.
+      Refusal: if no run of the pipeline would keep the tile.
     """
-    given = {name: content for name, content in files.items() if content or name != VALID_MASK}
-    for name, content in given.items():
-        _check_header(f"{name}[{number}]", content, checks, most_pixels)
+    given = _given(files)
     checked = checked_contents({_ROLE_OF[name]: content for name, content in given.items()}, checks)
     if isinstance(checked, CheckedTile):
         return checked
@@ -49,7 +73,11 @@ def check_tile_files(files: Mapping[str, bytes], number: int, checks: Inventory,
     raise unusable_tile(f"tile {number}: {checked}")
 
 
-def _check_header(name: str, content: bytes, checks: Inventory, most_pixels: int) -> None:
+def _given(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {name: content for name, content in files.items() if content or name != VALID_MASK}
+
+
+def _pixels_of(name: str, content: bytes, checks: Inventory, most_pixels: int) -> int:
     if not content:
         raise unusable_tile(f"{name}: empty file (0 bytes); expected a JPEG or PNG")
     if not content.startswith((JPEG_START, PNG_SIGNATURE)):
@@ -70,6 +98,7 @@ def _check_header(name: str, content: bytes, checks: Inventory, most_pixels: int
             f"{name}: a PNG of 16 bits in colour; this model scales 16 bits by {checks.max_16_bit}, so save it as "
             "8 bits by that rule"
         )
+    return header.width * header.height
 
 
-__all__ = ["NIR", "RGB", "VALID_MASK", "check_tile_files", "checks_for", "inputs_of"]
+__all__ = ["NIR", "RGB", "VALID_MASK", "check_image_headers", "check_tile_files", "checks_for", "inputs_of"]

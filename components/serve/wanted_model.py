@@ -1,12 +1,17 @@
 """Which model is to be served: the one that a channel names, or the one of a version's folder."""
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from components import storage
 from components.errors import DataError, SettingsError
 from components.predict.pushed_model import PushedModel, find_model
 from components.registry import CARD, models_uri_of, version_uri
 from components.registry.channels import read_channel
+from components.registry.signature import check_signature
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,11 +22,13 @@ class WantedModel:
       uri: A models URI, or the folder of one version.
       channel: Of the models URI.
       expect_sha256: What the version's card must be, which names the digests of all its files; empty for any.
+      verify_key: What the version must be signed by; None if it need not be.
     """
 
     uri: str
     channel: str
     expect_sha256: str = ""
+    verify_key: "EllipticCurvePublicKey | None" = None
 
     def find(self) -> PushedModel:
         """Returns the model that is to be served now.
@@ -56,4 +63,6 @@ class WantedModel:
                 f"the {CARD} of version {model.card.version} has sha256 {model.card.sha256}, and --expect-sha256 says "
                 f"{self.expect_sha256}: it is not the version that was meant; give it the right one, or restore it"
             )
+        if self.verify_key is not None:
+            check_signature(model.uri, model.card, self.verify_key)
         return model

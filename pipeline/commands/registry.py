@@ -47,20 +47,27 @@ def show(
     models_uri: MODELS_URI,
     version: Annotated[str, typer.Argument(help="A version, or a channel that names one.")] = _PRODUCTION,
     as_json: Annotated[bool, typer.Option("--json", help="Print the card as JSON.")] = False,
+    verify_key: Annotated[str, typer.Option(help="A public key in PEM that must have signed the version.")] = "",
 ) -> None:
     """Show a version: its card, as Markdown where it is piped, and its history."""
     from components.registry.card.page import card_blocks
-    from components.registry.layout import models_uri_of, read_card
+    from components.registry.layout import CARD, models_uri_of, read_card, version_uri
+    from components.registry.signature import check_signature, key_hint, read_verify_key
     from components.registry.summaries import moves_of, read_channels, version_of
 
     models_uri = models_uri_of(models_uri)
+    key = read_verify_key(verify_key) if verify_key else None
     name = version_of(models_uri, version)
     card = read_card(models_uri, name)
+    if key is not None:
+        check_signature(version_uri(models_uri, name), card, key)
     if as_json:
         say(printable_json(card.to_json().decode()).rstrip("\n"))
         return
     channels = [channel for channel, state in read_channels(models_uri).items() if state.version == name]
     say(printable(f"version {name}" + (f", in {', '.join(channels)}" if channels else ", in no channel")))
+    if key is not None:
+        say(f"{CARD} is signed by the key {key_hint(key)[:16]}, and names the digests of all its files")
     say_markdown([*card_blocks(card), "## Moves"])
     for channel, move in moves_of(models_uri, name):
         what = f"{move.before or 'nothing'} -> {move.version or 'nothing'}"

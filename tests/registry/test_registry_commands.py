@@ -5,12 +5,15 @@ import json
 import msgspec
 import pytest
 from command_here import agrivision_here
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from model_cards import card_of
 
 from components import storage
 from components.contracts import ClassScores, DenseScores, ModelCard, Scores
 from components.registry import card_uri
 from components.registry.promotion import promote
+from components.registry.signature import SIGNATURE, key_hint, signature_of
 
 
 @pytest.fixture
@@ -55,6 +58,22 @@ def test_a_version_is_shown_with_its_history(models_uri):
     assert "better by 0.11" in shown
     card = json.loads(agrivision_here("models", "show", models_uri, "a", "--json").stdout)
     assert card["version"] == "a"
+
+
+def test_a_version_is_shown_with_its_signature_if_that_is_asked_for(models_uri, tmp_path):
+    private = ec.generate_private_key(ec.SECP256R1())
+    public = tmp_path / "key.pub"
+    public.write_bytes(private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    folder = card_uri(models_uri, "b").removesuffix("/card.json")
+    unsigned = agrivision_here("models", "show", models_uri, "--verify-key", public)
+    storage.write_bytes(f"{folder}/{SIGNATURE}", signature_of(ModelCard.read(f"{folder}/card.json"), private))
+    signed = agrivision_here("models", "show", models_uri, "--verify-key", public)
+    no_key = agrivision_here("models", "show", models_uri, "--verify-key", f"{folder}/card.json")
+
+    assert (unsigned.returncode, signed.returncode, no_key.returncode) == (42, 0, 2)
+    assert "version b is not signed" in unsigned.stderr
+    assert f"card.json is signed by the key {key_hint(private.public_key())[:16]}" in signed.stdout
+    assert "is no public key in PEM" in no_key.stderr
 
 
 def test_two_versions_differ_in_settings_and_scores(models_uri):

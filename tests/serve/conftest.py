@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+import tensorflow as tf
 from colour_model import BANDS, colour_dataset, colour_training, put_in_production
 from models_here import run_models_here
 from serving import Served, images_of, served
@@ -58,6 +59,30 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
         rgb_receipt = colour_training(root, rgb_manifest, "rgb", label_mode="single_label")
         put_in_production(root, rgb_receipt, evaluated.evaluation, str(root / "rgb-models"))
     return Models(uri, root / "rgb-models", versions[1], versions[0], tiles, expected)
+
+
+@pytest.fixture(scope="session")
+def other_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Models URIs of a "dense" head, and of an "earlier" version, which has no signature that answers for places."""
+    root, found = tmp_path_factory.mktemp("others"), {}
+    manifest = colour_dataset(root, num_val=12, num_test=12, label_masks=True)
+    settings = EvaluateSettings(max_miss_rate=0.3)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        run_models_here(monkeypatch)
+        receipt = colour_training(root, manifest, "dense", dense=True)
+        page, log = root / "report.html", StepLog("x")
+        evaluation = evaluate_training(str(root), str(root / "n"), manifest, receipt, page, log, settings).evaluation
+        found["dense"] = root / "dense-models"
+        put_in_production(root, receipt, evaluation, str(found["dense"]))
+    receipt = colour_training(root, manifest, "tile")
+    exported = tf.saved_model.load(str(root / receipt.model_path))
+    earlier = tf.Module()
+    earlier.all, earlier.logits_encoded = exported, exported.logits_encoded
+    tf.saved_model.save(earlier, str(root / "earlier"))
+    receipt = msgspec.structs.replace(receipt, model_path="earlier")
+    found["earlier"] = root / "earlier-models"
+    put_in_production(root, receipt, msgspec.structs.replace(evaluation, dense=None), str(found["earlier"]))
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -156,6 +156,7 @@ def test_the_metadata_says_what_goes_in_and_comes_out(server, models):
         ("predicted", "BOOL", [-1, 3]),
         ("not_sure", "BOOL", [-1, 3]),
         ("class_names", "BYTES", [-1, 3]),
+        ("maps", "FP32", [-1, -1, -1, 3]),
     ]
     assert found["parameters"]["classes"] == ["water", "weed_cluster", "drydown"]
     assert len(found["parameters"]["thresholds"]) == len(found["parameters"]["no_below"]) == 3

@@ -75,6 +75,28 @@ def test_beyond_the_queue_requests_get_503_and_those_within_are_answered(models)
         assert outputs_of(post(client, models.tiles[:8]))
 
 
+def test_beyond_the_pixels_that_may_wait_requests_get_503_and_those_of_too_many_get_413(models):
+    tile = 48 * 48
+    options = ["--tile-pixels", tile, "--request-pixels", 4 * tile, "--queue-pixels", 6 * tile, "--batch-pixels", tile]
+    with served(models.uri, *map(str, options)) as running, running.client() as client:
+        too_large = post(client, models.tiles[:5])
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            with stopped_model(running):
+                accepted = pool.submit(post, client, models.tiles[:4])
+                wait_until(lambda: number_of(client, "queue_tiles") == 4)
+                refused = post(client, models.tiles[:3])
+            answer = accepted.result()
+
+        assert too_large.status_code == 413
+        assert too_large.json()["error"] == (
+            "the 5 tiles have 11,520 pixels, at most 9,216 are taken in a request; send fewer tiles at once"
+        )
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert refused.json()["error"] == "tiles of 9,216 pixels wait, and at most 13,824 are accepted; ask again later"
+        assert outputs_of(answer)["probabilities"].shape == (4, 3)
+        assert outputs_of(post(client, models.tiles[:4]))
+
+
 def test_a_client_that_hangs_up_frees_its_place(models):
     with served(models.uri, "--queue-tiles", "8", "--request-tiles", "8") as running, running.client() as client:
         with concurrent.futures.ThreadPoolExecutor(1) as pool, stopped_model(running):
@@ -216,6 +238,8 @@ def test_what_cannot_be_served_ends_with_one_line(models, tmp_path):
         ((str(models.uri), "--channel", "../x"), 2, "a channel is named by lower-case letters"),
         ((str(models.uri), "--batch-tiles", "0"), 2, "batch_tiles must be between 1 and 256, got 0"),
         ((str(models.uri), "--request-tiles", "65"), 2, "request_tiles must be at most queue_tiles, 64"),
+        ((str(models.uri), "--tile-pixels", "20000000"), 2, "tile_pixels must be at most request_pixels, 16,777,216"),
+        ((str(models.uri), "--request-pixels", "99000000"), 2, "request_pixels must be at most queue_pixels, 67,108,8"),
         ((str(models.uri), "--request-mib", "300"), 2, "request_mib must be at most held_mib, 256"),
         ((str(models.uri), "--name", "a/b"), 2, "name must be letters, digits"),
         ((str(models.uri), "--host", "no such host"), 2, "cannot listen on 'no such host' port 0"),

@@ -25,6 +25,9 @@ class FakeAsked:
     def __init__(self, then):
         self._answers = [self.good, then]
 
+    def has(self, name):
+        return name == "maps"
+
     def arguments(self, name):
         return ("rgb", "valid_mask")
 
@@ -39,6 +42,7 @@ class FakeAsked:
             "probabilities": np.full(shape, 0.5, np.float32),
             "predicted": np.ones(shape, bool),
             "class_names": np.full(shape, b"water", object),
+            "maps": np.full((num_tiles, 4, 4, 1), 0.5, np.float32),
         }
 
 
@@ -54,8 +58,12 @@ def fails(num_tiles):
         (lambda n: FakeAsked.good(n) | {"class_names": np.full((n, 1), b"\xff", object)}, "names other classes"),
         (lambda n: FakeAsked.good(n) | {"predicted": np.ones((n, 2), bool)}, "must answer predicted for 1 classes"),
         (lambda n: FakeAsked.good(n) | {"probabilities": np.full((n, 1), np.nan, np.float32)}, "are not finite"),
+        (lambda n: FakeAsked.good(n) | {"maps": np.full((n, 4, 4, 1), 1.5, np.float32)}, "not between 0 and 1"),
+        (lambda n: FakeAsked.good(n) | {"maps": np.full((n, 4, 4, 1), np.inf, np.float32)}, "maps are not finite"),
+        (lambda n: FakeAsked.good(n) | {"maps": np.zeros((n, 200, 200, 1), np.float32)}, "maps of 200x200 places"),
+        (lambda n: FakeAsked.good(n) | {"maps": np.zeros((n, 4, 4, 2), np.float32)}, "must answer float32"),
     ],
-    ids=["a defect", "other names", "no text", "another shape", "not a number"],
+    ids=["a defect", "other names", "no text", "another shape", "not a number", *("maps of it",) * 4],
 )
 def test_who_asks_a_model_that_breaks_down_gets_503_at_once(monkeypatch, then, why):
     fake = FakeAsked(then)
@@ -66,7 +74,7 @@ def test_who_asks_a_model_that_breaks_down_gets_503_at_once(monkeypatch, then, w
         await model.start()
         try:
             async with asyncio.timeout(10):
-                await model.answer([fake_record(1)])
+                await model.answer([fake_record(1)], [48 * 48], with_maps=True)
         finally:
             await model.end(at_once=True)
             assert model.is_broken

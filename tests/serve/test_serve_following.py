@@ -212,3 +212,20 @@ def test_the_folder_of_a_version_is_served_and_never_changes(models, registry):
 
         assert client.get(f"/v2/models/{NAME}").json()["versions"] == [models.second]
         assert len(running.lines) == num_lines
+
+
+def test_what_a_killed_server_left_on_disk_is_removed_by_the_next(models, tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    with served(models.uri) as killed:
+        killed.process.kill()
+        killed.process.wait()
+    (left,) = temporary.glob("agrivision-model-*")
+
+    with served(models.uri) as running, running.client() as client:
+        running.wait_for_line("serve | removed 1 folder that killed processes had left here")
+        assert not left.exists()
+        assert outputs_of(post(client, models.tiles[:1]))
+        assert running.end() == 0
+    assert [*temporary.glob("agrivision-*")] == []

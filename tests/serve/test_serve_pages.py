@@ -61,6 +61,18 @@ def test_a_person_tries_a_tile(server, models, files, tmp_path):
             assert page.run(DRAWN) == expected_rows(models, 1)
             assert page.wide() == []
             assert page.run("document.getElementById('see-ndvi').width") == 48
+            shown = []
+            for number in range(3):
+                page.run(f"document.querySelectorAll('#rows button')[{number}].click()")
+                shown.append(page.run("[document.getElementById('where-class').textContent, where.hidden]"))
+                for where in ("rgb", "nir"):
+                    picture = page.run(f"document.getElementById('where-{where}').toDataURL()")
+                    assert len(picture) > 500
+                    shown[-1].append(picture)
+            assert [each[:2] for each in shown] == [[row[0], False] for row in expected_rows(models, 1)]
+            assert len({each[2] for each in shown}) == len({each[3] for each in shown}) == 3
+            assert page.run("document.getElementById('no-maps').hidden")
+            assert page.wide() == []
             if folder := os.environ.get("AGRIVISION_SCREENSHOTS"):
                 page.picture(type(tmp_path)(folder) / f"try-{width}.png")
             page.choose("#rgb", files["bad"])
@@ -97,6 +109,34 @@ def test_a_model_of_rgb_alone_asks_for_no_near_infrared(models, files, tmp_path)
 
         assert sum(row[2] == "yes" for row in page.run(DRAWN)) == 1
         assert page.run("legend.textContent") == "The most probable class is the answer."
+
+
+@needs_chromium
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("dense", "The colour of a place tells what the model answers for that place. Orange: above its threshold"),
+        ("earlier", "No map of where it sees a class: this version was pushed by a release that served no maps; the "),
+    ],
+)
+def test_the_page_shows_maps_of_a_dense_head_and_says_why_an_earlier_version_has_none(
+    other_models, files, tmp_path, kind, told
+):
+    with served(other_models[kind]) as running, browser(tmp_path / "profile") as page:
+        page.open(running.url, 480)
+        page.wait_for("document.body?.dataset.ready")
+        page.choose("#rgb", files["rgb"])
+        page.choose("#nir", files["nir"])
+        page.wait_for("said.textContent.startsWith('Answered') && !answers.hidden")
+
+        place, hidden = ("where-legend", "no-maps") if kind == "dense" else ("no-maps", "where")
+        assert page.run(f"document.getElementById('{place}').textContent").startswith(told)
+        assert page.run(f"document.getElementById('{hidden}').hidden")
+        assert page.run("document.querySelectorAll('#rows button').length") == (3 if kind == "dense" else 0)
+        assert page.wide() == page.complaints == []
+        if folder := os.environ.get("AGRIVISION_SCREENSHOTS"):
+            page.picture(type(tmp_path)(folder) / f"try-{kind}.png")
 
 
 @needs_chromium

@@ -1,8 +1,4 @@
-"""A version that was pushed is asked over HTTP: it answers as it was evaluated, and as `agrivision predict` answers.
-
-The push itself asks the model in a fresh process and not over HTTP: the images of the steps have no web server, and a
-step may not depend on the server.
-"""
+"""A version that was pushed is asked over HTTP: it answers as it was evaluated, and as `agrivision predict` answers."""
 
 import csv
 import subprocess

@@ -9,7 +9,6 @@ import dataclasses
 import functools
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from components.records.tile_record import Record
 from components.saved_model.answering import MODEL
 from components.saved_model.asking import AskedModel, as_probabilities, asked_model
 from components.saved_model.files import verified_copy
+from components.storage.scratch import scratch_folder
 
 _MAP_TILES = 8  # whose places are compared
 
@@ -55,9 +55,8 @@ def make_exports(
 ) -> tuple[Export, ...]:
     """Writes the formats below `serving_dir`; returns what came of each."""
     made = []
-    with tempfile.TemporaryDirectory(prefix="agrivision-converted-") as temporary:
-        # Not where the model to serve lies, which is verified already: converters write to their folder.
-        folder = Path(temporary).resolve()
+    # Not where the model to serve lies, which is verified already: converters write to their folder.
+    with scratch_folder("converted") as folder:
         for kind in kinds:
             try:
                 export = _made(kind, source, folder, serving_dir)
@@ -81,8 +80,7 @@ def _made(kind: ExportKind, source: ExportSource, converting: Path, serving_dir:
             f"the file has {num_bytes:,} bytes, expected at least the {weight_bytes:,} of its weights: the converter "
             "lost some"
         )
-    with tempfile.TemporaryDirectory(prefix="agrivision-export-") as temporary:
-        folder = Path(temporary).resolve()
+    with scratch_folder("export") as folder:
         # A copy that the converter's process cannot change: this one is tried, and published.
         shutil.copyfile(file, folder / MODEL)
         file.unlink()

@@ -6,13 +6,14 @@ import html
 import re
 from pathlib import Path
 
-_PAGE = Path(__file__).with_name("try_page.html")
+_PAGE, _WHERE = (Path(__file__).with_name(name) for name in ("try_page.html", "where_seen.js"))
 _INLINE = re.compile(r"<(style|script)>(.*?)</\1>", re.DOTALL)
 
 
 def try_page(name: str) -> str:
     """Returns the page for a model of this name."""
-    return _PAGE.read_text(encoding="utf-8").replace("{{model}}", html.escape(name))
+    page, where = _PAGE.read_text(encoding="utf-8"), _WHERE.read_text(encoding="utf-8")
+    return page.replace("{{where_seen}}", where).replace("{{model}}", html.escape(name))
 
 
 def policy_of(page: str) -> str:

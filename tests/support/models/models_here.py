@@ -9,7 +9,7 @@ from typing import IO
 
 import pytest
 
-from components.push import building
+from components.push import building, over_http
 from components.saved_model import answering, asking
 
 
@@ -39,6 +39,7 @@ def model_thread(folder: Path) -> Iterator[asking.ModelProcess]:
 def run_models_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Saves a test the seconds that a process takes to load TensorFlow."""
     monkeypatch.setattr(asking, "_model_process", model_thread)
+    monkeypatch.setattr(over_http, "_NEEDED", ("no_server_in_tests",))  # it would load TensorFlow, too
     monkeypatch.setattr(building, "_building_process", lambda folder: thread_of(building.build_as_told, folder))
 
 
