@@ -91,8 +91,8 @@ class KubeflowRuns:
         return RunEnding(RunOutcome(result.outcome), result.message)
 
     def page(self, run_id: str) -> str:
-        """See Runs."""
-        return run_page(self.kubeflow, run_id) if run_id else ""
+        """See Runs. Empty for a server that nothing had to be asked of: to tell an address is no reason to connect."""
+        return run_page(self._kubeflow, run_id) if run_id and self._kubeflow is not None else ""
 
 
 def _state(state: str | None) -> RunState:

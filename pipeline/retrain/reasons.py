@@ -44,7 +44,7 @@ def reasons_for(found: SourceFindings, settings: RetrainSettings) -> ReasonsFoun
     elif found.is_unchanged:
         remarks.append("the source is unchanged")
     elif found.changes is None:
-        reasons.append("its tiles differ, and the earlier ones are no longer listed under data_root")
+        reasons.append("the tiles of that are not listed under data_root, so nothing can be compared")
     else:
         _judge_tiles(found.changes, settings, reasons, remarks)
     _judge_age(found.age_days, settings, reasons, remarks)

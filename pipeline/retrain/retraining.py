@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from components.contracts import Trigger
 from components.errors import EXIT_TRY_AGAIN
+from components.printable import printable
 from components.progress import StepLog
 from pipeline.kubeflow.package import PIPELINE_NAME, Package
 from pipeline.parameters import Parameters
@@ -37,6 +38,7 @@ class Decided(StrEnum):
 
 
 _EXIT_CODES = {Decided.SETTLING: EXIT_TRY_AGAIN, Decided.WAITS: EXIT_TRY_AGAIN, Decided.GIVEN_UP: 1}
+_MOST_NAME, _MOST_TEXT = 100, 500  # characters of what is written down
 _OF_STANDING = {
     Standing.STARTED: Decided.STARTED,
     Standing.RUNNING: Decided.RUNNING,
@@ -163,10 +165,10 @@ class Retraining:
             fingerprint=answer.fingerprint,
             pipeline=PIPELINE_NAME,
             pipeline_sha256=self._pipeline_sha256,
-            pipeline_version=order.package.version,
+            pipeline_version=printable(order.package.version)[:_MOST_NAME],
             parameters=self._parameters,
             num_tiles=answer.num_tiles,
-            reasons=reasons,
+            reasons=tuple(reason[:_MOST_TEXT] for reason in reasons),
         )
         stand = OneRun(self._data_root, change, self._runs, order.settings.retry, self._clock).ensure()
         decided = _OF_STANDING[stand.standing]

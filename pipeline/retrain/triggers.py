@@ -60,8 +60,11 @@ def write_trigger(data_root: str, trigger: Trigger, token: str | None) -> None:
 
     Raises:
       storage.Conflict: if it is not.
+      DataError: if nobody could read what is to be written.
     """
-    storage.compare_and_swap(trigger_uri(data_root, trigger.key), token, trigger.to_json())
+    uri, content = trigger_uri(data_root, trigger.key), trigger.to_json()
+    Trigger.from_json(content, uri)
+    storage.compare_and_swap(uri, token, content)
 
 
 def with_last(trigger: Trigger, attempt: TriggerAttempt) -> Trigger:

@@ -171,6 +171,16 @@ def test_a_kubeflow_that_does_not_answer_ends_with_75_and_nothing_is_claimed(ret
     assert [path for path in source.written() if path.endswith(".json") and "/sources/" not in path] == []
 
 
+def test_an_answered_change_needs_no_kubeflow(retrain, server):
+    server.frames = [PUSHED]
+    assert [retrain().returncode for _ in range(2)] == [0, 0]
+
+    done = retrain(host="http://127.0.0.1:9")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "this change has had its run: run run-1 pushed a model of this change" in done.stdout
+
+
 def test_a_folder_that_pods_do_not_share_is_refused(retrain):
     done = retrain(volume=())
 

@@ -167,6 +167,13 @@ def test_another_pipeline_or_parameter_runs_an_answered_source_again_only_if_it_
     assert answered.call(package=Package(PACKAGE.text, "nightly")).run_id == "run-2"
 
 
+def test_what_is_written_down_can_be_read_again_whatever_the_names_are(source):
+    odd = Package("apiVersion: v1", "\x1b[2J\n" + "v" * 3000)
+
+    assert source.call(package=odd).decided is Decided.STARTED
+    assert source.call(package=odd).decided is Decided.RUNNING
+
+
 def test_a_source_that_changes_during_its_run_gets_another_run(source):
     first = source.call()
     source.add_tiles(2)
