@@ -1,11 +1,12 @@
 """Follows a run on Kubeflow Pipelines to its end: shows its steps and returns its result."""
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from components.errors import AgrivisionError
+from components.errors import AgrivisionError, UnreachableError
 from pipeline.kubeflow import telling
 from pipeline.kubeflow.client import Kubeflow
 from pipeline.kubeflow.pod_logs import PodLogs
@@ -82,7 +83,8 @@ def follow(kubeflow: Kubeflow, run_id: str, timeout_seconds: float, echo: Callab
         has_ended = run.state in ENDED
         is_time_to_look = time.monotonic() - looked_at > LOOK_SECONDS and not has_ended
         if is_time_to_look or has_ended or (not workflow.is_packed and _has_step_ended(steps, states)):
-            workflow = workflow_of(kubeflow, run_id) or workflow
+            with contextlib.suppress(UnreachableError):  # a run is followed without it
+                workflow = workflow_of(kubeflow, run_id) or workflow
         if workflow.is_packed:
             steps = steps_of(workflow.tasks)
         for name, step in steps.items():

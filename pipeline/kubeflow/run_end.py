@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from components.errors import AgrivisionError
+from components.errors import DataError, SettingsError
 from pipeline.kubeflow import telling
 from pipeline.kubeflow.client import Kubeflow
 from pipeline.kubeflow.pod_logs import PodLogs
@@ -46,8 +46,12 @@ def end_of(run: Any, steps: Mapping[str, Step], workflow: Workflow, logs: PodLog
 
 
 def workflow_of(kubeflow: Kubeflow, run_id: str) -> Workflow | None:
-    """Returns the workflow of a run; None if this server does not show it."""
-    with contextlib.suppress(AgrivisionError, ValueError, KeyError, TypeError, AttributeError):
+    """Returns the workflow of a run; None if this server does not show it.
+
+    Raises:
+      UnreachableError: if the server does not answer.
+    """
+    with contextlib.suppress(SettingsError, DataError, ValueError, KeyError, TypeError, AttributeError):
         # The API that has the states of tasks does not have their pods.
         body = kubeflow.get("/apis/v1beta1/runs/{run_id}", run_id)
         return read_workflow(json.loads(body)["pipeline_runtime"]["workflow_manifest"])

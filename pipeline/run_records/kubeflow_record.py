@@ -47,8 +47,7 @@ def record_of_run(
     Raises:
       UnreachableError: if the API or a bucket does not answer.
     """
-    seen = workflow_of(kubeflow, run.run_id)
-    workflow = seen or Workflow()
+    workflow = workflow_of(kubeflow, run.run_id) or Workflow()
     steps = steps_of(tasks_of(run))
     if workflow.is_packed or not steps:
         steps = steps_of(workflow.tasks)
@@ -66,7 +65,7 @@ def record_of_run(
     model_version = known.model_version if known else None
     manifest_sha256 = (known.manifest_sha256 if known else "") or (receipt.manifest_sha256 if receipt else "")
     has_decided = "gate" in steps and steps["gate"].state == "succeeded"
-    is_settled = outcome is not RecordedOutcome.UNKNOWN and seen is not None and (gate is not None or not has_decided)
+    is_settled = outcome is not RecordedOutcome.UNKNOWN and (gate is not None or not has_decided)
     return RunRecord(
         run_id=run.run_id,
         name=run.display_name or "",

@@ -167,17 +167,42 @@ def test_runs_of_other_pipelines_and_places_are_left_alone(server, bucket):
 
 def test_a_run_that_kubeflow_has_lost_is_recorded_from_the_list(server):
     add_run(server, past_run("run-a", "failed"))
-    add_run(server, past_run("run-b", "pushed"), 200)
-    server.lost, server.workflows = {"run-a"}, {"run-b": server.workflows["run-b"]}
+    add_run(server, past_run("run-b", "pushed", days_ago=0.5), 200)
+    server.lost, server.workflows = {"run-a", "run-b"}, {}
 
     assert collect(server).returncode == 0
-    assert (record("run-a").state, record("run-a").is_complete) == (RecordedState.FAILED, False)
-    assert record("run-b").is_complete
+    assert (record("run-a").state, record("run-a").steps, record("run-a").is_complete) == (
+        RecordedState.FAILED,
+        {},
+        True,
+    )
+    assert (record("run-b").outcome, record("run-b").is_complete) == (RecordedOutcome.UNKNOWN, False)
     # A day later nothing more can come.
-    server.past[0] |= {"finished_at": "2026-01-01T00:00:00Z"}
+    server.past[1] |= {"finished_at": "2026-01-01T00:00:00Z"}
     assert collect(server).returncode == 0
-    assert record("run-a").is_complete
+    assert record("run-b").is_complete
     assert collect(server).stdout == "wrote 0 records; 2 were complete before\n"
+
+
+def test_a_server_that_shows_no_pods_is_waited_for_no_longer(server):
+    add_run(server, past_run("run-a", "failed"))
+    server.workflows = {}
+
+    assert collect(server).returncode == 0
+
+    assert (record("run-a").is_complete, record("run-a").steps["train"].pod_seconds) == (True, None)
+
+
+def test_a_server_that_falls_silent_before_the_pods_are_told_is_asked_again_later(server):
+    add_run(server, past_run("run-a", "failed"))
+    server.faults = {"/apis/v1beta1/runs/run-a": [503]}
+
+    done = collect(server)
+
+    assert done.returncode == 75
+    assert "run run-a has no record yet: 503 on request" in done.stderr
+    assert collect(server).returncode == 0
+    assert record("run-a").steps["train"].pod_seconds == 60.0
 
 
 def test_a_server_that_has_lost_everything_has_no_runs(server):

@@ -46,6 +46,7 @@ BREAKS = [
     ("components/train/launch/pods/attempt.py", "import components.train.launch.local.spawn", {"two-launchers"}),
     ("pipeline/kubeflow/submit.py", "import pipeline.local.summary", {"pipeline-rooms", "submitting"}),
     ("pipeline/local/watch.py", "import pipeline.kubeflow.client", {"pipeline-rooms"}),
+    ("pipeline/kubeflow/follow.py", "import pipeline.run_records.event", {"no-circles", "pipeline-rooms"}),
     ("pipeline/pod_settings.py", "import pipeline.display", {"pipeline-rooms"}),
     ("pipeline/kubeflow/package.py", "import pipeline.dag", {"submitting"}),
     ("pipeline/parameters.py", "import numpy", {"parameters"}),
