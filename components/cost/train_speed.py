@@ -14,9 +14,9 @@ from components.contracts import EpochMetrics, TrainingReceipt
 
 # Validation computes no gradients, which are two thirds of a step's work, and augments nothing.
 _VALIDATION_SHARE = 0.4
-# What is assumed of the error of a forecast until receipts tell: usually a factor of 1.35 either way, and as sure of it
+# What is assumed of the error of a forecast until receipts tell: usually a factor of 1.4 either way, and as sure of it
 # as of so many residuals. Two equal trainings on a machine that others use, too, differ by as much.
-_ASSUMED_SPREAD, _ASSUMED_NUMBER = 0.30, 4
+_ASSUMED_SPREAD, _ASSUMED_NUMBER = 0.35, 6
 # For nine of ten of a normal distribution whose spread is known from a few residuals: Student's t of six degrees of
 # freedom has 1.94. Of the logarithms.
 _QUANTILE = 2.0

@@ -105,9 +105,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     reports: dict[str, str]
     step_seconds: dict[str, float]
     total_seconds: float
-    cost: RunCost
-    cost_of_1000_tiles: float | None
-    price_warning: str
+    cost: RunCost | None = None
+    cost_of_1000_tiles: float | None = None
+    price_warning: str = ""
     sweep: SweepSummary | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -261,7 +261,7 @@ def print_summary(console: Console, summary: Summary) -> None:
         "decision": summary.reason,
         "model": summary.model_uri or "nothing pushed",
         "time": f"{summary.total_seconds:.0f} s ({steps})",
-        "cost": _cost(summary.cost),
+        **({"cost": _cost(summary.cost)} if summary.cost else {}),
         **({"prices": summary.price_warning} if summary.price_warning else {}),
     } | {f"{name} report": path for name, path in summary.reports.items()}
     for name, value in lines.items():

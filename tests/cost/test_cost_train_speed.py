@@ -39,8 +39,8 @@ def test_a_training_of_another_size_is_forecast_and_lies_in_the_interval(size: T
     interval = forecast_seconds([(a_receipt(known), known)], size)
     assert interval is not None
     assert interval.middle == pytest.approx(expected)
-    assert interval.low == pytest.approx(expected / math.exp(2.0 * 0.30))
-    assert interval.high == pytest.approx(expected * math.exp(2.0 * 0.30))
+    assert interval.low == pytest.approx(expected / math.exp(2.0 * 0.35))
+    assert interval.high == pytest.approx(expected * math.exp(2.0 * 0.35))
 
 
 @pytest.mark.parametrize(
