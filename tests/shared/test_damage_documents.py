@@ -177,7 +177,7 @@ def test_a_document_with_a_forged_checksum_is_refused_or_read_as_what_it_says(tm
     result = run_bounded("hostile_texts.mutate_documents", texts, 180, 0)
     for outcome, count in result["counts"].items():
         print(f"{count:6,}  {outcome}")
-    assert sum(result["counts"].values()) == 1_800
+    assert sum(result["counts"].values()) == 180 * len(documents)
     assert not [name for name in result["counts"] if "accident: read as what" in name]
     assert result["slowest_s"] <= 2
     assert result["peak_mb"] <= 600
