@@ -43,8 +43,8 @@ def test_the_tokens_stay_while_all_files_are_there(done):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_they_change_when_any_file_is_gone(done, kind):
-    root, said, ask, tokens, *_ = done
-    victim = min(root.glob(kind))
+    root, said, ask, tokens, inventory, _ = done
+    victim = min(root.glob(kind.replace("documents/*", f"documents/{inventory.sha256}.json")))
     victim.unlink()
 
     again = ask()
@@ -55,8 +55,8 @@ def test_they_change_when_any_file_is_gone(done, kind):
 
 @pytest.mark.parametrize("kind", ["shards/*.tfrecord", "shards/*.records", "datasets/*/manifest.json", "documents/*"])
 def test_they_change_when_a_file_is_cut_short(done, kind):
-    root, _, ask, tokens, *_ = done
-    victim = min(root.glob(kind))
+    root, _, ask, tokens, inventory, _ = done
+    victim = min(root.glob(kind.replace("documents/*", f"documents/{inventory.sha256}.json")))
     victim.write_bytes(victim.read_bytes()[:-1])
 
     assert not {*ask()} & {*tokens}
