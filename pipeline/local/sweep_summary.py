@@ -12,6 +12,7 @@ from components.contracts.sweep import TrialValue
 from components.printable import printable
 from components.sweep.halving import standings
 from components.sweep.wording import bracketed, caution, sweep_verdict, values_text
+from components.words import number_of
 
 
 class TrialSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,18 +88,19 @@ def summarize_sweep(path: Path) -> SweepSummary:
 
 def print_sweep(console: Console, summary: SweepSummary) -> None:
     """Prints the trials for people to read, the best first."""
-    table = Table(title="Trials, the best first, compared on val", title_justify="left", title_style="bold")
-    for name in ("trial", "values", "val macro F1", "seeds", "epochs", "rung", "seconds"):
-        is_text = name in ("values", "val macro F1")
-        table.add_column(name, justify="left" if is_text else "right", overflow="fold", no_wrap=name == "val macro F1")
+    title = f"Trials, the best first, compared on val by the mean of {number_of(len(summary.seeds), 'seed')}"
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for name in ("trial", "values", "val macro F1", "epochs", "rung", "seconds"):
+        table.add_column(name, justify="left" if name == "values" else "right", overflow="fold")
     for each in summary.trials:
-        score = f"{each.val_macro_f1:.3f} {bracketed(each.interval)}" if each.val_macro_f1 is not None else "failed"
-        # As a Text: what stands in brackets in a string is taken for markup.
+        scores = [] if each.val_macro_f1 is None else [f"{each.val_macro_f1:.3f}", bracketed(each.interval)]
+        scores += ["failed"] if each.failure else []
+        values = [printable(values_text({key: value})) for key, value in each.values.items()]
+        # As a Text: what stands in brackets in a string is taken for markup. One below the other, for 80 columns.
         table.add_row(
             str(each.trial),
-            Text("\n".join(printable(values_text({key: value})) for key, value in each.values.items())),
-            Text(score + (" then failed" if each.failure and each.rung else "")),
-            str(len(each.scores)),
+            Text("\n".join(values)),
+            Text("\n".join(filter(None, scores))),
             str(each.epochs or "-"),
             str(each.rung or "-"),
             f"{each.seconds:.0f}",

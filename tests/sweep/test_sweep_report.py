@@ -1,7 +1,11 @@
 """The report of a sweep says what its best score is worth, and fits the frame of Kubeflow's page."""
 
+import io
+
+import msgspec
 import pytest
 from page_widths import measured, needs_chromium
+from rich.console import Console
 from sweep_made import result_of, sweep_of
 
 from components.contracts import Trial
@@ -9,6 +13,7 @@ from components.sweep.halving import standings, tell_results
 from components.sweep.in_short import write_sweep_in_short
 from components.sweep.report import write_sweep_report
 from components.sweep.wording import caution, score_text, sweep_verdict, values_text
+from pipeline.local.sweep_summary import print_sweep, summarize_sweep
 
 
 def done(**changes):
@@ -110,3 +115,36 @@ def test_scores_and_values_in_words():
     assert score_text([0.5, 0.5]) == "val macro F1 0.500 [0.500, 0.500] over 2 seeds"
     assert values_text({"a": True, "b": 1e-05, "c": 3, "d": "x"}) == "a=true, b=1e-05, c=3, d=x"
     assert "no trial has seen" in caution(done())
+
+
+def test_the_table_of_trials_fits_a_terminal_of_80_columns(tmp_path):
+    done(trials=VARIED, search=LISTS).write(tmp_path / "sweep")
+    screen = io.StringIO()
+    print_sweep(Console(file=screen, width=80), summarize_sweep(tmp_path / "sweep"))
+
+    text = screen.getvalue()
+    table = text.split("└")[0]
+    assert "Trials, the best first, compared on val by the mean of 2 seeds" in table
+    for shown in ("backbone=efficientnet_v2_", "nesterov=false", "[0.510, 0.714]", "failed"):
+        assert shown in table
+    assert "trial 3 failed: the loss of step 3 is not a number <b>" in text
+
+
+def test_the_summary_for_scripts_has_every_trial(tmp_path):
+    done().write(tmp_path / "sweep")
+    found = msgspec.to_builtins(summarize_sweep(tmp_path / "sweep"))
+
+    assert [each["trial"] for each in found["trials"]] == [4, 2, 1, 3]
+    assert found["trials"][0] == {
+        "trial": 4,
+        "values": {"learning_rate": 0.004},
+        "rung": 2,
+        "epochs": 6,
+        "val_macro_f1": pytest.approx(0.612),
+        "interval": pytest.approx((0.5104, 0.7136), abs=1e-4),
+        "scores": (0.604, 0.62),
+        "training_ids": ("t4r2s0", "t4r2s1"),
+        "seconds": 40.0,
+        "failure": "",
+    }
+    assert (found["trials"][3]["rung"], found["trials"][3]["val_macro_f1"]) == (0, None)

@@ -80,7 +80,7 @@ def test_the_summary_has_every_report_and_step(first):
     assert "partly the luckiest one" in (place / "runs/latest/sweep.html").read_text()
     assert {"propose", "trial", "keep", "choose", "train"} <= set(summary["step_seconds"])
     assert summary["step_seconds"]["train"] < summary["step_seconds"]["trial"]
-    assert "Trials, the best first, compared on val" in done.stdout
+    assert "Trials, the best first, compared on val by the mean of 1 seed" in done.stdout
     assert "4 trials of learning_rate, loss, with 1 seed each; trials x epochs: 4 x 1 → 2 x 2\n" in done.stdout
 
 
