@@ -1,15 +1,12 @@
 """A claim of the original study, and what is to be measured of it."""
 
 import math
-from typing import Annotated, TypeAlias
 
 import msgspec
 
+from components.contracts.study import StudyName
 from components.printable import printable
 from components.study.claims.rules import RULES, Rule
-
-NAME_PATTERN = r"\A[a-z][a-z0-9_]*\Z"
-Name: TypeAlias = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN, max_length=60)]
 
 EXPERIMENTS = (
     "augmentation",
@@ -68,7 +65,7 @@ class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         anything.
     """
 
-    id: Name
+    id: StudyName
     experiment: str
     where: Words
     claim: Words
@@ -79,8 +76,8 @@ class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     rule: str
     bound: float | None = None
     unit: str = "times"
-    claimed: tuple[Name, ...] = ()
-    control: tuple[Name, ...] = ()
+    claimed: tuple[StudyName, ...] = ()
+    control: tuple[StudyName, ...] = ()
 
     def __post_init__(self) -> None:
         for name, value, known in (

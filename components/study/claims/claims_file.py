@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 import yaml
 
+from components.contracts.study import STUDY_NAME_PATTERN
 from components.errors import DataError
 from components.printable import printable
-from components.study.claims.claim import NAME_PATTERN, Claim
+from components.study.claims.claim import Claim
 
 CLAIMS_PATH = Path(__file__).with_name("claims.yaml")
 FAMILY_ALPHA = 0.05  # the chance that any verdict of the page is wrong
@@ -70,7 +71,7 @@ def read_claims(path: Path = CLAIMS_PATH) -> Claims:
             raise DataError(f"{path} sets {printable(twice)!r} more than once in one place; keep one of them")
         return msgspec.convert(yaml.safe_load(text), Claims)
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # a number too long for int is a ValueError
-        fault = " ".join(str(error).split()).replace(f"matching regex {NAME_PATTERN!r}", "of a-z, 0-9 and _")
+        fault = " ".join(str(error).split()).replace(f"matching regex {STUDY_NAME_PATTERN!r}", "of a-z, 0-9 and _")
         raise DataError(f"{path} holds no claims that this version can read: {printable(fault)}") from error
 
 
