@@ -1,20 +1,38 @@
 """What a study measured, and what follows from it: raw rounds, witnesses, verdicts."""
 
 import math
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
 import msgspec
 
 from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.names import Sha256
+from components.printable import printable
 
 STUDY_NAME_PATTERN = r"\A[a-z][a-z0-9_]*\Z"
 StudyName: TypeAlias = Annotated[str, msgspec.Meta(pattern=STUDY_NAME_PATTERN, max_length=60)]
 ArmName: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9_ .]*\Z", max_length=60)]
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 
-CONFIRMED, REFUTED, UNDECIDED, NOT_RUN = "confirmed", "refuted", "undecided", "not run here"
+CONFIRMED: Final = "confirmed"
+REFUTED: Final = "refuted"
+UNDECIDED: Final = "undecided"
+NOT_RUN: Final = "not run here"
 VerdictWord: TypeAlias = Literal["confirmed", "refuted", "undecided", "not run here"]
+
+
+class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The same text in both languages of the study."""
+
+    english: str
+    spanish: str
+
+    def __post_init__(self) -> None:
+        for language, text in (("english", self.english), ("spanish", self.spanish)):
+            if not text.strip():
+                raise ValueError(f"{language} must not be empty")
+            if printable(text) != text:
+                raise ValueError(f"{language} must be printable and on one line, got '{printable(text)}'")
 
 
 class Witness(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -72,6 +90,7 @@ class RoundTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
       num_planned: Rounds that were planned before the first.
       seed: Of the order of turns.
       arms: The arms that ran.
+      settings: Of each arm, all that it was told.
       has_again: Whether each round ends with the number of a second turn of the first arm (A/A).
       rounds: For each round (or seed), a number of each arm, and that of A/A.
       witnesses: By arm.
@@ -86,6 +105,7 @@ class RoundTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     arms: tuple[ArmName, ...]
     has_again: bool
     rounds: tuple[tuple[float, ...], ...]
+    settings: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     witnesses: dict[str, Witness] = msgspec.field(default_factory=dict)
     not_run: dict[str, str] = msgspec.field(default_factory=dict)
 
@@ -137,6 +157,7 @@ class ClaimVerdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """What came of a claim.
 
     Attributes:
+      reason: Why, in one sentence.
       estimate, interval: The effect, and its interval at the claim's share of 5 %; None where there is none.
       again, again_interval: The same of A/A.
       num_pairs: Rounds or seeds.
@@ -144,7 +165,7 @@ class ClaimVerdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     claim: StudyName
     verdict: VerdictWord
-    reason: str
+    reason: Words
     estimate: float | None = None
     interval: tuple[float, float] | None = None
     again: float | None = None

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 ABSENT = "nothing"  # stands for what one side does not have
 
 Found = tuple[str, Any, Any]  # a path, and what either side has there
@@ -17,6 +19,9 @@ def deep_differences(one: Any, other: Any, path: str = "") -> Iterator[Found]:
     if dataclasses.is_dataclass(one) and type(one) is type(other):
         for field in dataclasses.fields(one):
             yield from deep_differences(getattr(one, field.name), getattr(other, field.name), _below(path, field.name))
+    elif isinstance(one, msgspec.Struct) and type(one) is type(other):
+        for name in one.__struct_fields__:
+            yield from deep_differences(getattr(one, name), getattr(other, name), _below(path, name))
     elif isinstance(one, Mapping) and isinstance(other, Mapping):
         for key in dict.fromkeys([*one, *other]):
             yield from deep_differences(one.get(key, ABSENT), other.get(key, ABSENT), _below(path, str(key)))

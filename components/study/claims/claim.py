@@ -4,8 +4,7 @@ import math
 
 import msgspec
 
-from components.contracts.study import StudyName
-from components.printable import printable
+from components.contracts.study import StudyName, Words
 from components.study.claims.rules import RULES, Rule
 
 EXPERIMENTS = (
@@ -30,20 +29,6 @@ EXPERIMENTS = (
     "strategy",
 )
 UNITS = ("times", "share", "accuracy", "macro F1", "USD")
-
-
-class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The same text in both languages of the study."""
-
-    english: str
-    spanish: str
-
-    def __post_init__(self) -> None:
-        for language, text in (("english", self.english), ("spanish", self.spanish)):
-            if not text.strip():
-                raise ValueError(f"{language} must not be empty")
-            if printable(text) != text:
-                raise ValueError(f"{language} must be printable and on one line, got '{printable(text)}'")
 
 
 class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
