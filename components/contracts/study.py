@@ -107,7 +107,7 @@ class RoundTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     rounds: tuple[tuple[float, ...], ...]
     settings: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     witnesses: dict[str, Witness] = msgspec.field(default_factory=dict)
-    not_run: dict[str, str] = msgspec.field(default_factory=dict)
+    not_run: dict[str, Words] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         width = len(self.arms) + self.has_again
@@ -138,7 +138,7 @@ class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
       table, arms: Where its pairs are; the effect is that of the first arm against the second.
       values: By what they are of, e.g. a network.
       checks: Whether something happened.
-      not_run: Why nothing could be measured here; empty if something was.
+      not_run: Why nothing could be measured here; None if something was.
     """
 
     claim: StudyName
@@ -146,7 +146,7 @@ class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     arms: tuple[str, str] | None = None
     values: dict[str, float] = msgspec.field(default_factory=dict)
     checks: dict[str, bool] = msgspec.field(default_factory=dict)
-    not_run: str = ""
+    not_run: Words | None = None
 
     def __post_init__(self) -> None:
         if odd := [name for name, value in self.values.items() if not math.isfinite(value)]:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from components.contracts.study import RoundTable, Witness
+from components.contracts.study import RoundTable, Witness, Words
 from components.errors import AgrivisionError, DataError
 from components.measuring.rounds import take_rounds
 from components.study.arms.arm import Arm
@@ -22,7 +22,15 @@ AGAIN = "again"  # ends the name of the second process of the first arm
 
 
 class NotRunHereError(AgrivisionError):
-    """An arm cannot run on this machine: it has no GPU, or too little memory. Its message is the reason."""
+    """An arm cannot run on this machine: it has no GPU, or too little memory.
+
+    Attributes:
+      reason: Why, for the page.
+    """
+
+    def __init__(self, reason: Words) -> None:
+        super().__init__(f"not run here: {reason.english}")
+        self.reason = reason
 
 
 def measure_arms(comparison: ArmComparison, plan: Plan, open_arm: OpenArm, unit: str = "s") -> RoundTable:
@@ -40,12 +48,12 @@ def measure_arms(comparison: ArmComparison, plan: Plan, open_arm: OpenArm, unit:
     """
     with contextlib.ExitStack() as stack:
         running: dict[str, RunningArm] = {}
-        not_run: dict[str, str] = {}
+        not_run: dict[str, Words] = {}
         for arm in comparison.arms:
             try:
                 running[arm.name] = stack.enter_context(open_arm(arm))
             except NotRunHereError as error:
-                not_run[arm.name] = str(error)
+                not_run[arm.name] = error.reason
         ran = [arm for arm in comparison.arms if arm.name in running]
         if not ran:
             return _table(comparison, plan, unit, {}, not_run, [])
@@ -74,7 +82,7 @@ def _table(
     plan: Plan,
     unit: str,
     witnesses: dict[str, Witness],
-    not_run: dict[str, str],
+    not_run: dict[str, Words],
     rounds: list[tuple[float, ...]],
 ) -> RoundTable:
     return RoundTable(

@@ -46,14 +46,14 @@ class ArmRow:
       name: Of the arm; empty for A/A.
       median: Of its rounds; None if it was not run, as the next two.
       ratio, interval: Median of its ratios to the first arm, and the interval if there are enough rounds.
-      not_run: Why it was not run here.
+      not_run: Why it was not run here; None if it was.
     """
 
     name: str
     median: float | None = None
     ratio: float | None = None
     interval: Interval | None = None
-    not_run: str = ""
+    not_run: Words | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -87,13 +87,18 @@ def _claim(row: ClaimRow, words: PageWords) -> str:
         (words.shown, in_language(claim.shown, words.language)),
         (words.where, in_language(claim.where, words.language)),
     ]
-    title = in_language(claim.claim, words.language)
-    return report.folded(title, words.verdicts[verdict.verdict], [report.table(("", ""), cells)])
+    note = words.verdicts[verdict.verdict]
+    if verdict.estimate is not None:
+        note += f": {words.number(verdict.estimate)}"
+    if verdict.interval is not None:
+        note += f" ({words.range(verdict.interval)})"
+    return report.folded(in_language(claim.claim, words.language), note, [report.table(("", ""), cells)])
 
 
 def _arm(row: ArmRow, words: PageWords) -> tuple[object, ...]:
-    if row.not_run:
-        return row.name, (words.verdicts[NOT_RUN], row.not_run), NOTHING, NOTHING
+    if row.not_run is not None:
+        reason = in_language(row.not_run, words.language)
+        return row.name, (Number(words.verdicts[NOT_RUN]), reason), NOTHING, NOTHING
     numbers = (NOTHING if value is None else Number(words.number(value)) for value in (row.median, row.ratio))
     return row.name or words.again, *numbers, Number(words.range(row.interval))
 

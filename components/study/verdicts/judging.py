@@ -26,7 +26,7 @@ def judge_claim(claim: Claim, alpha: float, finding: Finding, tables: Mapping[st
     """
     if finding.claim != claim.id:
         raise DataError(f"a finding of {finding.claim} was given for the claim {claim.id}")
-    if finding.not_run:
+    if finding.not_run is not None:
         return _not_run(claim, finding.not_run)
     if claim.how_judged.measure == "checks":
         return _by_checks(claim, finding.checks)
@@ -37,7 +37,7 @@ def judge_claim(claim: Claim, alpha: float, finding: Finding, tables: Mapping[st
     table = tables[finding.table]
     for arm in finding.arms:
         if arm in table.not_run:
-            return _not_run(claim, f"{arm}: {table.not_run[arm]}")
+            return _not_run(claim, table.not_run[arm])
         if arm not in table.arms:
             raise DataError(
                 f"claim {claim.id} needs the arm {arm!r} of table {table.name}, got {', '.join(table.arms)}"
@@ -45,8 +45,8 @@ def judge_claim(claim: Claim, alpha: float, finding: Finding, tables: Mapping[st
     return judge_pairs(claim, alpha, table, finding.arms)
 
 
-def _not_run(claim: Claim, reason: str) -> ClaimVerdict:
-    words = Words(english=f"not run here: {reason}", spanish=f"no se ejecutó aquí: {reason}")
+def _not_run(claim: Claim, reason: Words) -> ClaimVerdict:
+    words = Words(english=f"not run here: {reason.english}", spanish=f"no se ejecutó aquí: {reason.spanish}")
     return ClaimVerdict(claim=claim.id, verdict=NOT_RUN, reason=words)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from study_arms import FOLDER, SHARDS, WITNESS, formats, witnessed
+from study_findings import NO_GPU
 
 from components.errors import DataError, SettingsError
 from components.measuring.rounds import round_orders
@@ -36,7 +37,7 @@ def opener(log, witnesses=None, absent=()):
     @contextlib.contextmanager
     def open_arm(arm):
         if arm.name in absent:
-            raise NotRunHereError("this machine has no GPU")
+            raise NotRunHereError(NO_GPU)
         log.append(f"open {arm.name}")
         try:
             yield Running(arm.name, log, (witnesses or {}).get(arm.name, WITNESS))
@@ -89,7 +90,7 @@ def test_what_cannot_run_here_is_named_with_its_reason(absent, ran, width):
     table = measure_arms(formats(), PLAN, opener([], absent=absent))
 
     assert table.arms == ran
-    assert table.not_run == dict.fromkeys(absent, "this machine has no GPU")
+    assert table.not_run == dict.fromkeys(absent, NO_GPU)
     assert {len(values) for values in table.rounds} == ({width} if ran else set())
 
 

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from study_findings import NO_GPU
 from study_tables import CLAIMS, QUIET, SEEDS, TIMED, claim_of, finding_of, table_of, timed_table
 
 from components.errors import DataError
@@ -167,7 +168,7 @@ def test_what_happens_without_the_limit_too_proves_nothing(failed, expected, rea
 @pytest.mark.parametrize("name", [TIMED.id, MEMORY.id, "convolutions_hold_computing", SEEDS.id])
 def test_what_cannot_run_here_says_so_and_has_no_number(name):
     claim = CLAIMS.by_id[name]
-    verdict = judge_claim(claim, 0.05, finding_of(claim, not_run="this machine has no GPU"), {})
+    verdict = judge_claim(claim, 0.05, finding_of(claim, not_run=NO_GPU), {})
 
     assert verdict.verdict == "not run here"
     assert verdict.reason.english == "not run here: this machine has no GPU"
@@ -175,11 +176,11 @@ def test_what_cannot_run_here_says_so_and_has_no_number(name):
 
 
 def test_an_arm_that_did_not_run_leaves_its_claims_not_run():
-    table = table_of([(1.0, 1.0)] * 10, list(QUIET[:10]), not_run={"gpu": "no GPU"})
+    table = table_of([(1.0, 1.0)] * 10, list(QUIET[:10]), not_run={"gpu": NO_GPU})
 
     verdict = verdict_of(TIMED, table, arms=("gpu", "a"))
 
-    assert (verdict.verdict, verdict.reason.english) == ("not run here", "not run here: gpu: no GPU")
+    assert (verdict.verdict, verdict.reason.english) == ("not run here", "not run here: this machine has no GPU")
 
 
 @pytest.mark.parametrize(

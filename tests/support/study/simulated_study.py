@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from study_findings import MACHINE, findings_of
+from study_findings import MACHINE, NO_GPU, findings_of
 from study_tables import CLAIMS
 
 from bench.turn_noise import BusyMachine
@@ -37,7 +37,7 @@ class Simulated:
             arms=tuple(times),
             has_again=True,
             rounds=tuple(tuple(each.values()) for each in take_rounds(turns, NUM_ROUNDS, 1)),
-            not_run={"shards on a gpu": "this machine has no GPU"} if self.name == "formats" else {},
+            not_run={"shards on a gpu": NO_GPU} if self.name == "formats" else {},
         )
 
 

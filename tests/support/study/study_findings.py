@@ -3,7 +3,7 @@
 import msgspec
 from study_tables import CLAIMS
 
-from components.contracts.study import Finding, Machine
+from components.contracts.study import Finding, Machine, Words
 
 MACHINE = Machine(
     cpu="Some CPU @ 2.00GHz",
@@ -13,6 +13,7 @@ MACHINE = Machine(
     python="3.11.7",
     tensorflow="2.21.0",
 )
+NO_GPU = Words(english="this machine has no GPU", spanish="esta máquina no tiene GPU")
 MEASURED = {"tfrecord_faster_cpu": {"table": "t", "arms": ("a", "b")}}
 
 
@@ -20,8 +21,6 @@ def findings_of(measured=None):
     """Findings in the order of the claims; `measured` has the fields of those that ran, by claim."""
     measured = MEASURED if measured is None else measured
     return [
-        msgspec.structs.replace(
-            Finding(claim=claim.id), **measured.get(claim.id, {"not_run": "this machine has no GPU"})
-        )
+        msgspec.structs.replace(Finding(claim=claim.id), **measured.get(claim.id, {"not_run": NO_GPU}))
         for claim in CLAIMS.claims
     ]
