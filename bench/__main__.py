@@ -77,7 +77,8 @@ _WITHOUT_DATASET = (
 def main() -> int:
     """Runs the requested rows; returns 1 if one broke for a reason other than a missing package.
 
-    `python -m bench gate` and `python -m bench forecast` are other commands: see gate_study.py and forecast_study.py.
+    `python -m bench gate`, `forecast` and `study_method` are other commands: see gate_study.py, forecast_study.py and
+    study_method.py.
     """
     if sys.argv[1:2] == ["gate"]:
         from bench import gate_study
@@ -87,6 +88,10 @@ def main() -> int:
         from bench import forecast_study
 
         return forecast_study.main(sys.argv[2:])
+    if sys.argv[1:2] == ["study_method"]:
+        from bench import study_method
+
+        return study_method.main(sys.argv[2:])
     options = _options()
     if options.row:
         _run_row(options)

@@ -13,12 +13,13 @@ import numpy as np
 from PIL import Image
 
 from bench.dataset import Dataset, ingest, merge, shard
-from bench.pairs import Row, Side, Turn
+from bench.pairs import Row, Side
 from bench.run_settings import Setup
 from bench.sides import compare
 from components.contracts import Manifest, TrainingReceipt
 from components.evaluate.evaluation import evaluate_training
 from components.evaluate.reading.model_column import logits_of
+from components.measuring.turns import Turn
 from components.progress import StepLog
 from components.records.shard_records import records_of
 from components.saved_model.asking import AskedModel, asked_model

@@ -10,9 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from bench.dataset import Dataset, tile_size_px
-from bench.pairs import Row, Side, stream_turn, work_turn
+from bench.pairs import Row, Side
 from bench.run_settings import Setup
 from bench.sides import compare
+from components.measuring.turns import stream_turn, work_turn
 
 _DISTINCT_TILES = 256  # for the decoders' sides; more than fit into a processor's cache
 

@@ -13,9 +13,10 @@ import tensorflow as tf
 
 from bench.dataset import Dataset, stored_at, tile_size_px
 from bench.decode_rows import reader_side
-from bench.pairs import Row, Side, Turn, stream_turn
+from bench.pairs import Row, Side
 from bench.run_settings import Setup
 from bench.sides import compare
+from components.measuring.turns import Turn, stream_turn
 from components.train.settings.tuning.network import USUAL_IMAGE_SIZE_PX
 from components.train.step.augment import Augmentation, augment
 

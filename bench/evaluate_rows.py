@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from bench.pairs import BELOW, PASS, REPORTED, Row, Side, Turn
+from bench.pairs import BELOW, PASS, REPORTED, Row, Side
 from bench.run_settings import Setup
 from bench.sides import compare
 from components.evaluate.reading.model_column import Answerer, logits_of
 from components.evaluate.reading.split_pass import read_split
+from components.measuring.turns import Turn
 from components.progress import StepLog
 from components.records.shard_records import records_of
 from components.records.tile_record import Record

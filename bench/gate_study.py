@@ -7,14 +7,14 @@ import argparse
 import dataclasses
 import multiprocessing
 import os
-import re
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from bench.measured_page import markdown_table, share, write_between
 from bench.model_pairs import (
     NOTHING_FOUND,
     NUM_CLASSES,
@@ -49,7 +49,7 @@ _BOOTSTRAP_PAIRS = {20: 2_000, 60: 1_000, 686: 100}
 _QUESTIONS = (1, 10, 100, NIGHTS)
 _CLASSES = tuple(f"class{c}" for c in range(NUM_CLASSES))
 _MAX_LOSS = GateSettings().max_class_loss
-_BLOCK = re.compile(r"(<!-- measured: python -m bench gate -->\n).*?(<!-- end -->)", re.DOTALL)
+_COMMAND = "python -m bench gate"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,19 +120,19 @@ def _year(task: tuple[int, int]) -> tuple[bool, bool]:
     return pushed, pushed_without
 
 
-def tables(num_processes: int, share: float = 1.0) -> Iterator[str]:
+def tables(num_processes: int, part: float = 1.0) -> Iterator[str]:
     """Yields the tables as Markdown.
 
     Args:
-      share: Of the pairs and years to simulate; below 1 for a quick look.
+      part: Of the pairs and years to simulate; below 1 for a quick look.
     """
     context = multiprocessing.get_context("spawn")
     with context.Pool(num_processes) as pool:
 
         def pairs(kind: int, num_fields: int, count: int, quality: Quality, bootstraps: int = 0) -> list[Pair]:
             tasks = [
-                (kind, number, num_fields, quality, number < share * bootstraps)
-                for number in range(max(2, round(share * count)))
+                (kind, number, num_fields, quality, number < part * bootstraps)
+                for number in range(max(2, round(part * count)))
             ]
             return pool.map(_pair, tasks, chunksize=10)
 
@@ -142,17 +142,17 @@ def tables(num_processes: int, share: float = 1.0) -> Iterator[str]:
             for kind, label, quality in ((1, "", equal), (2, ", other strengths", other_strengths(0.1)))
             for size in _SIZES
         ]
-        yield _table(
+        yield markdown_table(
             "Pairs of equally good models, asked for the first time",
             ("test fields", "pairs", "pushed", "class lost", "not better", "undecidable", "former rule pushed"),
             rows,
         )
         rows = []
         for size in _SIZES:
-            years = pool.map(_year, [(number, size) for number in range(max(2, round(share * _YEARS[size])))], 2)
+            years = pool.map(_year, [(number, size) for number in range(max(2, round(part * _YEARS[size])))], 2)
             kept, former = (sum(of) for of in zip(*years, strict=True))
-            rows.append((f"{size}", f"{len(years)}", _share(kept, len(years)), _share(former, len(years))))
-        yield _table(
+            rows.append((f"{size}", f"{len(years)}", share(kept, len(years)), share(former, len(years))))
+        yield markdown_table(
             f"Years of {NIGHTS} nightly models, all as good as the one in production",
             ("test fields", "years", "years that push one", "without the ledger"),
             rows,
@@ -161,7 +161,7 @@ def tables(num_processes: int, share: float = 1.0) -> Iterator[str]:
         for gain in (0.02, 0.04):
             quality = (quality_of_gain(gain),) * NUM_CLASSES
             rows += [_gain_row(size, gain, pairs(3, size, _GAIN_PAIRS, quality)) for size in _SIZES]
-        yield _table(
+        yield markdown_table(
             "Better models that are pushed, by how often the test set has been asked",
             ("test fields", "gain of macro F1", "standard error", *(f"question {each}" for each in _QUESTIONS)),
             rows,
@@ -176,8 +176,8 @@ def tables(num_processes: int, share: float = 1.0) -> Iterator[str]:
                 sum(_CLASSES[lost] in pair.lost for pair in found),
             ]
             of_fields = f"{100 * RATES[lost] / RATE_IN_FIELD:.1f} %"
-            rows.append((f"{size}", of_fields, f"{len(found)}", *(_share(count, len(found)) for count in counts)))
-        yield _table(
+            rows.append((f"{size}", of_fields, f"{len(found)}", *(share(count, len(found)) for count in counts)))
+        yield markdown_table(
             "Models that gain in eight classes what would be 0.04 in nine, and find nothing of the ninth any more",
             ("test fields", "fields that have the ninth", "pairs", "pushed", "refused by its name"),
             rows,
@@ -191,23 +191,14 @@ def _equal_row(label: str, found: Sequence[Pair]) -> tuple[str, ...]:
     return (
         label,
         f"{len(found):,}",
-        *(_share(count, len(found)) for count in counts),
-        _share(sum(former), len(former)),
+        *(share(count, len(found)) for count in counts),
+        share(sum(former), len(former)),
     )
 
 
 def _gain_row(size: int, gain: float, found: Sequence[Pair]) -> tuple[str, ...]:
-    shares = [_share(sum(pair.outcomes[at] == PUSH for pair in found), len(found)) for at in range(len(_QUESTIONS))]
+    shares = [share(sum(pair.outcomes[at] == PUSH for pair in found), len(found)) for at in range(len(_QUESTIONS))]
     return f"{size}", f"{gain:+.2f}", f"{statistics.median(pair.error for pair in found):.4f}", *shares
-
-
-def _share(count: int, total: int) -> str:
-    return f"{100 * count / total:.1f} %"
-
-
-def _table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(cells) + " |" for cells in (header, ["---"] + ["---:"] * (len(header) - 1), *rows)]
-    return f"{title}:\n\n" + "\n".join(lines)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -227,13 +218,7 @@ def main(arguments: Sequence[str]) -> int:
         parts.append(table)
     if options.write:
         page = Path(options.write)
-        text, count = _BLOCK.subn(_between("\n\n".join(parts)), page.read_text())
-        if not count:
-            parser.error(f"{page} has no place for the tables: <!-- measured: python -m bench gate --> … <!-- end -->")
-        page.write_text(text)
+        if not write_between(page, _COMMAND, "\n\n".join(parts)):
+            parser.error(f"{page} has no place for the tables: <!-- measured: {_COMMAND} --> … <!-- end -->")
     print(f"\n{time.monotonic() - started:.0f} s")
     return 0
-
-
-def _between(content: str) -> Callable[[re.Match[str]], str]:
-    return lambda match: f"{match[1]}\n{content}\n\n{match[2]}"

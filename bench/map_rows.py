@@ -11,9 +11,10 @@ import numpy as np
 
 from bench.map_source import push_random_model, write_raster
 from bench.memory_stage import run_stage
-from bench.pairs import BELOW, PASS, REPORTED, Row, Side, Turn
+from bench.pairs import BELOW, PASS, REPORTED, Row, Side
 from bench.run_settings import Setup
 from bench.sides import compare
+from components.measuring.turns import Turn
 
 _SIDE_PX = 3_584  # 13 x 13 windows of 512 px that overlap by half
 _WINDOW_PX = 512

@@ -1,19 +1,18 @@
-"""The protocol of a comparison: two sides take turns, and the result is the median of the rounds' ratios.
+"""A row of the bench: two sides take turns, and the result is the median of the rounds' ratios.
 
-Another process that takes a processor for a while slows both sides of a round alike, and one round's ratio does not
-affect the next. Both sides are warm before the first round.
+components/measuring/ has the order of the turns. Turns return rates here: higher is better.
 """
 
 import dataclasses
 import statistics
-import time
-from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-PASS, BELOW, SKIPPED, REPORTED = "pass", "below target", "skipped", "reported"
+from components.measuring.median_interval import median_of_ratios
+from components.measuring.rounds import take_rounds
+from components.measuring.turns import Turn
 
-# Runs one turn and returns its rate; higher is better.
-Turn = Callable[[], float]
+PASS, BELOW, SKIPPED, REPORTED = "pass", "below target", "skipped", "reported"
+_SEED = 20_200_615  # of the order of turns
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,15 +56,14 @@ class Row:
 
 def compare(name: str, ours: Side, other: Side, num_rounds: int, target: float | None, note: str = "") -> Row:
     """Runs one round that does not count, then `num_rounds` rounds, each a turn of ours and a turn of the other."""
-    ours.turn()
-    other.turn()
-    rounds = [[ours.turn(), other.turn()] for _ in range(num_rounds)]
+    taken = take_rounds({"ours": ours.turn, "other": other.turn}, num_rounds, _SEED)
+    rounds = [[each["ours"], each["other"]] for each in taken]
     return summarise(name, rounds, target, ours_is=ours.what, other_is=other.what, note=note)
 
 
 def summarise(name: str, rounds: list[list[float]], target: float | None, **more: Any) -> Row:
     """Returns the row of these rounds, each [ours, other]."""
-    ratio = statistics.median(ours / other for ours, other in rounds)
+    ratio = median_of_ratios([(ours, other) for ours, other in rounds])
     return Row(
         name=name,
         verdict=REPORTED if target is None else PASS if ratio >= target else BELOW,
@@ -81,37 +79,6 @@ def summarise(name: str, rounds: list[list[float]], target: float | None, **more
 def skipped(name: str, reason: str, target: float | None = None) -> Row:
     """Returns the row of a comparison that cannot run here."""
     return Row(name=name, verdict=SKIPPED, target=target, note=reason)
-
-
-def stream_turn(batches: Iterable[Any], batch_size: int, num_batches: int, num_warm: int = 6) -> Turn:
-    """Returns a turn that takes batches from an endless stream.
-
-    The first `num_warm` batches of a turn are not timed, because they were in a buffer during the other side's turn.
-    """
-    started: list[Iterator[Any]] = []
-
-    def turn() -> float:
-        if not started:
-            started.append(iter(batches))  # not earlier, because most start to read ahead
-        for _ in range(num_warm):
-            next(started[0])
-        start = time.perf_counter()
-        for _ in range(num_batches):
-            next(started[0])
-        return num_batches * batch_size / (time.perf_counter() - start)
-
-    return turn
-
-
-def work_turn(work: Callable[[], Any], num_items: float) -> Turn:
-    """Returns a turn that does `work` on `num_items` items."""
-
-    def turn() -> float:
-        start = time.perf_counter()
-        work()
-        return num_items / (time.perf_counter() - start)
-
-    return turn
 
 
 def table(rows: list[Row], header: bool = True) -> str:

@@ -12,9 +12,10 @@ from PIL import Image
 
 from bench.dataset import tile_size_px
 from bench.decode_rows import reader_side
-from bench.pairs import Row, Side, stream_turn
+from bench.pairs import Row, Side
 from bench.run_settings import Setup
 from bench.sides import compare
+from components.measuring.turns import stream_turn
 
 
 def _decoded(rgb: bytes, nir: bytes) -> NDArray[np.uint8]:

@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from bench.pairs import BELOW, PASS, REPORTED, Row, Side, Turn
+from bench.pairs import BELOW, PASS, REPORTED, Row, Side
 from bench.run_settings import Setup
 from bench.server_under_test import ServerUnderTest, body_of, served_model
 from bench.sides import compare
+from components.measuring.turns import Turn
 from components.records.shard_records import records_of
 from components.records.tile_record import Record
 

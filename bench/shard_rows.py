@@ -14,12 +14,13 @@ import numpy as np
 import tensorflow as tf
 
 from bench.dataset import Dataset, ingest, shard
-from bench.pairs import Row, Side, work_turn
+from bench.pairs import Row, Side
 from bench.repeated_tiles import repeat_tiles
 from bench.run_settings import Setup
 from bench.sides import compare
 from components import storage
 from components.contracts import Inventory, SourceFile, SourceTile
+from components.measuring.turns import work_turn
 from components.ordered_map import map_in_order
 from components.progress import Progress, StepLog
 from components.records.tile_record import Record, serialize

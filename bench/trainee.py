@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from bench.dataset import Dataset
-from bench.pairs import Turn
+from components.measuring.turns import Turn
 from components.train.input import order
 from components.train.input.reader import Batch
 from components.train.model.model import build_model

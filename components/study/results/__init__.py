@@ -1,0 +1,1 @@
+"""A study's results: the machine, the document, and the page that is made of it."""
