@@ -53,7 +53,7 @@ def retrain_unchanged(setup: "Setup", target: float | None) -> Row:
         target=target,
         ours_is=f"agrivision retrain on an unchanged source of {details['names']:,} names in a bucket",
         other_is="listing the same names and nothing else",
-        note=(f"{details['processor_ratio']:.2f} by processor time; peak {details['peak_mb']:,.0f} MB"),
+        note=f"{details['processor_ratio']:.2f} by processor time; peak {details['peak_mb']:,.0f} MB",
         details=details,
     )
 
