@@ -9,13 +9,16 @@ from ingested import build
 from model_cards import publish
 from sharded import shard_and_merge
 from small_source import write_source
-from tile_listing import fake_tile
+from tile_listing import fake_tile, write_files
 
 from components import storage
 from components.contracts import Annotation, Channel, Inventory, Manifest, SourceFile, SourceTile
 from components.dataset.temporary_database import temporary_database
 from components.errors import DataError, SettingsError
+from components.ingest.settings import IngestSettings
+from components.ingest.survey import paired_source
 from components.ingest.tile_table import TileTable
+from components.progress import StepLog
 from components.registry import channel_uri
 from components.source_digest import placeless_line
 from pipeline.parameters import PARAMETERS, Parameters
@@ -168,6 +171,19 @@ def test_production_leads_to_the_tiles_it_was_trained_on(which, likely, datasets
     if likely == which:
         assert lines.fingerprint_start == inventory.fingerprint[:16]
     assert len({first.fingerprint, third.fingerprint}) == 2
+
+
+def test_the_fingerprint_is_ingests_even_where_ingest_rejects_a_picture_that_is_in_two_classes(tmp_path):
+    paths = [f"{name}/{name}{number}.jpg" for name in ("corn", "wheat") for number in range(200)]
+    source = write_files(tmp_path / "tiles", [*paths, "notes.txt"])
+    (tmp_path / "tiles/wheat/wheat0.jpg").write_bytes((tmp_path / "tiles/corn/corn0.jpg").read_bytes())
+
+    inventory = build(source, tmp_path / "data", max_bad_fraction=0.1)
+    with paired_source(storage.list_source(source), source, IngestSettings(num_workers=1), StepLog("x")) as paired:
+        fingerprint = paired.table.fingerprint
+
+    assert len(inventory.rejected) == 2
+    assert fingerprint == inventory.fingerprint
 
 
 def test_there_is_nothing_to_compare_with_where_nothing_was_made(tmp_path):
