@@ -7,7 +7,6 @@ bytes) and refuses, when read, anything of another form. Paths inside a document
 
 from components.contracts.calibration import Calibration, ClassNotSure, ClassReliability, NotSure, Reliability
 from components.contracts.card_facts import DataFacts, Export, Lineage, TrainingFacts
-from components.contracts.cost import PodSeconds, RunCost, StepCost
 from components.contracts.dataset import FieldSums, Manifest, Note, Shard, ShardReceipt, ShardReceipts, SplitSummary
 from components.contracts.dense import DenseScores
 from components.contracts.document import FORMAT_VERSION, Document
@@ -26,7 +25,9 @@ from components.contracts.model import (
 from components.contracts.origin import DatasetOrigin, PushedVersion
 from components.contracts.reasons import WhyIgnored
 from components.contracts.registry import ArchivedMoves, Channel, Move, VersionState
-from components.contracts.run_record import GateNumbers, RecordedOutcome, RecordedState, RunRecord, StepRecord
+from components.contracts.runs.cost import PodSeconds, RunCost, StepCost
+from components.contracts.runs.run_record import GateNumbers, RecordedOutcome, RecordedState, RunRecord, StepRecord
+from components.contracts.runs.triggers import AttemptState, RunOutcome, Sighting, Surveyed, Trigger, TriggerAttempt
 from components.contracts.served import ServedWindow
 from components.contracts.source import (
     Annotation,
@@ -42,7 +43,6 @@ from components.contracts.source import (
     SourceTile,
 )
 from components.contracts.sweep import SeedScore, Sweep, Trial, TrialResult
-from components.contracts.triggers import AttemptState, RunOutcome, Sighting, Surveyed, Trigger, TriggerAttempt
 from components.contracts.weaknesses import (
     Doubt,
     FieldScore,

@@ -4,8 +4,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from components.contracts.cost import PodSeconds, RunCost
 from components.contracts.names import RelativePathOrEmpty, Sha256OrEmpty, UtcTime
+from components.contracts.runs.cost import PodSeconds, RunCost
 
 ByClass: TypeAlias = tuple[int, ...]
 

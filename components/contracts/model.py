@@ -6,7 +6,6 @@ import msgspec
 
 from components.contracts.calibration import Calibration, NotSure, Probability, Reliability
 from components.contracts.card_facts import DataFacts, Export, Lineage, TrainingFacts
-from components.contracts.cost import PodSeconds, RunCost
 from components.contracts.dense import DenseScores
 from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.gate import Decision
@@ -18,6 +17,7 @@ from components.contracts.names import (
     Sha256,
     Sha256OrEmpty,
 )
+from components.contracts.runs.cost import PodSeconds, RunCost
 from components.contracts.weaknesses import LabelDoubts, Robustness, Slices, SliceScore
 
 

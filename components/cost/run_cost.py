@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from components.contracts.cost import RunCost, StepCost
+from components.contracts.runs.cost import RunCost, StepCost
 from components.cost.prices import Prices
 
 _HOUR = 3600.0

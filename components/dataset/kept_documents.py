@@ -28,7 +28,7 @@ def pushed_uri(data_root: str, version: str) -> str:
     return storage.join(data_root, _PUSHED, f"{version}.json")
 
 
-def keep(data_root: str, document: Document) -> str:
+def keep_document(data_root: str, document: Document) -> str:
     """Writes a document unless it is there already; returns the sha256 of its bytes, which names it."""
     content = document.to_json()
     sha256 = hashlib.sha256(content).hexdigest()

@@ -19,7 +19,7 @@ import msgspec
 from components import storage
 from components.contracts import Document, Inventory, KnownDataset, KnownListing, Manifest
 from components.dataset import field_file
-from components.dataset.kept_documents import keep, read_kept
+from components.dataset.kept_documents import keep_document, read_kept
 from components.dataset.receipts import FOLDER as RECEIPTS
 from components.errors import DataError
 from components.records.record_table import row_bytes
@@ -69,7 +69,7 @@ def cache_tokens(data_root: str, request: str, say: Callable[[str], None]) -> tu
 
 def remember_listing(data_root: str, token: str, inventory: Inventory) -> None:
     """Keeps an inventory, and under which token ingest made it; without a token, only the inventory."""
-    sha256 = keep(data_root, inventory)
+    sha256 = keep_document(data_root, inventory)
     if not token:
         return
     request = _request_in(token)

@@ -18,7 +18,7 @@ from components.dataset.drift import compare as drift
 from components.dataset.drift.findings import Drift
 from components.dataset.field_arrays import FieldArrays
 from components.dataset.first_sorted import Rejections
-from components.dataset.kept_documents import keep
+from components.dataset.kept_documents import keep_document
 from components.dataset.list_file import BAD_TILES, local_list, where_all_are
 from components.dataset.receipts import checked_receipt, read_shard_receipt
 from components.dataset.temporary_database import temporary_database
@@ -98,7 +98,7 @@ def merge_shards(
         commit=environment.commit(),
     )
     for document in (inventory, manifest, origin):
-        keep(data_root, document)
+        keep_document(data_root, document)
     storage.write_bytes(storage.join(folder, REPORT_NAME), html)
     storage.write_bytes(storage.join(folder, ORIGIN_NAME), origin.to_json())
     storage.write_bytes(storage.join(folder, MANIFEST_NAME), manifest.to_json())

@@ -7,7 +7,7 @@ import msgspec
 from components import storage
 from components.contracts import DatasetOrigin, Evaluation, ModelCard, PushedVersion, TrainingReceipt
 from components.contracts.names import Sha256OrEmpty
-from components.dataset.kept_documents import keep, pushed_uri
+from components.dataset.kept_documents import keep_document, pushed_uri
 from components.registry.layout import card_uri
 from components.run_records.run_name import filled_in
 
@@ -33,10 +33,10 @@ def ancestry_of(
     run: str,
 ) -> Ancestry:
     """Keeps the documents of a push for good, and returns the hashes of what it comes from."""
-    keep(data_root, evaluation)  # which a card names by its sha256 anyway
+    keep_document(data_root, evaluation)  # which a card names by its sha256 anyway
     return Ancestry(
         receipt_sha256=_receipt_sha256(data_root, receipt),
-        origin_sha256=keep(data_root, origin) if origin else "",
+        origin_sha256=keep_document(data_root, origin) if origin else "",
         content_sha256=content_sha256,
         run=filled_in(run),
     )

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from components.scaling.ring import Link, all_reduce_seconds, link_of
+from components.scaling.ring import RingLink, all_reduce_seconds, link_of
 from components.scaling.stragglers import as_of_one, expected_maximum
 
 # Of a step's time, what more workers do not share out: at best, probably, at worst.
 _FIXED_SHARES = (0.0, 0.1, 0.3)
 # Between two workers if nothing was measured: 25 to 1 Gb/s, as between nodes of a cloud, or of an office.
-_LINKS = (Link(3.1e9, 5e-5), Link(1.2e9, 1e-4), Link(1.2e8, 5e-4))
+_LINKS = (RingLink(3.1e9, 5e-5), RingLink(1.2e9, 1e-4), RingLink(1.2e8, 5e-4))
 _LATENCY = 1e-4
 _MEASURED_LINKS = (0.7, 1.0, 1.5)  # factors of a measured all-reduce, for other numbers of workers
 
@@ -101,7 +101,7 @@ def _seconds(measured: MeasuredTraining, num_workers: int, case: int) -> float:
     return spread * (measured.fixed_seconds + measured.num_steps * step + others)
 
 
-def _link(measured: MeasuredTraining, reduced: float | None, case: int) -> Link:
+def _link(measured: MeasuredTraining, reduced: float | None, case: int) -> RingLink:
     if reduced is None:
         return _LINKS[case]
     seconds = reduced * _MEASURED_LINKS[case]

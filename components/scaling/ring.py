@@ -9,7 +9,7 @@ import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
-class Link:
+class RingLink:
     """What connects two workers of the ring.
 
     Attributes:
@@ -27,7 +27,7 @@ class Link:
             )
 
 
-def all_reduce_seconds(num_bytes: float, num_workers: int, link: Link) -> float:
+def all_reduce_seconds(num_bytes: float, num_workers: int, link: RingLink) -> float:
     """Returns how long the workers take to add up `num_bytes` of gradients; 0 for a single worker."""
     if num_workers < 1:
         raise ValueError(f"num_workers must be at least 1, got {num_workers}")
@@ -35,7 +35,7 @@ def all_reduce_seconds(num_bytes: float, num_workers: int, link: Link) -> float:
     return rounds / num_workers * num_bytes / link.bandwidth + rounds * link.latency
 
 
-def link_of(seconds: float, num_bytes: float, num_workers: int, latency: float) -> Link:
+def link_of(seconds: float, num_bytes: float, num_workers: int, latency: float) -> RingLink:
     """Returns the link on which an all-reduce takes as long as was measured.
 
     Args:
@@ -48,4 +48,4 @@ def link_of(seconds: float, num_bytes: float, num_workers: int, latency: float) 
         raise ValueError(f"needs a time above 0 of at least 2 workers, got {seconds} s of {num_workers}")
     rounds = 2 * (num_workers - 1)
     latency = min(latency, seconds / rounds / 2)
-    return Link(rounds / num_workers * num_bytes / (seconds - rounds * latency), latency)
+    return RingLink(rounds / num_workers * num_bytes / (seconds - rounds * latency), latency)

@@ -27,7 +27,7 @@ class NoTrialLeft(AgrivisionError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Standing:
+class TrialStanding:
     """How a trial stands.
 
     Attributes:
@@ -98,7 +98,7 @@ def tell_results(sweep: Sweep, results: Iterable[TrialResult]) -> Sweep:
     return msgspec.structs.replace(sweep, results=tuple(told[place] for place in sorted(told)))
 
 
-def standings(sweep: Sweep) -> list[Standing]:
+def standings(sweep: Sweep) -> list[TrialStanding]:
     """Returns how all trials stand, the best first.
 
     A later rung is better than an earlier one, whatever the scores, which more epochs raise. Then the higher mean is
@@ -108,7 +108,7 @@ def standings(sweep: Sweep) -> list[Standing]:
     return sorted(stand, key=lambda each: (-each.rung, -each.mean, each.trial.number))
 
 
-def best(sweep: Sweep) -> Standing:
+def best(sweep: Sweep) -> TrialStanding:
     """Returns the best trial.
 
     Raises:
@@ -123,11 +123,11 @@ def best(sweep: Sweep) -> Standing:
     return first
 
 
-def _standing(trial: Trial, results: Sequence[TrialResult]) -> Standing:
+def _standing(trial: Trial, results: Sequence[TrialResult]) -> TrialStanding:
     finished = [each for each in results if not each.failure]
     last = max(finished, key=lambda each: each.rung, default=None)
     scores = [each.val_macro_f1 for each in last.scores] if last else []
-    return Standing(
+    return TrialStanding(
         trial=trial,
         rung=last.rung if last else 0,
         result=last,

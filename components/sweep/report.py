@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from components import report
 from components.contracts import Sweep
 from components.contracts.sweep import TrialValue
-from components.sweep.halving import Standing, standings
+from components.sweep.halving import TrialStanding, standings
 from components.sweep.space import Choice, Space, Span, read_space
 from components.sweep.wording import bracketed, caution, sweep_verdict, value_text, values_text
 from components.words import NOTHING, Number, number_of
@@ -56,7 +56,7 @@ def _rungs(sweep: Sweep) -> str:
     )
 
 
-def _row(sweep: Sweep, each: Standing) -> list[object]:
+def _row(sweep: Sweep, each: TrialStanding) -> list[object]:
     name = (str(each.trial.number), values_text(each.trial.values))
     if not each.rung:
         return [name, ("failed", ""), NOTHING, NOTHING, Number(f"{each.seconds:,.0f}")]
@@ -70,7 +70,7 @@ def _row(sweep: Sweep, each: Standing) -> list[object]:
     ]
 
 
-def _failures(failed: Sequence[Standing]) -> list[str]:
+def _failures(failed: Sequence[TrialStanding]) -> list[str]:
     more = len(failed) - _MOST_FAILURES
     return [
         report.subheading("Failed", "Other trials went on without them."),
@@ -79,7 +79,7 @@ def _failures(failed: Sequence[Standing]) -> list[str]:
     ]
 
 
-def _figures(sweep: Sweep, stand: Sequence[Standing]) -> list[str]:
+def _figures(sweep: Sweep, stand: Sequence[TrialStanding]) -> list[str]:
     """Returns a figure for each key; a panel with one point would say nothing."""
     first = {each.trial: statistics.fmean(score.val_macro_f1 for score in each.scores)
              for each in sweep.results if each.rung == 1 and not each.failure}  # fmt: skip

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from components.contracts.sweep import Sweep, TrialValue
-from components.sweep.halving import Standing
+from components.sweep.halving import TrialStanding
 from components.sweep.seed_interval import seed_interval
 from components.words import number_of
 
@@ -33,7 +33,7 @@ def bracketed(interval: tuple[float, float] | None) -> str:
     return f"[{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
 
 
-def sweep_verdict(sweep: Sweep, stand: Sequence[Standing]) -> str:
+def sweep_verdict(sweep: Sweep, stand: Sequence[TrialStanding]) -> str:
     """Returns which trial is the best, and whether that is more than luck.
 
     Args:

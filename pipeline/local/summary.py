@@ -84,7 +84,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
       reports: HTML files by name: data, training, evaluation, decision; of a sweep, sweep.
       sweep: The trials; left out of a run that is none.
       step_seconds: Wall time by step.
-      cost: What the run cost, by step; components/contracts/cost.py explains it.
+      cost: What the run cost, by step; components/contracts/runs/cost.py explains it.
       cost_of_1000_tiles: The same for 1,000 tiles of the dataset.
       price_warning: What to be warned of about the prices; empty if nothing.
     """

@@ -5,7 +5,7 @@ import datetime
 from enum import StrEnum
 
 from components.contracts import AttemptState, RunOutcome, Trigger, TriggerAttempt
-from components.contracts.triggers import MOST_ATTEMPTS
+from components.contracts.runs.triggers import MOST_ATTEMPTS
 from components.printable import printable
 from pipeline.retrain.triggers import moment_of, utc_time
 

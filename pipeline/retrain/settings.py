@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from components.contracts.triggers import MOST_ATTEMPTS
+from components.contracts.runs.triggers import MOST_ATTEMPTS
 from components.setting import check_settings, setting
 from pipeline.retrain.next_step import RetryRule
 

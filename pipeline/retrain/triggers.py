@@ -8,7 +8,7 @@ import msgspec
 
 from components import storage
 from components.contracts.names import UtcTime
-from components.contracts.triggers import AttemptState, RunOutcome, Trigger, TriggerAttempt
+from components.contracts.runs.triggers import AttemptState, RunOutcome, Trigger, TriggerAttempt
 from components.errors import DataError
 
 FOLDER = "triggers"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from components.scaling.outlook import MeasuredTraining, outlook
-from components.scaling.ring import Link, all_reduce_seconds, link_of
+from components.scaling.ring import RingLink, all_reduce_seconds, link_of
 from components.scaling.stragglers import as_of_one, expected_maximum
 
 
@@ -22,7 +22,7 @@ from components.scaling.stragglers import as_of_one, expected_maximum
 def test_a_ring_adds_up_in_the_time_that_the_formula_has(
     num_bytes: float, num_workers: int, bandwidth: float, latency: float, expected: float
 ) -> None:
-    assert all_reduce_seconds(num_bytes, num_workers, Link(bandwidth, latency)) == pytest.approx(expected)
+    assert all_reduce_seconds(num_bytes, num_workers, RingLink(bandwidth, latency)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("latency", [0.0, 1e-4, 10.0])
@@ -32,9 +32,9 @@ def test_a_link_is_found_from_the_time_that_was_measured_on_it(latency: float) -
 
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match="bandwidth must be above 0"):
-        Link(0.0, 0.0)
+        RingLink(0.0, 0.0)
     with pytest.raises(ValueError, match="at least 1"):
-        all_reduce_seconds(1.0, 0, Link(1.0, 0.0))
+        all_reduce_seconds(1.0, 0, RingLink(1.0, 0.0))
     with pytest.raises(ValueError, match="at least 2 workers"):
         link_of(1.0, 1.0, 1, 0.0)
     with pytest.raises(ValueError, match="at least one draw"):
@@ -53,7 +53,7 @@ def test_the_slowest_of_several_is_what_drawing_them_gives() -> None:
     assert as_of_one(measured, 1) == pytest.approx(measured)
 
 
-def simulated(num_workers: int, share: float, link: Link, draw: np.random.Generator) -> MeasuredTraining:
+def simulated(num_workers: int, share: float, link: RingLink, draw: np.random.Generator) -> MeasuredTraining:
     """A training of 20 epochs of 50 steps, whose step takes one worker a second."""
     mine = draw.lognormal(0.0, 0.05, (20, 50, num_workers)) * (share + (1 - share) / num_workers)
     steps = mine.max(axis=2).mean(axis=1) + all_reduce_seconds(4e7, num_workers, link)
@@ -67,7 +67,7 @@ def seconds(of: MeasuredTraining) -> float:
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.25])
 @pytest.mark.parametrize("bandwidth", [2e9, 5e8])
 def test_the_outlook_covers_trainings_by_other_numbers_of_workers(share: float, bandwidth: float) -> None:
-    draw, link = np.random.default_rng(5), Link(bandwidth, 2e-4)
+    draw, link = np.random.default_rng(5), RingLink(bandwidth, 2e-4)
     for before in (1, 2, 4):
         measured = simulated(before, share, link, draw)
         for found in outlook(measured, (1, 2, 4, 8)):
@@ -80,7 +80,7 @@ def test_the_outlook_covers_trainings_by_other_numbers_of_workers(share: float, 
 
 def test_more_workers_take_less_time_and_more_money_and_processes_of_one_machine_gain_nothing() -> None:
     draw = np.random.default_rng(6)
-    measured = simulated(1, 0.1, Link(1e9, 1e-4), draw)
+    measured = simulated(1, 0.1, RingLink(1e9, 1e-4), draw)
     found = outlook(measured, (1, 2, 4, 8))
     assert [each.num_workers for each in found] == [1, 2, 4, 8]
     middles = [each.seconds[1] for each in found]
@@ -93,7 +93,7 @@ def test_more_workers_take_less_time_and_more_money_and_processes_of_one_machine
 
 
 def test_the_number_that_was_measured_has_the_narrowest_interval() -> None:
-    found = outlook(simulated(2, 0.1, Link(1e9, 1e-4), np.random.default_rng(8)), (1, 2, 4, 8))
+    found = outlook(simulated(2, 0.1, RingLink(1e9, 1e-4), np.random.default_rng(8)), (1, 2, 4, 8))
     widths = {each.num_workers: each.seconds[2] / each.seconds[0] for each in found}
     assert min(widths, key=lambda number: widths[number]) == 2
     assert widths[8] > widths[4] > widths[2]

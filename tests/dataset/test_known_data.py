@@ -153,5 +153,5 @@ def test_a_kept_document_is_found_by_its_sha256_and_a_changed_one_refused(done):
     uri.write_bytes(inventory.to_json().replace(b'"num_tiles": 16', b'"num_tiles": 17'))
     with pytest.raises(DataError, match="expected that of its name; restore it"):
         kept_documents.read_kept(str(root), inventory.sha256, Inventory)
-    assert kept_documents.keep(str(root), inventory) == inventory.sha256
+    assert kept_documents.keep_document(str(root), inventory) == inventory.sha256
     assert kept_documents.read_kept(str(root), inventory.sha256, Inventory) == inventory

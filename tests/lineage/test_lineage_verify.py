@@ -12,7 +12,7 @@ import pytest
 from descended import VERSION, descended
 
 from components.contracts import DatasetOrigin
-from components.dataset.kept_documents import keep
+from components.dataset.kept_documents import keep_document
 from components.lineage.named_version import ancestors_of
 from components.lineage.verify import verify_ancestors
 
@@ -164,7 +164,7 @@ def test_a_run_that_writes_the_report_again_changes_no_ancestor(whole, tmp_path)
     origin = DatasetOrigin.read(place / "origin.json")
     sha256 = hashlib.sha256((place / "report.html").read_bytes()).hexdigest()
     again = msgspec.structs.replace(origin, report_sha256=sha256)
-    keep(str(folder / "data"), again)
+    keep_document(str(folder / "data"), again)
     again.write(place / "origin.json")
 
     assert problems_of(folder) == {}

@@ -9,10 +9,10 @@ from typing import Annotated, ClassVar, TypeAlias
 
 import msgspec
 
-from components.contracts.cost import RunCost
 from components.contracts.document import FORMAT_VERSION, Document
 from components.contracts.gate import Difference
 from components.contracts.names import PathPart, PathPartOrEmpty, Sha256OrEmpty, UtcTime
+from components.contracts.runs.cost import RunCost
 
 Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
 Share: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1)]
