@@ -81,6 +81,7 @@ def submit(
     Exit codes: 0 pushed; 3 refused by the gate; 1 failed; 2 bad settings; 124 still running at the timeout;
     75 Kubeflow stopped answering; 130 or 143 interrupted, which also terminates the run.
     """
+    from pipeline.cost.limit import check_max_cost
     from pipeline.kubeflow.client import Kubeflow
     from pipeline.kubeflow.package import make_package
     from pipeline.kubeflow.submit import EndedError, check_shared_places, check_source, prepare, run_and_follow, start
@@ -90,6 +91,8 @@ def submit(
             f"--timeout-minutes must be above 0, got {timeout_minutes:g}; use --no-wait to return at once"
         )
     check_shared_places(parameters, volume_claim)
+    if parameters.train.max_cost:
+        check_max_cost(parameters)
     package = make_package(bool(volume_claim), image, version, ingest_image)
     check_source(parameters, package)
     if not (url := host or environment.kfp_endpoint()):
