@@ -27,10 +27,9 @@ def forecast(
     """
     import json
 
-    from components.cost.prices import read_prices
-    from components.train.settings.roles import tasks
-    from components.train.settings.strategies import AUTO
+    from components.cost.prices import LAPTOP, read_prices
     from pipeline.cost.forecast import as_object, earlier_trainings, forecast_lines, forecast_run, workers_lines
+    from pipeline.cost.limit import num_pods
     from pipeline.cost.machine_speed import measure_machine
     from pipeline.cost.source_size import side_of_tiles, tiles_by_split
 
@@ -44,9 +43,7 @@ def forecast(
     tile_px = side_of_tiles(parameters.run.source_uri)
     earlier = earlier_trainings(parameters, profile, tile_px)
     measured = measure_machine(parameters, tile_px)
-    strategy = parameters.train.strategy
-    num_pods = len(tasks(strategy, parameters.train.num_workers)) if strategy != AUTO else parameters.train.num_workers
-    num_nodes = 1 if profile == "laptop" else num_pods
+    num_nodes = 1 if profile == LAPTOP else num_pods(parameters)
     made = forecast_run(parameters, num_tiles, seconds, measured, earlier, charged, profile, num_nodes)
     if as_json:
         typer.echo(json.dumps(as_object(made)))

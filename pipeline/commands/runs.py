@@ -123,6 +123,7 @@ def submit(
     Exit codes: 0 pushed; 3 refused by the gate; 1 failed; 2 bad settings; 124 still running at the timeout;
     75 Kubeflow stopped answering; 130 or 143 interrupted, which also terminates the run.
     """
+    from pipeline.cost.limit import check_max_cost
     from pipeline.kubeflow.client import Kubeflow
     from pipeline.kubeflow.package import make_package
     from pipeline.kubeflow.run_status import ENDINGS
@@ -141,6 +142,8 @@ def submit(
     check_shared_places(parameters, volume_claim)
     if sweep:
         say(sweep_line(propose_sweep(parameters, sweep)), error=True)
+    if parameters.train.max_cost:
+        check_max_cost(parameters)
     package = make_package(bool(volume_claim), image, version, ingest_image, sweep_values(sweep) if sweep else None)
     check_source(parameters, package)
     if not (url := host or environment.kfp_endpoint()):

@@ -4,6 +4,7 @@ import datetime
 import time
 
 import pytest
+from command_here import agrivision_here
 
 from components.cost.prices import Price, Prices
 from components.errors import SettingsError
@@ -85,3 +86,11 @@ def test_before_the_first_validation_its_time_is_guessed_for_the_money_alone() -
     of_time.validated(45.0)
     of_time.expect(validation=1.0, compiling=30.0)
     assert of_time.seconds_left() == pytest.approx(5.0, abs=5.0)
+
+
+def test_a_run_on_a_cluster_is_refused_before_it_is_uploaded_if_its_limit_pays_for_nothing() -> None:
+    places = ["--source-uri=gs://b/tiles", "--data-root=gs://b/data", "--models-uri=gs://b/models"]
+    options = ["--train-profile=gke-gpu-a100", "--train-num-workers=2", "--train-max-cost=0.01"]
+    result = agrivision_here("submit", *places, *options, "--host=http://127.0.0.1:9")
+    assert result.returncode == 2
+    assert "train_max_cost is 0.010 USD, which pays 2 x gke-gpu-a100 for 4.9 s at 7.35 USD an hour" in result.stderr
