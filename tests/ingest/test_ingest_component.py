@@ -11,7 +11,6 @@ from components.contracts import Inventory, KnownListing
 from components.ingest.component import ingest
 from components.progress import parse_line
 
-
 TOKEN = "0123456789abcdef-0123456789abcdef"
 
 
