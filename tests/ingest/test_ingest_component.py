@@ -7,16 +7,18 @@ from ingested import challenge_paths
 from kfp import dsl
 from tile_listing import write_files
 
-from components.contracts import Inventory
+from components.contracts import Inventory, KnownListing
 from components.ingest.component import ingest
 from components.progress import parse_line
+
+TOKEN = "0123456789abcdef-0123456789abcdef"
 
 
 def run_component(source_uri: str, tmp_path: Path, **changes) -> tuple[list[str], Inventory]:
     """Calls the component's function as a step does."""
     settings = {
         "source_version": "", "shard_reference_manifest": "", "ingest_layout": "auto", "ingest_classes": "",
-        "data_options": {"num_partitions": 2.0}, "train_num_workers": 2,
+        "data_options": {"num_partitions": 2.0}, "train_num_workers": 2, "listing_token": TOKEN,
     }  # fmt: skip
     artifact = dsl.Dataset(uri=str(tmp_path / "artifacts" / "inventory"))
     places = {"source_uri": source_uri, "data_root": str(tmp_path / "data"), "models_uri": str(tmp_path / "models")}
@@ -28,6 +30,9 @@ def test_the_component_returns_the_partitions_as_text_and_tells_what_it_found(tm
     source_uri = write_files(tmp_path / "tiles", challenge_paths())
     partitions, inventory = run_component(source_uri, tmp_path)
     assert partitions == ["0", "1"] == [str(partition.index) for partition in inventory.partitions]
+    listed = KnownListing.read(tmp_path / "data/requests/0123456789abcdef/listing.json")
+    assert (listed.token, listed.inventory_sha256) == (TOKEN, inventory.sha256)
+    assert (tmp_path / f"data/documents/{inventory.sha256}.json").read_bytes() == inventory.to_json()
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith("ingest | done in ")
     assert ": found 52 tiles of 13 fields in layout challenge-2020 (32 train, 8 val, 12 test; split official" in last

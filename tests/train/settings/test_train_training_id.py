@@ -36,6 +36,7 @@ CHANGES_THE_NAME = {
     "ingest/splits.py": False,
     "ingest/refusals/limit.py": False,
     "ingest/repeats/together.py": False,
+    "lineage/ancestors.py": False,
     "merge/merge.py": False,
     "merge/report/data_report.py": False,
     "push/serving.py": False,
