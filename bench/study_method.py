@@ -108,16 +108,23 @@ def tally(
 def tables(num_pairs: int = NUM_PAIRS) -> Iterator[str]:
     """Yields the tables as Markdown."""
     for alpha in (_CLAIMS.alpha, FAMILY_ALPHA):
-        rows = [_row(f"{number}", alpha, number, by_turns, num_pairs) for number in _ROUNDS]
-        scope = f"{_CLAIMS.alpha:.2%} a claim, so 5 % for the page" if alpha < FAMILY_ALPHA else "a claim alone at 5 %"
+        rows = [row_of(f"{number}", alpha, number, by_turns, num_pairs) for number in _ROUNDS]
+        scope = (
+            f"{100 * _CLAIMS.alpha:g} % a claim, so 5 % for the page"
+            if alpha < FAMILY_ALPHA
+            else "a claim alone at 5 %"
+        )
         yield markdown_table(f"Pairs that take turns, {scope}", ("rounds", *_HEADER), rows)
     rows = [
-        _row(name, FAMILY_ALPHA, 31, protocol, num_pairs)
+        row_of(name, FAMILY_ALPHA, 31, protocol, num_pairs)
         for name, protocol in (("by turns", by_turns), ("in blocks", in_blocks))
     ]
     title = "The same 31 turns of each arm, in another order, a claim alone at 5 %"
     yield markdown_table(title, ("order", *_HEADER), rows)
-    rows = [_row(f"{100 * luck:.0f} %", FAMILY_ALPHA, 31, functools.partial(by_turns, luck=luck), num_pairs) for luck in _LUCK]
+    rows = [
+        row_of(f"{100 * luck:.0f} %", FAMILY_ALPHA, 31, functools.partial(by_turns, luck=luck), num_pairs)
+        for luck in _LUCK
+    ]
     title = "Processes that are faster or slower by luck, 31 rounds, a claim alone at 5 %"
     yield markdown_table(title, ("by (standard deviation)", *_HEADER), rows)
 
@@ -132,7 +139,8 @@ _HEADER = (
 )
 
 
-def _row(name: str, alpha: float, num_rounds: int, protocol: Protocol, num_pairs: int) -> tuple[str, ...]:
+def row_of(name: str, alpha: float, num_rounds: int, protocol: Protocol, num_pairs: int) -> tuple[str, ...]:
+    """Returns a row of the tables: what became of equal pairs, of those just below the bound, and of slowdowns."""
     equal, below, slower = (
         tally(ratio, num_rounds, alpha, protocol, num_pairs) for ratio in (1.0, _BELOW_BOUND, SLOWDOWN)
     )
