@@ -117,6 +117,21 @@ def test_arms_that_did_something_else_are_refused(planted, named):
         check_witnesses(formats(), {"folder": WITNESS, "shards": witnessed(**planted)})
 
 
+def test_arms_that_read_the_same_pixels_among_themselves_must_learn_the_same():
+    """The first arm reads others; the second and the third use one decoder, and differ in the loss of a step."""
+    third = dataclasses.replace(with_part(SHARDS, "source", reader="python_generator"), name="third")
+    comparison = ArmComparison(name="x", factor="format", arms=(FOLDER, SHARDS, third))
+    other = {"reads_same_pixels": False, "batches": OTHER}
+    losses = ("0x1p0", *WITNESS.losses[1:])
+
+    check_witnesses(comparison, {"folder": WITNESS, "shards": witnessed(**other), "third": witnessed(**other)})
+    with pytest.raises(SettingsError, match="arms 'shards' and 'third' also differ in the loss of step 1"):
+        check_witnesses(
+            comparison,
+            {"folder": WITNESS, "shards": witnessed(**other), "third": witnessed(**other, losses=losses)},
+        )
+
+
 @pytest.mark.parametrize(("planted", "factor", "named"), BY_FACTOR)
 def test_a_factor_excuses_no_more_than_itself(planted, factor, named):
     other = dataclasses.replace(planted, name="other")
