@@ -38,6 +38,7 @@ IN_SETTINGS = [
     (with_part(SHARDS, "training", checkpoint_seconds=0), "training.checkpoint_seconds: 600 and 0"),
     (with_part(SHARDS, "place", machine=OTHER), "place.machine"),  # the original's P100 and V100
     (with_part(SHARDS, "place", device="gpu"), "place.device: 'cpu' and 'gpu'"),
+    (with_part(SHARDS, "place", profile="gke-gpu-l4"), "place.profile: 'cpu' and 'gke-gpu-l4'"),
     (with_part(SHARDS, "place", num_cores=4), "place.num_cores: 2 and 4"),
     (with_part(SHARDS, "place", memory_limit_bytes=1 << 30), "place.memory_limit_bytes: 0 and 1073741824"),
     (with_part(SHARDS, "place", uses_xla=True), "place.uses_xla: False and True"),
