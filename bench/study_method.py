@@ -6,6 +6,8 @@ Seeded: whoever runs it gets the same tables.
 import argparse
 import collections
 import dataclasses
+import functools
+import math
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +24,7 @@ SEED = 20_200_615
 NUM_PAIRS = 200
 SLOWDOWN = 1.15
 _COMMAND = "python -m bench study_method"
+_LUCK = (0.0, 0.01, 0.02, 0.05)
 _ROUNDS = (6, 10, 15, 31, 61, 121)
 _CLAIMS = read_claims()
 _CLAIM = _CLAIMS.by_id["tfrecord_faster_cpu"]  # a ratio of times, of at least 1.05
@@ -49,9 +52,19 @@ class Tally:
     total: int
 
 
-def by_turns(machine: BusyMachine, ratio: float, num_rounds: int, seed: int) -> list[tuple[float, ...]]:
-    """The study's own protocol."""
-    turns = {name: lambda of=of: machine.turn(of) for name, of in (("a", ratio), ("b", 1.0), ("a again", ratio))}
+def by_turns(
+    machine: BusyMachine, ratio: float, num_rounds: int, seed: int, luck: float = 0.0
+) -> list[tuple[float, ...]]:
+    """The study's own protocol.
+
+    Args:
+      luck: Standard deviation of what a process is faster or slower by for as long as it lives, on a logarithmic scale.
+    """
+    generator = random.Random(seed)
+    turns = {}
+    for name, seconds in (("a", ratio), ("b", 1.0), ("a again", ratio)):
+        own = seconds * math.exp(generator.gauss(0, luck)) if luck else seconds
+        turns[name] = functools.partial(machine.turn, own)
     return [tuple(each.values()) for each in take_rounds(turns, num_rounds, seed)]
 
 
@@ -95,16 +108,25 @@ def tally(
 def tables(num_pairs: int = NUM_PAIRS) -> Iterator[str]:
     """Yields the tables as Markdown."""
     for alpha in (_CLAIMS.alpha, FAMILY_ALPHA):
-        rows = [_row(f"{number}", alpha, number, by_turns, num_pairs) for number in _ROUNDS]
-        scope = f"{_CLAIMS.alpha:.2%} a claim, so 5 % for the page" if alpha < FAMILY_ALPHA else "a claim alone at 5 %"
+        rows = [row_of(f"{number}", alpha, number, by_turns, num_pairs) for number in _ROUNDS]
+        scope = (
+            f"{100 * _CLAIMS.alpha:g} % a claim, so 5 % for the page"
+            if alpha < FAMILY_ALPHA
+            else "a claim alone at 5 %"
+        )
         yield markdown_table(f"Pairs that take turns, {scope}", ("rounds", *_HEADER), rows)
     rows = [
-        _row(name, FAMILY_ALPHA, 31, protocol, num_pairs)
+        row_of(name, FAMILY_ALPHA, 31, protocol, num_pairs)
         for name, protocol in (("by turns", by_turns), ("in blocks", in_blocks))
     ]
-    yield markdown_table(
-        "The same 31 turns of each arm, in another order, a claim alone at 5 %", ("order", *_HEADER), rows
-    )
+    title = "The same 31 turns of each arm, in another order, a claim alone at 5 %"
+    yield markdown_table(title, ("order", *_HEADER), rows)
+    rows = [
+        row_of(f"{100 * luck:.0f} %", FAMILY_ALPHA, 31, functools.partial(by_turns, luck=luck), num_pairs)
+        for luck in _LUCK
+    ]
+    title = "Processes that are faster or slower by luck, 31 rounds, a claim alone at 5 %"
+    yield markdown_table(title, ("by (standard deviation)", *_HEADER), rows)
 
 
 _HEADER = (
@@ -117,7 +139,8 @@ _HEADER = (
 )
 
 
-def _row(name: str, alpha: float, num_rounds: int, protocol: Protocol, num_pairs: int) -> tuple[str, ...]:
+def row_of(name: str, alpha: float, num_rounds: int, protocol: Protocol, num_pairs: int) -> tuple[str, ...]:
+    """Returns a row of the tables: what became of equal pairs, of those just below the bound, and of slowdowns."""
     equal, below, slower = (
         tally(ratio, num_rounds, alpha, protocol, num_pairs) for ratio in (1.0, _BELOW_BOUND, SLOWDOWN)
     )

@@ -1,9 +1,11 @@
 """What the method promises, on planted pairs; `python -m bench study_method` measures the same at length."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from bench.study_method import BOUND, NUM_PAIRS, SLOWDOWN, in_blocks, tally
+from bench.study_method import BOUND, NUM_PAIRS, SLOWDOWN, by_turns, in_blocks, row_of, tally
 from bench.turn_noise import BusyMachine
 from components.contracts.study import CONFIRMED, REFUTED, UNDECIDED
 from components.study.claims.claims_file import FAMILY_ALPHA, read_claims
@@ -55,6 +57,12 @@ def test_121_rounds_find_nearly_all_slowdowns():
 def test_a_slowdown_that_falls_just_short_is_rarely_confirmed():
     """The hardest case, in which 2.5 % are allowed; of 200, more than 5 % would come up once in thirty tries."""
     assert tally(BOUND - 1e-6, 31, FAMILY_ALPHA).either <= 0.05 * NUM_PAIRS
+
+
+def test_the_table_of_the_docs_is_the_one_that_comes_out():
+    row = " | ".join(row_of("10", PAGE_ALPHA, 10, by_turns, NUM_PAIRS))
+
+    assert f"| {row} |" in (Path(__file__).parents[2] / "docs/study.md").read_text()
 
 
 def test_the_protocol_is_what_keeps_the_promise():

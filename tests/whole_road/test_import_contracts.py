@@ -45,7 +45,7 @@ BREAKS = [
     ("components/train/launch/pods/launcher.py", "import tensorflow", {"launching"}),
     ("components/train/launch/pods/launcher.py", "import components.train.loop", {"launching", "training-rooms"}),
     ("components/train/launch/local/gang.py", "import components.train.peers.lifeline", {"launching"}),
-    ("components/train/settings/backbones.py", "import keras", {"launching", "parameters"}),
+    ("components/train/settings/backbones.py", "import keras", {"launching", "parameters", "study-without-tensorflow"}),
     ("components/train/worker/worker.py", "import components.train.report", {"working"}),
     ("components/train/loop/observers.py", "import components.train.launch.lease", {"working"}),
     ("components/train/launch/local/gang.py", "import components.train.launch.pods.deadline", {"two-launchers"}),

@@ -5,6 +5,7 @@ import re
 
 from components.errors import SettingsError
 from components.setting import check_settings, setting
+from components.train.settings.node_pools import PROFILES
 from components.train.settings.train_settings import TrainSettings
 
 LAYOUTS = ("folder", "jpeg_records", "raw_records", "original_tfrecord", "shards")
@@ -58,6 +59,7 @@ class Placement:
 
     machine: str
     device: str = setting("cpu", "Kind of device that takes the steps.", choices=("cpu", "gpu", "tpu"))
+    profile: str = setting("cpu", "Node pool that its workers run on in a cluster.", choices=PROFILES)
     num_cores: int = setting(1, "Processor cores that it may use.", at_least=1)
     memory_limit_bytes: int = setting(0, "Limit of its memory; 0 for none.", at_least=0)
     uses_xla: bool = setting(False, "Whether XLA compiles the step.")

@@ -42,7 +42,7 @@ FACTORS: Mapping[str, Factor] = {
         ("num_updates", "num_tiles_read", "num_epochs", "order", "dataset", *_OTHER_BATCHES),
     ),
     # Other processors, compilers and numbers of workers add in another order, so losses differ in their last digits.
-    "device": Factor(("place.device",), ("losses",)),
+    "device": Factor(("place.device", "place.profile"), ("losses",)),
     "xla": Factor(("place.uses_xla",), ("losses",)),
     "strategy": Factor(("training.strategy",), ("losses",)),
     "num_workers": Factor(

@@ -4,6 +4,7 @@ Arms that read equal pixels, in equal order, from equal weights must have loss c
 the factor itself changes what is computed. Then only time and memory can differ, and that is what is compared.
 """
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,8 +37,9 @@ def check_witnesses(comparison: ArmComparison, witnesses: Mapping[str, Witness])
     ran = [arm for arm in comparison.arms if arm.name in witnesses]
     for arm in ran:
         _check_promise(comparison, arm, witnesses[arm.name])
-    for other in ran[1:]:
-        _check_pair(comparison, ran[0].name, other.name, witnesses[ran[0].name], witnesses[other.name])
+    # All pairs: two arms may read pixels that are equal to each other's, and not to the first arm's.
+    for one, other in itertools.combinations(ran, 2):
+        _check_pair(comparison, one.name, other.name, witnesses[one.name], witnesses[other.name])
 
 
 def _check_promise(comparison: ArmComparison, arm: Arm, witness: Witness) -> None:

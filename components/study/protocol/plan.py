@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from components.measuring.median_interval import fewest_values
 from components.setting import check_settings, setting
 
 
@@ -14,3 +15,17 @@ class Plan:
 
     def __post_init__(self) -> None:
         check_settings(self, "study_")
+
+    def shortfall(self, alpha: float) -> str:
+        """Returns why these rounds can decide nothing, to be said before they are measured; empty if they can.
+
+        Args:
+          alpha: The probability that a claim's interval may miss.
+        """
+        fewest = fewest_values(alpha)
+        if self.num_rounds >= fewest:
+            return ""
+        return (
+            f"study_num_rounds is {self.num_rounds}, and an interval of {100 * (1 - alpha):.4g} % needs at least "
+            f"{fewest}: all claims with intervals will be undecided"
+        )

@@ -43,7 +43,10 @@ def read_study_result(path: Path, claims: Claims) -> StudyResult:
     Raises:
       DataError: if it is damaged, was measured for other claims, or its verdicts do not follow from its numbers.
     """
-    result = StudyResult.read(path)
+    try:
+        result = StudyResult.read(path)
+    except OSError as error:
+        raise DataError(f"cannot read the results in {str(path)!r}: {error.strerror}") from error
     if result.claims_sha256 != claims.sha256:
         raise DataError(
             f"{path} was measured for other claims: theirs have the digest {result.claims_sha256[:12]}, these "

@@ -38,6 +38,7 @@ IN_SETTINGS = [
     (with_part(SHARDS, "training", checkpoint_seconds=0), "training.checkpoint_seconds: 600 and 0"),
     (with_part(SHARDS, "place", machine=OTHER), "place.machine"),  # the original's P100 and V100
     (with_part(SHARDS, "place", device="gpu"), "place.device: 'cpu' and 'gpu'"),
+    (with_part(SHARDS, "place", profile="gke-gpu-l4"), "place.profile: 'cpu' and 'gke-gpu-l4'"),
     (with_part(SHARDS, "place", num_cores=4), "place.num_cores: 2 and 4"),
     (with_part(SHARDS, "place", memory_limit_bytes=1 << 30), "place.memory_limit_bytes: 0 and 1073741824"),
     (with_part(SHARDS, "place", uses_xla=True), "place.uses_xla: False and True"),
@@ -115,6 +116,21 @@ def test_arms_that_did_something_else_are_refused(planted, named):
         SettingsError, match=rf"^comparison 'formats': .*'(folder|shards.*)' and 'shards.*' .*{re.escape(named)}"
     ):
         check_witnesses(formats(), {"folder": WITNESS, "shards": witnessed(**planted)})
+
+
+def test_arms_that_read_the_same_pixels_among_themselves_must_learn_the_same():
+    """The first arm reads others; the second and the third use one decoder, and differ in the loss of a step."""
+    third = dataclasses.replace(with_part(SHARDS, "source", reader="python_generator"), name="third")
+    comparison = ArmComparison(name="x", factor="format", arms=(FOLDER, SHARDS, third))
+    other = {"reads_same_pixels": False, "batches": OTHER}
+    losses = ("0x1p0", *WITNESS.losses[1:])
+
+    check_witnesses(comparison, {"folder": WITNESS, "shards": witnessed(**other), "third": witnessed(**other)})
+    with pytest.raises(SettingsError, match="arms 'shards' and 'third' also differ in the loss of step 1"):
+        check_witnesses(
+            comparison,
+            {"folder": WITNESS, "shards": witnessed(**other), "third": witnessed(**other, losses=losses)},
+        )
 
 
 @pytest.mark.parametrize(("planted", "factor", "named"), BY_FACTOR)

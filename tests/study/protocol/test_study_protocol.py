@@ -142,6 +142,26 @@ def test_a_plan_without_rounds_is_refused(values, message):
         Plan(**values)
 
 
+@pytest.mark.parametrize(
+    ("num_rounds", "alpha", "message"),
+    [
+        (6, 0.05, ""),
+        (
+            5,
+            0.05,
+            "study_num_rounds is 5, and an interval of 95 % needs at least 6: all claims with ",
+        ),
+        (10, 0.0025, ""),
+        (9, 0.0025, "study_num_rounds is 9, and an interval of 99.75 % needs at least 10"),
+    ],
+)
+def test_too_few_rounds_are_told_before_they_are_measured(num_rounds, alpha, message):
+    said = Plan(num_rounds=num_rounds).shortfall(alpha)
+
+    assert said.startswith(message)
+    assert bool(said) is bool(message)
+
+
 def test_a_third_arm_has_a_turn_in_each_round_too():
     third = dataclasses.replace(SHARDS, name="third", source=dataclasses.replace(SHARDS.source, num_files=9))
     comparison = dataclasses.replace(formats(), arms=(FOLDER, SHARDS, third))

@@ -93,6 +93,11 @@ def test_a_document_that_was_changed_is_refused(tmp_path, change, message):
         read_study_result(path, CLAIMS)
 
 
+def test_a_result_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"^cannot read the results in '.*result.json': No such file or directory$"):
+        read_study_result(tmp_path / "result.json", CLAIMS)
+
+
 def test_a_changed_digit_is_noticed(tmp_path):
     path = tmp_path / "result.json"
     result_of().write(path)
