@@ -65,7 +65,7 @@ class Batch:
     def num_bytes(self) -> int:
         """Bytes of image and cover on the device."""
         masks = [self.valid_bits] if self.mask_bits is None else [self.valid_bits, self.mask_bits]
-        return sum(math.prod(part.shape) for part in self.parts) + 8 * sum(math.prod(bits.shape) for bits in masks)
+        return int(sum(math.prod(part.shape) for part in self.parts) + 8 * sum(math.prod(bits.shape) for bits in masks))
 
     @property
     def cover(self) -> tf.Tensor:

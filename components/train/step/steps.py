@@ -1,5 +1,6 @@
 """The two functions that run on every replica in lockstep: training steps and a validation step."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -96,12 +97,13 @@ def make_replica_step(
 
     def step(image: Any, cover: Any, labels: Any, positions: Any, global_step: Any, rate: Any) -> Any:
         image, cover = augment(image, cover, how, config.seed, global_step, positions, config.global_batch_size)
-        with tf.GradientTape() as tape:
-            losses, _, _ = _losses(model, loss, dense, image, cover, labels, training=True)
-            # This replica's share of the mean, since the optimizer sums the replicas' gradients.
-            share = tf.reduce_sum(losses) / num_tiles
-            scaled = optimizer.scaled(share)
-        gradients = tape.gradient(scaled, [variable.value for variable in variables])
+        with tf.xla.experimental.jit_scope() if config.xla else contextlib.nullcontext():
+            with tf.GradientTape() as tape:
+                losses, _, _ = _losses(model, loss, dense, image, cover, labels, training=True)
+                # This replica's share of the mean, since the optimizer sums the replicas' gradients.
+                share = tf.reduce_sum(losses) / num_tiles
+                scaled = optimizer.scaled(share)
+            gradients = tape.gradient(scaled, [variable.value for variable in variables])
         optimizer.apply(gradients, variables, rate, [factors[id(variable)] for variable in variables])
         if average is not None:
             average.update()
@@ -174,9 +176,10 @@ def make_train_steps(
         return results.stack()  # [k, 5]
 
     # A loop takes a fifth longer to compile, so there is none until a call has several steps. From then on it also
-    # takes single ones. All workers take equally many steps, so all of them compile the same at the same call.
+    # takes single ones. All workers take equally many steps, so all of them compile the same at the same call. XLA
+    # may round two programs differently, so it has one from the start: weights must not depend on when calls grow.
     single, loop = _for_any_length(one_step), _for_any_length(many_steps)
-    compiled = loop if config.steps_per_call > 1 else single
+    compiled = loop if config.steps_per_call > 1 or config.xla else single
 
     def take_steps(batches: Sequence[Batch], global_step: int, wishes: Wishes) -> tuple[list[float], Wishes]:
         nonlocal compiled
