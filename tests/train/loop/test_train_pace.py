@@ -1,12 +1,19 @@
 """How many steps a call takes, by a clock that is set by hand."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from train_fixtures import free_address, write_data
 
 from components.train.loop.pace import CHOOSES_ITSELF, Limits, Pace
 from components.train.loop.step_clock import LoopTime, StepClock
 
+SUPPORT = Path(__file__).parents[2] / "support"
 LIMITS = Limits(measured_steps=3)
 COMPILED = LoopTime(0.0, 2.0, 1)  # pays for itself in 1000 steps that save 2 ms each
 MANY_LEFT = 1000
@@ -84,3 +91,32 @@ def test_an_epoch_begins_with_a_single_step_and_a_new_network_with_measuring() -
     assert (pace.steps, pace.wanted(group, clock, MANY_LEFT), pace.compiles(2)) == (1, 2, False)  # type: ignore[arg-type]
     pace.epoch_begins(compiles=True)
     assert (pace.steps, pace.wanted(group, clock, MANY_LEFT), pace.compiles(2)) == (1, 1, True)  # type: ignore[arg-type]
+
+
+def trained_by_two(root: Path, steps_per_call: int) -> list[list]:
+    """Returns of each of two workers how many steps its calls had, and the digest of its weights."""
+    root.mkdir()
+    write_data(root, num_train=64)
+    addresses = [free_address(), free_address()]
+    path = os.pathsep.join([*sys.path, str(SUPPORT / "training"), str(SUPPORT / "sources")])
+    processes = []
+    for index in range(2):
+        task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, str(SUPPORT / "training" / "paced_worker.py"), str(root), str(steps_per_call)],
+                env={**os.environ, "TF_CONFIG": json.dumps(task), "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": path},
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        )
+    return [json.loads(process.communicate(timeout=600)[0].splitlines()[-1]) for process in processes]
+
+
+@pytest.mark.long
+def test_two_workers_take_calls_of_equal_length_and_come_to_the_weights_of_single_steps(tmp_path: Path) -> None:
+    (lengths, digest), other = trained_by_two(tmp_path / "chosen", CHOOSES_ITSELF)
+    assert other == [lengths, digest]
+    assert sum(lengths) == 16
+    assert max(lengths) > 1
+    assert trained_by_two(tmp_path / "single", 1) == [[[1] * 16, digest]] * 2
