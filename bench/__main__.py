@@ -40,6 +40,7 @@ ROWS: tuple[tuple[str, str, float | None], ...] = (
     ("starvation_resnet50_shared", "train_rows.starvation_resnet50_shared", None),
     ("two_workers_vs_twice_one", "train_rows.two_workers_vs_twice_one", 0.9),
     ("steps_per_call", "train_rows.steps_per_call", None),
+    ("train_vs_keras_fit", "fit_rows.train_vs_keras_fit", 1.0),
     ("checkpoint_stall_seconds", "train_rows.checkpoint_stall_seconds", None),
     ("evaluate_vs_forward", "evaluate_rows.evaluate_vs_forward", 0.9),
     ("evaluate_two_models_vs_one", "evaluate_rows.evaluate_two_models_vs_one", None),
@@ -60,6 +61,7 @@ ROWS: tuple[tuple[str, str, float | None], ...] = (
     ("retrain_unchanged", "retrain_rows.retrain_unchanged", 0.833),  # 1.2 times the listing's own time
 )
 _WITHOUT_DATASET = (
+    "train_vs_keras_fit",
     "evaluate_300_classes",
     "score_vs_forward",
     "score_small_vs_forward",

@@ -99,10 +99,10 @@ def steps_per_call(setup: Setup, target: float | None) -> Row:
             return trainee, itertools.repeat(next(trainee.batches(1)))
 
         what = (
-            f"{config.steps_per_call} steps per call: {config.backbone}, {config.image_size_px} px, batches of "
+            f"{config.steps_per_call or 1} steps per call: {config.backbone}, {config.image_size_px} px, batches of "
             f"{config.global_batch_size}, in memory"
         )
-        return Side(what, lazy_turn(make, 400 // config.steps_per_call))
+        return Side(what, lazy_turn(make, 400 // (config.steps_per_call or 1)))
 
     return compare("steps_per_call", side(several), side(SHORT_STEPS), setup, target)
 

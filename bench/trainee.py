@@ -28,6 +28,7 @@ class BenchTrainee:
         self, dataset: Dataset, config: TrainConfig, strategy: Any = None, worker: int = 0, num_workers: int = 1
     ) -> None:
         self._dataset, self._config, self._worker, self._num_workers = dataset, config, worker, num_workers
+        self._steps_per_call = config.steps_per_call or 1
         self._step = 0
         train, num_classes = dataset.manifest.splits["train"], len(dataset.manifest.classes)
         strategy = strategy or tf.distribute.get_strategy()
@@ -58,7 +59,7 @@ class BenchTrainee:
         """Takes the steps of `num_calls` calls and returns the time in seconds."""
         start = time.perf_counter()
         for _ in range(num_calls):
-            group = [next(batches) for _ in range(self._config.steps_per_call)]
+            group = [next(batches) for _ in range(self._steps_per_call)]
             self._take_steps(group, self._step, steps.Wishes())
             self._step += len(group)
         return time.perf_counter() - start
@@ -66,7 +67,7 @@ class BenchTrainee:
     def turn(self, batches: Iterator[Batch], num_calls: int) -> float:
         """Returns the rate of `num_calls` calls in tiles/s over all workers, after some that do not count."""
         self.take(batches, _WARM_CALLS)
-        num_tiles = num_calls * self._config.steps_per_call * self._config.global_batch_size
+        num_tiles = num_calls * self._steps_per_call * self._config.global_batch_size
         return num_tiles / self.take(batches, num_calls)
 
 

@@ -102,7 +102,7 @@ def _faster_input(c: Circumstances) -> str:
 def _faster_steps(c: Circumstances, step_seconds: float) -> str:
     ways = []
     if 0 < step_seconds < _SHORT_STEP_SECONDS and c.config.steps_per_call == 1:
-        ways.append('take several steps per call ("steps_per_call": 10)')
+        ways.append('let training choose how many steps a call takes ("steps_per_call": 0)')
     if c.device == "GPU":
         if c.config.precision == "float32":
             ways.append('compute in half the bits ("precision": "bfloat16")')

@@ -66,7 +66,8 @@ INPUT, COMPUTE = epoch(1000.0, 0.3), epoch(1000.0, 0.01)  # 32 ms a step
         (COMPUTE, {"device": "GPU"}, '"global_batch_size": 64', "steps_per_call"),
         (COMPUTE, {"device": "GPU", "precision": "bfloat16"}, "workers", '"precision"'),
         (epoch(10.0, 0.0), {"device": "GPU"}, "bfloat16", "global_batch_size"),  # a step of 3 s fills it
-        (epoch(3200.0, 0.0), {}, '"steps_per_call": 10', "bfloat16"),  # 10 ms a step
+        (epoch(3200.0, 0.0), {"steps_per_call": 1}, '"steps_per_call": 0', "bfloat16"),  # 10 ms a step
+        (epoch(3200.0, 0.0), {}, "GPU", "steps_per_call"),
         (epoch(3200.0, 0.0), {"steps_per_call": 4}, "GPU", "steps_per_call"),
         (COMPUTE, {"device": "TPU"}, "use more than 2 workers", "GPU"),
     ],

@@ -74,6 +74,18 @@ def test_two_replicas_of_one_worker_equal_one_device(
     assert together.strategy == "mirrored"
 
 
+@pytest.mark.long
+def test_with_xla_two_workers_of_two_replicas_equal_one_device(
+    data: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuning = {**TUNING, "epochs": 1, "xla": True}
+    alone = train(data, 1, tuning)
+    # Without XLA, one device differs from itself with XLA by rounding alone.
+    assert_equal(data, alone, data, train(data, 1, {**tuning, "xla": False}), atol=1e-4)
+    monkeypatch.setattr(training, "resolve_strategy", lambda *args: ("multi_worker_mirrored", 2))
+    assert_equal(root, train(root, 2, tuning), data, alone, atol=1e-4)
+
+
 def reader_of(data: Path, kind: type[Reader] = Reader) -> Reader:
     manifest = Manifest.read(data / "manifest.json")
     return kind(

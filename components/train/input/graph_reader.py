@@ -1,7 +1,7 @@
 """Reads tiles within a graph, which the chief builds and a worker of the parameter server strategy runs."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,9 @@ class Places:
 class PlaceReader(Reader):
     """A reader whose batches are the Places of whole global batches; the receiver reads and decodes the tiles."""
 
-    def batches(self, plan: NDArray[np.int64], first_step: int = 0) -> Iterator[tuple[int, Any]]:
+    def batches(
+        self, plan: NDArray[np.int64], first_step: int = 0, at_once: Callable[[], int] = lambda: 1
+    ) -> Iterator[tuple[int, Any]]:
         """Yields (step, Places) for the rows of `plan`, int64 [steps, n], from `first_step` on."""
         for step in range(first_step, len(plan)):
             records = plan[step]

@@ -6,6 +6,7 @@ The decoder releases Python's global lock; the work under the lock takes a twent
 
 import concurrent.futures
 import dataclasses
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 
@@ -61,6 +62,12 @@ class Batch:
         return compiled(tfrecords.unpack_bits)(self.valid_bits)
 
     @property
+    def num_bytes(self) -> int:
+        """Bytes of image and cover on the device."""
+        masks = [self.valid_bits] if self.mask_bits is None else [self.valid_bits, self.mask_bits]
+        return int(sum(math.prod(part.shape) for part in self.parts) + 8 * sum(math.prod(bits.shape) for bits in masks))
+
+    @property
     def cover(self) -> tf.Tensor:
         """Valid mask and, if they were read, class masks, uint8 [n, S, S, P], see cover.py."""
         return self.valid if self.mask_bits is None else compiled(cover_of_bits)(self.valid_bits, self.mask_bits)
@@ -106,10 +113,16 @@ class Reader:
     num_threads: int = 1
     label_masks: bool = False
 
-    def batches(self, plan: NDArray[np.int64], first_step: int = 0) -> Iterator[tuple[int, Batch]]:
+    def batches(
+        self, plan: NDArray[np.int64], first_step: int = 0, at_once: Callable[[], int] = lambda: 1
+    ) -> Iterator[tuple[int, Batch]]:
         """Yields (step, batch) for the rows of `plan`, int64 [steps, n], from `first_step` on.
 
         Nothing before `first_step` is read or decoded.
+
+        Args:
+          at_once: Returns how many batches the caller takes together. As many are read ahead, so that reading does not
+            stand still while the caller works on them.
 
         Raises:
           DataError: If a record is damaged or its shard is gone; names the shard.
@@ -123,7 +136,7 @@ class Reader:
         ahead = _BATCHES_AHEAD if not is_remote else max(_BATCHES_AHEAD, _REMOTE_THREADS // plan.shape[1])
         try:
             while True:
-                while len(pending) <= ahead and (step := next(steps, None)) is not None:
+                while len(pending) <= max(ahead, at_once()) and (step := next(steps, None)) is not None:
                     pending.append((step, *self._start(plan[step], memory, decoders, fetchers)))
                 if not pending:
                     return

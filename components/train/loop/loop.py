@@ -1,6 +1,7 @@
 """The training loop of one worker. All workers run it in lockstep and get the same results."""
 
 import contextlib
+import dataclasses
 import itertools
 import math
 import time
@@ -16,6 +17,7 @@ from components.train.input import order
 from components.train.input.reader import Batch
 from components.train.loop import unfreezing
 from components.train.loop.observers import Observers
+from components.train.loop.pace import LIMITS, Pace
 from components.train.loop.step_clock import LoopTime, StepClock
 from components.train.loop.trainee import Trainee
 from components.train.loop.when_to_end import is_better, should_stop
@@ -41,6 +43,7 @@ def run_epochs(trainee: Trainee, state: TrainingState) -> tuple[TrainingState, s
     """
     config = trainee.config
     observers = Observers(trainee, state)
+    pace = Pace(trainee.steps_per_call, trainee.worker == 0, LIMITS)
     while state.epoch < config.epochs:
         if should_stop(state.history, config.early_stopping_patience, config.early_stopping_min_delta):
             return state, ENDED_EARLY
@@ -51,7 +54,7 @@ def run_epochs(trainee: Trainee, state: TrainingState) -> tuple[TrainingState, s
         if wishes.finish and state.global_step:
             return _finish_within_epoch(trainee, state, observers, LoopTime()), trainee.budget.limit
         started = time.monotonic()
-        state, is_complete = _train_epoch(trainee, state, observers)
+        state, is_complete = _train_epoch(trainee, state, observers, pace)
         if not is_complete:
             ended_by = trainee.budget.limit
             return _finish_within_epoch(trainee, state, observers, observers.epoch_time), ended_by
@@ -63,7 +66,9 @@ def run_epochs(trainee: Trainee, state: TrainingState) -> tuple[TrainingState, s
     return state, ENDED_WITH_EPOCHS
 
 
-def _train_epoch(trainee: Trainee, state: TrainingState, observers: Observers) -> tuple[TrainingState, bool]:
+def _train_epoch(
+    trainee: Trainee, state: TrainingState, observers: Observers, pace: Pace
+) -> tuple[TrainingState, bool]:
     """Trains to the epoch's end, or until time is up; returns the state and whether the epoch is complete."""
     config = trainee.config
     plan = order.train_plan(
@@ -77,10 +82,16 @@ def _train_epoch(trainee: Trainee, state: TrainingState, observers: Observers) -
     )
     if state.step == len(plan):  # training was stopped during the epoch's validation
         return state, True
-    batches = trainee.train_reader.batches(plan, state.step)
-    observers.epoch_begins(compiles=unfreezing.begins_stage(config, state.epoch))
-    while group := _next_group(trainee, batches, observers.clock):
-        losses, wishes = trainee.train_steps(group, state.global_step, trainee.wishes())
+    batches = trainee.train_reader.batches(plan, state.step, lambda: pace.steps)
+    compiles = unfreezing.begins_stage(config, state.epoch)
+    observers.epoch_begins(compiles=compiles)
+    pace.epoch_begins(compiles=compiles)
+    while group := _next_group(batches, observers.clock, pace):
+        steps_left = unfreezing.steps_left_in_stage(config, len(plan), state.epoch, state.step)
+        wanted = pace.wanted(group, observers.clock, steps_left)
+        own_wishes = dataclasses.replace(trainee.wishes(), steps=float(wanted))
+        losses, wishes = trainee.train_steps(group, state.global_step, own_wishes)
+        pace.heard(wishes.steps)
         trainee.pat()
         trainee.writer.check()
         for loss in losses:
@@ -104,10 +115,13 @@ def _train_epoch(trainee: Trainee, state: TrainingState, observers: Observers) -
     return state, True
 
 
-def _next_group(trainee: Trainee, batches: Iterator[tuple[int, Batch]], clock: StepClock) -> list[Batch]:
+def _next_group(batches: Iterator[tuple[int, Batch]], clock: StepClock, pace: Pace) -> list[Batch]:
     """Returns the batches of the next call, as many as are left of them."""
     with clock.waiting():
-        return [batch for _, batch in itertools.islice(batches, trainee.steps_per_call)]
+        group = [batch for _, batch in itertools.islice(batches, pace.steps)]
+    if pace.compiles(len(group)):
+        clock.expect_compiling()
+    return group
 
 
 def _finish_within_epoch(

@@ -55,11 +55,13 @@ class StepClock:
     Attributes:
       total: Time of all calls except those that compile, which take seconds to minutes and are not typical.
       compiling: Time of the calls that compile.
+      last: Time of the last call; None if it compiled, or if there was none.
     """
 
     def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
         self.total = LoopTime()
         self.compiling = LoopTime()
+        self.last: LoopTime | None = None
         self._now = now
         self._compiles = True
         self._mark = 0.0
@@ -74,6 +76,10 @@ class StepClock:
         self._compiles = self._compiles or compiles
         self._mark = self._now()
 
+    def expect_compiling(self) -> None:
+        """Records that the next call compiles."""
+        self._compiles = True
+
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
         """Counts the time within as waiting; once before each call."""
@@ -87,6 +93,6 @@ class StepClock:
         call = LoopTime(self._waited, now - self._mark - self._waited, num_steps)
         self._waited, self._mark = 0.0, now
         if self._compiles:
-            self.compiling, self._compiles = self.compiling + call, False
+            self.compiling, self.last, self._compiles = self.compiling + call, None, False
         else:
-            self.total = self.total + call
+            self.total, self.last = self.total + call, call

@@ -26,7 +26,7 @@ class Trainee:
       average: Average of the weights, if validation and export use it; else None.
       writer: Writes the checkpoints.
       sampling_weights: How often an epoch reads each record, [N]; None if once each.
-      steps_per_call: Steps between two checks of the workers' wishes.
+      steps_per_call: Steps between two checks of the workers' wishes; 0 lets the loop choose, see pace.py.
       events_uri: Folder of the curves for TensorBoard.
       budget: The time budget; the chief's decides when time is up.
       wants_to_stop: Returns whether this worker was asked to stop.

@@ -31,6 +31,12 @@ def begins_stage(config: TrainConfig, epoch: int) -> bool:
     return epoch == 0 or num_unfrozen(config, epoch) != num_unfrozen(config, epoch - 1)
 
 
+def steps_left_in_stage(config: TrainConfig, steps_per_epoch: int, epoch: int, step: int) -> int:
+    """Returns the steps from step `step` of an epoch on that train the same blocks."""
+    until = next((later for later in range(epoch + 1, config.epochs) if begins_stage(config, later)), config.epochs)
+    return (until - epoch) * steps_per_epoch - step
+
+
 def block_of(layer_name: str, blocks: Sequence[str]) -> int:
     """Returns the index of the first block that matches the layer's name.
 

@@ -67,6 +67,7 @@ NOT_COUNTED: Mapping[str, str] = {
     "train/peers/rendezvous.py": "lets peers meet",
     "train/peers/lifeline.py": "ends a worker that is alone or stuck",
     "train/loop/observers.py": "watches",
+    "train/loop/pace.py": "shares out steps among calls, which changes no step",
     "train/loop/step_clock.py": "watches",
     "train/loop/tensorboard.py": "watches",
 }

@@ -59,7 +59,10 @@ class TrainConfig(
         32, "Tiles per step, over all workers.", parameter="train_global_batch_size", at_least=1
     )
     steps_per_call: int = setting(
-        1, "Steps that the device takes before the host can stop, log or save a checkpoint.", at_least=1
+        0,
+        "Steps that the device takes before the host can stop, log or save a checkpoint; 0 lets training choose: one "
+        "if a step takes long, and of short ones as many as take 0.2 s at most.",
+        at_least=0,
     )
     # TensorFlow and Keras take no larger one.
     seed: int = setting(0, "Seed of weight initialisation, tile order and augmentation.", at_least=0, below=2**32)

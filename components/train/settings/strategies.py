@@ -85,6 +85,10 @@ def check_strategy(name: str, config: TrainConfig, num_workers: int) -> None:
         raise SettingsError(
             f"precision {config.precision} does not work with train_strategy {name}; use bfloat16 or float32"
         )
+    if config.xla and name == TPU:
+        raise SettingsError(
+            f"xla, a key of train_config, must be false for train_strategy {name}, which always compiles"
+        )
     config.check_workers(num_workers)
 
 

@@ -1,5 +1,6 @@
 """The two functions that run on every replica in lockstep: training steps and a validation step."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -29,6 +30,7 @@ class Wishes:
     stop: float = 0.0  # asked to stop by SIGTERM
     finish: float = 0.0  # time is up
     save: float = 0.0  # a checkpoint is due
+    steps: float = 0.0  # how many steps the next call is to take; only the chief wishes, so the sum is its number
 
 
 # (batches, global step of the first, own wishes) -> losses of the global batches, wishes of all workers
@@ -95,12 +97,13 @@ def make_replica_step(
 
     def step(image: Any, cover: Any, labels: Any, positions: Any, global_step: Any, rate: Any) -> Any:
         image, cover = augment(image, cover, how, config.seed, global_step, positions, config.global_batch_size)
-        with tf.GradientTape() as tape:
-            losses, _, _ = _losses(model, loss, dense, image, cover, labels, training=True)
-            # This replica's share of the mean, since the optimizer sums the replicas' gradients.
-            share = tf.reduce_sum(losses) / num_tiles
-            scaled = optimizer.scaled(share)
-        gradients = tape.gradient(scaled, [variable.value for variable in variables])
+        with tf.xla.experimental.jit_scope() if config.xla else contextlib.nullcontext():
+            with tf.GradientTape() as tape:
+                losses, _, _ = _losses(model, loss, dense, image, cover, labels, training=True)
+                # This replica's share of the mean, since the optimizer sums the replicas' gradients.
+                share = tf.reduce_sum(losses) / num_tiles
+                scaled = optimizer.scaled(share)
+            gradients = tape.gradient(scaled, [variable.value for variable in variables])
         optimizer.apply(gradients, variables, rate, [factors[id(variable)] for variable in variables])
         if average is not None:
             average.update()
@@ -158,7 +161,7 @@ def make_train_steps(
         return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(on_replica, (*tiles, *args)), axis=None)
 
     def one_step(image: Any, cover: Any, labels: Any, global_step: Any, rates: Any, wishes: Any) -> Any:
-        return on_all(image[0], cover[0], labels[0], global_step, rates[0], wishes)[tf.newaxis]  # [1, 4]
+        return on_all(image[0], cover[0], labels[0], global_step, rates[0], wishes)[tf.newaxis]  # [1, 5]
 
     def many_steps(image: Any, cover: Any, labels: Any, global_step: Any, rates: Any, wishes: Any) -> Any:
         num_steps = tf.shape(rates)[0]
@@ -170,18 +173,26 @@ def make_train_steps(
 
         start = tf.constant(0), tf.TensorArray(tf.float32, num_steps)
         _, results = tf.while_loop(lambda number, results: number < num_steps, take, start)
-        return results.stack()  # [k, 4]
+        return results.stack()  # [k, 5]
 
-    # For single steps, a loop would only take longer to compile.
-    compiled = _for_any_length(one_step if config.steps_per_call == 1 else many_steps)
+    # A loop takes a fifth longer to compile, so there is none until a call has several steps. From then on it also
+    # takes single ones. All workers take equally many steps, so all of them compile the same at the same call. XLA
+    # may round two programs differently, so it has one from the start: weights must not depend on when calls grow.
+    single, loop = _for_any_length(one_step), _for_any_length(many_steps)
+    compiled = loop if config.steps_per_call > 1 or config.xla else single
 
     def take_steps(batches: Sequence[Batch], global_step: int, wishes: Wishes) -> tuple[list[float], Wishes]:
+        nonlocal compiled
+        if len(batches) > 1:
+            compiled = loop
         rates = [learning_rate(config, global_step + number, num_steps) for number in range(len(batches))]
         tensors = [_stacked([getattr(batch, name) for batch in batches]) for name in ("image", "cover", "labels")]
         now = tf.constant(global_step, tf.int64)
         wanted = tf.constant(dataclasses.astuple(wishes))
         results = compiled(*tensors, now, tf.constant(rates), wanted).numpy()
-        return results[:, 0].tolist(), Wishes(*results[-1, 1:].tolist())
+        heard = Wishes(*results[-1, 1:].tolist())
+        # Each of a worker's replicas has added the worker's wishes.
+        return results[:, 0].tolist(), dataclasses.replace(heard, steps=heard.steps / num_local)
 
     return take_steps
 

@@ -62,6 +62,20 @@ def test_resuming_gives_the_rest_and_does_not_look_at_what_came_before(tmp_path:
         next(broken.batches(order, first_step=1))
 
 
+def test_as_many_batches_are_read_ahead_as_are_taken_together(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[int] = []
+    start = Reader._start
+    monkeypatch.setattr(Reader, "_start", lambda *args: started.append(1) or start(*args))
+    together = [1]
+    batches = reader.batches(np.arange(11).reshape(11, 1), at_once=lambda: together[0])
+    counts = []
+    for together[0] in (1, 4, 4, 2, 1, 1, 1):
+        next(batches)
+        counts.append(len(started))
+    batches.close()
+    assert counts == [2, 6, 7, 7, 7, 7, 8]  # those that were taken, and as many more
+
+
 @pytest.mark.parametrize("field", ["rgb", "nir", "valid_mask"])
 def test_a_damaged_image_names_its_shard(tmp_path: Path, field: str) -> None:
     records = [fake_record(number, size_px=32) for number in range(4)]

@@ -8,7 +8,13 @@ import pytest
 import tensorflow as tf
 from pretrained_backbone import MEAN, STD, random_tiles
 
-from components.train.loop.unfreezing import enter_stage, make_rate_factor, make_staged_steps, num_unfrozen
+from components.train.loop.unfreezing import (
+    enter_stage,
+    make_rate_factor,
+    make_staged_steps,
+    num_unfrozen,
+    steps_left_in_stage,
+)
 from components.train.model.model import backbone_of, build_model
 from components.train.settings.backbones import BACKBONES
 from components.train.settings.config import TrainConfig
@@ -141,3 +147,20 @@ def test_every_backbone_can_be_frozen_whole(name: str) -> None:
     network = build_model(name, 32, 3, MEAN, STD, is_pretrained=True)
     enter_stage(network, TrainConfig(backbone=name, weights="w.keras"), 0)
     assert learning(network) == {"logits/kernel", "logits/bias", f"{BACKBONES[name].stem}/new_bands"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "epoch", "step", "left"),
+    [
+        ({}, 0, 0, 40),
+        ({}, 3, 9, 1),
+        ({"freeze_epochs": 3}, 0, 4, 26),
+        ({"freeze_epochs": 3}, 3, 4, 6),
+        ({"freeze_epochs": 1, "unfreeze_every_epochs": 2}, 1, 5, 15),
+    ],
+)
+def test_the_steps_of_a_stage_end_where_other_blocks_learn(
+    settings: dict[str, int], epoch: int, step: int, left: int
+) -> None:
+    config = TrainConfig(**PRETRAINED, epochs=4, **settings)
+    assert steps_left_in_stage(config, 10, epoch, step) == left

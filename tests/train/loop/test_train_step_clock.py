@@ -75,6 +75,19 @@ def test_an_epoch_that_compiles_anew_is_told_apart(clocks):
     assert clock.total.num_steps == 4
 
 
+def test_the_last_call_is_told_unless_it_compiled(clocks):
+    clock, hands = clocks
+    clock.start()
+    run(clock, hands, [1.0], step_seconds=1.0)
+    assert clock.last is None
+    run(clock, hands, [1.0] * 2, step_seconds=2.0, count=2)
+    assert clock.last == LoopTime(waiting=2.0, stepping=2.25, num_steps=2)
+    clock.expect_compiling()
+    run(clock, hands, [1.0], step_seconds=1.0)
+    assert clock.last is None
+    assert clock.compiling.num_steps == 2
+
+
 def test_no_time_at_all_has_no_rates():
     assert (LoopTime().input_wait_share, LoopTime().steps_per_second) == (0.0, 0.0)
     assert LoopTime(3.0, 2.0, 4) - LoopTime(1.0, 1.0, 1) == LoopTime(2.0, 1.0, 3)

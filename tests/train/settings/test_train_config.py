@@ -58,7 +58,7 @@ from components.train.settings.config import TrainConfig
         ('{"shear_degrees": 60}', "shear_degrees must be between 0 and 45, got 60"),
         ('{"ema_decay": 1}', "ema_decay must be at least 0 and below 1"),
         ('{"clip_norm": -0.5}', "clip_norm must be at least 0, got -0.5"),
-        ('{"steps_per_call": 0}', "steps_per_call must be at least 1, got 0"),
+        ('{"steps_per_call": -1}', "steps_per_call must be at least 0, got -1"),
         ('{"step_decay_fraction": 0}', "step_decay_fraction must be above 0 and at most 1, got 0"),
         ('{"early_stopping_patience": -1}', "early_stopping_patience must be at least 0, got -1"),
     ],

@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 
 import keras
 import numpy as np
@@ -67,11 +68,24 @@ def test_several_steps_per_call_are_the_same_steps(optimizer: str) -> None:
         np.testing.assert_array_equal(mine, other)
 
 
+def test_calls_of_any_length_are_the_same_steps() -> None:
+    one, mixed = make(steps_per_call=1), make()
+    losses = [one.take_steps([batch], step, Wishes())[0][0] for step, batch in enumerate(batches())]
+    calls = [batches()[start:end] for start, end in ((0, 1), (1, 3), (3, 4), (4, 5))]  # the loop takes the last two
+    steps = itertools.accumulate([0, *map(len, calls)])
+    together = [
+        loss for call, step in zip(calls, steps, strict=False) for loss in mixed.take_steps(call, step, Wishes())[0]
+    ]
+    np.testing.assert_array_equal(together, losses)
+    for mine, other in zip(one.weights(), mixed.weights(), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
 @pytest.mark.parametrize("steps_per_call", [1, 2])
 def test_wishes_come_back(steps_per_call: int) -> None:
     take_steps = make(steps_per_call=steps_per_call).take_steps
     group = batches()[:steps_per_call]
-    for wishes in (Wishes(), Wishes(stop=1.0), Wishes(finish=1.0)):
+    for wishes in (Wishes(), Wishes(stop=1.0), Wishes(finish=1.0), Wishes(steps=7.0)):
         assert take_steps(group, 0, wishes)[1] == wishes
 
 

@@ -67,6 +67,12 @@ class NetworkSettings:
         "float32", "Precision of the activations; float16 adds dynamic loss scaling.", choices=PRECISIONS
     )
 
+    xla: bool = setting(
+        False,
+        "Compile each replica's forward and backward pass with XLA, except for what replicas exchange. Often faster on "
+        "GPUs, and slower on CPUs; weights differ by rounding.",
+    )
+
     @property
     def is_dense(self) -> bool:
         """Whether the head also answers by pixel."""
