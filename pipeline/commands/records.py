@@ -2,8 +2,9 @@
 
 import datetime
 import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -11,7 +12,11 @@ import typer
 from components import environment
 from components.errors import EXIT_TRY_AGAIN, SettingsError, naming_place
 from components.printable import printable_json
+from pipeline.parameters import Parameters
 from pipeline.terminal import say
+
+if TYPE_CHECKING:
+    from pipeline.local.watch import LocalRun
 
 _MOST_DAYS = 3650
 WebhookOption = Annotated[
@@ -108,3 +113,16 @@ def collect(
         raise typer.Exit(EXIT_TRY_AGAIN)
     if collected.exit_code:
         raise typer.Exit(collected.exit_code)
+
+
+def local_recorder(parameters: Parameters, webhook: str, webhook_private: bool) -> "Callable[[LocalRun], None]":
+    """Returns what leaves the record of a run on this machine, and tells of it."""
+    from pipeline.run_records.local_record import record_local_run
+    from pipeline.run_records.webhook import webhook_of
+
+    return functools.partial(
+        record_local_run,
+        parameters.run.data_root,
+        webhook=webhook_of(webhook, webhook_private),
+        warn=functools.partial(say, error=True),
+    )

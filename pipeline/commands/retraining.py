@@ -1,6 +1,7 @@
 """The command that starts a run when a source has changed. It imports its heavy libraries itself."""
 
 import contextlib
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 from components import environment
 from components.errors import EXIT_FOUND, SettingsError
 from pipeline.commands.options import with_parameters, with_settings
+from pipeline.commands.records import WebhookOption, WebhookPrivateOption, local_recorder
 from pipeline.parameters import Parameters
 from pipeline.retrain.settings import RetrainSettings
 from pipeline.terminal import say
@@ -16,6 +18,9 @@ from pipeline.terminal import say
 if TYPE_CHECKING:
     from pipeline.kubeflow.client import Kubeflow
     from pipeline.kubeflow.submit import Order as RunOrder
+    from pipeline.retrain.kubeflow_runs import KubeflowRuns
+    from pipeline.retrain.retraining import RetrainAnswer
+    from pipeline.run_records.webhook import Webhook
 
 
 @with_parameters(file=True)
@@ -47,6 +52,8 @@ def retrain(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only decide; write and start nothing.")] = False,
     wait: Annotated[bool, typer.Option(help="Follow the run to its end; otherwise only name it.")] = False,
     timeout_minutes: Annotated[float, typer.Option(help="With --wait: how long to wait for the run to end.")] = 1440,
+    webhook: WebhookOption = "",
+    webhook_private: WebhookPrivateOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
 ) -> None:
     """Start a run if the source has changed enough, and one run per change, however often this is called.
@@ -67,7 +74,9 @@ def retrain(
     from pipeline.retrain.kubeflow_runs import KubeflowRuns
     from pipeline.retrain.local_runs import LocalRuns
     from pipeline.retrain.retraining import Retraining, RetrainOrder
+    from pipeline.run_records.webhook import webhook_of
 
+    hook = webhook_of(webhook, webhook_private)
     package = make_package(bool(volume_claim), image, version, ingest_image)
     url = host or environment.kfp_endpoint()
     here = LocalRuns(parameters.run.data_root) if local else None
@@ -99,12 +108,25 @@ def retrain(
         if here is not None:
             from rich.console import Console
 
-            answer = run_here(answer, here, parameters, runs_dir, clock, Console(stderr=as_json))
+            leave_record = local_recorder(parameters, webhook, webhook_private)
+            answer = run_here(answer, here, parameters, runs_dir, clock, Console(stderr=as_json), leave_record)
         elif wait and not dry_run:
             data_root, seconds = parameters.run.data_root, 60 * timeout_minutes
             answer = follow_run(answer, there, data_root, seconds, clock, lambda text: say(text, error=as_json))
+            _record_followed(answer, there, hook)
     if as_json:
         typer.echo(telling.as_json(answer))
     elif answer.outcome:
         say(f"{answer.outcome}: {answer.why[-1]}", error=answer.exit_code not in (0, EXIT_FOUND))
     raise typer.Exit(answer.exit_code)
+
+
+def _record_followed(answer: "RetrainAnswer", runs: "KubeflowRuns", hook: "Webhook | None") -> None:
+    """Leaves the record of a run that was followed to its end, as submit does."""
+    from pipeline.kubeflow.run_status import ENDINGS
+    from pipeline.run_records.collect import record_followed_run
+    from pipeline.run_records.delivery import deliver
+
+    if answer.outcome in ENDINGS:
+        warn = functools.partial(say, error=True)
+        record_followed_run(runs.kubeflow, answer.run_id, functools.partial(deliver, webhook=hook, warn=warn), warn)

@@ -1,9 +1,8 @@
 """The commands that run the pipeline, here or on Kubeflow Pipelines. Each imports its heavy libraries itself."""
 
 import functools
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -12,13 +11,10 @@ from components import environment
 from components.errors import AgrivisionError, SettingsError
 from components.sweep.settings import SweepSettings
 from pipeline.commands.options import with_parameters
-from pipeline.commands.records import WebhookOption, WebhookPrivateOption
+from pipeline.commands.records import WebhookOption, WebhookPrivateOption, local_recorder
 from pipeline.commands.sweep_options import with_sweep
 from pipeline.parameters import Parameters
 from pipeline.terminal import say
-
-if TYPE_CHECKING:
-    from pipeline.local.watch import LocalRun
 
 
 @with_parameters(source_uri=..., data_root="data", models_uri="models")
@@ -39,7 +35,7 @@ def run(
     """
     from pipeline.local.watch import run_and_watch
 
-    run_and_watch(parameters, runs_dir, Console(), _recorder(parameters, webhook, webhook_private))
+    run_and_watch(parameters, runs_dir, Console(), local_recorder(parameters, webhook, webhook_private))
 
 
 @with_parameters(source_uri=..., data_root="data", models_uri="models")
@@ -65,7 +61,7 @@ def sweep(
     from pipeline.sweep_form import propose_sweep
 
     say(sweep_line(propose_sweep(parameters, sweep)))
-    run_and_watch(parameters, runs_dir, Console(), _recorder(parameters, webhook, webhook_private), sweep)
+    run_and_watch(parameters, runs_dir, Console(), local_recorder(parameters, webhook, webhook_private), sweep)
 
 
 def compile_pipeline(
@@ -168,16 +164,3 @@ def submit(
         raise typer.Exit(submission.exit_code)
     if submission.exit_code:
         raise EndedError(submission.message, submission.exit_code)
-
-
-def _recorder(parameters: Parameters, webhook: str, webhook_private: bool) -> "Callable[[LocalRun], None]":
-    """Returns what leaves the record of a run on this machine, and tells of it."""
-    from pipeline.run_records.local_record import record_local_run
-    from pipeline.run_records.webhook import webhook_of
-
-    return functools.partial(
-        record_local_run,
-        parameters.run.data_root,
-        webhook=webhook_of(webhook, webhook_private),
-        warn=functools.partial(say, error=True),
-    )

@@ -10,7 +10,7 @@ from components.contracts import RunOutcome
 from components.errors import AgrivisionError
 from pipeline.kubeflow.follow import TIMEOUT, follow
 from pipeline.kubeflow.submit import EXIT_CODES
-from pipeline.local.watch import run_and_watch
+from pipeline.local.watch import LocalRun, run_and_watch
 from pipeline.parameters import Parameters
 from pipeline.retrain.clock import Clock
 from pipeline.retrain.kubeflow_runs import KubeflowRuns
@@ -45,9 +45,18 @@ def follow_run(
 
 
 def run_here(
-    answer: RetrainAnswer, runs: LocalRuns, parameters: Parameters, runs_dir: Path, clock: Clock, console: Console
+    answer: RetrainAnswer,
+    runs: LocalRuns,
+    parameters: Parameters,
+    runs_dir: Path,
+    clock: Clock,
+    console: Console,
+    at_end: Callable[[LocalRun], None] = lambda _: None,
 ) -> RetrainAnswer:
     """Does the work of a run that this process has started; returns the answer with how it ended.
+
+    Args:
+      at_end: See run_and_watch.
 
     Raises:
       RunFailed: if a step failed, with the step's exit code.
@@ -61,7 +70,7 @@ def run_here(
     if not runs.owns(answer.run_id):
         return answer
     try:
-        summary = run_and_watch(parameters, runs_dir, console)
+        summary = run_and_watch(parameters, runs_dir, console, at_end)
     except AgrivisionError:
         end(RunOutcome.FAILED)
         raise
