@@ -42,7 +42,7 @@ def steps_of(tasks: Iterable[Any]) -> dict[str, Step]:
     """
     by_name: dict[str, list[Any]] = {}
     for task in tasks:
-        by_name.setdefault(_AGAIN.sub("", task.display_name), []).append(task)
+        by_name.setdefault(_AGAIN.sub("", task.display_name or ""), []).append(task)
     steps = {}
     for name in SWEEP_STEPS:  # which begin and end with those of training
         own = [task for task in by_name.get(name, ()) if task.state]

@@ -268,3 +268,15 @@ def test_the_trials_of_all_rungs_are_one_step_when_a_run_is_followed():
 def _with_times(each):
     times = {name: datetime.datetime.fromisoformat(each[name]) for name in ("start_time", "end_time")}
     return SimpleNamespace(**{**each, **times})
+
+
+def test_a_task_that_kubeflow_has_given_no_name_yet_is_none_of_the_steps():
+    named, nameless = (
+        _with_times(each)
+        for each in frame("RUNNING", task("ingest", "RUNNING", 1, 2), task("", "RUNNING", 1, 2))["run_details"][
+            "task_details"
+        ]
+    )
+    nameless.display_name = None
+
+    assert list(steps_of([nameless, named])) == ["ingest"]
