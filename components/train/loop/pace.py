@@ -17,7 +17,7 @@ CHOOSES_ITSELF = 0  # in place of a number of steps
 
 
 @dataclasses.dataclass(frozen=True)
-class Limits:
+class PaceLimits:
     """What bounds the steps of a call that the training chooses.
 
     Attributes:
@@ -37,7 +37,7 @@ class Limits:
     measured_steps: int = 8
 
 
-LIMITS = Limits()
+LIMITS = PaceLimits()
 
 
 class Pace:
@@ -48,7 +48,7 @@ class Pace:
         as far as it may: until the first steps are taken, the reader has not read enough ahead for many.
     """
 
-    def __init__(self, steps_per_call: int, is_chief: bool, limits: Limits) -> None:
+    def __init__(self, steps_per_call: int, is_chief: bool, limits: PaceLimits) -> None:
         """Starts with single steps.
 
         Args:

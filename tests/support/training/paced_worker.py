@@ -19,7 +19,7 @@ from components.contracts import Manifest
 from components.train.checkpoint.checkpoints import TrainingState
 from components.train.input.reader import Batch
 from components.train.loop import loop
-from components.train.loop.pace import Limits
+from components.train.loop.pace import PaceLimits
 from components.train.loop.when_to_end import TimeBudget
 from components.train.peers.distribution import make_strategy
 from components.train.settings.config import TrainConfig
@@ -31,7 +31,7 @@ def main() -> None:
     """Trains, and writes one line: the number of steps of each call, and a digest of the weights."""
     root, steps_per_call = Path(sys.argv[1]), int(sys.argv[2])
     worker = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
-    loop.LIMITS = Limits(call_seconds=1e9, short_step_seconds=1e9, saved_seconds=1e9, measured_steps=1)
+    loop.LIMITS = PaceLimits(call_seconds=1e9, short_step_seconds=1e9, saved_seconds=1e9, measured_steps=1)
     strategy = make_strategy("multi_worker_mirrored", worker, 2, 1, 1)
     tf.config.experimental.enable_op_determinism()
     config = TrainConfig(**{**TUNING, "epochs": 2, "steps_per_call": steps_per_call})

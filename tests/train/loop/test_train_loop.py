@@ -19,7 +19,7 @@ from components.train.checkpoint.resume import resume
 from components.train.input.reader import Batch
 from components.train.loop import loop
 from components.train.loop.loop import Stopped, _next_epoch, run_epochs
-from components.train.loop.pace import Limits
+from components.train.loop.pace import PaceLimits
 from components.train.loop.trainee import Trainee
 from components.train.loop.when_to_end import TimeBudget
 from components.train.settings.config import TrainConfig
@@ -97,7 +97,7 @@ def test_however_many_steps_a_call_takes_a_training_is_bit_for_bit_the_same(
 ) -> None:
     tf.config.experimental.enable_op_determinism()
     # Any step is short, and a loop pays at once: training chooses one, and then two, four, eight.
-    always = Limits(call_seconds=1e9, short_step_seconds=1e9, saved_seconds=1e9, measured_steps=1)
+    always = PaceLimits(call_seconds=1e9, short_step_seconds=1e9, saved_seconds=1e9, measured_steps=1)
     monkeypatch.setattr(loop, "LIMITS", always)
     found, taken = {}, {}
     for steps_per_call, moments in PACES.items():

@@ -10,11 +10,11 @@ from types import SimpleNamespace
 import pytest
 from train_fixtures import free_address, write_data
 
-from components.train.loop.pace import CHOOSES_ITSELF, Limits, Pace
+from components.train.loop.pace import CHOOSES_ITSELF, Pace, PaceLimits
 from components.train.loop.step_clock import LoopTime, StepClock
 
 SUPPORT = Path(__file__).parents[2] / "support"
-LIMITS = Limits(measured_steps=3)
+LIMITS = PaceLimits(measured_steps=3)
 COMPILED = LoopTime(0.0, 2.0, 1)  # pays for itself in 1000 steps that save 2 ms each
 MANY_LEFT = 1000
 
