@@ -81,7 +81,12 @@ class KubeflowRuns:
 
     def terminate(self, run_id: str) -> None:
         """See Runs."""
-        self.kubeflow.call(lambda client: client.runs.run_service_terminate_run(run_id), _TERMINATE_SECONDS)
+        try:
+            self.kubeflow.call(lambda client: client.runs.run_service_terminate_run(run_id), _TERMINATE_SECONDS)
+        except SettingsError:
+            # Kubeflow refuses to end a run that has ended, in words of its database.
+            if self.ending(run_id) is None:
+                raise
 
     def ending(self, run_id: str) -> RunEnding | None:
         """See Runs."""

@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 from ingested import build, names, split_counts, tiles_of
+from made_bucket import make_bucket
 from tile_listing import release_files, write_files
 
 from components import storage
@@ -18,10 +19,9 @@ from components.storage import whole_folder
 @pytest.mark.skipif("STORAGE_EMULATOR_HOST" not in os.environ, reason="needs a gs:// server (STORAGE_EMULATOR_HOST)")
 def test_a_bucket_gives_the_same_tiles_and_splits_as_a_folder(tmp_path):
     from google.api_core.exceptions import Conflict
-    from google.cloud import storage as gcs
 
     with contextlib.suppress(Conflict):
-        gcs.Client().create_bucket("agri-ingest-test")
+        make_bucket("agri-ingest-test")
     remote = f"gs://agri-ingest-test/{uuid.uuid4().hex}"
     paths = [
         *release_files(CHALLENGE_2020, "train", names("TRAIN", 12)),

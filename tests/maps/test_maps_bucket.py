@@ -4,6 +4,7 @@ import os
 import uuid
 
 import pytest
+from made_bucket import make_bucket
 from map_rasters import scene, write_raster
 from tile_shards import fake_record
 
@@ -24,10 +25,9 @@ LOG = StepLog("score")
 
 @pytest.fixture
 def bucket():
-    from google.cloud import storage as google_storage
 
     name = f"maps-{uuid.uuid4().hex}"
-    google_storage.Client().create_bucket(name)
+    make_bucket(name)
     return f"gs://{name}"
 
 

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 from colour_model import colour_dataset, colour_training
+from made_bucket import make_bucket
 from one_tile import answer_about
 from tile_shards import fake_record
 
@@ -30,10 +31,9 @@ LOG = StepLog("push")
 
 @pytest.mark.long
 def test_a_model_on_a_bucket_is_evaluated_pushed_compared_and_rolled_back(tmp_path: Path) -> None:
-    from google.cloud import storage as google_storage
 
     bucket = f"push-{uuid.uuid4().hex}"
-    google_storage.Client().create_bucket(bucket)
+    make_bucket(bucket)
     data_root, models_uri = f"gs://{bucket}/data", f"gs://{bucket}/models"
     manifest = colour_dataset(tmp_path / "data")
     poor = colour_training(tmp_path / "data", manifest, "poor", num_blind=1)

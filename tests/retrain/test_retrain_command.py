@@ -8,8 +8,11 @@ from command_here import agrivision_here
 from kubeflow_server import FAILED, PUSHED, REFUSED, TRAINING, ScriptedKubeflow
 
 from components.contracts import RunOutcome
+from components.errors import SettingsError
 from pipeline.kubeflow import submit
+from pipeline.kubeflow.client import Kubeflow
 from pipeline.retrain import starting
+from pipeline.retrain.kubeflow_runs import KubeflowRuns
 from pipeline.retrain.triggers import attempt_of, read_trigger
 
 
@@ -239,3 +242,19 @@ def test_a_refused_start_ends_with_2_and_the_next_call_may_start(retrain, server
     assert retrain().returncode == 2
     assert retrain().returncode == 0
     assert len(server.runs) == 1
+
+
+@pytest.mark.parametrize("frame", [FAILED, PUSHED])
+def test_a_run_that_has_ended_need_not_be_ended_again_though_kubeflow_refuses_to(server, frame):
+    server.frames, server.faults = [frame], {"run-1:terminate": [400]}
+
+    KubeflowRuns(lambda: Kubeflow(server.url), lambda *_: None).terminate("run-1")
+
+    assert server.requests[-1][1].startswith("/apis/")
+
+
+def test_a_run_that_goes_on_and_cannot_be_ended_is_told(server):
+    server.frames, server.faults = [TRAINING], {"run-1:terminate": [400]}
+
+    with pytest.raises(SettingsError, match="400"):
+        KubeflowRuns(lambda: Kubeflow(server.url), lambda *_: None).terminate("run-1")

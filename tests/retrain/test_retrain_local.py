@@ -84,7 +84,7 @@ def retrain(tmp_path):
 def test_the_command_ends_as_the_run_does_and_writes_it_down(decision, code, outcome, retrain, tmp_path, monkeypatch):
     ran = []
 
-    def run_and_watch(parameters, runs_dir, console):
+    def run_and_watch(parameters, runs_dir, console, at_end):
         ran.append(parameters)
         return SimpleNamespace(decision=decision, reason="as it is")
 

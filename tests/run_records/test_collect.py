@@ -7,7 +7,7 @@ import pytest
 from command_here import agrivision_here
 from kubeflow_past import KEY, add_run, past_run
 from kubeflow_server import WORKFLOW, frame, task
-from test_record_file import EARLY
+from test_run_record_file import EARLY
 
 from components.contracts import RecordedOutcome, RecordedState, RunRecord, TrainingReceipt
 from components.run_records.record_file import keep_record, read_record, record_uri

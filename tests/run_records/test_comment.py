@@ -5,7 +5,7 @@ import re
 import msgspec
 import pytest
 from hostile_names import HOSTILE
-from test_record_file import GATE, LATE
+from test_run_record_file import GATE, LATE
 
 from components.contracts import RecordedOutcome, RunCost, StepRecord
 from pipeline.run_records.comment import MARK, MOST_CHARACTERS, comment_of

@@ -18,7 +18,7 @@ import msgspec
 import pytest
 from command_here import agrivision_here
 from kubeflow_past import add_run, past_run
-from test_record_file import LATE
+from test_run_record_file import LATE
 
 from components import storage
 from components.contracts import RecordedOutcome

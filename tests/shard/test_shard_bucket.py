@@ -5,6 +5,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from made_bucket import make_bucket
 from sharded import shard_and_merge
 from small_source import plan, write_source
 
@@ -25,10 +26,9 @@ def upload(folder: Path, uri: str) -> str:
 
 
 def test_a_bucket_gets_the_same_dataset_as_a_folder_and_mends_a_cut_shard(tmp_path: Path) -> None:
-    from google.cloud import storage as google_storage
 
     bucket = f"shard-{uuid.uuid4().hex}"
-    google_storage.Client().create_bucket(bucket)
+    make_bucket(bucket)
     tiles = write_source(tmp_path / "source")
     expected = shard_and_merge(
         plan(tmp_path / "source", tmp_path / "data", tiles), tmp_path / "data", tmp_path / "data"

@@ -158,6 +158,7 @@ def ingest_parameters(source_uri, data_root):
         "ingest_layout": SETTINGS.layout,
         "ingest_classes": SETTINGS.classes,
         "train_num_workers": SETTINGS.num_workers,
+        "listing_token": "",
     }
     return {**places, **own, "data_options": options}
 
@@ -175,14 +176,16 @@ def test_a_bucket_gives_the_same_manifest_as_a_folder(tmp_path, tiles, environme
     inventory = tmp_path / "ingest/inventory"
     partitions = json.loads((tmp_path / "ingest/executor_output.json").read_text())["parameterValues"]["Output"]
     for partition in partitions:
-        parameters = {"data_root": str(data_root), "partition": partition}
+        parameters = {"data_root": str(data_root), "partition": partition, "dataset_token": ""}
         place = tmp_path / f"shard-{partition}"
         done = run_step("shard", variables, place, parameters, {"inventory": [inventory]}, ["shard_receipts"])
         assert done.returncode == 0, done.stdout + done.stderr
     receipts = [tmp_path / f"shard-{partition}/shard_receipts" for partition in partitions]
-    parameters = {"data_root": str(data_root), "shard_reference_manifest": ""}
+    parameters = {"data_root": str(data_root), "shard_reference_manifest": "", "dataset_token": ""}
     inputs = {"inventory": [inventory], "shard_receipts": receipts}
-    done = run_step("merge", variables, tmp_path / "merge", parameters, inputs, ["manifest", "data_report"])
+    done = run_step(
+        "merge", variables, tmp_path / "merge", parameters, inputs, ["manifest", "data_report", "dataset_origin"]
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert Inventory.read(inventory).source_uri == bucket
 

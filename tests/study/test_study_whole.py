@@ -58,7 +58,8 @@ def test_what_takes_three_times_as_long_is_found(tmp_path, monkeypatch):
 
     verdict = next(each for each in result.verdicts if each.claim == "tfrecord_faster_cpu")
     assert verdict.verdict == "confirmed", verdict  # of a bound of 1.05; bursts would have to take 15 rounds
-    assert 2 < verdict.estimate < 4.5
-    assert 0.6 < verdict.again < 1.6
+    # Wide, since these turns are short, and whatever else runs on the machine takes as much of some as they take.
+    assert 1.5 < verdict.estimate < 9
+    assert 0.3 < verdict.again < 3
     assert verdict.num_pairs == len(table.rounds) == 15
     assert "the interval" in (tmp_path / "page.html").read_text()

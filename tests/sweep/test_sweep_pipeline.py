@@ -90,7 +90,7 @@ def test_everything_waits_for_the_check_and_the_proposals():
     tasks = documents()[0]["root"]["dag"]["tasks"]
 
     assert tasks["propose"]["dependentTasks"] == ["check"]
-    assert tasks["ingest"]["dependentTasks"] == ["propose"]
+    assert tasks["ingest"]["dependentTasks"] == ["check", "propose"]
     taken = set(inspect.signature(propose.python_func).parameters) - {"sweep", "what_this_sweep_does"}
     assert taken == {name for name in sweep_fields(False) if name.startswith(("train_", "sweep_"))} | {"data_options"}
 

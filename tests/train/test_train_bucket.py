@@ -7,6 +7,7 @@ import uuid
 
 import numpy as np
 import pytest
+from made_bucket import make_bucket
 
 from components import storage
 from components.train.checkpoint import checkpoints
@@ -21,10 +22,9 @@ pytestmark = [
 
 @pytest.fixture
 def root() -> str:
-    from google.cloud import storage as google_storage
 
     bucket = f"train-{uuid.uuid4().hex}"
-    google_storage.Client().create_bucket(bucket)
+    make_bucket(bucket)
     return f"gs://{bucket}/training/x"
 
 

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 import stalled_launch
 from gcs_faults import plant
+from made_bucket import make_bucket
 from train_fixtures import shared_folder, wait_for, write_data
 
 from components import storage
@@ -38,10 +39,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def new_bucket() -> str:
-    from google.cloud import storage as google_storage
 
     bucket = f"fence-{uuid.uuid4().hex}"
-    google_storage.Client().create_bucket(bucket)
+    make_bucket(bucket)
     return f"gs://{bucket}"
 
 

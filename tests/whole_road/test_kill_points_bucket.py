@@ -14,6 +14,7 @@ import pytest
 from cutting_proxy import CuttingProxy
 from doomed_runs import SIZES, Runs, forked_runs
 from gcs_faults import plant
+from made_bucket import make_bucket
 from small_source import write_source
 from test_kill_points import KILLED, data_of, request, require_all_but_unfinished, stamps, visible
 
@@ -35,10 +36,9 @@ def runs() -> Iterator[Runs]:
 
 @pytest.fixture(scope="module")
 def bucket() -> str:
-    from google.cloud import storage as google_storage
 
     name = f"kill-{uuid.uuid4().hex}"  # its own, as planted faults meet whoever comes first
-    google_storage.Client().create_bucket(name)
+    make_bucket(name)
     return name
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from made_bucket import make_bucket
 from train_fixtures import write_data
 
 from components import environment, storage
@@ -168,11 +169,9 @@ def write_dataset(root: Path) -> Path:
 
 def dataset_in_bucket(root: Path) -> tuple[str, Path]:
     """Makes a bucket with a dataset, and returns its URI, and the path of the manifest here."""
-    from google.cloud import storage as google_storage
-
     manifest = write_dataset(root)
     bucket = f"pods-{uuid.uuid4().hex}"
-    google_storage.Client().create_bucket(bucket)
+    make_bucket(bucket)
     for file in storage.list_files(str(root)):
         storage.write_bytes(f"gs://{bucket}/{file.path}", (root / file.path).read_bytes())
     return f"gs://{bucket}", manifest

@@ -5,6 +5,7 @@ import uuid
 from typing import Any
 
 import pytest
+from made_bucket import make_bucket
 from pods_on_cluster import ACCOUNT, BUCKET_MARKS, Workplace, kubectl
 from train_fixtures import wait_for
 
@@ -38,10 +39,9 @@ with hold(folder, say, seconds, whereabouts):
 
 @pytest.fixture
 def folder() -> str:
-    from google.cloud import storage as google_storage
 
     bucket = f"taken-over-{uuid.uuid4().hex}"
-    google_storage.Client().create_bucket(bucket)
+    make_bucket(bucket)
     return f"gs://{bucket}/training/x"
 
 
