@@ -247,3 +247,26 @@ class StudyResult(Document, frozen=True, kw_only=True):
     verdicts: tuple[ClaimVerdict, ...]
     matrices: tuple[Matrix, ...] = ()
     curves: tuple[Curve, ...] = ()
+
+
+class StudyPart(Document, frozen=True, kw_only=True):
+    """What one experiment found, kept until the study is whole.
+
+    Attributes:
+      code_sha256: The code that measured; see components/study/running/kept_parts.py.
+      findings: One for each claim that the experiment is about.
+      matrices, curves: As in StudyResult.
+    """
+
+    way_out: ClassVar[str] = "remove it, and run the experiment again"
+
+    format_version: int = FORMAT_VERSION
+    experiment: StudyName
+    claims_sha256: Sha256
+    code_sha256: Sha256
+    preset: StudyName
+    machine: Machine
+    findings: tuple[Finding, ...]
+    tables: tuple[RoundTable, ...] = ()
+    matrices: tuple[Matrix, ...] = ()
+    curves: tuple[Curve, ...] = ()
