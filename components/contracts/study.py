@@ -270,3 +270,13 @@ class StudyPart(Document, frozen=True, kw_only=True):
     tables: tuple[RoundTable, ...] = ()
     matrices: tuple[Matrix, ...] = ()
     curves: tuple[Curve, ...] = ()
+
+
+class StudyParts(Document, frozen=True, kw_only=True):
+    """What the experiments of a study have found so far, in the order in which they ran."""
+
+    way_out: ClassVar[str] = "run the study again"
+
+    format_version: int = FORMAT_VERSION
+    preset: StudyName
+    parts: tuple[StudyPart, ...] = ()

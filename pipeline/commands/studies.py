@@ -36,7 +36,8 @@ def study(
         claims=claims,
         preset=preset_of(preset),
         machine=describe_machine(accelerators_here()),
-        folder=out,
+        kept_uri=str(out / "parts"),
+        folder=out / "scratch",
         say=functools.partial(say, error=True),
     )
     result = run_study(this, chosen)

@@ -20,13 +20,13 @@ _NOT_COUNTED = ("study/claims", "study/results", "study/verdicts", "study/runnin
 
 @dataclasses.dataclass(frozen=True)
 class KeptParts:
-    """The parts in a folder that one study may use.
+    """The parts in a folder, or a bucket, that one study may use.
 
     A part is named by all that it follows from: claims, preset, code and machine. So another version or machine never
     takes over what this one found.
     """
 
-    folder: Path
+    folder_uri: str
     claims: Claims
     preset: Preset
     machine: Machine
@@ -37,22 +37,21 @@ class KeptParts:
         told = [self.claims.sha256, dataclasses.asdict(self.preset), experiments_digest(), self.machine]
         return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()[:16]
 
-    def path(self, experiment: str) -> Path:
+    def uri(self, experiment: str) -> str:
         """Returns where the part of an experiment lies."""
-        return self.folder / f"{experiment}-{self.key}.json"
+        return f"{self.folder_uri}/{experiment}-{self.key}.json"
 
     def find(self, experiment: str) -> StudyPart | None:
         """Returns the part of an experiment; None if it is missing, or damaged, which is as good as missing."""
         try:
-            part = StudyPart.read(self.path(experiment))
+            part = StudyPart.from_json(storage.read_bytes(uri := self.uri(experiment)), uri)
         except (FileNotFoundError, DataError):
             return None
         return part if self.is_of(part, experiment) else None
 
     def keep(self, part: StudyPart) -> None:
         """Writes a part, whole or not at all."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        storage.write_bytes(str(self.path(part.experiment)), part.to_json())
+        storage.write_bytes(self.uri(part.experiment), part.to_json())
 
     def is_of(self, part: StudyPart, experiment: str) -> bool:
         """Tells whether a part says that it is of this study."""

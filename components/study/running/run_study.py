@@ -24,24 +24,26 @@ class Study:
     """What a study is of, and where.
 
     Attributes:
-      folder: For its parts, and a folder of each experiment; kept between runs.
+      kept_uri: Folder or bucket of what experiments found; kept between runs.
+      folder: Local, with a folder of each experiment; what is in it may be kept between runs.
       say: Tells whoever waits how far it is.
     """
 
     claims: Claims
     preset: Preset
     machine: Machine
+    kept_uri: str
     folder: Path
     say: Callable[[str], None]
 
     @property
     def parts(self) -> KeptParts:
         """What experiments of this study have found."""
-        return KeptParts(self.folder / "parts", self.claims, self.preset, self.machine)
+        return KeptParts(self.kept_uri, self.claims, self.preset, self.machine)
 
     def bench(self, experiment: Experiment) -> Bench:
         """Returns what an experiment runs on."""
-        folder = self.folder / "scratch" / experiment.name
+        folder = self.folder / experiment.name
         folder.mkdir(parents=True, exist_ok=True)
         return Bench(self.preset, folder, lambda line: self.say(f"{experiment.name}: {line}"), self.machine)
 

@@ -5,6 +5,7 @@ import json
 import random
 import sys
 import types
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -98,7 +99,7 @@ def test_what_was_found_otherwise_is_not_taken_over(tmp_path, changed):
 def test_a_damaged_part_is_measured_again(tmp_path):
     study = study_in(tmp_path, MACHINE, lines := [])
     run_study(study, fake_experiments(1))
-    study.parts.path("scale").write_text("{")
+    Path(study.parts.uri("scale")).write_text("{")
     run_study(study, fake_experiments(1))
 
     assert [line for line in lines if "kept" in line] == ["epochs (2 of 2): kept from an earlier run"]
@@ -131,7 +132,7 @@ def test_an_experiment_that_cannot_run_here_has_no_number(tmp_path):
 def test_parts_of_two_machines_are_not_one_study(tmp_path):
     study = study_in(tmp_path, MACHINE, [])
     run_study(study, fake_experiments(1))
-    part = StudyPart.read(study.parts.path("scale"))
+    part = StudyPart.read(study.parts.uri("scale"))
     other = msgspec.structs.replace(part, machine=msgspec.structs.replace(MACHINE, cpu="Another CPU"))
 
     with pytest.raises(DataError, match="'scale' was measured with another machine"):
@@ -202,7 +203,7 @@ def test_gpus_are_known_by_what_the_driver_lists(tmp_path):
 def test_a_part_survives_its_file(tmp_path):
     study = study_in(tmp_path, MACHINE, [])
     run_study(study, fake_experiments(1))
-    content = study.parts.path("epochs").read_bytes()
+    content = Path(study.parts.uri("epochs")).read_bytes()
 
     assert StudyPart.from_json(content, "x").to_json() == content
     assert json.loads(content)["matrices"][0]["values"] == [[0.5, None]]

@@ -63,4 +63,11 @@ def fake_experiments(seed=None):
 
 
 def study_in(folder, machine, lines, preset=TINY):
-    return Study(claims=CLAIMS, preset=preset, machine=machine, folder=folder, say=lines.append)
+    return Study(
+        claims=CLAIMS,
+        preset=preset,
+        machine=machine,
+        kept_uri=str(folder / "parts"),
+        folder=folder / "scratch",
+        say=lines.append,
+    )
