@@ -232,7 +232,7 @@ SPANISH = PageWords(
         ("modelado", "train y evaluate; este estudio de formatos, memoria, SGD paralelo, lotes y escala"),
         (
             "despliegue",
-            "gate y push, el registro de modelos, el servidor y su canary, y reentrenar si cambian los datos",
+            "gate y push, el registro de modelos, el servidor y su canary; reentrenar si cambian los datos",
         ),
     ),
     to="a",
