@@ -134,7 +134,7 @@ def _slowest(
     ordered = np.sort(np.asarray(draws, np.float64).ravel())
     drawn = min(steps, max(1, _MOST_DRAWS // num_runs))
     places = np.ceil(random.random((num_runs, drawn)) ** (1 / num_workers) * ordered.size).astype(int) - 1
-    sums = ordered[np.clip(places, 0, ordered.size - 1)].sum(axis=1)
+    sums: NDArray[np.float64] = ordered[np.clip(places, 0, ordered.size - 1)].sum(axis=1)
     if drawn == steps:
         return sums
     # Of many steps, the sum is normal, by the mean and the spread of the largest of N (see stragglers.py).
