@@ -22,6 +22,7 @@ from components.train.settings.train_settings import TrainSettings
 from components.train.training import run_training
 
 _SEED = 20_200_615
+_MOST_WORKERS = 4  # each needs a shard
 _MANIFEST = "manifest.json"
 
 
@@ -67,7 +68,7 @@ def prepare_dataset(folder: Path, num_tiles: int, tile_size_px: int) -> Path:
         )
         made.mkdir()
         inventory, receipts = str(made / "inventory.json"), []
-        settings = IngestSettings(num_workers=1, num_partitions=1)
+        settings = IngestSettings(num_workers=_MOST_WORKERS, num_partitions=1)
         build_inventory(source, str(made), settings, log).write(inventory)
         for partition in Inventory.read(inventory).partitions:
             receipts.append(str(made / f"receipt-{partition.index}.json"))
