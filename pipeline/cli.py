@@ -7,7 +7,19 @@ import typer
 from components import environment
 from components.errors import as_user_error
 from components.printable import printable
-from pipeline.commands import costs, datasets, lineage, maps, models, records, registry, retraining, runs, serving
+from pipeline.commands import (
+    costs,
+    datasets,
+    lineage,
+    maps,
+    models,
+    records,
+    registry,
+    retraining,
+    runs,
+    serving,
+    studies,
+)
 from pipeline.commands.options import with_plain_places
 from pipeline.terminal import say
 
@@ -43,6 +55,7 @@ app.command("serve")(with_plain_places(serving.serve_model))
 app.command()(with_plain_places(serving.canary))
 app.command()(with_plain_places(models.rollback))
 app.command()(with_plain_places(lineage.lineage))
+app.command()(with_plain_places(studies.study))
 app.add_typer(registry.app, name="models")
 
 

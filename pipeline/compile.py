@@ -1,4 +1,4 @@
-"""Compiles the pipelines for training, maps and sweeps to the YAML files that we commit, upload and run."""
+"""Compiles the pipelines for training, maps, sweeps and the study to the YAML files that we commit, upload and run."""
 
 import ast
 import json
@@ -13,14 +13,16 @@ from kfp import compiler
 from components.train.component import train
 from pipeline.dag import PIPELINE_NAME, training_pipeline
 from pipeline.scoring_pipeline import SCORING_NAME, scoring_pipeline
+from pipeline.study_pipeline import STUDY_NAME, study_pipeline
 from pipeline.sweep_pipeline import SWEEP_NAME, sweep_pipeline
 
-TRAINING, SCORING, SWEEP = PIPELINE_NAME, SCORING_NAME, SWEEP_NAME
+TRAINING, SCORING, SWEEP, STUDY = PIPELINE_NAME, SCORING_NAME, SWEEP_NAME, STUDY_NAME
 # Kubeflow's page names a pipeline after the file that is uploaded. For the argument, see dag.py.
 _PIPELINES: Mapping[str, Callable[[bool], Any]] = {
     TRAINING: lambda volume: training_pipeline(train, volume),
     SCORING: scoring_pipeline,
     SWEEP: lambda volume: sweep_pipeline(train, volume),
+    STUDY: study_pipeline,
 }
 _HERE = Path(__file__).parent
 # The committed files, by the name of the pipeline and whether it mounts a volume.

@@ -69,14 +69,17 @@ def compile_pipeline(
     volume: Annotated[bool, typer.Option("--volume", help="With --out: the variant that mounts a volume.")] = False,
     scoring: Annotated[bool, typer.Option("--scoring", help="With --out: the pipeline that makes maps.")] = False,
     sweep: Annotated[bool, typer.Option("--sweep", help="With --out: the pipeline that tries settings.")] = False,
+    study: Annotated[bool, typer.Option("--study", help="With --out: the pipeline of the study.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a file is out of date.")] = False,
 ) -> None:
     """Compile the pipelines to the YAML that Kubeflow Pipelines runs. AGRIVISION_IMAGE sets the image of its steps."""
     from pipeline import compile as compiled
 
-    if scoring and sweep:
-        raise SettingsError("--scoring and --sweep name two pipelines; give one of them")
-    name = compiled.SCORING if scoring else compiled.SWEEP if sweep else compiled.TRAINING
+    asked = {"--scoring": scoring, "--sweep": sweep, "--study": study}
+    if len(given := [option for option, is_given in asked.items() if is_given]) > 1:
+        raise SettingsError(f"{' and '.join(given)} name several pipelines; give one of them")
+    names = {"--scoring": compiled.SCORING, "--sweep": compiled.SWEEP, "--study": compiled.STUDY}
+    name = names[given[0]] if given else compiled.TRAINING
     targets = {(name, volume): out} if out else compiled.COMMITTED
     for (each, mounts), target in targets.items():
         if not check:

@@ -33,6 +33,12 @@ def describe_machine(accelerators: tuple[str, ...] = (), proc: Path = _PROC, etc
     )
 
 
+def accelerators_here(proc: Path = _PROC) -> tuple[str, ...]:
+    """Returns the models of the GPUs that Nvidia's driver lists, without loading TensorFlow."""
+    cards = sorted((proc / "driver/nvidia/gpus").glob("*/information"))
+    return tuple(_found(card, r"^Model:\s*(.+)$") or UNKNOWN for card in cards)
+
+
 def machine_digest(machine: Machine) -> str:
     """Returns the sha256 that names the machine in arms and witnesses."""
     return hashlib.sha256(msgspec.json.encode(machine, order="sorted")).hexdigest()

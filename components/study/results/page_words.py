@@ -48,6 +48,8 @@ class PageWords:
     ratios_caption: str
     no_ratios: str
     slower_of: str
+    figures: str
+    band: str
     rounds: str
     rounds_of: str
     arm: str
@@ -114,6 +116,8 @@ ENGLISH = PageWords(
     ),
     no_ratios="No ratio of times was measured here.",
     slower_of="ratio of times",
+    figures="What else was measured",
+    band="The band is what was measured or simulated at least and at most",
     rounds="The rounds",
     rounds_of="{count} rounds of {planned}, in {unit}, with ratios to the first arm; the factor is {factor}",
     arm="arm",
@@ -133,10 +137,16 @@ ENGLISH = PageWords(
     ),
     process="The steps of the Team Data Science Process, and where each is here",
     process_rows=(
-        ("business understanding", "the research question and the claims: claims.yaml"),
-        ("data acquisition and understanding", "ingest, shard and merge, with the data report"),
-        ("modelling", "train and evaluate, and this study of how to train"),
-        ("deployment", "gate, push, the registry of models, and the server"),
+        (
+            "business understanding: the question",
+            "can data that do not fit in memory be trained on? the claims, with what matters of each, are claims.yaml",
+        ),
+        (
+            "data acquisition and understanding",
+            "ingest, shard and merge, with the data report; in this study, generated tiles",
+        ),
+        ("modelling", "train and evaluate; this study of formats, memory, parallel SGD, batches and scale"),
+        ("deployment", "gate and push, the registry of models, the server and its canary, retraining when data change"),
     ),
     to="to",
 )
@@ -189,6 +199,8 @@ SPANISH = PageWords(
     ),
     no_ratios="Aquí no se midió ningún cociente de tiempos.",
     slower_of="cociente de tiempos",
+    figures="Qué más se midió",
+    band="La banda va del menor al mayor valor medido o simulado",
     rounds="Las rondas",
     rounds_of="{count} rondas de {planned}, en {unit}, con cocientes respecto al primer brazo; el factor es {factor}",
     arm="brazo",
@@ -209,10 +221,19 @@ SPANISH = PageWords(
     ),
     process="Los pasos del Team Data Science Process y dónde está cada uno",
     process_rows=(
-        ("comprensión del negocio", "la pregunta de investigación y las afirmaciones: claims.yaml"),
-        ("adquisición y comprensión de los datos", "ingest, shard y merge, con el informe de datos"),
-        ("modelado", "train y evaluate, y este estudio de cómo entrenar"),
-        ("despliegue", "gate, push, el registro de modelos y el servidor"),
+        (
+            "comprensión del negocio: la pregunta",
+            "¿se puede entrenar con datos que no caben en memoria? claims.yaml tiene las afirmaciones y lo que importa",
+        ),
+        (
+            "adquisición y comprensión de los datos",
+            "ingest, shard y merge, con el informe de datos; en este estudio, imágenes generadas",
+        ),
+        ("modelado", "train y evaluate; este estudio de formatos, memoria, SGD paralelo, lotes y escala"),
+        (
+            "despliegue",
+            "gate y push, el registro de modelos, el servidor y su canary; reentrenar si cambian los datos",
+        ),
     ),
     to="a",
 )

@@ -9,6 +9,7 @@ from components.study.claims.claims_file import Claims
 from components.study.results.forest_plot import draw_forest
 from components.study.results.page_data import ArmRow, ClaimRow, StudyPage, in_language, page_data
 from components.study.results.page_words import ENGLISH, SPANISH, PageWords
+from components.study.results.study_figures import figure_blocks
 from components.words import NOTHING, Number
 
 _STYLE = "section + section { border-top: 3px solid #d9e0db; margin-top: 3em; } .switch { text-align: right; }"
@@ -42,6 +43,9 @@ def _section(data: StudyPage, words: PageWords) -> Iterator[str]:
         yield report.figure(draw_forest(data.ratios, words), words.ratios_caption)
     else:
         yield report.paragraph(words.no_ratios)
+    if data.result.curves or data.result.matrices:
+        yield report.heading(words.figures)
+        yield from figure_blocks(data.result.curves, data.result.matrices, words)
     yield report.heading(words.claims)
     for row in data.claims:
         yield _claim(row, words)

@@ -1,0 +1,194 @@
+"""Measures 1, 2 and 4 workers of this machine in rounds, beside what the simulator makes of one worker's steps.
+
+All arms have the same global batch, so that they learn the same. A worker of N has an Nth of it; how long one worker
+takes for such a part is measured with one worker alone, because a step has costs that a smaller part does not shrink.
+The all-reduce is the one that two workers measured. Four workers of two cores share them, which the model knows.
+"""
+
+import os
+import statistics
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from components.contracts.study import Curve, Finding, Matrix, RoundTable, Words
+from components.measuring.rounds import round_orders
+from components.scaling.checkpointing import NO_FAILURES
+from components.scaling.ring import RingLink, link_of
+from components.scaling.simulator import Job, Simulated, Workplace, simulate
+from components.study.arms.arm import Arm, Placement, TileSource
+from components.study.arms.arm_comparison import ArmComparison
+from components.study.experiments.experiment import Bench, Result
+from components.study.experiments.scale.scale_training import (
+    TrainedOnce,
+    dataset_sha256,
+    num_train_tiles,
+    prepare_dataset,
+    scale_settings,
+    train_once_on,
+)
+from components.study.protocol.measure_arms import NotRunHereError
+from components.study.protocol.plan import Plan
+from components.study.results.machine import machine_digest
+
+CLAIM = "more_workers_faster"
+_BATCH = 32
+_AGAIN = "again"
+_MOST_ROUNDS = {"ci": 1, "laptop": 10}  # a training of each arm takes half a minute
+_NUMBERS = {"ci": (1, 2), "laptop": (1, 2, 4)}
+_WITHIN = 0.1
+_NAMES = {1: "one worker", 2: "two workers", 4: "four workers"}
+_ON_GPUS = Words(
+    english="workers with a GPU each need a pool of nodes, which this experiment does not start",
+    spanish="procesos con una GPU cada uno necesitan varios nodos, que este experimento no inicia",
+)
+_ONE_CORE = Words(
+    english="two workers with a core each need two cores", spanish="dos procesos con un núcleo cada uno necesitan dos"
+)
+_TITLE = Words(english="Seconds of an epoch by workers", spanish="Segundos por época según los procesos")
+_WORKERS = Words(english="workers", spanish="procesos")
+_SECONDS = Words(english="time of an epoch, s", spanish="tiempo por época, s")
+
+
+def run_scale(bench: Bench) -> Sequence[Result]:
+    """Returns the finding, its rounds, and the simulated band beside what was measured.
+
+    Raises:
+      NotRunHereError: if the machine has too few cores, or the preset asks for GPUs.
+    """
+    if bench.preset.name == "gpu":
+        raise NotRunHereError(_ON_GPUS)
+    if not hasattr(os, "sched_setaffinity") or bench.machine.num_cores < 2:
+        raise NotRunHereError(_ONE_CORE)
+    data = prepare_dataset(bench.folder, bench.preset.num_tiles, bench.preset.tile_size_px)
+    epochs, numbers = max(2, min(4, bench.preset.epochs)), _NUMBERS[bench.preset.name]
+    batch = min(_BATCH, num_train_tiles(data))
+    comparison = _comparison(bench, dataset_sha256(data), num_train_tiles(data), numbers, batch, epochs)
+    plan = Plan(num_rounds=min(bench.preset.rounds, _MOST_ROUNDS[bench.preset.name]))
+    workers = {_NAMES[number]: number for number in numbers}
+    sides = {**workers, _AGAIN: numbers[0]}
+    rounds, taken = [], dict[int, list[TrainedOnce]]()
+    for place, order in enumerate(round_orders(sides, plan.num_rounds, plan.seed), 1):
+        bench.say(f"round {place} of {plan.num_rounds}")
+        measured = {}
+        for side in order:
+            number = sides[side]
+            settings = scale_settings(number, batch, epochs)
+            trained = train_once_on(data, settings, min(number, bench.machine.num_cores))
+            taken.setdefault(number, []).append(trained)
+            measured[side] = trained.epoch_seconds
+        rounds.append(tuple(measured[side] for side in sides))
+    parts = {numbers[0]: taken[1]}
+    for number in numbers[1:]:
+        bench.say(f"one worker with its part of a batch among {number}")
+        parts[number] = [train_once_on(data, scale_settings(1, batch // number, epochs), 1)]
+    table = RoundTable(
+        name="scale",
+        factor=comparison.factor,
+        unit="s",
+        num_planned=plan.num_rounds,
+        seed=plan.seed,
+        arms=tuple(workers),
+        settings={name: msgspec.to_builtins(comparison.by_name[name]) for name in workers},
+        has_again=True,
+        rounds=tuple(rounds),
+    )
+    times = {number: [each.epoch_seconds for each in taken[number]] for number in numbers}
+    foreseen = foresee(parts, taken, num_train_tiles(data), batch, bench.machine.num_cores)
+    return [
+        Finding(claim=CLAIM, table=table.name, arms=(_NAMES[1], _NAMES[2])),
+        table,
+        *shown(times, foreseen, bench),
+    ]
+
+
+def foresee(
+    parts: Mapping[int, Sequence[TrainedOnce]],
+    taken: Mapping[int, Sequence[TrainedOnce]],
+    num_tiles: int,
+    batch: int,
+    num_cores: int,
+) -> dict[int, Simulated]:
+    """Returns an epoch of each number of workers, simulated.
+
+    Args:
+      parts: By number of workers, trainings of one worker alone with the part of a batch that each of them has.
+      taken: By number of workers, what was measured; only the all-reduce of two is used of it.
+    """
+    reduced = [each for each in taken.get(2, ()) if each.reduce_seconds > 0]
+    if reduced:
+        seconds = statistics.median(each.reduce_seconds for each in reduced)
+        link = link_of(seconds, reduced[0].gradient_bytes, 2, 1e-4)
+    else:
+        link = RingLink(1e9, 1e-4)
+    found = {}
+    for number, alone in parts.items():
+        job = Job(
+            num_tiles=num_tiles,
+            tiles_per_step=max(1, batch // number),
+            epochs=1,
+            step_seconds=np.array([step for each in alone for step in each.step_seconds]),
+            gradient_bytes=alone[0].gradient_bytes,
+        )
+        found[number] = simulate(job, Workplace(link, NO_FAILURES, num_cores), number)
+    return found
+
+
+def shown(times: Mapping[int, Sequence[float]], foreseen: Mapping[int, Simulated], bench: Bench) -> list[Result]:
+    """Returns measured and simulated epochs as two lines, and how far they are apart."""
+    numbers = tuple(times)
+    middles = tuple(statistics.median(times[number]) for number in numbers)
+    simulated = tuple(foreseen[number].seconds for number in numbers)
+    ratios = tuple(each[1] / middle for each, middle in zip(simulated, middles, strict=True))
+    for number, ratio in zip(numbers, ratios, strict=True):
+        verdict = "within 10 %" if abs(ratio - 1) <= _WITHIN else "not within 10 %"
+        bench.say(f"{number} workers: simulated / measured {ratio:.2f}, {verdict}")
+    measured_line = Curve(
+        name="measured",
+        figure="scale",
+        title=_TITLE,
+        x_title=_WORKERS,
+        y_title=_SECONDS,
+        x=tuple(map(float, numbers)),
+        y=middles,
+        low=tuple(min(times[number]) for number in numbers),
+        high=tuple(max(times[number]) for number in numbers),
+    )
+    simulated_line = msgspec.structs.replace(
+        measured_line,
+        name="simulated",
+        y=tuple(each[1] for each in simulated),
+        low=tuple(each[0] for each in simulated),
+        high=tuple(each[2] for each in simulated),
+    )
+    apart = Matrix(
+        name="simulated_by_measured",
+        title=Words(
+            english="Simulated / measured time of an epoch: the model holds within 0.9 and 1.1",
+            spanish="Tiempo por época simulado / medido: el modelo vale entre 0,9 y 1,1",
+        ),
+        unit="s",
+        row_title=Words(english="ratio", spanish="cociente"),
+        column_title=_WORKERS,
+        rows=("simulated / measured",),
+        columns=tuple(map(str, numbers)),
+        values=(ratios,),
+    )
+    return [measured_line, simulated_line, apart]
+
+
+def _comparison(
+    bench: Bench, dataset: str, num_tiles: int, numbers: Sequence[int], batch: int, epochs: int
+) -> ArmComparison:
+    machine = machine_digest(bench.machine)
+    arms = tuple(
+        Arm(
+            name=_NAMES[number],
+            source=TileSource(dataset=dataset, num_tiles=num_tiles, tile_size_px=bench.preset.tile_size_px),
+            training=scale_settings(number, batch, epochs),
+            place=Placement(machine=machine, num_cores=min(number, bench.machine.num_cores)),
+        )
+        for number in numbers
+    )
+    return ArmComparison(name="scale", factor="num_workers", arms=arms)

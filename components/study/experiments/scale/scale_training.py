@@ -1,0 +1,126 @@
+"""One training of the experiment: by so many workers, each with a core of its own where there are enough."""
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import statistics
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from components.agrivision import CLASS_FOLDERS
+from components.contracts import Inventory, Manifest
+from components.ingest.inventory import build_inventory
+from components.ingest.settings import IngestSettings
+from components.merge.merge import merge_shards
+from components.progress import StepLog
+from components.shard.writer import shard_partition
+from components.synth.dataset import write_dataset
+from components.train.settings.config import TrainConfig
+from components.train.settings.train_settings import TrainSettings
+from components.train.training import run_training
+
+_SEED = 20_200_615
+_MOST_WORKERS = 4  # each needs a shard
+_MANIFEST = "manifest.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedOnce:
+    """What a training took.
+
+    Attributes:
+      epoch_seconds: Of training in the epoch in the middle, without validation and compiling.
+      step_seconds: Of a step in each epoch, on average.
+      reduce_seconds: Of adding up the gradients once; 0 for a single worker.
+      gradient_bytes: That workers add up in a step.
+    """
+
+    epoch_seconds: float
+    step_seconds: tuple[float, ...]
+    reduce_seconds: float
+    gradient_bytes: float
+
+
+def scale_settings(num_workers: int, batch: int, epochs: int) -> TrainSettings:
+    """Returns the settings of a training; the batch is that of all workers together."""
+    return TrainSettings(
+        config=TrainConfig(backbone="small", global_batch_size=batch, epochs=epochs), num_workers=num_workers
+    )
+
+
+def prepare_dataset(folder: Path, num_tiles: int, tile_size_px: int) -> Path:
+    """Returns a folder with a generated dataset and its manifest; makes it if it is not there."""
+    ready = folder / f"data-{num_tiles}-{tile_size_px}"
+    if ready.exists():
+        return ready
+    log = StepLog("study")
+    with tempfile.TemporaryDirectory(prefix=".data-", dir=folder) as name, _quiet(folder):
+        made, source = Path(name) / "data", str(Path(name) / "source")
+        write_dataset(
+            Path(source),
+            layout=CLASS_FOLDERS,
+            num_tiles=num_tiles,
+            seed=_SEED,
+            tile_size_px=tile_size_px,
+            num_processes=1,
+        )
+        made.mkdir()
+        inventory, receipts = str(made / "inventory.json"), []
+        settings = IngestSettings(num_workers=_MOST_WORKERS, num_partitions=1)
+        build_inventory(source, str(made), settings, log).write(inventory)
+        for partition in Inventory.read(inventory).partitions:
+            receipts.append(str(made / f"receipt-{partition.index}.json"))
+            shard_partition(inventory, str(partition.index), str(made), receipts[-1], log)
+        merge_shards(inventory, receipts, str(made), str(made / _MANIFEST), str(made / "report.html"), log)
+        made.rename(ready)
+    return ready
+
+
+def train_once_on(data: Path, settings: TrainSettings, num_cores: int) -> TrainedOnce:
+    """Trains in a new folder, so that nothing is reused, on the first `num_cores` cores of this process.
+
+    Raises:
+      SettingsError, DataError: as any training does.
+    """
+    with tempfile.TemporaryDirectory(prefix=".turn-", dir=data.parent) as name:
+        root = Path(name) / "data"
+        shutil.copytree(data, root, copy_function=os.link)
+        with _on_cores(num_cores), _quiet(data.parent):
+            receipt = run_training(settings, str(root), str(root / _MANIFEST), StepLog("train"))
+    num_tiles, batch = receipt.num_train_tiles, settings.config.global_batch_size
+    return TrainedOnce(
+        epoch_seconds=statistics.median(num_tiles / epoch.tiles_per_second for epoch in receipt.history),
+        step_seconds=tuple(batch / epoch.tiles_per_second for epoch in receipt.history),
+        reduce_seconds=receipt.reduce_seconds,
+        gradient_bytes=4.0 * receipt.num_parameters,
+    )
+
+
+def num_train_tiles(data: Path) -> int:
+    """Returns the tiles of an epoch."""
+    return Manifest.read(data / _MANIFEST).splits["train"].num_tiles
+
+
+def dataset_sha256(data: Path) -> str:
+    """Names the tiles."""
+    return Manifest.read(data / _MANIFEST).sha256
+
+
+@contextlib.contextmanager
+def _on_cores(num_cores: int) -> Iterator[None]:
+    """Has this process, and those that it starts, use some of its cores only."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:num_cores])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextlib.contextmanager
+def _quiet(folder: Path) -> Iterator[None]:
+    """Sends the many lines of steps to a file."""
+    with (folder / "steps.log").open("a") as file, contextlib.redirect_stdout(file):
+        yield

@@ -1,0 +1,128 @@
+"""Runs experiments one after the other: side by side they would slow each other, and measure that."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from components.contracts.study import Curve, Finding, Machine, Matrix, RoundTable, StudyPart, StudyResult, Words
+from components.errors import DataError
+from components.study.claims.claims_file import Claims
+from components.study.experiments.experiment import Bench, Experiment, Preset
+from components.study.protocol.measure_arms import NotRunHereError
+from components.study.results.study_result import make_result
+from components.study.running.kept_parts import KeptParts, experiments_digest
+
+_NOT_CHOSEN = Words(
+    english="its experiment was not among those that were run",
+    spanish="su experimento no estaba entre los que se ejecutaron",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """What a study is of, and where.
+
+    Attributes:
+      kept_uri: Folder or bucket of what experiments found; kept between runs.
+      folder: Local, with a folder of each experiment; what is in it may be kept between runs.
+      say: Tells whoever waits how far it is.
+    """
+
+    claims: Claims
+    preset: Preset
+    machine: Machine
+    kept_uri: str
+    folder: Path
+    say: Callable[[str], None]
+
+    @property
+    def parts(self) -> KeptParts:
+        """What experiments of this study have found."""
+        return KeptParts(self.kept_uri, self.claims, self.preset, self.machine)
+
+    def bench(self, experiment: Experiment) -> Bench:
+        """Returns what an experiment runs on."""
+        folder = self.folder / experiment.name
+        folder.mkdir(parents=True, exist_ok=True)
+        return Bench(self.preset, folder, lambda line: self.say(f"{experiment.name}: {line}"), self.machine)
+
+
+def run_study(study: Study, experiments: Sequence[Experiment]) -> StudyResult:
+    """Runs those experiments that have not been run yet, and returns the result of all that was.
+
+    Raises:
+      DataError: if an experiment fails or does not find what the claims ask; what others found is kept.
+    """
+    for place, experiment in enumerate(experiments, 1):
+        run_experiment(study, experiment, f"{place} of {len(experiments)}")
+    names = dict.fromkeys(claim.experiment for claim in study.claims.claims)
+    found = [part for name in names if (part := study.parts.find(name))]
+    return join_parts(study.claims, study.preset.name, study.machine, found)
+
+
+def run_experiment(study: Study, experiment: Experiment, place: str = "1 of 1") -> StudyPart:
+    """Returns what an experiment found, now or in an earlier run."""
+    if kept := study.parts.find(experiment.name):
+        study.say(f"{experiment.name} ({place}): kept from an earlier run")
+        return kept
+    study.say(f"{experiment.name} ({place}): {experiment.title}")
+    start = time.monotonic()
+    part = _measure(study, experiment)
+    study.parts.keep(part)
+    study.say(f"{experiment.name} ({place}): done in {time.monotonic() - start:.0f} s")
+    return part
+
+
+def _measure(study: Study, experiment: Experiment) -> StudyPart:
+    asked = [claim.id for claim in study.claims.claims if claim.experiment == experiment.name]
+    try:
+        results = experiment.run(study.bench(experiment))
+    except NotRunHereError as error:
+        results = [Finding(claim=claim, not_run=error.reason) for claim in asked]
+    findings = tuple(each for each in results if isinstance(each, Finding))
+    if sorted(each.claim for each in findings) != sorted(asked):
+        raise DataError(
+            f"the experiment {experiment.name!r} must find something of each of {', '.join(asked) or 'no claim'}, got "
+            f"findings of {', '.join(each.claim for each in findings) or 'none'}"
+        )
+    return StudyPart(
+        experiment=experiment.name,
+        claims_sha256=study.claims.sha256,
+        code_sha256=experiments_digest(),
+        preset=study.preset.name,
+        machine=study.machine,
+        findings=findings,
+        tables=tuple(each for each in results if isinstance(each, RoundTable)),
+        matrices=tuple(each for each in results if isinstance(each, Matrix)),
+        curves=tuple(each for each in results if isinstance(each, Curve)),
+    )
+
+
+def join_parts(claims: Claims, preset: str, machine: Machine, parts: Sequence[StudyPart]) -> StudyResult:
+    """Returns the result of a study; what no part is about was not run.
+
+    Raises:
+      DataError: if a part was measured for other claims, by another preset, on another machine, or twice.
+    """
+    for part in parts:
+        for what, got, expected in (
+            ("claims", part.claims_sha256[:12], claims.sha256[:12]),
+            ("preset", part.preset, preset),
+            ("machine", part.machine, machine),
+        ):
+            if got != expected:
+                raise DataError(
+                    f"the experiment {part.experiment!r} was measured with another {what}: {got}, not {expected}; one "
+                    "page has one of each: run the study again, all on one machine"
+                )
+    findings = {each.claim: each for part in parts for each in part.findings}
+    return make_result(
+        claims,
+        preset,
+        machine,
+        [each for part in parts for each in part.tables],
+        [findings.get(claim.id) or Finding(claim=claim.id, not_run=_NOT_CHOSEN) for claim in claims.claims],
+        [each for part in parts for each in part.matrices],
+        [each for part in parts for each in part.curves],
+    )

@@ -1,0 +1,209 @@
+"""A study runs its experiments, keeps what each found, goes on where it was, and repeats in everything but times."""
+
+import dataclasses
+import json
+import random
+import sys
+import types
+from pathlib import Path
+
+import msgspec
+import pytest
+from fake_experiments import TEXT, TINY, epochs_of, fake_experiments, scale_of, study_in
+from study_findings import MACHINE
+from study_tables import CLAIMS
+
+from components.contracts.study import Finding, StudyPart
+from components.errors import DataError, SettingsError
+from components.study.experiments.experiment import Experiment
+from components.study.protocol.measure_arms import NotRunHereError
+from components.study.results.machine import accelerators_here
+from components.study.results.study_in_short import study_in_short
+from components.study.results.study_result import read_study_result
+from components.study.results.what_repeats import what_repeats
+from components.study.running.presets import PRESETS, preset_of
+from components.study.running.registry import chosen_experiments, known_experiments
+from components.study.running.run_study import join_parts, run_study
+from components.study.running.write_study import write_study
+
+NUM_CLAIMS = len(CLAIMS.claims)
+
+
+def verdicts_of(result):
+    return {each.claim: each.verdict for each in result.verdicts if each.verdict != "not run here"}
+
+
+def test_two_runs_are_the_same_in_everything_but_times(tmp_path):
+    one, two = (
+        run_study(study_in(tmp_path / name, MACHINE, []), fake_experiments(seed))
+        for name, seed in (("one", 1), ("two", 2))
+    )
+
+    assert one != two
+    assert what_repeats(one, CLAIMS) == what_repeats(two, CLAIMS)
+
+
+def test_a_score_that_differs_between_runs_is_seen(tmp_path):
+    one, two = (run_study(study_in(tmp_path / f"{loss}", MACHINE, []), [epochs_of(loss)]) for loss in (0.5, 0.50001))
+
+    assert what_repeats(one, CLAIMS) != what_repeats(two, CLAIMS)
+
+
+def test_each_claim_has_a_verdict_and_what_was_not_chosen_says_so(tmp_path):
+    lines = []
+    result = run_study(study_in(tmp_path, MACHINE, lines), fake_experiments(1))
+
+    assert len(result.verdicts) == NUM_CLAIMS
+    assert verdicts_of(result) == {"more_workers_faster": "confirmed"}
+    reasons = {each.claim: each.reason.english for each in result.verdicts}
+    assert reasons["larger_than_memory"].endswith("its experiment was not among those that were run")
+    assert lines[0] == "scale (1 of 2): Scale"
+    assert "scale: measures" in lines
+    assert lines[-1].startswith("epochs (2 of 2): done in")
+
+
+def test_a_study_that_was_interrupted_goes_on_where_it_was(tmp_path):
+    def killed(bench):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
+        run_study(study_in(tmp_path, MACHINE, []), [scale_of(random.Random(1)), Experiment("epochs", "E", killed)])
+    lines = []
+    result = run_study(study_in(tmp_path, MACHINE, lines), fake_experiments(2))
+
+    assert lines[0] == "scale (1 of 2): kept from an earlier run"
+    assert (
+        result.tables[0].rounds
+        == run_study(study_in(tmp_path / "b", MACHINE, []), fake_experiments(1)).tables[0].rounds
+    )
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"preset": dataclasses.replace(TINY, rounds=13)},
+        {"machine": msgspec.structs.replace(MACHINE, num_cores=4)},
+        {"claims": msgspec.structs.replace(CLAIMS, claims=CLAIMS.claims[::-1])},
+    ],
+    ids=["preset", "machine", "claims"],
+)
+def test_what_was_found_otherwise_is_not_taken_over(tmp_path, changed):
+    first = study_in(tmp_path, MACHINE, [])
+    run_study(first, fake_experiments(1))
+    lines = []
+    run_study(dataclasses.replace(first, say=lines.append, **changed), fake_experiments(1))
+
+    assert not [line for line in lines if "kept" in line]
+
+
+def test_a_damaged_part_is_measured_again(tmp_path):
+    study = study_in(tmp_path, MACHINE, lines := [])
+    run_study(study, fake_experiments(1))
+    Path(study.parts.uri("scale")).write_text("{")
+    run_study(study, fake_experiments(1))
+
+    assert [line for line in lines if "kept" in line] == ["epochs (2 of 2): kept from an earlier run"]
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ([], "must find something of each of more_workers_faster, got findings of none"),
+        ([Finding(claim="larger_than_memory", not_run=TEXT)], "got findings of larger_than_memory"),
+        ([Finding(claim="more_workers_faster", not_run=TEXT)] * 2, "findings of more_workers_faster, more_workers_f"),
+    ],
+)
+def test_an_experiment_finds_something_of_each_of_its_claims(tmp_path, found, message):
+    with pytest.raises(DataError, match=message):
+        run_study(study_in(tmp_path, MACHINE, []), [Experiment("scale", "Scale", lambda bench: found)])
+
+
+def test_an_experiment_that_cannot_run_here_has_no_number(tmp_path):
+    def run(bench):
+        raise NotRunHereError(TEXT)
+
+    result = run_study(study_in(tmp_path, MACHINE, []), [Experiment("scale", "Scale", run)])
+
+    verdict = next(each for each in result.verdicts if each.claim == "more_workers_faster")
+    assert (verdict.verdict, verdict.estimate) == ("not run here", None)
+    assert verdict.reason.spanish == "no se ejecutó aquí: algo"
+
+
+def test_parts_of_two_machines_are_not_one_study(tmp_path):
+    study = study_in(tmp_path, MACHINE, [])
+    run_study(study, fake_experiments(1))
+    part = StudyPart.read(study.parts.uri("scale"))
+    other = msgspec.structs.replace(part, machine=msgspec.structs.replace(MACHINE, cpu="Another CPU"))
+
+    with pytest.raises(DataError, match="'scale' was measured with another machine"):
+        join_parts(CLAIMS, "ci", MACHINE, [other])
+    with pytest.raises(DataError, match="another preset: ci, not laptop"):
+        join_parts(CLAIMS, "laptop", MACHINE, [part])
+
+
+def test_the_files_are_whole_and_are_read_back(tmp_path):
+    result = run_study(study_in(tmp_path, MACHINE, []), fake_experiments(1))
+    document, page = write_study(result, CLAIMS, tmp_path / "out")
+
+    assert read_study_result(document, CLAIMS) == result
+    assert "confirmed" in page.read_text()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["study.html", "study.json"]
+
+
+def test_the_verdicts_are_a_table_of_markdown(tmp_path):
+    count, table = study_in_short(run_study(study_in(tmp_path, MACHINE, []), fake_experiments(1)), CLAIMS)
+
+    assert count == f"Of {NUM_CLAIMS} claims, 1 confirmed, {NUM_CLAIMS - 1} not run here."
+    rows = table.splitlines()
+    assert len(rows) == NUM_CLAIMS + 2
+    assert any(row.startswith("| `more_workers_faster` | confirmed | 1.8") for row in rows)
+
+
+def test_a_room_that_is_not_there_adds_no_experiment_and_a_broken_one_is_an_error(monkeypatch):
+    room = types.ModuleType("rooms.one.all_experiments")
+    room.EXPERIMENTS = fake_experiments(1)
+    for name in ("rooms", "rooms.one"):
+        package = types.ModuleType(name)
+        package.__path__ = []
+        monkeypatch.setitem(sys.modules, name, package)
+    monkeypatch.setitem(sys.modules, "rooms.one.all_experiments", room)
+
+    found = known_experiments(("one", "missing"), "rooms")
+
+    assert [each.name for each in found] == ["scale", "epochs"]
+    with pytest.raises(ValueError, match="'epochs' must be in one room"):
+        known_experiments(("one", "one"), "rooms")
+
+
+def test_the_experiments_of_this_version_are_those_of_claims():
+    names = [each.name for each in known_experiments()]
+
+    assert set(names) <= {claim.experiment for claim in CLAIMS.claims}
+    assert len(names) == len(set(names))
+
+
+def test_an_experiment_or_preset_that_nobody_knows_is_refused():
+    with pytest.raises(SettingsError, match=r"unknown experiment 'scael' \(did you mean 'scale'\?\)"):
+        chosen_experiments(fake_experiments(), ["scael"])
+    with pytest.raises(SettingsError, match="unknown preset 'large'; expected one of ci, laptop, gpu"):
+        preset_of("large")
+    assert [each.name for each in chosen_experiments(fake_experiments(), ["epochs"])] == ["epochs"]
+    assert {name: each.name for name, each in PRESETS.items()} == {name: name for name in PRESETS}
+
+
+def test_gpus_are_known_by_what_the_driver_lists(tmp_path):
+    assert accelerators_here(tmp_path) == ()
+    card = tmp_path / "driver/nvidia/gpus/0000:00:04.0"
+    card.mkdir(parents=True)
+    (card / "information").write_text("Model: \t\t NVIDIA L4\nIRQ: 11\n")
+
+    assert accelerators_here(tmp_path) == ("NVIDIA L4",)
+
+
+def test_a_part_survives_its_file(tmp_path):
+    study = study_in(tmp_path, MACHINE, [])
+    run_study(study, fake_experiments(1))
+    content = Path(study.parts.uri("epochs")).read_bytes()
+
+    assert StudyPart.from_json(content, "x").to_json() == content
+    assert json.loads(content)["matrices"][0]["values"] == [[0.5, None]]
