@@ -173,6 +173,58 @@ class ClaimVerdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     num_pairs: Count = 0
 
 
+class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A number for each pair of two things, e.g. of delay and learning rate: what the page shows as a heat map.
+
+    Attributes:
+      row_title, column_title: What rows and columns are.
+      rows, columns: Their names, in order.
+      values: By row and column; None for what was not run here.
+    """
+
+    name: StudyName
+    title: Words
+    unit: str
+    row_title: Words
+    column_title: Words
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: tuple[tuple[float | None, ...], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.values) != len(self.rows) or any(len(row) != len(self.columns) for row in self.values):
+            raise ValueError(f"matrix {self.name} must have {len(self.rows)} rows of {len(self.columns)} numbers")
+        if not all(value is None or math.isfinite(value) for row in self.values for value in row):
+            raise ValueError(f"matrix {self.name} must have finite numbers, got {self.values}")
+
+
+class Curve(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Numbers that follow another one, e.g. loss by epoch, with a band if there is one.
+
+    Attributes:
+      name: Of the line.
+      figure: Lines of one name are shown in one figure, which `title` describes.
+      x, y: The line's points.
+      low, high: Ends of the band at each point; empty without one.
+    """
+
+    name: str
+    figure: StudyName
+    title: Words
+    x_title: Words
+    y_title: Words
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if any(len(ends) not in {0, len(self.x)} for ends in (self.low, self.high)) or len(self.y) != len(self.x):
+            raise ValueError(f"curve {self.name} must have as many numbers as points, {len(self.x)}")
+        if not all(map(math.isfinite, (*self.x, *self.y, *self.low, *self.high))):
+            raise ValueError(f"curve {self.name} must have finite numbers")
+
+
 class StudyResult(Document, frozen=True, kw_only=True):
     """All that a study measured, raw, and its verdicts.
 
@@ -181,6 +233,7 @@ class StudyResult(Document, frozen=True, kw_only=True):
       preset: The size of the study, e.g. "laptop".
       findings: One for each claim.
       verdicts: One for each claim, which follow from the rest.
+      matrices, curves: What the page shows besides; no verdict depends on them.
     """
 
     way_out: ClassVar[str] = "restore it, or run the study again"
@@ -192,3 +245,5 @@ class StudyResult(Document, frozen=True, kw_only=True):
     tables: tuple[RoundTable, ...]
     findings: tuple[Finding, ...]
     verdicts: tuple[ClaimVerdict, ...]
+    matrices: tuple[Matrix, ...] = ()
+    curves: tuple[Curve, ...] = ()

@@ -4,19 +4,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components import storage
-from components.contracts.study import ClaimVerdict, Finding, Machine, RoundTable, StudyResult
+from components.contracts.study import ClaimVerdict, Curve, Finding, Machine, Matrix, RoundTable, StudyResult
 from components.errors import DataError
 from components.study.claims.claims_file import Claims
 from components.study.verdicts.judging import judge_claim
 
 
 def make_result(
-    claims: Claims, preset: str, machine: Machine, tables: Sequence[RoundTable], findings: Sequence[Finding]
+    claims: Claims,
+    preset: str,
+    machine: Machine,
+    tables: Sequence[RoundTable],
+    findings: Sequence[Finding],
+    matrices: Sequence[Matrix] = (),
+    curves: Sequence[Curve] = (),
 ) -> StudyResult:
     """Returns the document, with a verdict on each claim.
 
     Args:
       findings: One for each claim, in any order.
+      matrices, curves: What the page shows besides.
 
     Raises:
       DataError: if a claim has no finding, or one that its rule cannot judge.
@@ -29,6 +36,8 @@ def make_result(
         tables=tuple(tables),
         findings=tuple(findings),
         verdicts=_verdicts(claims, tables, findings),
+        matrices=tuple(matrices),
+        curves=tuple(curves),
     )
 
 

@@ -1,0 +1,1 @@
+"""What the study measures: experiments, a room each, which know nothing of each other."""

@@ -1,0 +1,65 @@
+"""What an experiment is, so that a command can run all of them without knowing any.
+
+A room of experiments has a module `all_experiments` with a tuple EXPERIMENTS; it imports nothing heavy before one runs.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from components.contracts.study import Curve, Finding, Machine, Matrix, RoundTable
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """The size of a study.
+
+    Attributes:
+      name: "ci" has too few rounds and seeds for most verdicts, "gpu" what only a pool of GPUs can run.
+      rounds: Of each comparison of times.
+      seeds: Trainings of each arm that is compared by what it learns.
+      num_tiles: Of the generated dataset, over all splits.
+      tile_size_px: Their side.
+      epochs: Of a training, unless epochs are what is compared.
+    """
+
+    name: Literal["ci", "laptop", "gpu"]
+    rounds: int
+    seeds: int
+    num_tiles: int
+    tile_size_px: int
+    epochs: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Bench:
+    """What an experiment runs on.
+
+    Attributes:
+      folder: Its own, which is kept between runs.
+      say: Tells whoever waits how far it is.
+    """
+
+    preset: Preset
+    folder: Path
+    say: Callable[[str], None]
+    machine: Machine
+
+
+# What an experiment found, in any order: what findings refer to is among them, and so is what only the page shows.
+Result: TypeAlias = Finding | RoundTable | Matrix | Curve
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A part of the study.
+
+    Attributes:
+      name: As in claims.yaml.
+      run: Returns a finding for each claim of that name, with its tables.
+    """
+
+    name: str
+    title: str
+    run: Callable[[Bench], Sequence[Result]]
