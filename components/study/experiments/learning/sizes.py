@@ -5,6 +5,8 @@ import dataclasses
 from components.study.experiments.experiment import Bench, Preset
 from components.study.experiments.learning.tiles import TileSet, draw_tiles
 
+# Arms with other batches see the very same tiles in an epoch, in the same order, only if every batch divides the split.
+LARGEST_BATCH = 64
 TILES_SEED = 20_210_601
 _DRAWN_PX = 64  # the smallest tile whose rows of plants are wider than a pixel
 _MOST_TILES = {"ci": 120, "laptop": 600, "gpu": 6000}
@@ -38,4 +40,4 @@ class LearningSize:
 def bench_tiles(bench: Bench) -> TileSet:
     """Returns the tiles that all experiments on learning share in a preset."""
     size = LearningSize.of(bench.preset)
-    return draw_tiles(size.num_tiles, _DRAWN_PX, size.image_size_px, TILES_SEED)
+    return draw_tiles(size.num_tiles, _DRAWN_PX, size.image_size_px, TILES_SEED, LARGEST_BATCH)

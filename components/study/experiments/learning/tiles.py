@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.agrivision import BANDS, CLASS_FOLDERS
+from components.errors import SettingsError
 from components.synth.field import Field, draw_field
 from components.synth.plan import LAYOUT_CLASSES, plan_fields
 from components.synth.windows import Window, choose_windows
@@ -59,7 +60,7 @@ class TileSet:
         return pixels.mean(axis=0).tolist(), pixels.std(axis=0).tolist()
 
 
-def draw_tiles(num_tiles: int, tile_size_px: int, image_size_px: int, seed: int) -> TileSet:
+def draw_tiles(num_tiles: int, tile_size_px: int, image_size_px: int, seed: int, multiple: int = 1) -> TileSet:
     """Draws the tiles; equal arguments give equal ones.
 
     Args:
@@ -67,6 +68,7 @@ def draw_tiles(num_tiles: int, tile_size_px: int, image_size_px: int, seed: int)
       tile_size_px: Side of the tiles that are drawn; below 64 px, rows of plants are thinner than a pixel.
       image_size_px: Side that they are made smaller to by averaging; must divide the former.
       seed: Of fields and tiles.
+      multiple: What the number of tiles to train on is a multiple of; the rest are left out.
     """
     drawn: dict[str, list[tuple[str, Any, Any, int]]] = {split: [] for split in SPLITS}
     for plan in plan_fields(CLASS_FOLDERS, num_tiles, seed, "mild"):
@@ -77,6 +79,13 @@ def draw_tiles(num_tiles: int, tile_size_px: int, image_size_px: int, seed: int)
         for number, (window, label) in enumerate(zip(windows, classes, strict=True)):
             image, cover = _cut(field, window, tile_size_px, tile_size_px // image_size_px)
             drawn[plan.split].append((f"{plan.field_id}-{number}", image, cover, label))
+    kept = len(drawn["train"]) // multiple * multiple
+    if not kept:
+        raise SettingsError(
+            f"the study needs at least {multiple} tiles to train on, got {len(drawn['train'])} of {num_tiles} tiles; "
+            "choose a larger preset"
+        )
+    drawn["train"] = drawn["train"][:kept]
     splits = {split: _together(rows, image_size_px) for split, rows in drawn.items()}
     return TileSet(splits, _digest(splits), tile_size_px, image_size_px)
 
