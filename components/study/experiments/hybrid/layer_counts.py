@@ -26,16 +26,14 @@ class LayerCounts:
     Attributes:
       convolution_weights, dense_weights: With biases.
       convolution_multiplications, dense_multiplications: For one tile, forward.
-      features: Numbers of a tile that go from the last convolution into the first dense layer.
-      dense_outputs: Outputs of all dense layers of a tile together.
+      dense_shapes: Inputs and outputs of each dense layer, in order.
     """
 
     convolution_weights: int = 0
     dense_weights: int = 0
     convolution_multiplications: int = 0
     dense_multiplications: int = 0
-    features: int = 0
-    dense_outputs: int = 0
+    dense_shapes: tuple[tuple[int, int], ...] = ()
 
     @property
     def dense_share_of_weights(self) -> float:
@@ -62,13 +60,11 @@ def count_layers(model: Any) -> LayerCounts:
         if isinstance(layer, keras.layers.Dense):
             inputs, outputs = layer.kernel.shape
             places = math.prod(layer.output.shape[1:-1])
-            is_after_pooling = len(layer.output.shape) > 2  # squeeze-and-excite by dense layers would be by place
             counts = dataclasses.replace(
                 counts,
                 dense_weights=counts.dense_weights + weights,
                 dense_multiplications=counts.dense_multiplications + places * inputs * outputs,
-                features=counts.features or (0 if is_after_pooling else inputs),
-                dense_outputs=counts.dense_outputs + places * outputs,
+                dense_shapes=(*counts.dense_shapes, (inputs, outputs)),
             )
         elif isinstance(layer, _CONVOLUTIONS):
             places = math.prod(layer.output.shape[1:3])

@@ -12,14 +12,15 @@ import keras
 from components.train.settings.backbones import BACKBONES
 
 IMAGE_SIZE_PX = 224
-_LARGE = ("nasnet_large", "efficientnet_v2_m", "efficientnet_v2_l")  # take half a minute and more to build
+_OF_CI = ("small", "mobilenet_v2", "resnet50")
+_WIDTH, _HIDDEN = 64, 4096
 CLASSIC = ("alexnet", "vgg16")
-_NUM_CLASSES = {"alexnet": 1000, "vgg16": 1000}
+_IMAGENET_CLASSES = 1000
 
 
-def network_names(*, with_large: bool) -> tuple[str, ...]:
-    """Returns the networks to count."""
-    return (*CLASSIC, *(name for name in BACKBONES if with_large or name not in _LARGE))
+def network_names(preset: str) -> tuple[str, ...]:
+    """Returns the networks to count; "ci" has the classic two and a few of ours, because building takes seconds."""
+    return (*CLASSIC, *(_OF_CI if preset == "ci" else BACKBONES))
 
 
 def build_network(name: str, num_classes: int) -> Any:
@@ -29,26 +30,26 @@ def build_network(name: str, num_classes: int) -> Any:
       KeyError: if there is no such network.
     """
     if name == "alexnet":
-        return build_alexnet(IMAGE_SIZE_PX, 3, _NUM_CLASSES[name])
+        return build_alexnet(IMAGE_SIZE_PX, 3, _IMAGENET_CLASSES)
     if name == "vgg16":
-        return keras.applications.VGG16(weights=None, classes=_NUM_CLASSES[name])
+        return keras.applications.VGG16(weights=None, classes=_IMAGENET_CLASSES)
     from components.train.model.model import build_model
 
     return build_model(name, IMAGE_SIZE_PX, num_classes, [0.5] * 3, [0.25] * 3)
 
 
-def build_alexnet(image_size_px: int, num_bands: int, num_classes: int, width: int = 64, hidden: int = 4096) -> Any:
-    """Returns AlexNet with one tower; `width` scales its convolutions, for tests and small machines."""
+def build_alexnet(image_size_px: int, num_bands: int, num_classes: int) -> Any:
+    """Returns AlexNet with one tower."""
     layers = keras.layers
     x = image = keras.Input((image_size_px, image_size_px, num_bands))
-    x = layers.Conv2D(width, 11, strides=4, padding="same", activation="relu")(x)
+    x = layers.Conv2D(_WIDTH, 11, strides=4, padding="same", activation="relu")(x)
     x = layers.MaxPooling2D(3, 2)(x)
-    x = layers.Conv2D(width * 3, 5, padding="same", activation="relu")(x)
+    x = layers.Conv2D(_WIDTH * 3, 5, padding="same", activation="relu")(x)
     x = layers.MaxPooling2D(3, 2)(x)
-    for filters in (width * 6, width * 6, width * 4):
+    for filters in (_WIDTH * 6, _WIDTH * 6, _WIDTH * 4):
         x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
     x = layers.MaxPooling2D(3, 2)(x)
     x = layers.Flatten()(x)
     for _ in range(2):
-        x = layers.Dense(hidden, activation="relu")(x)
+        x = layers.Dense(_HIDDEN, activation="relu")(x)
     return keras.Model(image, layers.Dense(num_classes)(x), name="alexnet")
