@@ -23,18 +23,19 @@ class Learned:
 
     Attributes:
       losses: Of each step, on its batch.
-      by_epoch: What `after_epoch` returned after each epoch.
       scores: By split, after the last update.
     """
 
     losses: tuple[float, ...]
-    by_epoch: tuple[dict[str, Score], ...]
     scores: dict[str, Score]
     witness: Witness
 
 
 def learn(
-    learner: Learner, arm: Arm, splits: tuple[str, ...] = ("val", "test"), every_epoch: tuple[str, ...] = ()
+    learner: Learner,
+    arm: Arm,
+    splits: tuple[str, ...] = ("val", "test"),
+    after_epoch: Callable[[int], None] = lambda epoch: None,
 ) -> Learned:
     """Trains the arm from weights that its seed draws.
 
@@ -44,7 +45,7 @@ def learn(
 
     Args:
       splits: What to score in the end.
-      every_epoch: What to score after each epoch.
+      after_epoch: Called with the number of each epoch, from 1, when it has ended.
     """
     config = arm.training.config
     learner.start(config.seed)
@@ -52,16 +53,16 @@ def learn(
     recorder.add_weights(learner.weights())
     num_updates = int(derived(arm)["num_updates"])
     take_step = _stepper(learner, arm, num_updates)
-    losses, by_epoch = [], []
+    losses: list[float] = []
     for step, rows, ends_epoch in _batches(arm, num_updates):
         recorder.add_batch(*learner.batch(rows))
         losses.append(take_step(rows, step))
         recorder.add_loss(losses[-1])
-        if ends_epoch and every_epoch:
-            by_epoch.append({split: learner.score(split) for split in every_epoch})
+        if ends_epoch:
+            after_epoch((step + 1) * config.global_batch_size // arm.source.num_tiles)
     take_step(None, num_updates)
     scores = {split: learner.score(split) for split in splits}
-    return Learned(tuple(losses), tuple(by_epoch), scores, recorder.witness())
+    return Learned(tuple(losses), scores, recorder.witness())
 
 
 def _stepper(learner: Learner, arm: Arm, num_updates: int) -> Callable[[NDArray[np.int64] | None, int], float]:
