@@ -11,4 +11,13 @@ def _by_batch(bench: Bench) -> Sequence[Result]:
     return run_by_batch(bench)
 
 
-EXPERIMENTS = (Experiment("batch_size", "Small and large batches", _by_batch),)
+def _timed(bench: Bench) -> Sequence[Result]:
+    from components.study.experiments.batch_size.timed import run_timed_batches
+
+    return run_timed_batches(bench)
+
+
+EXPERIMENTS = (
+    Experiment("batch_size", "Small and large batches", _by_batch),
+    Experiment("batch_size_time", "The time of large batches", _timed),
+)

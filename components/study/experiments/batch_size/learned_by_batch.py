@@ -10,7 +10,7 @@ from components.study.experiments.batch_size.trials import BATCHES, EPOCHS, RULE
 from components.study.experiments.experiment import Bench, Result
 from components.study.experiments.learning.learner import Learner
 from components.study.experiments.learning.learning_arms import table_by_seed
-from components.study.experiments.learning.sizes import bench_tiles
+from components.study.experiments.learning.sizes import preset_tiles
 from components.study.experiments.learning.tiles import CLASSES, TileSet
 from components.study.experiments.learning.training import learn
 
@@ -27,7 +27,7 @@ def run_by_batch(bench: Bench) -> Sequence[Result]:
     The smallest batch is compared with the largest by the rule for rates that is best for the largest on the
     validation split, so that a large batch is not called worse for a rate that nobody would give it.
     """
-    tiles = bench_tiles(bench)
+    tiles = preset_tiles(bench.preset)
     trials = BatchTrials(bench, tiles)
     seeds = range(bench.preset.seeds)
     tables = []

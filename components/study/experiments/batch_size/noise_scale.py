@@ -40,7 +40,7 @@ def measured_noise_scale(learner: Learner, config: TrainConfig, num_tiles: int, 
     rng = np.random.default_rng([config.seed, 7])
     small_norms, big_norms = [], []
     for draw in range(num_draws):
-        rows = rng.choice(num_tiles, BIG, replace=False)
+        rows = rng.integers(num_tiles, size=BIG)  # with replacement, since the formula is for independent tiles
         parts = [learner.gradient(part, draw, config)[1] for part in np.split(rows, BIG // SMALL)]
         small_norms += [_squared_norm(part) for part in parts]
         big_norms.append(_squared_norm(mean_gradient(parts)))

@@ -48,6 +48,16 @@ def learning_arm(
     )
 
 
+def timed_arm_of(bench: Bench, tiles: TileSet, name: str, num_workers: int, num_cores: int, batch_size: int) -> Arm:
+    """Returns an arm whose epochs are timed: its witness trains one, and so does each turn."""
+    arm = learning_arm(bench, tiles, name, epochs=1, global_batch_size=batch_size, **PLAIN_SGD)
+    return dataclasses.replace(
+        arm,
+        training=dataclasses.replace(arm.training, num_workers=num_workers),
+        place=dataclasses.replace(arm.place, num_cores=num_cores),
+    )
+
+
 def with_seed(arm: Arm, seed: int) -> Arm:
     """Returns the arm with another seed."""
     config = dataclasses.replace(arm.training.config, seed=seed)

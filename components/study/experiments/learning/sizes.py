@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from components.study.experiments.experiment import Bench, Preset
+from components.study.experiments.experiment import Preset
 from components.study.experiments.learning.tiles import TileSet, draw_tiles
 
 # Arms with other batches see the very same tiles in an epoch, in the same order, only if every batch divides the split.
@@ -37,7 +37,7 @@ class LearningSize:
         )
 
 
-def bench_tiles(bench: Bench) -> TileSet:
+def preset_tiles(preset: Preset) -> TileSet:
     """Returns the tiles that all experiments on learning share in a preset."""
-    size = LearningSize.of(bench.preset)
+    size = LearningSize.of(preset)
     return draw_tiles(size.num_tiles, _DRAWN_PX, size.image_size_px, TILES_SEED, LARGEST_BATCH)

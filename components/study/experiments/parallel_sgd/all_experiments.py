@@ -11,4 +11,13 @@ def _simulated(bench: Bench) -> Sequence[Result]:
     return run_simulated(bench)
 
 
-EXPERIMENTS = (Experiment("parallel_sgd", "Averaged and delayed SGD", _simulated),)
+def _timed(bench: Bench) -> Sequence[Result]:
+    from components.study.experiments.parallel_sgd.timed import run_timed_workers
+
+    return run_timed_workers(bench)
+
+
+EXPERIMENTS = (
+    Experiment("parallel_sgd", "Averaged and delayed SGD", _simulated),
+    Experiment("parallel_sgd_time", "The time of averaged SGD", _timed),
+)

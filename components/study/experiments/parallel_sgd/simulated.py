@@ -7,7 +7,7 @@ from components.contracts.study import Curve, Finding, Matrix, RoundTable, Words
 from components.study.arms.arm_comparison import ArmComparison
 from components.study.experiments.experiment import Bench, Result
 from components.study.experiments.learning.learning_arms import table_by_seed
-from components.study.experiments.learning.sizes import bench_tiles
+from components.study.experiments.learning.sizes import preset_tiles
 from components.study.experiments.learning.tiles import CLASSES, TileSet
 from components.study.experiments.parallel_sgd.equal_batches import weight_differences
 from components.study.experiments.parallel_sgd.ways import (
@@ -33,7 +33,7 @@ _BYTES_PER_WEIGHT = 4
 
 def run_simulated(bench: Bench) -> Sequence[Result]:
     """Returns two findings, each with its table, the heat maps, and what averaging costs."""
-    tiles = bench_tiles(bench)
+    tiles = preset_tiles(bench.preset)
     grid = WaysGrid(bench, tiles)
     seeds = range(bench.preset.seeds)
     grid_seeds = seeds[:MOST_GRID_SEEDS]
