@@ -34,7 +34,7 @@ def run_augmentation(bench: Bench) -> Sequence[Result]:
         [learn(learner, with_seed(arm, seed), ("train", "test")) for learner, arm in zip(learners, arms, strict=True)]
         for seed in range(bench.preset.seeds)
     ]
-    bench.say(f"augmentation: {len(learned)} seeds with and without")
+    bench.say(f"{len(learned)} seeds with and without")
     witnesses = [{arm.name: each.witness for arm, each in zip(arms, learned[0], strict=True)}]
     by_split = {
         split: [[each.scores[split].macro_f1 for each in row] for row in learned] for split in ("train", "test")

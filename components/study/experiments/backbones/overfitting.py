@@ -42,7 +42,7 @@ def run_overfitting(bench: Bench) -> Sequence[Result]:
         learn(learner, with_seed(arm, seed), (), after)
         by_seed.append(epochs)
         lowest = min(range(NUM_EPOCHS), key=lambda epoch: epochs[epoch]["val"].loss)
-        bench.say(f"epochs: seed {seed}: validation loss is lowest at epoch {lowest + 1} of {NUM_EPOCHS}")
+        bench.say(f"seed {seed}: validation loss is lowest at epoch {lowest + 1} of {NUM_EPOCHS}")
     rounds = [(epochs[-1]["val"].loss, min(epoch["val"].loss for epoch in epochs)) for epochs in by_seed]
     table = RoundTable(
         name="epochs_val_loss",

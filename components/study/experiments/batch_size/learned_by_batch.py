@@ -33,7 +33,7 @@ def run_by_batch(bench: Bench) -> Sequence[Result]:
     tables = []
     for held, factor in _FACTORS.items():
         rule = trials.best_rule(BATCHES[-1], held, seeds[:_MOST_GRID_SEEDS])
-        bench.say(f"batch_size: {held}: a batch of {BATCHES[-1]} learns best with the {rule.name}")
+        bench.say(f"{held}: a batch of {BATCHES[-1]} learns best with the {rule.name}")
         tables.append(_table(factor, trials, rule, held, seeds))
     small, large = f"batch {BATCHES[0]}", f"batch {BATCHES[-1]}"
     results: list[Result] = [
@@ -102,7 +102,7 @@ def _noise(bench: Bench, tiles: TileSet, trials: BatchTrials) -> Curve | None:
             found.append((float(epoch), scale))
 
     learn(learner, arm, splits=(), after_epoch=after)
-    bench.say("batch_size: noise scale " + (f"{found[-1][1]:.0f} tiles" if found else "not told from noise"))
+    bench.say("noise scale " + (f"{found[-1][1]:.0f} tiles" if found else "not told from noise"))
     if not found:
         return None
     return Curve(

@@ -58,9 +58,7 @@ def compare(is_hybrid: bool) -> dict[str, Any]:
 
 def _numbers() -> tuple[list[NDArray[np.float32]], NDArray[np.float32], NDArray[np.float32]]:
     rng = np.random.default_rng(0)
-    weights = [
-        (rng.normal(size=shape) * np.sqrt(2 / np.prod(shape[:-1]))).astype(np.float32) for shape in KERNELS
-    ]
+    weights = [(rng.normal(size=shape) * np.sqrt(2 / np.prod(shape[:-1]))).astype(np.float32) for shape in KERNELS]
     image = rng.uniform(size=(BATCH_SIZE, *IMAGE_SHAPE)).astype(np.float32)
     labels = np.eye(NUM_CLASSES, dtype=np.float32)[rng.integers(NUM_CLASSES, size=BATCH_SIZE)]
     return weights, image, labels

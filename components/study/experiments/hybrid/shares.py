@@ -26,9 +26,9 @@ def run_hybrid(bench: Bench) -> Sequence[Result]:
     counts: dict[str, LayerCounts] = {}
     for name in network_names(bench.preset.name):
         counts[name] = counts_of(name, len(CLASSES))
-        bench.say(f"hybrid: {name}: {counts[name].dense_share_of_weights:.1%} of the weights in dense layers")
+        bench.say(f"{name}: {counts[name].dense_share_of_weights:.1%} of the weights in dense layers")
     ran = ask_dtensor()
-    bench.say("hybrid: DTensor on two devices equals one device, and reduces what was computed")
+    bench.say("DTensor on two devices equals one device, and reduces what was computed")
     ratios = {
         name: bytes_by_data(each, NUM_DEVICES) / bytes_by_hybrid(each, NUM_DEVICES, STEP_TILES)
         for name, each in counts.items()

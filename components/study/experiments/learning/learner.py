@@ -50,7 +50,7 @@ class Learner:
         """Builds the network.
 
         Args:
-          config: What counts of it is the network and the augmentation; rates and batches may change from start to start.
+          config: What counts of it is the network and the augmentation; rates and batches may change with each start.
           holds_batch_norm: Whether batch normalisation stays at mean 0 and variance 1.
         """
         self._tiles, self._num_bands = tiles, _NUM_BANDS[config.bands]
@@ -100,8 +100,9 @@ class Learner:
         key = (config.optimizer, config.momentum, config.nesterov, config.weight_decay, config.clip_norm)
         if key not in self._optimizers:
             optimizer = Optimizer(config, self.variables)
-            self._optimizers[key] = optimizer, tf.function(
-                lambda gradients, rate: optimizer.apply(gradients, self.variables, rate)
+            self._optimizers[key] = (
+                optimizer,
+                tf.function(lambda gradients, rate: optimizer.apply(gradients, self.variables, rate)),
             )
         optimizer, apply = self._optimizers[key]
         for slot in [*(slot for slots in optimizer.slots for slot in slots), optimizer.num_updates]:

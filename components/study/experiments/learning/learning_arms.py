@@ -29,9 +29,7 @@ PLAIN_SGD: Mapping[str, Any] = {
 }
 
 
-def learning_arm(
-    bench: Bench, tiles: TileSet, name: str, parallelism: Parallelism = Parallelism(), **config: Any
-) -> Arm:
+def learning_arm(bench: Bench, tiles: TileSet, name: str, parallelism: Parallelism | None = None, **config: Any) -> Arm:
     """Returns an arm on these tiles, with the keys of TrainConfig that are given."""
     return Arm(
         name=name,
@@ -44,7 +42,7 @@ def learning_arm(
         ),
         training=TrainSettings(config=TrainConfig(image_size_px=tiles.image_size_px, **config), num_workers=1),
         place=Placement(machine=machine_digest(bench.machine), num_cores=max(bench.machine.num_cores, 1)),
-        parallelism=parallelism,
+        parallelism=parallelism or Parallelism(),
     )
 
 

@@ -88,9 +88,7 @@ class TimedTraining:
             optimizer = Optimizer(config, self.model.trainable_variables)
         loss = make_loss(config, np.ones(len(CLASSES), np.float32), single_label=True)
         size = config.global_batch_size
-        self._batches = [
-            np.arange(first, first + size) for first in range(0, len(self._train) // size * size, size)
-        ]
+        self._batches = [np.arange(first, first + size) for first in range(0, len(self._train) // size * size, size)]
         positions = batch_positions(size, 0, 1)
         num_steps = config.epochs * len(self._batches)
         self._take = make_train_steps(strategy, self.model, optimizer, None, config, loss, positions, num_steps)

@@ -66,7 +66,7 @@ def learn(
 
 
 def _stepper(learner: Learner, arm: Arm, num_updates: int) -> Callable[[NDArray[np.int64] | None, int], float]:
-    """Returns a function that takes a step with tiles of the train split and returns its loss; None applies the rest."""
+    """Returns a function that takes a step with these tiles and returns its loss; None applies what still waits."""
     config, how = arm.training.config, arm.parallelism
     update, waiting = learner.make_update(config), collections.deque[tuple[int, list[Any]]]()
 

@@ -38,11 +38,11 @@ def run_simulated(bench: Bench) -> Sequence[Result]:
     seeds = range(bench.preset.seeds)
     grid_seeds = seeds[:MOST_GRID_SEEDS]
     curve = _differences(grid, tiles)
-    bench.say(f"parallel_sgd: averaged = one batch, largest difference {max(curve.y):.1e}")
+    bench.say(f"averaged = one batch, largest difference {max(curve.y):.1e}")
     best = {}
     for way in WAYS:
         best[way.name] = grid.best_rate(way, grid_seeds)
-        bench.say(f"parallel_sgd: {way.name}: best of {len(RATES)} rates {best[way.name]:g}")
+        bench.say(f"{way.name}: best of {len(RATES)} rates {best[way.name]:g}")
     late = next(way for way in DELAYED if way.parallelism.delay == JUDGED_DELAY)
     averaged = _table("averaging", "averaging_at_best_rate", grid, AVERAGED, best, seeds)
     delayed = _table("delay", "delay_at_best_rate", grid, late, best, seeds)
@@ -72,9 +72,7 @@ def _table(
 
 def _differences(grid: WaysGrid, tiles: TileSet) -> Curve:
     config = grid.arm(AVERAGED, RATES[-1]).training.config
-    found = weight_differences(
-        grid.learner, config, len(tiles.splits["train"]), NUM_AVERAGED, _NUM_EQUAL_UPDATES
-    )
+    found = weight_differences(grid.learner, config, len(tiles.splits["train"]), NUM_AVERAGED, _NUM_EQUAL_UPDATES)
     return Curve(
         name=AVERAGED.name,
         figure="averaging_difference",

@@ -1,8 +1,8 @@
 """Ways to update weights in parallel × learning rates × seeds, and the best rate of each way.
 
-One rate alone gives whichever verdict one likes: a delay asks for a smaller rate, and an average over more tiles bears a
-larger one. So each way has the rate, of the same four, that is best for it on the validation split; it is judged on the
-test split.
+One rate alone gives whichever verdict one likes: a delay asks for a smaller rate, and an average over more tiles bears
+a larger one. So each way has the rate, of the same four, that is best for it on the validation split; it is judged on
+the test split.
 """
 
 import dataclasses
