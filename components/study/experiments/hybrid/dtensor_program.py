@@ -24,7 +24,7 @@ _NUM_DEVICES, _NUM_STEPS, _RATE = 2, 3, 0.1
 _AXIS, _WHOLE = "device", dtensor.UNSHARDED
 
 
-def compare(is_hybrid: bool) -> dict[str, Any]:
+def compare_devices(is_hybrid: bool) -> dict[str, Any]:
     """Returns the largest difference of a weight to one device after the last step, and what each step reduced.
 
     The latter has the number of numbers in each collective of one device.
@@ -132,4 +132,4 @@ def _make_devices() -> None:
 
 if __name__ == "__main__":
     _make_devices()
-    answer_questions({"data": lambda: compare(False), "hybrid": lambda: compare(True)})
+    answer_questions({"data": lambda: compare_devices(False), "hybrid": lambda: compare_devices(True)})
