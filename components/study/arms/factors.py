@@ -53,6 +53,10 @@ FACTORS: Mapping[str, Factor] = {
         ("parallelism.kind", "parallelism.num_averaged", f"{_CONFIG}global_batch_size"),
         ("num_updates", "tiles_per_worker", "num_tiles_read", *_OTHER_BATCHES, "peak_learning_rate"),
     ),
+    "averaging_at_best_rate": Factor(
+        ("parallelism.kind", "parallelism.num_averaged", f"{_CONFIG}global_batch_size", f"{_CONFIG}learning_rate"),
+        ("num_updates", "tiles_per_worker", "num_tiles_read", *_OTHER_BATCHES, "peak_learning_rate"),
+    ),
     "delay": Factor(("parallelism.kind", "parallelism.delay"), ("losses",)),
     "delay_at_best_rate": Factor(
         ("parallelism.kind", "parallelism.delay", f"{_CONFIG}learning_rate"), ("peak_learning_rate", "losses")

@@ -32,6 +32,9 @@ FAIR = {
     "strategy": part(FOLDER, "training", strategy="mirrored"),
     "num_workers": part(part(FOLDER, "training", num_workers=2), "place", num_cores=4),
     "averaging": config(part(FOLDER, "parallelism", kind="averaged", num_averaged=4), global_batch_size=8),
+    "averaging_at_best_rate": config(
+        part(FOLDER, "parallelism", kind="averaged", num_averaged=4), global_batch_size=8, learning_rate=1e-2
+    ),
     "delay": part(FOLDER, "parallelism", kind="delayed", delay=4),
     "delay_at_best_rate": config(part(FOLDER, "parallelism", kind="delayed", delay=4), learning_rate=1e-3),
     "hybrid": part(FOLDER, "parallelism", kind="hybrid"),

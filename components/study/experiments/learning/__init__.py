@@ -1,0 +1,1 @@
+"""Trainings in one process, on generated tiles in memory: what experiments on learning are made of."""

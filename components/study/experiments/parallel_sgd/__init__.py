@@ -1,0 +1,1 @@
+"""Averaged and delayed gradient descent: simulated in one process, and beside it what real workers do."""
