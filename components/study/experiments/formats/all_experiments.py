@@ -10,7 +10,7 @@ from components.study.experiments.experiment import Bench, Experiment, Result
 from components.study.experiments.formats.break_even import break_even_epochs
 from components.study.experiments.formats.format_arms import KERAS_FOLDER, ORIGINAL, SHARDS, FormatArms
 from components.study.experiments.formats.measured import MeasuredFormats, disk_table, measure_formats
-from components.study.experiments.formats.prepared_tiles import prepare_tiles
+from components.study.experiments.prepared_tiles import prepare_tiles
 
 _PAID_EPOCHS = 10  # the claim's
 _NO_GPU = Words(english="this machine has no GPU", spanish="esta máquina no tiene GPU")

@@ -14,7 +14,7 @@ from components.records import jpeg
 from components.records.tfrecords import decoder_ratio
 from components.study.arms.arm import Arm
 from components.study.experiments.formats.original_records import read_original_records, write_original_records
-from components.study.experiments.formats.prepared_tiles import PreparedTiles
+from components.study.experiments.prepared_tiles import PreparedTiles
 from components.train.input.reader import Reader
 
 # Images [B, S, S, 3], uint8 or float32, and labels int64 [B]

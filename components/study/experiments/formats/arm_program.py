@@ -13,10 +13,10 @@ from typing import NoReturn
 import msgspec
 
 from components.contracts.study import Witness
-from components.study.arms.arm import Arm
+from components.measuring.peak_memory import own_peak_bytes
 from components.study.arms.recording import WitnessRecorder
-from components.study.experiments.formats.prepared_tiles import PreparedTiles
-from components.study.experiments.formats.turn_details import ArmSpec, TurnDetails, own_peak_bytes
+from components.study.experiments.prepared_tiles import PreparedTiles
+from components.study.experiments.formats.turn_details import ArmSpec, TurnDetails
 from components.study.protocol.arm_process import serve_arm
 
 

@@ -7,7 +7,7 @@ from components.contracts.study import Machine
 from components.study.arms.arm import Arm, Placement, TileSource
 from components.study.arms.arm_comparison import ArmComparison
 from components.study.experiments.experiment import Preset
-from components.study.experiments.formats.prepared_tiles import SEED, PreparedTiles, num_bytes_under
+from components.study.experiments.prepared_tiles import SEED, PreparedTiles, num_bytes_under
 from components.study.results.machine import machine_digest
 from components.train.settings.config import TrainConfig
 from components.train.settings.train_settings import TrainSettings

@@ -50,15 +50,3 @@ def read_turns(path: Path) -> list[TurnDetails]:
 def median_of(turns: Sequence[TurnDetails], what: Callable[[TurnDetails], Any]) -> float:
     """Returns the median of something over turns."""
     return float(statistics.median(what(turn) for turn in turns))
-
-
-def own_peak_bytes(status: Path = Path("/proc/self/status")) -> int:
-    """Returns the most memory that this process has had, with the pages of program files; 0 if the system hides it.
-
-    Of the process alone: no arm starts others.
-    """
-    try:
-        lines = status.read_text().splitlines()
-    except OSError:
-        return 0  # not Linux
-    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
