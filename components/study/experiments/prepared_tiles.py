@@ -1,7 +1,7 @@
 """The tiles that all arms read, in each layout that an arm may ask for.
 
-One generated dataset goes through ingest, shard and merge. The other layouts are made of the records of its train split,
-so that every layout holds the very bytes of the same JPEGs. Nothing here loads TensorFlow.
+One generated dataset goes through ingest, shard and merge. The other layouts are made of the records of its train
+split, so that every layout holds the very bytes of the same JPEGs. Nothing here loads TensorFlow.
 """
 
 import dataclasses
@@ -129,9 +129,13 @@ def prepare_tiles(folder: Path, num_tiles: int, tile_size_px: int, stored_size_p
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / f"source-{name}"
     if not source.exists():
-        few = {"num_processes": 1} if num_tiles <= _FEW_TILES else {}
         write_dataset(
-            source, layout=CLASS_FOLDERS, num_tiles=num_tiles, seed=SEED, tile_size_px=tile_size_px, **few
+            source,
+            layout=CLASS_FOLDERS,
+            num_tiles=num_tiles,
+            seed=SEED,
+            tile_size_px=tile_size_px,
+            num_processes=1 if num_tiles <= _FEW_TILES else None,
         )
     prepared = PreparedTiles(folder / f"tiles-{name}-{stored_size_px}")
     if not (prepared.root / "order.json").exists():
@@ -156,8 +160,8 @@ def _shard(source: Path, root: Path, stored_size_px: int) -> None:
     for partition in Inventory.read(inventory).partitions:
         receipts.append(str(root / f"receipts-{partition.index}.json"))
         shard_partition(inventory, str(partition.index), str(root), receipts[-1], StepLog("shard"))
-    paths = (str(root / name) for name in ("manifest.json", "report.html"))
-    merge_shards(inventory, receipts, str(root), *paths, StepLog("merge"))
+    manifest, report = str(root / "manifest.json"), str(root / "report.html")
+    merge_shards(inventory, receipts, str(root), manifest, report, StepLog("merge"))
 
 
 def _lay_out(prepared: PreparedTiles) -> None:

@@ -1,1 +1,1 @@
-"""Which way from the disk into a training step takes how long: folders, TFRecords, shards, and one-device strategies."""
+"""How long an epoch takes by its way from the disk into the steps: folders, TFRecords, shards; and by strategy."""

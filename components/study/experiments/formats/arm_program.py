@@ -15,8 +15,8 @@ import msgspec
 from components.contracts.study import Witness
 from components.measuring.peak_memory import own_peak_bytes
 from components.study.arms.recording import WitnessRecorder
-from components.study.experiments.prepared_tiles import PreparedTiles
 from components.study.experiments.formats.turn_details import ArmSpec, TurnDetails
+from components.study.experiments.prepared_tiles import PreparedTiles
 from components.study.protocol.arm_process import serve_arm
 
 

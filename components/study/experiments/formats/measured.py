@@ -11,8 +11,8 @@ from components.contracts.study import RoundTable
 from components.study.arms.arm import Arm
 from components.study.arms.arm_comparison import ArmComparison
 from components.study.experiments.experiment import Bench
-from components.study.experiments.prepared_tiles import PreparedTiles, num_bytes_under
 from components.study.experiments.formats.turn_details import ArmSpec, TurnDetails, median_of, read_turns
+from components.study.experiments.prepared_tiles import PreparedTiles, num_bytes_under
 from components.study.protocol.arm_process import RunningArm, stopped_arm
 from components.study.protocol.measure_arms import AGAIN, measure_arms
 from components.study.protocol.plan import Plan

@@ -1,4 +1,4 @@
-"""The experiment of memory: trainings at a limit that the data exceed, beside one without; and the curve of the peak."""
+"""The experiment of memory: trainings at a limit that the data exceed, one without, and the curve of the peak."""
 
 import concurrent.futures
 import dataclasses

@@ -60,9 +60,7 @@ def _train(spec: MemorySpec) -> MemoryTold:
     losses = [float(step(tf.constant(images), tf.constant(labels))) for images, labels in _WAYS[spec.way](tiles, spec)]
     if not all(map(math.isfinite, losses)):
         raise ValueError(f"losses must be finite, got {losses}")
-    return MemoryTold(
-        num_updates=len(losses), first_loss=losses[0], last_loss=losses[-1], peak_bytes=own_peak_bytes()
-    )
+    return MemoryTold(num_updates=len(losses), first_loss=losses[0], last_loss=losses[-1], peak_bytes=own_peak_bytes())
 
 
 def _reader(tiles: PreparedTiles, spec: MemorySpec) -> _Batches:

@@ -33,4 +33,5 @@ def make_tiny_step(num_classes: int) -> Callable[[Any, Any], Any]:
             variable.assign_sub(_RATE * gradient)
         return loss
 
-    return tf.function(step, autograph=False)
+    compiled: Callable[[Any, Any], Any] = tf.function(step, autograph=False)
+    return compiled
