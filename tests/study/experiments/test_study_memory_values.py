@@ -11,8 +11,7 @@ from components.study.experiments.memory.all_experiments import num_tiles_beyond
 from components.study.experiments.memory.cgroup_limit import memory_cgroup
 from components.study.experiments.memory.growth import fitted_slope
 from components.study.experiments.memory.limited_runs import ending_of
-from components.study.experiments.memory.memory_program import OUT_OF_MEMORY
-from components.study.experiments.memory.memory_spec import DECODED_BYTES
+from components.study.experiments.memory.memory_spec import DECODED_BYTES, OUT_OF_MEMORY
 
 NO_MEMORY = "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 5.00 GiB"
 

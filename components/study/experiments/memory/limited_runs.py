@@ -12,8 +12,7 @@ import msgspec
 
 from components.errors import DataError
 from components.printable import printable
-from components.study.experiments.memory.memory_program import OUT_OF_MEMORY
-from components.study.experiments.memory.memory_spec import MemorySpec, MemoryTold
+from components.study.experiments.memory.memory_spec import OUT_OF_MEMORY, MemorySpec, MemoryTold
 
 Ending: TypeAlias = Literal["trained", "out of memory"]
 _PROGRAM = "components.study.experiments.memory.memory_program"

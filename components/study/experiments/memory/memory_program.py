@@ -18,11 +18,17 @@ import numpy as np
 
 from components.measuring.peak_memory import own_peak_bytes
 from components.records import jpeg
-from components.study.experiments.memory.memory_spec import BATCH_SIZE, NUM_CORES, TILE_SIZE_PX, MemorySpec, MemoryTold
+from components.study.experiments.memory.memory_spec import (
+    BATCH_SIZE,
+    NUM_CORES,
+    OUT_OF_MEMORY,
+    TILE_SIZE_PX,
+    MemorySpec,
+    MemoryTold,
+)
 from components.study.experiments.prepared_tiles import SEED, PreparedTiles
 from components.train.input.order import epoch_order, train_plan
 
-OUT_OF_MEMORY = 77  # no library ends with it
 _SHAPE = (TILE_SIZE_PX, TILE_SIZE_PX, 3)
 _Batches = Iterator[tuple[Any, Any]]
 

@@ -10,6 +10,7 @@ WAYS: tuple[Way, ...] = ("reader", "generator", "load_everything")
 BATCH_SIZE = 16
 TILE_SIZE_PX = 512  # the dataset's own
 DECODED_BYTES = TILE_SIZE_PX**2 * 3 * 4  # of a tile as a network takes it, RGB in float32
+OUT_OF_MEMORY = 77  # exit code of a process that got less memory than it asked for; no library ends with it
 NUM_CORES = 2  # on more, TensorFlow's threads alone would fill the limit
 
 
