@@ -10,8 +10,8 @@ from components.measuring.peak_memory import available_bytes, own_peak_bytes
 from components.study.experiments.memory.all_experiments import num_tiles_beyond
 from components.study.experiments.memory.cgroup_limit import memory_cgroup
 from components.study.experiments.memory.growth import fitted_slope
-from components.study.experiments.memory.limited_runs import ending_of
-from components.study.experiments.memory.memory_spec import DECODED_BYTES, OUT_OF_MEMORY
+from components.study.experiments.memory.limited_runs import ending_of, what_was_told
+from components.study.experiments.memory.memory_spec import DECODED_BYTES, OUT_OF_MEMORY, MemoryTold
 
 NO_MEMORY = "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 5.00 GiB"
 
@@ -47,6 +47,20 @@ def test_an_end_is_told_by_what_explains_it(code, said, is_limited, ending):
 def test_a_failure_that_memory_does_not_explain_proves_nothing(code, said, is_limited, message):
     with pytest.raises(DataError, match=f"the training must end or run out of memory, but ended with {message}"):
         ending_of("the training", code, said, is_limited=is_limited)
+
+
+def test_what_a_process_says_last_is_what_counts():
+    told = what_was_told("the training", 'WARNING\n{"num_updates":2,"first_loss":2.5,"last_loss":2.0,"peak_bytes":7}\n')
+
+    assert told == MemoryTold(num_updates=2, first_loss=2.5, last_loss=2.0, peak_bytes=7)
+
+
+@pytest.mark.parametrize(("output", "shown"), [("", "''"), ("done\n", "'done'"), ('{"num_updates": 2}', "'{\"num_up")])
+def test_a_process_that_says_nothing_of_its_training_is_named(output, shown):
+    with pytest.raises(
+        DataError, match=f"the training must end with what it has to say, but its last line was {shown}"
+    ):
+        what_was_told("the training", output)
 
 
 @pytest.mark.parametrize("times", [5, 10])

@@ -3,7 +3,6 @@
 import concurrent.futures
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 
 from components.contracts.study import Curve, Finding, RoundTable, Words
 from components.measuring.peak_memory import available_bytes
@@ -172,7 +171,7 @@ def _run_all(bench: Bench, specs: dict[tuple[Way, int], MemorySpec]) -> dict[tup
 
 
 def _run(bench: Bench, name: str, spec: MemorySpec, stem: str, before: Sequence[str] = ()) -> MemoryRun:
-    run = run_limited(spec, Path(bench.folder) / "memory" / f"{stem}.json", before)
+    run = run_limited(spec, bench.folder / "memory" / f"{stem}.json", before)
     bench.say(f"memory: {name}: {run.ending}")
     return run
 

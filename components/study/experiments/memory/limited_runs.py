@@ -12,7 +12,7 @@ import msgspec
 
 from components.errors import DataError
 from components.printable import printable
-from components.study.experiments.memory.memory_spec import OUT_OF_MEMORY, MemorySpec, MemoryTold
+from components.study.experiments.memory.memory_spec import BATCH_SIZE, OUT_OF_MEMORY, MemorySpec, MemoryTold
 
 Ending: TypeAlias = Literal["trained", "out of memory"]
 _PROGRAM = "components.study.experiments.memory.memory_program"
@@ -53,7 +53,24 @@ def run_limited(spec: MemorySpec, spec_path: Path, before: Sequence[str] = ()) -
     is_limited = bool(spec.data_limit_bytes or before)
     if ending_of(name, done.returncode, done.stderr, is_limited=is_limited) == "out of memory":
         return MemoryRun("out of memory", None)
-    return MemoryRun("trained", msgspec.json.decode(done.stdout.splitlines()[-1], type=MemoryTold))
+    told = what_was_told(name, done.stdout)
+    if told.num_updates != spec.num_tiles // BATCH_SIZE:
+        raise DataError(f"{name} must take {spec.num_tiles // BATCH_SIZE:,} steps, took {told.num_updates:,}")
+    return MemoryRun("trained", told)
+
+
+def what_was_told(name: str, output: str) -> MemoryTold:
+    """Returns what a process said in its last line.
+
+    Raises:
+      DataError: if it said nothing, or something else.
+    """
+    last = (output.splitlines() or [""])[-1]
+    try:
+        return msgspec.json.decode(last, type=MemoryTold)
+    except msgspec.MsgspecError as error:
+        shown = printable(last[:_MOST_SHOWN])
+        raise DataError(f"{name} must end with what it has to say, but its last line was {shown!r}") from error
 
 
 def ending_of(name: str, code: int, said: str, *, is_limited: bool) -> Ending:
