@@ -7,6 +7,7 @@ split, so that every layout holds the very bytes of the same JPEGs. Nothing here
 import dataclasses
 import hashlib
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -93,14 +94,18 @@ class PreparedTiles:
         """
         folder = self.root / f"{layout}-{num_files}"
         if not folder.exists():
-            temporary = folder.with_name(f".{folder.name}.tmp")
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.mkdir()
+            # An arm and its second process make the same at once, so each has a folder of its own until it is whole.
+            temporary = Path(tempfile.mkdtemp(dir=self.root, prefix=f".{folder.name}."))
             for number in range(num_files):
                 with RecordWriter(temporary / f"{number:05}.tfrecord") as writer:
                     for record in self._records(layout, number, num_files):
                         writer.write(record)
-            temporary.rename(folder)
+            try:
+                temporary.rename(folder)
+            except OSError:  # the other was first, with the same bytes
+                shutil.rmtree(temporary)
+                if not folder.exists():
+                    raise
         return sorted(folder.iterdir())
 
     def _records(self, layout: str, first: int, step: int) -> Iterator[bytes]:

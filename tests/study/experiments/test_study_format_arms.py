@@ -73,6 +73,21 @@ def test_records_in_several_files_keep_the_order_of_one(tiles):
     assert in_turn == list(read_records(one))
 
 
+def test_two_processes_may_make_the_same_files_at_once(tiles, monkeypatch):
+    folder = tiles.root / "raw_records-4"
+    whole = type(tiles)._records
+
+    def while_another_makes_them(self, *args):
+        yield from whole(self, *args)
+        folder.mkdir(exist_ok=True)
+        (folder / "00000.tfrecord").touch()
+
+    monkeypatch.setattr(type(tiles), "_records", while_another_makes_them)
+
+    assert tiles.record_files("raw_records", 4) == [folder / "00000.tfrecord"]
+    assert list(tiles.root.glob(".raw_records-4*")) == []
+
+
 def test_tiles_are_prepared_once(tiles, monkeypatch):
     def fail(*args, **more):
         raise AssertionError("made again")
