@@ -34,6 +34,12 @@ BREAKS = [
     ("components/study/a_new_room.py", "", {"study-rooms"}),
     ("components/study/verdicts/judging.py", "import tensorflow", {"study-without-tensorflow"}),
     ("components/measuring/rounds.py", "import keras", {"study-without-tensorflow"}),
+    ("components/study/experiments/formats/measured.py", "import keras", {"study-without-tensorflow"}),
+    (
+        "components/study/experiments/formats/measured.py",
+        "import components.study.experiments.memory.growth",
+        {"study-experiments"},
+    ),
     ("components/serve/settings.py", "import components.study.protocol.plan", {"steps"}),
     ("components/scoring/resamples.py", "import components.scoring.field_effects", {"scoring-rooms"}),
     ("components/scoring/ranking.py", "import sklearn", {"scoring-alone"}),

@@ -96,7 +96,7 @@ def _cut(field: Field, window: Window, tile_px: int, shrink: int) -> tuple[NDArr
     valid = (field.mask & field.boundary)[box]
     side = tile_px // shrink
     cells = bands.reshape(side, shrink, side, shrink, len(BANDS)).mean(axis=(1, 3))
-    whole = valid.reshape(side, shrink, side, shrink).all(axis=(1, 3))
+    whole: NDArray[np.bool_] = np.asarray(valid.reshape(side, shrink, side, shrink).all(axis=(1, 3)))
     return np.rint(cells).astype(np.uint8), whole[..., np.newaxis].astype(np.uint8)
 
 
