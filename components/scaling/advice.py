@@ -9,7 +9,7 @@ LEAST_EFFICIENCY = 0.7  # of a worker's time, the share that must not be lost to
 
 
 @dataclasses.dataclass(frozen=True)
-class Choice:
+class WorkerChoice:
     """A number of workers that could be taken.
 
     Attributes:
@@ -30,8 +30,8 @@ class Advice:
       best: The fastest of those that are efficient enough, and in time if there is a deadline.
     """
 
-    choices: tuple[Choice, ...]
-    best: Choice
+    choices: tuple[WorkerChoice, ...]
+    best: WorkerChoice
 
 
 def advise(
@@ -54,7 +54,7 @@ def advise(
     simulated = [simulate(job, place, number, seed=seed) for number in numbers]
     first = simulated[0].node_seconds
     choices = tuple(
-        Choice(
+        WorkerChoice(
             each,
             first / each.node_seconds,
             None if price_per_hour is None else each.node_seconds / 3600 * price_per_hour,

@@ -10,7 +10,7 @@ from study_findings import MACHINE
 from components.contracts.study import Curve, Matrix
 from components.study.experiments.experiment import Bench
 from components.study.experiments.scale.all_experiments import EXPERIMENTS
-from components.study.experiments.scale.measured_scale import foresee, run_scale, shown
+from components.study.experiments.scale.measured_scale import foresee, run_scale, scale_results
 from components.study.experiments.scale.scale_training import TrainedOnce
 from components.study.protocol.measure_arms import NotRunHereError
 
@@ -40,7 +40,7 @@ def test_an_epoch_is_foreseen_from_a_part_of_a_batch_alone_and_the_all_reduce_of
 def test_what_was_measured_is_shown_beside_what_was_foreseen(tmp_path):
     found = foresee({1: [trained(1.0)], 2: [trained(0.6)]}, {}, num_tiles=320, batch=32, num_cores=2)
     lines = []
-    results = shown({1: [10.0, 10.5, 9.5], 2: [8.0, 8.1, 7.9]}, found, bench_of(tmp_path, lines))
+    results = scale_results({1: [10.0, 10.5, 9.5], 2: [8.0, 8.1, 7.9]}, found, bench_of(tmp_path, lines))
 
     measured, simulated = (each for each in results if isinstance(each, Curve))
     assert (measured.x, measured.y, measured.low, measured.high) == ((1, 2), (10.0, 8.0), (9.5, 7.9), (10.5, 8.1))

@@ -99,7 +99,7 @@ def run_scale(bench: Bench) -> Sequence[Result]:
     return [
         Finding(claim=CLAIM, table=table.name, arms=(_NAMES[1], _NAMES[2])),
         table,
-        *shown(times, foreseen, bench),
+        *scale_results(times, foreseen, bench),
     ]
 
 
@@ -135,7 +135,9 @@ def foresee(
     return found
 
 
-def shown(times: Mapping[int, Sequence[float]], foreseen: Mapping[int, Simulated], bench: Bench) -> list[Result]:
+def scale_results(
+    times: Mapping[int, Sequence[float]], foreseen: Mapping[int, Simulated], bench: Bench
+) -> list[Result]:
     """Returns measured and simulated epochs as two lines, and how far they are apart."""
     numbers = tuple(times)
     middles = tuple(statistics.median(times[number]) for number in numbers)
