@@ -58,7 +58,7 @@ def run_study(study: Study, experiments: Sequence[Experiment]) -> StudyResult:
         run_experiment(study, experiment, f"{place} of {len(experiments)}")
     names = dict.fromkeys(claim.experiment for claim in study.claims.claims)
     found = [part for name in names if (part := study.parts.find(name))]
-    return join_study(study.claims, study.preset.name, study.machine, found)
+    return joined_study(study.claims, study.preset.name, study.machine, found)
 
 
 def run_experiment(study: Study, experiment: Experiment, place: str = "1 of 1") -> StudyPart:
@@ -99,7 +99,7 @@ def _measure(study: Study, experiment: Experiment) -> StudyPart:
     )
 
 
-def join_study(claims: Claims, preset: str, machine: Machine, parts: Sequence[StudyPart]) -> StudyResult:
+def joined_study(claims: Claims, preset: str, machine: Machine, parts: Sequence[StudyPart]) -> StudyResult:
     """Returns the result of a study; what no part is about was not run.
 
     Raises:

@@ -14,7 +14,7 @@ from components.study.results.study_in_short import study_in_short
 from components.study.results.study_page import write_study_page
 from components.study.running.presets import preset_of
 from components.study.running.registry import chosen_experiments, known_experiments
-from components.study.running.run_study import Study, join_study, run_experiment
+from components.study.running.run_study import Study, joined_study, run_experiment
 
 _KEPT = "study"  # below data_root
 
@@ -61,7 +61,7 @@ def join_step(parts_path: str, result_path: str, page_path: str, markdown_path: 
     found, claims = StudyParts.read(parts_path), read_claims()
     if not found.parts:
         raise DataError(f"{parts_path} has nothing that an experiment found; {found.way_out}")
-    result = join_study(claims, found.preset, found.parts[0].machine, found.parts)
+    result = joined_study(claims, found.preset, found.parts[0].machine, found.parts)
     result.write(result_path)
     Path(page_path).parent.mkdir(parents=True, exist_ok=True)
     write_study_page(result, claims, page_path)

@@ -23,7 +23,7 @@ from components.study.results.study_result import read_study_result
 from components.study.results.what_repeats import what_repeats
 from components.study.running.presets import PRESETS, preset_of
 from components.study.running.registry import chosen_experiments, known_experiments
-from components.study.running.run_study import join_study, run_study
+from components.study.running.run_study import joined_study, run_study
 from components.study.running.write_study import write_study
 
 NUM_CLAIMS = len(CLAIMS.claims)
@@ -136,9 +136,9 @@ def test_parts_of_two_machines_are_not_one_study(tmp_path):
     other = msgspec.structs.replace(part, machine=msgspec.structs.replace(MACHINE, cpu="Another CPU"))
 
     with pytest.raises(DataError, match="'scale' was measured with another machine"):
-        join_study(CLAIMS, "ci", MACHINE, [other])
+        joined_study(CLAIMS, "ci", MACHINE, [other])
     with pytest.raises(DataError, match="another preset: ci, not laptop"):
-        join_study(CLAIMS, "laptop", MACHINE, [part])
+        joined_study(CLAIMS, "laptop", MACHINE, [part])
 
 
 def test_the_files_are_whole_and_are_read_back(tmp_path):
