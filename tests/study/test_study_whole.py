@@ -27,10 +27,10 @@ PROGRAM = """
     repeats, witness = int(sys.argv[1]), msgspec.json.decode(sys.argv[2], type=Witness)
 
     def turn():
-        start = time.perf_counter()
+        start = time.process_time()  # which does not count what else runs on the machine, as an experiment would
         for _ in range(repeats):
             hashlib.sha256(bytes(1 << 20)).digest()
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     serve_arm(lambda: witness, turn)
 """
@@ -57,9 +57,8 @@ def test_what_takes_three_times_as_long_is_found(tmp_path, monkeypatch):
     write_study_page(result, CLAIMS, tmp_path / "page.html")
 
     verdict = next(each for each in result.verdicts if each.claim == "tfrecord_faster_cpu")
-    assert verdict.verdict == "confirmed", verdict  # of a bound of 1.05; bursts would have to take 15 rounds
-    # Wide, since these turns are short, and whatever else runs on the machine takes as much of some as they take.
-    assert 1.5 < verdict.estimate < 9
-    assert 0.3 < verdict.again < 3
+    assert verdict.verdict == "confirmed", verdict  # of a bound of 1.05
+    assert 2 < verdict.estimate < 4.5
+    assert 0.6 < verdict.again < 1.6
     assert verdict.num_pairs == len(table.rounds) == 15
     assert "the interval" in (tmp_path / "page.html").read_text()
