@@ -9,7 +9,6 @@ from components.contracts import DatasetOrigin, Evaluation, ModelCard, PushedVer
 from components.contracts.names import Sha256OrEmpty
 from components.dataset.kept_documents import keep_document, pushed_uri
 from components.registry.layout import card_uri
-from components.run_records.run_name import filled_in
 
 
 class Ancestry(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +37,7 @@ def ancestry_of(
         receipt_sha256=_receipt_sha256(data_root, receipt),
         origin_sha256=keep_document(data_root, origin) if origin else "",
         content_sha256=content_sha256,
-        run=filled_in(run),
+        run=run,
     )
 
 

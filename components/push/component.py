@@ -48,7 +48,7 @@ def push(
     from components.push.settings import OPTIONS, PushSettings
     from components.registry.card.page import card_blocks
     from components.registry.layout import read_card
-    from components.run_records.last_step import leave_record
+    from components.run_records.last_step import leave_record, run_of_pod
     from components.setting import settings_from
     from components.storage import plain_place
 
@@ -65,7 +65,7 @@ def push(
             decision,
             settings.kinds,
             origin=DatasetOrigin.read(dataset_origin.path),
-            run=run_id,
+            run=run_of_pod(run_id),
             sign_key=settings.sign_key,
         )
         result.write(push_receipt.path)

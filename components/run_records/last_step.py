@@ -40,7 +40,7 @@ def leave_record(
       model_version: What was pushed; None if the gate refused.
       warn: Takes that line.
     """
-    if not environment.kfp_pod()[0] or not filled_in(run_id):
+    if not run_of_pod(run_id):
         return
     record = RunRecord(
         run_id=run_id,
@@ -64,6 +64,11 @@ def leave_record(
         keep_record(data_root, record)
     except (AgrivisionError, OSError) as error:
         warn(f"the run's record was not written, and is left to agrivision collect: {as_user_error(error) or error}")
+
+
+def run_of_pod(run_id: str) -> str:
+    """Returns the id of the run that this pod belongs to; empty on a laptop, where kfp.local makes up an id."""
+    return filled_in(run_id) if environment.kfp_pod()[0] else ""
 
 
 def gate_numbers(decision: Decision) -> GateNumbers:

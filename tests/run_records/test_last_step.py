@@ -4,7 +4,7 @@ import pytest
 from kubeflow_past import KEY
 
 from components.contracts import Decision, Evaluation, RecordedOutcome, Scores
-from components.run_records.last_step import leave_record
+from components.run_records.last_step import leave_record, run_of_pod
 from components.run_records.record_file import read_record, recorded_runs
 
 NAME = f"agrivision-training v7 retrain-{KEY}-1"
@@ -72,3 +72,13 @@ def test_a_place_that_cannot_be_written_to_is_one_line_of_the_log(leave, tmp_pat
     _, (line,) = leave(root=tmp_path / "data")
 
     assert line.startswith("the run's record was not written, and is left to agrivision collect: ")
+
+
+@pytest.mark.parametrize(
+    ("pod", "given", "run"),
+    [("pod-1", "run-1", "run-1"), ("pod-1", "{{$.pipeline_job_uuid}}", ""), ("", "89145727", "")],
+)
+def test_a_run_has_an_id_where_there_is_a_pod_and_kubeflow_has_filled_it_in(monkeypatch, pod, given, run):
+    monkeypatch.setenv("KFP_POD_NAME", pod)
+
+    assert run_of_pod(given) == run

@@ -4,8 +4,9 @@ import datetime
 
 import msgspec
 import pytest
+from test_collect import RECEIPT as OF_TWO_WORKERS
 
-from components.contracts import PodSeconds, RunCost, StepRecord, TrainingReceipt
+from components.contracts import PodSeconds, RunCost, StepRecord
 from components.cost.prices import Price, Prices
 from components.errors import SettingsError
 from pipeline.run_records.record_cost import cost_of_run, worker_seconds
@@ -17,22 +18,8 @@ PRICES = Prices(
     source="nowhere",
     profiles={"cpu": Price(per_hour=0.36, watts=100.0), "gpu": Price(per_hour=3.6, watts=500.0)},
 )
-RECEIPT = TrainingReceipt(
-    training_id="t1",
-    manifest_sha256="f" * 64,
-    model_path="training/t1/export",
-    classes=("drydown",),
-    bands=("red",),
-    label_mode="multi_label",
-    backbone="small",
-    image_size_px=64,
-    num_parameters=12,
-    num_workers=2,
-    num_restarts=0,
-    config={},
-    best_epoch=0,
-    history=(),
-    seconds=20.0,
+RECEIPT = msgspec.structs.replace(
+    OF_TWO_WORKERS,
     profile="gpu",
     pods=PodSeconds(waiting=7.0, starting=10.0, running=40.0, lost=50.0),
     cost=RunCost(currency="EUR", prices_of="2026-01-31", num_tiles=500),
