@@ -180,6 +180,7 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
       row_title, column_title: What rows and columns are.
       rows, columns: Their names, in order.
       values: By row and column; None for what was not run here.
+      has_one_unit: Whether all numbers are of one unit. Only then do shades say anything.
     """
 
     name: StudyName
@@ -190,6 +191,7 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     values: tuple[tuple[float | None, ...], ...]
+    has_one_unit: bool = True
 
     def __post_init__(self) -> None:
         if len(self.values) != len(self.rows) or any(len(row) != len(self.columns) for row in self.values):

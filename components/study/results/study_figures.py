@@ -8,6 +8,7 @@ from components import report
 from components.contracts.study import Curve, Matrix
 from components.study.results.page_data import in_language
 from components.study.results.page_words import PageWords
+from components.study.results.spanish_names import shown_name
 
 _COLOURS = ("#1b7f4d", "#a2542c", "#2b6cb0", "#8a6d1f", "#6b4c9a", "#5a665f")
 _MARKERS = "osD^v*"
@@ -34,7 +35,15 @@ def draw_curves(lines: Sequence[Curve], words: PageWords) -> Any:
     plot = Figure(figsize=(5, 3.1), layout="constrained")
     axes = plot.subplots()
     for line, colour, marker in zip(lines, itertools.cycle(_COLOURS), itertools.cycle(_MARKERS), strict=False):
-        axes.plot(line.x, line.y, marker=marker, markersize=4, color=colour, linewidth=1.6, label=_name(line))
+        axes.plot(
+            line.x,
+            line.y,
+            marker=marker,
+            markersize=4,
+            color=colour,
+            linewidth=1.6,
+            label=shown_name(line.name, words.language),
+        )
         if line.low and line.high:
             axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.18, linewidth=0)
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
@@ -51,14 +60,11 @@ def draw_curves(lines: Sequence[Curve], words: PageWords) -> Any:
     return plot
 
 
-def _name(line: Curve) -> str:
-    return line.name.replace("_", " ")
-
-
 def _caption(lines: Sequence[Curve], words: PageWords) -> str:
     """Returns the numbers, which a reader may want and a figure does not give."""
     said = [
-        f"{_name(line)}: " + "; ".join(f"{words.number(x, 'g')}: {words.number(y, '.4g')}" for x, y in points)
+        f"{shown_name(line.name, words.language)}: "
+        + "; ".join(f"{words.number(x, 'g')}: {words.number(y, '.4g')}" for x, y in points)
         for line in lines
         if len(points := list(zip(line.x, line.y, strict=True))) <= 8
     ]
@@ -67,7 +73,7 @@ def _caption(lines: Sequence[Curve], words: PageWords) -> str:
 
 def _corner(matrix: Matrix, words: PageWords) -> tuple[str, ...]:
     rows, columns = in_language(matrix.row_title, words.language), in_language(matrix.column_title, words.language)
-    return (f"{rows} / {columns}", *matrix.columns)
+    return (f"{rows} / {columns}", *(shown_name(name, words.language) for name in matrix.columns))
 
 
 def _heat_rows(matrix: Matrix, words: PageWords) -> list[tuple[str, list[tuple[str, float]]]]:
@@ -76,6 +82,16 @@ def _heat_rows(matrix: Matrix, words: PageWords) -> list[tuple[str, list[tuple[s
     low, span = min(known, default=0.0), (max(known, default=0.0) - min(known, default=0.0)) or 1.0
 
     def cell(value: float | None) -> tuple[str, float]:
-        return ("–", 0.0) if value is None else (words.number(value), (value - low) / span)
+        if value is None:
+            return "–", 0.0
+        return words.number(value, _digits(value)), (value - low) / span if matrix.has_one_unit else 0.0
 
-    return [(name, [cell(value) for value in row]) for name, row in zip(matrix.rows, matrix.values, strict=True)]
+    rows = zip(matrix.rows, matrix.values, strict=True)
+    return [(shown_name(name, words.language), [cell(value) for value in row]) for name, row in rows]
+
+
+def _digits(value: float) -> str:
+    """Returns how a number is written so that it says something and is no longer than its cell."""
+    if value == 0:
+        return ".0f"
+    return ",.0f" if abs(value) >= 1000 else ".1e" if abs(value) < 0.001 else ".3f"

@@ -9,6 +9,7 @@ from components.study.claims.claims_file import Claims
 from components.study.results.forest_plot import draw_forest
 from components.study.results.page_data import ArmRow, ClaimRow, StudyPage, in_language, page_data
 from components.study.results.page_words import ENGLISH, SPANISH, PageWords
+from components.study.results.spanish_names import shown_name
 from components.study.results.study_figures import figure_blocks
 from components.words import NOTHING, Number
 
@@ -43,19 +44,19 @@ def _section(data: StudyPage, words: PageWords) -> Iterator[str]:
         yield report.figure(draw_forest(data.ratios, words), words.ratios_caption)
     else:
         yield report.paragraph(words.no_ratios)
-    if data.result.curves or data.result.matrices:
-        yield report.heading(words.figures)
-        yield from figure_blocks(data.result.curves, data.result.matrices, words)
     yield report.heading(words.claims)
     for row in data.claims:
         yield _claim(row, words)
+    if data.result.curves or data.result.matrices:
+        yield report.heading(words.figures)
+        yield from figure_blocks(data.result.curves, data.result.matrices, words)
     if data.tables:
         yield report.heading(words.rounds)
     for table, rows in data.tables:
         note = words.rounds_of.format(
             count=len(table.rounds), planned=table.num_planned, unit=table.unit, factor=table.factor
         )
-        yield report.subheading(table.name, note)
+        yield report.subheading(table.name.replace("_", " "), note)
         header = (words.arm, words.median, words.to_first, words.interval)
         yield report.table(header, [_arm(row, words) for row in rows], stacked=True)
     yield report.heading(words.machine)
@@ -100,11 +101,12 @@ def _claim(row: ClaimRow, words: PageWords) -> str:
 
 
 def _arm(row: ArmRow, words: PageWords) -> tuple[object, ...]:
+    name = shown_name(row.name, words.language)
     if row.not_run is not None:
         reason = in_language(row.not_run, words.language)
-        return row.name, (Number(words.verdicts[NOT_RUN]), reason), NOTHING, NOTHING
+        return name, (Number(words.verdicts[NOT_RUN]), reason), NOTHING, NOTHING
     numbers = (NOTHING if value is None else Number(words.number(value)) for value in (row.median, row.ratio))
-    return row.name or words.again, *numbers, Number(words.range(row.interval))
+    return name or words.again, *numbers, Number(words.range(row.interval))
 
 
 def _machine(data: StudyPage, words: PageWords) -> list[tuple[str, str]]:

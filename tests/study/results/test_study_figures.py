@@ -2,6 +2,7 @@
 
 import re
 
+import msgspec
 import pytest
 from page_widths import measured, needs_chromium
 from study_findings import MACHINE, findings_of
@@ -9,7 +10,8 @@ from study_tables import CLAIMS
 
 from components.contracts.study import Curve, Matrix, Words
 from components.study.results.page_words import ENGLISH, SPANISH
-from components.study.results.study_figures import draw_curves
+from components.study.results.spanish_names import has_spanish, shown_name
+from components.study.results.study_figures import draw_curves, figure_blocks
 from components.study.results.study_page import write_study_page
 from components.study.results.study_result import make_result
 
@@ -64,6 +66,44 @@ def test_lines_and_matrices_are_there_in_both_languages(text, language):
     assert ("4,25" if language is SPANISH else "4.25") in section
     cells = re.findall(r'<td style="background[^"]*">([^<]*)</td>', section)
     assert [cell.replace(",", ".") for cell in cells] == ["0.500", "0.250", "0.750", "0.625", "–", "1.500"]
+
+
+@pytest.mark.parametrize(
+    ("value", "english", "spanish"),
+    [(0.0, "0", "0"), (1.25e-7, "1.2e-07", "1,2e-07"), (0.25, "0.250", "0,250"), (125802.75, "125,803", "125.803")],
+)
+def test_numbers_of_a_matrix_say_something_in_few_characters(value, english, spanish):
+    matrix = msgspec.structs.replace(MATRIX, rows=("0",), columns=("0.1",), values=((value,),))
+
+    for words, expected in ((ENGLISH, english), (SPANISH, spanish)):
+        assert f">{expected}</td>" in "".join(figure_blocks([], [matrix], words))
+
+
+def test_numbers_of_several_units_are_not_shaded():
+    shades = [
+        re.findall(r"background:(rgb[^;]*)", "".join(figure_blocks([], [matrix], ENGLISH)))
+        for matrix in (MATRIX, msgspec.structs.replace(MATRIX, has_one_unit=False))
+    ]
+
+    assert len({*shades[0]}) > 3
+    assert {*shades[1]} == {"rgb(255,255,255)"}
+
+
+@pytest.mark.parametrize(
+    ("name", "english", "spanish"),
+    [
+        ("delay 8", "delay 8", "retardo 8"),
+        ("averaged of 4", "averaged of 4", "promedio de 4"),
+        ("one_file", "one file", "un archivo"),
+        ("rgb_nir, augmentation on", "rgb nir, augmentation on", "rgb nir, con aumento de datos"),
+        ("0.005", "0.005", "0.005"),
+        ("mobilenet_v2", "mobilenet_v2", "mobilenet_v2"),
+        ("", "", ""),
+    ],
+)
+def test_names_are_shown_in_the_page_s_language(name, english, spanish):
+    assert (shown_name(name, "english"), shown_name(name, "spanish")) == (english, spanish)
+    assert has_spanish(name) == (spanish != english or name == "0.005")
 
 
 def test_a_line_with_a_band_has_it_in_the_figure():

@@ -96,6 +96,7 @@ def _networks(counts: Mapping[str, LayerCounts]) -> Matrix:
             )
             for each in counts.values()
         ),
+        has_one_unit=False,
     )
 
 
@@ -121,4 +122,5 @@ def _dtensor(ran: Mapping[str, Any]) -> Matrix:
             )
             for kind in _WORDS
         ),
+        has_one_unit=False,
     )

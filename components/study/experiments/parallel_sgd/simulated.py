@@ -142,4 +142,5 @@ def _costs(grid: WaysGrid) -> Matrix:
         rows=(SEQUENTIAL.name, AVERAGED.name),
         columns=("gradients", "updates", "bytes sent"),
         values=((1.0, 1 / TILES_PER_WORKER, 0.0), (1.0, 1 / (NUM_AVERAGED * TILES_PER_WORKER), ring)),
+        has_one_unit=False,
     )
