@@ -23,6 +23,10 @@ def study_fields(volume: bool) -> Mapping[str, FormField]:
     shown = {
         "data_root": FormField(str, f"{root}/data", "Folder or gs:// URI where findings are kept between runs."),
         "preset": FormField(str, "ci", f"Size of the study: {', '.join(PRESETS)}."),
+        "experiment_cpu": FormField(
+            str, "2", "Cores that an experiment has for itself; with fewer than 2, arms share one."
+        ),
+        "experiment_memory": FormField(str, "4Gi", "Memory that an experiment has for itself; it may use more."),
     }
     if volume:
         shown[CLAIM] = FormField(str, VOLUME_CLAIM, "Volume claim that every step mounts at /mnt/agrivision.")
@@ -50,7 +54,7 @@ def study_pipeline(volume: bool = False, names: Sequence[str] | None = None) -> 
                 name=name, data_root=form["data_root"], before=steps[-1].outputs["study_parts"]
             ).set_caching_options(False)
             step.set_display_name(f"experiment {name}")
-            pod_settings.ask_for(step, "2", "4Gi", "16Gi")
+            pod_settings.ask_for(step, form["experiment_cpu"], form["experiment_memory"], "16Gi")
             steps.append(step)
         joined = join_study(study_parts=steps[-1].outputs["study_parts"]).set_caching_options(False)
         pod_settings.ask_for(joined, "100m", "256Mi", "4Gi")
