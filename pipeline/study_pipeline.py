@@ -24,7 +24,7 @@ def study_fields(volume: bool) -> Mapping[str, FormField]:
         "data_root": FormField(str, f"{root}/data", "Folder or gs:// URI where findings are kept between runs."),
         "preset": FormField(str, "ci", f"Size of the study: {', '.join(PRESETS)}."),
         "experiment_cpu": FormField(
-            str, "2", "Cores that an experiment has for itself; with fewer than 2, arms share one."
+            str, "2", "Cores that an experiment asks for; two processes share one if it is less than 2."
         ),
         "experiment_memory": FormField(str, "4Gi", "Memory that an experiment has for itself; it may use more."),
     }
