@@ -4,7 +4,7 @@ A room of experiments has a module `all_experiments` with a tuple EXPERIMENTS; i
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -22,6 +22,7 @@ class Preset:
       num_tiles: Of the generated dataset, over all splits.
       tile_size_px: Their side.
       epochs: Of a training, unless epochs are what is compared.
+      rounds_of: Rounds of the experiments that have others, because their turns are short or long.
     """
 
     name: Literal["ci", "laptop", "gpu"]
@@ -30,6 +31,11 @@ class Preset:
     num_tiles: int
     tile_size_px: int
     epochs: int
+    rounds_of: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    def of(self, experiment: str) -> "Preset":
+        """Returns the preset with the rounds of an experiment."""
+        return dataclasses.replace(self, rounds=self.rounds_of.get(experiment, self.rounds))
 
 
 @dataclasses.dataclass(frozen=True)

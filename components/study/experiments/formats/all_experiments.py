@@ -92,6 +92,7 @@ def _conversion(bench: Bench) -> Sequence[Result]:
         table="conversion",
         arms=("folder", "original"),
         values={name: value for name, value in values.items() if math.isfinite(value)},  # a document holds no infinity
+        is_measured=True,
     )
     return [finding, measured.table, measured.more("seconds", "s", lambda turn: turn.conversion_seconds)]
 

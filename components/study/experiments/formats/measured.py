@@ -39,6 +39,7 @@ class MeasuredFormats:
             arms=self.table.arms,
             has_again=False,
             rounds=tuple(zip(*columns, strict=True)),
+            is_measured=True,
         )
 
 
