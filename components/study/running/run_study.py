@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from components import environment
 from components.contracts.study import Curve, Finding, Machine, Matrix, RoundTable, StudyPart, StudyResult, Words
 from components.errors import DataError
 from components.study.claims.claims_file import Claims
@@ -46,7 +47,9 @@ class Study:
         """Returns what an experiment runs on."""
         folder = self.folder / experiment.name
         folder.mkdir(parents=True, exist_ok=True)
-        return Bench(self.preset.of(experiment.name), folder, lambda line: self.say(f"{experiment.name}: {line}"), self.machine)
+        return Bench(
+            self.preset.of(experiment.name), folder, lambda line: self.say(f"{experiment.name}: {line}"), self.machine
+        )
 
 
 def run_study(study: Study, experiments: Sequence[Experiment]) -> StudyResult:
@@ -67,6 +70,7 @@ def run_experiment(study: Study, experiment: Experiment, place: str = "1 of 1") 
     if kept := study.parts.find(experiment.name):
         study.say(f"{experiment.name} ({place}): kept from an earlier run")
         return kept
+    environment.quiet_tensorflow()  # in this process, and in those of arms
     study.say(f"{experiment.name} ({place}): {experiment.title}")
     start, used = time.monotonic(), _processor_seconds()
     part = _measure(study, experiment)

@@ -68,5 +68,5 @@ def test_a_second_study_in_a_folder_says_so_in_a_line_and_changes_nothing(tmp_pa
 @pytest.mark.parametrize("below", ["file", "file/below"])
 def test_a_folder_where_nothing_can_be_written_is_refused(tmp_path, below):
     (tmp_path / "file").write_text("")
-    with pytest.raises(SettingsError, match="^out is "), only_study_in(tmp_path / below):
+    with pytest.raises(SettingsError, match=r"^out is "), only_study_in(tmp_path / below):
         pass

@@ -169,7 +169,7 @@ def test_a_room_that_is_named_and_missing_is_an_error_and_so_are_two_experiments
     monkeypatch.setitem(sys.modules, "rooms.one.all_experiments", room)
 
     assert [each.name for each in known_experiments(("one",), "rooms")] == ["scale", "epochs"]
-    with pytest.raises(ModuleNotFoundError, match="rooms.missing"):
+    with pytest.raises(ModuleNotFoundError, match=r"rooms\.missing"):
         known_experiments(("one", "missing"), "rooms")
     with pytest.raises(ValueError, match="'epochs' must be in one room"):
         known_experiments(("one", "one"), "rooms")

@@ -19,9 +19,7 @@ def found(tmp_path):
 
 
 def test_each_step_adds_what_it_found(tmp_path, found):
-    join_step(
-        str(tmp_path / "found"), str(tmp_path / "result"), str(tmp_path / "page"), str(tmp_path / "in_short")
-    )
+    join_step(str(tmp_path / "found"), str(tmp_path / "result"), str(tmp_path / "page"), str(tmp_path / "in_short"))
 
     assert [part.experiment for part in found.parts] == ["devices"]
     assert "| `gpu_worth_it` | not run here |" in (tmp_path / "in_short").read_text()
@@ -31,6 +29,6 @@ def test_a_step_on_another_machine_is_refused_before_it_measures(tmp_path, found
     elsewhere = msgspec.structs.replace(found.parts[0], machine=MACHINE)
     StudyParts(preset="ci", parts=(elsewhere,)).write(tmp_path / "elsewhere")
 
-    with pytest.raises(DataError, match="on another machine than the experiment 'devices': .*give all steps one node"):
+    with pytest.raises(DataError, match=r"on another machine than the experiment 'devices': .*give all steps one node"):
         run_step("formats_gpu", "data", str(tmp_path / "elsewhere"), str(tmp_path / "after"), StepLog("study"))
     assert not (tmp_path / "after").exists()

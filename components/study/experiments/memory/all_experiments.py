@@ -36,7 +36,7 @@ class MemorySizes:
 
 
 _SIZES = {
-    "ci": MemorySizes(1 << 30, (64, 128, 256)),
+    "ci": MemorySizes(1 << 30, (64, 256)),
     "laptop": MemorySizes(1 << 30, (64, 128, 256, 512, 1024)),
     "gpu": MemorySizes(1 << 30, (64, 128, 256, 512, 1024)),
 }
