@@ -15,6 +15,7 @@ from study_tables import CLAIMS
 
 from components.contracts.study import Finding, StudyPart
 from components.errors import DataError, SettingsError
+from components.measuring.median_interval import fewest_values
 from components.study.experiments.experiment import Experiment
 from components.study.protocol.measure_arms import NotRunHereError
 from components.study.results.machine import accelerators_here
@@ -189,6 +190,22 @@ def test_an_experiment_or_preset_that_nobody_knows_is_refused():
         preset_of("large")
     assert [each.name for each in chosen_experiments(fake_experiments(), ["epochs"])] == ["epochs"]
     assert {name: each.name for name, each in PRESETS.items()} == {name: name for name in PRESETS}
+
+
+def test_a_preset_of_verdicts_has_enough_rounds_and_seeds_for_them():
+    for preset in (PRESETS["laptop"], PRESETS["gpu"]):
+        for experiment in known_experiments():
+            assert preset.of(experiment.name).rounds >= fewest_values(CLAIMS.alpha)
+        assert preset.seeds >= fewest_values(CLAIMS.alpha)
+
+
+def test_what_is_otherwise_in_an_experiment_is_so_there_alone():
+    names = {each.name for each in known_experiments()}
+    laptop = PRESETS["laptop"]
+
+    assert {name for preset in PRESETS.values() for name in preset.otherwise} <= names
+    assert (laptop.of("scale").rounds, laptop.of("scale").seeds) == (15, laptop.seeds)
+    assert dataclasses.replace(laptop.of("memory"), otherwise=laptop.otherwise) == laptop
 
 
 def test_gpus_are_known_by_what_the_driver_lists(tmp_path):
