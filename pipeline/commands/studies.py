@@ -10,7 +10,7 @@ from pipeline.terminal import say, say_markdown
 
 
 def study(
-    preset: Annotated[str, typer.Option(help="Size of the study: ci (minutes), laptop (hours) or gpu.")] = "ci",
+    preset: Annotated[str, typer.Option(help="Size of the study: ci (minutes), laptop (an hour) or gpu.")] = "ci",
     out: Annotated[Path, typer.Option(help="Folder for the result, its page, and what a later run needs.")] = Path(
         "study"
     ),
