@@ -95,6 +95,8 @@ class RoundTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
       rounds: For each round (or seed), a number of each arm, and that of A/A.
       witnesses: By arm.
       not_run: The arms that could not run here, each with the reason.
+      is_measured: Whether a clock or the system told the numbers, so that the next run has others. Of a table with A/A
+        they are in any case: nothing else needs a second turn.
     """
 
     name: StudyName
@@ -108,6 +110,7 @@ class RoundTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     settings: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     witnesses: dict[str, Witness] = msgspec.field(default_factory=dict)
     not_run: dict[str, Words] = msgspec.field(default_factory=dict)
+    is_measured: bool = False
 
     def __post_init__(self) -> None:
         width = len(self.arms) + self.has_again
@@ -130,6 +133,11 @@ class RoundTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         """Returns the second turn and the first turn of the first arm by round; empty without A/A."""
         return [(values[-1], values[0]) for values in self.rounds] if self.has_again else []
 
+    @property
+    def repeats(self) -> bool:
+        """Whether the next run has the same numbers."""
+        return not (self.is_measured or self.has_again)
+
 
 class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What was measured of one claim: two arms of a table, or values, or checks.
@@ -139,6 +147,7 @@ class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
       values: By what they are of, e.g. a network.
       checks: Whether something happened.
       not_run: Why nothing could be measured here; None if something was.
+      is_measured: Whether a clock or the system told the values, so that the next run has others.
     """
 
     claim: StudyName
@@ -147,6 +156,7 @@ class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     values: dict[str, float] = msgspec.field(default_factory=dict)
     checks: dict[str, bool] = msgspec.field(default_factory=dict)
     not_run: Words | None = None
+    is_measured: bool = False
 
     def __post_init__(self) -> None:
         if odd := [name for name, value in self.values.items() if not math.isfinite(value)]:
@@ -181,6 +191,7 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
       rows, columns: Their names, in order.
       values: By row and column; None for what was not run here.
       has_one_unit: Whether all numbers are of one unit. Only then do shades say anything.
+      is_measured: Whether a clock or the system told them, so that the next run has others.
     """
 
     name: StudyName
@@ -192,6 +203,7 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     columns: tuple[str, ...]
     values: tuple[tuple[float | None, ...], ...]
     has_one_unit: bool = True
+    is_measured: bool = False
 
     def __post_init__(self) -> None:
         if len(self.values) != len(self.rows) or any(len(row) != len(self.columns) for row in self.values):
@@ -208,6 +220,7 @@ class Curve(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
       figure: Lines of one name are shown in one figure, which `title` describes.
       x, y: The line's points.
       low, high: Ends of the band at each point; empty without one.
+      is_measured: Whether a clock or the system told y, low and high, so that the next run has others.
     """
 
     name: str
@@ -219,6 +232,7 @@ class Curve(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     y: tuple[float, ...]
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
+    is_measured: bool = False
 
     def __post_init__(self) -> None:
         if any(len(ends) not in {0, len(self.x)} for ends in (self.low, self.high)) or len(self.y) != len(self.x):

@@ -143,17 +143,21 @@ def place_below(folder: Path, path: str) -> Path:
 
 
 @contextlib.contextmanager
-def lock(path: str) -> Iterator[None]:
+def lock(path: str, *, waits: bool = True) -> Iterator[None]:
     """Holds the lock of a local path against other processes and threads; the lock ends with its holder.
 
+    Args:
+      waits: Whether to wait for another holder.
+
     Raises:
+      BlockingIOError: if there is one, and this does not wait.
       DataError: if the file system has no locks, or something else has the lock's name.
     """
     target = Path(path)
     make_folder(target.parent)
     # The lock file stays: removing it would let in a second holder that had already opened it.
     with open(target.parent / f".{target.name}.lock", "r+b", opener=_open_lock) as file:
-        take_lock(file, fcntl.LOCK_EX)
+        take_lock(file, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
 
 

@@ -10,7 +10,7 @@ from pipeline.terminal import say, say_markdown
 
 
 def study(
-    preset: Annotated[str, typer.Option(help="Size of the study: ci (minutes), laptop (hours) or gpu.")] = "ci",
+    preset: Annotated[str, typer.Option(help="Size of the study: ci (minutes), laptop (an hour) or gpu.")] = "ci",
     out: Annotated[Path, typer.Option(help="Folder for the result, its page, and what a later run needs.")] = Path(
         "study"
     ),
@@ -20,11 +20,13 @@ def study(
 
     Each claim of the original study gets a verdict, in study.json and study.html. The experiments run one after the
     other; use the machine for nothing else meanwhile. A second run, even after a crash, repeats only what is missing.
+    Two at once in one folder are refused.
     A refuted claim is a result, not an error: the exit code is still 0.
     """
     from components.study.claims.claims_file import read_claims
     from components.study.results.machine import accelerators_here, describe_machine
     from components.study.results.study_in_short import study_in_short
+    from components.study.running.one_study import only_study_in, remove_unfinished
     from components.study.running.presets import preset_of
     from components.study.running.registry import chosen_experiments, known_experiments
     from components.study.running.run_study import Study, run_study
@@ -40,7 +42,9 @@ def study(
         folder=out / "scratch",
         say=functools.partial(say, error=True),
     )
-    result = run_study(this, chosen)
-    document, page = write_study(result, claims, out)
+    with only_study_in(out):
+        remove_unfinished(this.folder)
+        result = run_study(this, chosen)
+        document, page = write_study(result, claims, out)
     say_markdown(study_in_short(result, claims))
     say(f"{document}, {page}")

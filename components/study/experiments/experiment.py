@@ -4,7 +4,7 @@ A room of experiments has a module `all_experiments` with a tuple EXPERIMENTS; i
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -22,6 +22,7 @@ class Preset:
       num_tiles: Of the generated dataset, over all splits.
       tile_size_px: Their side.
       epochs: Of a training, unless epochs are what is compared.
+      otherwise: What of these is otherwise in an experiment, by its name, e.g. rounds, because its turns are short.
     """
 
     name: Literal["ci", "laptop", "gpu"]
@@ -30,6 +31,11 @@ class Preset:
     num_tiles: int
     tile_size_px: int
     epochs: int
+    otherwise: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
+
+    def of(self, experiment: str) -> "Preset":
+        """Returns the preset as it is in an experiment."""
+        return dataclasses.replace(self, **self.otherwise.get(experiment, {}), otherwise={})  # type: ignore[arg-type]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +51,11 @@ class Bench:
     folder: Path
     say: Callable[[str], None]
     machine: Machine
+
+    @property
+    def shared(self) -> Path:
+        """Folder of what several experiments read, so that one makes it for all; kept between runs."""
+        return self.folder.parent / "shared"
 
 
 # What an experiment found, in any order: what findings refer to is among them, and so is what only the page shows.

@@ -1,27 +1,27 @@
-"""What of a result must be the same in every run on any machine: everything but what is measured."""
+"""What of a result must be the same in every run on any machine: everything but what is measured.
+
+An experiment says of its numbers whether they are measured, where it makes them (`is_measured`).
+"""
 
 from typing import Any
 
 import msgspec
 
 from components.contracts.study import StudyResult
-from components.study.claims.claims_file import Claims
-
-# Units of what a machine takes: times, what follows from them, and memory.
-_MEASURED = ("s", "ms", "min", "h", "tiles/s", "USD", "MB", "MiB", "bytes")
 
 
-def what_repeats(result: StudyResult, claims: Claims) -> dict[str, Any]:
-    """Returns the result without its machine, and without numbers of time, money and memory.
+def what_repeats(result: StudyResult) -> dict[str, Any]:
+    """Returns the result without its machine, and without numbers that a clock or the system told.
 
-    Left out are the rounds of tables in such units, values of matrices and curves in them, and the numbers of verdicts
-    that follow from them. What stays is what was asked, settings, witnesses with the loss of every step, and scores.
+    Left out are measured rounds of tables, values of matrices, lines of curves and values of findings, and the numbers
+    and words of verdicts that follow from them. What stays is what was asked, settings, witnesses with the loss of
+    every step, what happened or did not, and scores.
     """
     kept: dict[str, Any] = msgspec.to_builtins(result)
     del kept["machine"]
-    timed = {table.name for table in result.tables if table.unit in _MEASURED}
+    measured = {table.name for table in result.tables if not table.repeats}
     for table in kept["tables"]:
-        if table["name"] in timed:
+        if table["name"] in measured:
             table["rounds"] = len(table["rounds"])
         table["settings"] = {name: _without_machine(each) for name, each in table["settings"].items()}
         table["witnesses"] = {
@@ -29,23 +29,17 @@ def what_repeats(result: StudyResult, claims: Claims) -> dict[str, Any]:
             for name, each in table["witnesses"].items()
         }
     for matrix in kept["matrices"]:
-        if matrix["unit"] in _MEASURED:
+        if matrix["is_measured"]:
             del matrix["values"]
     for curve in kept["curves"]:
-        if _unit_of(curve["y_title"]["english"]) in _MEASURED:
+        if curve["is_measured"]:
             del curve["y"], curve["low"], curve["high"]
     for finding, verdict in zip(kept["findings"], kept["verdicts"], strict=True):
-        claim = claims.by_id[finding["claim"]]
-        if finding["table"] in timed or claim.how_judged.is_timed or claim.unit in _MEASURED:
+        if finding["is_measured"] or finding["table"] in measured:
             del finding["values"]
             for name in ("verdict", "reason", "estimate", "interval", "again", "again_interval"):
                 del verdict[name]
     return kept
-
-
-def _unit_of(title: str) -> str:
-    """Returns what stands behind the last comma of an axis: "peak memory, MB" is in MB."""
-    return title.rpartition(",")[2].strip()
 
 
 def _without_machine(settings: dict[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Runs experiments one after the other: side by side they would slow each other, and measure that."""
 
 import dataclasses
+import resource
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from components import environment
 from components.contracts.study import Curve, Finding, Machine, Matrix, RoundTable, StudyPart, StudyResult, Words
 from components.errors import DataError
 from components.study.claims.claims_file import Claims
@@ -45,7 +47,9 @@ class Study:
         """Returns what an experiment runs on."""
         folder = self.folder / experiment.name
         folder.mkdir(parents=True, exist_ok=True)
-        return Bench(self.preset, folder, lambda line: self.say(f"{experiment.name}: {line}"), self.machine)
+        return Bench(
+            self.preset.of(experiment.name), folder, lambda line: self.say(f"{experiment.name}: {line}"), self.machine
+        )
 
 
 def run_study(study: Study, experiments: Sequence[Experiment]) -> StudyResult:
@@ -66,12 +70,22 @@ def run_experiment(study: Study, experiment: Experiment, place: str = "1 of 1") 
     if kept := study.parts.find(experiment.name):
         study.say(f"{experiment.name} ({place}): kept from an earlier run")
         return kept
+    environment.quiet_tensorflow()  # in this process, and in those of arms
     study.say(f"{experiment.name} ({place}): {experiment.title}")
-    start = time.monotonic()
+    start, used = time.monotonic(), _processor_seconds()
     part = _measure(study, experiment)
     study.parts.keep(part)
-    study.say(f"{experiment.name} ({place}): done in {time.monotonic() - start:.0f} s")
+    took, used = time.monotonic() - start, _processor_seconds() - used
+    study.say(f"{experiment.name} ({place}): done in {took:.0f} s, with {used:.0f} s of processor")
     return part
+
+
+def _processor_seconds() -> float:
+    """Returns what this process has used, and those that it started and that have ended: load changes it little."""
+    return sum(
+        used.ru_utime + used.ru_stime
+        for used in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
 
 
 def _measure(study: Study, experiment: Experiment) -> StudyPart:

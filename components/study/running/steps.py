@@ -34,15 +34,21 @@ def run_step(name: str, data_root: str, before_path: str, parts_path: str, log: 
 
     Raises:
       SettingsError: if there is no such experiment.
-      DataError: if it fails.
+      DataError: if it fails, or an experiment before it was measured on another machine.
     """
-    before = StudyParts.read(before_path)
+    before, machine = StudyParts.read(before_path), describe_machine(accelerators_here())
+    for part in before.parts:  # said now, because the last step would say it hours later
+        if part.machine != machine:
+            raise DataError(
+                f"this step is on another machine than the experiment {part.experiment!r}: {machine}, not "
+                f"{part.machine}; one page has one machine: give all steps one node, and run the study again"
+            )
     (chosen,) = chosen_experiments(known_experiments(), [name])
     with tempfile.TemporaryDirectory(prefix="study-", dir=environment.temporary_folder()) as folder:
         study = Study(
             claims=read_claims(),
             preset=preset_of(before.preset),
-            machine=describe_machine(accelerators_here()),
+            machine=machine,
             kept_uri=f"{data_root}/{_KEPT}",
             folder=Path(folder),
             say=log.line,

@@ -81,9 +81,9 @@ def test_listing_the_experiments_loads_no_tensorflow():
     ],
 )
 def test_a_second_run_differs_in_times_only(name, claims, tmp_path):
-    bench = Bench(PRESET, tmp_path / "bench", print, describe_machine())
+    bench = Bench(PRESET, tmp_path / "one" / "bench", print, describe_machine())
     first = EXPERIMENTS[name].run(bench)
-    again = EXPERIMENTS[name].run(Bench(PRESET, tmp_path / "another", print, describe_machine()))
+    again = EXPERIMENTS[name].run(Bench(PRESET, tmp_path / "two" / "bench", print, describe_machine()))
 
     assert without_times(first) == without_times(again)
     assert judged(first).keys() == claims
@@ -102,7 +102,7 @@ def test_a_second_run_differs_in_times_only(name, claims, tmp_path):
 )
 def test_arms_that_should_agree_do(name, claims, tmp_path):
     """They are refused, with the difference, if they do not; two rounds decide nothing."""
-    results = EXPERIMENTS[name].run(Bench(PRESET, tmp_path, print, describe_machine()))
+    results = EXPERIMENTS[name].run(Bench(PRESET, tmp_path / "bench", print, describe_machine()))
 
     assert judged(results) == dict.fromkeys(claims, "undecided")
 
@@ -111,7 +111,7 @@ def test_arms_that_should_agree_do(name, claims, tmp_path):
 def test_tiles_that_are_stored_small_have_an_arm_of_their_own(tmp_path):
     preset = Preset("laptop", rounds=1, seeds=1, num_tiles=60, tile_size_px=64, epochs=1)
 
-    table = of_formats._stored_small(Bench(preset, tmp_path, print, describe_machine())).table
+    table = of_formats._stored_small(Bench(preset, tmp_path / "bench", print, describe_machine())).table
 
     assert table.arms == ("stored_whole", "stored_small")
     assert {witness.input_shape for witness in table.witnesses.values()} == {(32, 32, 3)}
@@ -120,7 +120,7 @@ def test_tiles_that_are_stored_small_have_an_arm_of_their_own(tmp_path):
 
 @pytest.mark.long
 def test_data_beyond_memory_train_with_a_reader_and_a_generator_and_not_all_at_once(tmp_path):
-    bench = Bench(PRESET, tmp_path, print, describe_machine())
+    bench = Bench(PRESET, tmp_path / "bench", print, describe_machine())
 
     results = of_memory.measure_memory(bench, of_memory.MemorySizes(1 << 30, (32, 64, 128)))
 
@@ -134,6 +134,6 @@ def test_data_beyond_memory_train_with_a_reader_and_a_generator_and_not_all_at_o
 
 @pytest.mark.parametrize("name", ["formats_gpu", "devices"])
 def test_what_needs_a_gpu_is_not_run_here(name, tmp_path):
-    results = EXPERIMENTS[name].run(Bench(PRESET, tmp_path, print, describe_machine()))
+    results = EXPERIMENTS[name].run(Bench(PRESET, tmp_path / "bench", print, describe_machine()))
 
     assert set(judged(results).values()) == {NOT_RUN}

@@ -62,7 +62,9 @@ def test_what_cannot_run_here_is_not_measured(tmp_path, name, num_cores, reason)
 @pytest.mark.long
 def test_workers_of_this_machine_are_measured(tmp_path):
     bench = bench_of(tmp_path)
-    tiny = dataclasses.replace(bench, preset=dataclasses.replace(bench.preset, num_tiles=120, tile_size_px=64))
+    tiny = dataclasses.replace(
+        bench, preset=dataclasses.replace(bench.preset, rounds=1, num_tiles=120, tile_size_px=64)
+    )
 
     finding, table, *shapes = run_scale(tiny)
 

@@ -15,6 +15,7 @@ from study_tables import CLAIMS
 
 from components.contracts.study import Finding, StudyPart
 from components.errors import DataError, SettingsError
+from components.measuring.median_interval import fewest_values
 from components.study.experiments.experiment import Experiment
 from components.study.protocol.measure_arms import NotRunHereError
 from components.study.results.machine import accelerators_here
@@ -40,13 +41,13 @@ def test_two_runs_are_the_same_in_everything_but_times(tmp_path):
     )
 
     assert one != two
-    assert what_repeats(one, CLAIMS) == what_repeats(two, CLAIMS)
+    assert what_repeats(one) == what_repeats(two)
 
 
 def test_a_score_that_differs_between_runs_is_seen(tmp_path):
     one, two = (run_study(study_in(tmp_path / f"{loss}", MACHINE, []), [epochs_of(loss)]) for loss in (0.5, 0.50001))
 
-    assert what_repeats(one, CLAIMS) != what_repeats(two, CLAIMS)
+    assert what_repeats(one) != what_repeats(two)
 
 
 def test_each_claim_has_a_verdict_and_what_was_not_chosen_says_so(tmp_path):
@@ -159,7 +160,7 @@ def test_the_verdicts_are_a_table_of_markdown(tmp_path):
     assert any(row.startswith("| `more_workers_faster` | confirmed | 1.8") for row in rows)
 
 
-def test_a_room_that_is_not_there_adds_no_experiment_and_a_broken_one_is_an_error(monkeypatch):
+def test_a_room_that_is_named_and_missing_is_an_error_and_so_are_two_experiments_of_one_name(monkeypatch):
     room = types.ModuleType("rooms.one.all_experiments")
     room.EXPERIMENTS = fake_experiments(1)
     for name in ("rooms", "rooms.one"):
@@ -168,9 +169,9 @@ def test_a_room_that_is_not_there_adds_no_experiment_and_a_broken_one_is_an_erro
         monkeypatch.setitem(sys.modules, name, package)
     monkeypatch.setitem(sys.modules, "rooms.one.all_experiments", room)
 
-    found = known_experiments(("one", "missing"), "rooms")
-
-    assert [each.name for each in found] == ["scale", "epochs"]
+    assert [each.name for each in known_experiments(("one",), "rooms")] == ["scale", "epochs"]
+    with pytest.raises(ModuleNotFoundError, match=r"rooms\.missing"):
+        known_experiments(("one", "missing"), "rooms")
     with pytest.raises(ValueError, match="'epochs' must be in one room"):
         known_experiments(("one", "one"), "rooms")
 
@@ -189,6 +190,22 @@ def test_an_experiment_or_preset_that_nobody_knows_is_refused():
         preset_of("large")
     assert [each.name for each in chosen_experiments(fake_experiments(), ["epochs"])] == ["epochs"]
     assert {name: each.name for name, each in PRESETS.items()} == {name: name for name in PRESETS}
+
+
+def test_a_preset_of_verdicts_has_enough_rounds_and_seeds_for_them():
+    for preset in (PRESETS["laptop"], PRESETS["gpu"]):
+        for experiment in known_experiments():
+            assert preset.of(experiment.name).rounds >= fewest_values(CLAIMS.alpha)
+        assert preset.seeds >= fewest_values(CLAIMS.alpha)
+
+
+def test_what_is_otherwise_in_an_experiment_is_so_there_alone():
+    names = {each.name for each in known_experiments()}
+    laptop = PRESETS["laptop"]
+
+    assert {name for preset in PRESETS.values() for name in preset.otherwise} <= names
+    assert (laptop.of("scale").rounds, laptop.of("scale").seeds) == (15, laptop.seeds)
+    assert dataclasses.replace(laptop.of("memory"), otherwise=laptop.otherwise) == laptop
 
 
 def test_gpus_are_known_by_what_the_driver_lists(tmp_path):

@@ -28,6 +28,7 @@ def scale_of(noise):
             y_title=SECONDS,
             x=(1.0, 2.0),
             y=(noise.random(), noise.random()),
+            is_measured=True,
         )
         return [
             Finding(claim="more_workers_faster", table="t", arms=("a", "b")),

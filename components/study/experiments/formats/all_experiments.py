@@ -18,7 +18,7 @@ _NO_GPU = Words(english="this machine has no GPU", spanish="esta máquina no tie
 
 def _arms(bench: Bench) -> FormatArms:
     preset = bench.preset
-    tiles = prepare_tiles(bench.folder, preset.num_tiles, preset.tile_size_px)
+    tiles = prepare_tiles(bench.shared, preset.num_tiles, preset.tile_size_px)
     return FormatArms(tiles, preset, bench.machine, preset.tile_size_px)
 
 
@@ -54,8 +54,8 @@ def _stored_small(bench: Bench) -> MeasuredFormats:
     """Tiles that were made smaller when the shards were written, against making them smaller in every epoch."""
     preset = bench.preset
     side = preset.tile_size_px // 2
-    whole = prepare_tiles(bench.folder, preset.num_tiles, preset.tile_size_px)
-    small = prepare_tiles(bench.folder, preset.num_tiles, preset.tile_size_px, stored_size_px=side)
+    whole = prepare_tiles(bench.shared, preset.num_tiles, preset.tile_size_px)
+    small = prepare_tiles(bench.shared, preset.num_tiles, preset.tile_size_px, stored_size_px=side)
     arms = (
         FormatArms(whole, preset, bench.machine, side).arm("stored_whole", **SHARDS),
         FormatArms(small, preset, bench.machine, side).arm("stored_small", stored_size_px=side, **SHARDS),
@@ -92,6 +92,7 @@ def _conversion(bench: Bench) -> Sequence[Result]:
         table="conversion",
         arms=("folder", "original"),
         values={name: value for name, value in values.items() if math.isfinite(value)},  # a document holds no infinity
+        is_measured=True,
     )
     return [finding, measured.table, measured.more("seconds", "s", lambda turn: turn.conversion_seconds)]
 

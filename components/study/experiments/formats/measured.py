@@ -13,6 +13,7 @@ from components.study.arms.arm_comparison import ArmComparison
 from components.study.experiments.experiment import Bench
 from components.study.experiments.formats.turn_details import ArmSpec, TurnDetails, median_of, read_turns
 from components.study.experiments.prepared_tiles import PreparedTiles, num_bytes_under
+from components.study.experiments.start import program_arguments
 from components.study.protocol.arm_process import RunningArm, stopped_arm
 from components.study.protocol.measure_arms import AGAIN, measure_arms
 from components.study.protocol.plan import Plan
@@ -39,6 +40,7 @@ class MeasuredFormats:
             arms=self.table.arms,
             has_again=False,
             rounds=tuple(zip(*columns, strict=True)),
+            is_measured=True,
         )
 
 
@@ -73,7 +75,7 @@ def measure_formats(
             num_paid_epochs=num_paid_epochs,
         )
         path.write_bytes(msgspec.json.encode(spec))
-        with stopped_arm(arm, ["-m", _PROGRAM, str(path.resolve())]) as running:
+        with stopped_arm(arm, program_arguments(_PROGRAM, str(path.resolve()))) as running:
             yield running
 
     bench.say(f"{comparison.name}: {len(comparison.arms)} arms and A/A, {bench.preset.rounds} rounds")

@@ -13,6 +13,7 @@ from components.study.experiments.hybrid.layer_counts import LayerCounts, counts
 from components.study.experiments.hybrid.moved_numbers import bytes_by_data, bytes_by_hybrid, dtensor_numbers
 from components.study.experiments.hybrid.networks import network_names
 from components.study.experiments.learning.tiles import CLASSES
+from components.study.experiments.start import program_arguments
 
 NUM_DEVICES, STEP_TILES = 4, 128  # a step of 128, as in Krizhevsky 2014; the ratio does not depend on the devices
 TOLERANCE = 1e-5  # of a weight, absolute, after three steps
@@ -55,7 +56,7 @@ def ask_dtensor() -> dict[str, Any]:
       DataError: if it did not learn what one device learns, or did not reduce as many numbers as computed.
     """
     ran = {}
-    with StoppedProcess("the network on two devices", [sys.executable, "-m", _PROGRAM], 600) as process:
+    with StoppedProcess("the network on two devices", [sys.executable, *program_arguments(_PROGRAM)], 600) as process:
         for kind in _WORDS:
             ran[kind] = process.ask(kind)
     for kind, found in ran.items():

@@ -24,6 +24,7 @@ from components.study.arms.recording import WitnessRecorder
 from components.study.experiments.experiment import Bench, Preset
 from components.study.experiments.learning.sizes import preset_tiles
 from components.study.experiments.learning.tiles import CLASSES, SplitTiles, TileSet
+from components.study.experiments.start import program_arguments
 from components.study.protocol.arm_process import serve_arm, stopped_arm
 from components.study.protocol.measure_arms import NotRunHereError, measure_arms
 from components.study.protocol.plan import Plan
@@ -54,7 +55,7 @@ def measure_epochs(bench: Bench, comparison: ArmComparison) -> RoundTable:
         path = bench.folder / f"{comparison.name}-{arm.name.replace(' ', '-')}.json"
         preset = msgspec.to_builtins(bench.preset)
         path.write_text(json.dumps({"arm": msgspec.to_builtins(arm), "preset": preset}))
-        return stopped_arm(arm, ["-m", _MODULE, str(path)])
+        return stopped_arm(arm, program_arguments(_MODULE, str(path)))
 
     table = measure_arms(comparison, Plan(num_rounds=bench.preset.rounds), open_arm)
     bench.say(f"{comparison.name}: {len(table.rounds)} rounds")

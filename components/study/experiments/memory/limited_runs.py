@@ -13,6 +13,7 @@ import msgspec
 from components.errors import DataError
 from components.printable import printable
 from components.study.experiments.memory.memory_spec import BATCH_SIZE, OUT_OF_MEMORY, MemorySpec, MemoryTold
+from components.study.experiments.start import program_arguments
 
 Ending: TypeAlias = Literal["trained", "out of memory"]
 _PROGRAM = "components.study.experiments.memory.memory_program"
@@ -47,7 +48,7 @@ def run_limited(spec: MemorySpec, spec_path: Path, before: Sequence[str] = ()) -
     """
     spec_path.parent.mkdir(parents=True, exist_ok=True)
     spec_path.write_bytes(msgspec.json.encode(spec))
-    command = [*before, sys.executable, "-m", _PROGRAM, str(spec_path.resolve())]
+    command = [*before, sys.executable, *program_arguments(_PROGRAM, str(spec_path.resolve()))]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_SECONDS)
     name = f"the training of {spec.num_tiles:,} tiles by {spec.way}"
     is_limited = bool(spec.data_limit_bytes or before)

@@ -35,7 +35,6 @@ from components.study.results.machine import machine_digest
 CLAIM = "more_workers_faster"
 _BATCH = 32
 _AGAIN = "again"
-_MOST_ROUNDS = {"ci": 1, "laptop": 10}  # a training of each arm takes half a minute
 _NUMBERS = {"ci": (1, 2), "laptop": (1, 2, 4)}
 _WITHIN = 0.1
 _NAMES = {1: "one worker", 2: "two workers", 4: "four workers"}
@@ -65,7 +64,7 @@ def run_scale(bench: Bench) -> Sequence[Result]:
     epochs, numbers = max(2, min(4, bench.preset.epochs)), _NUMBERS[bench.preset.name]
     batch = min(_BATCH, num_train_tiles(data))
     comparison = _comparison(bench, dataset_sha256(data), num_train_tiles(data), numbers, batch, epochs)
-    plan = Plan(num_rounds=min(bench.preset.rounds, _MOST_ROUNDS[bench.preset.name]))
+    plan = Plan(num_rounds=bench.preset.rounds)
     workers = {_NAMES[number]: number for number in numbers}
     sides = {**workers, _AGAIN: numbers[0]}
     rounds, taken = [], dict[int, list[TrainedOnce]]()
@@ -156,6 +155,7 @@ def scale_results(
         y=middles,
         low=tuple(min(times[number]) for number in numbers),
         high=tuple(max(times[number]) for number in numbers),
+        is_measured=True,
     )
     simulated_line = msgspec.structs.replace(
         measured_line,
@@ -176,6 +176,7 @@ def scale_results(
         rows=("simulated / measured",),
         columns=tuple(map(str, numbers)),
         values=(ratios,),
+        is_measured=True,
     )
     return [measured_line, simulated_line, apart]
 
