@@ -180,6 +180,7 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
       row_title, column_title: What rows and columns are.
       rows, columns: Their names, in order.
       values: By row and column; None for what was not run here.
+      is_measured: Whether its values follow from times, or from anything else that differs between runs.
     """
 
     name: StudyName
@@ -190,6 +191,7 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     values: tuple[tuple[float | None, ...], ...]
+    is_measured: bool = False
 
     def __post_init__(self) -> None:
         if len(self.values) != len(self.rows) or any(len(row) != len(self.columns) for row in self.values):
@@ -206,6 +208,7 @@ class Curve(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
       figure: Lines of one name are shown in one figure, which `title` describes.
       x, y: The line's points.
       low, high: Ends of the band at each point; empty without one.
+      is_measured: As of a Matrix, of y and the band.
     """
 
     name: str
@@ -217,6 +220,7 @@ class Curve(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     y: tuple[float, ...]
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
+    is_measured: bool = False
 
     def __post_init__(self) -> None:
         if any(len(ends) not in {0, len(self.x)} for ends in (self.low, self.high)) or len(self.y) != len(self.x):

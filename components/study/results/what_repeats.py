@@ -14,8 +14,9 @@ _MEASURED = ("s", "ms", "min", "h", "tiles/s", "USD", "MB", "MiB", "bytes")
 def what_repeats(result: StudyResult, claims: Claims) -> dict[str, Any]:
     """Returns the result without its machine, and without numbers of time, money and memory.
 
-    Left out are the rounds of tables in such units, values of matrices and curves in them, and the numbers of verdicts
-    that follow from them. What stays is what was asked, settings, witnesses with the loss of every step, and scores.
+    Left out are the rounds of tables in such units, values of matrices and curves that are in them or say that they
+    were measured, and the numbers of verdicts that follow from them. What stays is what was asked, settings, witnesses
+    with the loss of every step, and scores.
     """
     kept: dict[str, Any] = msgspec.to_builtins(result)
     del kept["machine"]
@@ -29,10 +30,10 @@ def what_repeats(result: StudyResult, claims: Claims) -> dict[str, Any]:
             for name, each in table["witnesses"].items()
         }
     for matrix in kept["matrices"]:
-        if matrix["unit"] in _MEASURED:
+        if matrix["is_measured"] or matrix["unit"] in _MEASURED:
             del matrix["values"]
     for curve in kept["curves"]:
-        if _unit_of(curve["y_title"]["english"]) in _MEASURED:
+        if curve["is_measured"] or _unit_of(curve["y_title"]["english"]) in _MEASURED:
             del curve["y"], curve["low"], curve["high"]
     for finding, verdict in zip(kept["findings"], kept["verdicts"], strict=True):
         claim = claims.by_id[finding["claim"]]
