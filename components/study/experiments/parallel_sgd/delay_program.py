@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -64,7 +65,7 @@ def count_delays(spec: WorkerSpec, num_calls: int) -> list[int]:
     return counts
 
 
-def _batches(spec: WorkerSpec, manifest: Manifest, num_steps: int) -> list[object]:
+def _batches(spec: WorkerSpec, manifest: Manifest, num_steps: int) -> list[Any]:
     """Returns the places of as many global batches, over as many epochs as it takes."""
     reader = make_reader(spec, manifest, "train")
     places = PlaceReader(reader.index, reader.bands, reader.num_classes, reader.image_size_px, reader.ratio)

@@ -44,10 +44,9 @@ class WatchedUpdates:
             tf.Variable(0, dtype=tf.int64, trainable=False),
             tf.Variable(tf.zeros([LONGEST + 1], tf.int64), trainable=False),
         )
+        optimizer: Any = _WatchedOptimizer(trained.optimizer, self._clock)
         self.trained = dataclasses.replace(
-            trained,
-            model=_WatchedModel(trained.model, self._clock),
-            optimizer=_WatchedOptimizer(trained.optimizer, self._clock),
+            trained, model=_WatchedModel(trained.model, self._clock), optimizer=optimizer
         )
 
     def start(self) -> None:
