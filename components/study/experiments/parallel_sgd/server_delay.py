@@ -38,7 +38,7 @@ _NUMBERS: Mapping[str, tuple[int, ...]] = {"ci": (2,), "laptop": (2, 4), "gpu": 
 _CALLS = {"ci": 4, "laptop": 40, "gpu": 40}
 _TILES, _TILE_PX, _IMAGE_PX = 60, 64, 32  # the network and the size of the heat maps
 _WAIT_SECONDS, _MOST_SECONDS = 120.0, 900.0
-_WORKERS = Words(english="workers", spanish="procesos")
+_WORKERS = Words(english="run", spanish="ejecución")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +94,7 @@ def measure_delays(bench: Bench, num_workers: int) -> Delays | None:
 
 def delay_tables(found: Mapping[int, Delays | None]) -> list[Matrix]:
     """Returns two tables; what was not run has no number."""
-    rows = tuple(str(number) for number in found)
+    rows = tuple(f"{number} workers" for number in found)
     longer = f"{SHOWN} or more"
 
     def middle(delays: Delays) -> tuple[float, ...]:

@@ -60,7 +60,7 @@ def advice_table(advice: Advice) -> Matrix:
         title=Words(
             english="An epoch of ten million tiles, simulated from one worker's steps and the all-reduce of two, on "
             f"nodes at the price of an {node}, each lost every {days:g} days. Advised: the fastest that is at least "
-            f"{LEAST_EFFICIENCY:.0%} efficient",
+            f"{LEAST_EFFICIENCY * 100:g} % efficient",
             spanish="Una época de diez millones de teselas, simulada con los pasos de un proceso y el all-reduce de "
             f"dos, en nodos al precio de una {node}, cada uno perdido cada {days:g} días. Aconsejado: el más rápido "
             f"con al menos un {LEAST_EFFICIENCY * 100:g} % de eficiencia",
