@@ -68,7 +68,9 @@ def server_delays(bench: Bench) -> list[Matrix]:
     numbers, found = _NUMBERS[bench.preset.name], dict[int, Delays | None]()
     for number in numbers:
         bench.say(f"one parameter server and {number} workers")
-        found[number] = measure_delays(bench, number)
+        found[number] = delays = measure_delays(bench, number)
+        if delays:
+            bench.say(f"{number} workers: late by {statistics.mean(delays.each):.2f} updates on average")
     return delay_tables(found)
 
 
