@@ -18,7 +18,7 @@ from components.errors import SettingsError
 from components.printable import printable
 
 LAPTOP = "laptop"  # the profile of a run on one machine
-_SHIPPED = Path(__file__).with_name("prices.yaml")
+SHIPPED_PRICES = Path(__file__).with_name("prices.yaml")
 _MOST_BYTES = 1 << 18
 _MOST_DAYS = 180  # after which list prices have usually changed
 _NUMBER = msgspec.Meta(ge=0, le=1e9)
@@ -104,8 +104,8 @@ def read_prices(place: str = "") -> Prices:
       SettingsError: if it cannot be read, or is no price file; says in one line where and why.
       UnreachableError: if a bucket does not answer.
     """
-    place = storage.plain_place(place or environment.prices()) or str(_SHIPPED)
-    shown = "this version of the project" if place == str(_SHIPPED) else repr(place)
+    place = storage.plain_place(place or environment.prices()) or str(SHIPPED_PRICES)
+    shown = "this version of the project" if place == str(SHIPPED_PRICES) else repr(place)
     try:
         content = storage.read_range(place, 0, _MOST_BYTES + 1)
     except OSError as error:

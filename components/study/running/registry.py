@@ -9,7 +9,7 @@ from components.study.experiments.experiment import Experiment
 
 _PACKAGE = "components.study.experiments"
 # Rooms below it, each with a module `all_experiments`. What takes no time stands first, so that a fault shows early.
-ROOMS = ("hybrid", "scale", "formats", "memory", "parallel_sgd", "batch_size", "backbones")
+ROOMS = ("hybrid", "scale", "formats", "memory", "parallel_sgd", "batch_size", "backbones", "cost")
 
 
 def known_experiments(rooms: Sequence[str] = ROOMS, package: str = _PACKAGE) -> tuple[Experiment, ...]:

@@ -85,7 +85,7 @@ def asynchronous_trainee(
     rate_factor = unfreezing.make_rate_factor(trained.model, config)
 
     def make_train_steps() -> TrainSteps:
-        return _make_train_steps(spec, coordinator, trained, loss, dense, reader, num_steps, rate_factor)
+        return make_asynchronous_steps(spec, coordinator, trained, loss, dense, reader, num_steps, rate_factor)
 
     here = tf.distribute.get_strategy()
     return Trainee(
@@ -113,7 +113,7 @@ def asynchronous_trainee(
     )
 
 
-def _make_train_steps(
+def make_asynchronous_steps(
     spec: WorkerSpec,
     coordinator: Any,
     trained: Trained,

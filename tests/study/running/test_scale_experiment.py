@@ -1,6 +1,7 @@
 """The experiment of scale: what it foresees from one worker's steps, and what it shows."""
 
 import dataclasses
+import time
 
 import msgspec
 import pytest
@@ -8,7 +9,10 @@ from fake_experiments import TINY
 from study_findings import MACHINE
 
 from components.contracts.study import Curve, Matrix
+from components.scaling.checkpointing import daly_interval
+from components.scaling.ring import RingLink
 from components.study.experiments.experiment import Bench
+from components.study.experiments.scale.advised_workers import ASSUMED, advice_table, advise_workers
 from components.study.experiments.scale.all_experiments import EXPERIMENTS
 from components.study.experiments.scale.measured_scale import foresee, run_scale, scale_results
 from components.study.experiments.scale.scale_training import TrainedOnce
@@ -50,6 +54,41 @@ def test_what_was_measured_is_shown_beside_what_was_foreseen(tmp_path):
     assert [line.partition("measured ")[2] for line in lines] == ["1.00, within 10 %", "0.76, not within 10 %"]
 
 
+def advised(bandwidth):
+    return advice_table(advise_workers([trained(0.2)], RingLink(bandwidth, 1e-4), 32))
+
+
+def test_each_number_of_workers_has_time_efficiency_price_and_interval():
+    start = time.perf_counter()
+    table = advised(1e9)
+    seconds = time.perf_counter() - start
+
+    assert table.rows == ("1", "2", "4", "8", "16", "32", "64", "128", "256")
+    hours, efficiency, cost, minutes, _ = zip(*table.values, strict=True)
+    # One worker takes as many steps of 0.2 s, and waits 5 s at each checkpoint; a loss or two cost little more.
+    assert hours[0] == pytest.approx(10_000_000 / 32 * 0.2 / 3600, rel=0.05)
+    assert hours[0] > 10_000_000 / 32 * 0.2 / 3600
+    assert list(hours) == sorted(hours, reverse=True)
+    for number, each in zip((2**power for power in range(9)), table.values, strict=True):
+        assert each[1] == pytest.approx(hours[0] / (number * each[0]))
+        assert each[2] == pytest.approx(each[0] * number * 0.13402)
+        mtbf = ASSUMED.mtbf_seconds / number
+        assert each[3] * 60 == pytest.approx(daly_interval(ASSUMED.checkpoint_seconds, mtbf))
+    assert efficiency[0] == 1.0
+    assert list(cost) == sorted(cost)
+    assert list(minutes) == sorted(minutes, reverse=True)
+    assert table.is_measured
+    assert seconds < 5  # a fifth of a second alone
+
+
+@pytest.mark.parametrize(("bandwidth", "number"), [(1e12, 256), (2e8, 128), (5e7, 2), (1e6, 1)])
+def test_the_fastest_number_that_is_efficient_is_advised(bandwidth, number):
+    """Of a step of 0.2 s, N workers wait 2 (N - 1) / N * 4 MB / bandwidth + 2 (N - 1) * 0.1 ms, and at most 30 %."""
+    table = advised(bandwidth)
+
+    assert [row for row, values in zip(table.rows, table.values, strict=True) if values[-1]] == [f"{number}"]
+
+
 @pytest.mark.parametrize(
     ("name", "num_cores", "reason"), [("gpu", 8, "need a pool of nodes"), ("ci", 1, "need two cores")]
 )
@@ -71,5 +110,6 @@ def test_workers_of_this_machine_are_measured(tmp_path):
     assert finding.arms == ("one worker", "two workers")
     assert len(table.rounds) == table.num_planned == 1
     assert all(value > 0 for value in table.rounds[0])
-    assert len(shapes) == 3
+    assert len(shapes) == 4
+    assert shapes[-1].name == "advised_workers"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

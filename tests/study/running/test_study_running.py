@@ -13,7 +13,7 @@ from fake_experiments import TEXT, TINY, epochs_of, fake_experiments, scale_of, 
 from study_findings import MACHINE
 from study_tables import CLAIMS
 
-from components.contracts.study import Finding, StudyPart
+from components.contracts.study import Curve, Finding, Matrix, StudyPart
 from components.errors import DataError, SettingsError
 from components.measuring.median_interval import fewest_values
 from components.study.experiments.experiment import Experiment
@@ -28,6 +28,10 @@ from components.study.running.run_study import joined_study, run_study
 from components.study.running.write_study import write_study
 
 NUM_CLAIMS = len(CLAIMS.claims)
+
+
+def curve_of(value):
+    return Curve(name="a", figure="f", title=TEXT, x_title=TEXT, y_title=TEXT, x=(1.0,), y=(value,))
 
 
 def verdicts_of(result):
@@ -48,6 +52,20 @@ def test_a_score_that_differs_between_runs_is_seen(tmp_path):
     one, two = (run_study(study_in(tmp_path / f"{loss}", MACHINE, []), [epochs_of(loss)]) for loss in (0.5, 0.50001))
 
     assert what_repeats(one) != what_repeats(two)
+
+
+@pytest.mark.parametrize("is_measured", [True, False])
+def test_a_matrix_that_says_that_it_was_measured_may_differ_between_runs(tmp_path, is_measured):
+    def found(value):
+        def run(bench):
+            return [
+                msgspec.structs.replace(each, is_measured=is_measured) if isinstance(each, Matrix | Curve) else each
+                for each in (*epochs_of(value).run(bench), curve_of(value))
+            ]
+
+        return run_study(study_in(tmp_path / f"{value}", MACHINE, []), [Experiment("epochs", "Epochs", run)])
+
+    assert (what_repeats(found(0.5), CLAIMS) == what_repeats(found(0.6), CLAIMS)) == is_measured
 
 
 def test_each_claim_has_a_verdict_and_what_was_not_chosen_says_so(tmp_path):

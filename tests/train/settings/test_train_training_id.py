@@ -35,6 +35,7 @@ CHANGES_THE_NAME = {
     "study/experiments/experiment.py": False,
     "study/experiments/backbones/all_experiments.py": False,
     "study/experiments/batch_size/all_experiments.py": False,
+    "study/experiments/cost/all_experiments.py": False,
     "study/experiments/formats/all_experiments.py": False,
     "study/experiments/hybrid/all_experiments.py": False,
     "study/experiments/learning/tiles.py": False,

@@ -10,6 +10,7 @@ from components.study.experiments.learning.learning_arms import table_by_seed
 from components.study.experiments.learning.sizes import preset_tiles
 from components.study.experiments.learning.tiles import CLASSES, TileSet
 from components.study.experiments.parallel_sgd.equal_batches import weight_differences
+from components.study.experiments.parallel_sgd.server_delay import server_delays
 from components.study.experiments.parallel_sgd.ways import (
     AVERAGED,
     DELAYED,
@@ -32,7 +33,7 @@ _BYTES_PER_WEIGHT = 4
 
 
 def run_simulated(bench: Bench) -> Sequence[Result]:
-    """Returns two findings, each with its table, the heat maps, and what averaging costs."""
+    """Returns two findings, each with its table, the heat maps, the delay of real workers, and what averaging costs."""
     tiles = preset_tiles(bench.preset)
     grid = WaysGrid(bench, tiles)
     seeds = range(bench.preset.seeds)
@@ -53,6 +54,7 @@ def run_simulated(bench: Bench) -> Sequence[Result]:
         Finding(claim="delayed_sgd_converges", table=delayed.name, arms=(SEQUENTIAL.name, late.name)),
         curve,
         *_heat_maps(grid, grid_seeds),
+        *server_delays(bench),
         _costs(grid),
     ]
 

@@ -20,6 +20,7 @@ from components.scaling.simulator import Job, Simulated, Workplace, simulate
 from components.study.arms.arm import Arm, Placement, TileSource
 from components.study.arms.arm_comparison import ArmComparison
 from components.study.experiments.experiment import Bench, Result
+from components.study.experiments.scale.advised_workers import advice_table, advise_workers
 from components.study.experiments.scale.scale_training import (
     TrainedOnce,
     dataset_sha256,
@@ -37,6 +38,7 @@ _BATCH = 32
 _AGAIN = "again"
 _NUMBERS = {"ci": (1, 2), "laptop": (1, 2, 4)}
 _WITHIN = 0.1
+_LATENCY = 1e-4  # seconds of a message, as assumed
 _NAMES = {1: "one worker", 2: "two workers", 4: "four workers"}
 _ON_GPUS = Words(
     english="workers with a GPU each need a pool of nodes, which this experiment does not start",
@@ -51,7 +53,7 @@ _SECONDS = Words(english="time of an epoch, s", spanish="tiempo por época, s")
 
 
 def run_scale(bench: Bench) -> Sequence[Result]:
-    """Returns the finding, its rounds, and the simulated band beside what was measured.
+    """Returns the finding, its rounds, the simulated band beside what was measured, and what many workers would take.
 
     Raises:
       NotRunHereError: if the machine has too few cores, or the preset asks for GPUs.
@@ -99,6 +101,7 @@ def run_scale(bench: Bench) -> Sequence[Result]:
         Finding(claim=CLAIM, table=table.name, arms=(_NAMES[1], _NAMES[2])),
         table,
         *scale_results(times, foreseen, bench),
+        advice_table(advise_workers(taken[1], _link(taken[2]), batch)),
     ]
 
 
@@ -115,13 +118,7 @@ def foresee(
       parts: By number of workers, trainings of one worker alone with the part of a batch that each of them has.
       taken: By number of workers, what was measured; only the all-reduce of two is used of it.
     """
-    reduced = [each for each in taken.get(2, ()) if each.reduce_seconds > 0]
-    if reduced:
-        seconds = statistics.median(each.reduce_seconds for each in reduced)
-        link = link_of(seconds, reduced[0].gradient_bytes, 2, 1e-4)
-    else:
-        link = RingLink(1e9, 1e-4)
-    found = {}
+    link, found = _link(taken.get(2, ())), {}
     for number, alone in parts.items():
         job = Job(
             num_tiles=num_tiles,
@@ -132,6 +129,15 @@ def foresee(
         )
         found[number] = simulate(job, Workplace(link, NO_FAILURES, num_cores), number)
     return found
+
+
+def _link(of_two: Sequence[TrainedOnce]) -> RingLink:
+    """Returns the link on which two workers add up gradients in the time measured; a usual one if it was not."""
+    reduced = [each for each in of_two if each.reduce_seconds > 0]
+    if not reduced:
+        return RingLink(1e9, _LATENCY)
+    seconds = statistics.median(each.reduce_seconds for each in reduced)
+    return link_of(seconds, reduced[0].gradient_bytes, 2, _LATENCY)
 
 
 def scale_results(
