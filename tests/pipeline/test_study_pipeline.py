@@ -43,12 +43,13 @@ def test_the_run_form_shows_every_field_with_its_default_and_its_meaning(volume)
 
 def test_each_experiment_has_a_step_and_waits_for_the_one_before():
     tasks = spec_of()["root"]["dag"]["tasks"]
-    steps = {name: task for name, task in tasks.items() if name.startswith("experiment")}
+    named = [name for name in tasks if name.startswith("experiment")]
+    steps = {name: tasks[name] for name in sorted(named, key=lambda name: int(name.partition("-")[2] or 1))}
     names = [each.name for each in known_experiments()]
 
     assert [task["inputs"]["parameters"]["name"]["runtimeValue"]["constant"] for task in steps.values()] == names
     last = "begin-study"
-    for name in sorted(steps, key=lambda name: int(name.partition("-")[2] or 1)):
+    for name in steps:
         assert steps[name]["dependentTasks"] == [last]
         last = name
     assert tasks["join-study"]["dependentTasks"] == [last]
