@@ -31,7 +31,7 @@ PRESETS: Mapping[str, Preset] = {
         otherwise={"scale": {"rounds": 1}},
     ),
     "laptop": Preset(
-        name="laptop", rounds=31, seeds=12, num_tiles=600, tile_size_px=256, epochs=10, otherwise=_ON_A_LAPTOP
+        name="laptop", rounds=31, seeds=15, num_tiles=600, tile_size_px=256, epochs=10, otherwise=_ON_A_LAPTOP
     ),
     "gpu": Preset(name="gpu", rounds=31, seeds=12, num_tiles=6000, tile_size_px=512, epochs=50),
 }
