@@ -35,7 +35,9 @@ def main() -> None:
     strategy = make_strategy("multi_worker_mirrored", worker, 2, 1, 1)
     tf.config.experimental.enable_op_determinism()
     config = TrainConfig(**{**TUNING, "epochs": 2, "steps_per_call": steps_per_call})
-    spec = worker_spec(root, config=config, keep_checkpoints=2, num_threads=1, num_workers=2, strategy="multi_worker_mirrored")
+    spec = worker_spec(
+        root, config=config, keep_checkpoints=2, num_threads=1, num_workers=2, strategy="multi_worker_mirrored"
+    )
     manifest = Manifest.read(spec.manifest_uri)
     readers = {split: make_reader(spec, manifest, split) for split in ("train", "val")}
     budget = TimeBudget(0.0, time.monotonic())
