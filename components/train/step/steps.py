@@ -156,19 +156,22 @@ def make_train_steps(
         share = take_step(image, cover, labels, places, global_step, rate)
         return tf.concat([share[tf.newaxis], wishes], axis=0)
 
-    def on_all(image: Any, cover: Any, labels: Any, *args: Any) -> Any:
-        tiles = share_out(strategy, num_local, image, cover, labels, tf.constant(positions))
+    def on_all(tensors: Sequence[Any], *args: Any) -> Any:
+        # Joined and unpacked in here: each call of its own would wait for a thread to be free.
+        batch = Batch.of_tensors(tensors, config.is_dense)
+        tiles = share_out(strategy, num_local, batch.image, batch.cover, batch.labels, tf.constant(positions))
         return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(on_replica, (*tiles, *args)), axis=None)
 
-    def one_step(image: Any, cover: Any, labels: Any, global_step: Any, rates: Any, wishes: Any) -> Any:
-        return on_all(image[0], cover[0], labels[0], global_step, rates[0], wishes)[tf.newaxis]  # [1, 5]
+    def one_step(global_step: Any, rates: Any, wishes: Any, *tensors: Any) -> Any:
+        of_step = [tensor[0] for tensor in tensors]
+        return on_all(of_step, global_step, rates[0], wishes)[tf.newaxis]  # [1, 5]
 
-    def many_steps(image: Any, cover: Any, labels: Any, global_step: Any, rates: Any, wishes: Any) -> Any:
+    def many_steps(global_step: Any, rates: Any, wishes: Any, *tensors: Any) -> Any:
         num_steps = tf.shape(rates)[0]
 
         def take(number: Any, results: Any) -> Any:
             step = global_step + tf.cast(number, tf.int64)
-            result = on_all(image[number], cover[number], labels[number], step, rates[number], wishes)
+            result = on_all([tensor[number] for tensor in tensors], step, rates[number], wishes)
             return number + 1, results.write(number, result)
 
         start = tf.constant(0), tf.TensorArray(tf.float32, num_steps)
@@ -186,10 +189,10 @@ def make_train_steps(
         if len(batches) > 1:
             compiled = loop
         rates = [learning_rate(config, global_step + number, num_steps) for number in range(len(batches))]
-        tensors = [_stacked([getattr(batch, name) for batch in batches]) for name in ("image", "cover", "labels")]
+        tensors = [_stacked(of_steps) for of_steps in zip(*(batch.tensors for batch in batches), strict=True)]
         now = tf.constant(global_step, tf.int64)
         wanted = tf.constant(dataclasses.astuple(wishes))
-        results = compiled(*tensors, now, tf.constant(rates), wanted).numpy()
+        results = compiled(now, tf.constant(rates), wanted, *tensors).numpy()
         heard = Wishes(*results[-1, 1:].tolist())
         # Each of a worker's replicas has added the worker's wishes.
         return results[:, 0].tolist(), dataclasses.replace(heard, steps=heard.steps / num_local)
