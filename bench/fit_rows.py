@@ -10,9 +10,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from bench.pairs import Row, Side, work_turn
+from bench.pairs import Row, Side
 from bench.run_settings import Setup
 from bench.sides import compare
+from components.measuring.turns import work_turn
 from components.train.input import order
 from components.train.input.reader import Batch
 from components.train.model.model import build_model

@@ -1,6 +1,7 @@
 """The arithmetic of the bench, on turns whose rates are known; the peers are not needed."""
 
 import concurrent.futures
+import importlib
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.__main__ import ROWS
 from bench.cores import started_on
 from bench.pairs import BELOW, PASS, REPORTED, Side, compare, skipped, summarise, table
 from components.measuring.turns import stream_turn
@@ -79,6 +81,14 @@ def test_a_row_that_does_not_exist_is_refused_before_anything_is_made(tmp_path):
     assert done.returncode == 2
     assert "nothing" in done.stderr
     assert not (tmp_path / "tiles").exists()
+
+
+@pytest.mark.parametrize("module", sorted({where.partition(".")[0] for _, where, _ in ROWS}))
+def test_every_row_has_its_function(module):
+    functions = [where.partition(".")[2] for _, where, _ in ROWS if where.startswith(f"{module}.")]
+    loaded = importlib.import_module(f"bench.{module}")
+
+    assert all(callable(getattr(loaded, function)) for function in functions)
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two processor cores are needed")

@@ -8,7 +8,7 @@ import concurrent.futures
 import dataclasses
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -52,6 +52,19 @@ class Batch:
     mask_bits: tf.Tensor | None = None
 
     @property
+    def tensors(self) -> tuple[tf.Tensor, ...]:
+        """All tensors but the weights: the labels, the bits of the masks, and the parts of the image."""
+        bits = (self.valid_bits,) if self.mask_bits is None else (self.valid_bits, self.mask_bits)
+        return (self.labels, *bits, *self.parts)
+
+    @classmethod
+    def of_tensors(cls, tensors: Sequence[tf.Tensor], label_masks: bool) -> "Batch":
+        """Returns the batch that has these `tensors`, in which every place has a tile; `label_masks` as of Reader."""
+        labels, valid_bits, *rest = tensors
+        mask_bits, parts = (rest[0], rest[1:]) if label_masks else (None, rest)
+        return cls(tuple(parts), valid_bits, labels, np.ones(labels.shape[0], np.float32), mask_bits)
+
+    @property
     def image(self) -> tf.Tensor:
         """All bands in one tensor, uint8 [n, S, S, B], joined on the device, because it would cost the reader time."""
         return compiled(_joined)(*self.parts) if len(self.parts) > 1 else self.parts[0]
@@ -63,9 +76,8 @@ class Batch:
 
     @property
     def num_bytes(self) -> int:
-        """Bytes of image and cover on the device."""
-        masks = [self.valid_bits] if self.mask_bits is None else [self.valid_bits, self.mask_bits]
-        return int(sum(math.prod(part.shape) for part in self.parts) + 8 * sum(math.prod(bits.shape) for bits in masks))
+        """Bytes of `tensors`."""
+        return sum(math.prod(tensor.shape) * int(tensor.dtype.size) for tensor in self.tensors)
 
     @property
     def cover(self) -> tf.Tensor:

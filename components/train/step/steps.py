@@ -156,19 +156,21 @@ def make_train_steps(
         share = take_step(image, cover, labels, places, global_step, rate)
         return tf.concat([share[tf.newaxis], wishes], axis=0)
 
-    def on_all(image: Any, cover: Any, labels: Any, *args: Any) -> Any:
-        tiles = share_out(strategy, num_local, image, cover, labels, tf.constant(positions))
+    def on_all(tensors: Sequence[Any], *args: Any) -> Any:
+        # Joined and unpacked in here: each call of its own would wait for a thread to be free.
+        batch = Batch.of_tensors(tensors, config.is_dense)
+        tiles = share_out(strategy, num_local, batch.image, batch.cover, batch.labels, tf.constant(positions))
         return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(on_replica, (*tiles, *args)), axis=None)
 
-    def one_step(image: Any, cover: Any, labels: Any, global_step: Any, rates: Any, wishes: Any) -> Any:
-        return on_all(image[0], cover[0], labels[0], global_step, rates[0], wishes)[tf.newaxis]  # [1, 5]
+    def one_step(global_step: Any, rates: Any, wishes: Any, *tensors: Any) -> Any:
+        return on_all(tensors, global_step, rates[0], wishes)[tf.newaxis]  # [1, 5]
 
-    def many_steps(image: Any, cover: Any, labels: Any, global_step: Any, rates: Any, wishes: Any) -> Any:
+    def many_steps(global_step: Any, rates: Any, wishes: Any, *tensors: Any) -> Any:
         num_steps = tf.shape(rates)[0]
 
         def take(number: Any, results: Any) -> Any:
             step = global_step + tf.cast(number, tf.int64)
-            result = on_all(image[number], cover[number], labels[number], step, rates[number], wishes)
+            result = on_all([tensor[number] for tensor in tensors], step, rates[number], wishes)
             return number + 1, results.write(number, result)
 
         start = tf.constant(0), tf.TensorArray(tf.float32, num_steps)
@@ -178,7 +180,7 @@ def make_train_steps(
     # A loop takes a fifth longer to compile, so there is none until a call has several steps. From then on it also
     # takes single ones. All workers take equally many steps, so all of them compile the same at the same call. XLA
     # may round two programs differently, so it has one from the start: weights must not depend on when calls grow.
-    single, loop = _for_any_length(one_step), _for_any_length(many_steps)
+    single, loop = _compiled_once(one_step), _compiled_once(many_steps, any_length=True)
     compiled = loop if config.steps_per_call > 1 or config.xla else single
 
     def take_steps(batches: Sequence[Batch], global_step: int, wishes: Wishes) -> tuple[list[float], Wishes]:
@@ -186,10 +188,12 @@ def make_train_steps(
         if len(batches) > 1:
             compiled = loop
         rates = [learning_rate(config, global_step + number, num_steps) for number in range(len(batches))]
-        tensors = [_stacked([getattr(batch, name) for batch in batches]) for name in ("image", "cover", "labels")]
+        tensors = batches[0].tensors
+        if compiled is loop:
+            tensors = tuple(tf.stack(of_steps) for of_steps in zip(*(batch.tensors for batch in batches), strict=True))
         now = tf.constant(global_step, tf.int64)
         wanted = tf.constant(dataclasses.astuple(wishes))
-        results = compiled(*tensors, now, tf.constant(rates), wanted).numpy()
+        results = compiled(now, tf.constant(rates), wanted, *tensors).numpy()
         heard = Wishes(*results[-1, 1:].tolist())
         # Each of a worker's replicas has added the worker's wishes.
         return results[:, 0].tolist(), dataclasses.replace(heard, steps=heard.steps / num_local)
@@ -197,27 +201,31 @@ def make_train_steps(
     return take_steps
 
 
-def _for_any_length(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns the function, compiled once for the shapes of its first call; their first dimension may vary later."""
+def _compiled_once(function: Callable[..., Any], *, any_length: bool = False) -> Callable[..., Any]:
+    """Returns the function, compiled once for the shapes of its first call.
+
+    Args:
+      function: From tensors to a tensor.
+      any_length: Whether the first dimension of its arguments may vary later.
+    """
     compiled: list[Any] = []
 
     def call(*tensors: Any) -> Any:
         if not compiled:
             specs = [
-                tf.TensorSpec([None, *tensor.shape[1:]] if tensor.shape.rank else [], tensor.dtype)
+                tf.TensorSpec(
+                    [None, *tensor.shape[1:]] if any_length and tensor.shape.rank else tensor.shape, tensor.dtype
+                )
                 for tensor in tensors
             ]
             # AutoGraph would rewrite all Python code called here, which takes twice as long as the rest of tracing; no
             # code here branches or loops on the value of a tensor.
-            compiled.append(tf.function(function, input_signature=specs, autograph=False))
+            traced = tf.function(function, input_signature=specs, autograph=False)
+            # Called directly: choosing among traces takes longer than starting the only one.
+            compiled.append(traced.get_concrete_function())
         return compiled[0](*tensors)
 
     return call
-
-
-def _stacked(tensors: Sequence[Any]) -> Any:
-    """Stacks k tensors to [k, ...], without copying a single one."""
-    return tensors[0][tf.newaxis] if len(tensors) == 1 else tf.stack(tensors)
 
 
 def make_validation_step(
@@ -243,13 +251,14 @@ def make_validation_step(
         return tf.concat(found, axis=0)
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
-    def on_all(stop: Any, *tensors: Any) -> Any:
-        tiles = share_out(strategy, num_local, *tensors)
+    def on_all(stop: Any, weights: Any, *tensors: Any) -> Any:
+        batch = Batch.of_tensors(tensors, dense is not None)
+        tiles = share_out(strategy, num_local, batch.image, batch.cover, batch.labels, weights)
         return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(on_replica, (*tiles, stop)), axis=None)
 
     def step(batch: Batch, stop: float) -> Validated:
-        tensors = batch.image, batch.cover, batch.labels, tf.constant(batch.weights)
-        loss_sum, weight_sum, stops, *counts = on_all(tf.constant(stop, tf.float32), *tensors).numpy().tolist()
+        sums = on_all(tf.constant(stop, tf.float32), tf.constant(batch.weights), *batch.tensors)
+        loss_sum, weight_sum, stops, *counts = sums.numpy().tolist()
         of_tiles, of_pixels = counts[: 3 * num_classes], counts[3 * num_classes :]
         overlap = from_words(np.array(of_pixels)) if of_pixels else np.zeros((num_classes + 1,) * 2, np.int64)
         return Validated(loss_sum, weight_sum, np.reshape(of_tiles, (3, num_classes)), overlap, stops)

@@ -3,12 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tile_shards import BANDS, fake_record, write_split
 
 from components.errors import DataError
 from components.records.tile_record import Record
 from components.train.input.order import evaluation_plan, train_plan
-from components.train.input.reader import Reader
+from components.train.input.reader import Batch, Reader
 from components.train.input.shard_index import index_split
 
 
@@ -33,6 +34,19 @@ def test_a_batch_holds_what_decoding_its_records_one_by_one_gives(reader: Reader
             np.testing.assert_array_equal(batch.labels[place], labels)
         assert batch.image.dtype == batch.valid.dtype == np.uint8
     assert step == 1
+
+
+@pytest.mark.parametrize("label_masks", [False, True])
+def test_a_batch_made_of_its_tensors_is_the_same_and_has_their_bytes(label_masks: bool) -> None:
+    image = tuple(tf.fill([2, 16, 16, bands], tf.constant(bands, tf.uint8)) for bands in (3, 1))
+    masks = tf.fill([2, 3, 16, 2], tf.constant(7, tf.uint8)) if label_masks else None
+    batch = Batch(image, tf.fill([2, 16, 2], tf.constant(9, tf.uint8)), tf.ones([2, 3]), np.ones(2, np.float32), masks)
+    again = Batch.of_tensors(batch.tensors, label_masks)
+    np.testing.assert_array_equal(again.image, batch.image)
+    np.testing.assert_array_equal(again.cover, batch.cover)
+    np.testing.assert_array_equal(again.labels, batch.labels)
+    assert again.weights.tolist() == [1.0, 1.0]
+    assert batch.num_bytes == 2 * (16 * 16 * 4 + 16 * 2 + 4 * 3 + (3 * 16 * 2 if label_masks else 0))
 
 
 def test_two_workers_read_the_halves_of_what_one_reads(reader: Reader) -> None:

@@ -42,10 +42,10 @@ class Fixture:
         return [variable.numpy() for variable in (*self.model.variables, *self.average.averages)]
 
 
-def make(rate_factor=lambda variable: 1.0, **tuning: object) -> Fixture:
+def make(rate_factor=lambda variable: 1.0, num_bands: int = 3, **tuning: object) -> Fixture:
     config = TrainConfig(**{**TUNING, **tuning})
     keras.utils.set_random_seed(0)
-    image, valid = keras.Input((8, 8, 3), dtype="uint8"), keras.Input((8, 8, 1), dtype="uint8")
+    image, valid = keras.Input((8, 8, num_bands), dtype="uint8"), keras.Input((8, 8, 1), dtype="uint8")
     seen = keras.layers.Rescaling(1 / 255)(image) * keras.ops.cast(valid, "float32")
     hidden = keras.layers.Dense(3, name="hidden")(keras.layers.Flatten()(seen))
     model = keras.Model([image, valid], keras.layers.Dense(2, name="logits")(hidden))
@@ -55,6 +55,19 @@ def make(rate_factor=lambda variable: 1.0, **tuning: object) -> Fixture:
     strategy, positions = tf.distribute.get_strategy(), batch_positions(4, 0, 1)
     steps = make_train_steps(strategy, model, optimizer, average, config, loss, positions, NUM_STEPS, rate_factor)
     return Fixture(model, average, steps)
+
+
+def batches_in_parts() -> list[Batch]:
+    """Returns batches as the reader has them: RGB and NIR apart, and masks of which some bits are set."""
+    return [
+        Batch(
+            tuple(tf.constant(RNG.integers(0, 256, (4, 8, 8, bands), np.uint8)) for bands in (3, 1)),
+            tf.constant(RNG.integers(0, 256, (4, 8, 1), np.uint8)),
+            batch.labels,
+            batch.weights,
+        )
+        for batch in batches()
+    ]
 
 
 @pytest.mark.parametrize("optimizer", ["AdamW", "SGD"])
@@ -79,6 +92,25 @@ def test_calls_of_any_length_are_the_same_steps() -> None:
     np.testing.assert_array_equal(together, losses)
     for mine, other in zip(one.weights(), mixed.weights(), strict=True):
         np.testing.assert_array_equal(mine, other)
+
+
+@pytest.mark.parametrize("steps_per_call", [1, 2])
+def test_bands_are_joined_and_masks_unpacked_within_the_call_as_they_would_be_before_it(
+    steps_per_call: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart = batches_in_parts()
+    joined = [Batch((batch.image,), batch.valid_bits, batch.labels, batch.weights) for batch in apart]
+    assert not np.array_equal(apart[0].valid, apart[1].valid)
+    image, made = Batch.image.fget, []
+    monkeypatch.setattr(Batch, "image", property(lambda batch: made.append(batch) or image(batch)))
+
+    def losses(of: list[Batch]) -> list[float]:
+        take_steps = make(num_bands=4, steps_per_call=steps_per_call).take_steps
+        groups = [(step, of[step : step + steps_per_call]) for step in range(0, NUM_STEPS, steps_per_call)]
+        return [loss for step, group in groups for loss in take_steps(group, step, Wishes())[0]]
+
+    np.testing.assert_array_equal(losses(apart), losses(joined))
+    assert len(made) == 2  # once for each program, while it is traced
 
 
 @pytest.mark.parametrize("steps_per_call", [1, 2])
