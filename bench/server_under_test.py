@@ -43,6 +43,7 @@ def served_model(setup: Setup, backbone: str, image_size_px: int) -> Path:
     manifest = setup.dataset.manifest
     train = manifest.splits["train"]
     model = build_model(backbone, image_size_px, len(manifest.classes), train.band_mean, train.band_std)
+    stored_px = int(next(iter(manifest.tile_sizes)).split("x")[0])
     ratio = int(tfrecords.decoder_ratio(list(manifest.tile_sizes), image_size_px))
     classifier = Classifier(model, manifest.bands, image_size_px, ratio, single_label=False)
     export(classifier, str(folder / "export"), is_chief=True)
@@ -59,6 +60,7 @@ def served_model(setup: Setup, backbone: str, image_size_px: int) -> Path:
         "config": {},
         "scores": Scores(macro_f1=0.5, macro_precision=0.5, macro_recall=0.5, map=0.5, per_class={}),
         "num_test_tiles": 1,
+        "stored_px": stored_px,
         "usage": {},
     }
     save_serving_model(folder / "export", ModelCard(**about), version)
