@@ -4,6 +4,8 @@ The JPEG decoder may scale down while it decodes, which is another picture than 
 So whoever decodes for a model does it by the model's own ratio. The model itself does the rest of the scaling.
 """
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,8 +55,10 @@ def scaled_valid(valid: NDArray[np.uint8] | NDArray[np.bool_], image_size_px: in
     return picked[..., np.newaxis]
 
 
+@functools.lru_cache(maxsize=64)
 def _nearest(side: int, size_px: int) -> NDArray[np.intp]:
     """Returns the places that nearest-neighbour scaling takes from a side, in TensorFlow's arithmetic of 32 bits."""
     scale = np.float32(side) / np.float32(size_px)
     places = np.floor((np.arange(size_px, dtype=np.float32) + np.float32(0.5)) * scale)
-    return np.minimum(places.astype(np.intp), side - 1)
+    nearest: NDArray[np.intp] = np.minimum(places.astype(np.intp), side - 1)
+    return nearest
