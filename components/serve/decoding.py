@@ -26,7 +26,7 @@ from components.serve.refusal import unusable_tile
 from components.serve.tile_checks import NIR, RGB, VALID_MASK, checks_for, given_files
 from components.shard.tile_check import OpenedTile
 
-COUNTED_OF = 8  # of so many tiles that are decoded scaled down, one is decoded whole and counted
+COUNTED_OF = 16  # of so many tiles that are decoded scaled down, one is decoded whole and counted
 _INPUT_OF = {"rgb": RGB, "nir": NIR, "mask": VALID_MASK}  # by the name that the checks have for it
 
 

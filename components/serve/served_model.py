@@ -1,7 +1,8 @@
 """A model that answers: its process, and the tiles that wait for it, in batches of which two are on their way.
 
 While the model works on one batch the next is being sent, so it need not wait for it. A batch is closed when it is
-full, or when its first tile has waited long enough.
+full, or when its first tile has waited long enough and the model has nothing to do: while it works, what comes would
+only wait there in more and smaller batches, which take more time.
 """
 
 import asyncio
@@ -163,7 +164,11 @@ class ServedModel:
             batch = await self._next_batch()
             task = asyncio.create_task(self._send(batch))
             self._on_their_way.add(task)
-            task.add_done_callback(self._on_their_way.discard)
+            task.add_done_callback(self._came_back)
+
+    def _came_back(self, batch: asyncio.Task[None]) -> None:
+        self._on_their_way.discard(batch)
+        self._came.set()
 
     async def _next_batch(self) -> list[WaitingTile]:
         loop, most_seconds = asyncio.get_running_loop(), self._settings.batch_wait_ms / 1000
@@ -171,9 +176,12 @@ class ServedModel:
             self._waiting.forget_the_gone()
             left = None
             if self._waiting:
-                left = self._waiting[0].since + most_seconds - loop.time()
-                if left <= 0 or self._waiting.is_enough():
+                if self._waiting.is_enough():
                     return self._waiting.take()
+                if not self._on_their_way:
+                    left = self._waiting[0].since + most_seconds - loop.time()
+                    if left <= 0:
+                        return self._waiting.take()
             self._came.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
