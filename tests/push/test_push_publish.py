@@ -123,7 +123,8 @@ def test_the_card_says_what_the_model_is_and_how_to_call_it(data, pushed):
     assert len(card.version) == 12
     assert (card.classes, card.bands, card.thresholds) == (manifest.classes, BANDS, evaluation.thresholds)
     assert (card.scores, card.training_id, card.image_size_px) == (evaluation.candidate, "second", SIZE_PX)
-    assert set(card.usage) == {"serving_default", "masked", "maps", "pixels"}
+    assert set(card.usage) == {"serving_default", "masked", "maps", "pixels", "decoded"}
+    assert card.stored_px == 48
 
 
 def test_a_page_beside_the_card_says_the_same_and_its_digest_stands_in_the_card(data, pushed):
