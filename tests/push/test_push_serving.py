@@ -125,7 +125,7 @@ def test_a_model_that_answers_decoded_tiles_otherwise_than_files_is_not_pushed(d
 
 @pytest.mark.parametrize("name", ["predicted", "class_names"])
 def test_a_signature_that_decides_otherwise_about_decoded_tiles_is_refused_by_name(data, name):
-    root, manifest, _, models_dir, card = data
+    card = data[-1]
     records = [fake_record(2000 + number) for number in range(4)]
     answer = {
         "probabilities": np.full((4, 3), 0.25, np.float32),

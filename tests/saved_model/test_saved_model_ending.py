@@ -29,7 +29,7 @@ def stuck(before: str = "") -> "subprocess.Popen[str]":
 def test_it_ends_when_the_pipe_from_the_asker_is_closed() -> None:
     with stuck() as process:
         assert [process.stdout.readline() for _ in range(2)] == ["ready\n", "goes on\n"]
-        with pytest.raises(subprocess.TimeoutExpired):
+        with pytest.raises(subprocess.TimeoutExpired, match="timed out after 1 seconds"):
             process.wait(1)
         process.stdin.close()
         assert process.wait(10) == -signal.SIGIO
