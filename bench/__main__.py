@@ -50,6 +50,7 @@ ROWS: tuple[tuple[str, str, float | None], ...] = (
     ("score_memory_growth", "map_rows.score_memory_growth", 1.0),
     ("serve_vs_model", "serve_rows.serve_vs_model", 0.85),
     ("serve_small_vs_model", "serve_rows.serve_small_vs_model", None),
+    ("serve_vs_mlserver", "mlserver_rows.serve_vs_mlserver", 2.0),
     ("serve_p99_vs_p50", "serve_rows.serve_p99_vs_p50", 1.0),
     ("serve_memory", "serve_rows.serve_memory", 1.0),
     ("bootstrap_seconds", "scoring_rows.bootstrap_seconds", 1.0),
@@ -146,6 +147,12 @@ def _options() -> argparse.Namespace:
         default=10_000_000,
         help="tiles in the rows named ..._10_million, and names in retrain_unchanged; 1.2 kB of temporary disk each",
     )
+    parser.add_argument(
+        "--mlserver",
+        type=Path,
+        metavar="FOLDER",
+        help="environment in which MLServer is installed, see mlserver_rows.py",
+    )
     parser.add_argument("--row", help=argparse.SUPPRESS)
     parser.add_argument("--side", default="", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -194,6 +201,7 @@ def _run_row(options: argparse.Namespace) -> None:
             num_rounds=options.rounds,
             memory_tiles=tuple(options.memory_tiles),
             scale_tiles=options.scale_tiles,
+            mlserver=options.mlserver,
             side=options.side,
         )
         row = getattr(importlib.import_module(f"bench.{module}"), function)(setup, target)

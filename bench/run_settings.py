@@ -19,6 +19,7 @@ class Setup:
       num_batches: Timed batches in a turn.
       memory_tiles: The two numbers of tiles that memory_growth compares.
       scale_tiles: Number of tiles in the rows without pixels.
+      mlserver: Environment in which MLServer is installed; None for none.
       side: "ours" or "other" in a process that runs this side of a row; otherwise empty.
     """
 
@@ -31,6 +32,7 @@ class Setup:
     num_rounds: int
     memory_tiles: tuple[int, int]
     scale_tiles: int
+    mlserver: Path | None = None
     side: str = ""
 
     @functools.cached_property

@@ -15,9 +15,9 @@ from components.records.shard_records import records_of
 from components.records.tile_record import Record
 
 _REAL = "resnet50", 224  # as in real use
-_DEMO = "small", 128  # as in the demo, whose model decodes a JPEG at a quarter of its size
-_BATCH_TILES = 16  # the server's default
-_NUM_CLIENTS = 48
+DEMO = "small", 128  # as in the demo, whose model decodes a JPEG at a quarter of its size
+BATCH_TILES = 16  # the server's default
+NUM_CLIENTS = 48
 _LOAD, _MOST_P99 = 0.8, 3.0
 _MOST_MB = 800.0
 _SPLIT = "test"
@@ -29,8 +29,8 @@ def serve_vs_model(setup: Setup, target: float | None) -> Row:
 
 
 def serve_small_vs_model(setup: Setup, target: float | None) -> Row:
-    """The same with the backbone of the demo, for which decoding a tile to check it takes as long as its answer."""
-    return _against_model("serve_small_vs_model", setup, target, *_DEMO, num_tiles=setup.num_tiles)
+    """The same with the backbone of the demo, which takes less time than decoding a tile."""
+    return _against_model("serve_small_vs_model", setup, target, *DEMO, num_tiles=setup.num_tiles)
 
 
 def _against_model(name: str, setup: Setup, target: float | None, backbone: str, size_px: int, num_tiles: int) -> Row:
@@ -41,11 +41,11 @@ def _against_model(name: str, setup: Setup, target: float | None, backbone: str,
     return compare(
         name,
         Side(
-            f"agrivision serve, {_NUM_CLIENTS} clients that ask for one tile each as soon as they are answered; {what}",
-            _served(setup, backbone, size_px, num_tiles),
+            f"agrivision serve, {NUM_CLIENTS} clients that ask for one tile each as soon as they are answered; {what}",
+            served_side(setup, backbone, size_px, num_tiles),
         ),
         Side(
-            f"the SavedModel's signature in its own process, batches of {_BATCH_TILES}; {what}",
+            f"the SavedModel's signature in its own process, batches of {BATCH_TILES}; {what}",
             _model(setup, backbone, size_px, num_tiles),
         ),
         setup,
@@ -53,7 +53,7 @@ def _against_model(name: str, setup: Setup, target: float | None, backbone: str,
     )
 
 
-def _tiles(setup: Setup) -> Iterator[Record]:
+def tiles_of(setup: Setup) -> Iterator[Record]:
     """Yields the tiles of the split, again and again."""
     manifest = setup.dataset.manifest
     shards = manifest.splits[_SPLIT].shards
@@ -61,15 +61,16 @@ def _tiles(setup: Setup) -> Iterator[Record]:
     return itertools.cycle(tiles)
 
 
-def _served(setup: Setup, backbone: str, size_px: int, num_tiles: int) -> Turn:
+def served_side(setup: Setup, backbone: str, size_px: int, num_tiles: int) -> Turn:
+    """Returns a turn of the server, whose clients are in this process."""
     made: list[Any] = []
 
     def turn() -> float:
         if not made:
             made.append(ServerUnderTest(served_model(setup, backbone, size_px)))
-            made.append([body_of(tile) for tile in itertools.islice(_tiles(setup), num_tiles)])
+            made.append([body_of(tile) for tile in itertools.islice(tiles_of(setup), num_tiles)])
         server, requests = made
-        return server.closed_loop(requests, _NUM_CLIENTS)
+        return server.closed_loop(requests, NUM_CLIENTS)
 
     return turn
 
@@ -82,12 +83,12 @@ def _model(setup: Setup, backbone: str, size_px: int, num_tiles: int) -> Turn:
 
         if not made:
             made.append(tf.saved_model.load(str(served_model(setup, backbone, size_px))))
-            made.append(list(itertools.islice(_tiles(setup), num_tiles)))
+            made.append(list(itertools.islice(tiles_of(setup), num_tiles)))
         model, tiles = made
         answer = model.signatures["masked"]
         start = time.perf_counter()
-        for first in range(0, num_tiles, _BATCH_TILES):
-            batch = tiles[first : first + _BATCH_TILES]
+        for first in range(0, num_tiles, BATCH_TILES):
+            batch = tiles[first : first + BATCH_TILES]
             images = {
                 name: tf.constant([getattr(each, name) for each in batch]) for name in ("rgb", "nir", "valid_mask")
             }
@@ -102,10 +103,10 @@ def serve_p99_vs_p50(setup: Setup, target: float | None) -> Row:
     import starlette  # noqa: F401
 
     server = ServerUnderTest(served_model(setup, *_REAL))
-    requests = [body_of(tile) for tile in itertools.islice(_tiles(setup), setup.num_tiles)]
+    requests = [body_of(tile) for tile in itertools.islice(tiles_of(setup), setup.num_tiles)]
     few = requests[: setup.num_tiles // 4]
-    server.closed_loop(few, _NUM_CLIENTS)
-    rate = server.closed_loop(few, _NUM_CLIENTS)
+    server.closed_loop(few, NUM_CLIENTS)
+    rate = server.closed_loop(few, NUM_CLIENTS)
     seconds = server.paced(requests, _LOAD * rate)
     server.close()
     p50, *_, p99 = statistics.quantiles(seconds, n=100)[49:]
@@ -130,10 +131,10 @@ def serve_memory(setup: Setup, target: float | None) -> Row:
     """Memory of both processes with the backbone of the demo, after some load; and the time from start to ready."""
     import starlette  # noqa: F401
 
-    server = ServerUnderTest(served_model(setup, *_DEMO))
+    server = ServerUnderTest(served_model(setup, *DEMO))
     before = sum(server.memory_mb())
-    requests = [body_of(tile) for tile in itertools.islice(_tiles(setup), setup.num_tiles)]
-    server.closed_loop(requests, _NUM_CLIENTS)
+    requests = [body_of(tile) for tile in itertools.islice(tiles_of(setup), setup.num_tiles)]
+    server.closed_loop(requests, NUM_CLIENTS)
     own, model = server.memory_mb()
     server.close()
     ratio = _MOST_MB / (own + model)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.closed_loop import Request, closed_loop, connection_to
 from bench.run_settings import Setup
 from components.records.tile_record import Record
 
@@ -43,6 +44,7 @@ def served_model(setup: Setup, backbone: str, image_size_px: int) -> Path:
     manifest = setup.dataset.manifest
     train = manifest.splits["train"]
     model = build_model(backbone, image_size_px, len(manifest.classes), train.band_mean, train.band_std)
+    stored_px = int(next(iter(manifest.tile_sizes)).split("x")[0])
     ratio = int(tfrecords.decoder_ratio(list(manifest.tile_sizes), image_size_px))
     classifier = Classifier(model, manifest.bands, image_size_px, ratio, single_label=False)
     export(classifier, str(folder / "export"), is_chief=True)
@@ -59,6 +61,7 @@ def served_model(setup: Setup, backbone: str, image_size_px: int) -> Path:
         "config": {},
         "scores": Scores(macro_f1=0.5, macro_precision=0.5, macro_recall=0.5, map=0.5, per_class={}),
         "num_test_tiles": 1,
+        "stored_px": stored_px,
         "usage": {},
     }
     save_serving_model(folder / "export", ModelCard(**about), version)
@@ -66,7 +69,7 @@ def served_model(setup: Setup, backbone: str, image_size_px: int) -> Path:
     return version
 
 
-def body_of(record: Record) -> tuple[bytes, dict[str, str]]:
+def body_of(record: Record) -> Request:
     """Returns a request of one tile by the binary extension, and its headers."""
     images = {"rgb": record.rgb, "nir": record.nir, "valid_mask": record.valid_mask}
     inputs = [
@@ -112,27 +115,11 @@ class ServerUnderTest:
         connection.request("GET", path)
         return connection.getresponse().status
 
-    def closed_loop(self, requests: Sequence[tuple[bytes, dict[str, str]]], num_clients: int) -> float:
+    def closed_loop(self, requests: Sequence[Request], num_clients: int) -> float:
         """Returns tiles/s of clients each of which asks again as soon as it is answered."""
-        turns = iter(requests)
-        lock = threading.Lock()
+        return closed_loop(self.connection, requests, num_clients)
 
-        def client() -> None:
-            connection = self.connection()
-            while True:
-                with lock:
-                    request = next(turns, None)
-                if request is None:
-                    return
-                connection(request)
-
-        start = time.perf_counter()
-        with concurrent.futures.ThreadPoolExecutor(num_clients) as pool:
-            for future in [pool.submit(client) for _ in range(num_clients)]:
-                future.result()
-        return len(requests) / (time.perf_counter() - start)
-
-    def paced(self, requests: Sequence[tuple[bytes, dict[str, str]]], rate: float) -> list[float]:
+    def paced(self, requests: Sequence[Request], rate: float) -> list[float]:
         """Returns the seconds of each answer to requests that come evenly at a rate, from when each was due."""
         local = threading.local()
         start = time.perf_counter() + 0.2
@@ -148,19 +135,9 @@ class ServerUnderTest:
         with concurrent.futures.ThreadPoolExecutor(32) as pool:
             return list(pool.map(ask, range(len(requests))))
 
-    def connection(self) -> Callable[[tuple[bytes, dict[str, str]]], None]:
+    def connection(self) -> Callable[[Request], None]:
         """Returns a client with a connection of its own, which fails unless it is answered."""
-        connection = http.client.HTTPConnection(*self._address, timeout=120)
-
-        def ask(request: tuple[bytes, dict[str, str]]) -> None:
-            body, headers = request
-            connection.request("POST", _PATH, body, headers)
-            response = connection.getresponse()
-            text = response.read()
-            if response.status != 200:
-                raise RuntimeError(f"{response.status}: {text[:200]!r}")
-
-        return ask
+        return connection_to(self._address, _PATH)
 
     def memory_mb(self) -> tuple[float, float]:
         """Returns the memory of the server's process and of its model's, in MB; what they share is counted once."""

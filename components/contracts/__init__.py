@@ -10,18 +10,10 @@ from components.contracts.card_facts import DataFacts, Export, Lineage, Training
 from components.contracts.dataset import FieldSums, Manifest, Note, Shard, ShardReceipt, ShardReceipts, SplitSummary
 from components.contracts.dense import DenseScores
 from components.contracts.document import FORMAT_VERSION, Document
+from components.contracts.evaluation import ClassScores, Evaluation, Scores
 from components.contracts.gate import Decision, Ledger, Question
 from components.contracts.known_data import KnownDataset, KnownListing
-from components.contracts.model import (
-    Bottleneck,
-    ClassScores,
-    EpochMetrics,
-    Evaluation,
-    ModelCard,
-    PushReceipt,
-    Scores,
-    TrainingReceipt,
-)
+from components.contracts.model import ModelCard, PushReceipt
 from components.contracts.origin import DatasetOrigin, PushedVersion
 from components.contracts.reasons import WhyIgnored
 from components.contracts.registry import ArchivedMoves, Channel, Move, VersionState
@@ -43,6 +35,7 @@ from components.contracts.source import (
     SourceTile,
 )
 from components.contracts.sweep import SeedScore, Sweep, Trial, TrialResult
+from components.contracts.training import Bottleneck, EpochMetrics, TrainingReceipt
 from components.contracts.weaknesses import (
     Doubt,
     FieldScore,

@@ -30,7 +30,9 @@ class ServedWindow(Document, frozen=True, kw_only=True):
       manifest_sha256: The dataset that the model was trained on.
       classes, bands: The model's, in the order of all that follows.
       num_requests: Requests that held these tiles; tiles of one request are often of one field.
-      valid_pixels, band_histogram: Pixels that count, and those by value, [bands][256].
+      counted_tiles: Those whose bands were counted: all, or of a model that sees its tiles smaller than they are some,
+        drawn by their content. Not stated in a window of an earlier version, which counted all.
+      valid_pixels, band_histogram: Pixels of these that count, and those by value, [bands][256].
       predicted_tiles: Tiles that were given the class, [C].
       probability_histogram: Tiles by probability in steps of a fiftieth, [C][50]; 1 is in the last.
       test_share: The share of the test tiles that the evaluation saw the model give the class, [C]; None if the card
@@ -49,6 +51,7 @@ class ServedWindow(Document, frozen=True, kw_only=True):
     bands: _Names
     num_requests: Count
     num_tiles: Count
+    counted_tiles: Count | msgspec.UnsetType = msgspec.UNSET
     valid_pixels: Count
     band_histogram: tuple[Counts, ...]
     predicted_tiles: Counts
@@ -68,6 +71,11 @@ class ServedWindow(Document, frozen=True, kw_only=True):
             raise DataError(f"{origin} is no window of a server: {fault}; {cls.way_out}")
         return window
 
+    @property
+    def num_counted(self) -> int:
+        """The tiles whose bands were counted."""
+        return self.num_tiles if isinstance(self.counted_tiles, msgspec.UnsetType) else self.counted_tiles
+
     def _fault(self) -> str:
         """Returns what contradicts itself; empty if nothing does."""
         num_classes, num_bands = len(self.classes), len(self.bands)
@@ -83,7 +91,7 @@ class ServedWindow(Document, frozen=True, kw_only=True):
         for name, values in (("predicted_tiles", self.predicted_tiles), ("test_share", self.test_share)):
             if len(values) != num_classes:
                 return f"{name} must have {num_classes} values, one for each class; got {len(values)}"
-        if max(self.predicted_tiles) > self.num_tiles or self.num_requests > self.num_tiles:
+        if max(*self.predicted_tiles, self.num_requests, self.num_counted) > self.num_tiles:
             return f"it counts more than its {self.num_tiles:,} tiles"
         if self.until < self.since:
             return f"it ends at {self.until}, before it begins at {self.since}"

@@ -12,7 +12,7 @@ from components.predict.tile_files import BOUNDARY, MASK, NIR, RGB, TileFiles
 from components.records.source_formats import FULL_16_BIT, TIFF_SUFFIXES
 from components.records.source_image import BadImage
 from components.records.tile_record import Record
-from components.shard.tile_check import CheckedTile, check_tile
+from components.shard.tile_check import OpenedTile, check_tile, open_tile
 
 
 def checks_of(bands: tuple[str, ...], max_16_bit: int = FULL_16_BIT) -> Inventory:
@@ -61,11 +61,12 @@ def checked_record(tile: TileFiles, checks: Inventory) -> Record | str:
     return f"{role} {tile.files[role].path!r}: {reason}" if role in tile.files else checked.reason
 
 
-def checked_contents(contents: Mapping[str, bytes], checks: Inventory) -> CheckedTile | str:
-    """Returns a tile whose files are in memory, with what the model is asked about, or why it cannot be used.
+def opened_contents(contents: Mapping[str, bytes], checks: Inventory, ratio: int = 1) -> OpenedTile | str:
+    """Returns a tile whose files are in memory, or why it cannot be used.
 
     Args:
       contents: JPEG or PNG by role, RGB always and NIR where `checks` has that band. Without MASK, every pixel counts.
+      ratio: By which JPEGs are scaled down while they are decoded, see records/jpeg.py.
     """
     files = {role: SourceFile(role, len(content), "") for role, content in contents.items()}
     source = SourceTile(
@@ -73,8 +74,10 @@ def checked_contents(contents: Mapping[str, bytes], checks: Inventory) -> Checke
     )
     if "nir" in checks.bands:  # as in checked_record
         checks = msgspec.structs.replace(checks, layout=PAPER_2020)
-    checked = check_tile(source, checks, lambda file: contents[file.path])
-    return checked.reason if isinstance(checked, Rejection) else checked
+    try:
+        return open_tile(source, checks, lambda file: contents[file.path], ratio)
+    except BadImage as bad:
+        return str(bad)
 
 
 def _read(path: str, role: str) -> bytes:

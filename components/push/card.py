@@ -5,7 +5,7 @@ import json
 
 from components.agrivision import RGB_BANDS
 from components.contracts import Decision, Evaluation, Manifest, ModelCard, TrainingReceipt
-from components.saved_model.answering import PIXELS
+from components.saved_model.answering import DECODED, PIXELS
 
 PLACES = "maps"  # the signature
 _PLACES = (
@@ -89,6 +89,8 @@ def model_card(
             PIXELS: f"{pixels}and valid uint8 [N, H, W, 1], 0 where a pixel does not count: N decoded tiles of one size"
             f"{scaled}. Returns probabilities float32 [N, C]; with a dense head also maps float32 [N, h, w, C], the "
             "probability of each class at each place.",
+            DECODED: f"{pixels}and valid uint8 [N, h, w, 1], 1 where a pixel counts: N tiles of one size, JPEGs scaled "
+            "down by the decoder as stored_px and image_size_px say. Answers as masked does about their files.",
         },
     )
 
@@ -107,6 +109,12 @@ def tile_px_of(manifest: Manifest) -> int:
     sides = {side for size in manifest.tile_sizes for side in size.split("x")}
     # Of tiles that were scaled down when they were stored, only the new size is known.
     return int(sides.pop()) if len(sides) == 1 and not manifest.tile_size_px else 0
+
+
+def stored_px_of(manifest: Manifest) -> int:
+    """Returns the side of a dataset's tiles as they are stored, pixels; 0 if they differ or are not square."""
+    sides = {side for size in manifest.tile_sizes for side in size.split("x")}
+    return int(sides.pop()) if len(sides) == 1 else 0
 
 
 def is_rgb_only(bands: tuple[str, ...]) -> bool:

@@ -17,7 +17,7 @@ from components.contracts import (
     TrainingReceipt,
 )
 from components.push.ancestry import NO_ANCESTRY, Ancestry
-from components.push.card import tile_px_of
+from components.push.card import stored_px_of, tile_px_of
 from components.registry.channels import timestamp
 
 _MOST_PARTS = 5  # of the test split that a card names
@@ -38,6 +38,7 @@ def with_facts(
         card,
         data_licence=manifest.data_licence or "",
         tile_px=tile_px_of(manifest),
+        stored_px=stored_px_of(manifest),
         data=_data(manifest),
         training=_training(receipt),
         reliability=evaluation.reliability,

@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 from components import environment, storage
 from components.contracts import Evaluation, Manifest, ModelCard
 from components.errors import EXIT_DATA, DataError
+from components.push.decided import decided_alike
 from components.push.sample import read_sample
-from components.push.verify import decided_alike, sample_batches
+from components.push.verify import sample_batches
 from components.push.verify_places import TOLERANCE
 from components.records.tile_record import Record
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from components.contracts import ModelCard
 from components.push.card import PLACES, is_rgb_only
 from components.saved_model.allowed_ops import read_graph
-from components.saved_model.answering import DENSE, LOGITS, MAPS, PIXELS, load_checked
+from components.saved_model.answering import DECODED, DENSE, LOGITS, MAPS, PIXELS, load_checked
 from components.saved_model.graph_digest import graph_digest
 
 # The checkpoint's bookkeeping, which holds node numbers, not weights.
@@ -76,6 +76,7 @@ def save_serving_model(exported_dir: Path, card: ModelCard, target: Path) -> tup
         signatures[PLACES] = with_mask(_places(exported, card))
     if hasattr(exported, PIXELS):
         signatures[PIXELS] = _pixels(exported, card)
+        signatures[DECODED] = _taking_pixels(_of_decoded(exported, card), card)
     tf.saved_model.save(module, str(target), signatures=signatures)
     return tuple(signatures)
 
@@ -165,14 +166,34 @@ def _pixels(exported: Any, card: ModelCard) -> Any:
             answers["maps"] = tf.sigmoid(found["maps"])
         return answers
 
+    return _taking_pixels(answer, card)
+
+
+def _of_decoded(exported: Any, card: ModelCard) -> _Answer:
+    """Returns what answers as `masked` does, but takes what the decoder in there would make of the files."""
+    decide = _decided(card)
+
+    def answer(rgb: Any, nir: Any, valid: Any) -> dict[str, Any]:
+        # Images and mask are scaled apart, so that a mask may have the size of the model's input already.
+        return decide(calibrated_probabilities(exported.pixels(rgb, nir, valid)["logits"], card))
+
+    return answer
+
+
+def _taking_pixels(answer: _Answer, card: ModelCard) -> Any:
+    """Returns a signature that takes uint8 [N, H, W, bands] in the place of files."""
+
     def rgb_only(rgb: Any, valid: Any) -> dict[str, Any]:
         return answer(rgb, rgb[..., :1], valid)
+
+    def of_both(rgb: Any, nir: Any, valid: Any) -> dict[str, Any]:
+        return answer(rgb, nir, valid)
 
     counts = {"rgb": 3, "nir": 1, "valid": 1}
     if is_rgb_only(card.bands):
         del counts["nir"]
     specs = [tf.TensorSpec([None, None, None, count], tf.uint8, name) for name, count in counts.items()]
-    return tf.function(answer if "nir" in counts else rgb_only).get_concrete_function(*specs)
+    return tf.function(of_both if "nir" in counts else rgb_only).get_concrete_function(*specs)
 
 
 def _probabilities(exported: Any, card: ModelCard, rgb: Any, nir: Any, valid_mask: Any) -> Any:

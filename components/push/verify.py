@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from components.contracts import Evaluation, Manifest, ModelCard
 from components.errors import DataError
-from components.push.card import PLACES
+from components.push.card import PLACES, stored_px_of
+from components.push.decided import decided_alike, undecided_at
 from components.push.sample import read_sample
+from components.push.verify_pixels import check_decoded, check_pixels
 from components.push.verify_places import TOLERANCE, check_dense, check_place_maps
 from components.records.shard_records import records_of
-from components.records.source_image import as_png
-from components.records.tile_pixels import tile_pixels
 from components.records.tile_record import Record
 from components.registry.attachments import beside_model
-from components.saved_model.answering import PIXELS
+from components.saved_model.answering import DECODED, PIXELS
 from components.saved_model.asking import AskedModel, CannotAnswer, as_probabilities, asked_model
 from components.scoring.risk_control import not_sure
 
@@ -75,7 +75,7 @@ def _compare_answers(
         if not difference.max() <= TOLERANCE:  # also true for NaN
             worst = tile_ids[int(difference.max(axis=1).argmax())]
             raise DataError(f"it answers tile {worst} {difference.max():.2g} off, expected at most {TOLERANCE:.0e}")
-        undecided = _undecided(expected[rows], card)
+        undecided = undecided_at(expected[rows], card)
         wrong = ~decided_alike(predicted, expected_predicted[rows], expected[rows], card)
         if wrong.any():
             raise DataError(f"its decision for tile {tile_ids[int(wrong.any(axis=1).argmax())]} differs")
@@ -88,7 +88,9 @@ def _compare_answers(
         if not num_tiles and model.has(PLACES):
             check_place_maps(model, model_uri, batch, probabilities, card)
         if not num_tiles and model.has(PIXELS):
-            _check_pixels(model, model_uri, batch[:_PIXEL_TILES], len(card.classes))
+            check_pixels(model, model_uri, batch[:_PIXEL_TILES], len(card.classes))
+        if model.has(DECODED):
+            check_decoded(model, model_uri, batch, answer, card, stored_px_of(manifest))
         num_tiles += len(rows)
         largest = max(largest, float(difference.max()))
     if not num_tiles:
@@ -96,20 +98,6 @@ def _compare_answers(
     if card.dense and not len(kept.maps):
         raise DataError("the evaluation kept no maps to compare; run the evaluate step again")
     return f"a fresh process answered {num_tiles:,} test tiles as evaluated, at most {largest:.1g} off"
-
-
-def _check_pixels(model: AskedModel, model_uri: str, records: Sequence[Record], num_classes: int) -> None:
-    """Compares what the model says of decoded tiles with what it says of the same pixels as PNG."""
-    for record in records:
-        decoded = tile_pixels(record)
-        batch = {"rgb": decoded.rgb[np.newaxis], "valid": decoded.valid[np.newaxis]}
-        images = {"rgb": [as_png(decoded.rgb)], "valid_mask": [record.valid_mask]}
-        if decoded.nir is not None:
-            batch["nir"], images["nir"] = decoded.nir[np.newaxis], [as_png(decoded.nir)]
-        answers = [*model.answers_ahead(PIXELS, iter([batch])), model.ask(_MASKED, images)]
-        of_pixels, of_png = (as_probabilities(each, 1, num_classes, model_uri) for each in answers)
-        if not np.abs(of_pixels - of_png).max() <= TOLERANCE:
-            raise DataError(f"its answers about the pixels of tile {record.tile_id} differ from those about its files")
 
 
 def sample_batches(data_root: str, manifest: Manifest, known: set[str]) -> Iterator[Sequence[Record]]:
@@ -145,22 +133,3 @@ def _check_not_sure(
     wrong = (found != not_sure(probabilities, predicted, card.not_sure.low)) & ~undecided & ~near
     if wrong.any():
         raise DataError(f'where it says "not sure" of {card.classes[int(wrong.any(axis=0).argmax())]} differs')
-
-
-def decided_alike(
-    predicted: NDArray[np.generic],
-    expected: NDArray[np.bool_],
-    probabilities: NDArray[np.float32],
-    card: ModelCard,
-) -> NDArray[np.bool_]:
-    """Returns where a decision is the expected one, or a difference within the tolerance could change it; [n, C]."""
-    return np.asarray((predicted == expected) | _undecided(probabilities, card))
-
-
-def _undecided(probabilities: NDArray[np.float32], card: ModelCard) -> NDArray[np.bool_]:
-    """Returns where a difference within the tolerance can change a decision, bool [n, C]."""
-    if card.label_mode == "single_label":
-        first_two = np.sort(probabilities, axis=1)[:, -2:]
-        gap = first_two[:, -1:] - first_two[:, :1]
-        return np.asarray(np.broadcast_to(gap <= 2 * TOLERANCE, probabilities.shape))
-    return np.asarray(np.abs(probabilities - np.asarray(card.thresholds)) <= TOLERANCE)

@@ -18,6 +18,7 @@ _FRAME = 12  # bytes around a chunk's content: length, type and crc
 _HEADER_AT = len(_SIGNATURE) + 8
 _DATA_AT = len(_SIGNATURE) + _FRAME + _HEADER.size
 _SMALLEST = _DATA_AT + 2 * _FRAME
+_END = bytes(4) + b"IEND" + zlib.crc32(b"IEND").to_bytes(4, "big")
 
 
 def encode_mask(mask: NDArray[np.bool_]) -> bytes:
@@ -44,17 +45,21 @@ def packed_mask(content: bytes) -> tuple[NDArray[np.uint8], int]:
     Raises:
       DamagedImage: if it is not a readable PNG, or exceeds a limit of image_header.py.
     """
-    plain = _decode_plain(content)
+    plain = plain_mask(content)
     if plain is not None:
         return plain
     white = png.decode_black_and_white(content) >> 7
     return np.packbits(white, axis=1), white.shape[1]
 
 
-def _decode_plain(content: bytes) -> tuple[NDArray[np.uint8], int] | None:
-    """Returns the bits and width of a mask that encode_mask wrote; None for any other file."""
+def plain_mask(content: bytes) -> tuple[NDArray[np.uint8], int] | None:
+    """Returns the bits and width of a mask that encode_mask wrote, see packed_mask; None for any other file.
+
+    Raises:
+      DamagedImage: if it was damaged since, or exceeds a limit of image_header.py.
+    """
     is_plain = content.startswith(_SIGNATURE) and content[_DATA_AT + 4 : _DATA_AT + 8] == b"IDAT"
-    if not is_plain or len(content) < _SMALLEST:
+    if not is_plain or len(content) < _SMALLEST or not content.endswith(_END):
         return None
     width, height, *kind = _HEADER.unpack_from(content, _HEADER_AT)
     (length,) = struct.unpack_from(">I", content, _DATA_AT)

@@ -64,6 +64,7 @@ class Picture:
       original: The file itself if a record can hold it as it is; None if the pixels must be stored anew.
       is_16_bit: Whether the file has 16 bits a sample.
       remark: What was done with it that a person should know; empty if nothing.
+      scaled_from: Height and width of the file, if its decoder scaled it down; else None.
     """
 
     pixels: NDArray[np.uint8]
@@ -71,6 +72,12 @@ class Picture:
     original: bytes | None = None
     is_16_bit: bool = False
     remark: str = ""
+    scaled_from: tuple[int, int] | None = None
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of the file, upright."""
+        return self.scaled_from or (self.pixels.shape[0], self.pixels.shape[1])
 
     def stored(self) -> bytes:
         """Returns the picture as a record holds it: the file byte for byte, or a PNG without loss."""
@@ -97,6 +104,7 @@ def read_picture(
     max_16_bit: int = FULL_16_BIT,
     is_alone: bool = False,
     takes_nir: bool = False,
+    ratio: int = 1,
 ) -> Picture:
     """Reads a whole file of any format that is read.
 
@@ -108,6 +116,7 @@ def read_picture(
       is_alone: Whether no other file must lie pixel upon pixel on it. Then it is turned as its EXIF orientation states;
         otherwise a file that states one is refused, since nobody knows whether the others are turned.
       takes_nir: Whether the fourth band of a TIFF is near infrared, even if the file calls it alpha.
+      ratio: By which an upright JPEG is scaled down while it is decoded, see jpeg.decode.
 
     Raises:
       BadImage: if it is too large, of a kind that is not read, has a mode not in `modes`, or is damaged or truncated.
@@ -117,6 +126,7 @@ def read_picture(
     original: bytes | None = None
     with decoding():
         orientation = orientation_of(content, header)
+        ratio = ratio if header.format == "JPEG" and orientation == 1 else 1
         if isinstance(header, TiffHeader):
             raw = tiff.decode(content, header)
         elif header.format == "WebP":
@@ -124,7 +134,7 @@ def read_picture(
         elif header.is_16_bit and max_16_bit != FULL_16_BIT:
             raw = jpeg.decode_16_bits(content, num_bands)
         else:  # TensorFlow's decoder takes the upper 8 of 16 bits, which is the rule for the full range
-            original, raw = content, jpeg.decode(content, num_bands)
+            original, raw = content, jpeg.decode(content, num_bands, ratio)
     remark, nir = "", None
     if orientation != 1:
         if not is_alone:
@@ -138,7 +148,8 @@ def read_picture(
     colours = pixels[..., : 3 if pixels.shape[-1] >= 3 else 1]
     if colours.shape[-1] < num_bands:
         colours = np.repeat(colours, num_bands, axis=-1)
-    return Picture(np.ascontiguousarray(colours), nir, original, header.is_16_bit, remark)
+    scaled_from = (header.height, header.width) if ratio > 1 else None
+    return Picture(np.ascontiguousarray(colours), nir, original, header.is_16_bit, remark, scaled_from)
 
 
 def decode_bands(

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.records import png, tiff
+from components.records.mask_png import plain_mask
 from components.records.source_formats import MASKS_READ
 from components.records.source_image import (
     MODE_NAMES,
@@ -69,6 +70,9 @@ def _read_mask(content: bytes) -> Mask:
         with decoding():
             if isinstance(header, TiffHeader):
                 pixels = tiff.decode(content, header)[..., 0]  # [H, W]
+            elif plain := plain_mask(content):  # what a shard holds, and who asks a model about its tiles sends
+                bits, width = plain
+                pixels = np.unpackbits(bits, axis=1, count=width) * np.uint8(255)
             else:
                 pixels = png.decode_black_and_white(content)
         mask, remark = _of_grey(pixels)

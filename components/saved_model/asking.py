@@ -94,10 +94,25 @@ class AskedModel:
           CannotAnswer: if the model refuses these images.
           DataError: if the model cannot be loaded, has no such function, or breaks down.
         """
+        needed = self._needed(function, images)
+        request = Request(function, {name: tuple(images[name]) for name in needed})
+        return self._results(self._exchange(lambda pipe: send(pipe, request)))
+
+    def ask_pixels(self, function: str, pixels: Mapping[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.generic]]:
+        """Returns what a function that takes pixels says of N tiles, by the name of the result; raises as ask does.
+
+        Args:
+          function: A signature of a served model.
+          pixels: Arrays by argument, of N tiles each.
+        """
+        given = {name: pixels[name] for name in self._needed(function, pixels)}
+        return self._results(self._exchange(lambda pipe: send_pixels(pipe, function, given)))
+
+    def _needed(self, function: str, given: Collection[str]) -> tuple[str, ...]:
         needed = self.arguments(function)
-        if missing := [name for name in needed if name not in images]:
+        if missing := [name for name in needed if name not in given]:
             raise DataError(f"the SavedModel at {self._uri!r} asks for {', '.join(missing)}, which no tile has")
-        return self._results(self._exchange(Request(function, {name: tuple(images[name]) for name in needed})))
+        return needed
 
     def answers_ahead(
         self, function: str, batches: Iterable[Mapping[str, NDArray[np.uint8]]]
@@ -198,7 +213,7 @@ class AskedModel:
         logits = _numbers(results, "logits", (num_tiles, num_classes), self._uri)
         return logits, as_maps(results, num_tiles, num_classes, self._uri)
 
-    def _exchange(self, request: Request | None) -> Reply:
+    def _exchange(self, send_request: Callable[[IO[bytes]], None] | None) -> Reply:
         stopped: list[str] = []
 
         def stop() -> None:
@@ -211,8 +226,8 @@ class AskedModel:
         try:
             # Whoever has sent waits for the turn to receive before another may send: replies come in that order.
             with self._sending:
-                if request is not None:
-                    send(self._process.requests, request)
+                if send_request is not None:
+                    send_request(self._process.requests)
                 self._receiving.acquire()
             try:
                 reply = receive(self._process.replies, Reply, LARGEST_REPLY_BYTES)

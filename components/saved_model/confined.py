@@ -9,8 +9,11 @@ and so do the checks before a model is loaded.
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import resource
+import select
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -111,6 +114,19 @@ def give_up_files(folder: Path) -> bool:
     restricted = bool(library.syscall(_RESTRICT_SELF, ctypes.c_int(rules), ctypes.c_uint(0)) == 0)
     os.close(rules)
     return restricted
+
+
+def end_with_asker(pipe: int) -> None:
+    """Ends this process as soon as the other end of a pipe is closed, even amid a call that never returns to Python.
+
+    Whoever was killed with SIGKILL cannot end the processes that work for it. To be called when nothing more will come
+    through the pipe.
+    """
+    fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
+    signal.signal(signal.SIGIO, signal.SIG_DFL)  # which ends the process
+    if select.select([pipe], [], [], 0)[0]:  # it was closed before
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _lower(kind: int, most: int) -> None:

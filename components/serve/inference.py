@@ -9,15 +9,13 @@ from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from components.records.tile_record import Record
 from components.serve.admission import Admission, HeldBytes
 from components.serve.answer import HEADER, encode_answer
 from components.serve.body import read_body
+from components.serve.decoding import CheckedInput
 from components.serve.drift.windows import Windows
 from components.serve.following import Following
 from components.serve.message import MAPS, InferenceRequest, parse_request
@@ -25,7 +23,7 @@ from components.serve.metrics import ServerMetrics
 from components.serve.refusal import Refusal
 from components.serve.served_model import ServedModel
 from components.serve.settings import ServeSettings
-from components.serve.tile_checks import check_image_headers, check_tile_files
+from components.serve.tile_checks import check_image_headers
 
 _SMALL_BODY = 256 << 10  # bytes that are parsed at once, without a thread
 _HUNG_UP = 499  # as nginx counts a client that did not wait for its answer
@@ -86,11 +84,11 @@ class Inference:
             held.add(model.maps.answer_bytes(asked.num_tiles, asked.outputs[MAPS]))
         with self.admission.tiles(asked.num_tiles):
             limits = settings.tile_pixels, settings.request_pixels
-            num_pixels = await done(check_image_headers, asked.images, model.checks, *limits)
+            num_pixels = await done(check_image_headers, asked.images, model.decoding.checks, *limits)
             with self.admission.pixels(sum(num_pixels)):
-                checked = await self._checked(asked, model)
-                results = await model.answer([record for record, _ in checked], num_pixels, with_maps=with_maps)
-        self._windows.add(model.card, [histogram for _, histogram in checked], results)
+                checked = await self._checked(asked, model, with_maps)
+                results = await model.answer([each.tile for each in checked], num_pixels, with_maps=with_maps)
+        self._windows.add(model.card, [each.band_histogram for each in checked], results)
         about = settings.name, model.card.version, asked.id, results, asked.outputs
         encoded = await self._in_thread(encode_answer, *about) if with_maps else encode_answer(*about)
         if encoded.json_bytes is None:
@@ -98,13 +96,12 @@ class Inference:
         headers = {HEADER: str(encoded.json_bytes)}
         return Response(encoded.body, media_type="application/octet-stream", headers=headers)
 
-    async def _checked(self, asked: InferenceRequest, model: ServedModel) -> list[tuple[Record, NDArray[np.int64]]]:
-        """Returns what the model is asked about each tile, and the histogram of its bands, [B, levels]."""
+    async def _checked(self, asked: InferenceRequest, model: ServedModel, with_maps: bool) -> list[CheckedInput]:
+        """Returns what the model is asked about each tile, and what its bands are like."""
 
-        def check(number: int) -> tuple[Record, NDArray[np.int64]]:
+        def check(number: int) -> CheckedInput:
             files = {name: contents[number] for name, contents in asked.images.items()}
-            checked = check_tile_files(files, number, model.checks)
-            return checked.record, checked.band_histogram  # not the copy that a shard would hold
+            return model.decoding.check(files, number, as_files=with_maps)
 
         checks = [self._in_thread(check, number) for number in range(asked.num_tiles)]
         try:

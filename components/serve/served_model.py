@@ -1,7 +1,8 @@
 """A model that answers: its process, and the tiles that wait for it, in batches of which two are on their way.
 
 While the model works on one batch the next is being sent, so it need not wait for it. A batch is closed when it is
-full, or when its first tile has waited long enough.
+full, or when its first tile has waited long enough and the model has nothing to do: while it works, what comes would
+only wait there in more and smaller batches, which take more time.
 """
 
 import asyncio
@@ -15,17 +16,21 @@ from numpy.typing import NDArray
 
 from components.errors import DataError, as_user_error
 from components.predict.pushed_model import PushedModel
+from components.records.model_pixels import model_pixels
 from components.records.source_image import as_png
+from components.records.tile_pixels import TilePixels
 from components.records.tile_record import Record
 from components.registry.attachments import beside_model
+from components.saved_model.answering import DECODED
 from components.saved_model.asking import AskedModel, CannotAnswer, as_probabilities, asked_model
 from components.serve.answer import DATATYPES
+from components.serve.decoding import Decoding
 from components.serve.maps_output import MapsOutput
 from components.serve.message import MAPS
 from components.serve.metrics import ServerMetrics
 from components.serve.refusal import Refusal, not_now, unusable_tile
 from components.serve.settings import ServeSettings
-from components.serve.tile_checks import checks_for, inputs_of
+from components.serve.tile_checks import inputs_of
 from components.serve.tile_queue import Answer, TileQueue, WaitingTile
 
 _MASKED = "masked"  # the signature that answers as the model was scored
@@ -40,14 +45,14 @@ class ServedModel:
       model, card: Where it is, and what it says of itself.
       inputs, outputs: The names that requests may give; `outputs` are those that a request without names gets.
       maps: What it says of places, for who asks for it by name.
-      checks: What its tiles are checked by.
+      decoding: What checks its tiles, and decodes them where the model takes pixels.
       is_broken: Whether its process has ended, or answers what no such model answers.
       why_broken: One line for the log.
     """
 
     def __init__(self, model: PushedModel, settings: ServeSettings, metrics: ServerMetrics) -> None:
         self.model, self.card = model, model.card
-        self.checks, self.inputs = checks_for(model.card), inputs_of(model.card)
+        self.decoding, self.inputs = Decoding(model.card), inputs_of(model.card)
         left_out = {MAPS} | (set() if model.card.not_sure else {"not_sure"})
         self.outputs = tuple(name for name in DATATYPES if name not in left_out)
         self.maps = MapsOutput(model.card, settings)
@@ -84,6 +89,7 @@ class ServedModel:
             asked_model(self._uri, self.card.files, beside=beside_model(self.card))
         )
         self._asked.arguments(_MASKED)
+        self.decoding.look(self._asked)
         self.maps.look(self._asked)
         self._asked.limit_seconds = limit
         grey = np.full((64, 64, 3), 128, np.uint8)
@@ -91,6 +97,8 @@ class ServedModel:
         tile = Record("", "", as_png(grey), as_png(grey[..., :1]) if "nir" in self.inputs else b"", b"", (), ())
         try:
             self._ask([tile])
+            if self.decoding.gives_pixels:
+                self._ask([model_pixels(tile, 1, self.card.image_size_px)])
         except CannotAnswer as error:
             raise DataError(f"model {self.card.version} cannot answer a tile of noise: {error}") from error
 
@@ -107,7 +115,7 @@ class ServedModel:
                 self._unused.set()
 
     async def answer(
-        self, records: Sequence[Record], num_pixels: Sequence[int], *, with_maps: bool = False
+        self, tiles: Sequence[Record | TilePixels], num_pixels: Sequence[int], *, with_maps: bool = False
     ) -> dict[str, NDArray[Any]]:
         """Returns the model's outputs for some tiles, [N, C] each. Who is cancelled gives up the tiles' places.
 
@@ -120,8 +128,8 @@ class ServedModel:
         """
         loop = asyncio.get_running_loop()
         waiting = [
-            WaitingTile(record, pixels, with_maps, loop.create_future(), loop.time())
-            for record, pixels in zip(records, num_pixels, strict=True)
+            WaitingTile(tile, pixels, with_maps, loop.create_future(), loop.time())
+            for tile, pixels in zip(tiles, num_pixels, strict=True)
         ]
         self._waiting.extend(waiting)
         self._came.set()
@@ -156,7 +164,11 @@ class ServedModel:
             batch = await self._next_batch()
             task = asyncio.create_task(self._send(batch))
             self._on_their_way.add(task)
-            task.add_done_callback(self._on_their_way.discard)
+            task.add_done_callback(self._came_back)
+
+    def _came_back(self, batch: asyncio.Task[None]) -> None:
+        self._on_their_way.discard(batch)
+        self._came.set()
 
     async def _next_batch(self) -> list[WaitingTile]:
         loop, most_seconds = asyncio.get_running_loop(), self._settings.batch_wait_ms / 1000
@@ -164,9 +176,12 @@ class ServedModel:
             self._waiting.forget_the_gone()
             left = None
             if self._waiting:
-                left = self._waiting[0].since + most_seconds - loop.time()
-                if left <= 0 or self._waiting.is_enough():
+                if self._waiting.is_enough():
                     return self._waiting.take()
+                if not self._on_their_way:
+                    left = self._waiting[0].since + most_seconds - loop.time()
+                    if left <= 0:
+                        return self._waiting.take()
             self._came.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
@@ -175,7 +190,7 @@ class ServedModel:
     async def _send(self, batch: Sequence[WaitingTile]) -> None:
         try:
             replies = await asyncio.get_running_loop().run_in_executor(
-                self._threads, self._ask_each, [each.record for each in batch], batch[0].wants_maps
+                self._threads, self._ask_each, [each.tile for each in batch], batch[0].wants_maps
             )
         except Exception as error:  # a defect, too, must not leave those without an answer who wait for one
             self._break(str(as_user_error(error) or f"{type(error).__name__}: {error}"))
@@ -196,22 +211,33 @@ class ServedModel:
         if not self.is_broken:
             self.is_broken, self.why_broken = True, why
 
-    def _ask_each(self, records: Sequence[Record], with_maps: bool) -> list[Answer | Refusal]:
-        """Returns the model's answers, or for a tile that it does not take the reason."""
+    def _ask_each(self, tiles: Sequence[Record | TilePixels], with_maps: bool) -> list[Answer | Refusal]:
+        """Returns the model's answers, or for a tile that it does not take the reason.
+
+        Files and pixels go to two signatures. Few tiles are files where most are pixels, so that it matters little that
+        a batch may be divided.
+        """
+        replies: dict[int, Answer | Refusal] = {}
+        for kind in (Record, TilePixels):
+            places = [place for place, tile in enumerate(tiles) if isinstance(tile, kind)]
+            if places:
+                replies |= zip(places, self._replies([tiles[place] for place in places], with_maps), strict=True)
+        return [replies[place] for place in range(len(tiles))]
+
+    def _replies(self, tiles: Sequence[Record | TilePixels], with_maps: bool) -> list[Answer | Refusal]:
+        """Returns the same for tiles of one kind."""
         try:
-            results = self._ask(records, with_maps)
+            results = self._ask(tiles, with_maps)
         except CannotAnswer:
-            if len(records) == 1:
+            if len(tiles) == 1:
                 # What TensorFlow says of it is no text for a client.
                 return [unusable_tile(f"the model {self.card.version} cannot answer this tile; is it damaged?")]
-            return [reply for record in records for reply in self._ask_each([record], with_maps)]
-        return [{name: array[row] for name, array in results.items()} for row in range(len(records))]
+            return [reply for tile in tiles for reply in self._replies([tile], with_maps)]
+        return [{name: array[row] for name, array in results.items()} for row in range(len(tiles))]
 
-    def _ask(self, records: Sequence[Record], with_maps: bool = False) -> Mapping[str, NDArray[Any]]:
-        assert self._asked is not None
-        shape = len(records), len(self.card.classes)
-        function = self.maps.signature if with_maps else _MASKED
-        results = self._asked.ask(function, {name: [getattr(each, name) for each in records] for name in _IMAGES})
+    def _ask(self, tiles: Sequence[Record | TilePixels], with_maps: bool = False) -> Mapping[str, NDArray[Any]]:
+        shape = len(tiles), len(self.card.classes)
+        results = self._results(tiles, with_maps)
         if not np.isfinite(as_probabilities(results, *shape, self._uri)).all():
             raise DataError(f"model {self.card.version} gives probabilities that are not finite")
         kinds: dict[str, type] = {"predicted": np.bool_, "not_sure": np.bool_, "class_names": np.object_}
@@ -222,4 +248,16 @@ class ServedModel:
         if (results["class_names"] != [each.encode() for each in self.card.classes]).any():
             raise DataError(f"model {self.card.version} names other classes than its card")
         answers = {name: results[name] for name in self.outputs}
-        return answers | {MAPS: self.maps.checked(results, len(records), self._uri)} if with_maps else answers
+        return answers | {MAPS: self.maps.checked(results, len(tiles), self._uri)} if with_maps else answers
+
+    def _results(self, tiles: Sequence[Record | TilePixels], with_maps: bool) -> Mapping[str, NDArray[Any]]:
+        assert self._asked is not None
+        if isinstance(tiles[0], TilePixels):
+            arrays = {
+                name: np.stack([getattr(each, name) for each in tiles])
+                for name in TilePixels._fields
+                if getattr(tiles[0], name) is not None
+            }
+            return self._asked.ask_pixels(DECODED, arrays)
+        function = self.maps.signature if with_maps else _MASKED
+        return self._asked.ask(function, {name: [getattr(each, name) for each in tiles] for name in _IMAGES})

@@ -1,19 +1,16 @@
-"""Checks the tiles of a request as `agrivision predict` checks those of a folder, before anything decodes them."""
+"""Checks the images of a request by their headers, before anything decodes them; what a model takes, and is told."""
 
 from collections.abc import Mapping, Sequence
 
 from components.contracts import Inventory, ModelCard
-from components.predict.checked import checked_contents, checks_of
+from components.predict.checked import checks_of
 from components.records.image_header import JPEG_START, PNG_SIGNATURE, BeyondLimits, DamagedImage, read_header
 from components.records.jpeg import needs_tensorflow
 from components.records.source_formats import FULL_16_BIT
 from components.serve.refusal import too_large, unusable_tile
-from components.shard.tile_check import CheckedTile
 
 RGB, NIR, VALID_MASK = "rgb", "nir", "valid_mask"
-_ROLE_OF = {RGB: "rgb", NIR: "nir", VALID_MASK: "mask"}  # as the checks name them
 _GREY = ("L", "1")
-_INPUT_OF = {role: name for name, role in _ROLE_OF.items()}
 
 
 def inputs_of(card: ModelCard) -> tuple[str, ...]:
@@ -41,7 +38,7 @@ def check_image_headers(
     """
     counts = []
     for number in range(len(images[RGB])):
-        given = _given({name: contents[number] for name, contents in images.items()})
+        given = given_files({name: contents[number] for name, contents in images.items()})
         counts.append(
             max(_pixels_of(f"{name}[{number}]", content, checks, most_pixels) for name, content in given.items())
         )
@@ -53,27 +50,8 @@ def check_image_headers(
     return counts
 
 
-def check_tile_files(files: Mapping[str, bytes], number: int, checks: Inventory) -> CheckedTile:
-    """Returns one tile whose headers were checked, with what the model is asked about it and what its pixels are like.
-
-    Args:
-      files: By input; an empty valid_mask says that every pixel counts.
-      number: Its place in the request, for messages.
-
-    Raises:
-      Refusal: if no run of the pipeline would keep the tile.
-    """
-    given = _given(files)
-    checked = checked_contents({_ROLE_OF[name]: content for name, content in given.items()}, checks)
-    if isinstance(checked, CheckedTile):
-        return checked
-    role, _, reason = checked.partition(": ")
-    if role in _INPUT_OF and reason:
-        raise unusable_tile(f"{_INPUT_OF[role]}[{number}]: {reason}")
-    raise unusable_tile(f"tile {number}: {checked}")
-
-
-def _given(files: Mapping[str, bytes]) -> dict[str, bytes]:
+def given_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Returns the files of a tile by input, without an empty valid_mask."""
     return {name: content for name, content in files.items() if content or name != VALID_MASK}
 
 
@@ -101,4 +79,4 @@ def _pixels_of(name: str, content: bytes, checks: Inventory, most_pixels: int) -
     return header.width * header.height
 
 
-__all__ = ["NIR", "RGB", "VALID_MASK", "check_image_headers", "check_tile_files", "checks_for", "inputs_of"]
+__all__ = ["NIR", "RGB", "VALID_MASK", "check_image_headers", "checks_for", "given_files", "inputs_of"]

@@ -11,10 +11,11 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
+from components.records.tile_pixels import TilePixels
 from components.records.tile_record import Record
 from components.serve.settings import ServeSettings
 
-_MOST_BATCH_BYTES = 64 << 20  # of encoded images
+_MOST_BATCH_BYTES = 64 << 20  # of images, as files or as pixels
 
 Answer: TypeAlias = dict[str, NDArray[Any]]  # of one tile, by output
 
@@ -24,12 +25,13 @@ class WaitingTile:
     """A tile whose answer somebody waits for.
 
     Attributes:
+      tile: Its files, or its pixels.
       num_pixels: Of its largest image.
       wants_maps: Whether the answer is to have maps.
       since: When it came, by the clock of the event loop.
     """
 
-    record: Record
+    tile: Record | TilePixels
     num_pixels: int
     wants_maps: bool
     answered: "asyncio.Future[Answer]"
@@ -38,7 +40,9 @@ class WaitingTile:
     @property
     def num_bytes(self) -> int:
         """The bytes of its images."""
-        return len(self.record.rgb) + len(self.record.nir) + len(self.record.valid_mask)
+        if isinstance(self.tile, Record):
+            return len(self.tile.rgb) + len(self.tile.nir) + len(self.tile.valid_mask)
+        return sum(part.nbytes for part in self.tile if part is not None)
 
 
 class TileQueue(collections.deque[WaitingTile]):

@@ -51,6 +51,26 @@ class CheckedTile:
     remark: str
 
 
+@dataclasses.dataclass(frozen=True)
+class OpenedTile:
+    """A tile whose pictures and masks were read and fit each other.
+
+    Attributes:
+      valid: Where pixels count, bool [H, W]; at the size of the files, even if the pictures were scaled down.
+      remarks: How files were understood that could have been meant otherwise.
+    """
+
+    rgb: Picture
+    nir: Picture | None
+    valid: NDArray[np.bool_]
+    remarks: tuple[str, ...] = ()
+
+    def band_histogram(self) -> NDArray[np.int64]:
+        """Counts the valid pixels of pictures that were not scaled down by value, int64 [B, 256]."""
+        pictures = [self.rgb, self.nir] if self.nir else [self.rgb]
+        return np.concatenate([source_image.band_histogram(each.pixels, self.valid) for each in pictures])
+
+
 def check_tile(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], bytes]) -> CheckedTile | Rejection:
     """Reads a tile's files, each once, and checks them.
 
@@ -63,21 +83,37 @@ def check_tile(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFil
         return Rejection(tile.tile_id, str(bad))
 
 
+def open_tile(
+    tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], bytes], ratio: int = 1
+) -> OpenedTile:
+    """Reads a tile's files but for its labels, each once, and checks them.
+
+    Args:
+      ratio: By which JPEGs are scaled down while they are decoded, see jpeg.decode.
+
+    Raises:
+      BadImage: if they cannot be used; the reason begins with the file's role.
+    """
+    rgb, nir = _pictures(tile, inventory, read, ratio)
+    shape = rgb.sides
+    remarks = [f"rgb: {rgb.remark}"] if rgb.remark else []
+    boundary = _mask(tile.boundary, "boundary", shape, read, remarks)
+    mask = _mask(tile.mask, "mask", shape, read, remarks)
+    valid = boundary & mask  # [H, W]
+    if not valid.any():
+        raise BadImage("no valid pixel: boundary and mask leave nothing")
+    return OpenedTile(rgb, nir, valid, tuple(remarks))
+
+
 def _check(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], bytes]) -> CheckedTile:
     if unknown := sorted({*tile.labels, *tile.classes} - {*inventory.classes}):
         raise BadImage(f"unknown class {unknown[0]!r}; expected one of {', '.join(inventory.classes)}")
 
-    rgb, nir = _pictures(tile, inventory, read)
+    opened = open_tile(tile, inventory, read)
+    rgb, nir, valid, remarks = opened.rgb, opened.nir, opened.valid, [*opened.remarks]
     pixels, nir_pixels = rgb.pixels, nir.pixels if nir else None  # [H, W, 3], [H, W, 1]
     shape = (pixels.shape[0], pixels.shape[1])
-    remarks = [f"rgb: {rgb.remark}"] if rgb.remark else []
-
-    boundary = _mask(tile.boundary, "boundary", shape, read, remarks)
-    mask = _mask(tile.mask, "mask", shape, read, remarks)
-    valid = boundary & mask  # [H, W]
     valid_pixels = int(np.count_nonzero(valid))
-    if not valid_pixels:
-        raise BadImage("no valid pixel: boundary and mask leave nothing")
 
     stored = stored_size(shape[1], shape[0], inventory.tile_size_px)
     is_smaller = stored != (shape[1], shape[0])
@@ -142,7 +178,7 @@ def _check(tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], 
 
 
 def _pictures(
-    tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], bytes]
+    tile: SourceTile, inventory: Inventory, read: Callable[[SourceFile], bytes], ratio: int
 ) -> tuple[Picture, Picture | None]:
     """Returns RGB and NIR; no NIR if the dataset has none."""
     has_nir, is_class_folders = len(inventory.bands) > len(RGB_BANDS), inventory.layout == CLASS_FOLDERS
@@ -159,6 +195,7 @@ def _pictures(
             max_16_bit=inventory.max_16_bit,
             is_alone=lies_alone,
             takes_nir=is_class_folders and has_nir,
+            ratio=ratio,
         )
     if not has_nir:
         return rgb, None
@@ -169,9 +206,11 @@ def _pictures(
     else:
         content = _content(tile.nir, "nir", read)
         with _named("nir"):
-            nir = source_image.read_picture(content, 1, source_image.NIR_MODES, max_16_bit=inventory.max_16_bit)
+            nir = source_image.read_picture(
+                content, 1, source_image.NIR_MODES, max_16_bit=inventory.max_16_bit, ratio=ratio
+            )
     with _named("nir"):
-        _require_shape(nir.pixels.shape[:2], rgb.pixels.shape[:2])
+        _require_shape(nir.sides, rgb.sides)
         if nir.pixels.min() == nir.pixels.max():
             raise BadImage(f"empty band, every pixel is {nir.pixels.min()}")
     return rgb, nir

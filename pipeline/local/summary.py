@@ -26,8 +26,8 @@ from components.contracts import (
     RunCost,
     SliceScore,
 )
+from components.contracts.evaluation import Interval
 from components.contracts.gate import IN_LOG
-from components.contracts.model import Interval
 from components.cost.prices import LAPTOP, read_prices
 from components.cost.run_cost import run_cost
 from components.errors import naming_place

@@ -20,6 +20,9 @@ REFERENCE = dataset(seed=0)  # 60 fields of ten tiles
 CLASSES = ("drydown", "weed_cluster")
 
 
+NOTHING = ((0,) * 256,) * 2
+
+
 def window(num_tiles=400, weeds=0.2, drydown=0.7, seed=1, like=None, **changes):
     """A window of tiles as those of test_shard_drift; a fifth of the model's test tiles were given weed_cluster."""
     like = like or dataset(seed=seed)
@@ -59,6 +62,11 @@ def window(num_tiles=400, weeds=0.2, drydown=0.7, seed=1, like=None, **changes):
         ({"like": dataset(seed=1, nir=120)}, "retrain", r"served nir mean \+0.07"),
         ({"like": dataset(seed=1, contrast=45)}, "retrain", "served nir deviation 0.12 → 0.17"),
         ({"like": dataset(seed=1, two_peaks=True)}, "retrain", "served nir histogram 0.59 apart"),
+        ({"like": dataset(seed=1, nir=120), "counted_tiles": 300}, "retrain", r"nir mean .*; the bands of 300 of the "),
+        ({"like": dataset(seed=1, nir=120), "counted_tiles": 99}, "keep", "the bands of 99 of the 400 tiles were cou"),
+        ({"like": dataset(seed=1, two_peaks=True), "counted_tiles": 99}, "keep", "neither bands nor answers have shif"),
+        ({"counted_tiles": 99, "weeds": 0.5}, "retrain", "answers weed_cluster 20 % → 50 %"),
+        ({"counted_tiles": 0, "valid_pixels": 0, "band_histogram": NOTHING}, "keep", "the bands of 0 of the 400 tiles"),
         ({"num_tiles": 99, "weeds": 1.0}, "undecided", "too few to tell: 99 tiles were served and .* need 100 tiles"),
         ({"test_share": (0.7, None), "weeds": 0.9}, "keep", "how often the model gave weed_cluster on test is unknown"),
         ({"manifest_sha256": "0" * 64}, "keep", "trained on another dataset, 0000000000000000"),

@@ -15,7 +15,7 @@ from tile_shards import fake_record
 from components.errors import DataError
 from components.evaluate.evaluation import evaluate_training
 from components.progress import StepLog
-from components.push import verify
+from components.push import verify_pixels
 from components.push.card import model_card
 from components.push.serving import save_serving_model
 from components.push.verify import verify_serving_model
@@ -103,10 +103,45 @@ def test_a_model_that_answers_pixels_otherwise_than_files_is_not_pushed(data, mo
         decoded = tile_pixels(record)
         return decoded._replace(valid=np.zeros_like(decoded.valid))
 
-    monkeypatch.setattr(verify, "tile_pixels", blank)
+    monkeypatch.setattr(verify_pixels, "tile_pixels", blank)
     uri = str(models_dir / "versions" / card.version)
     with pytest.raises(DataError, match=r"its answers about the pixels of tile \S+ differ from those about its files"):
         verify_serving_model(uri, card, str(root), manifest, evaluation)
+
+
+def test_a_model_that_answers_decoded_tiles_otherwise_than_files_is_not_pushed(data, monkeypatch):
+    root, manifest, evaluation, models_dir, card = data
+    uri = str(models_dir / "versions" / card.version)
+    exact = verify_pixels.model_pixels
+
+    def blank(record, ratio, size_px):
+        decoded = exact(record, ratio, size_px)
+        return decoded._replace(rgb=np.zeros_like(decoded.rgb))
+
+    monkeypatch.setattr(verify_pixels, "model_pixels", blank)
+    with pytest.raises(DataError, match=r"its signature 'decoded' answers tile \S+ \S+ off, expected at most 1e-05"):
+        verify_serving_model(uri, card, str(root), manifest, evaluation)
+
+
+@pytest.mark.parametrize("name", ["predicted", "class_names"])
+def test_a_signature_that_decides_otherwise_about_decoded_tiles_is_refused_by_name(data, name):
+    card = data[-1]
+    records = [fake_record(2000 + number) for number in range(4)]
+    answer = {
+        "probabilities": np.full((4, 3), 0.25, np.float32),
+        "predicted": np.zeros((4, 3), np.bool_),
+        "class_names": np.array([[text.encode() for text in card.classes]] * 4, object),
+    }
+
+    class Asked:
+        def ask_pixels(self, function, pixels):
+            assert (function, pixels["valid"].shape) == ("decoded", (4, 32, 32, 1))
+            other = {"predicted": ~answer["predicted"], "class_names": answer["class_names"][:, ::-1]}
+            return answer | {name: other[name]}
+
+    with pytest.raises(DataError, match=f"its signature 'decoded' gives other {name} than its signature 'masked'"):
+        verify_pixels.check_decoded(Asked(), "models/v", records, answer, card, 48)
+    assert verify_pixels.check_decoded(Asked(), "models/v", records, answer, card, 64) == 0  # of another size
 
 
 def test_pixels_are_answered_as_files_are_and_a_training_of_an_earlier_version_knows_none(data, tmp_path):

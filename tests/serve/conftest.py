@@ -51,13 +51,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
             receipt = colour_training(root, manifest, f"t{num_blind}", num_blind=num_blind)
             page, log = root / "report.html", StepLog("x")
             evaluated = evaluate_training(str(root), str(root / "n"), manifest, receipt, page, log, settings)
-            card = put_in_production(root, receipt, evaluated.evaluation, str(uri))
+            card = put_in_production(root, receipt, evaluated.evaluation, str(uri), stored_px=48)
             versions.append(card.version)
             with asked_model(version_uri(str(uri), card.version), card.files, beside=(CARD,)) as asked:
                 expected[card.version] = asked.ask("masked", images_of(tiles))
         rgb_manifest = msgspec.structs.replace(manifest, bands=BANDS[:3])
         rgb_receipt = colour_training(root, rgb_manifest, "rgb", label_mode="single_label")
-        put_in_production(root, rgb_receipt, evaluated.evaluation, str(root / "rgb-models"))
+        put_in_production(root, rgb_receipt, evaluated.evaluation, str(root / "rgb-models"), stored_px=48)
     return Models(uri, root / "rgb-models", versions[1], versions[0], tiles, expected)
 
 
@@ -73,7 +73,7 @@ def other_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         page, log = root / "report.html", StepLog("x")
         evaluation = evaluate_training(str(root), str(root / "n"), manifest, receipt, page, log, settings).evaluation
         found["dense"] = root / "dense-models"
-        put_in_production(root, receipt, evaluation, str(found["dense"]))
+        put_in_production(root, receipt, evaluation, str(found["dense"]), stored_px=48)
     receipt = colour_training(root, manifest, "tile")
     exported = tf.saved_model.load(str(root / receipt.model_path))
     earlier = tf.Module()

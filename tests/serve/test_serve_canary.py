@@ -1,5 +1,6 @@
 """A canary is promoted or withdrawn for a reason, and neither on too few requests."""
 
+import dataclasses
 import json
 import math
 import re
@@ -74,6 +75,13 @@ def test_the_outcome_follows_from_what_both_answered(stable, canary, outcome, re
 
     assert found.outcome == outcome, found.reason
     assert re.search(reason, found.reason)
+
+
+def test_a_canary_whose_bands_were_not_counted_yet_is_judged_by_the_rest():
+    canary = seen("new", red=180)
+    canary = dataclasses.replace(canary, band_histogram=np.zeros_like(canary.band_histogram))
+
+    assert judge_canary(seen(), canary, CanarySettings()).outcome == "promote"
 
 
 def test_two_that_are_alike_are_hardly_ever_withdrawn_and_a_worse_one_hardly_ever_promoted():

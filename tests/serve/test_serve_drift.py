@@ -12,7 +12,7 @@ from serving import NAME, post, served
 from components import storage
 from components.contracts import ServedWindow
 from components.errors import DataError, SettingsError
-from components.predict.checked import checked_contents, checks_of
+from components.predict.checked import checks_of, opened_contents
 from components.registry import CARD, version_uri
 from components.registry.layout import read_card
 from components.serve.drift.tally import Tally, share_on_test
@@ -31,7 +31,7 @@ def histograms_of(tiles, card):
     found = []
     for tile in tiles:
         files = {"rgb": tile.rgb, "nir": tile.nir, **({"mask": tile.valid_mask} if tile.valid_mask else {})}
-        found.append(checked_contents(files, checks_of(card.bands)).band_histogram)
+        found.append(opened_contents(files, checks_of(card.bands)).band_histogram())
     return found
 
 
@@ -72,6 +72,20 @@ def test_windows_of_several_servers_add_up_to_what_was_answered(models, card):
     assert len(window.to_json()) < 64_000
 
 
+def test_tiles_whose_bands_were_not_counted_count_as_tiles_alone(models, card):
+    tally, other = Tally(card, "a", START), Tally(card, "b", START)
+    counted = histograms_of(models.tiles[:1], card)
+    tally.add([*counted, None, None], part(models.expected[models.first], slice(3)))
+    other.add([None], part(models.expected[models.first], slice(3, 4)))
+    tally.add_tally(other)
+
+    window = ServedWindow.checked(tally.window(START).to_json(), "x")
+
+    assert (window.num_tiles, window.num_counted, window.num_requests) == (4, 1, 2)
+    assert window.band_histogram == tuple(map(tuple, counted[0].tolist()))
+    assert msgspec.structs.replace(window, counted_tiles=msgspec.UNSET).num_counted == 4  # as it was before
+
+
 def test_a_probability_of_one_is_in_the_last_bin(models, card):
     tally = Tally(card, "a", START)
     ones = np.ones((1, 3), np.float32)
@@ -101,6 +115,7 @@ def test_the_share_on_test_follows_from_precision_recall_and_support(card):
         ({"predicted_tiles": (1,)}, "predicted_tiles must have 3 values"),
         ({"predicted_tiles": (9, 9, 9)}, "counts more than its 1 tiles"),
         ({"num_requests": 9}, "counts more than its 1 tiles"),
+        ({"counted_tiles": 2}, "counts more than its 1 tiles"),
         ({"until": "2025-01-31T12:00:00Z"}, "before it begins"),
         ({"predicted_tiles": (-1, 0, 0)}, "not a servedwindow that this version can read"),
         ({"version": "../x"}, "the name of one file or folder"),

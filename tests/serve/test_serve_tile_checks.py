@@ -6,26 +6,12 @@ from hostile_images import header, png
 from tile_shards import BANDS, encode, fake_record
 
 from components.predict.checked import checks_of
-from components.records.tile_record import Record
 from components.serve.refusal import Refusal
-from components.serve.tile_checks import check_image_headers, check_tile_files
+from components.serve.tile_checks import check_image_headers
 
 TILE = fake_record(1)
 FILES = {"rgb": TILE.rgb, "nir": TILE.nir, "valid_mask": TILE.valid_mask}
 COLOUR_16_BIT = png(header(48, 48, 2, 16))
-
-
-def test_a_good_tile_is_asked_about_with_its_own_bytes():
-    found = check_tile_files(FILES, 0, checks_of(BANDS)).record
-
-    assert isinstance(found, Record)
-    assert (found.rgb, found.nir) == (TILE.rgb, TILE.nir)
-
-
-def test_a_mask_that_covers_the_tile_is_none():
-    whole = {**FILES, "valid_mask": encode(np.full((48, 48), 255, np.uint8), "PNG")}
-
-    assert check_tile_files(whole, 0, checks_of(BANDS)).record.valid_mask == b""
 
 
 @pytest.mark.parametrize(
@@ -49,14 +35,3 @@ def test_a_tile_counts_by_its_largest_image():
     images = {"rgb": [TILE.rgb] * 3, "nir": [TILE.nir, large, TILE.nir], "valid_mask": [b"", b"", large]}
 
     assert check_image_headers(images, checks_of(BANDS), 10**6, 10**6) == [48 * 48, 96 * 96, 96 * 96]
-
-
-def test_of_the_full_range_16_bits_need_no_rule():
-    with pytest.raises(Refusal, match="damaged or truncated"):  # it has no pixels
-        check_tile_files({**FILES, "rgb": COLOUR_16_BIT}, 0, checks_of(BANDS))
-
-
-def test_a_model_of_rgb_alone_takes_colours_of_any_kind():
-    grey = encode(np.arange(48 * 48, dtype=np.uint32).astype(np.uint8).reshape(48, 48), "PNG")
-
-    assert check_tile_files({"rgb": grey}, 0, checks_of(BANDS[:3])).record.rgb == grey

@@ -1,11 +1,18 @@
 """Which of the waiting tiles a model is asked about next: in their order, and within the bounds of a batch."""
 
 import asyncio
+import contextlib
+import threading
 
+import numpy as np
 import pytest
+from model_cards import card_of
 from tile_shards import fake_record
 
-from components.serve import tile_queue
+from components.predict.pushed_model import PushedModel
+from components.serve import served_model, tile_queue
+from components.serve.metrics import ServerMetrics
+from components.serve.served_model import ServedModel
 from components.serve.settings import ServeSettings
 from components.serve.tile_queue import TileQueue, WaitingTile
 
@@ -69,3 +76,57 @@ def test_those_who_have_gone_are_forgotten(loop):
     queue.forget_the_gone()
 
     assert [each.num_pixels for each in queue] == [5, 1]
+
+
+class SlowModel:
+    """A model that notes how many tiles it is asked about at once, and answers after it is told to."""
+
+    is_running, limit_seconds = True, 1.0
+
+    def __init__(self):
+        self.sizes, self.may_answer = [], threading.Event()
+
+    def has(self, name):
+        return False
+
+    def arguments(self, name):
+        return ("rgb", "valid_mask")
+
+    def ask(self, name, images):
+        self.sizes.append(len(images["rgb"]))
+        if len(self.sizes) > 1:  # the first is the trial before it serves
+            self.may_answer.wait(20)
+        shape = len(images["rgb"]), 1
+        return {
+            "probabilities": np.full(shape, 0.5, np.float32),
+            "predicted": np.ones(shape, bool),
+            "class_names": np.full(shape, b"water", object),
+        }
+
+
+def test_what_comes_while_the_model_works_waits_together_and_a_full_batch_is_sent_ahead(monkeypatch):
+    asked = SlowModel()
+    monkeypatch.setattr(served_model, "asked_model", lambda *_, **__: contextlib.nullcontext(asked))
+
+    async def ask():
+        model = ServedModel(PushedModel("models/v", card_of("v")), SETTINGS, ServerMetrics())
+        await model.start()
+        waiting = []
+        for _ in range(3):  # later than a tile waits for others
+            waiting.append(asyncio.create_task(model.answer([RECORD], [1])))
+            await asyncio.sleep(0.1)
+        before = [*asked.sizes]
+        waiting += [asyncio.create_task(model.answer([RECORD], [1])) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        ahead = [*asked.sizes]
+        waiting.append(asyncio.create_task(model.answer([RECORD], [1])))
+        asked.may_answer.set()
+        await asyncio.gather(*waiting)
+        await model.end()
+        return before, ahead
+
+    before, ahead = asyncio.run(ask())
+
+    assert before == [1, 1]  # two wait while the model works
+    assert ahead == [1, 1, 4]  # four are a full batch
+    assert asked.sizes == [1, 1, 4, 1]

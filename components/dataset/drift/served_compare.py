@@ -45,17 +45,19 @@ def compare_served(served: ServedSums, dataset: FieldArrays) -> ServedDrift:
             f"{', '.join(manifest.bands)} here; is it the dataset of another model?"
         )
     tiles_per_field = float(dataset.tiles.sum()) / dataset.num_fields
-    num_fields = served.num_tiles / tiles_per_field
+    num_fields, counted_fields = (count / tiles_per_field for count in (served.num_tiles, served.counted_tiles))
     test_share = {name: share for name, share in zip(last.classes, last.test_share, strict=True) if share is not None}
     p_values: dict[str, float] = {}
-    for name in bands:
+    for name in bands if served.counted_tiles else ():
         mean, std = mean_and_std(served.histogram(name))
         centre = dataset.mean(name)
         spread = dataset.spread(name, centre)
         for what, sums, value in (("mean", dataset.sums(name), mean), ("std", spread, std**2)):
             ratio = float(sums.sum() / dataset.pixels.sum())
             noise = _between_fields(sums, dataset.pixels, ratio)
-            p_values[f"{name} {what}"] = _chance(value - ratio, noise, num_fields, dataset.num_fields)
+            p_values[f"{name} {what}"] = _chance(value - ratio, noise, counted_fields, dataset.num_fields)
+            if counted_fields < MIN_FIELDS:
+                p_values[f"{name} {what}"] = 1.0
     for name, share in test_share.items():
         now = served.share(name)
         noise = _of_share((now + share) / 2, name, dataset, tiles_per_field)
@@ -78,7 +80,11 @@ def compare_served(served: ServedSums, dataset: FieldArrays) -> ServedDrift:
         until=last.until,
         num_fields=round(num_fields, 1),
         classes=tuple(_class_shift(name, served, share, p_values[name]) for name, share in test_share.items()),
-        bands=tuple(_band_shift(name, served, dataset, p_values.__getitem__, not too_few) for name in bands),
+        bands=tuple(
+            _band_shift(name, served, dataset, p_values.__getitem__, not too_few and counted_fields >= MIN_FIELDS)
+            for name in bands
+            if served.counted_tiles
+        ),
         remarks=tuple(_remarks(served, dataset)),
         too_few=too_few,
     )
@@ -141,6 +147,8 @@ def _remarks(served: ServedSums, dataset: FieldArrays) -> list[str]:
         remarks.append(
             f"the dataset's tiles are stored at {manifest.tile_size_px} px, and smaller ones have less contrast"
         )
+    if served.counted_tiles < served.num_tiles:
+        remarks.append(f"the bands of {served.counted_tiles:,} of the {served.num_tiles:,} tiles were counted")
     if alone := [name for name in last.bands if name not in manifest.bands]:
         remarks.append(f"only served: {', '.join(alone)}")
     if unknown := [name for name, share in zip(last.classes, last.test_share, strict=True) if share is None]:

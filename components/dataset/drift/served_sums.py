@@ -24,7 +24,8 @@ class ServedSums:
     Attributes:
       last: The latest window, which has what is the same in all of them.
       since: Of the earliest.
-      band_histogram: Valid pixels by value, int64 [bands, 256].
+      counted_tiles: Those whose bands were counted.
+      band_histogram: Valid pixels of these by value, int64 [bands, 256].
       predicted_tiles: Tiles that were given the class, int64 [C].
       num_others: Windows of other versions that were left out.
     """
@@ -34,6 +35,7 @@ class ServedSums:
     num_windows: int
     num_tiles: int
     num_requests: int
+    counted_tiles: int
     band_histogram: NDArray[np.int64]
     predicted_tiles: NDArray[np.int64]
     num_others: int = 0
@@ -97,7 +99,7 @@ class _Adding:
 
     def __init__(self, first: ServedWindow) -> None:
         self._last, self._since = first, first.since
-        self.num_windows = self._num_tiles = self._num_requests = 0
+        self.num_windows = self._num_tiles = self._num_requests = self._counted_tiles = 0
         self._bands = np.zeros((len(first.bands), NUM_VALUES), np.int64)
         self._predicted = np.zeros(len(first.classes), np.int64)
 
@@ -123,6 +125,7 @@ class _Adding:
         self.num_windows += 1
         self._num_tiles += window.num_tiles
         self._num_requests += window.num_requests
+        self._counted_tiles += window.num_counted
         self._bands += np.array(window.band_histogram, np.int64)
         self._predicted += np.array(window.predicted_tiles, np.int64)
         self._since = min(self._since, window.since)
@@ -136,6 +139,7 @@ class _Adding:
             num_windows=self.num_windows,
             num_tiles=self._num_tiles,
             num_requests=self._num_requests,
+            counted_tiles=self._counted_tiles,
             band_histogram=self._bands,
             predicted_tiles=self._predicted,
             num_others=num_others,

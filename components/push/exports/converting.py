@@ -16,7 +16,7 @@ from components.contracts import ModelCard
 from components.errors import DataError
 from components.push.exports.kinds import KINDS, ExportKind
 from components.saved_model.answering import MODEL, error_line
-from components.saved_model.confined import confined_process, give_up_files
+from components.saved_model.confined import confined_process, end_with_asker, give_up_files
 from components.saved_model.messages import LARGEST_REPLY_BYTES, LARGEST_REQUEST_BYTES, receive, send
 
 _LIMIT_SECONDS = 900.0  # the largest backbone takes some minutes on two busy cores
@@ -74,6 +74,7 @@ def convert_as_told(folder: Path, kind: ExportKind, requests: IO[bytes], replies
         order = receive(requests, Conversion, LARGEST_REQUEST_BYTES)
         if order is None:
             return
+        end_with_asker(requests.fileno())  # a converter that never ends must not outlive a push that was killed
         from components.push.exports.converters import convert
         from components.push.exports.portable import weight_bytes
 

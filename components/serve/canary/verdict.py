@@ -102,7 +102,7 @@ def _asked_differently(stable: Observed, canary: Observed) -> str:
     bands = stable.served.last.bands
     if bands != canary.served.last.bands:
         return f"the versions take other bands: {', '.join(bands)} and {', '.join(canary.served.last.bands)}"
-    if not (stable.tiles and canary.tiles):
+    if not (stable.band_histogram.any() and canary.band_histogram.any()):
         return ""
     for band, counts in zip(bands, zip(stable.band_histogram, canary.band_histogram, strict=True), strict=True):
         apart = jensen_shannon(*(in_steps(each.tolist()) for each in counts))

@@ -1,6 +1,6 @@
 """Adds up what one version answered: some ten kilobytes of counts, however many tiles there are.
 
-The histograms of the bands come from the checks, which make them anyway, so that a tile adds some ten microseconds.
+The histograms of the bands come from the checks, which have the pixels anyway, so that a tile adds some microseconds.
 """
 
 import datetime
@@ -21,22 +21,24 @@ class Tally:
         self.since = since
         self._card, self._instance = card, instance
         self._classes_at = np.arange(len(card.classes)) * NUM_PROBABILITY_BINS
-        self.num_requests = self.num_tiles = 0
+        self.num_requests = self.num_tiles = self._counted_tiles = 0
         self._bands = np.zeros((len(card.bands), NUM_VALUES), np.int64)
         self._predicted = np.zeros(len(card.classes), np.int64)
         self._probabilities = np.zeros((len(card.classes), NUM_PROBABILITY_BINS), np.int64)
 
-    def add(self, histograms: Sequence[NDArray[np.int64]], results: Mapping[str, NDArray[Any]]) -> None:
+    def add(self, histograms: Sequence[NDArray[np.int64] | None], results: Mapping[str, NDArray[Any]]) -> None:
         """Adds the tiles of a request that was answered.
 
         Args:
-          histograms: Of each tile's valid pixels by value, [bands, 256].
+          histograms: Of each tile's valid pixels by value, [bands, 256]; None for one whose bands were not counted.
           results: The model's outputs: "probabilities", float32, and "predicted", bool, [N, C] each.
         """
         self.num_requests += 1
         self.num_tiles += len(histograms)
         for each in histograms:
-            self._bands += each
+            if each is not None:
+                self._counted_tiles += 1
+                self._bands += each
         self._predicted += results["predicted"].sum(axis=0)
         bins = (results["probabilities"] * NUM_PROBABILITY_BINS).astype(np.int64)
         places = np.clip(bins, 0, NUM_PROBABILITY_BINS - 1) + self._classes_at
@@ -48,6 +50,7 @@ class Tally:
         """Adds the sums of another of the same version, which ends when this one does."""
         self.num_requests += other.num_requests
         self.num_tiles += other.num_tiles
+        self._counted_tiles += other._counted_tiles
         self._bands += other._bands
         self._predicted += other._predicted
         self._probabilities += other._probabilities
@@ -64,6 +67,7 @@ class Tally:
             bands=self._card.bands,
             num_requests=self.num_requests,
             num_tiles=self.num_tiles,
+            counted_tiles=self._counted_tiles,
             valid_pixels=int(self._bands[0].sum()),
             band_histogram=_rows(self._bands),
             predicted_tiles=tuple(self._predicted.tolist()),

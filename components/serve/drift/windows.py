@@ -53,7 +53,7 @@ class Windows:
         self._told = ""
 
     def add(
-        self, card: ModelCard, histograms: Sequence[NDArray[np.int64]], results: Mapping[str, NDArray[Any]]
+        self, card: ModelCard, histograms: Sequence[NDArray[np.int64] | None], results: Mapping[str, NDArray[Any]]
     ) -> None:
         """Adds the tiles of a request that was answered; see Tally.add."""
         if card.version not in self._sums:

@@ -20,15 +20,17 @@ SIZE_PX = 32
 class ColourModel(tf.Module):
     """Says how much of a tile has the colour of each class; it is blind for the last `num_blind`.
 
-    With `dense`, it says so of places as well, like the export of a dense head.
+    With `dense`, it says so of places as well, like the export of a dense head. `ratio` is that of its decoder.
     """
 
-    def __init__(self, bands: tuple[str, ...], label_mode: str, num_blind: int, dense: bool = False) -> None:
+    def __init__(
+        self, bands: tuple[str, ...], label_mode: str, num_blind: int, dense: bool = False, ratio: int = 1
+    ) -> None:
         super().__init__()
         colours = _COLOURS[:, : len(bands)].astype("float32")
         colours[len(colours) - num_blind :] = 1_000.0  # no pixel is like this
         self.colours = tf.Variable(colours)
-        self.bands, self.label_mode, self.dense = bands, label_mode, dense
+        self.bands, self.label_mode, self.dense, self.ratio = bands, label_mode, dense, ratio
         pixels = tf.TensorSpec([None, SIZE_PX, SIZE_PX, len(bands)], tf.uint8, "image")
         valid = tf.TensorSpec([None, SIZE_PX, SIZE_PX, 1], tf.uint8, "valid")
         strings = [tf.TensorSpec([None], tf.string, name) for name in ("rgb", "nir", "valid_mask")]
@@ -81,20 +83,25 @@ class ColourModel(tf.Module):
 
     def _decode(self, rgb, nir, valid_mask):
         def decode(tile):
-            return tfrecords.decode_image(*tile, self.bands, SIZE_PX, 1)
+            return tfrecords.decode_image(*tile, self.bands, SIZE_PX, self.ratio)
 
         return tf.map_fn(decode, (rgb, nir, valid_mask), fn_output_signature=(tf.uint8, tf.uint8))
 
 
 def colour_dataset(
-    data_root: Path, num_val: int = 24, num_test: int = 48, label_masks: bool = False, **changes: object
+    data_root: Path,
+    num_val: int = 24,
+    num_test: int = 48,
+    label_masks: bool = False,
+    tile_px: int = 48,
+    **changes: object,
 ) -> Manifest:
     """Writes val and test shards of fake tiles under `data_root` and returns their manifest."""
-    val = [fake_record(1000 + number, label_masks=label_masks) for number in range(num_val)]
-    test = [fake_record(2000 + number, label_masks=label_masks) for number in range(num_test)]
+    val = [fake_record(1000 + number, tile_px, label_masks=label_masks) for number in range(num_val)]
+    test = [fake_record(2000 + number, tile_px, label_masks=label_masks) for number in range(num_test)]
     changes = ({"label_masks": True} if label_masks else {}) | changes
     splits = {"val": write_split(data_root, val, 1), "test": write_split(data_root, test, 2)}
-    return manifest_of(splits, 48, **changes)
+    return manifest_of(splits, tile_px, **changes)
 
 
 def colour_training(
@@ -104,10 +111,11 @@ def colour_training(
     label_mode: str = "multi_label",
     num_blind: int = 0,
     dense: bool = False,
+    ratio: int = 1,
 ) -> TrainingReceipt:
     """Exports a ColourModel under `data_root` and returns its receipt."""
     path = f"training/{training_id}/export"
-    tf.saved_model.save(ColourModel(manifest.bands, label_mode, num_blind, dense), str(data_root / path))
+    tf.saved_model.save(ColourModel(manifest.bands, label_mode, num_blind, dense, ratio), str(data_root / path))
     receipt = receipt_of(data_root, manifest, training_id, label_mode)
     return msgspec.structs.replace(receipt, config={"seed": 0, "head": "lraspp"}) if dense else receipt
 

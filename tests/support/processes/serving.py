@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +150,29 @@ def children_of(pid: int) -> list[int]:
     for task in text:
         found += [int(child) for child in (task / "children").read_text().split()]
     return sorted(set(found))
+
+
+def number_of(client: httpx.Client, name: str) -> float:
+    """Returns a number that the server's metrics show."""
+    found = re.search(rf"^agrivision_serve_{name} (\S+)$", client.get("/metrics").text, re.MULTILINE)
+    assert found, name
+    return float(found[1])
+
+
+@contextlib.contextmanager
+def stopped_model(running: Served) -> Iterator[None]:
+    """Lets the model's process sleep, so that whatever is asked waits."""
+    process = max(children_of(running.process.pid))
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGCONT)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

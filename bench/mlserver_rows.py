@@ -1,0 +1,168 @@
+"""The server of tiles against MLServer: the same model, tiles and number of clients.
+
+MLServer has an environment of its own, because its dependencies and ours exclude each other:
+
+    python3.11 -m venv FOLDER
+    FOLDER/bin/pip install mlserver==1.7.1 'tensorflow-cpu==2.21.*'
+    python -m bench --only serve_vs_mlserver --mlserver FOLDER
+"""
+
+import base64
+import contextlib
+import http.client
+import itertools
+import json
+import os
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from bench.closed_loop import Request, closed_loop, connection_to
+from bench.pairs import Row, Side
+from bench.run_settings import Setup
+from bench.serve_rows import BATCH_TILES, DEMO, NUM_CLIENTS, served_side, tiles_of
+from bench.server_under_test import served_model
+from bench.sides import compare
+from components.measuring.turns import Turn
+from components.records.tile_record import Record
+
+_RUNTIME = Path(__file__).parent / "peers" / "mlserver_tiles.py"
+_NAME = "tiles"
+_WAIT_SECONDS = 0.01  # for a batch to fill
+_WORKERS = (0, 1, 2)  # of its processes; 0 answers in the one that speaks HTTP
+_READY_SECONDS = 180.0
+
+
+def serve_vs_mlserver(setup: Setup, target: float | None) -> Row:
+    """Tiles/s of both servers with the backbone of the demo."""
+    import starlette  # noqa: F401  # the row is skipped without the extra
+
+    if not setup.mlserver or not (setup.mlserver / "bin" / "mlserver").exists():
+        raise ImportError("no --mlserver with an environment in which it is installed; see bench/mlserver_rows.py")
+    what = f"{NUM_CLIENTS} clients that ask for one tile each as soon as they are answered; {DEMO[0]} at {DEMO[1]} px"
+    served_model(setup, *DEMO)
+    return compare(
+        "serve_vs_mlserver",
+        Side(f"agrivision serve, JPEG by the binary extension; {what}", served_side(setup, *DEMO, setup.num_tiles)),
+        Side(
+            f"MLServer, JPEG as base64, adaptive batching up to {BATCH_TILES} tiles and {_WAIT_SECONDS:g} s, and of "
+            f"{', '.join(map(str, _WORKERS))} workers those that were the fastest before the first round; {what}",
+            _turn(setup),
+        ),
+        setup,
+        target,
+        note="the same SavedModel in both",
+    )
+
+
+def _turn(setup: Setup) -> Turn:
+    made: list[Any] = []
+
+    def turn() -> float:
+        if not made:
+            requests = [_body_of(tile) for tile in itertools.islice(tiles_of(setup), setup.num_tiles)]
+            rates = {workers: _tried(setup, workers, requests) for workers in _WORKERS}
+            made.append(_Mlserver(setup, max(rates, key=lambda workers: rates[workers])))
+            made.append(requests)
+        server, requests = made
+        return server.rate(requests)
+
+    return turn
+
+
+def _tried(setup: Setup, workers: int, requests: list[Request]) -> float:
+    """Returns the rate with a number of workers, after as many requests that do not count."""
+    server = _Mlserver(setup, workers)
+    try:
+        server.rate(requests)
+        return server.rate(requests)
+    finally:
+        server.close()
+
+
+def _body_of(record: Record) -> Request:
+    images = {"rgb": record.rgb, "nir": record.nir, "valid_mask": record.valid_mask}
+    inputs = [
+        {
+            "name": name,
+            "shape": [1],
+            "datatype": "BYTES",
+            "parameters": {"content_type": "base64"},
+            "data": [base64.b64encode(content).decode()],
+        }
+        for name, content in images.items()
+    ]
+    return json.dumps({"inputs": inputs}).encode(), {"Content-Type": "application/json"}
+
+
+class _Mlserver:
+    """A running MLServer with the model."""
+
+    def __init__(self, setup: Setup, workers: int) -> None:
+        assert setup.mlserver is not None
+        model = served_model(setup, *DEMO).resolve()
+        self._folder = tempfile.TemporaryDirectory()
+        folder = Path(self._folder.name)
+        ports = _free_ports(3)
+        server = {
+            "host": "127.0.0.1",
+            "http_port": ports[0],
+            "grpc_port": ports[1],
+            "metrics_port": ports[2],
+            "parallel_workers": workers,
+            "debug": False,
+            "cache_enabled": False,
+        }
+        tiles = {
+            "name": _NAME,
+            "implementation": f"{_RUNTIME.stem}.Tiles",
+            "parameters": {"uri": os.fspath(model)},
+            "max_batch_size": BATCH_TILES,
+            "max_batch_time": _WAIT_SECONDS,
+        }
+        (folder / _RUNTIME.name).write_bytes(_RUNTIME.read_bytes())
+        (folder / "settings.json").write_text(json.dumps(server))
+        (folder / "model-settings.json").write_text(json.dumps(tiles))
+        bin_folder = setup.mlserver.absolute() / "bin"
+        variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        variables["PATH"] = f"{bin_folder}{os.pathsep}{variables['PATH']}"
+        with (folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [bin_folder / "mlserver", "start", folder], cwd=folder, env=variables, stdout=log, stderr=log
+            )
+        self._address = "127.0.0.1", ports[0]
+        deadline = time.monotonic() + _READY_SECONDS
+        while not self._is_ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.close()
+                raise RuntimeError(f"MLServer does not get ready: {(folder / 'log').read_text()[-2000:]}")
+            time.sleep(0.2)
+
+    def _is_ready(self) -> bool:
+        with contextlib.suppress(OSError):
+            connection = http.client.HTTPConnection(*self._address, timeout=10)
+            connection.request("GET", f"/v2/models/{_NAME}/ready")
+            return connection.getresponse().status == 200
+        return False
+
+    def rate(self, requests: list[Request]) -> float:
+        """Returns tiles/s of the clients."""
+        path = f"/v2/models/{_NAME}/infer"
+        return closed_loop(lambda: connection_to(self._address, path), requests, NUM_CLIENTS)
+
+    def close(self) -> None:
+        """Ends it."""
+        self._process.terminate()
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+
+
+def _free_ports(number: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
+        return [server.getsockname()[1] for server in servers]
