@@ -1,10 +1,11 @@
 """Settings as command-line options, with their help texts and defaults: those of the pipeline, or of a command."""
 
+import dataclasses
 import enum
 import functools
 import inspect
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -79,23 +80,38 @@ def with_settings(settings_type: type) -> Callable[[Callable[..., None]], Callab
 
     Below with_parameters, `settings` comes after the parameters; else it is the command's first argument.
     """
+    options = {
+        field.name: (field.default, Annotated[field.type, typer.Option(help=known.help)])
+        for field, known in settings_of(settings_type)
+    }
+    return _with_object("settings", settings_type, options)
+
+
+def with_options_as(name: str, kind: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Adds one option per field of a dataclass to a command, which receives them as one object of this name.
+
+    Args:
+      kind: Its fields are annotated with their typer.Option.
+    """
+    return _with_object(name, kind, {field.name: (field.default, field.type) for field in dataclasses.fields(kind)})
+
+
+def _with_object(
+    name: str, kind: type, options: Mapping[str, tuple[Any, Any]]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Adds options, each with its default and annotation, to a command, which receives an object made of them."""
 
     def decorate(command: Command) -> Command:
-        fields = list(settings_of(settings_type))
-
         def with_options(*before: Any, **values: Any) -> None:
-            given = {field.name: values.pop(field.name) for field, _ in fields}
-            command(*before, settings_type(**given), **values)
+            made = kind(**{option: values.pop(option) for option in options})
+            command(*before, **{name: made}, **values)
 
-        own = [each for each in inspect.signature(command).parameters.values() if each.name != "settings"]
-        options = [
-            _keyword(field.name, field.default, Annotated[field.type, typer.Option(help=known.help)])
-            for field, known in fields
-        ]
+        own = [each for each in inspect.signature(command).parameters.values() if each.name != name]
+        added = [_keyword(option, *known) for option, known in options.items()]
         with_options.__name__ = command.__name__
         with_options.__doc__ = command.__doc__
-        with_options.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
-        with_options.__annotations__ = {p.name: p.annotation for p in (*own, *options)}
+        with_options.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
+        with_options.__annotations__ = {p.name: p.annotation for p in (*own, *added)}
         return with_options
 
     return decorate

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from components import environment
 from components.errors import EXIT_TRY_AGAIN, SettingsError, naming_place
 from components.printable import printable_json
+from pipeline.commands.kubeflow_options import ServerOptions
+from pipeline.commands.options import with_options_as
 from pipeline.parameters import Parameters
 from pipeline.terminal import say
 
@@ -31,13 +32,10 @@ WebhookPrivateOption = Annotated[
 ]
 
 
+@with_options_as("there", ServerOptions)
 def collect(
-    host: Annotated[str, typer.Option(help="URL of Kubeflow Pipelines; or KFP_ENDPOINT.")] = "",
-    token: Annotated[str, typer.Option(help="Bearer token, if the server needs one; or KFP_EXISTING_TOKEN.")] = "",
-    insecure_token: Annotated[
-        bool, typer.Option("--insecure-token", help="Send the token even unencrypted, to an http:// address elsewhere.")
-    ] = False,
-    namespace: Annotated[str, typer.Option(help="Your namespace, if Kubeflow has several users.")] = "",
+    there: ServerOptions,
+    *,
     since_days: Annotated[float, typer.Option(help="How far back to look for runs, in days.")] = 14,
     run: Annotated[str, typer.Option(help="Only the run with this id, however old it is.")] = "",
     data_root: Annotated[
@@ -67,7 +65,6 @@ def collect(
     Exit codes: 0 every ended run has its record; 2 bad settings, or a run whose record cannot be written from here;
     42 a damaged record; 75 Kubeflow or a bucket did not answer, or the run of --run has not ended: try again later.
     """
-    from pipeline.kubeflow.client import Kubeflow
     from pipeline.run_records.collect import collect_here, collect_lost, collect_runs, runs_to_collect
     from pipeline.run_records.comment import comment_of
     from pipeline.run_records.delivery import deliver
@@ -81,8 +78,8 @@ def collect(
     tell = functools.partial(deliver, webhook=hook, warn=warn)
     now = datetime.datetime.now(datetime.UTC)
     since = now - datetime.timedelta(days=since_days)
-    if url := host or environment.kfp_endpoint():
-        kubeflow = Kubeflow(url, token or environment.kfp_token(), namespace, insecure_token=insecure_token)
+    if there.url:
+        kubeflow = there.connect()
         lost = collect_lost(kubeflow, data_root, run, tell) if run and data_root else None
         runs = runs_to_collect(kubeflow, since, run)
         collected = lost or collect_runs(kubeflow, runs, data_root, now, tell, warn)
