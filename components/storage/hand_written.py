@@ -4,6 +4,7 @@ PyYAML silently takes the last of two equal keys, and for text what YAML 1.2 and
 lines of aliases can stand for more objects than fit into memory, and deep nesting for more calls than Python makes.
 """
 
+import json
 import re
 from typing import Any
 
@@ -24,7 +25,9 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]
     """Takes 1e-4 for a number."""
 
 
-_Loader.add_implicit_resolver(_FLOAT, re.compile(r"\A[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+\Z"), list("-+0123456789"))
+_Loader.add_implicit_resolver(
+    _FLOAT, re.compile(r"\A[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+\Z"), list("-+.0123456789")
+)
 
 
 def read_hand_written(place: str) -> bytes:
@@ -60,6 +63,30 @@ def parse_hand_written(content: bytes) -> Any:
         return yaml.load(text, _Loader)  # a SafeLoader
     except (ValueError, yaml.YAMLError) as error:
         raise ValueError(printable(" ".join(str(error).split()))[:_MOST_TEXT]) from error
+
+
+def parse_json_option(text: str) -> Any:
+    """Returns the objects of a JSON text from the command line, or from a field of a form.
+
+    Raises:
+      ValueError: if it is not JSON, has a key twice or a number that is none; says so in one line.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_no_number)
+    except RecursionError as error:
+        raise ValueError("it has too many lists or objects in each other") from error
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for number, (name, _) in enumerate(pairs) if name in dict(pairs[:number]))
+        raise ValueError(f"it has {twice!r} more than once; keep one of them")
+    return found
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
 
 
 def _check_events(text: str) -> None:

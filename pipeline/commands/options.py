@@ -12,8 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from components.errors import SettingsError
+from components.safe_path import shown
 from components.setting import kind_of, settings_of
 from components.storage import plain_place
+from components.storage.hand_written import parse_json_option
 from pipeline.parameters import PARAMETERS, Parameter, Parameters, make_settings
 
 _PANELS = {
@@ -50,10 +52,10 @@ def with_parameters(
     """
 
     def decorate(command: Command) -> Command:
-        shown = [PARAMETERS[name] for name in only or PARAMETERS]
+        offered = [PARAMETERS[name] for name in only or PARAMETERS]
 
         def with_options(context: typer.Context, **values: Any) -> None:
-            given = {each.name: _value(each, values.pop(each.name)) for each in shown}
+            given = {each.name: _value(each, values.pop(each.name)) for each in offered}
             if file and (path := values.pop(_FILE)):
                 from pipeline.parameter_file import read_parameters
 
@@ -61,7 +63,7 @@ def with_parameters(
                 given |= {name: value for name, value in read.items() if not _on_command_line(context, name)}
             command(_made(settings_type, given), **values)
 
-        options = [_option(each, defaults) for each in shown]
+        options = [_option(each, defaults) for each in offered]
         if file:
             options.insert(0, _keyword(_FILE, None, _FILE_OPTION))
         own = list(inspect.signature(command).parameters.values())[1:]
@@ -175,9 +177,9 @@ def _value(parameter: Parameter, value: Any) -> Any:
     if not _is_json(parameter):
         return value
     try:
-        return json.loads(value)
+        return parse_json_option(value)
     except ValueError as error:
-        raise SettingsError(f"{parameter.name} must be JSON, got {value!r}: {error}") from error
+        raise SettingsError(f"{parameter.name} must be JSON, got {shown(value)}: {error}") from error
 
 
 def _on_command_line(context: typer.Context, name: str) -> bool:

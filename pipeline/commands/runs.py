@@ -9,7 +9,7 @@ from rich.console import Console
 
 from components.errors import AgrivisionError, SettingsError
 from components.sweep.settings import SweepSettings
-from pipeline.commands.kubeflow_options import RunThereOptions
+from pipeline.commands.kubeflow_options import RunThereOptions, seconds_to_wait
 from pipeline.commands.options import with_options_as, with_parameters
 from pipeline.commands.records import WebhookOption, WebhookPrivateOption, local_recorder
 from pipeline.commands.sweep_options import with_sweep
@@ -117,10 +117,7 @@ def submit(
     from pipeline.steps.proposing import sweep_line
     from pipeline.sweep_form import propose_sweep, sweep_values
 
-    if timeout_minutes <= 0:
-        raise SettingsError(
-            f"--timeout-minutes must be above 0, got {timeout_minutes:g}; use --no-wait to return at once"
-        )
+    seconds = seconds_to_wait(timeout_minutes)
     hook = webhook_of(webhook, webhook_private)
     check_shared_places(parameters, there.volume_claim)
     if sweep:
@@ -140,7 +137,7 @@ def submit(
         say(identity)
         say(page, error=True)
         return
-    submission = run_and_follow(kubeflow, package, parameters, claim, experiment, 60 * timeout_minutes, say)
+    submission = run_and_follow(kubeflow, package, parameters, claim, experiment, seconds, say)
     if submission.outcome in ENDINGS:
         warn = functools.partial(say, error=True)
         record_followed_run(kubeflow, submission.run_id, functools.partial(deliver, webhook=hook, warn=warn), warn)

@@ -1,5 +1,6 @@
 """YAML and JSON that a person wrote: what it says is taken, and what only seems to say something is refused."""
 
+import itertools
 import os
 import threading
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from components.storage.hand_written import parse_hand_written, read_hand_written
 
-BOMB = "a: &a [x, x]\n" + "".join(f"{new}: &{new} [*{old}, *{old}]\n" for old, new in zip("abcdef", "bcdefg", strict=True))
+BOMB = "a: &a [x, x]\n" + "".join(f"{new}: &{new} [*{old}, *{old}]\n" for old, new in itertools.pairwise("abcdefgh"))
 
 
 @pytest.mark.parametrize(
