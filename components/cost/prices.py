@@ -82,8 +82,10 @@ class Prices:
             ) from None
 
     def warning(self, today: datetime.date | None = None) -> str:
-        """Returns what to be warned of, in one line: prices that may no longer hold; empty if there is nothing."""
+        """Returns what to be warned of, in one line: prices that may not hold; empty if there is nothing."""
         days = ((today or datetime.date.today()) - self.date).days
+        if days < -1:  # a day may have begun elsewhere
+            return f"the prices in {self.place} are of {self.date}, which is yet to come; is that a mistake in writing?"
         if days <= _MOST_DAYS:
             return ""
         return (

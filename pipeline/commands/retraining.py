@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from components.errors import EXIT_FOUND, SettingsError
-from pipeline.commands.kubeflow_options import RunThereOptions
+from pipeline.commands.kubeflow_options import RunThereOptions, seconds_to_wait
 from pipeline.commands.options import with_options_as, with_parameters, with_settings
 from pipeline.commands.records import WebhookOption, WebhookPrivateOption, local_recorder
 from pipeline.parameters import Parameters
 from pipeline.retrain.settings import RetrainSettings
-from pipeline.terminal import say
+from pipeline.terminal import StderrLog, say
 
 if TYPE_CHECKING:
     from pipeline.kubeflow.client import Kubeflow
@@ -67,9 +67,8 @@ def retrain(
     hook = webhook_of(webhook, webhook_private)
     package = there.package()
     here = LocalRuns(parameters.run.data_root) if local else None
+    seconds = seconds_to_wait(timeout_minutes)
     if here is None:
-        if timeout_minutes <= 0:
-            raise SettingsError(f"--timeout-minutes must be above 0, got {timeout_minutes:g}")
         check_shared_places(parameters, there.volume_claim)
         check_source(parameters, package)
         if not there.url and not dry_run:
@@ -85,7 +84,7 @@ def retrain(
     clock, runs_there = SystemClock(), KubeflowRuns(there.connect, run_order)
     order = RetrainOrder(parameters=parameters, package=package, settings=settings, served=served, is_dry=dry_run)
     with here or contextlib.nullcontext():
-        answer = Retraining(order, here or runs_there, clock, telling.StderrLog("retrain")).decide()
+        answer = Retraining(order, here or runs_there, clock, StderrLog("retrain")).decide()
         if not as_json:
             say("\n".join(telling.told_lines(answer)))
         if here is not None:
@@ -94,7 +93,7 @@ def retrain(
             leave_record = local_recorder(parameters, webhook, webhook_private)
             answer = run_here(answer, here, parameters, runs_dir, clock, Console(stderr=as_json), leave_record)
         elif wait and not dry_run:
-            data_root, seconds = parameters.run.data_root, 60 * timeout_minutes
+            data_root = parameters.run.data_root
             answer = follow_run(answer, runs_there, data_root, seconds, clock, lambda text: say(text, error=as_json))
             _record_followed(answer, runs_there, hook)
     if as_json:
