@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from components.errors import EXIT_TRY_AGAIN, SettingsError, naming_place
+from components import storage
+from components.errors import EXIT_TRY_AGAIN, SettingsError
+from components.places import require_data_root
 from components.printable import printable_json
 from pipeline.commands.kubeflow_options import ServerOptions
 from pipeline.commands.options import with_options_as
@@ -67,7 +69,7 @@ def collect(
     """
     from pipeline.run_records.collect import collect_here, collect_lost, collect_runs, runs_to_collect
     from pipeline.run_records.comment import comment_of
-    from pipeline.run_records.delivery import deliver
+    from pipeline.run_records.delivery import Deliveries
     from pipeline.run_records.reports import copy_reports
     from pipeline.run_records.webhook import webhook_of
 
@@ -75,24 +77,25 @@ def collect(
         raise SettingsError(f"--since-days must be above 0 and at most {_MOST_DAYS}, got {since_days:g}")
     hook = webhook_of(webhook, webhook_private)
     warn = functools.partial(say, error=True)
-    tell = functools.partial(deliver, webhook=hook, warn=warn)
+    tell = Deliveries(hook, warn)
     now = datetime.datetime.now(datetime.UTC)
     since = now - datetime.timedelta(days=since_days)
+    if not there.url and (run or not data_root):
+        raise SettingsError(
+            "no Kubeflow Pipelines to ask; give --host, e.g. http://localhost:8888, or set KFP_ENDPOINT; "
+            "or give --data-root alone, to tell of the records that lie there"
+        )
+    require_data_root(data_root)
     if there.url:
         kubeflow = there.connect()
         lost = collect_lost(kubeflow, data_root, run, tell) if run and data_root else None
         runs = runs_to_collect(kubeflow, since, run)
         collected = lost or collect_runs(kubeflow, runs, data_root, now, tell, warn)
-    elif data_root and not run:
-        collected = collect_here(data_root, since, tell, warn)
     else:
-        raise SettingsError(
-            "no Kubeflow Pipelines to ask; give --host, e.g. http://localhost:8888, or set KFP_ENDPOINT; "
-            "or give --data-root alone, to tell of the records that lie there"
-        )
+        collected = collect_here(data_root, since, tell, warn)
+    tell.end()
     if markdown:
-        with naming_place(markdown):
-            markdown.write_text(comment_of(collected.records, collected.going), encoding="utf-8")
+        storage.write_bytes(str(markdown), comment_of(collected.records, collected.going).encode())
     if reports:
         copy_reports(collected.newest, reports, warn)
     if as_json:

@@ -1,6 +1,7 @@
 """Where `agrivision collect` reads and writes: where the user says, and nowhere that a run or a record names."""
 
 import json
+import shutil
 
 import msgspec
 import pytest
@@ -91,3 +92,40 @@ def test_reports_are_copied_from_the_runs_own_place_alone(server, bucket, tmp_pa
     assert files["run-a/data-report.html"] == b"<html>"
     assert RunRecord.from_json(files["run-a/record.json"], "record").run_id == "run-a"
     assert len(files) == 2
+
+
+@pytest.mark.parametrize("option", ["--host=http://127.0.0.1:1", "--since-days=14"])
+def test_a_data_root_that_is_not_there_is_no_place_without_records(monkeypatch, option):
+    monkeypatch.delenv("KFP_ENDPOINT", raising=False)
+
+    done = agrivision_here("collect", "--data-root=mistyped", option)
+
+    assert done.returncode == 2
+    assert "no folder 'mistyped'; expected the data_root of a pipeline that has run" in done.stderr
+
+
+def test_a_record_under_another_name_is_no_run_of_its_own(tmp_path):
+    keep_record(str(tmp_path), msgspec.structs.replace(EARLY, run_id="run-a", is_complete=True))
+    runs = tmp_path / "runs"
+    shutil.copy(runs / "run-a.json", runs / "run-a (copy).json")
+
+    done = agrivision_here("collect", f"--data-root={tmp_path}", "--since-days=3650", "--json")
+
+    assert done.returncode == 42
+    assert "run-a (copy).json is the record of run 'run-a'; give it that name, or remove it" in done.stderr
+    assert [json.loads(line)["run_id"] for line in done.stdout.splitlines()] == ["run-a"]
+
+
+def test_what_is_written_for_people_is_there_as_a_whole_or_not_at_all(tmp_path):
+    keep_record(str(tmp_path), msgspec.structs.replace(EARLY, run_id="run-a", is_complete=True))
+    command = ("collect", f"--data-root={tmp_path}", "--since-days=3650")
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "run-a").write_text("in the way")
+
+    assert agrivision_here(*command, f"--markdown={tmp_path}/new/comment.md").returncode == 0
+    assert "`run-a`" in (tmp_path / "new" / "comment.md").read_text()
+    done = agrivision_here(*command, f"--reports={tmp_path}/reports")
+    assert done.returncode == 42
+    assert f"cannot use '{tmp_path}/reports/run-a': File exists; expected a folder" in done.stderr
+    done = agrivision_here(*command, f"--markdown={tmp_path}/reports")
+    assert f"cannot use '{tmp_path}/reports': Is a directory; expected a file" in done.stderr

@@ -15,7 +15,7 @@ from webhook_receiver import ROOT, SECRET, Receiver, delivery_state, tell
 
 from components import storage
 from components.contracts import RecordedOutcome
-from components.run_records.record_file import record_uri, recorded_runs
+from components.run_records.record_file import keep_record, record_uri, recorded_runs
 from pipeline.local.watch import LocalRun, RunFailed
 from pipeline.run_records import webhook
 from pipeline.run_records.delivery import DeliveryState, read_delivery
@@ -155,3 +155,18 @@ def test_the_webhook_is_told_of_a_run_on_this_machine_too(tmp_path):
     (run_id,) = recorded_runs(str(tmp_path))
     assert [json.loads(body)["id"] for _, _, body in receiver.came] == [f"{run_id}/failed"] * 2
     assert read_delivery(str(tmp_path), run_id).state is DeliveryState.DELIVERED
+
+
+def test_many_events_do_not_wait_for_a_receiver_that_does_not_answer(tmp_path, monkeypatch):
+    monkeypatch.setattr(webhook, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setenv("AGRIVISION_WEBHOOK_SECRET", SECRET)
+    for number in range(5):
+        keep_record(str(tmp_path), msgspec.structs.replace(LATE, run_id=f"run-{number}", ended="2026-11-01T00:00:00Z"))
+    command = ("collect", f"--data-root={tmp_path}", "--since-days=3650", "--webhook-private")
+    with Receiver(*[503] * 2) as receiver:
+        results = [agrivision_here(*command, f"--webhook={receiver.url}") for _ in range(3)]
+
+    assert [done.returncode for done in results] == [0, 0, 0]
+    assert "was not told of 4 more runs, as it does not answer; the next collect tries again" in results[0].stderr
+    assert len(receiver.came) == 7  # one try each of the first two, and then all
+    assert results[2].stderr == ""
