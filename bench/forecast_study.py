@@ -93,7 +93,7 @@ def measure(root: Path, number: int, speeds: dict[tuple[str, int], MachineSpeed]
         inventory = build_inventory(str(source), str(root / "data"), parameters.ingest, log)
         inventory.write(root / "inventory.json")
         earlier = earlier_trainings(parameters, LAPTOP, _TILE_PX)
-        counted, _ = tiles_by_split(parameters.run.source_uri, parameters.ingest)
+        counted, _ = tiles_by_split(parameters.run.source_uri, parameters.ingest, StepLog("forecast"))
         made = forecast_run(parameters, counted, 0.1, speeds[kind], earlier, read_prices(), LAPTOP, 1)
         began = time.monotonic()
         receipts = []

@@ -46,6 +46,7 @@ _OPERATION = re.compile(r"\{\{[^}]*\}\}")
 # And those of a path that a user gave, or that lies where one was given, and that is not what it must be.
 _BAD_PLACE = {
     errno.EISDIR: "expected a file",
+    errno.EEXIST: "expected a folder, or nothing; move away what has its name",
     errno.ENOTDIR: "something on the way to it is a file; expected folders",
     errno.ELOOP: "remove the link that leads to itself",
     errno.ENAMETOOLONG: "choose a shorter name",

@@ -39,6 +39,19 @@ def check_places(source_uri: str, data_root: str, models_uri: str) -> None:
             )
 
 
+def require_data_root(data_root: str) -> None:
+    """Refuses a folder that is not there, for a command that reads it: a mistyped one would look like an empty one.
+
+    Args:
+      data_root: A folder, a gs:// URI, or nothing.
+
+    Raises:
+      SettingsError: if it is a folder that is not there.
+    """
+    if data_root and not storage.is_remote(data_root) and not os.path.isdir(data_root):
+        raise SettingsError(f"no folder {data_root!r}; expected the data_root of a pipeline that has run")
+
+
 def check_access(data_root: str, models_uri: str, reference_manifest: str) -> None:
     """Refuses places that cannot be read or written, which a run would otherwise notice at its end.
 

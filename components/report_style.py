@@ -16,6 +16,7 @@ table { border-collapse: collapse; font-size: .9em; font-variant-numeric: tabula
 th, td { padding: .25em .6em; text-align: right; vertical-align: top; border-bottom: 1px solid #e6ebe7; }
 th:first-child, td:first-child { text-align: left; overflow-wrap: anywhere; }
 td.text { text-align: left; overflow-wrap: anywhere; }
+td:first-child:has(+ td.text) { min-width: 6.2em; }
 th.text { text-align: left; }
 th { font-weight: 600; color: #47544c; vertical-align: bottom; }
 .heat { font-size: .82em; }

@@ -55,6 +55,13 @@ def as_score(value: float, is_judged: bool = True) -> Number:
     return Number(f"{value:.3f}") if is_judged else NOTHING
 
 
+def as_duration(seconds: float) -> str:
+    """Returns a time such as "43 s", "85 min" or "49.3 h"."""
+    if seconds < 600:
+        return f"{seconds:,.0f} s"
+    return f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
+
+
 def as_money(amount: float, currency: str) -> str:
     """Returns an amount such as "12.30 USD"; with two digits that count below a tenth, e.g. "0.0031 USD"."""
     if not amount:

@@ -75,7 +75,8 @@ class Display:
         if not self._live:
             text = {"done": f"done in {line.seconds:.1f} s: {line.text}", "failed": f"failed: {line.text}"}
             # Not console.print, which wraps: a log line should stay one line.
-            print(f"[{now - self._began:6.1f} s] {line.step:<9} {text.get(line.kind, line.text)}", flush=True)
+            shown = f"[{now - self._began:6.1f} s] {line.step:<9} {text.get(line.kind, line.text)}"
+            print(shown, file=self._console.file, flush=True)
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))

@@ -6,14 +6,15 @@ runs the cluster, is a key of an object, for which the page has an editor. Impor
 """
 
 import dataclasses
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.errors import SettingsError
 from components.gate.settings import OPTIONS as GATE_OPTIONS
 from components.ingest.settings import OPTIONS as DATA_OPTIONS
+from components.safe_path import shown
 from components.setting import as_kind, check_key, check_kind, nearest
+from components.storage.hand_written import parse_json_option
 from components.train.settings.node_pools import OBJECT as TRAIN_POOL
 from components.train.settings.train_settings import OPTIONS as TRAIN_OPTIONS
 from pipeline.parameters import BUCKET_PLACES, PARAMETERS, VOLUME_CLAIM, Parameter, Parameters
@@ -102,9 +103,11 @@ def _as_object(value: Any) -> Any:
     """Returns an object that may be given as JSON text, as train_config was before the page had an editor for it."""
     if isinstance(value, str):
         try:
-            return json.loads(value)
+            return parse_json_option(value)
         except ValueError as error:
-            raise SettingsError(f'{CONFIG} must be an object such as {{"epochs": 2}}, got {value!r}') from error
+            raise SettingsError(
+                f'{CONFIG} must be an object such as {{"epochs": 2}}, got {shown(value)}: {error}'
+            ) from error
     return value
 
 

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from components.errors import SettingsError
+from components.storage.hand_written import parse_hand_written, read_hand_written
 from pipeline.form import flat_values
 
 
@@ -19,21 +18,15 @@ def read_parameters(path: Path) -> dict[str, Any]:
       SettingsError: if the file cannot be read or parsed, sets a parameter twice, or names an unknown one.
     """
     try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
+        content = read_hand_written(str(path))
+    except OSError as error:
         raise SettingsError(f"cannot read the parameters in {str(path)!r}: {error}") from error
     try:
-        root = yaml.compose(text, yaml.SafeLoader)
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path} is neither YAML nor JSON: {' '.join(str(error).split())}") from error
+        values = parse_hand_written(content)
+    except ValueError as error:
+        raise SettingsError(f"{path} is no file of parameters: {error}") from error
     if not isinstance(values, Mapping):
         raise SettingsError(f"{path} must set parameters, such as 'train_num_workers: 2', got {values!r}")
-    assert isinstance(root, yaml.MappingNode)
-    # PyYAML would silently take the last of two equal keys.
-    names = [key.value for key, _ in root.value]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise SettingsError(f"{path} sets {twice[0]} more than once; keep one of them")
     try:
         return flat_values(values)
     except SettingsError as error:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import typer
 
 from components.printable import printable
+from components.progress import StepLog, one_line
 
 
 def say(text: str, *, error: bool = False) -> None:
@@ -16,6 +17,14 @@ def say(text: str, *, error: bool = False) -> None:
       error: Whether to write to standard error.
     """
     typer.echo("\n".join(printable(line) for line in text.split("\n")), err=error)
+
+
+class StderrLog(StepLog):
+    """Progress on standard error, since standard output is for the answer."""
+
+    def line(self, text: str) -> None:
+        """See StepLog."""
+        say(f"{self.step} | {one_line(text)}", error=True)
 
 
 def say_markdown(blocks: Iterable[str]) -> None:

@@ -22,6 +22,11 @@ _CHECKSUM_LINE = re.compile(rb',\n "checksum": "([0-9a-f]{64})"\n}\n')
 _CHECKSUM_LINE_BYTES = len(b',\n "checksum": ""') + 64 + len(_END)
 
 
+def _in_words(kind: type) -> str:
+    """Returns what a document is called in a message, e.g. "run record"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind.__name__).lower()
+
+
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Base class of the documents, which writes and reads them."""
 
@@ -47,13 +52,13 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             cls._decoded(text, origin)
             raise DataError(f"{origin} has no checksum: it was written by hand or by an earlier version; {cls.way_out}")
         raise DataError(
-            f"{origin} is not the {cls.__name__.lower()} that was written: its checksum does not match, "
+            f"{origin} is not the {_in_words(cls)} that was written: its checksum does not match, "
             f"so it was changed, reformatted or cut short; {cls.way_out}"
         )
 
     @classmethod
     def _decoded(cls, text: bytes, origin: str) -> Self:
-        kind = cls.__name__.lower()
+        kind = _in_words(cls)
         a_kind = f"{'an' if kind[0] in 'aeio' else 'a'} {kind}"
         try:
             document = msgspec.json.decode(text, type=cls)

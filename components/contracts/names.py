@@ -11,7 +11,13 @@ import msgspec
 from components.safe_path import SAFE_NAME_PATTERN, SAFE_PATH_PATTERN
 
 _SHA256_PATTERN = r"\A[0-9a-f]{64}\Z"
-_TIME_PATTERN = r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z"
+# A day that there is, of the years that a calculation with it cannot leave.
+_YEAR, _LEAP_YEAR = "[12][0-9]{3}", "(?:1[26]|2[048])00|[12][0-9](?:0[48]|[2468][048]|[13579][26])"
+_DAY_PATTERN = (
+    f"{_YEAR}-(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|{_YEAR}-(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|"
+    f"{_YEAR}-02-(?:0[1-9]|1[0-9]|2[0-8])|(?:{_LEAP_YEAR})-02-29"
+)
+_TIME_PATTERN = rf"\A(?:{_DAY_PATTERN})T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z\Z"
 
 
 def _or_empty(pattern: str) -> str:

@@ -39,7 +39,9 @@ class ServedWindow(Document, frozen=True, kw_only=True):
         does not tell.
     """
 
-    way_out: ClassVar[str] = "remove it; the other windows are of use without it"
+    way_out: ClassVar[str] = (
+        "name the folder that --drift-to did; a damaged window may be removed, the others are of use without it"
+    )
 
     format_version: int = FORMAT_VERSION
     version: PathPart

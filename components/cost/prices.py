@@ -5,21 +5,19 @@ The project ships one, prices.yaml. A user's own, with other regions, currencies
 
 import dataclasses
 import datetime
-import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-import yaml
 
 from components import environment, storage
 from components.contracts.names import PathPart, decoding_fault
 from components.errors import SettingsError
 from components.printable import printable
+from components.storage.hand_written import parse_hand_written, read_hand_written
 
 LAPTOP = "laptop"  # the profile of a run on one machine
 SHIPPED_PRICES = Path(__file__).with_name("prices.yaml")
-_MOST_BYTES = 1 << 18
 _MOST_DAYS = 180  # after which list prices have usually changed
 _NUMBER = msgspec.Meta(ge=0, le=1e9)
 _Text = Annotated[str, msgspec.Meta(max_length=500)]
@@ -84,8 +82,10 @@ class Prices:
             ) from None
 
     def warning(self, today: datetime.date | None = None) -> str:
-        """Returns what to be warned of, in one line: prices that may no longer hold; empty if there is nothing."""
+        """Returns what to be warned of, in one line: prices that may not hold; empty if there is nothing."""
         days = ((today or datetime.date.today()) - self.date).days
+        if days < -1:  # a day may have begun elsewhere
+            return f"the prices in {self.place} are of {self.date}, which is yet to come; is that a mistake in writing?"
         if days <= _MOST_DAYS:
             return ""
         return (
@@ -107,52 +107,18 @@ def read_prices(place: str = "") -> Prices:
     place = storage.plain_place(place or environment.prices()) or str(SHIPPED_PRICES)
     shown = "this version of the project" if place == str(SHIPPED_PRICES) else repr(place)
     try:
-        content = storage.read_range(place, 0, _MOST_BYTES + 1)
+        content = read_hand_written(place)
     except OSError as error:
         raise SettingsError(
             f"cannot read the prices in {shown}: {error.strerror or 'no such object'}; is AGRIVISION_PRICES, or "
             "--prices, the path of a YAML file?"
         ) from error
     try:
-        found = msgspec.convert(_loaded(content), _PriceFile)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
-        # A ValidationError of msgspec is a ValueError, too.
+        loaded = parse_hand_written(content)
+        if not isinstance(loaded, dict):
+            raise ValueError("expected the keys currency, date, source and profiles")
+        found = msgspec.convert(loaded, _PriceFile)
+    except ValueError as error:  # as a ValidationError of msgspec is
         fault = printable(" ".join(decoding_fault(error).split()))[:300]
         raise SettingsError(f"{shown} is no price file: {fault}; docs/cost.md shows one") from error
     return Prices(shown, found.currency, found.date, found.source, found.profiles)
-
-
-def _loaded(content: bytes) -> Any:
-    """Returns the objects of a YAML text.
-
-    Raises:
-      ValueError: if it is too large, uses aliases, has a key twice or a number that is none.
-      yaml.YAMLError: if it is not YAML.
-    """
-    if len(content) > _MOST_BYTES:
-        raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")
-    text = content.decode()
-    # A few lines of aliases can stand for more objects than fit into memory.
-    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-        raise ValueError("it has aliases (*name); write them out")
-    _check_keys(yaml.compose(text, yaml.SafeLoader))
-    loaded = yaml.safe_load(text)
-    if not isinstance(loaded, dict):
-        raise ValueError("expected the keys currency, date, source and profiles")
-    return loaded
-
-
-def _check_keys(node: Any) -> None:
-    """Refuses a key that an object has twice, of which PyYAML would silently take the last, and infinite numbers."""
-    if isinstance(node, yaml.MappingNode):
-        names = [key.value for key, _ in node.value]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise ValueError(f"it has {twice!r} more than once; keep one of them")
-        for _, value in node.value:
-            _check_keys(value)
-    elif node is not None and node.tag == "tag:yaml.org,2002:float" and not _is_finite(node):
-        raise ValueError(f"{node.value} is no amount")
-
-
-def _is_finite(node: yaml.ScalarNode) -> bool:
-    return math.isfinite(yaml.SafeLoader("").construct_yaml_float(node))

@@ -23,6 +23,7 @@ from components.lineage.run_file import read_run
 from components.registry.layout import card_uri, state_uri
 
 AnyDocument = TypeVar("AnyDocument", bound=Document)
+_UNREADABLE = (OSError, DataError)
 _UNKNOWN = "unknown: it comes from an earlier version, which kept no hash of it"
 
 
@@ -131,7 +132,11 @@ def _read_dataset(found: Ancestors, origin_sha256: str) -> None:
 
 def _latest_origin(found: Ancestors, uri: str, origin_sha256: str) -> DatasetOrigin | None:
     """Returns the origin of the dataset's files as they are: the model's own, or another one that a run has kept."""
-    sha256 = hashlib.sha256(_bounded(uri)).hexdigest()
+    try:
+        sha256 = hashlib.sha256(_bounded(uri)).hexdigest()
+    except _UNREADABLE as error:
+        found.problems.append(_unreadable(uri, error))
+        return None
     if sha256 != origin_sha256 and not storage.exists(storage.join(found.data_root, kept_path(sha256))):
         found.problems.append(Problem(uri, "changed", "no run has kept such an origin"))
         return None
@@ -152,6 +157,10 @@ def _named(found: Ancestors, kind: type[AnyDocument], sha256: str, paths: Sequen
             if number == 0:
                 found.problems.append(Problem(uri, "missing", f"named with sha256 {sha256[:16]}…" if sha256 else ""))
             continue
+        except _UNREADABLE as error:
+            if number == 0:
+                found.problems.append(_unreadable(uri, error))
+            continue
         if sha256 and (came := hashlib.sha256(content).hexdigest()) != sha256:
             if number == 0:
                 why = f"it has sha256 {came[:16]}…, expected {sha256[:16]}…"
@@ -169,7 +178,16 @@ def _read(found: Ancestors, kind: type[AnyDocument], uri: str) -> AnyDocument | 
     except FileNotFoundError:
         found.problems.append(Problem(uri, "missing", ""))
         return None
+    except _UNREADABLE as error:
+        found.problems.append(_unreadable(uri, error))
+        return None
     return _parsed(found, kind, content, uri)
+
+
+def _unreadable(uri: str, error: Exception) -> Problem:
+    """Returns what is wrong with a name under which there is no file to read, such as a folder or a pipe."""
+    why = error.strerror if isinstance(error, OSError) else str(error).partition("; ")[0]
+    return Problem(uri, "changed", f"it cannot be read: {why}")
 
 
 def _bounded(uri: str) -> bytes:

@@ -2,8 +2,10 @@
 
 import importlib.util
 import threading
-import urllib.parse
 from collections.abc import Sequence
+
+from urllib3.exceptions import LocationParseError
+from urllib3.util import Url, parse_url
 
 from components import environment, storage
 from components.errors import SettingsError, UnreachableError
@@ -11,7 +13,8 @@ from components.lineage.ancestors import Ancestors
 
 _SECONDS = 30.0  # for all events together
 _ANSWER_SECONDS = 10.0  # for one
-_SCHEMES = ("http", "https")
+_MOST_LABEL = 63  # characters between two dots of a host's name
+_SCHEMES = ("http://", "https://")
 
 
 def send_events(found: Ancestors, target: str) -> str:
@@ -31,8 +34,7 @@ def send_events(found: Ancestors, target: str) -> str:
     from components.lineage.events import events_of
 
     events = list(events_of(found))
-    scheme = urllib.parse.urlsplit(target).scheme
-    if scheme not in _SCHEMES:
+    if not target.lower().startswith(_SCHEMES):
         lines = [Serde.to_json(event).encode() + b"\n" for event in events]
         storage.write_bytes(target, b"".join(lines))
         return f"wrote {len(events)} OpenLineage events to {target}"
@@ -42,15 +44,18 @@ def send_events(found: Ancestors, target: str) -> str:
 
 def _send_in_time(target: str, events: Sequence[object]) -> str:
     """Sends the events in a thread, which no server can hold longer than this waits."""
-    parts = urllib.parse.urlsplit(target)
-    if not parts.hostname or "@" in parts.netloc:
+    try:
+        parts = parse_url(target)
+    except LocationParseError:
+        parts = Url()
+    if not parts.host or parts.auth or max(map(len, parts.host.split("."))) > _MOST_LABEL:
         raise SettingsError("--openlineage must be http(s)://<host>[:<port>][/<path>], without a user or a password")
     host = f"{parts.scheme}://{parts.netloc}"  # a path or a query may hold a secret
     failures: list[Exception] = []
 
     def send() -> None:
         try:
-            _send(host, target.removeprefix(host), events)
+            _send(host, parts.request_uri, events)
         except Exception as error:  # told in the thread that waits
             failures.append(error)
 

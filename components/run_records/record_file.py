@@ -44,9 +44,17 @@ def read_record(data_root: str, run_id: str) -> RunRecord | None:
     if size > _MOST_BYTES:
         raise DataError(f"{uri} has {size:,} bytes, and no record has more than {_MOST_BYTES:,}; {RunRecord.way_out}")
     try:
-        return RunRecord.from_json(storage.read_bytes(uri), uri)
+        return _parsed(storage.read_bytes(uri), uri, run_id)
     except FileNotFoundError:
         return None
+
+
+def _parsed(content: bytes, uri: str, run_id: str) -> RunRecord:
+    """Returns a record that lies under its own name: a copy under another one would be told of as a run of its own."""
+    record = RunRecord.from_json(content, uri)
+    if record.run_id != run_id:
+        raise DataError(f"{uri} is the record of run {record.run_id!r}; give it that name, or remove it")
+    return record
 
 
 def recorded_runs(data_root: str) -> Iterator[str]:
@@ -68,7 +76,7 @@ def keep_record(data_root: str, record: RunRecord) -> RunRecord:
     uri = record_uri(data_root, record.run_id)
     while True:
         content, token = storage.read_pointer(uri)
-        known = RunRecord.from_json(content, uri) if content is not None else None
+        known = _parsed(content, uri, record.run_id) if content is not None else None
         if known and known.is_complete:
             return known
         wanted = _checked(_added(known, record) if known else record, uri)

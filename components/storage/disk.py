@@ -94,7 +94,11 @@ def temporary_file(path: str) -> Iterator[Path]:
             yield Path(name)
             os.chmod(name, 0o644)
             sync(Path(name))
-            os.replace(name, target)
+            try:
+                os.replace(name, target)
+            except OSError as error:
+                error.filename = path  # the temporary name says nothing to a reader
+                raise
             sync(target.parent)
         finally:
             Path(name).unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from components.contracts import TrainingReceipt
 from components.cost.known_trainings import size_of
 from components.cost.prices import LAPTOP
 from components.cost.train_speed import TrainSize, speed_of
-from components.words import as_money
+from components.words import as_duration, as_money
 
 _FLOAT_BYTES = 4
 _NUMBERS = (1, 2, 4, 8)
@@ -62,8 +62,8 @@ def outlook_rows(
         rows.append(
             (
                 f"{each.num_workers}{is_measured}",
-                _with_bounds([f"{seconds:,.0f}" for seconds in each.seconds], " s"),
-                _with_bounds([as_money(per_second * seconds, currency) for seconds in each.node_seconds], ""),
+                _with_bounds([as_duration(seconds) for seconds in each.seconds]),
+                _with_bounds([as_money(per_second * seconds, currency) for seconds in each.node_seconds]),
             )
         )
     return rows
@@ -81,6 +81,12 @@ def outlook_note(receipt: TrainingReceipt, profile: str = "") -> str:
     return f"{network} The global batch stays as it is; a larger one makes more workers worth more."
 
 
-def _with_bounds(texts: Sequence[str], unit: str) -> str:
+def _with_bounds(texts: Sequence[str]) -> str:
     low, middle, high = texts
-    return f"{middle}{unit}" if low == high else f"{middle}{unit} ({low} to {high})"
+    return middle if low == high else f"{middle} ({_without_unit(low, middle)} to {_without_unit(high, middle)})"
+
+
+def _without_unit(text: str, shown: str) -> str:
+    """Returns an amount without its unit, if the one beside it has the same."""
+    amount, _, unit = text.partition(" ")
+    return amount if unit == shown.partition(" ")[2] else text

@@ -174,7 +174,7 @@ def _facts(receipt: TrainingReceipt, unit: str) -> list[tuple[str, str]]:
             f"{receipt.num_checkpoints}, each pausing training for at most {receipt.checkpoint_stall_seconds:.2f} s",
         ),
         *_speed(receipt.bottleneck, unit),
-        ("duration", f"{receipt.seconds:.0f} s"),
+        ("duration", words.as_duration(receipt.seconds)),
         *_cost(receipt, unit),
     ]
 
@@ -206,8 +206,9 @@ def _cost(receipt: TrainingReceipt, unit: str) -> list[tuple[str, str]]:
         ("energy", words.as_energy(cost.kwh)),
         (
             "time of the workers' nodes",
-            f"{pods.running:,.0f} s running, {pods.starting:,.0f} s to start, {pods.lost:,.0f} s in attempts that "
-            f"failed; {pods.waiting:,.0f} s waiting for a node, which costs nothing",
+            f"{words.as_duration(pods.running)} running, {words.as_duration(pods.starting)} to start, "
+            f"{words.as_duration(pods.lost)} in attempts that failed; {words.as_duration(pods.waiting)} waiting for a "
+            "node, which costs nothing",
         ),
     ]
 

@@ -7,7 +7,7 @@ import typer
 from components.errors import SettingsError
 from pipeline.commands.options import with_parameters
 from pipeline.parameters import Parameters
-from pipeline.terminal import say
+from pipeline.terminal import StderrLog, say
 
 
 @with_parameters(source_uri=..., data_root="data", models_uri="models")
@@ -28,18 +28,26 @@ def forecast(
     import json
 
     from components.cost.prices import LAPTOP, read_prices
-    from pipeline.cost.forecast import as_object, earlier_trainings, forecast_lines, forecast_run, workers_lines
+    from pipeline.cost.forecast import (
+        as_object,
+        earlier_trainings,
+        forecast_lines,
+        forecast_run,
+        profiles_of_run,
+        workers_lines,
+    )
     from pipeline.cost.limit import num_pods
     from pipeline.cost.machine_speed import measure_machine
     from pipeline.cost.source_size import side_of_tiles, tiles_by_split
 
     charged = read_prices(prices)
-    charged.of(profile)
+    for each in profiles_of_run(profile):
+        charged.of(each)  # before a minute is spent on measuring
     if warning := charged.warning():
         say(warning, error=True)
     if parameters.run.source_uri.startswith("s3://"):
         raise SettingsError("a forecast lists the source, which is for a folder or gs://; mirror an s3:// source first")
-    num_tiles, seconds = tiles_by_split(parameters.run.source_uri, parameters.ingest)
+    num_tiles, seconds = tiles_by_split(parameters.run.source_uri, parameters.ingest, StderrLog("forecast"))
     tile_px = side_of_tiles(parameters.run.source_uri)
     earlier = earlier_trainings(parameters, profile, tile_px)
     measured = measure_machine(parameters, tile_px)

@@ -8,8 +8,9 @@ import msgspec
 import typer
 
 from components.errors import DataError, SettingsError
+from components.places import require_data_root
 from components.printable import printable, printable_json
-from pipeline.terminal import say
+from pipeline.terminal import StderrLog, say
 
 _MOST_NAMED = 3  # problems in the last line
 
@@ -42,6 +43,7 @@ def lineage(
 
     if not models_uri:
         raise SettingsError("--models-uri is empty; expected the models_uri of a pipeline that pushed")
+    require_data_root(data_root)
     found = ancestors_of(models_uri, version, data_root)
     problems: list[Problem] = []
     count = 0
@@ -83,16 +85,10 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from components.progress import Progress as Lines
-    from components.progress import StepLog
 
     console = Console(stderr=True)
     if not console.is_terminal:
-
-        class ToErrors(StepLog):
-            def line(self, text: str) -> None:
-                say(f"lineage: {text}", error=True)
-
-        yield Lines(ToErrors("lineage"), total, "files", interval_seconds=10.0).advance
+        yield Lines(StderrLog("lineage"), total, "files", interval_seconds=10.0).advance
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:

@@ -1,18 +1,21 @@
 """Settings as command-line options, with their help texts and defaults: those of the pipeline, or of a command."""
 
+import dataclasses
 import enum
 import functools
 import inspect
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from components.errors import SettingsError
+from components.safe_path import shown
 from components.setting import kind_of, settings_of
 from components.storage import plain_place
+from components.storage.hand_written import parse_json_option
 from pipeline.parameters import PARAMETERS, Parameter, Parameters, make_settings
 
 _PANELS = {
@@ -49,10 +52,10 @@ def with_parameters(
     """
 
     def decorate(command: Command) -> Command:
-        shown = [PARAMETERS[name] for name in only or PARAMETERS]
+        offered = [PARAMETERS[name] for name in only or PARAMETERS]
 
         def with_options(context: typer.Context, **values: Any) -> None:
-            given = {each.name: _value(each, values.pop(each.name)) for each in shown}
+            given = {each.name: _value(each, values.pop(each.name)) for each in offered}
             if file and (path := values.pop(_FILE)):
                 from pipeline.parameter_file import read_parameters
 
@@ -60,7 +63,7 @@ def with_parameters(
                 given |= {name: value for name, value in read.items() if not _on_command_line(context, name)}
             command(_made(settings_type, given), **values)
 
-        options = [_option(each, defaults) for each in shown]
+        options = [_option(each, defaults) for each in offered]
         if file:
             options.insert(0, _keyword(_FILE, None, _FILE_OPTION))
         own = list(inspect.signature(command).parameters.values())[1:]
@@ -79,23 +82,38 @@ def with_settings(settings_type: type) -> Callable[[Callable[..., None]], Callab
 
     Below with_parameters, `settings` comes after the parameters; else it is the command's first argument.
     """
+    options = {
+        field.name: (field.default, Annotated[field.type, typer.Option(help=known.help)])
+        for field, known in settings_of(settings_type)
+    }
+    return _with_object("settings", settings_type, options)
+
+
+def with_options_as(name: str, kind: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Adds one option per field of a dataclass to a command, which receives them as one object of this name.
+
+    Args:
+      kind: Its fields are annotated with their typer.Option.
+    """
+    return _with_object(name, kind, {field.name: (field.default, field.type) for field in dataclasses.fields(kind)})
+
+
+def _with_object(
+    name: str, kind: type, options: Mapping[str, tuple[Any, Any]]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Adds options, each with its default and annotation, to a command, which receives an object made of them."""
 
     def decorate(command: Command) -> Command:
-        fields = list(settings_of(settings_type))
-
         def with_options(*before: Any, **values: Any) -> None:
-            given = {field.name: values.pop(field.name) for field, _ in fields}
-            command(*before, settings_type(**given), **values)
+            made = kind(**{option: values.pop(option) for option in options})
+            command(*before, **{name: made}, **values)
 
-        own = [each for each in inspect.signature(command).parameters.values() if each.name != "settings"]
-        options = [
-            _keyword(field.name, field.default, Annotated[field.type, typer.Option(help=known.help)])
-            for field, known in fields
-        ]
+        own = [each for each in inspect.signature(command).parameters.values() if each.name != name]
+        added = [_keyword(option, *known) for option, known in options.items()]
         with_options.__name__ = command.__name__
         with_options.__doc__ = command.__doc__
-        with_options.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
-        with_options.__annotations__ = {p.name: p.annotation for p in (*own, *options)}
+        with_options.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
+        with_options.__annotations__ = {p.name: p.annotation for p in (*own, *added)}
         return with_options
 
     return decorate
@@ -159,9 +177,9 @@ def _value(parameter: Parameter, value: Any) -> Any:
     if not _is_json(parameter):
         return value
     try:
-        return json.loads(value)
+        return parse_json_option(value)
     except ValueError as error:
-        raise SettingsError(f"{parameter.name} must be JSON, got {value!r}: {error}") from error
+        raise SettingsError(f"{parameter.name} must be JSON, got {shown(value)}: {error}") from error
 
 
 def _on_command_line(context: typer.Context, name: str) -> bool:

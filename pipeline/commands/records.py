@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from components import environment
-from components.errors import EXIT_TRY_AGAIN, SettingsError, naming_place
+from components import storage
+from components.errors import EXIT_TRY_AGAIN, SettingsError
+from components.places import require_data_root
 from components.printable import printable_json
+from pipeline.commands.kubeflow_options import ServerOptions
+from pipeline.commands.options import with_options_as
 from pipeline.parameters import Parameters
 from pipeline.terminal import say
 
@@ -31,13 +34,10 @@ WebhookPrivateOption = Annotated[
 ]
 
 
+@with_options_as("there", ServerOptions)
 def collect(
-    host: Annotated[str, typer.Option(help="URL of Kubeflow Pipelines; or KFP_ENDPOINT.")] = "",
-    token: Annotated[str, typer.Option(help="Bearer token, if the server needs one; or KFP_EXISTING_TOKEN.")] = "",
-    insecure_token: Annotated[
-        bool, typer.Option("--insecure-token", help="Send the token even unencrypted, to an http:// address elsewhere.")
-    ] = False,
-    namespace: Annotated[str, typer.Option(help="Your namespace, if Kubeflow has several users.")] = "",
+    there: ServerOptions,
+    *,
     since_days: Annotated[float, typer.Option(help="How far back to look for runs, in days.")] = 14,
     run: Annotated[str, typer.Option(help="Only the run with this id, however old it is.")] = "",
     data_root: Annotated[
@@ -67,10 +67,9 @@ def collect(
     Exit codes: 0 every ended run has its record; 2 bad settings, or a run whose record cannot be written from here;
     42 a damaged record; 75 Kubeflow or a bucket did not answer, or the run of --run has not ended: try again later.
     """
-    from pipeline.kubeflow.client import Kubeflow
     from pipeline.run_records.collect import collect_here, collect_lost, collect_runs, runs_to_collect
     from pipeline.run_records.comment import comment_of
-    from pipeline.run_records.delivery import deliver
+    from pipeline.run_records.delivery import Deliveries
     from pipeline.run_records.reports import copy_reports
     from pipeline.run_records.webhook import webhook_of
 
@@ -78,24 +77,25 @@ def collect(
         raise SettingsError(f"--since-days must be above 0 and at most {_MOST_DAYS}, got {since_days:g}")
     hook = webhook_of(webhook, webhook_private)
     warn = functools.partial(say, error=True)
-    tell = functools.partial(deliver, webhook=hook, warn=warn)
+    tell = Deliveries(hook, warn)
     now = datetime.datetime.now(datetime.UTC)
     since = now - datetime.timedelta(days=since_days)
-    if url := host or environment.kfp_endpoint():
-        kubeflow = Kubeflow(url, token or environment.kfp_token(), namespace, insecure_token=insecure_token)
-        lost = collect_lost(kubeflow, data_root, run, tell) if run and data_root else None
-        runs = runs_to_collect(kubeflow, since, run)
-        collected = lost or collect_runs(kubeflow, runs, data_root, now, tell, warn)
-    elif data_root and not run:
-        collected = collect_here(data_root, since, tell, warn)
-    else:
+    if not there.url and (run or not data_root):
         raise SettingsError(
             "no Kubeflow Pipelines to ask; give --host, e.g. http://localhost:8888, or set KFP_ENDPOINT; "
             "or give --data-root alone, to tell of the records that lie there"
         )
+    require_data_root(data_root)
+    if there.url:
+        kubeflow = there.connect()
+        lost = collect_lost(kubeflow, data_root, run, tell) if run and data_root else None
+        runs = runs_to_collect(kubeflow, since, run)
+        collected = lost or collect_runs(kubeflow, runs, data_root, now, tell, warn)
+    else:
+        collected = collect_here(data_root, since, tell, warn)
+    tell.end()
     if markdown:
-        with naming_place(markdown):
-            markdown.write_text(comment_of(collected.records, collected.going), encoding="utf-8")
+        storage.write_bytes(str(markdown), comment_of(collected.records, collected.going).encode())
     if reports:
         copy_reports(collected.newest, reports, warn)
     if as_json:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from components import environment
 from components.errors import EXIT_FOUND, SettingsError
-from pipeline.commands.options import with_parameters, with_settings
+from pipeline.commands.kubeflow_options import RunThereOptions, seconds_to_wait
+from pipeline.commands.options import with_options_as, with_parameters, with_settings
 from pipeline.commands.records import WebhookOption, WebhookPrivateOption, local_recorder
 from pipeline.parameters import Parameters
 from pipeline.retrain.settings import RetrainSettings
-from pipeline.terminal import say
+from pipeline.terminal import StderrLog, say
 
 if TYPE_CHECKING:
     from pipeline.kubeflow.client import Kubeflow
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 @with_parameters(file=True)
 @with_settings(RetrainSettings)
+@with_options_as("there", RunThereOptions)
 def retrain(
     parameters: Parameters,
     settings: RetrainSettings,
@@ -32,19 +33,7 @@ def retrain(
     served: Annotated[
         str, typer.Option(help="Where agrivision serve --drift-to writes; a shift of it is a reason, too.")
     ] = "",
-    host: Annotated[
-        str, typer.Option(help="URL of Kubeflow Pipelines, e.g. http://localhost:8888; or KFP_ENDPOINT.")
-    ] = "",
-    token: Annotated[str, typer.Option(help="Bearer token, if the server needs one; or KFP_EXISTING_TOKEN.")] = "",
-    insecure_token: Annotated[
-        bool, typer.Option("--insecure-token", help="Send the token even unencrypted, to an http:// address elsewhere.")
-    ] = False,
-    namespace: Annotated[str, typer.Option(help="Your namespace, if Kubeflow has several users.")] = "",
-    experiment: Annotated[str, typer.Option(help="Experiment that the run belongs to.")] = "agrivision",
-    image: Annotated[str, typer.Option(help="Image of the steps; replaces the compiled one.")] = "",
-    ingest_image: Annotated[str, typer.Option(help="Image of ingest, shard and merge for an s3:// source.")] = "",
-    version: Annotated[str, typer.Option(help="Name of the pipeline version; default: commit and content.")] = "",
-    volume_claim: Annotated[str, typer.Option(help="Volume claim that every step mounts at /mnt/agrivision.")] = "",
+    there: RunThereOptions,
     local: Annotated[bool, typer.Option("--local", help="Run on this machine, to the end, without Kubeflow.")] = False,
     runs_dir: Annotated[Path, typer.Option(help="With --local: where to keep each run's log and reports.")] = Path(
         "runs"
@@ -65,7 +54,6 @@ def retrain(
     --max-attempts; 2 bad settings; 42 the source is not fit to train on. With --wait or --local, how the run ended: 0
     pushed, 3 refused by the gate, 1 failed, 124 still running at the timeout.
     """
-    from pipeline.kubeflow.package import make_package
     from pipeline.kubeflow.submit import check_shared_places, check_source, prepare
     from pipeline.retrain import telling
     from pipeline.retrain.change_key import for_fingerprint
@@ -77,32 +65,26 @@ def retrain(
     from pipeline.run_records.webhook import webhook_of
 
     hook = webhook_of(webhook, webhook_private)
-    package = make_package(bool(volume_claim), image, version, ingest_image)
-    url = host or environment.kfp_endpoint()
+    package = there.package()
     here = LocalRuns(parameters.run.data_root) if local else None
+    seconds = seconds_to_wait(timeout_minutes)
     if here is None:
-        if timeout_minutes <= 0:
-            raise SettingsError(f"--timeout-minutes must be above 0, got {timeout_minutes:g}")
-        check_shared_places(parameters, volume_claim)
+        check_shared_places(parameters, there.volume_claim)
         check_source(parameters, package)
-        if not url and not dry_run:
+        if not there.url and not dry_run:
             raise SettingsError(
                 "no Kubeflow Pipelines to run on; give --host, e.g. http://localhost:8888, set KFP_ENDPOINT, or run on "
                 "this machine with --local"
             )
 
-    def connect() -> "Kubeflow":
-        from pipeline.kubeflow.client import Kubeflow
-
-        return Kubeflow(url, token or environment.kfp_token(), namespace, insecure_token=insecure_token)
-
     def run_order(kubeflow: "Kubeflow", fingerprint: str) -> "RunOrder":
-        return prepare(kubeflow, package, for_fingerprint(parameters, fingerprint), volume_claim, experiment)
+        known = for_fingerprint(parameters, fingerprint)
+        return prepare(kubeflow, package, known, there.volume_claim, there.experiment)
 
-    clock, there = SystemClock(), KubeflowRuns(connect, run_order)
+    clock, runs_there = SystemClock(), KubeflowRuns(there.connect, run_order)
     order = RetrainOrder(parameters=parameters, package=package, settings=settings, served=served, is_dry=dry_run)
     with here or contextlib.nullcontext():
-        answer = Retraining(order, here or there, clock, telling.StderrLog("retrain")).decide()
+        answer = Retraining(order, here or runs_there, clock, StderrLog("retrain")).decide()
         if not as_json:
             say("\n".join(telling.told_lines(answer)))
         if here is not None:
@@ -111,9 +93,9 @@ def retrain(
             leave_record = local_recorder(parameters, webhook, webhook_private)
             answer = run_here(answer, here, parameters, runs_dir, clock, Console(stderr=as_json), leave_record)
         elif wait and not dry_run:
-            data_root, seconds = parameters.run.data_root, 60 * timeout_minutes
-            answer = follow_run(answer, there, data_root, seconds, clock, lambda text: say(text, error=as_json))
-            _record_followed(answer, there, hook)
+            data_root = parameters.run.data_root
+            answer = follow_run(answer, runs_there, data_root, seconds, clock, lambda text: say(text, error=as_json))
+            _record_followed(answer, runs_there, hook)
     if as_json:
         typer.echo(telling.as_json(answer))
     elif answer.outcome:

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from components import environment
 from components.errors import AgrivisionError, SettingsError
 from components.sweep.settings import SweepSettings
-from pipeline.commands.options import with_parameters
+from pipeline.commands.kubeflow_options import RunThereOptions, seconds_to_wait
+from pipeline.commands.options import with_options_as, with_parameters
 from pipeline.commands.records import WebhookOption, WebhookPrivateOption, local_recorder
 from pipeline.commands.sweep_options import with_sweep
 from pipeline.parameters import Parameters
@@ -91,23 +91,12 @@ def compile_pipeline(
 
 @with_parameters(file=True)
 @with_sweep(required=False)
+@with_options_as("there", RunThereOptions)
 def submit(
     parameters: Parameters,
     *,
     sweep: SweepSettings | None,
-    host: Annotated[
-        str, typer.Option(help="URL of Kubeflow Pipelines, e.g. http://localhost:8888; or KFP_ENDPOINT.")
-    ] = "",
-    token: Annotated[str, typer.Option(help="Bearer token, if the server needs one; or KFP_EXISTING_TOKEN.")] = "",
-    insecure_token: Annotated[
-        bool, typer.Option("--insecure-token", help="Send the token even unencrypted, to an http:// address elsewhere.")
-    ] = False,
-    namespace: Annotated[str, typer.Option(help="Your namespace, if Kubeflow has several users.")] = "",
-    experiment: Annotated[str, typer.Option(help="Experiment that the run belongs to.")] = "agrivision",
-    image: Annotated[str, typer.Option(help="Image of the steps; replaces the compiled one.")] = "",
-    ingest_image: Annotated[str, typer.Option(help="Image of ingest, shard and merge for an s3:// source.")] = "",
-    version: Annotated[str, typer.Option(help="Name of the pipeline version; default: commit and content.")] = "",
-    volume_claim: Annotated[str, typer.Option(help="Volume claim that every step mounts at /mnt/agrivision.")] = "",
+    there: RunThereOptions,
     cron: Annotated[str, typer.Option(help='Run on a schedule: "0 0 3 * * *" is 3:00:00 UTC every day.')] = "",
     wait: Annotated[bool, typer.Option(help="Follow the run to its end; otherwise only print its id.")] = True,
     timeout_minutes: Annotated[float, typer.Option(help="How long to wait for the run to end.")] = 1440,
@@ -123,8 +112,6 @@ def submit(
     75 Kubeflow stopped answering; 130 or 143 interrupted, which also terminates the run.
     """
     from pipeline.cost.limit import check_max_cost
-    from pipeline.kubeflow.client import Kubeflow
-    from pipeline.kubeflow.package import make_package
     from pipeline.kubeflow.run_status import ENDINGS
     from pipeline.kubeflow.submit import EndedError, check_shared_places, check_source, prepare, run_and_follow, start
     from pipeline.run_records.collect import record_followed_run
@@ -133,29 +120,27 @@ def submit(
     from pipeline.steps.proposing import sweep_line
     from pipeline.sweep_form import propose_sweep, sweep_values
 
-    if timeout_minutes <= 0:
-        raise SettingsError(
-            f"--timeout-minutes must be above 0, got {timeout_minutes:g}; use --no-wait to return at once"
-        )
+    seconds = seconds_to_wait(timeout_minutes)
     hook = webhook_of(webhook, webhook_private)
-    check_shared_places(parameters, volume_claim)
+    check_shared_places(parameters, there.volume_claim)
     if sweep:
         say(sweep_line(propose_sweep(parameters, sweep)), error=True)
     if parameters.train.max_cost:
         check_max_cost(parameters)
-    package = make_package(bool(volume_claim), image, version, ingest_image, sweep_values(sweep) if sweep else None)
+    package = there.package(sweep_values(sweep) if sweep else None)
     check_source(parameters, package)
-    if not (url := host or environment.kfp_endpoint()):
+    if not there.url:
         raise SettingsError(
             "no Kubeflow Pipelines to run on; give --host, e.g. http://localhost:8888, or set KFP_ENDPOINT"
         )
-    kubeflow = Kubeflow(url, token or environment.kfp_token(), namespace, insecure_token=insecure_token)
+    kubeflow = there.connect()
+    claim, experiment = there.volume_claim, there.experiment
     if cron or not wait:
-        identity, page = start(kubeflow, prepare(kubeflow, package, parameters, volume_claim, experiment), cron)
+        identity, page = start(kubeflow, prepare(kubeflow, package, parameters, claim, experiment), cron)
         say(identity)
         say(page, error=True)
         return
-    submission = run_and_follow(kubeflow, package, parameters, volume_claim, experiment, 60 * timeout_minutes, say)
+    submission = run_and_follow(kubeflow, package, parameters, claim, experiment, seconds, say)
     if submission.outcome in ENDINGS:
         warn = functools.partial(say, error=True)
         record_followed_run(kubeflow, submission.run_id, functools.partial(deliver, webhook=hook, warn=warn), warn)

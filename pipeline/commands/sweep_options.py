@@ -2,16 +2,15 @@
 
 import functools
 import inspect
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
 from components.errors import SettingsError
 from components.setting import check_key, kind_of, settings_of
+from components.storage.hand_written import parse_hand_written, read_hand_written
 from components.sweep.settings import PREFIX, SEARCH, SweepSettings
 from components.train.settings.config import TrainConfig
 
@@ -115,30 +114,15 @@ def _of_file(name: str) -> Mapping[str, Any]:
             f"--{_OPTION} must be KEY=VALUES, or a file that ends in {', '.join(_SUFFIXES)}, got {name!r}"
         )
     try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
+        content = read_hand_written(name)
+    except OSError as error:
         raise SettingsError(f"cannot read the search space in {name!r}: {error}") from error
     try:
-        # PyYAML takes 1e-4 for text, as YAML 1.1 does; a number of TRAIN_CONFIG may be written that way.
-        found = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
-        raise SettingsError(f"{name} is neither YAML nor JSON: {' '.join(str(error).split())}") from error
+        found = parse_hand_written(content)
+    except ValueError as error:
+        raise SettingsError(f"{name} is no file of a search space: {error}") from error
     if not isinstance(found, Mapping):
         raise SettingsError(
             f"{name} must have keys of TRAIN_CONFIG, such as 'loss: [cross_entropy, focal]', got {found!r}"
         )
-    return {str(key): _with_numbers(str(key), values) for key, values in found.items()}
-
-
-def _with_numbers(key: str, values: Any) -> Any:
-    """Returns the values of a key with numbers in place of text that is one."""
-    kinds = {field.name: kind_of(field.type) for field, _ in settings_of(TrainConfig)}
-    if kinds.get(key) not in (int, float):
-        return values
-    if isinstance(values, Mapping):
-        return {str(name): _number(key, each, kinds[key]) for name, each in values.items()}
-    return [_number(key, each, kinds[key]) for each in values] if isinstance(values, list) else values
-
-
-def _number(key: str, value: Any, kind: type) -> Any:
-    return _value(key, value, kind) if isinstance(value, str) else value
+    return {str(key): values for key, values in found.items()}

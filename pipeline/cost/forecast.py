@@ -112,10 +112,16 @@ def forecast_run(
         "push": _PUSH_IMPORTS.times(measured.import_seconds),
         "between steps": _BETWEEN_IMPORTS.times(measured.import_seconds),
     }
-    other = prices.of(LAPTOP if profile == LAPTOP else _CPU).per_hour / 3600
-    of_workers = prices.of(profile).per_hour * num_nodes / 3600
+    of_steps, of_training = profiles_of_run(profile)
+    other = prices.of(of_steps).per_hour / 3600
+    of_workers = prices.of(of_training).per_hour * num_nodes / 3600
     cost = {step: each.times(of_workers if step == "train" else other) for step, each in steps.items()}
     return Forecast(steps, cost, prices.currency, len(earlier), like, size, profile, num_nodes)
+
+
+def profiles_of_run(profile: str) -> tuple[str, str]:
+    """Returns the node pools that a run is charged for: of its other steps, and of its workers."""
+    return (LAPTOP if profile == LAPTOP else _CPU), profile
 
 
 def earlier_trainings(parameters: Parameters, profile: str, tile_px: int) -> list[KnownTraining]:

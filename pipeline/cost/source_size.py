@@ -18,7 +18,7 @@ _SUFFIXES = (".jpg", ".jpeg", ".png")
 _MOST_IMAGES = 8
 
 
-def tiles_by_split(source_uri: str, settings: IngestSettings) -> tuple[dict[str, int], float]:
+def tiles_by_split(source_uri: str, settings: IngestSettings, log: StepLog) -> tuple[dict[str, int], float]:
     """Returns the tiles of each split as ingest would find them, and the seconds that it took to list them.
 
     Raises:
@@ -28,7 +28,7 @@ def tiles_by_split(source_uri: str, settings: IngestSettings) -> tuple[dict[str,
     with (
         tempfile.TemporaryDirectory() as folder,
         survey_source(
-            storage.list_source(source_uri), source_uri, settings, StepLog("forecast"), data_root=str(Path(folder))
+            storage.list_source(source_uri, log.line), source_uri, settings, log, data_root=str(Path(folder))
         ) as survey,
     ):
         sizes = sizes_of(survey.table, survey.split_of)

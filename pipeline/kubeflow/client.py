@@ -57,7 +57,8 @@ class Kubeflow:
         Raises:
           SettingsError: if no server answers at `url`, or the token would go to it unencrypted.
         """
-        self.url = _with_scheme(url).rstrip("/")
+        self.url = _address(url)
+        _require_token(token)
         self.namespace = namespace
         self._token = token
         self._insecure_token = insecure_token
@@ -183,6 +184,31 @@ def _with_scheme(url: str) -> str:
     if scheme.lower() not in ("http", "https"):
         raise SettingsError(f"Kubeflow Pipelines has an http:// or https:// address, got {url!r}")
     return f"{scheme.lower()}://{rest}"
+
+
+def _address(url: str) -> str:
+    """Returns the address of a server from what may be copied from a browser. It is shown in messages and records.
+
+    Raises:
+      SettingsError: for another scheme, or an address that may hold a secret.
+    """
+    whole = _with_scheme(url)
+    address, has_query, _ = whole.partition("#")[0].partition("?")
+    if has_query or "@" in whole.partition("://")[2].partition("/")[0]:
+        raise SettingsError(
+            "the address of Kubeflow Pipelines must hold no user, password or query, as it is shown in links; "
+            "give http(s)://<host>[:<port>], and what proves who you are as --token"
+        )
+    return address.rstrip("/")
+
+
+def _require_token(token: str) -> None:
+    """Refuses a token that no request can hold, without showing it."""
+    if not (token.isascii() and token.isprintable()):
+        raise SettingsError(
+            "the token for Kubeflow Pipelines has a character that no request can hold, such as a line break; "
+            "give it without"
+        )
 
 
 def _is_private(url: str) -> bool:

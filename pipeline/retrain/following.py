@@ -10,13 +10,13 @@ from components.contracts import RunOutcome
 from components.errors import AgrivisionError
 from pipeline.kubeflow.follow import TIMEOUT, follow
 from pipeline.kubeflow.submit import EXIT_CODES
-from pipeline.local.watch import LocalRun, run_and_watch
+from pipeline.local.watch import EXIT_INTERRUPTED, LocalRun, RunFailed, run_and_watch
 from pipeline.parameters import Parameters
 from pipeline.retrain.clock import Clock
 from pipeline.retrain.kubeflow_runs import KubeflowRuns
 from pipeline.retrain.local_runs import LocalRuns
 from pipeline.retrain.retraining import Decided, RetrainAnswer
-from pipeline.retrain.triggers import end_trigger, utc_time
+from pipeline.retrain.triggers import end_trigger, give_back, utc_time
 
 _PUSH = "push"  # of the gate's two decisions
 
@@ -71,8 +71,13 @@ def run_here(
         return answer
     try:
         summary = run_and_watch(parameters, runs_dir, console, at_end)
-    except AgrivisionError:
-        end(RunOutcome.FAILED)
+    except AgrivisionError as error:
+        if isinstance(error, RunFailed) and error.exit_code == EXIT_INTERRUPTED:
+            # The same command goes on with it, so it neither counts as one that failed nor has to wait.
+            runs.forget(answer.run_id)
+            give_back(data_root, answer.key, answer.run_id, utc_time(clock.now()), "it was interrupted")
+        else:
+            end(RunOutcome.FAILED)
         raise
     outcome = RunOutcome.PUSHED if summary.decision == _PUSH else RunOutcome.REFUSED
     end(outcome)

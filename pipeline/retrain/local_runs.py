@@ -91,7 +91,13 @@ class LocalRuns:
         assert found is not None  # it names a run of a change
         # Hidden, so that no listing takes it for a trigger; a link could have another file emptied.
         path = self._folder / f".{found[0]}.running"
-        return os.fdopen(os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644), "r+b")
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+        try:
+            disk.require_file(str(path))
+            return os.fdopen(descriptor, "r+b")
+        except BaseException:
+            os.close(descriptor)
+            raise
 
     def terminate(self, run_id: str) -> None:
         """See Runs. Only a run of this process can be one too many, and it has not begun."""
@@ -105,6 +111,12 @@ class LocalRuns:
     def page(self, run_id: str) -> str:
         """See Runs."""
         return ""
+
+    def forget(self, run_id: str) -> None:
+        """Forgets a run of this process, as if it had never been created."""
+        if file := self._held.pop(run_id, None):
+            file.truncate(0)
+            file.close()
 
     def owns(self, run_id: str) -> bool:
         """Returns whether this process is to do the work of a run."""

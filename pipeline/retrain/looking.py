@@ -61,7 +61,11 @@ class Look:
         listing.add_all(storage.list_source(self._source_uri, log.line))
         self.num_files, self._listing_sha256 = listing.num_files, listing.hexdigest()
         seen, self._token = read_sighting(self._data_root, self._source_uri)
-        self._seen = seen if seen is not None and seen.listing_sha256 == self._listing_sha256 else None
+        self._seen = seen if seen is not None and self._is_like_this(seen) else None
+
+    def _is_like_this(self, seen: Sighting) -> bool:
+        """Tells whether it holds what was seen; what a clock in the future has seen would never settle."""
+        return seen.listing_sha256 == self._listing_sha256 and moment_of(seen.first_seen_at) <= self._clock.now()
 
     @property
     def surveyed(self) -> Surveyed | None:

@@ -10,6 +10,8 @@ from components.printable import printable
 from pipeline.retrain.triggers import moment_of, utc_time
 
 _LONGEST_PAUSE = datetime.timedelta(days=1)
+# What is to be waited for longer was written by a clock that is wrong, and nobody knows when it was.
+_FUTURE = 2 * _LONGEST_PAUSE
 # After these, the same change may be run again. A person's decision to end a run stands.
 RETRIED = (RunOutcome.FAILED, RunOutcome.LOST)
 
@@ -65,7 +67,7 @@ def next_step(trigger: Trigger | None, now: datetime.datetime, rule: RetryRule) 
     last = trigger.last
     if last.state is AttemptState.CLAIMED:
         until = moment_of(last.expires_at)
-        if now < until:
+        if now < until < now + _FUTURE:
             why = f"{printable(last.by)} is about to start a run of this change since {last.claimed_at}"
             return NextStep(NextAction.WAIT, why, until=until)
         return NextStep(
@@ -86,7 +88,7 @@ def next_step(trigger: Trigger | None, now: datetime.datetime, rule: RetryRule) 
         )
     assert last.ended_at is not None  # or it would not have ended
     due = moment_of(last.ended_at) + pause(num_failed, rule)
-    if now < due:
+    if now < due < now + _FUTURE:
         return NextStep(NextAction.WAIT, f"{said}; attempt {last.number + 1} is due at {utc_time(due)}", until=due)
     return NextStep(NextAction.CLAIM, said, number=last.number + 1)
 

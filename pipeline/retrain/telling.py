@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from components.printable import printable
-from components.progress import StepLog, one_line
 from pipeline.retrain.reasons import SourceFindings, counted_with_examples
 from pipeline.retrain.retraining import Decided, RetrainAnswer
 from pipeline.retrain.triggers import utc_time
-from pipeline.terminal import say
 
 _MOST_CLASSES = 5  # in the lines for people
 _SAID = {
@@ -24,14 +22,6 @@ _SAID = {
     Decided.WAITS: "waits",
     Decided.GIVEN_UP: "gave up",
 }
-
-
-class StderrLog(StepLog):
-    """Progress on standard error, since standard output is for the answer."""
-
-    def line(self, text: str) -> None:
-        """See StepLog."""
-        say(f"{self.step} | {one_line(text)}", error=True)
 
 
 def told_lines(answer: RetrainAnswer) -> Iterator[str]:

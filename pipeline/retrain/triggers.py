@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import re
+from collections.abc import Callable
 
 import msgspec
 
@@ -108,12 +109,35 @@ def end_trigger(data_root: str, key: str, run_id: str, outcome: str, at: UtcTime
       ValueError: for an outcome that there is not.
     """
     how = RunOutcome(outcome)
+    return _with_run(data_root, key, run_id, lambda attempt: ended(attempt, how, at))
+
+
+def give_back(data_root: str, key: str, run_id: str, at: UtcTime, message: str) -> bool:
+    """Writes down that the run of a change was interrupted by a person, so that the next call starts it again at once.
+
+    Args:
+      key, run_id, at: See end_trigger.
+      message: Why, in a line.
+
+    Returns:
+      As end_trigger does.
+    """
+
+    def given_back(attempt: TriggerAttempt) -> TriggerAttempt:
+        back = msgspec.structs.replace(attempt, state=AttemptState.CLAIMED, run_id="", started_at=None)
+        return ended(back, RunOutcome.NOT_STARTED, at, message)
+
+    return _with_run(data_root, key, run_id, given_back)
+
+
+def _with_run(data_root: str, key: str, run_id: str, changed: Callable[[TriggerAttempt], TriggerAttempt]) -> bool:
+    """Changes the attempt whose run goes on; returns False if it is not this run's."""
     while True:
         trigger, token = read_trigger(data_root, key)
         if trigger is None or trigger.last.state is not AttemptState.STARTED or trigger.last.run_id != run_id:
             return False
         try:
-            write_trigger(data_root, with_last(trigger, ended(trigger.last, how, at)), token)
+            write_trigger(data_root, with_last(trigger, changed(trigger.last)), token)
         except storage.Conflict:
             continue  # somebody else was faster; look at what they wrote
         return True

@@ -112,9 +112,7 @@ def _cost(record: RunRecord) -> str:
 
 
 def _seconds(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
+    return "-" if seconds is None else words.as_duration(seconds)
 
 
 def _linked(link: str) -> str:

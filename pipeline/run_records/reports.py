@@ -5,7 +5,7 @@ from pathlib import Path
 
 from components import storage
 from components.contracts import RunRecord
-from components.errors import AgrivisionError, as_user_error, naming_place
+from components.errors import AgrivisionError, as_user_error
 from components.safe_path import require_safe_path
 
 _MOST_RUNS = 5
@@ -30,9 +30,7 @@ def copy_reports(newest: Iterable[tuple[str, RunRecord]], folder: Path, warn: Ca
     """
     for data_root, record in [*newest][:_MOST_RUNS]:
         target = folder / require_safe_path(record.run_id, "a record")
-        target.mkdir(parents=True, exist_ok=True)
-        with naming_place(target):
-            (target / "record.json").write_bytes(record.to_json())
+        storage.write_bytes(str(target / "record.json"), record.to_json())
         if not record.manifest_sha256:
             continue
         uri = data_report_uri(data_root, record.manifest_sha256)
@@ -42,7 +40,6 @@ def copy_reports(newest: Iterable[tuple[str, RunRecord]], folder: Path, warn: Ca
                     f"no data report of run {record.run_id} at {uri!r}, or one of more than {_MOST_BYTES / 1e6:.0f} MB"
                 )
                 continue
-            with naming_place(target):
-                (target / "data-report.html").write_bytes(storage.read_bytes(uri))
+            storage.write_bytes(str(target / "data-report.html"), storage.read_bytes(uri))
         except (AgrivisionError, OSError) as error:
             warn(f"the data report of run {record.run_id} was not copied: {as_user_error(error) or error}")

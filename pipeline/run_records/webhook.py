@@ -38,6 +38,10 @@ class NotDelivered(Exception):
     """The receiver did not take an event; the message says why, without the address."""
 
 
+class Away(NotDelivered):
+    """The receiver did not answer, for as long as there is patience for it."""
+
+
 class Gone(NotDelivered):
     """The receiver wants no event any more."""
 
@@ -95,6 +99,7 @@ def send_event(webhook: Webhook, body: bytes) -> None:
     """Sends an event, again and again while there is hope.
 
     Raises:
+      Away: if the receiver does not answer.
       Gone: if the receiver wants none any more.
       NotDelivered: if it did not take it.
     """
@@ -108,7 +113,7 @@ def send_event(webhook: Webhook, body: bytes) -> None:
     try:
         ask_patiently(once, PATIENCE_SECONDS)
     except NoAnswer as error:
-        raise NotDelivered(str(error)) from error
+        raise Away(str(error)) from error
 
 
 def _send_once(webhook: Webhook, body: bytes) -> None:

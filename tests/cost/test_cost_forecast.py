@@ -1,6 +1,7 @@
 """`agrivision forecast`: a run's time and cost before it starts, here on a few tiles."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from pipeline.cost.forecast import earlier_trainings, forecast_lines, forecast_r
 from pipeline.cost.machine_speed import MachineSpeed
 from pipeline.cost.source_size import side_of_tiles, tiles_by_split
 from pipeline.parameters import Parameters
+from pipeline.terminal import StderrLog
 
 PRICES = """
 currency: EUR
@@ -112,7 +114,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_tiles_of_a_source_are_counted_as_ingest_finds_them(source: Path, tmp_path: Path) -> None:
-    counts, seconds = tiles_by_split(str(source), parameters_of(tmp_path).ingest)
+    counts, seconds = tiles_by_split(str(source), parameters_of(tmp_path).ingest, StderrLog("forecast"))
     assert sum(counts.values()) == 90
     assert set(counts) >= {"train", "val", "test"}
     assert seconds > 0
@@ -152,3 +154,24 @@ def test_a_wrong_option_ends_with_2_and_one_line(tmp_path: Path, options: list[s
     assert result.returncode == 2
     assert message.replace("\\", "") in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_what_the_source_is_told_of_is_no_part_of_the_answer(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(source, tmp_path / "tiles")
+    (tmp_path / "tiles" / "notes.txt").write_text("ignored")
+    tiles_by_split(str(tmp_path / "tiles"), parameters_of(tmp_path).ingest, StderrLog("forecast"))
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "forecast | ignored: 1 x a document" in said.err
+
+
+def test_prices_without_the_nodes_of_all_steps_are_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("currency: EUR\ndate: 2026-11-01\nsource: ours\nprofiles: {gke-gpu-l4: {per_hour: 1}}\n")
+    done = agrivision_here(
+        "forecast", "--source-uri=nowhere", f"--prices={prices}", "--profile=gke-gpu-l4", f"--data-root={tmp_path}"
+    )
+    assert done.returncode == 2
+    assert "have no profile 'cpu', only gke-gpu-l4; add a row for it" in done.stderr

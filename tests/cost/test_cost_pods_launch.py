@@ -6,20 +6,12 @@ from typing import Any
 
 import pytest
 from kubernetes_server import COMPLETE, FAILED, ScriptedKubernetes, pod
-from worker_specs import changed, spec_in
+from pods_launched import launch_pods, scripted_kubernetes
 
-from components import retrying, storage
+from components import storage
 from components.contracts import PodSeconds
-from components.environment import WorkerSettings
-from components.progress import StepLog
-from components.train.launch.launch_dir import launch_dir
 from components.train.launch.lease import LostLease
-from components.train.launch.pods import attempt
-from components.train.launch.pods.api import Kubernetes
-from components.train.launch.pods.launcher import WorkerPods
-from components.train.launch.pods.task_config import TaskSettings
 from components.train.launch.usage import Usage
-from components.train.settings.node_pools import PoolSettings
 from components.train.settings.worker_spec import WorkerSpec
 
 
@@ -42,22 +34,8 @@ GONE = ([FAILED], [])
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedKubernetes]:
-    monkeypatch.setattr(retrying, "_FIRST_PAUSE_SECONDS", 0.02)
-    monkeypatch.setattr(attempt, "_POLL_SECONDS", 0.02)
-    monkeypatch.setattr(attempt, "_SETTLE_SECONDS", 0.1)
-    with ScriptedKubernetes() as scripted:
-        monkeypatch.setenv("KUBECONFIG", str(scripted.write_kubeconfig(tmp_path)))
+    with scripted_kubernetes(tmp_path, monkeypatch) as scripted:
         yield scripted
-
-
-def launch(root: Path, usage: Usage, check: Any = lambda: None) -> int:
-    task = TaskSettings(PoolSettings().pool(), profile="gke-gpu-l4")
-    pods = WorkerPods(Kubernetes(), task, WorkerSettings(namespace="agrivision", image="image"), 2, ("step", "uid"))
-    assert pods.profile == "gke-gpu-l4"
-    spec = changed(spec_in(root), max_restarts=1)
-    assert pods.num_nodes(spec.settings) == 2
-    with launch_dir(str(root / "logs")) as directory:
-        return pods.launch(spec, directory, StepLog("train"), check, usage)
 
 
 def test_an_attempt_that_failed_is_lost_and_the_next_knows_what_was_spent(
@@ -65,7 +43,7 @@ def test_an_attempt_that_failed_is_lost_and_the_next_knows_what_was_spent(
 ) -> None:
     server.frames = [[RUNNING, KILLED, KILLED, GONE], [RUNNING, DONE]]
     usage = Usage(str(tmp_path))
-    assert launch(tmp_path, usage) == 1
+    assert launch_pods(tmp_path, 1, profile="gke-gpu-l4", usage=usage) == 1
     assert usage.pods == PodSeconds(starting=20.0, running=40.0 + 39.0, lost=32.0 + 30.0)
     assert Usage(str(tmp_path)).pods == usage.pods
     first, second = (
@@ -88,5 +66,5 @@ def test_an_attempt_that_is_interrupted_counts_unless_another_launch_goes_on_wit
     server.frames = [[DONE]]
     usage = Usage(str(tmp_path))
     with pytest.raises(error, match="now"):
-        launch(tmp_path, usage, check)
+        launch_pods(tmp_path, 1, check=check, usage=usage)
     assert usage.pods == (PodSeconds(lost=99.0) if counts else PodSeconds())

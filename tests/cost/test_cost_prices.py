@@ -47,13 +47,20 @@ def test_a_guess_is_marked_as_one() -> None:
 def test_a_user_s_file_counts_by_argument_or_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = file_of(tmp_path, GOOD)
     assert read_prices(place).of("cpu").per_hour == 0.5
+    assert read_prices(file_of(tmp_path, GOOD.replace("0.5", "5e-1"))).of("cpu").per_hour == 0.5
     monkeypatch.setenv("AGRIVISION_PRICES", place)
     assert read_prices().currency == "EUR"
     monkeypatch.setenv("AGRIVISION_PRICES", f"file://{place}")
     assert read_prices().source == "our own racks"
 
 
-@pytest.mark.parametrize(("days", "warns"), [(0, False), (180, False), (181, True), (-5, False)])
+def test_prices_of_a_day_to_come_are_warned_of(tmp_path: Path) -> None:
+    prices = read_prices(file_of(tmp_path, GOOD))
+    assert not prices.warning(datetime.date(2026, 1, 30))  # where the day has not begun
+    assert "are of 2026-01-31, which is yet to come; is that a mistake" in prices.warning(datetime.date(2025, 1, 31))
+
+
+@pytest.mark.parametrize(("days", "warns"), [(0, False), (180, False), (181, True)])
 def test_old_prices_are_warned_of(tmp_path: Path, days: int, warns: bool) -> None:
     prices = read_prices(file_of(tmp_path, GOOD))
     warning = prices.warning(datetime.date(2026, 1, 31) + datetime.timedelta(days=days))

@@ -201,5 +201,5 @@ def test_options_that_contradict_each_other_are_refused(options, text):
 
 
 def test_a_name_that_could_steer_a_terminal_is_refused():
-    with pytest.raises(DataError, match="not a servedwindow"):
+    with pytest.raises(DataError, match="not a served window"):
         ServedWindow.checked(msgspec.structs.replace(window(), bands=("red\nnir", "x")).to_json(), "w")

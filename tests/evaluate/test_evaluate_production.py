@@ -46,7 +46,7 @@ def damage_nothing_but(path):
         (damage_nothing_but("saved_model.pb"), "no SavedModel at"),
         (damage_nothing_but("variables"), "variables.data-00000-of-00001' is missing"),
         (lambda folder: (folder / "saved_model.pb").write_bytes(b"damaged"), "saved_model.pb' has sha256"),
-        (lambda folder: (folder / "card.json").write_bytes(b"{}"), "is not a modelcard"),
+        (lambda folder: (folder / "card.json").write_bytes(b"{}"), "is not a model card"),
         (lambda folder: shutil.rmtree(folder), "is not in"),
         (lambda folder: (folder / "../../production.json").write_bytes(b"{"), "production.json is not a channel"),
     ],

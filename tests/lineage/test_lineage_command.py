@@ -105,6 +105,7 @@ def test_a_version_of_an_earlier_version_of_the_project_says_what_is_unknown(tmp
     card = msgspec.structs.replace(card_of("old"), lineage=Lineage(pushed_at="2026-01-31T12:00:00Z"))
     storage.write_bytes(card_uri(uri, "old"), card.to_json())
     promote(uri, "old", "production")
+    (tmp_path / "data").mkdir()
 
     result = lineage(uri, "old", "--data-root", tmp_path / "data")
 
@@ -120,7 +121,7 @@ def test_what_was_verified_is_counted(whole):
     assert last.endswith(f"files are as version {VERSION} was made from them")
     count = int(last.split()[0])
     assert count > 25
-    assert f"lineage: {count}/{count} files" in result.stderr
+    assert f"lineage | {count}/{count} files" in result.stderr
 
 
 def test_changes_are_named_counted_and_end_with_42(copy):
@@ -170,7 +171,7 @@ def test_a_card_that_is_gone_or_damaged_is_one_line(copy):
     gone = lineage(models, VERSION, "--data-root", root, "--verify")
 
     assert (damaged.returncode, gone.returncode) == (42, 42)
-    assert f"{card} is not the modelcard that was written" in damaged.stderr
+    assert f"{card} is not the model card that was written" in damaged.stderr
     assert f"'{card}' is missing" in gone.stderr
 
 
@@ -192,3 +193,10 @@ def test_it_takes_less_than_two_seconds_of_a_processor(whole):
     link_tree(ancestors_of(str(whole.models), VERSION, str(whole.root)))
 
     assert time.process_time() - before < 2
+
+
+def test_a_data_root_that_is_not_there_is_no_model_whose_ancestors_are_gone(whole):
+    result = lineage(whole.models, "--data-root", "mistyped", "--verify")
+
+    assert result.returncode == 2
+    assert "no folder 'mistyped'; expected the data_root of a pipeline that has run" in result.stderr

@@ -144,7 +144,9 @@ def server():
 def test_a_server_gets_every_event(found, server, monkeypatch, path, endpoint):
     monkeypatch.setenv("OPENLINEAGE_API_KEY", "secret")
 
-    assert send_events(found, server.url + path) == f"sent 12 OpenLineage events to {server.url}"
+    assert (
+        send_events(found, server.url.replace("http", "HTTP") + path) == f"sent 12 OpenLineage events to {server.url}"
+    )
 
     assert {(where, who) for where, who, _ in server.taken} == {(endpoint, "Bearer secret")}
     assert len(server.taken) == 12
@@ -185,6 +187,10 @@ def test_a_server_that_answers_forever_is_left_in_time(found, server, monkeypatc
         ("http://127.0.0.1:1", UnreachableError, "does not take OpenLineage events"),
         ("http://", SettingsError, "must be http"),
         ("https://user:pass@host/x", SettingsError, "without a user or a password"),
+        ("http://[::1", SettingsError, "must be http"),
+        ("http://127.0.0.1:99999", SettingsError, "must be http"),
+        ("http://127.0.0.1:port", SettingsError, "must be http"),
+        (f"http://{'a' * 300}/", SettingsError, "must be http"),
     ],
 )
 def test_an_address_that_leads_nowhere_is_one_line(found, target, kind, message):

@@ -199,3 +199,34 @@ def test_a_document_of_the_tests_is_as_the_project_writes_it(whole):
 
     assert with_checksum(text) == text
     assert json.loads(change_field(text, "macro_f1")) != json.loads(text)
+
+
+def change_to_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+def change_to_pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def change_to_loop(path):
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+@pytest.mark.parametrize("change", [change_to_folder, change_to_pipe, change_to_loop])
+@pytest.mark.parametrize("place", ["data/pushed/*.json", "data/training/*/receipt.json", "models/states/*.json"])
+def test_a_document_that_no_file_is_in_place_of_hides_no_other_change(whole, tmp_path, place, change):
+    folder = tmp_path / "copy"
+    shutil.copytree(whole, folder)
+    (document,) = folder.glob(place)
+    shard = min((folder / "data/shards").glob("*.tfrecord"))
+    change(document)
+    shard.unlink()
+
+    found = problems_of(folder)
+
+    assert found[str(document.relative_to(folder))] == "changed"
+    assert found[str(shard.relative_to(folder))] == "missing"

@@ -47,10 +47,13 @@ def test_a_switch_takes_a_value_as_all_options_do(server, submit, given, expecte
         ("train_pool: {{size: 2}}", "{path}: train_pool: unknown key 'size'; the keys are profile, "),
         ("train_pool: 2", "{path}: train_pool must be an object such as {{}}, got 2"),
         ("data_options: {{seed: 1}}\ningest_seed: 2", "{path}: ingest_seed is given twice, alone and in data_options"),
-        ("ingest_seed: 1\ningest_seed: 2", "{path} sets ingest_seed more than once"),
+        (
+            "ingest_seed: 1\ningest_seed: 2",
+            "{path} is no file of parameters: it has 'ingest_seed' more than once; keep one",
+        ),
         ("- ingest_seed", "{path} must set parameters, such as 'train_num_workers: 2', got ['ingest_seed']"),
         ("", "{path} must set parameters, such as 'train_num_workers: 2', got None"),
-        ("a: [", "{path} is neither YAML nor JSON: "),
+        ("a: [", "{path} is no file of parameters: while parsing"),
         ("train_profile: gpu", "unknown train_profile 'gpu'; expected one of cpu, "),
         ("train_accelerator_count: 2", "train_accelerator_count is 2, but train_profile cpu has no accelerator"),
         ('{"gate_min_macro_f1": 2}', "gate_min_macro_f1 must be between 0 and 1, got 2"),
@@ -82,6 +85,16 @@ def test_a_bad_file_is_refused_before_anything_is_sent(server, submit, tmp_path,
             "which the image 'e/python:1' cannot read; give --ingest-image",
         ),
         (["--timeout-minutes=0"], "--timeout-minutes must be above 0, got 0; use --no-wait to return at once"),
+        (["--timeout-minutes=nan"], "--timeout-minutes must be above 0, got nan"),
+        ([f"--train-node-selector={'[' * 100_000}"], "it has too many lists or objects in each other"),
+        (
+            ['--train-config={"epochs": 2, "epochs": 3}'],
+            'train_config must be JSON, got \'{"epochs": 2, "epochs": 3}\'',
+        ),
+        (['--train-config={"learning_rate": NaN}'], "NaN is no number"),
+        ([f"--train-config={'9' * 5000}"], "…: Exceeds the limit"),
+        (["--token=hidden\n"], "the token for Kubeflow Pipelines has a character that no request can hold"),
+        (["--token=hïdden"], "the token for Kubeflow Pipelines has a character that no request can hold"),
         (["--params=/nowhere/params.yaml"], "cannot read the parameters in '/nowhere/params.yaml'"),
     ],
 )
@@ -91,7 +104,22 @@ def test_bad_options_are_refused_before_anything_is_sent(server, submit, options
     assert exit_code == 2
     assert message in errors
     assert len(errors.splitlines()) == 1
+    assert len(errors) < 1000
+    assert "dden" not in errors
     assert not server.requests
+
+
+@pytest.mark.parametrize("place", ["user:hidden@127.0.0.1:9", "user:hid#den@127.0.0.1", "127.0.0.1:9/?token=hidden"])
+def test_an_address_that_holds_a_secret_is_refused_without_showing_it(submit, place):
+    exit_code, _, errors = submit(host=f"http://{place}")
+
+    assert exit_code == 2
+    assert "must hold no user, password or query" in errors
+    assert "hid" not in errors
+
+
+def test_the_address_may_be_copied_from_a_browser(server, submit):
+    assert submit(host=f"{server.url}/#/experiments")[0] == 0
 
 
 def test_nobody_at_the_address_is_a_bad_setting(submit):

@@ -176,9 +176,9 @@ def empty_path(version: Path) -> str:
         (
             card_of_a_later_format,
             42,
-            "is a modelcard of format 99, and this version of the project reads",
+            "is a model card of format 99, and this version of the project reads",
         ),
-        (card_that_is_empty, 42, "is not a modelcard that this version can read"),
+        (card_that_is_empty, 42, "is not a model card that this version can read"),
         (pointer_that_is_a_folder, 42, "production.json': Is a directory; expected a file"),
         (pointer_below_a_file, 2, "saved_model.pb' is not a folder; expected the models_uri"),
         (empty_path, 2, "the models URI is empty"),

@@ -119,7 +119,7 @@ def test_promotion_rollback_and_removal_by_command(models_uri):
     ("arguments", "exit_code", "message"),
     [
         (["show", "{}", "x"], 2, "neither a version nor a channel 'x' in"),
-        (["show", "{}", "c"], 42, "card.json is not a modelcard"),
+        (["show", "{}", "c"], 42, "card.json is not a model card"),
         (["promote", "{}", "b", "--channel", "Up"], 2, "a channel is named by lower-case letters"),
         (["rollback", "{}", "--channel", "nothing"], 2, "nothing is in nothing in"),
         (["remove", "{}", "../../etc"], 2, "no version '../../etc' in"),

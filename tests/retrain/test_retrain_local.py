@@ -14,8 +14,10 @@ from changing_source import ChangingSource
 from command_here import agrivision_here
 
 from components.contracts import RunOutcome
-from components.errors import SettingsError, UnreachableError
-from pipeline.local.watch import RunFailed
+from components.errors import DataError, SettingsError, UnreachableError
+from components.progress import parse_line
+from pipeline.display import Display
+from pipeline.local.watch import EXIT_INTERRUPTED, RunFailed
 from pipeline.retrain import following, local_runs
 from pipeline.retrain.local_runs import LocalRuns
 from pipeline.retrain.runs import RunState
@@ -62,6 +64,15 @@ def test_a_link_in_place_of_the_lock_empties_nothing(tmp_path):
     assert victim.read_text() == "precious"
 
 
+def test_a_pipe_in_place_of_the_lock_is_named(tmp_path):
+    (tmp_path / "triggers").mkdir()
+    os.mkfifo(tmp_path / "triggers" / f".{KEY}.running")
+
+    for use in (LocalRuns(str(tmp_path)).create, LocalRuns(str(tmp_path)).find):
+        with pytest.raises(DataError, match=r"\.running' is a pipe or a device; expected a file"):
+            use(NAME)
+
+
 def test_a_bucket_has_no_such_lock():
     with pytest.raises(SettingsError, match="--local needs a data_root that is a folder of this machine"):
         LocalRuns("gs://b/data")
@@ -86,13 +97,14 @@ def test_the_command_ends_as_the_run_does_and_writes_it_down(decision, code, out
 
     def run_and_watch(parameters, runs_dir, console, at_end):
         ran.append(parameters)
+        Display(console).show(parse_line("ingest | started"))
         return SimpleNamespace(decision=decision, reason="as it is")
 
     monkeypatch.setattr(following, "run_and_watch", run_and_watch)
 
     first, second = retrain("--json"), retrain("--json")
 
-    said = json.loads(first.stdout.splitlines()[-1])
+    said = json.loads(first.stdout)
     assert (first.returncode, said["decision"], said["outcome"]) == (code, "started", outcome.value)
     assert (second.returncode, json.loads(second.stdout)["decision"], len(ran)) == (0, "answered", 1)
     assert read_trigger(f"{tmp_path}/data", said["key"])[0].last.outcome is outcome
@@ -108,6 +120,21 @@ def test_a_step_that_fails_gives_its_exit_code_and_the_change_is_tried_again(ret
     assert "merge failed" in failed.stderr
     assert retrain().returncode == 75
     assert retrain("--retry-minutes=0").returncode == 42
+
+
+def test_a_run_that_is_interrupted_goes_on_with_the_same_command_however_often(retrain, monkeypatch):
+    endings = [*[RunFailed("stopped; run the same command again to resume", EXIT_INTERRUPTED)] * 5, None]
+
+    def run_and_watch(*_):
+        if ending := endings.pop(0):
+            raise ending
+        return SimpleNamespace(decision="push", reason="as it is")
+
+    monkeypatch.setattr(following, "run_and_watch", run_and_watch)
+
+    assert [retrain().returncode for _ in range(5)] == [EXIT_INTERRUPTED] * 5
+    said = json.loads(retrain("--json").stdout)
+    assert (said["decision"], said["attempt"], said["outcome"]) == ("started", 1, "pushed")
 
 
 KILLED = """

@@ -34,6 +34,11 @@ def after(minutes: float) -> datetime.datetime:
         (ended("failed", "lost", "failed"), 100_000, NextAction.GIVE_UP, 0),
         ([*ended("failed"), attempt(2)], 10, NextAction.CLAIM, 2),
         (ended("failed", "pushed"), 100_000, NextAction.LEAVE, 0),
+        # Clocks may differ; one that is wrong by days must not keep a change waiting for years.
+        ([attempt()], -60, NextAction.WAIT, 0),
+        ([attempt()], -100_000, NextAction.CLAIM, 1),
+        (ended("failed"), -60, NextAction.WAIT, 0),
+        (ended("failed"), -100_000, NextAction.CLAIM, 2),
     ],
 )
 def test_what_is_written_down_decides_what_may_be_done(attempts, minutes, step, number):

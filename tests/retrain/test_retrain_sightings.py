@@ -1,11 +1,13 @@
-"""The digest of a listing: equal for equal files in whatever order, and for nothing else."""
+"""The digest of a listing: equal for equal files in whatever order, and for nothing else; and when it was seen."""
 
 import random
 
 import pytest
+from changing_source import ChangingSource
 
 from components.contracts import SourceFile, WhyIgnored
 from components.ignored import LeftOut
+from pipeline.retrain.retraining import Decided
 from pipeline.retrain.sightings import ListingDigest
 
 FILES = [SourceFile(f"a/{number}.jpg", number, str(number)) for number in range(3000)]
@@ -48,3 +50,15 @@ def test_what_is_left_out_does_not_count_even_where_there_is_nothing_else():
 
     assert digest_of([*litter, *FILES]) == digest_of(FILES)
     assert digest_of(litter) == digest_of([])
+
+
+@pytest.mark.parametrize(("settings", "decided"), [({}, Decided.STARTED), ({"settle_minutes": 10}, Decided.SETTLING)])
+def test_what_was_seen_by_a_clock_that_is_ahead_is_seen_anew(tmp_path, settings, decided):
+    source = ChangingSource(tmp_path)
+    source.clock.sleep(60 * 60 * 24 * 365)
+    assert source.call(settle_minutes=10).decided is Decided.SETTLING
+    source.clock.sleep(-60 * 60 * 24 * 365)
+
+    assert source.call(**settings).decided is decided
+    source.clock.sleep(11 * 60)
+    assert source.call(settle_minutes=10).decided is (Decided.RUNNING if not settings else Decided.STARTED)

@@ -4,7 +4,7 @@ import datetime
 
 import msgspec
 import pytest
-from test_collect import RECEIPT as OF_TWO_WORKERS
+from made_receipts import OF_TWO_WORKERS
 
 from components.contracts import PodSeconds, RunCost, StepRecord
 from components.cost.prices import Price, Prices

@@ -114,7 +114,7 @@ def test_of_many_writers_at_once_none_loses_what_another_knew(tmp_path):
 
 @pytest.mark.parametrize("run_id", ["../up", "a/../../b", "a\nb", "", "."])
 def test_an_id_that_is_no_name_of_a_file_is_refused(tmp_path, run_id):
-    with pytest.raises(DataError, match=r"is not a path below|is not a runrecord that this version can read"):
+    with pytest.raises(DataError, match=r"is not a path below|is not a run record that this version can read"):
         keep_record(str(tmp_path / "data"), msgspec.structs.replace(EARLY, run_id=run_id))
     assert not list(tmp_path.rglob("*.json"))
 
@@ -123,7 +123,7 @@ def test_an_id_that_is_no_name_of_a_file_is_refused(tmp_path, run_id):
     "change", [{"macro_f1": 1.5}, {"ended": "yesterday"}, {"manifest_sha256": "../x"}, {"training_id": "../x"}], ids=str
 )
 def test_what_no_record_can_hold_is_refused_before_it_is_written(tmp_path, change):
-    with pytest.raises(DataError, match=r"run-1.json is not a runrecord that this version can read"):
+    with pytest.raises(DataError, match=r"run-1.json is not a run record that this version can read"):
         keep_record(str(tmp_path), msgspec.structs.replace(EARLY, **change))
     assert read_record(str(tmp_path), "run-1") is None
 
@@ -144,7 +144,7 @@ def test_a_damaged_record_is_refused_with_the_way_out(root):
     storage.write_bytes(record_uri(root, "run-1"), content(root).replace(b"better", b"bitter"))
 
     for read in (lambda: read_record(root, "run-1"), lambda: keep_record(root, LATE)):
-        with pytest.raises(DataError, match=r"is not the runrecord that was written: .*run agrivision collect"):
+        with pytest.raises(DataError, match=r"is not the run record that was written: .*run agrivision collect"):
             read()
 
 

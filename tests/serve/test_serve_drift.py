@@ -117,9 +117,9 @@ def test_the_share_on_test_follows_from_precision_recall_and_support(card):
         ({"num_requests": 9}, "counts more than its 1 tiles"),
         ({"counted_tiles": 2}, "counts more than its 1 tiles"),
         ({"until": "2025-01-31T12:00:00Z"}, "before it begins"),
-        ({"predicted_tiles": (-1, 0, 0)}, "not a servedwindow that this version can read"),
+        ({"predicted_tiles": (-1, 0, 0)}, "not a served window that this version can read"),
         ({"version": "../x"}, "the name of one file or folder"),
-        ({"test_share": (2.0, None, None)}, "not a servedwindow that this version can read"),
+        ({"test_share": (2.0, None, None)}, "not a served window that this version can read"),
     ],
 )
 def test_a_window_whose_sums_contradict_each_other_is_refused(models, card, changes, text):

@@ -28,16 +28,17 @@ LINES = [
 
 
 def test_a_step_counts_only_while_a_task_of_it_runs(monkeypatch, capsys):
-    now = [0.0]
+    now, written = [0.0], io.StringIO()
     monkeypatch.setattr(display.time, "monotonic", lambda: now[0])
-    shown = Display(Console(file=io.StringIO()), SWEEP_STEPS)
+    shown = Display(Console(file=written), SWEEP_STEPS)
 
     for second, text in LINES:
         now[0] = float(second)
         shown.show(parse_line(text))
 
     assert shown.step_seconds == {"trial": 9 + 3, "keep": 2, "train": 2}
-    assert "train     epoch 1/2 done" in capsys.readouterr().out
+    assert "train     epoch 1/2 done" in written.getvalue()
+    assert capsys.readouterr().out == ""  # where --json prints one object, and nothing else
 
 
 def test_the_steps_of_a_sweep_are_those_of_training_and_its_own_in_their_order():

@@ -9,6 +9,25 @@ from components.train.settings.config import TrainConfig
 # Seconds to start, compile and export; for a train tile; for an epoch besides; and for compiling, in the first epoch.
 FIXED, TILE, EPOCH, COMPILING = 12.0, 0.01, 0.5, 3.0
 
+# Of a dataset in a bucket; two workers trained for 20 s.
+OF_TWO_WORKERS = TrainingReceipt(
+    training_id="t1",
+    manifest_sha256="f" * 64,
+    model_path="training/t1/export",
+    classes=("drydown",),
+    bands=("red",),
+    label_mode="multi_label",
+    backbone="small",
+    image_size_px=64,
+    num_parameters=12,
+    num_workers=2,
+    num_restarts=0,
+    config={},
+    best_epoch=0,
+    history=(),
+    seconds=20.0,
+)
+
 
 def a_receipt(size: TrainSize, factor: float = 1.0, **changes: object) -> TrainingReceipt:
     """Returns the receipt of a training of that size, which took `factor` times as long as it should."""

@@ -7,20 +7,12 @@ from typing import Any
 
 import pytest
 from kubernetes_server import COMPLETE, FAILED, ScriptedKubernetes, pod
-from worker_specs import changed, spec_in
+from pods_launched import launch_pods, scripted_kubernetes
 
-from components import retrying, storage
-from components.environment import WorkerSettings
+from components import storage
 from components.errors import AgrivisionError, DataError, SettingsError
-from components.progress import StepLog
-from components.train.launch.launch_dir import launch_dir
 from components.train.launch.lease import LostLease
-from components.train.launch.pods import attempt
-from components.train.launch.pods.api import Kubernetes
-from components.train.launch.pods.launcher import WorkerPods
 from components.train.launch.pods.pod_waits import Limits
-from components.train.launch.pods.task_config import TaskSettings
-from components.train.settings.node_pools import PoolSettings
 from components.train.settings.worker_spec import WorkersFailed, WorkerSpec
 
 RUNNING = ([], [pod(0, "Running"), pod(1, "Running")])
@@ -33,27 +25,8 @@ GONE = ([FAILED], [])
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedKubernetes]:
-    monkeypatch.setattr(retrying, "_FIRST_PAUSE_SECONDS", 0.02)
-    monkeypatch.setattr(attempt, "_POLL_SECONDS", 0.02)
-    monkeypatch.setattr(attempt, "_SETTLE_SECONDS", 0.1)
-    with ScriptedKubernetes() as scripted:
-        monkeypatch.setenv("KUBECONFIG", str(scripted.write_kubeconfig(tmp_path)))
+    with scripted_kubernetes(tmp_path, monkeypatch) as scripted:
         yield scripted
-
-
-def run(
-    root: Path,
-    max_restarts: int = 0,
-    cpu: str = "",
-    limits: Limits | None = None,
-    check: Any = lambda: None,
-    queue: str = "",
-) -> int:
-    task = TaskSettings(PoolSettings(cpu=cpu).pool())
-    cluster = WorkerSettings(namespace="agrivision", image="image", queue=queue)
-    pods = WorkerPods(Kubernetes(), task, cluster, 2, ("step", "uid"), limits)
-    with launch_dir(str(root / "logs")) as directory:
-        return pods.launch(changed(spec_in(root), max_restarts=max_restarts), directory, StepLog("train"), check)
 
 
 def test_workers_are_started_with_what_they_need_and_nothing_is_left_of_them(
@@ -61,7 +34,7 @@ def test_workers_are_started_with_what_they_need_and_nothing_is_left_of_them(
 ) -> None:
     server.frames = [[([], []), RUNNING, DONE]]
     server.logs = {"pod-0": "2026-11-24T15:00:00Z train | epoch 1/1\n", "pod-1": "hello\n"}
-    assert run(tmp_path) == 0
+    assert launch_pods(tmp_path) == 0
     (job,), (service,) = server.created("jobs"), server.created("services")
     assert service["metadata"]["ownerReferences"][0]["uid"] == f"uid-{job['metadata']['name']}"
     (container,) = job["spec"]["template"]["spec"]["containers"]
@@ -91,7 +64,7 @@ def test_a_crash_uses_up_the_budget_and_a_disruption_does_not(
     ]
     server.logs = {"pod-1": "Killed\n"}
     with pytest.raises(WorkersFailed, match=r"worker 1 was killed by SIGKILL; gave up after 1 restarts; full logs in"):
-        run(tmp_path, max_restarts=1)
+        launch_pods(tmp_path, max_restarts=1)
     names = [job["metadata"]["name"].rpartition("-")[2] for job in server.created("jobs")]
     assert names == ["1", "2", "3", "4"]
     output = capsys.readouterr().out
@@ -108,7 +81,7 @@ def test_what_another_attempt_would_not_mend_is_final(
     server.frames = [[RUNNING, ([FAILED], [pod(0, "Failed", 75), pod(1, "Failed", code)]), GONE]]
     server.logs = {"pod-1": "error: shard x is damaged\n"}
     with pytest.raises(error, match=r"^shard x is damaged$"):
-        run(tmp_path, max_restarts=3)
+        launch_pods(tmp_path, max_restarts=3)
     assert server.objects == {}
 
 
@@ -121,12 +94,12 @@ def test_an_equal_job_is_taken_over_and_another_one_is_not(
 
     server.frames = [[RUNNING, RUNNING, DONE]]
     with pytest.raises(LostLease, match="lost the lease"):
-        run(tmp_path, check=lose_the_lease)
+        launch_pods(tmp_path, check=lose_the_lease)
     (job,) = [name for kind, name in server.objects if kind == "jobs"]
     with pytest.raises(SettingsError, match=rf"job '{job}' .* runs this training with other pod settings; it"):
-        run(tmp_path, cpu="2")
+        launch_pods(tmp_path, cpu="2")
     assert ("jobs", job) in server.objects, "it is left alone"
-    assert run(tmp_path) == 0
+    assert launch_pods(tmp_path) == 0
     assert f"train | job {job} is already running this training; following it" in capsys.readouterr().out
     assert server.objects == {}
 
@@ -153,7 +126,7 @@ def test_a_gang_that_its_queue_takes_back_and_lets_go_again_has_not_failed(
             if kind == "jobs" and suspended:
                 server.objects[kind, name]["spec"]["suspend"] = suspended.pop(0)
 
-    assert run(tmp_path, check=check, queue="gpus") == 0
+    assert launch_pods(tmp_path, check=check, queue="gpus") == 0
     lines = capsys.readouterr().out.splitlines()
     name = server.created("jobs")[0]["metadata"]["name"]
     waits = f"train | {name} waits in its queue"
@@ -168,12 +141,12 @@ def test_remains_of_an_earlier_launch_are_removed_and_counted_on(server: Scripte
             raise LostLease("lost the lease")
 
     with pytest.raises(LostLease, match="lost the lease"):
-        run(tmp_path, check=leave)
+        launch_pods(tmp_path, check=leave)
     (job,) = [name for kind, name in server.objects if kind == "jobs"]
     server.objects["jobs", job]["status"] = {"conditions": [FAILED]}
     server.frames_of[job] = [GONE]
     server.frames = [[RUNNING, DONE, GONE]]
-    assert run(tmp_path) == 0
+    assert launch_pods(tmp_path) == 0
     assert [job["metadata"]["name"].rpartition("-")[2] for job in server.created("jobs")][-1] == "2"
 
 
@@ -194,13 +167,13 @@ def test_no_wait_is_for_ever(
 ) -> None:
     server.frames, server.events = [[frame] * 60 + [GONE]], events
     with pytest.raises(WorkersFailed, match=message):
-        run(tmp_path, max_restarts=3, limits=limits)
+        launch_pods(tmp_path, max_restarts=3, limits=limits)
     assert server.objects == {}
 
 
 def test_pods_are_never_without_their_network_policy(server: ScriptedKubernetes, tmp_path: Path) -> None:
     server.frames = [[RUNNING, DONE]]
-    assert run(tmp_path) == 0
+    assert launch_pods(tmp_path) == 0
     policy, job = (server.created(kind)[0]["metadata"]["name"] for kind in ("networkpolicies", "jobs"))
     assert policy == job
     changes = [
@@ -232,7 +205,7 @@ def test_who_may_not_make_a_network_policy_gets_no_pods_and_one_line(
         AgrivisionError,
         match=r"cannot create networkpolicy 'agrivision-\S+-1' in namespace 'agrivision': .* Role in that",
     ):
-        run(tmp_path)
+        launch_pods(tmp_path)
     assert server.created("jobs") == []
     assert capsys.readouterr().out == ""
 
@@ -247,11 +220,11 @@ def test_whatever_ends_the_launcher_ends_its_workers(
 
     server.frames = [[RUNNING, GONE]]
     with pytest.raises(type(ending), match=re.escape(str(ending))):
-        run(tmp_path, check=end)
+        launch_pods(tmp_path, check=end)
     assert server.objects == {}
 
 
 def test_a_launcher_without_rights_says_which(server: ScriptedKubernetes, tmp_path: Path) -> None:
     server.faults = [403]
     with pytest.raises(AgrivisionError, match=r"cannot list jobs in namespace 'agrivision': .* needs the launcher's R"):
-        run(tmp_path)
+        launch_pods(tmp_path)
