@@ -20,9 +20,11 @@ sys.path[:0] = [str(HERE), str(ROOT)]
 from code_rows import Row, commands, parameter_rows, sweep_rows, train_config_rows  # noqa: E402
 
 from components import errors  # noqa: E402
+from components.contracts.study import StudyResult  # noqa: E402
 from components.cost.prices import read_prices  # noqa: E402
 from components.errors import AgrivisionError  # noqa: E402
 from components.records.source_formats import FORMATS  # noqa: E402
+from components.study.claims.claims_file import read_claims  # noqa: E402
 from components.train.settings.node_pools import PROFILES  # noqa: E402
 from components.train.settings.strategies import STRATEGIES  # noqa: E402
 
@@ -200,6 +202,29 @@ def formats() -> str:
     )
 
 
+def study_results() -> str:
+    """Returns a table of the claims with their verdicts, from the committed result of the study."""
+    claims = read_claims().by_id
+    result = StudyResult.read(HERE / "study" / "laptop.json")
+    rows = []
+    for verdict in result.verdicts:
+        claim = claims[verdict.claim]
+        bound = "" if claim.bound is None else f"{'≥' if claim.how_judged.at_least else '≤'} {claim.bound:g}"
+        effect = "" if verdict.estimate is None else f"{verdict.estimate:.3g}"
+        if verdict.interval is not None:
+            effect += f" ({verdict.interval[0]:.3g} to {verdict.interval[1]:.3g})"
+        again = "" if verdict.again is None else f"{verdict.again:.3g}"
+        text = f"{claim.claim.english} *{_text(claim.effect.english)}*"
+        why = _text(verdict.reason.english)
+        rows.append((text, f"**{verdict.verdict}**", bound, effect, again, why))
+    table = _table(("claim, and *its effect*", "verdict", "bound", "effect (interval)", "A/A", "why"), rows)
+    machine = result.machine
+    return (
+        f"{_text(machine.cpu)}, {machine.num_cores} cores, {machine.memory_bytes / 2**30:.0f} GiB, "
+        f"{_text(machine.system)}, Python {machine.python}, TensorFlow {machine.tensorflow}, no accelerator.\n\n{table}"
+    )
+
+
 GENERATED: dict[str, Callable[[], str]] = {
     "run-parameters": run_parameters,
     "train-config": train_config,
@@ -210,6 +235,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "strategies": strategies,
     "exit-codes": exit_codes,
     "formats": formats,
+    "study-results": study_results,
 }
 
 

@@ -71,6 +71,7 @@ def advice_table(advice: Advice) -> Matrix:
         rows=tuple(str(choice.simulated.num_workers) for choice in advice.choices),
         columns=("hours", "efficiency", "USD", "minutes to a checkpoint", "advised"),
         values=tuple(rows),
+        has_one_unit=False,
         is_measured=True,
     )
 
