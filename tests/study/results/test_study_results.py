@@ -81,7 +81,7 @@ def set_round(content):
         (lambda content: content["tables"][0]["rounds"][0].pop(), "round 1 must have 3 numbers, got 2"),
         (lambda content: content["tables"][0]["arms"].append("a"), "an arm is named twice"),
         (lambda content: content["machine"].update(host="here"), "unknown field `host`"),
-        (lambda content: content.update(format_version=9), "is a studyresult of format 9"),
+        (lambda content: content.update(format_version=9), "is a study result of format 9"),
     ],
 )
 def test_a_document_that_was_changed_is_refused(tmp_path, change, message):
