@@ -33,7 +33,7 @@ _RUNTIME = Path(__file__).parent / "peers" / "mlserver_tiles.py"
 _NAME = "tiles"
 _WAIT_SECONDS = 0.01  # for a batch to fill
 _WORKERS = (0, 1, 2)  # of its processes; 0 answers in the one that speaks HTTP
-_READY_SECONDS = 180.0
+_READY_SECONDS = 90.0
 
 
 def serve_vs_mlserver(setup: Setup, target: float | None) -> Row:
