@@ -15,6 +15,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -33,7 +34,7 @@ _RUNTIME = Path(__file__).parent / "peers" / "mlserver_tiles.py"
 _NAME = "tiles"
 _WAIT_SECONDS = 0.01  # for a batch to fill
 _WORKERS = (0, 1, 2)  # of its processes; 0 answers in the one that speaks HTTP
-_READY_SECONDS = 90.0
+_READY_SECONDS = 180.0
 
 
 def serve_vs_mlserver(setup: Setup, target: float | None) -> Row:
@@ -65,6 +66,8 @@ def _turn(setup: Setup) -> Turn:
         if not made:
             requests = [_body_of(tile) for tile in itertools.islice(tiles_of(setup), setup.num_tiles)]
             rates = {workers: _tried(setup, workers, requests) for workers in _WORKERS}
+            if not max(rates.values()):
+                raise RuntimeError(f"MLServer does not get ready, with {' or '.join(map(str, _WORKERS))} workers")
             made.append(_Mlserver(setup, max(rates, key=lambda workers: rates[workers])))
             made.append(requests)
         server, requests = made
@@ -74,8 +77,12 @@ def _turn(setup: Setup) -> Turn:
 
 
 def _tried(setup: Setup, workers: int, requests: list[Request]) -> float:
-    """Returns the rate with a number of workers, after as many requests that do not count."""
-    server = _Mlserver(setup, workers)
+    """Returns the rate with a number of workers, after as many requests that do not count; 0 if it does not start."""
+    try:
+        server = _Mlserver(setup, workers)
+    except RuntimeError as error:
+        print(f"with {workers} workers, {error}", file=sys.stderr)
+        return 0.0
     try:
         server.rate(requests)
         return server.rate(requests)
