@@ -3,8 +3,10 @@
 MLServer has an environment of its own, because its dependencies and ours exclude each other:
 
     python3.11 -m venv FOLDER
-    FOLDER/bin/pip install mlserver==1.7.1 'tensorflow-cpu==2.21.*'
+    FOLDER/bin/pip install mlserver==1.7.1 'tensorflow-cpu==2.21.*' uvloop==0.21.0
     python -m bench --only serve_vs_mlserver --mlserver FOLDER
+
+With a later uvloop its workers end at once, with "There is no current event loop in thread 'MainThread'".
 """
 
 import base64
