@@ -3,8 +3,10 @@
 MLServer has an environment of its own, because its dependencies and ours exclude each other:
 
     python3.11 -m venv FOLDER
-    FOLDER/bin/pip install mlserver==1.7.1 'tensorflow-cpu==2.21.*'
+    FOLDER/bin/pip install mlserver==1.7.1 'tensorflow-cpu==2.21.*' uvloop==0.21.0
     python -m bench --only serve_vs_mlserver --mlserver FOLDER
+
+With a later uvloop its workers end at once, with "There is no current event loop in thread 'MainThread'".
 """
 
 import base64
@@ -15,6 +17,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -65,6 +68,8 @@ def _turn(setup: Setup) -> Turn:
         if not made:
             requests = [_body_of(tile) for tile in itertools.islice(tiles_of(setup), setup.num_tiles)]
             rates = {workers: _tried(setup, workers, requests) for workers in _WORKERS}
+            if not max(rates.values()):
+                raise RuntimeError(f"MLServer does not get ready, with {' or '.join(map(str, _WORKERS))} workers")
             made.append(_Mlserver(setup, max(rates, key=lambda workers: rates[workers])))
             made.append(requests)
         server, requests = made
@@ -74,8 +79,12 @@ def _turn(setup: Setup) -> Turn:
 
 
 def _tried(setup: Setup, workers: int, requests: list[Request]) -> float:
-    """Returns the rate with a number of workers, after as many requests that do not count."""
-    server = _Mlserver(setup, workers)
+    """Returns the rate with a number of workers, after as many requests that do not count; 0 if it does not start."""
+    try:
+        server = _Mlserver(setup, workers)
+    except RuntimeError as error:
+        print(f"with {workers} workers, {error}", file=sys.stderr)
+        return 0.0
     try:
         server.rate(requests)
         return server.rate(requests)

@@ -46,7 +46,7 @@ class ModelCard(Document, frozen=True, kw_only=True):
       max_16_bit: As in the manifest of that dataset; not stated if it has no image of 16 bits.
       tile_px: Side of the tiles that it was trained on, pixels; 0 if they differ, or in a card of an earlier version.
       stored_px: Side of those tiles as they are stored, which the model's decoder goes by, see
-        components/records/model_pixels.py; 0 if they differ, not stated in a card of an earlier version.
+        components/records/tile_pixels.py; 0 if they differ, not stated in a card of an earlier version.
       decision: Why it was pushed; None in a card of an earlier version.
       data_licence: Of the data that it was trained on; empty if nobody said.
       worst_slice: The part of the test split where it is most evidently worse than elsewhere; None if it is nowhere

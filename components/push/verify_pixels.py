@@ -9,9 +9,8 @@ from components.contracts import ModelCard
 from components.errors import DataError
 from components.push.decided import undecided_at
 from components.push.verify_places import TOLERANCE
-from components.records.model_pixels import model_pixels, ratio_and_side
 from components.records.source_image import as_png
-from components.records.tile_pixels import TilePixels, tile_pixels
+from components.records.tile_pixels import TilePixels, model_pixels, ratio_and_side, tile_pixels
 from components.records.tile_record import Record
 from components.saved_model.answering import DECODED, PIXELS
 from components.saved_model.asking import AskedModel, CannotAnswer, as_probabilities

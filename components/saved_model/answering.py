@@ -26,7 +26,7 @@ MODEL = "model"  # the model's place in the folder
 # Of an exported training; a served model has signatures.
 TRAINED, LOGITS, MAPS = "predict_encoded", "logits_encoded", "maps_encoded"
 PIXELS = "pixels"  # of both
-DECODED = "decoded"  # of a served model, which answers as its signature `masked` does, see records/model_pixels.py
+DECODED = "decoded"  # of a served model, which answers as its signature `masked` does, see records/tile_pixels.py
 DENSE = "dense_encoded"  # of a dense head only
 # The functions of an exported training, and the names of what each returns; one that has several names them itself.
 EXPORTED = {TRAINED: ("probabilities",), LOGITS: ("logits",), MAPS: ("maps",), DENSE: ("logits", "maps")}

@@ -17,8 +17,7 @@ from components.contracts import ModelCard
 from components.predict.checked import opened_contents
 from components.records.image_header import read_header
 from components.records.mask_png import encode_mask
-from components.records.model_pixels import ratio_and_side, scaled_valid
-from components.records.tile_pixels import TilePixels
+from components.records.tile_pixels import TilePixels, ratio_and_side, scaled_valid
 from components.records.tile_record import Record
 from components.saved_model.answering import DECODED
 from components.saved_model.asking import AskedModel

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from components.errors import DataError, as_user_error
 from components.predict.pushed_model import PushedModel
-from components.records.model_pixels import model_pixels
 from components.records.source_image import as_png
-from components.records.tile_pixels import TilePixels
+from components.records.tile_pixels import TilePixels, model_pixels
 from components.records.tile_record import Record
 from components.registry.attachments import beside_model
 from components.saved_model.answering import DECODED

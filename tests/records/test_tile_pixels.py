@@ -12,7 +12,7 @@ from tile_shards import BANDS, encode, fake_record
 from components.records import tfrecords
 from components.records.jpeg import DamagedImage
 from components.records.mask_png import encode_mask
-from components.records.model_pixels import model_pixels, ratio_and_side, scaled_valid
+from components.records.tile_pixels import model_pixels, ratio_and_side, scaled_valid
 
 
 @pytest.mark.parametrize(
