@@ -65,7 +65,7 @@ def test_a_matrix_that_says_that_it_was_measured_may_differ_between_runs(tmp_pat
 
         return run_study(study_in(tmp_path / f"{value}", MACHINE, []), [Experiment("epochs", "Epochs", run)])
 
-    assert (what_repeats(found(0.5), CLAIMS) == what_repeats(found(0.6), CLAIMS)) == is_measured
+    assert (what_repeats(found(0.5)) == what_repeats(found(0.6))) == is_measured
 
 
 def test_each_claim_has_a_verdict_and_what_was_not_chosen_says_so(tmp_path):
