@@ -70,5 +70,5 @@ def test_experiments_of_several_rooms_have_code_of_their_own() -> None:
 
 
 def test_an_unknown_experiment_has_no_code() -> None:
-    with pytest.raises(ValueError, match="experiment must be one of hybrid, .*, got 'none'"):
+    with pytest.raises(ValueError, match=r"experiment must be one of hybrid, .*, got 'none'"):
         experiment_code("none")
