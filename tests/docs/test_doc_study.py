@@ -14,9 +14,7 @@ from components.study.results.study_result import read_study_result
 HERE = Path(__file__).parents[2] / "docs" / "study"
 PICTURE = re.compile(r'src="data:image/[^"]*"')
 # The same in both languages: networks, formats, and what is a number with a unit.
-PROPER = re.compile(
-    r"alexnet|vgg16|small|mobilenet_.*|resnet.*|efficientnet_.*|convnext_.*|nasnet.*|jpeg|sgd|USD|.* px"
-)
+PROPER = re.compile(r"(alexnet|vgg|small|mobilenet|resnet|efficientnet|convnext|nasnet)[a-z0-9_]*|jpeg|USD")
 
 
 @pytest.fixture(scope="module")

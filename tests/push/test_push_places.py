@@ -40,7 +40,7 @@ def test_places_average_to_the_answer_of_the_tile_which_stays_the_same(tmp_path,
     taken = {name: of for name, of in images.items() if name != "nir" or num_bands == 4}
     places, masked = signatures["maps"](**taken), signatures["masked"](**taken)
 
-    assert names == ("serving_default", "masked", "maps", "pixels")
+    assert names == ("serving_default", "masked", "maps", "pixels", "decoded")
     assert set(places) == {*masked, "maps"}
     for name, of in masked.items():
         if name == "probabilities":

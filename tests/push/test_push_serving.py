@@ -259,7 +259,7 @@ def test_a_dense_head_is_served_with_its_maps_in_one_signature(dense, num_bands,
 def test_a_model_without_judged_maps_has_no_such_signature(data):
     _root, _, _, models_dir, card = data
     served = tf.saved_model.load(str(models_dir / "versions" / card.version))
-    assert sorted(served.signatures) == ["maps", "masked", "pixels", "serving_default"]
+    assert sorted(served.signatures) == ["decoded", "maps", "masked", "pixels", "serving_default"]
     assert "dense" not in card.usage
     assert card.dense is None
 

@@ -44,7 +44,7 @@ BREAKS = [
     ("components/scoring/resamples.py", "import components.scoring.field_effects", {"scoring-rooms"}),
     ("components/scoring/ranking.py", "import sklearn", {"scoring-alone"}),
     ("components/scaling/ring.py", "import sklearn", {"scaling-alone"}),
-    ("components/ingest/splits.py", "import tensorflow", {"data-without-tensorflow"}),
+    ("components/ingest/splits.py", "import tensorflow", {"data-without-tensorflow", "study-without-tensorflow"}),
     ("components/dataset/audit/leaks.py", "import components.records.tfrecords", {"data-without-tensorflow"}),
     ("components/train/peers/distribution.py", "import components.train.input.order", {"training-rooms"}),
     ("components/train/a_new_room.py", "", {"training-rooms"}),

@@ -94,4 +94,4 @@ def _digits(value: float) -> str:
     """Returns how a number is written so that it says something and is no longer than its cell."""
     if value == 0:
         return ".0f"
-    return ",.0f" if abs(value) >= 1000 else ".1e" if abs(value) < 0.001 else ".3f"
+    return ",.0f" if abs(value) >= 1000 else ".0e" if abs(value) < 0.001 else ".3f"

@@ -70,7 +70,7 @@ def test_lines_and_matrices_are_there_in_both_languages(text, language):
 
 @pytest.mark.parametrize(
     ("value", "english", "spanish"),
-    [(0.0, "0", "0"), (1.25e-7, "1.2e-07", "1,2e-07"), (0.25, "0.250", "0,250"), (125802.75, "125,803", "125.803")],
+    [(0.0, "0", "0"), (1.25e-7, "1e-07", "1e-07"), (0.25, "0.250", "0,250"), (125802.75, "125,803", "125.803")],
 )
 def test_numbers_of_a_matrix_say_something_in_few_characters(value, english, spanish):
     matrix = msgspec.structs.replace(MATRIX, rows=("0",), columns=("0.1",), values=((value,),))

@@ -7,19 +7,20 @@ import pytest
 from components.study.running.experiment_code import code_sha256, experiment_code
 from components.study.running.registry import known_experiments
 
+OURS = "components"  # as a name, because what texts import must exist
 FILES = {
     "components/__init__.py": "",
     "components/room/__init__.py": "",
-    "components/room/all_experiments.py": "def run():\n    from components.shared import tool\n    return tool\n",
-    "components/room/program.py": "COMMAND = ['-m', 'components.workers']\n",
+    "components/room/all_experiments.py": f"def run():\n    from {OURS}.shared import tool\n    return tool\n",
+    "components/room/program.py": f"COMMAND = ['-m', '{OURS}.workers']\n",
     "components/room/prices.yaml": "price: 1\n",
     "components/shared/__init__.py": "",
-    "components/shared/tool.py": "import components.deep\n",
+    "components/shared/tool.py": f"import {OURS}.deep\n",
     "components/shared/other.py": "",
-    "components/deep.py": "from components import room\n",
+    "components/deep.py": f"from {OURS} import room\n",
     "components/workers/__init__.py": "",
     "components/workers/__main__.py": "print('at work')\n",
-    "components/server.py": "from components.room import all_experiments\n",
+    "components/server.py": f"from {OURS}.room import all_experiments\n",
 }
 
 
@@ -47,19 +48,19 @@ def root(tmp_path: Path) -> Path:
     ],
 )
 def test_what_an_experiment_may_run_counts_and_nothing_else(root: Path, changed: str, measured_anew: bool) -> None:
-    before = code_sha256("components.room.all_experiments", root)
+    before = code_sha256(f"{OURS}.room.all_experiments", root)
     with (root / changed).open("a") as file:
         file.write("# changed\n")
 
     # A file is parsed once for a process, and what it names stays.
-    assert (code_sha256("components.room.all_experiments", root) != before) == measured_anew
+    assert (code_sha256(f"{OURS}.room.all_experiments", root) != before) == measured_anew
 
 
 def test_a_renamed_file_counts_as_another(root: Path) -> None:
-    before = code_sha256("components.room.all_experiments", root)
+    before = code_sha256(f"{OURS}.room.all_experiments", root)
     (root / "components/room/program.py").rename(root / "components/room/programs.py")
 
-    assert code_sha256("components.room.all_experiments", root) != before
+    assert code_sha256(f"{OURS}.room.all_experiments", root) != before
 
 
 def test_experiments_of_several_rooms_have_code_of_their_own() -> None:

@@ -222,7 +222,7 @@ def test_what_is_otherwise_in_an_experiment_is_so_there_alone():
     laptop = PRESETS["laptop"]
 
     assert {name for preset in PRESETS.values() for name in preset.otherwise} <= names
-    assert (laptop.of("scale").rounds, laptop.of("scale").seeds) == (15, laptop.seeds)
+    assert (laptop.of("scale").rounds, laptop.of("scale").seeds) == (11, laptop.seeds)
     assert dataclasses.replace(laptop.of("memory"), otherwise=laptop.otherwise) == laptop
 
 

@@ -1,5 +1,4 @@
 import itertools
-import types
 from typing import Any
 
 import keras
@@ -8,6 +7,7 @@ import pytest
 import tensorflow as tf
 from pretrained_backbone import MEAN, STD, random_tiles
 
+from components.train.input.reader import Batch
 from components.train.loop.unfreezing import (
     enter_stage,
     make_rate_factor,
@@ -126,8 +126,9 @@ def test_frozen_weights_stay_to_the_bit_and_each_stage_is_traced_once(model: Any
         return make_train_steps(strategy, model, optimizer, None, config, loss, positions, num_steps)
 
     take_steps = make_staged_steps(model, config, steps_per_epoch, make)
-    image, valid = map(tf.constant, random_tiles(32, 4))
-    batch = types.SimpleNamespace(image=image, cover=valid, labels=tf.ones((4, 3)), weights=np.ones(4, np.float32))
+    image, valid = random_tiles(32, 4)
+    bits = tf.constant(np.packbits(valid[..., 0], axis=-1))
+    batch = Batch((tf.constant(image),), bits, tf.ones((4, 3)), np.ones(4, np.float32))
     for epoch in range(num_epochs):
         layers = [network.get_layer(name) for name in ("level_0_conv", "level_2_bn", "level_3_conv")]
         before = [layer.get_weights() for layer in layers]
