@@ -1,8 +1,9 @@
 """Measures 1, 2 and 4 workers of this machine in rounds, beside what the simulator makes of one worker's steps.
 
-All arms have the same global batch, so that they learn the same. A worker of N has an Nth of it; how long one worker
-takes for such a part is measured with one worker alone, because a step has costs that a smaller part does not shrink.
-The all-reduce is the one that two workers measured. Four workers of two cores share them, which the model knows.
+All arms have the same global batch, so that they learn the same. A worker of N has an Nth of it. How long it takes for
+such a part is measured with N trainings side by side that know nothing of each other: a step has costs that a smaller
+part does not shrink, and processes of one machine slow each other even if each has a core. The all-reduce is the one
+that two workers measured.
 """
 
 import os
@@ -28,6 +29,7 @@ from components.study.experiments.scale.scale_training import (
     prepare_dataset,
     scale_settings,
     train_once_on,
+    train_side_by_side,
 )
 from components.study.protocol.measure_arms import NotRunHereError
 from components.study.protocol.plan import Plan
@@ -36,6 +38,7 @@ from components.study.results.machine import machine_digest
 CLAIM = "more_workers_faster"
 _BATCH = 32
 _AGAIN = "again"
+_ROUNDS_BETWEEN = 3  # after one of so many, trainings run side by side
 _NUMBERS = {"ci": (1, 2), "laptop": (1, 2, 4)}
 _WITHIN = 0.1
 _LATENCY = 1e-4  # seconds of a message, as assumed
@@ -69,7 +72,7 @@ def run_scale(bench: Bench) -> Sequence[Result]:
     plan = Plan(num_rounds=bench.preset.rounds)
     workers = {_NAMES[number]: number for number in numbers}
     sides = {**workers, _AGAIN: numbers[0]}
-    rounds, taken = [], dict[int, list[TrainedOnce]]()
+    rounds, taken, parts = [], dict[int, list[TrainedOnce]](), dict[int, list[TrainedOnce]]()
     for place, order in enumerate(round_orders(sides, plan.num_rounds, plan.seed), 1):
         bench.say(f"round {place} of {plan.num_rounds}")
         measured = {}
@@ -80,10 +83,11 @@ def run_scale(bench: Bench) -> Sequence[Result]:
             taken.setdefault(number, []).append(trained)
             measured[side] = trained.epoch_seconds
         rounds.append(tuple(measured[side] for side in sides))
-    parts = {numbers[0]: taken[1]}
-    for number in numbers[1:]:
-        bench.say(f"one worker with its part of a batch among {number}")
-        parts[number] = [train_once_on(data, scale_settings(1, batch // number, epochs), 1)]
+        if place % _ROUNDS_BETWEEN == 1 % _ROUNDS_BETWEEN:
+            for number in numbers[1:]:
+                settings = scale_settings(1, max(1, batch // number), epochs)
+                parts.setdefault(number, []).extend(train_side_by_side(data, settings, number))
+    parts[1] = taken[1]
     table = RoundTable(
         name="scale",
         factor=comparison.factor,
@@ -96,7 +100,7 @@ def run_scale(bench: Bench) -> Sequence[Result]:
         rounds=tuple(rounds),
     )
     times = {number: [each.epoch_seconds for each in taken[number]] for number in numbers}
-    foreseen = foresee(parts, taken, num_train_tiles(data), batch, bench.machine.num_cores)
+    foreseen = foresee(parts, taken, num_train_tiles(data), batch)
     return [
         Finding(claim=CLAIM, table=table.name, arms=(_NAMES[1], _NAMES[2])),
         table,
@@ -110,16 +114,15 @@ def foresee(
     taken: Mapping[int, Sequence[TrainedOnce]],
     num_tiles: int,
     batch: int,
-    num_cores: int,
 ) -> dict[int, Simulated]:
     """Returns an epoch of each number of workers, simulated.
 
     Args:
-      parts: By number of workers, trainings of one worker alone with the part of a batch that each of them has.
+      parts: By number of workers, trainings of as many side by side, each with the part of a batch that a worker has.
       taken: By number of workers, what was measured; only the all-reduce of two is used of it.
     """
     link, found = _link(taken.get(2, ())), {}
-    for number, alone in parts.items():
+    for number, alone in sorted(parts.items()):
         job = Job(
             num_tiles=num_tiles,
             tiles_per_step=max(1, batch // number),
@@ -127,7 +130,7 @@ def foresee(
             step_seconds=np.array([step for each in alone for step in each.step_seconds]),
             gradient_bytes=alone[0].gradient_bytes,
         )
-        found[number] = simulate(job, Workplace(link, NO_FAILURES, num_cores), number)
+        found[number] = simulate(job, Workplace(link, NO_FAILURES), number)
     return found
 
 

@@ -1,12 +1,14 @@
 """One training of the experiment: by so many workers, each with a core of its own where there are enough."""
 
+import concurrent.futures
 import contextlib
 import dataclasses
+import math
 import os
 import shutil
 import statistics
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from components.agrivision import CLASS_FOLDERS
@@ -84,15 +86,37 @@ def train_once_on(data: Path, settings: TrainSettings, num_cores: int) -> Traine
     Raises:
       SettingsError, DataError: as any training does.
     """
-    with tempfile.TemporaryDirectory(prefix=".turn-", dir=data.parent) as name:
+    with _quiet(data.parent):
+        return _train(data, settings, range(num_cores))
+
+
+def train_side_by_side(data: Path, settings: TrainSettings, number: int) -> list[TrainedOnce]:
+    """Trains `number` times at once, each by one worker that knows nothing of the others.
+
+    They share what workers of one machine share, which is more than cores that are too few: caches, memory, and the
+    halves of a core that the system shows as two. Each has a core, as long as there are enough.
+
+    Raises:
+      SettingsError, DataError: as any training does.
+    """
+    cores = len(os.sched_getaffinity(0))
+    with _quiet(data.parent), concurrent.futures.ThreadPoolExecutor(number) as pool:
+        started = [pool.submit(_train, data, settings, [place % cores]) for place in range(number)]
+        return [each.result() for each in started]
+
+
+def _train(data: Path, settings: TrainSettings, cores: Sequence[int]) -> TrainedOnce:
+    with tempfile.TemporaryDirectory(prefix=".turn-", dir=data.parent) as name, _on_cores(cores):
         root = Path(name) / "data"
         shutil.copytree(data, root, copy_function=os.link)
-        with _on_cores(num_cores), _quiet(data.parent):
-            receipt = run_training(settings, str(root), str(root / _MANIFEST), StepLog("train"))
-    num_tiles, batch = receipt.num_train_tiles, settings.config.global_batch_size
+        receipt = run_training(settings, str(root), str(root / _MANIFEST), StepLog("train"))
+    num_tiles = receipt.num_train_tiles
+    epochs = [num_tiles / epoch.tiles_per_second for epoch in receipt.history]
+    # The last step of an epoch may have fewer tiles, and takes as long.
+    num_steps = math.ceil(num_tiles / settings.config.global_batch_size)
     return TrainedOnce(
-        epoch_seconds=statistics.median(num_tiles / epoch.tiles_per_second for epoch in receipt.history),
-        step_seconds=tuple(batch / epoch.tiles_per_second for epoch in receipt.history),
+        epoch_seconds=statistics.median(epochs),
+        step_seconds=tuple(seconds / num_steps for seconds in epochs),
         reduce_seconds=receipt.reduce_seconds,
         gradient_bytes=4.0 * receipt.num_parameters,
     )
@@ -109,10 +133,10 @@ def dataset_sha256(data: Path) -> str:
 
 
 @contextlib.contextmanager
-def _on_cores(num_cores: int) -> Iterator[None]:
-    """Has this process, and those that it starts, use some of its cores only."""
+def _on_cores(cores: Sequence[int]) -> Iterator[None]:
+    """Has this thread, and the processes that it starts, use some of its cores only, by their place among them."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(before)[:num_cores])
+    os.sched_setaffinity(0, {sorted(before)[place] for place in cores})
     try:
         yield
     finally:
