@@ -1,9 +1,7 @@
 """Keeps what an experiment found, so that a study that was interrupted goes on where it was."""
 
 import dataclasses
-import functools
 import hashlib
-from pathlib import Path
 
 import msgspec
 
@@ -12,10 +10,7 @@ from components.contracts.study import Machine, StudyPart
 from components.errors import DataError
 from components.study.claims.claims_file import Claims
 from components.study.experiments.experiment import Preset
-
-_COMPONENTS = Path(__file__).parents[2]
-# What judges and shows results does not change them; claims have a digest of their own.
-_NOT_COUNTED = ("study/claims", "study/results", "study/verdicts", "study/running/")
+from components.study.running.experiment_code import experiment_code
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,15 +26,15 @@ class KeptParts:
     preset: Preset
     machine: Machine
 
-    @property
-    def key(self) -> str:
-        """Names what parts of this study follow from."""
-        told = [self.claims.sha256, dataclasses.asdict(self.preset), experiments_digest(), self.machine]
+    def key(self, experiment: str) -> str:
+        """Names what the part of an experiment follows from."""
+        size = dataclasses.asdict(self.preset.of(experiment))
+        told = [self.claims.sha256, size, experiment_code(experiment), self.machine]
         return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()[:16]
 
     def uri(self, experiment: str) -> str:
         """Returns where the part of an experiment lies."""
-        return f"{self.folder_uri}/{experiment}-{self.key}.json"
+        return f"{self.folder_uri}/{experiment}-{self.key(experiment)}.json"
 
     def find(self, experiment: str) -> StudyPart | None:
         """Returns the part of an experiment; None if it is missing, or damaged, which is as good as missing."""
@@ -59,21 +54,6 @@ class KeptParts:
             experiment,
             self.claims.sha256,
             self.preset.name,
-            experiments_digest(),
+            experiment_code(experiment),
             self.machine,
         )
-
-
-@functools.cache
-def experiments_digest(components: Path = _COMPONENTS) -> str:
-    """Returns the sha256 of all code that an experiment may use.
-
-    It changes with comments too, and with code that no experiment uses: to measure again costs minutes, and a number of
-    other code would be wrong.
-    """
-    digest = hashlib.sha256()
-    for path in sorted(components.rglob("*.py")):
-        name = path.relative_to(components).as_posix()
-        if not name.startswith(_NOT_COUNTED):
-            digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return digest.hexdigest()

@@ -13,7 +13,8 @@ from components.study.claims.claims_file import Claims
 from components.study.experiments.experiment import Bench, Experiment, Preset
 from components.study.protocol.measure_arms import NotRunHereError
 from components.study.results.study_result import make_result
-from components.study.running.kept_parts import KeptParts, experiments_digest
+from components.study.running.experiment_code import experiment_code
+from components.study.running.kept_parts import KeptParts
 
 _NOT_CHOSEN = Words(
     english="its experiment was not among those that were run",
@@ -103,7 +104,7 @@ def _measure(study: Study, experiment: Experiment) -> StudyPart:
     return StudyPart(
         experiment=experiment.name,
         claims_sha256=study.claims.sha256,
-        code_sha256=experiments_digest(),
+        code_sha256=experiment_code(experiment.name),
         preset=study.preset.name,
         machine=study.machine,
         findings=findings,
