@@ -5,10 +5,9 @@ A hook of MkDocs (mkdocs.yml), run by `make docs`. A page has a table's place be
 of date. Most are made from rows that code_rows.py reads from the code.
 """
 
-import html
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,17 @@ ROOT = HERE.parent
 # MkDocs runs in an environment in which the project is not installed.
 sys.path[:0] = [str(HERE), str(ROOT)]
 
+from cells import code as _code  # noqa: E402
+from cells import table as _table  # noqa: E402
+from cells import text as _text  # noqa: E402
+from cells import unmarked as _unmarked  # noqa: E402
 from code_rows import Row, commands, parameter_rows, sweep_rows, train_config_rows  # noqa: E402
+from study_rows import machine_line, verdict_rows  # noqa: E402
 
 from components import errors  # noqa: E402
-from components.contracts.study import StudyResult  # noqa: E402
 from components.cost.prices import read_prices  # noqa: E402
 from components.errors import AgrivisionError  # noqa: E402
 from components.records.source_formats import FORMATS  # noqa: E402
-from components.study.claims.claims_file import read_claims  # noqa: E402
 from components.train.settings.node_pools import PROFILES  # noqa: E402
 from components.train.settings.strategies import STRATEGIES  # noqa: E402
 
@@ -204,25 +206,19 @@ def formats() -> str:
 
 def study_results() -> str:
     """Returns a table of the claims with their verdicts, from the committed result of the study."""
-    claims = read_claims().by_id
-    result = StudyResult.read(HERE / "study" / "laptop.json")
-    rows = []
-    for verdict in result.verdicts:
-        claim = claims[verdict.claim]
-        bound = "" if claim.bound is None else f"{'≥' if claim.how_judged.at_least else '≤'} {claim.bound:g}"
-        effect = "" if verdict.estimate is None else f"{verdict.estimate:.3g}"
-        if verdict.interval is not None:
-            effect += f" ({verdict.interval[0]:.3g} to {verdict.interval[1]:.3g})"
-        again = "" if verdict.again is None else f"{verdict.again:.3g}"
-        text = f"{claim.claim.english} *{_text(claim.effect.english)}*"
-        why = _text(verdict.reason.english)
-        rows.append((text, f"**{verdict.verdict}**", bound, effect, again, why))
+    rows = [
+        (
+            f"{_text(row.claim)} *{_text(row.effect)}*",
+            f"**{row.verdict}**",
+            row.bound,
+            row.found,
+            row.again,
+            _text(row.why),
+        )
+        for row in verdict_rows()
+    ]
     table = _table(("claim, and *its effect*", "verdict", "bound", "effect (interval)", "A/A", "why"), rows)
-    machine = result.machine
-    return (
-        f"{_text(machine.cpu)}, {machine.num_cores} cores, {machine.memory_bytes / 2**30:.0f} GiB, "
-        f"{_text(machine.system)}, Python {machine.python}, TensorFlow {machine.tensorflow}, no accelerator.\n\n{table}"
-    )
+    return f"{_text(machine_line())}\n\n{table}"
 
 
 GENERATED: dict[str, Callable[[], str]] = {
@@ -290,26 +286,3 @@ def on_post_page(output: str, *, page: Any, config: Any) -> str:
     if found := _LOADED.search(output):
         raise ValueError(f"{page.file.src_uri} must load nothing from elsewhere, got {output[found.start() :][:120]}")
     return output
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _code(text: str) -> str:
-    return f"<code>{html.escape(text, quote=False).replace('|', '&#124;')}</code>"
-
-
-def _text(text: str) -> str:
-    """Returns plain text as Markdown; what is between backticks stays code."""
-    parts = re.split(r"`([^`]*)`", text)
-    return "".join(
-        _code(part) if number % 2 else re.sub(r"([*\[\]|\\])", r"\\\1", html.escape(part, quote=False))
-        for number, part in enumerate(parts)
-    )
-
-
-def _unmarked(text: str) -> str:
-    """Returns a help text without Rich's markup."""
-    return re.sub(r"\[/?bold\]", "", text)
