@@ -8,6 +8,7 @@ write that is repeated here has the same content each time, or a precondition, s
 import base64
 import contextlib
 import functools
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,11 +27,20 @@ _BINARY = "application/octet-stream"
 _CONNECTIONS = 64  # up to this many threads read at once; beyond the client's default of 10, connections are not reused
 _REASON_LENGTH = 200  # of an error; that of a failed connection is long
 _LARGE_BYTES = 1 << 20  # of a request that may take seconds to send
+_MAKING_CLIENT = threading.Lock()
 _WRITER = "agrivision-writer"  # metadata key: which call wrote the object
 
 
-@functools.cache
 def _client() -> Any:
+    """Returns the process's client, made once, also if many threads ask for it at once: the connections of a second one
+    would be nobody's to close.
+    """
+    with _MAKING_CLIENT:
+        return _made_client()
+
+
+@functools.cache
+def _made_client() -> Any:
     from google.auth.exceptions import DefaultCredentialsError
     from google.cloud import storage
 

@@ -77,9 +77,9 @@ def tampered_bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[TamperedBucket]
 
 def _forget_client() -> None:
     """Closes what the process's client keeps open, which would be a warning in whatever test runs later."""
-    if bucket._client.cache_info().currsize:
+    if bucket._made_client.cache_info().currsize:
         bucket._client()._http.close()
-        bucket._client.cache_clear()
+        bucket._made_client.cache_clear()
 
 
 def _described(name: str, content: bytes) -> dict[str, str]:
