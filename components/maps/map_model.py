@@ -13,7 +13,8 @@ from components.records.source_formats import FULL_16_BIT
 from components.records.tile_record import Record
 from components.registry.attachments import beside_model
 from components.saved_model.answering import PIXELS
-from components.saved_model.asking import AskedModel, as_maps, as_probabilities, asked_model, tiles_with_maps
+from components.saved_model.asking import AskedModel, asked_model
+from components.saved_model.checked_answers import as_maps, as_probabilities, tiles_with_maps
 from components.train.settings.tuning.network import TILE_HEAD
 
 WINDOW_PX = 512  # of a tile of Agriculture-Vision, for a model that does not say what its tiles were

@@ -20,14 +20,8 @@ from components.records.image_header import read_header
 from components.records.source_formats import FULL_16_BIT
 from components.records.tile_record import Record
 from components.registry.attachments import beside_model
-from components.saved_model.asking import (
-    AskedModel,
-    CannotAnswer,
-    as_maps,
-    as_probabilities,
-    asked_model,
-    tiles_with_maps,
-)
+from components.saved_model.asking import AskedModel, CannotAnswer, asked_model
+from components.saved_model.checked_answers import as_maps, as_probabilities, tiles_with_maps
 
 YES, NO, NOT_SURE = "yes", "no", "not sure"
 _MASKED, _DENSE = "masked", "dense"  # the signatures that answer as the model was scored

@@ -20,7 +20,8 @@ from components.records.shard_records import records_of
 from components.records.tile_record import Record
 from components.registry.attachments import beside_model
 from components.saved_model.answering import DECODED, PIXELS
-from components.saved_model.asking import AskedModel, CannotAnswer, as_probabilities, asked_model
+from components.saved_model.asking import AskedModel, CannotAnswer, asked_model
+from components.saved_model.checked_answers import as_probabilities
 from components.scoring.risk_control import not_sure
 
 _SAMPLE_TILES = 64

@@ -13,7 +13,8 @@ from components.records.source_image import as_png
 from components.records.tile_pixels import TilePixels, model_pixels, ratio_and_side, tile_pixels
 from components.records.tile_record import Record
 from components.saved_model.answering import DECODED, PIXELS
-from components.saved_model.asking import AskedModel, CannotAnswer, as_probabilities
+from components.saved_model.asking import AskedModel, CannotAnswer
+from components.saved_model.checked_answers import as_probabilities
 
 _MASKED = "masked"
 

@@ -10,7 +10,8 @@ from components.errors import DataError
 from components.push.card import PLACES
 from components.push.sample import KeptAnswers
 from components.records.tile_record import Record
-from components.saved_model.asking import AskedModel, CannotAnswer, as_maps, as_probabilities, tiles_with_maps
+from components.saved_model.asking import AskedModel, CannotAnswer
+from components.saved_model.checked_answers import as_maps, as_probabilities, tiles_with_maps
 
 TOLERANCE = 1e-5
 _DENSE = "dense"

@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from components.errors import DataError
 from components.saved_model import answering
 from components.saved_model.answering import DENSE, EXPORTED, LOGITS, MAPS, MODEL
+from components.saved_model.checked_answers import as_maps, as_probabilities, float32_of
 from components.saved_model.confined import confined_process
 from components.saved_model.files import verified_copy
 from components.saved_model.messages import LARGEST_REPLY_BYTES, Reply, Request, receive, send, send_pixels
 from components.storage.scratch import scratch_folder
 
-_PIXELS_OF_PLACE = 8  # along a side of the model's input; the finest maps of a dense head are at 1/8
-_FEWEST_PLACES = 8  # along a side, that are allowed for the smallest input
 _LIMIT_SECONDS = 900.0  # for loading a model, or for a batch; the largest backbone takes one minute on two busy cores
 
 
@@ -180,7 +179,7 @@ class AskedModel:
           DataError: additionally, if they are not of this shape.
         """
         shape = len(images["rgb"]), num_classes
-        return _numbers(self.ask(LOGITS, images), "logits", shape, self._uri)
+        return float32_of(self.ask(LOGITS, images), "logits", shape, self._uri)
 
     def has(self, function: str) -> bool:
         """Tells whether the model has a function: an export of an earlier version has no maps.
@@ -210,7 +209,7 @@ class AskedModel:
           DataError: additionally, if they are not of these shapes, or the maps are not finite.
         """
         results, num_tiles = self.ask(DENSE, images), len(images["rgb"])
-        logits = _numbers(results, "logits", (num_tiles, num_classes), self._uri)
+        logits = float32_of(results, "logits", (num_tiles, num_classes), self._uri)
         return logits, as_maps(results, num_tiles, num_classes, self._uri)
 
     def _exchange(self, send_request: Callable[[IO[bytes]], None] | None) -> Reply:
@@ -245,53 +244,6 @@ class AskedModel:
 
     def _broken(self, why: str) -> DataError:
         return DataError(f"the SavedModel at {self._uri!r} breaks down: {why}")
-
-
-def as_probabilities(
-    results: Mapping[str, NDArray[np.generic]], num_tiles: int, num_classes: int, uri: str
-) -> NDArray[np.float32]:
-    """Returns the probabilities among a model's results, float32 [N, C].
-
-    Raises:
-      DataError: if they are not of this shape.
-    """
-    return _numbers(results, "probabilities", (num_tiles, num_classes), uri)
-
-
-def tiles_with_maps(image_size_px: int, num_classes: int) -> int:
-    """Returns how many tiles a model may be asked about at a time if it answers with maps, which fill a reply."""
-    return max(1, LARGEST_REPLY_BYTES // 2 // (places_with_maps(image_size_px) * num_classes * 4))
-
-
-def places_with_maps(image_size_px: int) -> int:
-    """Returns the most places that a map of a tile has."""
-    return max(_FEWEST_PLACES, image_size_px // _PIXELS_OF_PLACE) ** 2
-
-
-def as_maps(
-    results: Mapping[str, NDArray[np.generic]], num_tiles: int, num_classes: int, uri: str
-) -> NDArray[np.float32]:
-    """Returns the maps among a model's results, float32 [N, h, w, C] with at least one place.
-
-    Raises:
-      DataError: if they are not of this shape, or not finite.
-    """
-    found = results.get("maps")
-    places = [max(side, 1) for side in found.shape[1:3]] if found is not None and found.ndim == 4 else [1, 1]
-    maps = _numbers(results, "maps", (num_tiles, *places, num_classes), uri)
-    if not np.isfinite(maps).all():
-        raise DataError(f"the SavedModel at {uri!r} breaks down: its maps are not finite")
-    return maps
-
-
-def _numbers(
-    results: Mapping[str, NDArray[np.generic]], name: str, shape: tuple[int, ...], uri: str
-) -> NDArray[np.float32]:
-    found = results.get(name)
-    if found is None or found.dtype != np.float32 or found.shape != shape:
-        what = "nothing" if found is None else f"{found.dtype} {list(found.shape)}"
-        raise DataError(f"the SavedModel at {uri!r} must answer float32 {list(shape)}, got {what}")
-    return found.astype(np.float32, copy=False)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from components.contracts import ModelCard
 from components.errors import DataError
-from components.saved_model.asking import AskedModel, as_maps, places_with_maps, tiles_with_maps
+from components.saved_model.asking import AskedModel
+from components.saved_model.checked_answers import as_maps, places_with_maps, tiles_with_maps
 from components.serve.message import MAPS
 from components.serve.refusal import Refusal, too_large
 from components.serve.settings import MIB, ServeSettings

@@ -21,7 +21,8 @@ from components.records.tile_pixels import TilePixels, model_pixels
 from components.records.tile_record import Record
 from components.registry.attachments import beside_model
 from components.saved_model.answering import DECODED
-from components.saved_model.asking import AskedModel, CannotAnswer, as_probabilities, asked_model
+from components.saved_model.asking import AskedModel, CannotAnswer, asked_model
+from components.saved_model.checked_answers import as_probabilities
 from components.serve.answer import DATATYPES
 from components.serve.decoding import Decoding
 from components.serve.maps_output import MapsOutput

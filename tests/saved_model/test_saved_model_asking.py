@@ -10,7 +10,8 @@ import pytest
 
 from components.errors import DataError
 from components.saved_model import asking
-from components.saved_model.asking import AskedModel, CannotAnswer, ModelProcess, tiles_with_maps
+from components.saved_model.asking import AskedModel, CannotAnswer, ModelProcess
+from components.saved_model.checked_answers import tiles_with_maps
 from components.saved_model.messages import (
     LARGEST_REPLY_BYTES,
     Array,

@@ -12,7 +12,8 @@ from components.evaluate.dense.dense_pass import DensePass, PixelSums, See, ValS
 from components.evaluate.reading.model_column import Answer
 from components.progress import StepLog
 from components.saved_model.answering import DENSE
-from components.saved_model.asking import AskedModel, as_maps, as_probabilities
+from components.saved_model.asking import AskedModel
+from components.saved_model.checked_answers import as_maps, as_probabilities
 from components.scoring.dense.pixel_classes import log_odds
 from components.scoring.dense.place_thresholds import UNDECIDED
 from components.scoring.overlap_iou import overlap_iou

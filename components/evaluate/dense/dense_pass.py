@@ -18,7 +18,7 @@ from components.evaluate.reading.follower import Follower
 from components.evaluate.reading.model_column import Answer, encoded_images
 from components.evaluate.reading.units import MOST_UNITS, group_of
 from components.records.tile_record import Record
-from components.saved_model.asking import tiles_with_maps
+from components.saved_model.checked_answers import tiles_with_maps
 from components.scoring.dense.pixel_classes import pixel_classes, values_at
 from components.scoring.dense.pixel_counts import count_pixels
 from components.scoring.dense.place_thresholds import MOST_OF_TILE, SAMPLE_PIXELS, choose_place_thresholds

@@ -27,7 +27,8 @@ from components.push.verify import sample_batches
 from components.records.jpeg import decoder_ratio
 from components.records.tile_record import Record
 from components.saved_model.answering import MODEL
-from components.saved_model.asking import AskedModel, as_probabilities, asked_model
+from components.saved_model.asking import AskedModel, asked_model
+from components.saved_model.checked_answers import as_probabilities
 from components.saved_model.files import verified_copy
 from components.storage.scratch import scratch_folder
 
