@@ -73,6 +73,9 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
       cost: What that cost.
       num_train_tiles, num_val_tiles: Of the dataset.
       reduce_seconds: That workers in lockstep took to add up their gradients once, without computing any; 0 if unknown.
+      reduce_latency_seconds: That they took to add up a single number; 0 if unknown.
+      reduces_per_step: How often they add up something in a step, such as the moments of batch normalisation; 0 if
+        unknown.
     """
 
     training_id: PathPart
@@ -102,6 +105,8 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
     num_train_tiles: int = 0
     num_val_tiles: int = 0
     reduce_seconds: float = 0.0
+    reduce_latency_seconds: float = 0.0
+    reduces_per_step: int = 0
     max_16_bit: int | msgspec.UnsetType = msgspec.UNSET
     weights_path: RelativePathOrEmpty = ""
     commit: str = ""

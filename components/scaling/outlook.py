@@ -19,7 +19,6 @@ from components.scaling.stragglers import as_of_one, expected_maximum
 _FIXED_SHARES = (0.0, 0.1, 0.3)
 # Between two workers if nothing was measured: 25 to 1 Gb/s, as between nodes of a cloud, or of an office.
 _LINKS = (RingLink(3.1e9, 5e-5), RingLink(1.2e9, 1e-4), RingLink(1.2e8, 5e-4))
-_LATENCY = 1e-4
 _MEASURED_LINKS = (0.7, 1.0, 1.5)  # factors of a measured all-reduce, for other numbers of workers
 
 
@@ -35,6 +34,8 @@ class MeasuredTraining:
       shared_seconds: All else, such as validation, which workers share out as they do steps.
       gradient_bytes: That workers add up in a step.
       reduce_seconds: That it took them; None if it was not measured, or there is one worker.
+      reduce_latency_seconds: That it takes them to add up one number; 0 if it was not measured.
+      reduces_per_step: How often they add up something in a step.
       share_cores: The workers are processes of one machine, whose cores they share: more of them are not faster.
     """
 
@@ -45,6 +46,8 @@ class MeasuredTraining:
     shared_seconds: float
     gradient_bytes: float
     reduce_seconds: float | None = None
+    reduce_latency_seconds: float = 0.0
+    reduces_per_step: int = 1
     share_cores: bool = False
 
 
@@ -84,7 +87,7 @@ def _seconds(measured: MeasuredTraining, num_workers: int, case: int) -> float:
     before = measured.num_workers
     reduced = measured.reduce_seconds if measured.reduce_seconds and before > 1 else None
     link = _link(measured, reduced, case)
-    in_reduce = reduced or all_reduce_seconds(measured.gradient_bytes, before, link)
+    in_reduce = _all_reduces(measured, before, link)
     whole = np.asarray(measured.step_seconds, np.float64)
     computing = np.maximum(whole - in_reduce, 0.1 * whole)  # what was assumed of the network may be too slow
     alone = as_of_one(computing, before)
@@ -94,15 +97,21 @@ def _seconds(measured: MeasuredTraining, num_workers: int, case: int) -> float:
     if num_workers == before:
         step = float(whole.mean())  # which was measured, and needs no model
     else:
-        step += all_reduce_seconds(measured.gradient_bytes, num_workers, link)
+        step += _all_reduces(measured, num_workers, link)
     others = measured.shared_seconds * (fixed + (1 - fixed) * shared_out)
     # What was measured holds for the training itself; the next may go a little better or worse.
     spread = (0.95, 1.0, 1.05)[case] if num_workers == before else 1.0
     return spread * (measured.fixed_seconds + measured.num_steps * step + others)
 
 
+def _all_reduces(measured: MeasuredTraining, num_workers: int, link: RingLink) -> float:
+    """Returns the seconds of a step's all-reduces."""
+    return all_reduce_seconds(measured.gradient_bytes, num_workers, link, measured.reduces_per_step)
+
+
 def _link(measured: MeasuredTraining, reduced: float | None, case: int) -> RingLink:
     if reduced is None:
         return _LINKS[case]
-    seconds = reduced * _MEASURED_LINKS[case]
-    return link_of(seconds, measured.gradient_bytes, measured.num_workers, _LATENCY)
+    factor = _MEASURED_LINKS[case]
+    latency = factor * measured.reduce_latency_seconds
+    return link_of(factor * reduced, measured.gradient_bytes, measured.num_workers, latency)

@@ -1,4 +1,4 @@
-"""Simulates a training by N workers: each step waits for the slowest, then for the all-reduce, and workers are lost.
+"""Simulates a training by N workers: each step waits for the slowest, then for its all-reduces, and workers are lost.
 
 A step of N workers takes the largest of N draws from the times that one worker was measured to take. For U between 0
 and 1, the largest of N has the distribution of the quantile U^(1/N) of one, so a step needs one draw, not N.
@@ -30,6 +30,7 @@ class Job:
       epochs: Times that all tiles are read.
       step_seconds: Measured times of one worker's step, alone, without an all-reduce, [M].
       gradient_bytes: That workers add up in a step.
+      reduces_per_step: How often they add up something in it.
       fixed_seconds: To start and to export.
     """
 
@@ -38,6 +39,7 @@ class Job:
     epochs: int
     step_seconds: NDArray[np.float64]
     gradient_bytes: float
+    reduces_per_step: int = 1
     fixed_seconds: float = 0.0
 
     def __post_init__(self) -> None:
@@ -83,8 +85,8 @@ class Simulated:
       interval_seconds: Work between checkpoints; infinity for none before the end.
       seconds: In one of 20 runs at most, in the middle, in all but one of 20 at most.
       node_seconds: Nodes that are paid for, times the middle.
-      step_seconds: Of a step with its all-reduce, on average.
-      reduce_seconds: Of the all-reduce.
+      step_seconds: Of a step with its all-reduces, on average.
+      reduce_seconds: Of its all-reduces.
     """
 
     num_workers: int
@@ -106,7 +108,7 @@ def simulate(
     if num_workers < 1 or num_runs < 1:
         raise ValueError(f"needs at least one worker and one run, got {num_workers} and {num_runs}")
     random = np.random.default_rng([seed, num_workers])
-    reduce = all_reduce_seconds(job.gradient_bytes, num_workers, place.link)
+    reduce = all_reduce_seconds(job.gradient_bytes, num_workers, place.link, job.reduces_per_step)
     steps = job.num_steps(num_workers)
     work = place.slowdown(num_workers) * _slowest(job.step_seconds, num_workers, steps, num_runs, random)
     work += steps * reduce

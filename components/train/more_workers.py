@@ -50,6 +50,8 @@ def outlook_rows(
         ),
         gradient_bytes=float(_FLOAT_BYTES * receipt.num_parameters),
         reduce_seconds=receipt.reduce_seconds or None,
+        reduce_latency_seconds=receipt.reduce_latency_seconds,
+        reduces_per_step=max(1, receipt.reduces_per_step),
         share_cores=(profile or receipt.profile) == LAPTOP,
     )
     per_second = cost.cost / receipt.pods.paid if receipt.pods.paid else 0.0

@@ -65,6 +65,8 @@ def make_receipt(
         num_train_tiles=manifest.splits["train"].num_tiles,
         num_val_tiles=manifest.splits["val"].num_tiles,
         reduce_seconds=outcome.reduce_seconds,
+        reduce_latency_seconds=outcome.reduce_latency_seconds,
+        reduces_per_step=outcome.reduces_per_step,
     )
 
 

@@ -94,6 +94,8 @@ def test_a_report_says_what_other_numbers_of_workers_would_make_of_it(data: Path
     root = another_root(data, tmp_path)
     receipt = train(root, 2, {**TUNING, "early_stopping_patience": 0})
     assert receipt.reduce_seconds > 0
+    assert receipt.reduce_latency_seconds > 0
+    assert receipt.reduces_per_step == 10  # two of each of four layers of batch normalisation, and two of all
     rows = more_workers.outlook_rows(receipt)
     assert [workers for workers, _, _ in rows] == ["1", "2 (as it was)", "4", "8"]
     assert all(re.fullmatch(r"\d+ s( \(\d+ to \d+\))?", time) for _, time, _ in rows)

@@ -30,11 +30,21 @@ def test_a_link_is_found_from_the_time_that_was_measured_on_it(latency: float) -
     assert all_reduce_seconds(1e8, 4, link_of(0.5, 1e8, 4, latency)) == pytest.approx(0.5)
 
 
+def test_latency_that_was_measured_counts_for_each_all_reduce() -> None:
+    """Of 4 workers, an all-reduce of one number is 6 messages of 1 ms; ten have these ten times, and the bytes once."""
+    link = link_of(0.5, 1e8, 4, 0.006)
+    assert link.latency == pytest.approx(0.001)
+    assert all_reduce_seconds(1e8, 4, link, 10) == pytest.approx(0.5 + 9 * 0.006)
+    assert all_reduce_seconds(0.0, 2, link, 10) == pytest.approx(0.02)
+
+
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match="bandwidth must be above 0"):
         RingLink(0.0, 0.0)
     with pytest.raises(ValueError, match="at least 1"):
         all_reduce_seconds(1.0, 0, RingLink(1.0, 0.0))
+    with pytest.raises(ValueError, match="times must be at least 1, got 2 and 0"):
+        all_reduce_seconds(1.0, 2, RingLink(1.0, 0.0), 0)
     with pytest.raises(ValueError, match="at least 2 workers"):
         link_of(1.0, 1.0, 1, 0.0)
     with pytest.raises(ValueError, match="at least one draw"):

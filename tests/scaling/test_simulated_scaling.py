@@ -31,11 +31,11 @@ def job_of(**values):
 
 @pytest.mark.parametrize("num_workers", [1, 2, 4, 16, 64, 256])
 def test_a_step_waits_for_the_slowest_worker_and_then_for_the_ring(num_workers):
-    job = job_of(num_tiles=320_000)
+    job = job_of(num_tiles=320_000, reduces_per_step=3)
     found = simulate(job, Workplace(RingLink(1e9, 1e-4)), num_workers)
 
     rounds = 2 * (num_workers - 1)
-    reduce = rounds / num_workers * 0.4 + rounds * 1e-4
+    reduce = rounds / num_workers * 0.4 + 3 * rounds * 1e-4
     assert found.reduce_seconds == pytest.approx(reduce)
     assert found.step_seconds == pytest.approx(expected_maximum(STEPS, num_workers) + reduce, rel=0.01)
     assert found.seconds[0] <= found.seconds[1] <= found.seconds[2]

@@ -5,7 +5,7 @@ waits for the network five times per layer where two suffice, and a ResNet50 has
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -21,6 +21,20 @@ def normalize_over_replicas(layer: Any, momentum: float) -> None:
     layer.momentum = momentum
     # Patched, not subclassed, because the models of keras.applications create their own layers.
     layer._moments = functools.partial(_moments, layer)
+
+
+def num_exchanges(model: Any) -> int:
+    """Returns how often replicas exchange moments in a training step: once a layer on the way there, and once back."""
+    return sum(2 for layer in _layers(model) if _is_over_replicas(layer) and layer.trainable)
+
+
+def _layers(model: Any) -> Iterator[Any]:
+    return iter(model._flatten_layers(include_self=False))
+
+
+def _is_over_replicas(layer: Any) -> bool:
+    moments = getattr(layer, "_moments", None)
+    return isinstance(moments, functools.partial) and moments.func is _moments
 
 
 def _moments(layer: Any, inputs: Any, mask: Any) -> tuple[Any, Any]:

@@ -69,7 +69,7 @@ def add_up(strategy: Any, numbers: Sequence[float]) -> list[float]:
 
 
 def seconds_to_add_up(strategy: Any, num_numbers: int) -> float:
-    """Returns how long the workers take to add up as many numbers as a model has weights; all must call this together.
+    """Returns how long the workers take to add up so many numbers, e.g. a model's weights; all must call this together.
 
     The fastest of a few times, which is that of the network; the others also waited for a busy worker.
     """

@@ -81,7 +81,7 @@ class TrainingOutcome(Document, frozen=True, kw_only=True):
       device: What the steps ran on: "CPU", "GPU" or "TPU".
       num_checkpoints: Number of checkpoints written since the last restart.
       checkpoint_stall_seconds: Longest pause of training for one of them.
-      reduce_seconds: As in the receipt.
+      reduce_seconds, reduce_latency_seconds, reduces_per_step: As in the receipt.
     """
 
     num_parameters: int
@@ -92,3 +92,5 @@ class TrainingOutcome(Document, frozen=True, kw_only=True):
     num_checkpoints: int = 0
     checkpoint_stall_seconds: float = 0.0
     reduce_seconds: float = 0.0
+    reduce_latency_seconds: float = 0.0
+    reduces_per_step: int = 0

@@ -13,6 +13,7 @@ from components.train.checkpoint.resume import restore_best, resume
 from components.train.checkpoint.snapshot import named_variables
 from components.train.loop import loop
 from components.train.loop.when_to_end import TimeBudget
+from components.train.model.batch_norm import num_exchanges
 from components.train.model.export import Classifier, export
 from components.train.peers import cluster
 from components.train.peers.distribution import make_strategy, num_local_replicas
@@ -24,6 +25,7 @@ from components.train.settings.worker_spec import TrainingOutcome, WorkerSpec
 from components.train.worker.assembly import build, lockstep_trainee, make_average, make_reader
 from components.train.worker.parameter_server import asynchronous_trainee, connect
 
+OWN_REDUCES = 2  # of a step: of the gradients, and of the loss with the workers' wishes
 # What the export takes, as measured with two backbones on idle and busy cores, in the time that it took to import
 # TensorFlow, and in that to make the model; to which the loop adds part of that to compile a step. Errs high.
 _ENDING_PER_IMPORT, _ENDING_PER_MODEL = 1.0, 2.5
@@ -81,6 +83,7 @@ def run_worker(spec: WorkerSpec, worker: int, started: float | None = None) -> N
     num_weights = sum(int(tf.size(variable.value)) for variable in trainee.model.trainable_variables)
     in_lockstep = servers is None and settings.num_workers > 1
     reduce_seconds = cluster.seconds_to_add_up(strategy, num_weights) if in_lockstep else 0.0
+    reduce_latency_seconds = cluster.seconds_to_add_up(strategy, 1) if in_lockstep else 0.0
 
     # Built outside the strategy, so that the exported graph does not contain it.
     model = build(spec, manifest, "float32")
@@ -103,6 +106,8 @@ def run_worker(spec: WorkerSpec, worker: int, started: float | None = None) -> N
             num_checkpoints=len(trainee.writer.stalls),
             checkpoint_stall_seconds=max(trainee.writer.stalls, default=0.0),
             reduce_seconds=reduce_seconds,
+            reduce_latency_seconds=reduce_latency_seconds,
+            reduces_per_step=OWN_REDUCES + num_exchanges(trainee.model) if servers is None else 0,
         )
         storage.write_bytes(storage.join(folder, "outcome.json"), outcome.to_json())
     cluster.barrier(strategy)

@@ -1,11 +1,10 @@
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from train_fixtures import free_address
+from two_workers import lines_of_two_workers
 
 from components.train.peers.agreement import describe_difference
 
@@ -45,19 +44,7 @@ def test_the_replica_that_differs_is_named(rows: list, num_local: int, expected:
 
 @pytest.mark.slow
 def test_a_planted_divergence_is_found_by_all_workers_which_name_the_one() -> None:
-    addresses = [free_address(), free_address()]
-    processes = []
-    for index in range(2):
-        task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-        processes.append(
-            subprocess.Popen(
-                [sys.executable, str(SCRIPT)],
-                env={**os.environ, "TF_CONFIG": json.dumps(task), "TF_CPP_MIN_LOG_LEVEL": "3"},
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-        )
-    outputs = [process.communicate(timeout=120)[0].splitlines() for process in processes]
+    outputs = lines_of_two_workers(SCRIPT)
     for lines in outputs:
         equal, weight, step = lines
         assert equal == "step 7: equal"
