@@ -1,21 +1,19 @@
 """claims.yaml: the claims, read and checked, with the digest that every result carries."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import yaml
 
 from components.contracts.study import STUDY_NAME_PATTERN
 from components.errors import DataError
 from components.printable import printable
+from components.storage.hand_written import parse_hand_written, read_hand_written
 from components.study.claims.claim import Claim
 
 CLAIMS_PATH = Path(__file__).with_name("claims.yaml")
 FAMILY_ALPHA = 0.05  # the chance that any verdict of the page is wrong
-_MOST_BYTES = 1 << 20
 
 
 class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -57,30 +55,11 @@ def read_claims(path: Path = CLAIMS_PATH) -> Claims:
       DataError: if it is not such a file; names the claim and what is wrong with it, in one line.
     """
     try:
-        content = path.read_bytes()
-        text = content.decode()
-    except (OSError, UnicodeDecodeError) as error:
+        content = read_hand_written(str(path))
+    except OSError as error:
         raise DataError(f"cannot read the claims in {str(path)!r}: {error}") from error
-    if len(content) > _MOST_BYTES:
-        raise DataError(f"{path} must be at most {_MOST_BYTES:,} bytes of claims, got {len(content):,}")
     try:
-        # An alias can stand for more than memory holds.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise DataError(f"{path} must write out what it says, got a YAML alias; copy the text instead")
-        if twice := next(_repeated_keys(yaml.compose(text, yaml.SafeLoader)), None):
-            raise DataError(f"{path} sets {printable(twice)!r} more than once in one place; keep one of them")
-        return msgspec.convert(yaml.safe_load(text), Claims)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a number too long for int is a ValueError
-        fault = " ".join(str(error).split()).replace(f"matching regex {STUDY_NAME_PATTERN!r}", "of a-z, 0-9 and _")
+        return msgspec.convert(parse_hand_written(content), Claims)
+    except ValueError as error:
+        fault = str(error).replace(f"matching regex {STUDY_NAME_PATTERN!r}", "of a-z, 0-9 and _")
         raise DataError(f"{path} holds no claims that this version can read: {printable(fault)}") from error
-
-
-def _repeated_keys(node: Any) -> Iterator[str]:
-    """Yields keys that a mapping has twice, of which PyYAML would silently take the last."""
-    if isinstance(node, yaml.MappingNode):
-        keys = [str(key.value) for key, _ in node.value]
-        yield from (key for key in dict.fromkeys(keys) if keys.count(key) > 1)
-    if isinstance(node, yaml.CollectionNode):
-        for child in node.value:
-            for part in child if isinstance(child, tuple) else (child,):
-                yield from _repeated_keys(part)

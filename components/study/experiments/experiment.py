@@ -4,6 +4,7 @@ A room of experiments has a module `all_experiments` with a tuple EXPERIMENTS; i
 """
 
 import dataclasses
+import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -74,3 +75,19 @@ class Experiment:
     name: str
     title: str
     run: Callable[[Bench], Sequence[Result]]
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportedWhenRun:
+    """Runs an experiment, and imports it only then: it may need TensorFlow, which a list of names does not.
+
+    Attributes:
+      place: A module and its function, e.g. "components.study.experiments.cost.whole_price:run_priced".
+    """
+
+    place: str
+
+    def __call__(self, bench: Bench) -> Sequence[Result]:
+        """Returns what the experiment found."""
+        function: Callable[[Bench], Sequence[Result]] = pkgutil.resolve_name(self.place)
+        return function(bench)

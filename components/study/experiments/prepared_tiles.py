@@ -16,16 +16,13 @@ import msgspec
 import numpy as np
 
 from components.agrivision import CLASS_FOLDERS
-from components.contracts import Inventory, Manifest
+from components.contracts import Manifest
 from components.errors import DataError
-from components.ingest.inventory import build_inventory
 from components.ingest.settings import IngestSettings
-from components.merge.merge import merge_shards
-from components.progress import StepLog
 from components.records import example_pb2, jpeg
 from components.records.record_file import RecordWriter
 from components.records.tile_record import deserialize
-from components.shard.writer import shard_partition
+from components.study.experiments.sharded_tiles import MANIFEST, shard_tiles
 from components.synth.dataset import write_dataset
 from components.train.input.order import epoch_order
 from components.train.input.shard_index import ShardIndex, index_split
@@ -63,7 +60,7 @@ class PreparedTiles:
     @property
     def manifest(self) -> Manifest:
         """The dataset's manifest."""
-        return Manifest.read(self.root / "manifest.json")
+        return Manifest.read(self.root / MANIFEST)
 
     @property
     def tiles(self) -> tuple[PlacedTile, ...]:
@@ -145,7 +142,10 @@ def prepare_tiles(folder: Path, num_tiles: int, tile_size_px: int, stored_size_p
     prepared = PreparedTiles(folder / f"tiles-{name}-{stored_size_px}")
     if not (prepared.root / "order.json").exists():
         prepared.root.mkdir(exist_ok=True)
-        _shard(source, prepared.root, stored_size_px)
+        settings = IngestSettings(
+            num_workers=1, num_partitions=1, tile_size_px=stored_size_px, shard_size_mb=_SHARD_SIZE_MB
+        )
+        shard_tiles(source, prepared.root, settings)
         _lay_out(prepared)
     return prepared
 
@@ -154,19 +154,6 @@ def num_bytes_under(*paths: Path) -> int:
     """Returns the size of files, and of all files in folders."""
     files = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*"))]
     return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def _shard(source: Path, root: Path, stored_size_px: int) -> None:
-    settings = IngestSettings(
-        num_workers=1, num_partitions=1, tile_size_px=stored_size_px, shard_size_mb=_SHARD_SIZE_MB
-    )
-    inventory, receipts = str(root / "inventory.json"), []
-    build_inventory(str(source), str(root), settings, StepLog("ingest")).write(inventory)
-    for partition in Inventory.read(inventory).partitions:
-        receipts.append(str(root / f"receipts-{partition.index}.json"))
-        shard_partition(inventory, str(partition.index), str(root), receipts[-1], StepLog("shard"))
-    manifest, report = str(root / "manifest.json"), str(root / "report.html")
-    merge_shards(inventory, receipts, str(root), manifest, report, StepLog("merge"))
 
 
 def _lay_out(prepared: PreparedTiles) -> None:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.study.running.registry import known_experiments
+from components.study.running.registry import experiment_modules, experiments_of
 
 _ROOT = Path(__file__).parents[3]
 _MODULE = re.compile(r"components(?:\.[a-z_][a-z0-9_]*)+")
@@ -24,10 +24,10 @@ def experiment_code(name: str, root: Path = _ROOT) -> str:
     Raises:
       ValueError: if there is no such experiment.
     """
-    by_name = {each.name: each for each in known_experiments()}
-    if name not in by_name:
-        raise ValueError(f"experiment must be one of {', '.join(by_name)}, got {name!r}")
-    return code_sha256(by_name[name].run.__module__, root)
+    module_of = {each.name: module for module in experiment_modules() for each in experiments_of(module)}
+    if name not in module_of:
+        raise ValueError(f"experiment must be one of {', '.join(module_of)}, got {name!r}")
+    return code_sha256(module_of[name], root)
 
 
 def code_sha256(module: str, root: Path = _ROOT) -> str:

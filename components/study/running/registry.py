@@ -12,18 +12,29 @@ _PACKAGE = "components.study.experiments"
 ROOMS = ("hybrid", "scale", "formats", "memory", "parallel_sgd", "batch_size", "backbones", "cost")
 
 
+def experiment_modules(rooms: Sequence[str] = ROOMS, package: str = _PACKAGE) -> tuple[str, ...]:
+    """Returns the module of each room that lists its experiments."""
+    return tuple(f"{package}.{room}.all_experiments" for room in rooms)
+
+
+def experiments_of(module: str) -> tuple[Experiment, ...]:
+    """Returns the experiments that a module lists.
+
+    Raises:
+      ModuleNotFoundError: if it, or what it needs, is missing; without it, its claims would pass for not chosen.
+    """
+    found: tuple[Experiment, ...] = importlib.import_module(module).EXPERIMENTS
+    return found
+
+
 def known_experiments(rooms: Sequence[str] = ROOMS, package: str = _PACKAGE) -> tuple[Experiment, ...]:
     """Returns the experiments of all rooms.
 
     Raises:
-      ModuleNotFoundError: if a room, or what it needs, is missing; without it, its claims would pass for not chosen.
+      ModuleNotFoundError: as experiments_of does.
       ValueError: if two have one name.
     """
-    found = [
-        experiment
-        for room in rooms
-        for experiment in importlib.import_module(f"{package}.{room}.all_experiments").EXPERIMENTS
-    ]
+    found = [each for module in experiment_modules(rooms, package) for each in experiments_of(module)]
     names = [each.name for each in found]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"the experiment {twice[0]!r} must be in one room, got it twice")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pkgutil
 import random
 import sys
 import types
@@ -16,7 +17,7 @@ from study_tables import CLAIMS
 from components.contracts.study import Curve, Finding, Matrix, StudyPart
 from components.errors import DataError, SettingsError
 from components.measuring.median_interval import fewest_values
-from components.study.experiments.experiment import Experiment
+from components.study.experiments.experiment import Experiment, ImportedWhenRun
 from components.study.protocol.measure_arms import NotRunHereError
 from components.study.results.machine import accelerators_here
 from components.study.results.study_in_short import study_in_short
@@ -208,6 +209,14 @@ def test_an_experiment_or_preset_that_nobody_knows_is_refused():
         preset_of("large")
     assert [each.name for each in chosen_experiments(fake_experiments(), ["epochs"])] == ["epochs"]
     assert {name: each.name for name, each in PRESETS.items()} == {name: name for name in PRESETS}
+
+
+def test_what_is_imported_only_when_it_runs_can_be():
+    late = [each.run.place for each in known_experiments() if isinstance(each.run, ImportedWhenRun)]
+
+    assert len(late) >= 10
+    for place in late:
+        assert callable(pkgutil.resolve_name(place)), place
 
 
 def test_a_preset_of_verdicts_has_enough_rounds_and_seeds_for_them():

@@ -1,14 +1,8 @@
-"""The experiments of this room."""
+"""The experiment of this room."""
 
-from collections.abc import Sequence
+from components.study.experiments.experiment import Experiment, ImportedWhenRun
 
-from components.study.experiments.experiment import Bench, Experiment, Result
-
-
-def _hybrid(bench: Bench) -> Sequence[Result]:
-    from components.study.experiments.hybrid.shares import run_hybrid
-
-    return run_hybrid(bench)
-
-
-EXPERIMENTS = (Experiment("hybrid", "Hybrid parallelism and its premise", _hybrid),)
+_ROOM = "components.study.experiments.hybrid"
+EXPERIMENTS = (
+    Experiment("hybrid", "Hybrid parallelism and its premise", ImportedWhenRun(f"{_ROOM}.shares:run_hybrid")),
+)

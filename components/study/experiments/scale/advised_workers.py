@@ -38,6 +38,7 @@ def advise_workers(alone: Sequence[TrainedOnce], link: RingLink, tiles_per_step:
         epochs=1,
         step_seconds=np.array([step for each in alone for step in each.step_seconds]),
         gradient_bytes=alone[0].gradient_bytes,
+        reduces_per_step=alone[0].reduces_per_step,
     )
     return advise(job, Workplace(link, ASSUMED), NUMBERS, price_per_hour=_price().per_hour)
 

@@ -1,14 +1,10 @@
 """The experiment of this room."""
 
-from collections.abc import Sequence
+from components.study.experiments.experiment import Experiment, ImportedWhenRun
 
-from components.study.experiments.experiment import Bench, Experiment, Result
-
-
-def _scale(bench: Bench) -> Sequence[Result]:
-    from components.study.experiments.scale.measured_scale import run_scale
-
-    return run_scale(bench)
-
-
-EXPERIMENTS = (Experiment("scale", "Measured and simulated numbers of workers", _scale),)
+_ROOM = "components.study.experiments.scale"
+EXPERIMENTS = (
+    Experiment(
+        "scale", "Measured and simulated numbers of workers", ImportedWhenRun(f"{_ROOM}.measured_scale:run_scale")
+    ),
+)

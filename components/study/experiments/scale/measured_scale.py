@@ -41,7 +41,7 @@ _AGAIN = "again"
 _ROUNDS_BETWEEN = 3  # after one of so many, trainings run side by side
 _NUMBERS = {"ci": (1, 2), "laptop": (1, 2, 4)}
 _WITHIN = 0.1
-_LATENCY = 1e-4  # seconds of a message, as assumed
+_USUAL_LINK = RingLink(1e9, 1e-4)
 _NAMES = {1: "one worker", 2: "two workers", 4: "four workers"}
 _ON_GPUS = Words(
     english="workers with a GPU each need a pool of nodes, which this experiment does not start",
@@ -129,6 +129,7 @@ def foresee(
             epochs=1,
             step_seconds=np.array([step for each in alone for step in each.step_seconds]),
             gradient_bytes=alone[0].gradient_bytes,
+            reduces_per_step=alone[0].reduces_per_step,
         )
         found[number] = simulate(job, Workplace(link, NO_FAILURES), number)
     return found
@@ -138,9 +139,10 @@ def _link(of_two: Sequence[TrainedOnce]) -> RingLink:
     """Returns the link on which two workers add up gradients in the time measured; a usual one if it was not."""
     reduced = [each for each in of_two if each.reduce_seconds > 0]
     if not reduced:
-        return RingLink(1e9, _LATENCY)
+        return _USUAL_LINK
     seconds = statistics.median(each.reduce_seconds for each in reduced)
-    return link_of(seconds, reduced[0].gradient_bytes, 2, _LATENCY)
+    latency = statistics.median(each.reduce_latency_seconds for each in reduced)
+    return link_of(seconds, reduced[0].gradient_bytes, 2, latency)
 
 
 def scale_results(

@@ -12,12 +12,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from components.agrivision import CLASS_FOLDERS
-from components.contracts import Inventory, Manifest
-from components.ingest.inventory import build_inventory
+from components.contracts import Manifest
 from components.ingest.settings import IngestSettings
-from components.merge.merge import merge_shards
 from components.progress import StepLog
-from components.shard.writer import shard_partition
+from components.study.experiments.sharded_tiles import MANIFEST, shard_tiles
 from components.synth.dataset import write_dataset
 from components.train.settings.config import TrainConfig
 from components.train.settings.train_settings import TrainSettings
@@ -25,7 +23,6 @@ from components.train.training import run_training
 
 _SEED = 20_200_615
 _MOST_WORKERS = 4  # each needs a shard
-_MANIFEST = "manifest.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,13 +33,17 @@ class TrainedOnce:
       epoch_seconds: Of training in the epoch in the middle, without validation and compiling.
       step_seconds: Of a step in each epoch, on average.
       reduce_seconds: Of adding up the gradients once; 0 for a single worker.
-      gradient_bytes: That workers add up in a step.
+      reduce_latency_seconds: Of adding up a single number; 0 for a single worker.
+      reduces_per_step: How often workers add up something in a step.
+      gradient_bytes: That they add up in it.
     """
 
     epoch_seconds: float
     step_seconds: tuple[float, ...]
     reduce_seconds: float
     gradient_bytes: float
+    reduce_latency_seconds: float = 0.0
+    reduces_per_step: int = 1
 
 
 def scale_settings(num_workers: int, batch: int, epochs: int) -> TrainSettings:
@@ -57,11 +58,10 @@ def prepare_dataset(folder: Path, num_tiles: int, tile_size_px: int) -> Path:
     ready = folder / f"data-{num_tiles}-{tile_size_px}"
     if ready.exists():
         return ready
-    log = StepLog("study")
     with tempfile.TemporaryDirectory(prefix=".data-", dir=folder) as name, _quiet(folder):
-        made, source = Path(name) / "data", str(Path(name) / "source")
+        made, source = Path(name) / "data", Path(name) / "source"
         write_dataset(
-            Path(source),
+            source,
             layout=CLASS_FOLDERS,
             num_tiles=num_tiles,
             seed=_SEED,
@@ -69,13 +69,7 @@ def prepare_dataset(folder: Path, num_tiles: int, tile_size_px: int) -> Path:
             num_processes=1,
         )
         made.mkdir()
-        inventory, receipts = str(made / "inventory.json"), []
-        settings = IngestSettings(num_workers=_MOST_WORKERS, num_partitions=1)
-        build_inventory(source, str(made), settings, log).write(inventory)
-        for partition in Inventory.read(inventory).partitions:
-            receipts.append(str(made / f"receipt-{partition.index}.json"))
-            shard_partition(inventory, str(partition.index), str(made), receipts[-1], log)
-        merge_shards(inventory, receipts, str(made), str(made / _MANIFEST), str(made / "report.html"), log)
+        shard_tiles(source, made, IngestSettings(num_workers=_MOST_WORKERS, num_partitions=1))
         made.rename(ready)
     return ready
 
@@ -109,7 +103,7 @@ def _train(data: Path, settings: TrainSettings, cores: Sequence[int]) -> Trained
     with tempfile.TemporaryDirectory(prefix=".turn-", dir=data.parent) as name, _on_cores(cores):
         root = Path(name) / "data"
         shutil.copytree(data, root, copy_function=os.link)
-        receipt = run_training(settings, str(root), str(root / _MANIFEST), StepLog("train"))
+        receipt = run_training(settings, str(root), str(root / MANIFEST), StepLog("train"))
     num_tiles = receipt.num_train_tiles
     epochs = [num_tiles / epoch.tiles_per_second for epoch in receipt.history]
     # The last step of an epoch may have fewer tiles, and takes as long.
@@ -119,17 +113,19 @@ def _train(data: Path, settings: TrainSettings, cores: Sequence[int]) -> Trained
         step_seconds=tuple(seconds / num_steps for seconds in epochs),
         reduce_seconds=receipt.reduce_seconds,
         gradient_bytes=4.0 * receipt.num_parameters,
+        reduce_latency_seconds=receipt.reduce_latency_seconds,
+        reduces_per_step=receipt.reduces_per_step,
     )
 
 
 def num_train_tiles(data: Path) -> int:
     """Returns the tiles of an epoch."""
-    return Manifest.read(data / _MANIFEST).splits["train"].num_tiles
+    return Manifest.read(data / MANIFEST).splits["train"].num_tiles
 
 
 def dataset_sha256(data: Path) -> str:
     """Names the tiles."""
-    return Manifest.read(data / _MANIFEST).sha256
+    return Manifest.read(data / MANIFEST).sha256
 
 
 @contextlib.contextmanager
