@@ -16,6 +16,7 @@ class EpochMetrics(msgspec.Struct, frozen=True, kw_only=True):
       seconds: Duration of training and validation.
       tiles_per_second: Speed of training alone, over all workers, not counting compilation.
       input_wait_share: Share of training time spent waiting for a batch, 0..1, by the worker that waited longest.
+      step_spread_seconds: Standard deviation of a step's duration; 0 if unknown.
     """
 
     epoch: int
@@ -27,6 +28,7 @@ class EpochMetrics(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     tiles_per_second: float
     input_wait_share: float = 0.0
+    step_spread_seconds: float = 0.0
 
 
 class Bottleneck(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +75,7 @@ class TrainingReceipt(Document, frozen=True, kw_only=True):
       cost: What that cost.
       num_train_tiles, num_val_tiles: Of the dataset.
       reduce_seconds: That workers in lockstep took to add up their gradients once, without computing any; 0 if unknown.
-      reduce_latency_seconds: That they took to add up a single number; 0 if unknown.
+      reduce_latency_seconds: That they took for each of several exchanges of a single number in a row; 0 if unknown.
       reduces_per_step: How often they add up something in a step, such as the moments of batch normalisation; 0 if
         unknown.
     """

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from components.scaling.checkpointing import NO_FAILURES, Failures, daly_interval, drawn_seconds
 from components.scaling.ring import RingLink, all_reduce_seconds
+from components.scaling.stragglers import slowest_of_stretches
 
 _BAND = (0.05, 0.5, 0.95)  # quantiles over the runs
 _MOST_DRAWS = 1 << 16  # steps that are drawn for a run; of more, the sum is drawn from the mean and the spread
@@ -28,9 +29,10 @@ class Job:
       num_tiles: Of an epoch.
       tiles_per_step: Of one worker.
       epochs: Times that all tiles are read.
-      step_seconds: Measured times of one worker's step, alone, without an all-reduce, [M].
+      step_seconds: Measured times of one worker's step, alone, without an all-reduce, e.g. the mean of each epoch, [M].
       gradient_bytes: That workers add up in a step.
-      reduces_per_step: How often they add up something in it.
+      reduces_per_step: How often they add up something in it, and wait for each other.
+      step_spread: Standard deviation of one worker's step, seconds, about the mean of an epoch.
       fixed_seconds: To start and to export.
     """
 
@@ -40,6 +42,7 @@ class Job:
     step_seconds: NDArray[np.float64]
     gradient_bytes: float
     reduces_per_step: int = 1
+    step_spread: float = 0.0
     fixed_seconds: float = 0.0
 
     def __post_init__(self) -> None:
@@ -111,7 +114,7 @@ def simulate(
     reduce = all_reduce_seconds(job.gradient_bytes, num_workers, place.link, job.reduces_per_step)
     steps = job.num_steps(num_workers)
     work = place.slowdown(num_workers) * _slowest(job.step_seconds, num_workers, steps, num_runs, random)
-    work += steps * reduce
+    work += steps * (reduce + slowest_of_stretches(job.step_spread, num_workers, job.reduces_per_step))
     if interval is None:
         failures = place.failures
         # A checkpoint that costs nothing can be written after each step.

@@ -1,7 +1,13 @@
 """How long the slowest of several workers takes for a step, which all others wait for."""
 
+import functools
+import math
+import statistics
+
 import numpy as np
 from numpy.typing import ArrayLike
+
+_QUANTILES = 10_000
 
 
 def expected_maximum(draws: ArrayLike, num_workers: int) -> float:
@@ -19,6 +25,30 @@ def expected_maximum(draws: ArrayLike, num_workers: int) -> float:
         raise ValueError(f"needs at least one draw and one worker, got {ordered.size} and {num_workers}")
     shares = (np.arange(ordered.size + 1) / ordered.size) ** num_workers  # [M + 1]
     return float(np.diff(shares) @ ordered)
+
+
+def slowest_of_stretches(spread: float, num_workers: int, num_stretches: int) -> float:
+    """Returns how much longer a step takes than one worker's, if workers wait for each other after each stretch of it.
+
+    What varies is taken to be normal and independent between stretches. One of K then varies by spread / sqrt(K), the
+    slowest of N takes c_N times that longer than the mean, and all K together c_N sqrt(K) spread. So workers that meet
+    often wait more, although they do the same.
+
+    Args:
+      spread: Standard deviation of a worker's step.
+      num_stretches: K, at least 1.
+    """
+    if num_stretches < 1 or not spread >= 0:
+        raise ValueError(f"needs at least one stretch and no negative spread, got {num_stretches} and {spread}")
+    return math.sqrt(num_stretches) * spread * _normal_maximum(num_workers)
+
+
+@functools.cache
+def _normal_maximum(num_workers: int) -> float:
+    """Returns c_N, the mean of the largest of N standard normal draws."""
+    places = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
+    normal = statistics.NormalDist()
+    return expected_maximum([normal.inv_cdf(place) for place in places], num_workers)
 
 
 def as_of_one(draws: ArrayLike, num_workers: int) -> np.ndarray:

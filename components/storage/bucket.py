@@ -32,10 +32,8 @@ _WRITER = "agrivision-writer"  # metadata key: which call wrote the object
 
 
 def _client() -> Any:
-    """Returns the process's client, made once, also if many threads ask for it at once: the connections of a second one
-    would be nobody's to close.
-    """
-    with _MAKING_CLIENT:
+    """Returns the process's client."""
+    with _MAKING_CLIENT:  # the connections of a second one, of threads that ask at once, would be nobody's to close
         return _made_client()
 
 

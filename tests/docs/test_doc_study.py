@@ -1,6 +1,7 @@
 """The committed result of the study is of today's claims, and its page and table say what it says."""
 
 import re
+import statistics
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,17 @@ from components.study.results.spanish_names import has_spanish
 from components.study.results.study_page import write_study_page
 from components.study.results.study_result import read_study_result
 
-HERE = Path(__file__).parents[2] / "docs" / "study"
+DOCS = Path(__file__).parents[2] / "docs"
+HERE = DOCS / "study"
 PICTURE = re.compile(r'src="data:image/[^"]*"')
 # The same in both languages: networks, formats, and what is a number with a unit.
 PROPER = re.compile(r"(alexnet|vgg|small|mobilenet|resnet|efficientnet|convnext|nasnet)[a-z0-9_]*|jpeg|USD")
+_FORMATS = (
+    "tfrecord_faster_cpu",
+    "tfrecord_faster_with_strategy",
+    "binary_format_is_why",
+    "partitioned_tfrecord_better",
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +52,34 @@ def test_names_in_figures_and_tables_have_a_spanish_form(result: StudyResult) ->
     names |= {curve.name for curve in result.curves} | {arm for table in result.tables for arm in table.arms}
 
     assert sorted(name for name in names if not has_spanish(name) and not PROPER.fullmatch(name)) == []
+
+
+def test_the_figures_of_the_text_are_those_of_the_result(result: StudyResult) -> None:
+    """Its words are written by hand; a new result may need others, and surely other figures."""
+    text = " ".join((DOCS / "study-results.md").read_text().split())
+    found = {verdict.claim: verdict.estimate for verdict in result.verdicts}
+    waiting = [
+        statistics.median(shares)
+        for table in result.tables
+        if table.name in ("as_the_original_waiting", "same_pixels_waiting")
+        for shares in zip(*table.rounds, strict=True)
+    ]
+    prices = [cells[-1] for cells in _rows(result, "price_at_measured_speed").values()]
+    undecided_or_not = {verdict.verdict for verdict in result.verdicts if verdict.claim in _FORMATS}
+
+    for said in (
+        f"arms wait for {100 * min(waiting):.0f} to {100 * max(waiting):.0f} % of an epoch",
+        f"Batches of 64 take {100 / found['larger_batches_faster']:.0f} % of the time of batches of 8",
+        f"256 px took {found['more_workers_faster']:.2f} times as long with one",
+        f"of 32 px {found['averaged_sgd_faster']:.2f} times as long",
+        f"by {found['augmentation_helps_test']:.2f} of macro F1",
+    ):
+        assert said in text
+    assert "cost less than 10 USD" in text
+    assert max(price for price in prices if price is not None) < 10
+    assert undecided_or_not <= {"refuted", "undecided"}  # "no format was shown to make an epoch 5 % shorter"
+
+
+def _rows(result: StudyResult, name: str) -> dict[str, tuple[float | None, ...]]:
+    matrix = next(each for each in result.matrices if each.name == name)
+    return dict(zip(matrix.rows, matrix.values, strict=True))

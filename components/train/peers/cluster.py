@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import statistics
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from components.train.peers.rendezvous import LostPeer, Meeting, joined, wait_fo
 
 _RETRY_SECONDS = 0.2
 _TIMES = 3  # that adding up is timed
+_IN_A_ROW = 20  # exchanges in a call
 
 
 def task_of(tf_config: str) -> tuple[str, int]:
@@ -83,6 +85,27 @@ def seconds_to_add_up(strategy: Any, num_numbers: int) -> float:
         add(zeros).numpy()
         seconds.append(time.perf_counter() - began)
     return min(seconds[1:])
+
+
+def seconds_of_exchange(strategy: Any) -> float:
+    """Returns how long workers take to add up one number, amid others in a call; all must call this together.
+
+    So do the layers of batch normalisation in a step. It is the median of a few times, because all of them count.
+    """
+
+    def on_replica() -> Any:
+        number = tf.zeros([1]) + 1.0
+        for _ in range(_IN_A_ROW):
+            total = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, number)
+            number = tf.convert_to_tensor(total) / strategy.num_replicas_in_sync
+        return number
+
+    exchange, seconds = tf.function(lambda: strategy.run(on_replica), autograph=False), []
+    for _ in range(_TIMES + 1):  # the first compiles
+        began = time.perf_counter()
+        strategy.experimental_local_results(exchange())[0].numpy()
+        seconds.append((time.perf_counter() - began) / _IN_A_ROW)
+    return statistics.median(seconds[1:])
 
 
 def gather(strategy: Any, number: float) -> list[float]:

@@ -83,7 +83,7 @@ def run_worker(spec: WorkerSpec, worker: int, started: float | None = None) -> N
     num_weights = sum(int(tf.size(variable.value)) for variable in trainee.model.trainable_variables)
     in_lockstep = servers is None and settings.num_workers > 1
     reduce_seconds = cluster.seconds_to_add_up(strategy, num_weights) if in_lockstep else 0.0
-    reduce_latency_seconds = cluster.seconds_to_add_up(strategy, 1) if in_lockstep else 0.0
+    reduce_latency_seconds = cluster.seconds_of_exchange(strategy) if in_lockstep else 0.0
 
     # Built outside the strategy, so that the exported graph does not contain it.
     model = build(spec, manifest, "float32")

@@ -4,6 +4,7 @@ Each worker has a node of its own that is as fast as one worker here, and as man
 link like the one between two processes of this machine, which flatters more workers than a few.
 """
 
+import statistics
 from collections.abc import Sequence
 
 import numpy as np
@@ -39,6 +40,7 @@ def advise_workers(alone: Sequence[TrainedOnce], link: RingLink, tiles_per_step:
         step_seconds=np.array([step for each in alone for step in each.step_seconds]),
         gradient_bytes=alone[0].gradient_bytes,
         reduces_per_step=alone[0].reduces_per_step,
+        step_spread=statistics.median(each.step_spread_seconds for each in alone),
     )
     return advise(job, Workplace(link, ASSUMED), NUMBERS, price_per_hour=_price().per_hour)
 

@@ -2,8 +2,8 @@
 
 All arms have the same global batch, so that they learn the same. A worker of N has an Nth of it. How long it takes for
 such a part is measured with N trainings side by side that know nothing of each other: a step has costs that a smaller
-part does not shrink, and processes of one machine slow each other even if each has a core. The all-reduce is the one
-that two workers measured.
+part does not shrink, and processes of one machine slow each other even if each has a core. The all-reduces are those
+that as many workers measured, without computing: on too few cores they take longer than a ring of two makes foresee.
 """
 
 import os
@@ -105,7 +105,7 @@ def run_scale(bench: Bench) -> Sequence[Result]:
         Finding(claim=CLAIM, table=table.name, arms=(_NAMES[1], _NAMES[2])),
         table,
         *scale_results(times, foreseen, bench),
-        advice_table(advise_workers(taken[1], _link(taken[2]), batch)),
+        advice_table(advise_workers(taken[1], _link(taken[2], 2), batch)),
     ]
 
 
@@ -119,9 +119,9 @@ def foresee(
 
     Args:
       parts: By number of workers, trainings of as many side by side, each with the part of a batch that a worker has.
-      taken: By number of workers, what was measured; only the all-reduce of two is used of it.
+      taken: By number of workers, what was measured; only the all-reduces are used of it.
     """
-    link, found = _link(taken.get(2, ())), {}
+    found = {}
     for number, alone in sorted(parts.items()):
         job = Job(
             num_tiles=num_tiles,
@@ -130,19 +130,20 @@ def foresee(
             step_seconds=np.array([step for each in alone for step in each.step_seconds]),
             gradient_bytes=alone[0].gradient_bytes,
             reduces_per_step=alone[0].reduces_per_step,
+            step_spread=statistics.median(each.step_spread_seconds for each in alone),
         )
-        found[number] = simulate(job, Workplace(link, NO_FAILURES), number)
+        found[number] = simulate(job, Workplace(_link(taken.get(number, ()), number), NO_FAILURES), number)
     return found
 
 
-def _link(of_two: Sequence[TrainedOnce]) -> RingLink:
-    """Returns the link on which two workers add up gradients in the time measured; a usual one if it was not."""
-    reduced = [each for each in of_two if each.reduce_seconds > 0]
+def _link(trained: Sequence[TrainedOnce], num_workers: int) -> RingLink:
+    """Returns the link on which workers add up gradients in the time measured; a usual one if it was not."""
+    reduced = [each for each in trained if each.reduce_seconds > 0]
     if not reduced:
         return _USUAL_LINK
     seconds = statistics.median(each.reduce_seconds for each in reduced)
     latency = statistics.median(each.reduce_latency_seconds for each in reduced)
-    return link_of(seconds, reduced[0].gradient_bytes, 2, latency)
+    return link_of(seconds, reduced[0].gradient_bytes, num_workers, latency)
 
 
 def scale_results(
