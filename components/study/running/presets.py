@@ -18,7 +18,7 @@ _ON_A_LAPTOP: Mapping[str, Mapping[str, int]] = {
     "strategy": _TURN_OF_AN_EPOCH,
     "batch_size_time": {"rounds": 121},
     "parallel_sgd_time": {"rounds": 121},
-    "scale": {"rounds": 11, "epochs": 3},  # a round starts four trainings
+    "scale": {"rounds": 11, "num_tiles": 1200, "epochs": 3},  # a round starts four trainings
 }
 PRESETS: Mapping[str, Preset] = {
     "ci": Preset(

@@ -28,21 +28,38 @@ def bench_of(tmp_path, lines=None, machine=MACHINE, name="ci"):
     return Bench(dataclasses.replace(TINY, name=name), tmp_path, say, machine)
 
 
-def test_an_epoch_is_foreseen_from_parts_of_a_batch_side_by_side_and_the_all_reduce_of_two():
-    parts = {4: [trained(0.6)], 2: [trained(0.55)], 1: [trained(1.0)]}
-    taken = {2: [trained(9.9, reduce=0.02)]}
+def test_an_epoch_is_foreseen_from_parts_of_a_batch_side_by_side_and_all_reduces_of_as_many():
+    parts = {4: [[trained(0.6)] * 4], 2: [[trained(0.55)] * 2], 1: [[trained(1.0)]]}
+    taken = {2: [trained(9.9, reduce=0.02)], 4: [trained(9.9, reduce=0.05)]}
 
-    found = foresee(parts, taken, num_tiles=320, batch=32)
+    found = foresee(parts, taken, num_tiles=330, batch=32)
 
     assert [*found] == [1, 2, 4]
-    assert found[1].seconds == pytest.approx((10.0,) * 3)
+    assert found[1].seconds == pytest.approx((10.0,) * 3)  # ten steps; the tiles that are left come in another epoch
     assert found[2].seconds == pytest.approx((10 * 0.55 + 10 * 0.02,) * 3)
-    # Of a ring of four, (2 * 3 / 4) / (2 * 1 / 2) times the bytes of two, and three times the latency of 0.1 ms.
-    assert found[4].seconds == pytest.approx((10 * 0.6 + 10 * 0.03,) * 3, rel=0.001)
+    assert found[4].seconds == pytest.approx((10 * 0.6 + 10 * 0.05,) * 3)
+
+
+def test_a_step_with_many_exchanges_has_their_latency_and_waits_for_the_slowest_in_each_stretch():
+    part = dataclasses.replace(trained(0.5), reduces_per_step=10, step_spread_seconds=0.02)
+    taken = [dataclasses.replace(trained(9.9, reduce=0.02), reduce_latency_seconds=0.004)]
+
+    (found,) = foresee({2: [[part, part]]}, {2: taken}, num_tiles=320, batch=32).values()
+
+    step = 0.5 + 0.02 + 9 * 0.004 + 0.5642 * 10**0.5 * 0.02  # 0.5642 = 1 / sqrt(pi)
+    assert found.seconds == pytest.approx((10 * step,) * 3, rel=1e-3)
+
+
+def test_a_machine_that_is_slower_at_one_time_makes_the_band_wider_and_nobody_wait():
+    launches = [[trained(step)] * 2 for step in (0.4, 0.5, 0.6)]
+
+    (found,) = foresee({2: launches}, {2: [trained(9.9, reduce=0.02)]}, num_tiles=320, batch=32).values()
+
+    assert found.seconds == pytest.approx((4.2, 5.2, 6.2))
 
 
 def test_what_was_measured_is_shown_beside_what_was_foreseen(tmp_path):
-    found = foresee({1: [trained(1.0)], 2: [trained(0.6)]}, {}, num_tiles=320, batch=32)
+    found = foresee({1: [[trained(1.0)]], 2: [[trained(0.6)] * 2]}, {}, num_tiles=320, batch=32)
     lines = []
     results = scale_results({1: [10.0, 10.5, 9.5], 2: [8.0, 8.1, 7.9]}, found, bench_of(tmp_path, lines))
 

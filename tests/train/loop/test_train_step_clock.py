@@ -1,4 +1,5 @@
 import itertools
+import random
 
 import pytest
 
@@ -32,6 +33,10 @@ def run(clock: StepClock, hands: Hands, waits: list[float], step_seconds: float,
         hands.now += 0.25  # a line is written
 
 
+def told(time: LoopTime) -> tuple[float, float, int]:
+    return time.waiting, time.stepping, time.num_steps
+
+
 @pytest.fixture
 def clocks() -> tuple[StepClock, Hands]:
     hands = Hands()
@@ -43,8 +48,8 @@ def test_waiting_for_a_batch_is_told_from_all_else(clocks):
     clock.start()
     run(clock, hands, [7.0, 1.0, 2.0], step_seconds=0.5)
     # The first call compiles; what follows a call belongs to the next.
-    assert clock.compiling == LoopTime(waiting=7.0, stepping=0.5, num_steps=1)
-    assert clock.total == LoopTime(waiting=3.0, stepping=1.5, num_steps=2)
+    assert told(clock.compiling) == (7.0, 0.5, 1)
+    assert told(clock.total) == (3.0, 1.5, 2)
     assert clock.total.input_wait_share == pytest.approx(3 / 4.5)
     assert clock.total.steps_per_second == pytest.approx(2 / 4.5)
 
@@ -53,8 +58,8 @@ def test_batches_of_one_call_are_waited_for_together(clocks):
     clock, hands = clocks
     clock.start()
     run(clock, hands, [1.0] * 5, step_seconds=2.0, count=2)
-    assert clock.compiling == LoopTime(waiting=2.0, stepping=2.0, num_steps=2)
-    assert clock.total == LoopTime(waiting=3.0, stepping=4.5, num_steps=3)
+    assert told(clock.compiling) == (2.0, 2.0, 2)
+    assert told(clock.total) == (3.0, 4.5, 3)
 
 
 def test_what_lies_between_two_epochs_does_not_count(clocks):
@@ -81,11 +86,29 @@ def test_the_last_call_is_told_unless_it_compiled(clocks):
     run(clock, hands, [1.0], step_seconds=1.0)
     assert clock.last is None
     run(clock, hands, [1.0] * 2, step_seconds=2.0, count=2)
-    assert clock.last == LoopTime(waiting=2.0, stepping=2.25, num_steps=2)
+    assert told(clock.last) == (2.0, 2.25, 2)
     clock.expect_compiling()
     run(clock, hands, [1.0], step_seconds=1.0)
     assert clock.last is None
     assert clock.compiling.num_steps == 2
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_the_spread_of_a_step_is_that_of_calls_whatever_number_of_steps_they_take(clocks, count):
+    clock, hands = clocks
+    draw = random.Random(5)
+    clock.start()
+    for _ in range(20_000 // count):
+        hands.now += sum(draw.gauss(1.0, 0.1) for _ in range(count))
+        clock.stepped(count)
+    earlier = clock.total
+    for _ in range(20_000 // count):
+        hands.now += sum(draw.gauss(2.0, 0.3) for _ in range(count))
+        clock.stepped(count)
+
+    assert earlier.step_spread == pytest.approx(0.1, rel=0.05)
+    assert (clock.total - earlier).step_spread == pytest.approx(0.3, rel=0.05)
+    assert (LoopTime().step_spread, LoopTime(1.0, 1.0, 1, 1, 4.0).step_spread) == (0.0, 0.0)
 
 
 def test_no_time_at_all_has_no_rates():

@@ -3,7 +3,6 @@
 import concurrent.futures
 import contextlib
 import dataclasses
-import math
 import os
 import shutil
 import statistics
@@ -106,19 +105,22 @@ def _train(data: Path, settings: TrainSettings, cores: Sequence[int]) -> Trained
         root = Path(name) / "data"
         shutil.copytree(data, root, copy_function=os.link)
         receipt = run_training(settings, str(root), str(root / MANIFEST), StepLog("train"))
-    num_tiles = receipt.num_train_tiles
-    epochs = [num_tiles / epoch.tiles_per_second for epoch in receipt.history]
-    # The last step of an epoch may have fewer tiles, and takes as long.
-    num_steps = math.ceil(num_tiles / settings.config.global_batch_size)
+    batch = settings.config.global_batch_size
+    steps = tuple(batch / epoch.tiles_per_second for epoch in receipt.history)
     return TrainedOnce(
-        epoch_seconds=statistics.median(epochs),
-        step_seconds=tuple(seconds / num_steps for seconds in epochs),
+        epoch_seconds=statistics.median(steps) * steps_of_epoch(receipt.num_train_tiles, batch),
+        step_seconds=steps,
         reduce_seconds=receipt.reduce_seconds,
         gradient_bytes=4.0 * receipt.num_parameters,
         reduce_latency_seconds=receipt.reduce_latency_seconds,
         reduces_per_step=receipt.reduces_per_step,
         step_spread_seconds=statistics.fmean(epoch.step_spread_seconds for epoch in receipt.history),
     )
+
+
+def steps_of_epoch(num_tiles: int, batch: int) -> int:
+    """Returns how many steps an epoch has; the tiles that are left are too few for one, and come in another epoch."""
+    return max(1, num_tiles // batch)
 
 
 def num_train_tiles(data: Path) -> int:
