@@ -51,6 +51,7 @@ ROWS: tuple[tuple[str, str, float | None], ...] = (
     ("serve_vs_model", "serve_rows.serve_vs_model", 0.85),
     ("serve_small_vs_model", "serve_rows.serve_small_vs_model", None),
     ("serve_vs_mlserver", "mlserver_rows.serve_vs_mlserver", 2.0),
+    ("serve_vs_tuned_mlserver", "mlserver_rows.serve_vs_tuned_mlserver", 1.0),
     ("serve_p99_vs_p50", "serve_rows.serve_p99_vs_p50", 1.0),
     ("serve_memory", "serve_rows.serve_memory", 1.0),
     ("bootstrap_seconds", "scoring_rows.bootstrap_seconds", 1.0),

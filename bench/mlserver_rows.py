@@ -1,5 +1,7 @@
 """The server of tiles against MLServer: the same model, tiles and number of clients.
 
+In one row both are as they come. In the other, MLServer has what makes it fastest here, and ours is as it comes.
+
 MLServer has an environment of its own, because its dependencies and ours exclude each other:
 
     python3.11 -m venv FOLDER
@@ -20,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +39,26 @@ _RUNTIME = Path(__file__).parent / "peers" / "mlserver_tiles.py"
 _NAME = "tiles"
 _WAIT_SECONDS = 0.01  # for a batch to fill
 _WORKERS = (0, 1, 2)  # of its processes; 0 answers in the one that speaks HTTP
+_DEFAULT_WORKERS = 1
 _READY_SECONDS = 180.0
 
 
 def serve_vs_mlserver(setup: Setup, target: float | None) -> Row:
-    """Tiles/s of both servers with the backbone of the demo."""
+    """Tiles/s of both servers as they come, with the backbone of the demo."""
+    how = f"MLServer with its own defaults, {_DEFAULT_WORKERS} worker and no batching, JPEG as base64"
+    return _against_mlserver("serve_vs_mlserver", setup, target, how, _turn(setup, (_DEFAULT_WORKERS,), batches=False))
+
+
+def serve_vs_tuned_mlserver(setup: Setup, target: float | None) -> Row:
+    """The same with the batching of MLServer, and as many of its workers as are fastest here."""
+    how = (
+        f"MLServer with adaptive batching up to {BATCH_TILES} tiles and {_WAIT_SECONDS:g} s, and of "
+        f"{', '.join(map(str, _WORKERS))} workers those that were the fastest before the first round, JPEG as base64"
+    )
+    return _against_mlserver("serve_vs_tuned_mlserver", setup, target, how, _turn(setup, _WORKERS, batches=True))
+
+
+def _against_mlserver(name: str, setup: Setup, target: float | None, how: str, other: Turn) -> Row:
     import starlette  # noqa: F401  # the row is skipped without the extra
 
     if not setup.mlserver or not (setup.mlserver / "bin" / "mlserver").exists():
@@ -48,29 +66,25 @@ def serve_vs_mlserver(setup: Setup, target: float | None) -> Row:
     what = f"{NUM_CLIENTS} clients that ask for one tile each as soon as they are answered; {DEMO[0]} at {DEMO[1]} px"
     served_model(setup, *DEMO)
     return compare(
-        "serve_vs_mlserver",
+        name,
         Side(f"agrivision serve, JPEG by the binary extension; {what}", served_side(setup, *DEMO, setup.num_tiles)),
-        Side(
-            f"MLServer, JPEG as base64, adaptive batching up to {BATCH_TILES} tiles and {_WAIT_SECONDS:g} s, and of "
-            f"{', '.join(map(str, _WORKERS))} workers those that were the fastest before the first round; {what}",
-            _turn(setup),
-        ),
+        Side(f"{how}; {what}", other),
         setup,
         target,
         note="the same SavedModel in both",
     )
 
 
-def _turn(setup: Setup) -> Turn:
+def _turn(setup: Setup, numbers: Sequence[int], *, batches: bool) -> Turn:
     made: list[Any] = []
 
     def turn() -> float:
         if not made:
             requests = [_body_of(tile) for tile in itertools.islice(tiles_of(setup), setup.num_tiles)]
-            rates = {workers: _tried(setup, workers, requests) for workers in _WORKERS}
+            rates = {workers: _tried(setup, workers, requests, batches=batches) for workers in numbers}
             if not max(rates.values()):
-                raise RuntimeError(f"MLServer does not get ready, with {' or '.join(map(str, _WORKERS))} workers")
-            made.append(_Mlserver(setup, max(rates, key=lambda workers: rates[workers])))
+                raise RuntimeError(f"MLServer does not get ready, with {' or '.join(map(str, numbers))} workers")
+            made.append(_Mlserver(setup, max(rates, key=lambda workers: rates[workers]), batches=batches))
             made.append(requests)
         server, requests = made
         return server.rate(requests)
@@ -78,10 +92,10 @@ def _turn(setup: Setup) -> Turn:
     return turn
 
 
-def _tried(setup: Setup, workers: int, requests: list[Request]) -> float:
+def _tried(setup: Setup, workers: int, requests: list[Request], *, batches: bool) -> float:
     """Returns the rate with a number of workers, after as many requests that do not count; 0 if it does not start."""
     try:
-        server = _Mlserver(setup, workers)
+        server = _Mlserver(setup, workers, batches=batches)
     except RuntimeError as error:
         print(f"with {workers} workers, {error}", file=sys.stderr)
         return 0.0
@@ -110,7 +124,7 @@ def _body_of(record: Record) -> Request:
 class _Mlserver:
     """A running MLServer with the model."""
 
-    def __init__(self, setup: Setup, workers: int) -> None:
+    def __init__(self, setup: Setup, workers: int, *, batches: bool) -> None:
         assert setup.mlserver is not None
         model = served_model(setup, *DEMO).resolve()
         self._folder = tempfile.TemporaryDirectory()
@@ -125,13 +139,13 @@ class _Mlserver:
             "debug": False,
             "cache_enabled": False,
         }
-        tiles = {
+        tiles: dict[str, Any] = {
             "name": _NAME,
             "implementation": f"{_RUNTIME.stem}.Tiles",
             "parameters": {"uri": os.fspath(model)},
-            "max_batch_size": BATCH_TILES,
-            "max_batch_time": _WAIT_SECONDS,
         }
+        if batches:
+            tiles |= {"max_batch_size": BATCH_TILES, "max_batch_time": _WAIT_SECONDS}
         (folder / _RUNTIME.name).write_bytes(_RUNTIME.read_bytes())
         (folder / "settings.json").write_text(json.dumps(server))
         (folder / "model-settings.json").write_text(json.dumps(tiles))

@@ -12,7 +12,7 @@ import pytest
 
 from bench.__main__ import ROWS
 from bench.cores import started_on
-from bench.mlserver_rows import serve_vs_mlserver
+from bench.mlserver_rows import serve_vs_mlserver, serve_vs_tuned_mlserver
 from bench.pairs import BELOW, PASS, REPORTED, Side, compare, skipped, summarise, table
 from bench.run_settings import Setup
 from components.measuring.turns import stream_turn
@@ -76,13 +76,14 @@ def test_a_peer_that_is_not_there_is_a_line_of_the_table_with_its_reason():
     assert "skipped: No module named 'peer'" in table([skipped("reader_vs_peer", "No module named 'peer'", 2.0)])
 
 
+@pytest.mark.parametrize("row", [serve_vs_mlserver, serve_vs_tuned_mlserver])
 @pytest.mark.parametrize("mlserver", [None, Path("/nowhere")])
-def test_the_row_against_mlserver_says_what_it_lacks(tmp_path, mlserver):
+def test_a_row_against_mlserver_says_what_it_lacks(tmp_path, mlserver, row):
     numbers = {"num_threads": 1, "batch_size": 1, "num_batches": 1, "num_rounds": 1, "scale_tiles": 1}
     setup = Setup(tmp_path, 1, 512, memory_tiles=(1, 1), mlserver=mlserver, **numbers)
 
     with pytest.raises(ImportError, match="no --mlserver with an environment in which it is installed"):
-        serve_vs_mlserver(setup, 2.0)
+        row(setup, 2.0)
 
 
 def test_a_row_that_does_not_exist_is_refused_before_anything_is_made(tmp_path):
