@@ -5,7 +5,9 @@ shard step, the readers of records, the reports and `predict`. The graph of the 
 (graph_limits.py), so a tile that is accepted here is accepted there.
 """
 
+import collections
 import struct
+import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +50,7 @@ _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of frame headers
 _ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without content
 _OUT_OF_PLACE = {0xD8, 0xD9}  # start and end of a file
 _COUNTED_AT_ONCE = 2**20  # bytes
+_REMEMBERED, _REMEMBERED_BYTES = 4, 2**20  # files of a thread, and of how many bytes at most
 
 
 class DamagedImage(Exception):
@@ -78,6 +81,16 @@ class Header(NamedTuple):
     is_16_bit: bool = False
 
 
+class _Recent(threading.local):
+    """The last files whose headers a thread has read."""
+
+    def __init__(self) -> None:
+        self.files = collections.deque[tuple[bytes, Header]](maxlen=_REMEMBERED)
+
+
+_RECENT = _Recent()
+
+
 def read_header(content: bytes) -> Header:
     """Returns the header of a JPEG or PNG within the limits.
 
@@ -85,6 +98,17 @@ def read_header(content: bytes) -> Header:
       BeyondLimits: if it is too large or would take too long to decode.
       DamagedImage: if it is neither JPEG nor PNG, or its header is damaged.
     """
+    # All of a file is looked through for scans, and each step on its way to pixels asks for its header.
+    for known, header in _RECENT.files:
+        if known is content:
+            return header
+    header = _read_header(content)
+    if len(content) <= _REMEMBERED_BYTES:
+        _RECENT.files.append((content, header))
+    return header
+
+
+def _read_header(content: bytes) -> Header:
     if content.startswith(JPEG_START):
         require_file_size(content)
         return _jpeg_header(content)
