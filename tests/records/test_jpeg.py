@@ -4,7 +4,7 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
-from jpeg_scans import cut_after_scan, in_scans
+from jpeg_scans import cut_after_scan, in_scans, lossless
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -121,3 +121,23 @@ def test_a_flood_of_segments_between_scans_is_refused_and_data_without_markers_c
     with pytest.raises(DamagedImage, match="Premature end of JPEG file"):
         jpeg.decode(content[:-2] + b"\xff" * 8_000_000 + b"\0", 3)
     assert time.process_time() - start < 2.0
+
+
+@pytest.mark.parametrize("ratio", [1, 2, 4, 8])
+@pytest.mark.parametrize("num_bands", [1, 3])
+def test_a_lossless_jpeg_is_not_read_since_the_decoder_would_write_past_its_array(ratio: int, num_bands: int) -> None:
+    content = lossless(np.random.default_rng(1).integers(0, 256, (64, 64, num_bands), np.uint8))
+
+    with pytest.raises(
+        DamagedImage, match="a lossless or hierarchical JPEG, which is not read; save it as a usual JPEG"
+    ):
+        jpeg.decode(content, num_bands, ratio)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Invalid JPEG"):
+        by_tensorflow(content, num_bands, ratio)
+
+
+@pytest.mark.parametrize("bits", [2, 12, 16])
+def test_a_jpeg_of_other_than_8_bits_is_not_read(bits: int) -> None:
+    start = WHOLE.index(b"\xff\xc0") + 4
+    with pytest.raises(DamagedImage, match=f"a JPEG of {bits} bits, which is not read; save it with 8 bits, or as PNG"):
+        jpeg.decode(WHOLE[:start] + bytes([bits]) + WHOLE[start + 1 :], 3)

@@ -1,4 +1,4 @@
-"""JPEGs that Pillow does not write: with a scan for each component, in any subsampling, or cut off after a scan."""
+"""JPEGs that Pillow does not write: with a scan for each component, in any subsampling, cut off after a scan, or lossless."""
 
 import io
 import re
@@ -6,6 +6,7 @@ import struct
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 END = b"\xff\xd9"
@@ -30,6 +31,30 @@ def cut_after_scan(content: bytes, number: int) -> bytes:
     """The file up to its scan of this number, counted from 1, and then an end as if nothing were missing."""
     starts = [match.start() for match in re.finditer(rb"\xff\xda", content)]
     return content[: starts[number]] + END
+
+
+def lossless(pixels: NDArray[np.uint8], bits: int = 8) -> bytes:
+    """A sound lossless JPEG of uint8 [H, W, B]: of each sample the difference from the one to its left (H.1.2.1)."""
+    height, width, num_bands = pixels.shape
+    samples = pixels.astype(int)
+    before = np.concatenate([samples[:, :1], samples[:, :-1]], axis=1)
+    before[1:, 0] = samples[:-1, 0]
+    before[0, 0] = 1 << bits - 1
+    text = ""
+    for difference in (samples - before).ravel().tolist():
+        size = abs(difference).bit_length()
+        text += f"{size:05b}" + (
+            f"{difference if difference > 0 else difference + 2**size - 1:0{size}b}" if size else ""
+        )
+    text += "1" * (-len(text) % 8)
+    data = int(text, 2).to_bytes(len(text) // 8).replace(b"\xff", b"\xff\0")
+    codes = bytes([0, 0, 0, 0, 17, *bytes(11), *range(17)])  # 17 codes of 5 bits, which are their own numbers
+    components = b"".join(bytes([number + 1, 0x11, 0]) for number in range(num_bands))
+    frame = struct.pack(">BHHB", bits, height, width, num_bands) + components
+    scan = bytes([num_bands]) + b"".join(bytes([number + 1, 0]) for number in range(num_bands)) + bytes([1, 0, 0])
+    segments = ((0xC3, frame), (0xC4, b"\0" + codes), (0xDA, scan))
+    parts = [bytes([0xFF, kind]) + struct.pack(">H", len(body) + 2) + body for kind, body in segments]
+    return b"\xff\xd8" + b"".join(parts) + data + END
 
 
 def _grey(height: int, width: int, seed: int) -> bytes:
