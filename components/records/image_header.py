@@ -161,6 +161,8 @@ def _jpeg_frame(content: bytes) -> tuple[int, int, int]:
         if marker == _MARKER:  # a fill byte
             at += 1
             continue
+        if not marker:  # a decoder steps over both bytes, and looks for a marker in what follows
+            raise DamagedImage("its header holds bytes that belong to nothing")
         at += 2
         if marker in _ALONE:
             continue

@@ -141,3 +141,12 @@ def test_a_jpeg_of_other_than_8_bits_is_not_read(bits: int) -> None:
     start = WHOLE.index(b"\xff\xc0") + 4
     with pytest.raises(DamagedImage, match=f"a JPEG of {bits} bits, which is not read; save it with 8 bits, or as PNG"):
         jpeg.decode(WHOLE[:start] + bytes([bits]) + WHOLE[start + 1 :], 3)
+
+
+def test_a_header_that_only_a_decoder_sees_is_refused() -> None:
+    """A decoder steps over the two bytes before it, where a reader of segments takes it for a segment's content."""
+    for hidden in (lossless(np.zeros((64, 64, 1), np.uint8)), encoded(picture(16, 16, "L"))):
+        length = (len(hidden) - 2 + 2).to_bytes(2)
+        content = WHOLE[:2] + b"\xff\0" + length + hidden[2:] + WHOLE[2:]
+        with pytest.raises(DamagedImage, match="its header holds bytes that belong to nothing"):
+            jpeg.decode(content, 1, 2)

@@ -1,4 +1,4 @@
-"""JPEGs that Pillow does not write: with a scan for each component, in any subsampling, cut off after a scan, or lossless."""
+"""JPEGs that Pillow does not write: a scan for each component in any subsampling, cut off after a scan, or lossless."""
 
 import io
 import re
