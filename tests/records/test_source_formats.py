@@ -96,7 +96,8 @@ FILES = {
         encoded(rectangle(0, 0, 20, 64), "JPEG"), encoded(rectangle(0, 0, 20, 64), "WEBP", lossless=True),
     ],
     "JPEG: lossless or hierarchical": [
-        lossless(RGB), lossless(GREY[..., np.newaxis]), encoded(noise(0, 3), "JPEG").replace(b"\xff\xc0", b"\xff\xc5", 1),
+        lossless(RGB),
+        lossless(GREY[..., np.newaxis]), encoded(noise(0, 3), "JPEG").replace(b"\xff\xc0", b"\xff\xc5", 1),
     ],
     "JPEG of 12 or 16 bits": [
         encoded(noise(0, 3), "JPEG").replace(b"\xff\xc0\0\x11\x08", bytes((0xFF, 0xC0, 0, 17, bits)), 1)
