@@ -1,5 +1,6 @@
 """Verifies the two signatures of a serving model that take pixels: about whole tiles, and about what a decoder made."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ from components.contracts import ModelCard
 from components.errors import DataError
 from components.push.decided import undecided_at
 from components.push.verify_places import TOLERANCE
+from components.records.mask_png import encode_mask
 from components.records.source_image import as_png
 from components.records.tile_pixels import TilePixels, model_pixels, ratio_and_side, tile_pixels
 from components.records.tile_record import Record
@@ -80,9 +82,22 @@ def check_decoded(
     for name in sorted({*answer} - {"probabilities"}):
         values, wanted = found.get(name), answer[name][rows]
         excused = may_differ & (name != "class_names")
-        if values is None or values.shape != wanted.shape or ((values != wanted) & ~excused).any():
+        if (
+            values is None
+            or (values.shape, values.dtype) != (wanted.shape, wanted.dtype)
+            or ((values != wanted) & ~excused).any()
+        ):
             raise DataError(f"its signature {DECODED!r} gives other {name} than its signature {_MASKED!r}")
     return len(rows)
+
+
+def of_side(record: Record, side_px: int) -> Record:
+    """Returns a tile that is cut or repeated to a square of a side, pixels; as PNG, and with the same name."""
+    whole = tile_pixels(record)
+    rows, columns = (np.arange(side_px)[:, np.newaxis] % whole.rgb.shape[0], np.arange(side_px) % whole.rgb.shape[1])
+    nir = b"" if whole.nir is None else as_png(whole.nir[rows, columns])
+    valid = encode_mask(whole.valid[rows, columns, 0] > 0)
+    return dataclasses.replace(record, rgb=as_png(whole.rgb[rows, columns]), nir=nir, valid_mask=valid)
 
 
 def _stacked(tiles: Sequence[TilePixels]) -> dict[str, NDArray[np.uint8]]:

@@ -47,6 +47,10 @@ _FRAME = struct.Struct(">BHHB")  # of a JPEG: precision, height, width, number o
 _LENGTH = struct.Struct(">H")
 _MARKER, _SCAN = 0xFF, 0xDA
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of frame headers
+# Those of the kinds that every decoder reads: with Huffman or arithmetic coding, progressive or not. TurboJPEG reads
+# lossless ones, too, but cannot scale them down, and writes past the end of the array for the smaller picture.
+_FRAMES_READ = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
+_JPEG_BITS = 8
 _ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without content
 _OUT_OF_PLACE = {0xD8, 0xD9}  # start and end of a file
 _COUNTED_AT_ONCE = 2**20  # bytes
@@ -96,6 +100,7 @@ def read_header(content: bytes) -> Header:
 
     Raises:
       BeyondLimits: if it is too large or would take too long to decode.
+      NotRead: for a JPEG that is lossless, hierarchical, or not of 8 bits.
       DamagedImage: if it is neither JPEG nor PNG, or its header is damaged.
     """
     # All of a file is looked through for scans, and each step on its way to pixels asks for its header.
@@ -180,6 +185,8 @@ def _jpeg_frame(content: bytes) -> tuple[int, int, int]:
         if marker == _MARKER:  # a fill byte
             at += 1
             continue
+        if not marker:  # a decoder steps over both bytes, and looks for a marker in what follows
+            raise DamagedImage("its header holds bytes that belong to nothing")
         at += 2
         if marker in _ALONE:
             continue
@@ -194,6 +201,10 @@ def _jpeg_frame(content: bytes) -> tuple[int, int, int]:
             if frame is not None:
                 raise DamagedImage("it has two headers")
             frame = _FRAME.unpack_from(content, at + _LENGTH.size)
+            if marker not in _FRAMES_READ:
+                raise NotRead("a lossless or hierarchical JPEG, which is not read; save it as a usual JPEG, or as PNG")
+            if frame[0] != _JPEG_BITS:
+                raise NotRead(f"a JPEG of {frame[0]} bits, which is not read; save it with 8 bits, or as PNG")
         at += max(_LENGTH.unpack_from(content, at)[0], _LENGTH.size)
     raise BeyondLimits(f"at most {MAX_SEGMENTS:,} segments are read before the pixels")
 

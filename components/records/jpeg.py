@@ -5,6 +5,8 @@ it (JPEG in CMYK, PNG in colour for a grey band) still go to TensorFlow's decode
 shard step, in training and in the exported model, which decodes in its graph.
 """
 
+import re
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,14 +15,26 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from components.records import png
+from components.records.image_header import MAX_SEGMENTS, BeyondLimits, read_header
 from components.records.image_header import DamagedImage as DamagedImage
-from components.records.image_header import read_header
 
 _COLOUR_SPACES = {3: "RGB", 1: "GRAY"}  # by number of bands
 # The decoder can decode at 1/2, 1/4 and 1/8 of the size, several times faster than at full size.
 _RATIOS = (8, 4, 2)
 _OF_TENSORFLOW = ("CMYK", "YCCK")
 _UNUSUAL = "subsampling level"  # in the error for an image, mostly CMYK, with a subsampling TurboJPEG cannot name
+# Of so few pixels a side, several scales have one size, of which simplejpeg takes another one than TensorFlow.
+_SMALL_PX = 8
+
+# The next marker that has a meaning of its own: no zero after a byte of 255 in the data, no restart, no filling.
+_NEXT_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+_LENGTH = struct.Struct(">H")
+_WITHOUT_CONTENT = (0x01, 0xD8)
+_END, _SCAN, _PROGRESSIVE = 0xD9, 0xDA, (0xC2, 0xCA)
+_FRAMES = (0xC0, 0xC1, 0xC9, *_PROGRESSIVE)  # the kinds that decoders read
+_MOST_SEGMENTS = 10 * MAX_SEGMENTS  # of the whole file; a progressive one has a table or two for each scan
+_COEFFICIENTS = 64  # of a block
+_UNKNOWN = 255  # bits of a coefficient that no scan has told of
 
 
 def decoder_ratio(tile_sizes: Sequence[str], image_size_px: int) -> int:
@@ -39,10 +53,22 @@ def decoder_ratio(tile_sizes: Sequence[str], image_size_px: int) -> int:
 def needs_tensorflow(content: bytes) -> bool:
     """Tells whether a JPEG is left to TensorFlow: it is in CMYK, or has a subsampling that TurboJPEG cannot name."""
     try:
-        _, _, colour_space, _ = simplejpeg.decode_jpeg_header(content)
+        return _sides(content) is None
+    except DamagedImage:
+        return False
+
+
+def _sides(content: bytes) -> tuple[int, int] | None:
+    """Returns the height and width of a JPEG that TurboJPEG decodes; None for one that is left to TensorFlow."""
+    try:
+        height, width, colour_space, _ = simplejpeg.decode_jpeg_header(content)
+    except KeyError:  # 4:4:1, which TurboJPEG names and simplejpeg does not know
+        return None
     except ValueError as error:
-        return _UNUSUAL in str(error)
-    return colour_space in _OF_TENSORFLOW
+        if _UNUSUAL in str(error):
+            return None
+        raise DamagedImage(str(error)) from error
+    return None if colour_space in _OF_TENSORFLOW else (height, width)
 
 
 def decode(content: bytes, num_bands: int, ratio: int = 1, into: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
@@ -72,14 +98,11 @@ def _decode(content: bytes, num_bands: int, ratio: int, into: NDArray[np.uint8] 
     if read_header(content).format == "PNG":
         decoded = png.decode(content, num_bands)
         return _by_tensorflow(content, num_bands, 1) if decoded is None else decoded
-    try:
-        height, width, colour_space, _ = simplejpeg.decode_jpeg_header(content)
-    except ValueError as error:
-        if _UNUSUAL in str(error):
-            return _by_tensorflow(content, num_bands, ratio)
-        raise DamagedImage(str(error)) from error
-    if colour_space in _OF_TENSORFLOW:
+    _require_every_scan(content)
+    sides = _sides(content)
+    if sides is None or (ratio > 1 and max(sides) <= _SMALL_PX):
         return _by_tensorflow(content, num_bands, ratio)
+    height, width = sides
     shape = (-(-height // ratio), -(-width // ratio), num_bands)
     buffer = into if into is not None and into.shape == shape else np.empty(shape, np.uint8)
     # The decoder takes the smallest scale at which the image is at least this large: 1 / ratio.
@@ -91,6 +114,57 @@ def _decode(content: bytes, num_bands: int, ratio: int, into: NDArray[np.uint8] 
     if decoded.shape != shape:
         raise DamagedImage(f"decoded to {decoded.shape}, expected {shape}")
     return buffer
+
+
+def _require_every_scan(content: bytes) -> None:
+    """Refuses a JPEG that ends between two scans, for which no decoder has a warning.
+
+    Of a progressive one, each then guesses in its own way what is missing.
+
+    Raises:
+      DamagedImage: if a coefficient of a component is missing, or the last bits of one.
+    """
+    try:
+        missing = _bits_missing(content)
+    except (IndexError, struct.error) as error:
+        raise DamagedImage("it is cut off within a segment") from error
+    if missing.any():
+        raise DamagedImage("it is cut off: its last scans are missing")
+
+
+def _bits_missing(content: bytes) -> NDArray[np.uint8]:
+    """Returns how many of the lowest bits of each coefficient the scans leave out, [components, 64]."""
+    bits, components, is_progressive = np.zeros((0, _COEFFICIENTS), np.uint8), b"", False
+    at = 0
+    for _ in range(_MOST_SEGMENTS):
+        found = _NEXT_MARKER.search(content, at)
+        if found is None or content[found.end() - 1] == _END:
+            return bits
+        marker, at = content[found.end() - 1], found.end()
+        if marker in _WITHOUT_CONTENT:
+            continue
+        if marker in _FRAMES:
+            is_progressive = marker in _PROGRESSIVE
+            components = bytes(content[at + 8 + 3 * number] for number in range(content[at + 7]))
+            bits = np.full((len(components), _COEFFICIENTS), _UNKNOWN, np.uint8)
+        elif marker == _SCAN:
+            after = at + 3 + 2 * content[at + 2]
+            first, last, left_out = (0, 63, 0)
+            if is_progressive:
+                first, last, left_out = content[after], content[after + 1], content[after + 2] & 15
+            bits[_named(components, content[at + 3 : after : 2]), first : last + 1] = left_out
+            if not is_progressive and not bits.any():
+                return bits  # the usual case, which needs no look at the data
+        at += max(_LENGTH.unpack_from(content, at)[0], _LENGTH.size)
+    raise BeyondLimits(f"at most {_MOST_SEGMENTS:,} segments are read")
+
+
+def _named(components: bytes, wanted: bytes) -> list[int]:
+    """Returns the places of a scan's components; of two with one name a decoder takes the first one that is left."""
+    places: list[int] = []
+    for name in wanted:
+        places += [place for place, own in enumerate(components) if own == name and place not in places][:1]
+    return places
 
 
 def decode_16_bits(content: bytes, num_bands: int) -> NDArray[np.uint16]:

@@ -31,6 +31,7 @@ _UNPACKED_AT_ONCE = 2**23  # bytes of rows that are unpacked only to be counted
 # The chunks that make up the pixels. Pillow gets no others: it would unpack texts and profiles, and return another
 # picture of an animation than TensorFlow's decoder does.
 _OF_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+_CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 _PALETTE = 3  # a colour type
 _16_BITS = "I;16"  # Pillow's mode of grey
 _GREY = (0, 4)  # colour types: grey, and grey with alpha
@@ -208,11 +209,22 @@ def _chunks(content: bytes) -> list[_Chunk]:
         body = content[start : start + length]
         if zlib.crc32(body, zlib.crc32(kind)) != _CRC.unpack_from(content, start + length)[0]:
             raise DamagedImage("a checksum is wrong")
+        _require_known(kind, body)
         follows_its_like = kind == before == b"IDAT"
         if kind in _OF_PIXELS and not follows_its_like and any(kind == known for known, _ in chunks):
             raise DamagedImage(f"it has {kind.decode()} in two places")
         chunks.append((kind, body))
     return chunks
+
+
+def _require_known(kind: bytes, body: bytes) -> None:
+    """Refuses a chunk that keeps readers of PNG from going on, of which TensorFlow's decoder is one."""
+    if not kind.isalpha():
+        raise DamagedImage("a chunk has a name that no PNG has")
+    if kind[:1].isupper() and kind not in _CRITICAL:  # which says that the pixels need it
+        raise DamagedImage(f"it has a chunk {kind.decode()}, which no reader of PNG knows")
+    if kind == b"PLTE" and not body:
+        raise DamagedImage("it has an empty palette")
 
 
 def _num_row_bytes(

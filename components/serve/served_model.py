@@ -35,6 +35,7 @@ from components.serve.tile_queue import Answer, TileQueue, WaitingTile
 
 _MASKED = "masked"  # the signature that answers as the model was scored
 _BATCHES_ON_THEIR_WAY = 2
+_MOST_OFF = 1e-5  # as push verifies
 _IMAGES = ("rgb", "nir", "valid_mask")
 
 
@@ -73,7 +74,8 @@ class ServedModel:
         """Loads the model in its process, after its files were compared with its card, and asks it once.
 
         Raises:
-          DataError: if a file is not the one that was pushed, or the model cannot be loaded or cannot answer.
+          DataError: if a file is not the one that was pushed, or the model cannot be loaded, cannot answer, or answers
+        pixels otherwise than files.
         """
         try:
             await asyncio.get_running_loop().run_in_executor(self._threads, self._load)
@@ -96,11 +98,17 @@ class ServedModel:
         grey[::2] = 90
         tile = Record("", "", as_png(grey), as_png(grey[..., :1]) if "nir" in self.inputs else b"", b"", (), ())
         try:
-            self._ask([tile])
+            of_file = of_pixels = self._ask([tile])["probabilities"]
             if self.decoding.gives_pixels:
-                self._ask([model_pixels(tile, 1, self.card.image_size_px)])
+                of_pixels = self._ask([model_pixels(tile, 1, self.card.image_size_px)])["probabilities"]
         except CannotAnswer as error:
             raise DataError(f"model {self.card.version} cannot answer a tile of noise: {error}") from error
+        off = np.abs(of_pixels - of_file).max()
+        if off > _MOST_OFF:
+            raise DataError(
+                f"model {self.card.version} answers the pixels of a tile {off:.2g} off its file, expected at most "
+                f"{_MOST_OFF:.0e}"
+            )
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator["ServedModel"]:

@@ -109,10 +109,13 @@ def test_a_model_that_answers_pixels_otherwise_than_files_is_not_pushed(data, mo
         verify_serving_model(uri, card, str(root), manifest, evaluation)
 
 
-def test_a_model_that_answers_decoded_tiles_otherwise_than_files_is_not_pushed(data, monkeypatch):
+@pytest.mark.parametrize("other_sizes", [{}, {"64x64": 1}], ids=["one size", "sizes that differ"])
+def test_a_model_that_answers_decoded_tiles_otherwise_than_files_is_not_pushed(data, monkeypatch, other_sizes):
     root, manifest, evaluation, models_dir, card = data
+    manifest = msgspec.structs.replace(manifest, tile_sizes={**manifest.tile_sizes, **other_sizes})
     uri = str(models_dir / "versions" / card.version)
     exact = verify_pixels.model_pixels
+    assert "answered 48 test tiles" in verify_serving_model(uri, card, str(root), manifest, evaluation)
 
     def blank(record, ratio, size_px):
         decoded = exact(record, ratio, size_px)
@@ -123,7 +126,7 @@ def test_a_model_that_answers_decoded_tiles_otherwise_than_files_is_not_pushed(d
         verify_serving_model(uri, card, str(root), manifest, evaluation)
 
 
-@pytest.mark.parametrize("name", ["predicted", "class_names"])
+@pytest.mark.parametrize("name", ["predicted", "as_numbers", "class_names"])
 def test_a_signature_that_decides_otherwise_about_decoded_tiles_is_refused_by_name(data, name):
     card = data[-1]
     records = [fake_record(2000 + number) for number in range(4)]
@@ -136,10 +139,12 @@ def test_a_signature_that_decides_otherwise_about_decoded_tiles_is_refused_by_na
     class Asked:
         def ask_pixels(self, function, pixels):
             assert (function, pixels["valid"].shape) == ("decoded", (4, 32, 32, 1))
+            numbers = answer["predicted"].astype(np.float32)  # which compare equal, and which no server takes
             other = {"predicted": ~answer["predicted"], "class_names": answer["class_names"][:, ::-1]}
-            return answer | {name: other[name]}
+            return answer | ({"predicted": numbers} if name == "as_numbers" else {name: other[name]})
 
-    with pytest.raises(DataError, match=f"its signature 'decoded' gives other {name} than its signature 'masked'"):
+    said = "predicted" if name == "as_numbers" else name
+    with pytest.raises(DataError, match=f"its signature 'decoded' gives other {said} than its signature 'masked'"):
         verify_pixels.check_decoded(Asked(), "models/v", records, answer, card, 48)
     assert verify_pixels.check_decoded(Asked(), "models/v", records, answer, card, 64) == 0  # of another size
 

@@ -1,8 +1,10 @@
 import io
+import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from jpeg_scans import cut_after_scan, in_scans, lossless
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -78,3 +80,73 @@ WHOLE = encoded(picture(64, 64, "RGB"), quality=90)
 def test_damage_is_refused_and_not_stepped_over(content: bytes, message: str) -> None:
     with pytest.raises(DamagedImage, match=message):
         jpeg.decode(content, 3)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_progressive_jpeg_without_its_last_scans_is_refused_since_decoders_guess_them(mode: str) -> None:
+    content = encoded(picture(64, 64, mode), quality=90, progressive=True)
+    for number in range(1, content.count(b"\xff\xda")):
+        for ratio in (1, 2, 8):
+            with pytest.raises(DamagedImage, match="cut off: its last scans are missing"):
+                jpeg.decode(cut_after_scan(content, number), 3, ratio)
+    np.testing.assert_array_equal(jpeg.decode(content, 3), by_tensorflow(content, 3, 1))
+
+
+@pytest.mark.parametrize("samplings", [[(1, 1)] * 3, [(2, 2), (1, 1), (1, 1)], [(1, 4), (1, 1), (1, 1)], [(1, 1)]])
+def test_components_may_have_a_scan_each_but_none_may_be_missing(samplings: list[tuple[int, int]]) -> None:
+    content = in_scans(64, 48, samplings)
+
+    assert jpeg.needs_tensorflow(content) == ((1, 4) in samplings), "which TurboJPEG cannot name"
+    for ratio in (1, 2):
+        np.testing.assert_array_equal(jpeg.decode(content, 3, ratio), by_tensorflow(content, 3, ratio))
+    for number in range(1, len(samplings)):
+        with pytest.raises(DamagedImage, match="cut off: its last scans are missing"):
+            jpeg.decode(cut_after_scan(content, number), 3)
+
+
+@pytest.mark.parametrize("ratio", [2, 4, 8])
+def test_a_jpeg_of_a_few_pixels_is_scaled_down_as_tensorflow_does(ratio: int) -> None:
+    for height in range(1, 11):
+        for width in range(1, 11):
+            content = encoded(picture(height, width, "L"), quality=95)
+            np.testing.assert_array_equal(jpeg.decode(content, 1, ratio), by_tensorflow(content, 1, ratio))
+
+
+def test_a_flood_of_segments_between_scans_is_refused_and_data_without_markers_costs_little() -> None:
+    content = encoded(picture(64, 64, "RGB"), progressive=True)
+    at = content.rindex(b"\xff\xda")
+    with pytest.raises(DamagedImage, match="at most 10,000 segments are read"):
+        jpeg.decode(content[:at] + b"\xff\xfe\0\2" * 1_000_000 + content[at:], 3)
+    start = time.process_time()
+    with pytest.raises(DamagedImage, match="Premature end of JPEG file"):
+        jpeg.decode(content[:-2] + b"\xff" * 8_000_000 + b"\0", 3)
+    assert time.process_time() - start < 2.0
+
+
+@pytest.mark.parametrize("ratio", [1, 2, 4, 8])
+@pytest.mark.parametrize("num_bands", [1, 3])
+def test_a_lossless_jpeg_is_not_read_since_the_decoder_would_write_past_its_array(ratio: int, num_bands: int) -> None:
+    content = lossless(np.random.default_rng(1).integers(0, 256, (64, 64, num_bands), np.uint8))
+
+    with pytest.raises(
+        DamagedImage, match="a lossless or hierarchical JPEG, which is not read; save it as a usual JPEG"
+    ):
+        jpeg.decode(content, num_bands, ratio)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Invalid JPEG"):
+        by_tensorflow(content, num_bands, ratio)
+
+
+@pytest.mark.parametrize("bits", [2, 12, 16])
+def test_a_jpeg_of_other_than_8_bits_is_not_read(bits: int) -> None:
+    start = WHOLE.index(b"\xff\xc0") + 4
+    with pytest.raises(DamagedImage, match=f"a JPEG of {bits} bits, which is not read; save it with 8 bits, or as PNG"):
+        jpeg.decode(WHOLE[:start] + bytes([bits]) + WHOLE[start + 1 :], 3)
+
+
+def test_a_header_that_only_a_decoder_sees_is_refused() -> None:
+    """A decoder steps over the two bytes before it, where a reader of segments takes it for a segment's content."""
+    for hidden in (lossless(np.zeros((64, 64, 1), np.uint8)), encoded(picture(16, 16, "L"))):
+        length = (len(hidden) - 2 + 2).to_bytes(2)
+        content = WHOLE[:2] + b"\xff\0" + length + hidden[2:] + WHOLE[2:]
+        with pytest.raises(DamagedImage, match="its header holds bytes that belong to nothing"):
+            jpeg.decode(content, 1, 2)

@@ -134,6 +134,11 @@ def of_rows(rows: bytes, height: int = 50) -> bytes:
         (of_rows(FILTERED + b"\0"), "not the rows"),
         (of_rows(FILTERED + FILTERED), "not the rows"),
         (written(b"\7" + FILTERED[1:], 37, 50, 8, 0), "not a readable PNG"),  # there is no such filter
+        # What keeps TensorFlow's decoder from going on.
+        (written(FILTERED, 37, 50, 8, 0, extra=chunk(b"ABCD", b"x")), "a chunk ABCD, which no reader of PNG knows"),
+        (written(FILTERED, 37, 50, 8, 0, extra=chunk(b"a1Cd", b"x")), "a name that no PNG has"),
+        (written(FILTERED, 37, 50, 8, 0, extra=chunk(b"\xff\xfea\n", b"")), "a name that no PNG has"),
+        (written(FILTERED, 37, 50, 8, 0, extra=chunk(b"PLTE", b"")), "an empty palette"),
     ],
 )
 def test_a_png_that_is_not_whole_and_sound_is_refused(

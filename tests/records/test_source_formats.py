@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from jpeg_scans import cut_after_scan, lossless
 from PIL import Image, ImageOps
 from small_source import encoded, noise, rectangle
 from tiff_files import ALPHA, tiff
@@ -93,6 +94,17 @@ FILES = {
     ],
     "Mask: JPEG or WebP": [
         encoded(rectangle(0, 0, 20, 64), "JPEG"), encoded(rectangle(0, 0, 20, 64), "WEBP", lossless=True),
+    ],
+    "JPEG: lossless or hierarchical": [
+        lossless(RGB),
+        lossless(GREY[..., np.newaxis]), encoded(noise(0, 3), "JPEG").replace(b"\xff\xc0", b"\xff\xc5", 1),
+    ],
+    "JPEG of 12 or 16 bits": [
+        encoded(noise(0, 3), "JPEG").replace(b"\xff\xc0\0\x11\x08", bytes((0xFF, 0xC0, 0, 17, bits)), 1)
+        for bits in (12, 16)
+    ],
+    "JPEG: progressive, without its last scans": [
+        cut_after_scan(encoded(noise(0, 3), "JPEG", progressive=True), number) for number in (1, 9)
     ],
     "TIFF: signed, floating-point, 12 or 32 bits": [
         tiff(RGB.astype(kind)) for kind in (np.int16, np.float32, np.uint32)

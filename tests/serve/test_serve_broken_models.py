@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 
+import msgspec
 import numpy as np
 import pytest
 from model_cards import card_of
@@ -94,4 +95,26 @@ def test_a_model_of_other_classes_than_its_card_is_not_served(monkeypatch):
         await ServedModel(PushedModel("models/v", card_of("v")), ServeSettings(), ServerMetrics()).start()
 
     with pytest.raises(DataError, match="model v names other classes than its card"):
+        asyncio.run(start())
+
+
+@pytest.mark.parametrize("off", [0.0, 0.1])
+def test_a_model_that_answers_pixels_otherwise_than_files_is_not_served(monkeypatch, off):
+    fake = FakeAsked(fails)
+    fake.has = lambda name: name == "decoded"
+    fake.ask_pixels = lambda name, arrays: FakeAsked.good(1) | {"probabilities": np.full((1, 1), 0.5 - off, np.float32)}
+    monkeypatch.setattr(served_model, "asked_model", lambda *_, **__: contextlib.nullcontext(fake))
+    card = msgspec.structs.replace(card_of("v"), stored_px=64)
+
+    async def start():
+        model = ServedModel(PushedModel("models/v", card), ServeSettings(), ServerMetrics())
+        await model.start()
+        await model.end(at_once=True)
+
+    if not off:
+        asyncio.run(start())
+        return
+    with pytest.raises(
+        DataError, match=r"model v answers the pixels of a tile 0.1 off its file, expected at most 1e-05"
+    ):
         asyncio.run(start())

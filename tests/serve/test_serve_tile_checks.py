@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from hostile_images import header, png
+from jpeg_scans import in_scans, lossless
 from tile_shards import BANDS, encode, fake_record
 
 from components.predict.checked import checks_of
@@ -20,6 +21,16 @@ COLOUR_16_BIT = png(header(48, 48, 2, 16))
         (FILES, 48 * 48 - 1, r"rgb\[0\]: 48x48 px, at most 2,303 pixels are taken"),
         ({**FILES, "nir": b""}, 10**6, r"nir\[7\]: empty file \(0 bytes\); expected a JPEG or PNG"),
         ({**FILES, "rgb": COLOUR_16_BIT}, 10**6, r"rgb\[7\]: a PNG of 16 bits in colour; .* scales 16 bits by 4095"),
+        (
+            {**FILES, "rgb": in_scans(48, 48, [(1, 4), (1, 1), (1, 1)])},
+            10**6,
+            r"^rgb\[7\]: a JPEG in CMYK, or of an unusual subsampling; save it as RGB",
+        ),
+        (
+            {**FILES, "nir": lossless(np.zeros((48, 48, 1), np.uint8))},
+            10**6,
+            r"^nir\[7\]: not a readable JPEG or PNG: a lossless or hierarchical JPEG, which is not read; save it as",
+        ),
         ({**FILES, "rgb": png()}, 10**6, r"rgb\[7\]: not a readable JPEG or PNG: "),
         (FILES, 48 * 48, r"^the 8 tiles have 18,432 pixels, at most 18,431 are taken in a request; send fewer tiles"),
     ],

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from bounded import Cost
 from hostile_tiffs import OF_SOURCES
+from jpeg_scans import lossless
 from PIL import Image
 from small_source import plan, write_file, write_tile
 
@@ -84,6 +85,15 @@ def claiming(side: int) -> bytes:
     return bytes(content)
 
 
+def hidden_frame(side: int) -> bytes:
+    """A JPEG with a header of another size, which only a decoder sees: it steps over the two bytes before."""
+    content = jpeg(16)
+    start = content.index(b"\xff\xc0")
+    frame = bytearray(content[start : start + 2 + int.from_bytes(content[start + 2 : start + 4])])
+    frame[5:9] = struct.pack(">HH", side, side)
+    return after_start(b"\xff\0" + (len(frame) + 2).to_bytes(2) + frame)
+
+
 def after_start(more: bytes) -> bytes:
     """A JPEG with more before its first segment."""
     content = jpeg(16)
@@ -119,6 +129,8 @@ IMAGES: dict[str, tuple[Callable[[], bytes], bool | str]] = {
     "repeated scans within the size": (lambda: repeated_scans(5_000, 300), False),
     "repeated scans of a small image": (lambda: repeated_scans(512, 100_000), False),
     "two frames": (lambda: two_frames(30_000), False),
+    "a hidden frame": (lambda: hidden_frame(30_000), False),
+    "a lossless JPEG": (lambda: lossless(np.zeros((64, 64, 3), np.uint8)), False),
     "a frame of 65,500 px a side": (lambda: claiming(65_500), False),
     "empty comments": (lambda: after_start(b"\xff\xfe\0\2" * 6_000_000), False),
     "bytes that belong to nothing": (lambda: after_start(bytes(24_000_000)), False),

@@ -139,9 +139,12 @@ def outputs_of(response: httpx.Response) -> dict[str, np.ndarray]:
 
 
 def resident_mb(pid: int) -> float:
-    """Returns the memory of a process that is its own, in MB, without its children."""
+    """Returns the memory that a process has written to and shares with none, in MB, without its children.
+
+    The pages of libraries that it only reads become "private" when the last other process that has them ends.
+    """
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return sum(int(number) for number in re.findall(r"^Private_\w+: +(\d+) kB", text, re.MULTILINE)) / 1000
+    return sum(int(number) for number in re.findall(r"^Private_Dirty: +(\d+) kB", text, re.MULTILINE)) / 1000
 
 
 def children_of(pid: int) -> list[int]:
