@@ -27,6 +27,17 @@ def expected_maximum(draws: ArrayLike, num_workers: int) -> float:
     return float(np.diff(shares) @ ordered)
 
 
+def waits_for_slowest(of_two: float, num_workers: int) -> float:
+    """Returns how long each of N workers waits for the slowest, from how long each of two does.
+
+    For times that are normal, the slowest of N takes c_N standard deviations longer than the mean.
+
+    Args:
+      of_two: Seconds, of any stretch between two exchanges, or of all stretches of a step together.
+    """
+    return of_two * _normal_maximum(num_workers) / _normal_maximum(2)
+
+
 def slowest_of_stretches(spread: float, num_workers: int, num_stretches: int) -> float:
     """Returns how much longer a step takes than one worker's, if workers wait for each other after each stretch of it.
 

@@ -14,7 +14,7 @@ from components.scaling.ring import RingLink
 from components.study.experiments.experiment import Bench
 from components.study.experiments.scale.advised_workers import ASSUMED, advice_table, advise_workers
 from components.study.experiments.scale.all_experiments import EXPERIMENTS
-from components.study.experiments.scale.measured_scale import foresee, run_scale, scale_results
+from components.study.experiments.scale.measured_scale import foresee, run_scale, scale_results, wait_of_two
 from components.study.experiments.scale.scale_training import TrainedOnce
 from components.study.protocol.measure_arms import NotRunHereError
 
@@ -28,32 +28,39 @@ def bench_of(tmp_path, lines=None, machine=MACHINE, name="ci"):
     return Bench(dataclasses.replace(TINY, name=name), tmp_path, say, machine)
 
 
-def test_an_epoch_is_foreseen_from_parts_of_a_batch_side_by_side_and_all_reduces_of_as_many():
+def test_an_epoch_is_foreseen_from_parts_of_a_batch_side_by_side_all_reduces_of_as_many_and_what_two_wait():
     parts = {4: [[trained(0.6)] * 4], 2: [[trained(0.55)] * 2], 1: [[trained(1.0)]]}
-    taken = {2: [trained(9.9, reduce=0.02)], 4: [trained(9.9, reduce=0.05)]}
+    taken = {2: [trained(0.67, reduce=0.02)], 4: [trained(9.9, reduce=0.05)]}
 
     found = foresee(parts, taken, num_tiles=330, batch=32)
 
+    assert wait_of_two(parts, taken) == pytest.approx(0.1)
     assert [*found] == [1, 2, 4]
     assert found[1].seconds == pytest.approx((10.0,) * 3)  # ten steps; the tiles that are left come in another epoch
-    assert found[2].seconds == pytest.approx((10 * 0.55 + 10 * 0.02,) * 3)
-    assert found[4].seconds == pytest.approx((10 * 0.6 + 10 * 0.05,) * 3)
+    assert found[2].seconds == pytest.approx((6.7,) * 3)  # as it was told
+    # The largest of four normal draws is 1.0294 above the mean, that of two 0.5642.
+    assert found[4].seconds == pytest.approx((10 * (0.6 + 0.05 + 0.1 * 1.0294 / 0.5642),) * 3, rel=1e-3)
+
+
+def test_two_that_are_faster_together_than_apart_wait_for_nothing():
+    assert wait_of_two({2: [[trained(0.5)] * 2]}, {2: [trained(0.4, reduce=0.02)]}) == 0.0
+    assert wait_of_two({1: [[trained(0.5)]]}, {1: [trained(0.5)]}) is None
 
 
 def test_a_step_with_many_exchanges_has_their_latency_and_waits_for_the_slowest_in_each_stretch():
     part = dataclasses.replace(trained(0.5), reduces_per_step=10, step_spread_seconds=0.02)
     taken = [dataclasses.replace(trained(9.9, reduce=0.02), reduce_latency_seconds=0.004)]
 
-    (found,) = foresee({2: [[part, part]]}, {2: taken}, num_tiles=320, batch=32).values()
+    (found,) = foresee({4: [[part] * 4]}, {4: taken}, num_tiles=320, batch=32).values()
 
-    step = 0.5 + 0.02 + 9 * 0.004 + 0.5642 * 10**0.5 * 0.02  # 0.5642 = 1 / sqrt(pi)
+    step = 0.5 + 0.02 + 9 * 0.004 + 1.0294 * 10**0.5 * 0.02
     assert found.seconds == pytest.approx((10 * step,) * 3, rel=1e-3)
 
 
 def test_a_machine_that_is_slower_at_one_time_makes_the_band_wider_and_nobody_wait():
     launches = [[trained(step)] * 2 for step in (0.4, 0.5, 0.6)]
 
-    (found,) = foresee({2: launches}, {2: [trained(9.9, reduce=0.02)]}, num_tiles=320, batch=32).values()
+    (found,) = foresee({2: launches}, {2: [trained(0.52, reduce=0.02)]}, num_tiles=320, batch=32).values()
 
     assert found.seconds == pytest.approx((4.2, 5.2, 6.2))
 

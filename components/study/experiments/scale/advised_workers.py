@@ -26,12 +26,15 @@ PROFILE = "cpu"
 _HOUR, _MINUTE = 3600.0, 60.0
 
 
-def advise_workers(alone: Sequence[TrainedOnce], link: RingLink, tiles_per_step: int) -> Advice:
+def advise_workers(
+    alone: Sequence[TrainedOnce], link: RingLink, tiles_per_step: int, wait_of_two: float | None = None
+) -> Advice:
     """Returns what an epoch by each number of workers would take, and which to choose.
 
     Args:
       alone: Trainings of one worker.
       tiles_per_step: Tiles that one worker's step was measured with.
+      wait_of_two: Seconds that two workers wait for each other in a step; None if it was not measured.
     """
     job = Job(
         num_tiles=NUM_TILES,
@@ -41,6 +44,7 @@ def advise_workers(alone: Sequence[TrainedOnce], link: RingLink, tiles_per_step:
         gradient_bytes=alone[0].gradient_bytes,
         reduces_per_step=alone[0].reduces_per_step,
         step_spread=statistics.median(each.step_spread_seconds for each in alone),
+        wait_of_two=wait_of_two,
     )
     return advise(job, Workplace(link, ASSUMED), NUMBERS, price_per_hour=_price().per_hour)
 
