@@ -93,7 +93,7 @@ def test_tiles_are_prepared_once(tiles, monkeypatch):
         raise AssertionError("made again")
 
     monkeypatch.setattr("components.study.experiments.prepared_tiles.write_dataset", fail)
-    monkeypatch.setattr("components.study.experiments.prepared_tiles._shard", fail)
+    monkeypatch.setattr("components.study.experiments.prepared_tiles.shard_tiles", fail)
 
     assert prepare_tiles(tiles.root.parent, CI.num_tiles, SIDE) == tiles
 
