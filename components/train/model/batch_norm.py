@@ -5,7 +5,7 @@ waits for the network five times per layer where two suffice, and a ResNet50 has
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -25,11 +25,7 @@ def normalize_over_replicas(layer: Any, momentum: float) -> None:
 
 def num_exchanges(model: Any) -> int:
     """Returns how often replicas exchange moments in a training step: once a layer on the way there, and once back."""
-    return sum(2 for layer in _layers(model) if _is_over_replicas(layer) and layer.trainable)
-
-
-def _layers(model: Any) -> Iterator[Any]:
-    return iter(model._flatten_layers(include_self=False))
+    return sum(2 for layer in model._flatten_layers(include_self=False) if _is_over_replicas(layer) and layer.trainable)
 
 
 def _is_over_replicas(layer: Any) -> bool:
