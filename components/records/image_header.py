@@ -49,7 +49,7 @@ _MARKER, _SCAN = 0xFF, 0xDA
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of frame headers
 # Those of the kinds that every decoder reads: with Huffman or arithmetic coding, progressive or not. TurboJPEG reads
 # lossless ones, too, but cannot scale them down, and writes past the end of the array for the smaller picture.
-_FRAMES_READ = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
+FRAMES_READ = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
 _JPEG_BITS = 8
 _ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without content
 _OUT_OF_PLACE = {0xD8, 0xD9}  # start and end of a file
@@ -201,7 +201,7 @@ def _jpeg_frame(content: bytes) -> tuple[int, int, int]:
             if frame is not None:
                 raise DamagedImage("it has two headers")
             frame = _FRAME.unpack_from(content, at + _LENGTH.size)
-            if marker not in _FRAMES_READ:
+            if marker not in FRAMES_READ:
                 raise NotRead("a lossless or hierarchical JPEG, which is not read; save it as a usual JPEG, or as PNG")
             if frame[0] != _JPEG_BITS:
                 raise NotRead(f"a JPEG of {frame[0]} bits, which is not read; save it with 8 bits, or as PNG")

@@ -15,7 +15,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from components.records import png
-from components.records.image_header import MAX_SEGMENTS, BeyondLimits, read_header
+from components.records.image_header import FRAMES_READ, MAX_SEGMENTS, BeyondLimits, read_header
 from components.records.image_header import DamagedImage as DamagedImage
 
 _COLOUR_SPACES = {3: "RGB", 1: "GRAY"}  # by number of bands
@@ -31,7 +31,6 @@ _NEXT_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _LENGTH = struct.Struct(">H")
 _WITHOUT_CONTENT = (0x01, 0xD8)
 _END, _SCAN, _PROGRESSIVE = 0xD9, 0xDA, (0xC2, 0xCA)
-_FRAMES = (0xC0, 0xC1, 0xC9, *_PROGRESSIVE)  # the kinds that decoders read
 _MOST_SEGMENTS = 10 * MAX_SEGMENTS  # of the whole file; a progressive one has a table or two for each scan
 _COEFFICIENTS = 64  # of a block
 _UNKNOWN = 255  # bits of a coefficient that no scan has told of
@@ -143,7 +142,7 @@ def _bits_missing(content: bytes) -> NDArray[np.uint8]:
         marker, at = content[found.end() - 1], found.end()
         if marker in _WITHOUT_CONTENT:
             continue
-        if marker in _FRAMES:
+        if marker in FRAMES_READ:
             is_progressive = marker in _PROGRESSIVE
             components = bytes(content[at + 8 + 3 * number] for number in range(content[at + 7]))
             bits = np.full((len(components), _COEFFICIENTS), _UNKNOWN, np.uint8)
