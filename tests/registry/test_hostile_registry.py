@@ -67,7 +67,7 @@ def test_a_time_that_is_none_is_refused_where_it_is_read(models_uri, at):
 
 def test_a_pin_from_the_far_future_keeps_no_version_for_ever(models_uri):
     soon = timestamp(datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=10))
-    for at, is_young in ((soon, True), ("9999-12-31T23:59:59Z", False)):
+    for at, is_young in ((soon, True), ("2999-12-31T23:59:59Z", False)):
         storage.write_bytes(state_uri(models_uri, "c"), VersionState(pins=(Pin(channel="staging", at=at),)).to_json())
         if is_young:  # by a clock that is ahead
             with pytest.raises(SettingsError, match="was about to be promoted to staging"):
