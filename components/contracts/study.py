@@ -68,7 +68,7 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     Attributes:
       num_cores: Processor cores that the study may use.
-      memory_bytes: Memory of the machine.
+      memory_bytes: Memory of the machine, to the next 64 MiB.
       accelerators: Their models; empty if there are none.
     """
 

@@ -13,6 +13,8 @@ from components.contracts.study import Machine
 from components.printable import printable
 
 UNKNOWN = "unknown"
+# A kernel keeps some of the memory for itself, not the same at each boot; the machine is still the same.
+_MEMORY_STEP = 1 << 26
 _PROC, _ETC = Path("/proc"), Path("/etc")
 
 
@@ -22,10 +24,11 @@ def describe_machine(accelerators: tuple[str, ...] = (), proc: Path = _PROC, etc
     Args:
       accelerators: Their models, which only whoever uses them can tell.
     """
+    kilobytes = int(_found(proc / "meminfo", r"^MemTotal:\s*([0-9]{1,15}) kB$") or 0)
     return Machine(
         cpu=_found(proc / "cpuinfo", r"^model name\s*:\s*(.+)$") or platform.machine() or UNKNOWN,
         num_cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        memory_bytes=1024 * int(_found(proc / "meminfo", r"^MemTotal:\s*([0-9]{1,15}) kB$") or 0),
+        memory_bytes=round(1024 * kilobytes / _MEMORY_STEP) * _MEMORY_STEP,
         system=_found(etc / "os-release", r'^PRETTY_NAME="?([^"\n]+)"?$') or platform.system() or UNKNOWN,
         python=platform.python_version(),
         tensorflow=_tensorflow(),
