@@ -16,7 +16,6 @@ class EpochMetrics(msgspec.Struct, frozen=True, kw_only=True):
       seconds: Duration of training and validation.
       tiles_per_second: Speed of training alone, over all workers, not counting compilation.
       input_wait_share: Share of training time spent waiting for a batch, 0..1, by the worker that waited longest.
-      step_spread_seconds: Standard deviation of a step's duration; 0 if unknown.
     """
 
     epoch: int
@@ -28,7 +27,6 @@ class EpochMetrics(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     tiles_per_second: float
     input_wait_share: float = 0.0
-    step_spread_seconds: float = 0.0
 
 
 class Bottleneck(msgspec.Struct, frozen=True, kw_only=True):

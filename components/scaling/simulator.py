@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from components.scaling.checkpointing import NO_FAILURES, Failures, daly_interval, drawn_seconds
 from components.scaling.ring import RingLink, all_reduce_seconds
-from components.scaling.stragglers import slowest_of_stretches, waits_for_slowest
+from components.scaling.stragglers import waits_for_slowest
 
 _BAND = (0.05, 0.5, 0.95)  # quantiles over the runs
 _MOST_DRAWS = 1 << 16  # steps that are drawn for a run; of more, the sum is drawn from the mean and the spread
@@ -32,9 +32,9 @@ class Job:
       step_seconds: Measured times of one worker's step, alone, without an all-reduce, e.g. the mean of each epoch, [M].
       gradient_bytes: That workers add up in a step.
       reduces_per_step: How often they add up something in it, and wait for each other.
-      step_spread: Standard deviation of one worker's step, seconds, about the mean of an epoch.
-      wait_of_two: Seconds that each of two workers waits for the other in a step, as measured; None to foresee it from
-        the spread, which errs low where what varies is not independent between stretches, such as a decoder's work.
+      wait_of_two: Seconds that each of two workers waits for the other in a step, as measured. It is not foreseen from
+        the spread of one worker's steps: workers meet several times in a step, and what varies, such as a decoder's
+        work, is not independent between two meetings.
       fixed_seconds: To start and to export.
     """
 
@@ -44,8 +44,7 @@ class Job:
     step_seconds: NDArray[np.float64]
     gradient_bytes: float
     reduces_per_step: int = 1
-    step_spread: float = 0.0
-    wait_of_two: float | None = None
+    wait_of_two: float = 0.0
     fixed_seconds: float = 0.0
 
     def __post_init__(self) -> None:
@@ -117,7 +116,7 @@ def simulate(
     reduce = all_reduce_seconds(job.gradient_bytes, num_workers, place.link, job.reduces_per_step)
     steps = job.num_steps(num_workers)
     work = place.slowdown(num_workers) * _slowest(job.step_seconds, num_workers, steps, num_runs, random)
-    work += steps * (reduce + _waiting(job, num_workers))
+    work += steps * (reduce + waits_for_slowest(job.wait_of_two, num_workers))
     if interval is None:
         failures = place.failures
         # A checkpoint that costs nothing can be written after each step.
@@ -133,13 +132,6 @@ def simulate(
         step_seconds=float(work.mean()) / steps,
         reduce_seconds=reduce,
     )
-
-
-def _waiting(job: Job, num_workers: int) -> float:
-    """Returns the seconds of a step in which a worker waits for slower ones, besides what the drawn steps differ by."""
-    if job.wait_of_two is not None:
-        return waits_for_slowest(job.wait_of_two, num_workers)
-    return slowest_of_stretches(job.step_spread, num_workers, job.reduces_per_step)
 
 
 def _slowest(

@@ -1,7 +1,6 @@
 """How long the slowest of several workers takes for a step, which all others wait for."""
 
 import functools
-import math
 import statistics
 
 import numpy as np
@@ -36,22 +35,6 @@ def waits_for_slowest(of_two: float, num_workers: int) -> float:
       of_two: Seconds, of any stretch between two exchanges, or of all stretches of a step together.
     """
     return of_two * _normal_maximum(num_workers) / _normal_maximum(2)
-
-
-def slowest_of_stretches(spread: float, num_workers: int, num_stretches: int) -> float:
-    """Returns how much longer a step takes than one worker's, if workers wait for each other after each stretch of it.
-
-    What varies is taken to be normal and independent between stretches. One of K then varies by spread / sqrt(K), the
-    slowest of N takes c_N times that longer than the mean, and all K together c_N sqrt(K) spread. So workers that meet
-    often wait more, although they do the same.
-
-    Args:
-      spread: Standard deviation of a worker's step.
-      num_stretches: K, at least 1.
-    """
-    if num_stretches < 1 or not spread >= 0:
-        raise ValueError(f"needs at least one stretch and no negative spread, got {num_stretches} and {spread}")
-    return math.sqrt(num_stretches) * spread * _normal_maximum(num_workers)
 
 
 @functools.cache

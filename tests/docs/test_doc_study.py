@@ -65,6 +65,7 @@ def test_the_figures_of_the_text_are_those_of_the_result(result: StudyResult) ->
         for shares in zip(*table.rounds, strict=True)
     ]
     prices = [cells[-1] for cells in _rows(result, "price_at_measured_speed").values()]
+    one, two, four = _rows(result, "simulated_by_measured")["simulated / measured"]
     undecided_or_not = {verdict.verdict for verdict in result.verdicts if verdict.claim in _FORMATS}
 
     for said in (
@@ -73,6 +74,7 @@ def test_the_figures_of_the_text_are_those_of_the_result(result: StudyResult) ->
         f"256 px took {found['more_workers_faster']:.2f} times as long with one",
         f"of 32 px {found['averaged_sgd_faster']:.2f} times as long",
         f"by {found['augmentation_helps_test']:.2f} of macro F1",
+        f"simulated / measured is {one:.2f} for one worker, {two:.2f} for two and {four:.2f} for four",
     ):
         assert said in text
     assert "cost less than 10 USD" in text

@@ -164,7 +164,6 @@ def _measure(trainee: Trainee, state: TrainingState, started: float, epoch_time:
         tiles_per_second=epoch_time.steps_per_second * trainee.config.global_batch_size,
         # In lockstep, all wait for the slowest.
         input_wait_share=max(cluster.gather(trainee.strategy, epoch_time.input_wait_share)),
-        step_spread_seconds=epoch_time.step_spread,
     )
 
 

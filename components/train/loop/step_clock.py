@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import math
 import operator
 import time
 from collections.abc import Callable, Iterator
@@ -17,15 +16,11 @@ class LoopTime:
       stepping: All other seconds, in which the device took steps while the loop waited for it. Includes the loop's work
         between two calls, such as writing a progress line.
       num_steps: Steps taken.
-      num_calls: Calls of the device that took them.
-      squares: Over these calls, the sum of seconds² / steps.
     """
 
     waiting: float = 0.0
     stepping: float = 0.0
     num_steps: int = 0
-    num_calls: int = 0
-    squares: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -41,14 +36,6 @@ class LoopTime:
     def steps_per_second(self) -> float:
         """Steps per second; 0 if no time has passed."""
         return self.num_steps / self.seconds if self.seconds > 0 else 0.0
-
-    @property
-    def step_spread(self) -> float:
-        """Standard deviation of a step's seconds, if those of a call are independent; 0 of fewer than two calls."""
-        if self.num_calls < 2:
-            return 0.0
-        variance = (self.squares - self.seconds**2 / self.num_steps) / (self.num_calls - 1)
-        return math.sqrt(max(0.0, variance))
 
     def __add__(self, other: "LoopTime") -> "LoopTime":
         return LoopTime(*map(operator.add, dataclasses.astuple(self), dataclasses.astuple(other)))
@@ -102,8 +89,7 @@ class StepClock:
     def stepped(self, num_steps: int) -> None:
         """Counts the time since the last call or the epoch's start, minus the waiting, as that of `num_steps` steps."""
         now = self._now()
-        seconds = now - self._mark
-        call = LoopTime(self._waited, seconds - self._waited, num_steps, 1, seconds**2 / num_steps)
+        call = LoopTime(self._waited, now - self._mark - self._waited, num_steps)
         self._waited, self._mark = 0.0, now
         if self._compiles:
             self.compiling, self.last, self._compiles = self.compiling + call, None, False

@@ -1,5 +1,4 @@
 import itertools
-import random
 
 import pytest
 
@@ -91,24 +90,6 @@ def test_the_last_call_is_told_unless_it_compiled(clocks):
     run(clock, hands, [1.0], step_seconds=1.0)
     assert clock.last is None
     assert clock.compiling.num_steps == 2
-
-
-@pytest.mark.parametrize("count", [1, 4])
-def test_the_spread_of_a_step_is_that_of_calls_whatever_number_of_steps_they_take(clocks, count):
-    clock, hands = clocks
-    draw = random.Random(5)
-    clock.start()
-    for _ in range(20_000 // count):
-        hands.now += sum(draw.gauss(1.0, 0.1) for _ in range(count))
-        clock.stepped(count)
-    earlier = clock.total
-    for _ in range(20_000 // count):
-        hands.now += sum(draw.gauss(2.0, 0.3) for _ in range(count))
-        clock.stepped(count)
-
-    assert earlier.step_spread == pytest.approx(0.1, rel=0.05)
-    assert (clock.total - earlier).step_spread == pytest.approx(0.3, rel=0.05)
-    assert (LoopTime().step_spread, LoopTime(1.0, 1.0, 1, 1, 4.0).step_spread) == (0.0, 0.0)
 
 
 def test_no_time_at_all_has_no_rates():

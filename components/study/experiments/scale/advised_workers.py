@@ -4,7 +4,6 @@ Each worker has a node of its own that is as fast as one worker here, and as man
 link like the one between two processes of this machine, which flatters more workers than a few.
 """
 
-import statistics
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,14 +26,14 @@ _HOUR, _MINUTE = 3600.0, 60.0
 
 
 def advise_workers(
-    alone: Sequence[TrainedOnce], link: RingLink, tiles_per_step: int, wait_of_two: float | None = None
+    alone: Sequence[TrainedOnce], link: RingLink, tiles_per_step: int, wait_of_two: float = 0.0
 ) -> Advice:
     """Returns what an epoch by each number of workers would take, and which to choose.
 
     Args:
       alone: Trainings of one worker.
       tiles_per_step: Tiles that one worker's step was measured with.
-      wait_of_two: Seconds that two workers wait for each other in a step; None if it was not measured.
+      wait_of_two: Seconds that two workers wait for each other in a step.
     """
     job = Job(
         num_tiles=NUM_TILES,
@@ -43,7 +42,6 @@ def advise_workers(
         step_seconds=np.array([step for each in alone for step in each.step_seconds]),
         gradient_bytes=alone[0].gradient_bytes,
         reduces_per_step=alone[0].reduces_per_step,
-        step_spread=statistics.median(each.step_spread_seconds for each in alone),
         wait_of_two=wait_of_two,
     )
     return advise(job, Workplace(link, ASSUMED), NUMBERS, price_per_hour=_price().per_hour)

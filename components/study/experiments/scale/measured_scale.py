@@ -135,7 +135,6 @@ def foresee(
             step_seconds=np.array([step for each in trained for step in each.step_seconds]),
             gradient_bytes=trained[0].gradient_bytes,
             reduces_per_step=trained[0].reduces_per_step,
-            step_spread=statistics.median(each.step_spread_seconds for each in trained),
             wait_of_two=wait_of_two(parts, taken),
         )
         place = Workplace(_link(taken.get(number, ()), number), NO_FAILURES)
@@ -151,13 +150,13 @@ def foresee(
 
 def wait_of_two(
     parts: Mapping[int, Sequence[Sequence[TrainedOnce]]], taken: Mapping[int, Sequence[TrainedOnce]]
-) -> float | None:
-    """Returns how long two workers wait for each other in a step; None unless two trained, and two side by side.
+) -> float:
+    """Returns how long two workers wait for each other in a step; 0 unless two trained, and two side by side.
 
     It is what their steps take longer than those of two that know nothing of each other, but for the all-reduces.
     """
     if 2 not in parts or not taken.get(2):
-        return None
+        return 0.0
     together = statistics.median(step for each in taken[2] for step in each.step_seconds)
     apart = statistics.median(step for launch in parts[2] for each in launch for step in each.step_seconds)
     one = taken[2][0]

@@ -31,7 +31,6 @@ class TrainedOnce:
     Attributes:
       epoch_seconds: Of training in the epoch in the middle, without validation and compiling.
       step_seconds: Of a step in each epoch, on average.
-      step_spread_seconds: Standard deviation of a step within an epoch.
       reduce_seconds: Of adding up the gradients once; 0 for a single worker.
       reduce_latency_seconds: Of one of several exchanges of a single number; 0 for a single worker.
       reduces_per_step: How often workers add up something in a step.
@@ -44,7 +43,6 @@ class TrainedOnce:
     gradient_bytes: float
     reduce_latency_seconds: float = 0.0
     reduces_per_step: int = 1
-    step_spread_seconds: float = 0.0
 
 
 def scale_settings(num_workers: int, batch: int, epochs: int) -> TrainSettings:
@@ -114,7 +112,6 @@ def _train(data: Path, settings: TrainSettings, cores: Sequence[int]) -> Trained
         gradient_bytes=4.0 * receipt.num_parameters,
         reduce_latency_seconds=receipt.reduce_latency_seconds,
         reduces_per_step=receipt.reduces_per_step,
-        step_spread_seconds=statistics.fmean(epoch.step_spread_seconds for epoch in receipt.history),
     )
 
 
