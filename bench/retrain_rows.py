@@ -35,7 +35,7 @@ _MANY = 2_000_000  # names, of which one round takes minutes
 
 
 def retrain_unchanged(setup: "Setup", target: float | None) -> Row:
-    """Decides about an unchanged source in a process of its own, in turn with listing it."""
+    """Decides about an unchanged source in a process of its own, between two listings of it."""
     command = [sys.executable, "-m", "bench.retrain_rows", str(setup.scale_tiles)]
     environment = {**os.environ, "NO_GCE_CHECK": "true"}
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
@@ -146,7 +146,11 @@ def _compare(num_names: int, folder: str) -> dict[str, object]:
     _write_what_was_seen(parameters, data_root, source)  # lists the names, too: both sides are warm
     before = _peak_mb()
     num_rounds = 1 if num_names > _MANY else 5
-    both = [(rates(deciding), rates(listing)) for _ in range(num_rounds)]
+    both = []
+    for _ in range(num_rounds):
+        # A round may take minutes, in which the machine gets slower or faster: what is compared lies around it.
+        before_it, ours, after_it = rates(listing), rates(deciding), rates(listing)
+        both.append((ours, [2 / (1 / first + 1 / second) for first, second in zip(before_it, after_it, strict=True)]))
     return {
         "names": num_names,
         "rounds": [[ours[0], other[0]] for ours, other in both],

@@ -14,7 +14,7 @@ from pipeline.retrain.triggers import FOLDER
 
 _SOURCES = "sources"
 _LANES = 8  # numbers of 64 bits in a hash
-_CHUNK = 1024  # files
+_CHUNK = 128  # files
 
 
 class ListingDigest:
