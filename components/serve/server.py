@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 
 import uvicorn
+from uvicorn.loops.auto import auto_loop_factory
 
 from components.errors import SettingsError
 from components.progress import log
@@ -29,6 +30,9 @@ from components.storage.scratch import remove_dead_folders
 
 _LOOK_SECONDS = 0.05
 _CLOSE_SECONDS = 5  # for connections to close, after the last request
+# The event loop's thread and those that check tiles take turns. By default one may keep the others waiting, and a core
+# idle, for 5 ms, in which a tile could be decoded.
+_TURN_SECONDS = 5e-5
 _STEP = "serve"
 
 
@@ -54,7 +58,9 @@ def run_server(uri: str, settings: ServeSettings) -> None:
     if removed := remove_dead_folders():
         log(_STEP, f"removed {removed} {'folder' if removed == 1 else 'folders'} that killed processes had left here")
     with _listening(settings) as listener:
-        asyncio.run(_serve(wanted, settings, listener))
+        sys.setswitchinterval(_TURN_SECONDS)
+        with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+            runner.run(_serve(wanted, settings, listener))
 
 
 @contextlib.contextmanager
