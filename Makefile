@@ -42,10 +42,10 @@ $(DEMO)/tiles-%: | $(VENV)/.run
 mirror: $(INGEST_VENV)/.ingest ## Copy tiles from s3://, or from anywhere, to a folder or gs:// URI: SOURCE=s3://bucket/tiles TO=tiles
 	@$(if $(TO),,echo "give SOURCE=s3://<bucket>/<folder> and TO=<folder or gs:// URI>" >&2; exit 2;) $(INGEST_VENV)/bin/agrivision mirror $(call quoted,$(source)) $(call quoted,$(value TO))
 
-test: $(VENV)/.dev ## Run the tests, but for those that take minutes, attack, or need a cluster
+test: $(VENV)/.dev ## Run the tests, but for those that take long, attack, or need a cluster
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long and not hostile and not cluster and not kfp"
 
-test-long: $(VENV)/.dev ## Run the tests that take minutes
+test-long: $(VENV)/.dev ## Run the tests that take long
 	$(BIN)/pytest -n 2 -m "long and not hostile"
 
 # The system bounds the whole: no process may take more than 4 GB of data, nor all of them 20 minutes. What is attacked

@@ -121,7 +121,7 @@ def test_the_tiles_of_a_source_are_counted_as_ingest_finds_them(source: Path, tm
     assert side_of_tiles(str(source)) == 64
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_command_forecasts_this_machine_and_writes_nothing(source: Path, tmp_path: Path, prices: str) -> None:
     options = ["--train-epochs=4", "--train-image-size-px=32", "--train-global-batch-size=8", "--train-num-workers=1"]
     places = [f"--source-uri={source}", f"--data-root={tmp_path / 'data'}", f"--models-uri={tmp_path / 'models'}"]

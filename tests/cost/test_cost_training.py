@@ -46,7 +46,7 @@ def prices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGRIVISION_PRICES", str(path))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_budget_that_runs_out_ends_training_within_it_with_a_usable_model(
     data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -64,7 +64,7 @@ def test_a_budget_that_runs_out_ends_training_within_it_with_a_usable_model(
     assert np.isfinite(answers(root, receipt)).all()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_receipt_says_what_was_lost_in_an_attempt_that_failed(data: Path, tmp_path: Path) -> None:
     root = another_root(data, tmp_path)
     thread, results = in_background(lambda: train(root, 1, TUNING, max_restarts=1))
@@ -89,7 +89,7 @@ def test_a_receipt_says_what_was_lost_in_an_attempt_that_failed(data: Path, tmp_
     assert "More or fewer workers" not in page  # of a training that was restarted, nobody knows how long it takes
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_report_says_what_other_numbers_of_workers_would_make_of_it(data: Path, tmp_path: Path) -> None:
     root = another_root(data, tmp_path)
     receipt = train(root, 2, {**TUNING, "early_stopping_patience": 0})

@@ -125,6 +125,7 @@ def test_names_become_no_markup(tmp_path):
     assert "&lt;script&gt;alert(3)" in page
 
 
+@pytest.mark.long
 def test_of_300_classes_the_report_is_small_and_quick_and_says_what_it_leaves_out(tmp_path):
     found = simulated(tmp_path, 300, 600)
     start = time.process_time()

@@ -123,7 +123,7 @@ def test_a_setting_that_no_run_can_succeed_with_is_refused(tiles, tmp_path, chan
     assert message.format(**names) in line
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("size", "small", "step"),
     [

@@ -70,7 +70,7 @@ scoring_pipeline()(**json.loads(sys.argv[2]))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_by_kfp_makes_the_same_map_as_the_command(tmp_path):
     models, _ = pushed_colours(tmp_path)
     path = write_raster(tmp_path / "a.tif", scene(300, 401))

@@ -60,6 +60,7 @@ def test_the_default_signature_counts_every_pixel(pushed):
     assert np.abs(default - blank).max() > 0.5
 
 
+@pytest.mark.long
 def test_a_push_is_told_on_both_sides_and_a_second_one_blesses_no_changed_card(two_trainings, tmp_path):
     root, manifest, _, pair = two_trainings
     models_uri = tmp_path / "models"
@@ -190,6 +191,7 @@ def test_documents_that_do_not_belong_together_are_refused(two_trainings, tmp_pa
         )
 
 
+@pytest.mark.long
 def test_the_card_says_why_the_model_was_pushed(two_trainings, tmp_path):
     root, manifest, (receipt, evaluation), _ = two_trainings
     models_uri = tmp_path / "models"

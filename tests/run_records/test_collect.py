@@ -117,6 +117,7 @@ def test_runs_that_go_on_are_named_and_get_none(server, bucket):
     assert bucket.objects == {}
 
 
+@pytest.mark.long
 def test_all_pages_are_read_up_to_the_given_age(server):
     for number in range(130):
         add_run(server, past_run(f"r{number}", "failed", days_ago=0.1 * number), number)

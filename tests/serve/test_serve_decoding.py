@@ -163,7 +163,7 @@ def test_a_model_of_rgb_alone_takes_colours_of_any_kind():
     assert turned.rgb.startswith(b"\x89PNG")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_tiles_of_all_kinds_at_once_are_answered_as_the_model_answers_their_files(tmp_path: Path) -> None:
     manifest = colour_dataset(tmp_path, num_val=12, num_test=12, tile_px=64)
     receipt = colour_training(tmp_path, manifest, "halved", ratio=2)

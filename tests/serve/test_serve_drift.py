@@ -206,7 +206,7 @@ def test_settings_that_cannot_be_are_refused(changes, text):
         ServeSettings(**changes)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_server_shows_its_sums_and_leaves_them_behind(models, card, tmp_path):
     folder = version_uri(str(models.uri), models.first)
     options = ["--drift-to", str(tmp_path / "drift"), "--drift-seconds", "1", "--expect-sha256", card.sha256]

@@ -97,6 +97,7 @@ def model_processes(running):
     return found
 
 
+@pytest.mark.long
 def test_a_channel_that_moves_back_and_forth_ends_at_the_last_and_leaves_one_process(models, registry):
     with served(registry, "--poll-seconds", "0.1") as running, running.client() as client:
         with Clients(running, models, 2) as clients:
@@ -158,6 +159,7 @@ def flip(path):
     path.write_bytes(content)
 
 
+@pytest.mark.long
 def test_a_model_whose_process_dies_is_started_anew_and_requests_get_503_meanwhile(models, registry):
     with served(registry, *QUICK) as running, running.client() as client:
         (process,) = model_processes(running)
@@ -192,6 +194,7 @@ def test_a_model_that_dies_while_the_channel_cannot_be_read_is_started_anew(mode
         assert outputs_of(post(client, models.tiles[:1]))
 
 
+@pytest.mark.long
 def test_a_model_that_is_stuck_is_started_anew(models, registry):
     with served(registry, *QUICK, "--answer-seconds", "1") as running, running.client() as client:
         (process,) = model_processes(running)
@@ -214,6 +217,7 @@ def test_the_folder_of_a_version_is_served_and_never_changes(models, registry):
         assert len(running.lines) == num_lines
 
 
+@pytest.mark.long
 def test_what_a_killed_server_left_on_disk_is_removed_by_the_next(models, tmp_path, monkeypatch):
     temporary = tmp_path / "temporary"
     temporary.mkdir()

@@ -82,7 +82,7 @@ def test_metadata_lists_maps_with_their_kind_thresholds_and_limits(server):
     }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_dense_head_answers_its_own_maps(other_models, models):
     with served(other_models["dense"]) as running, running.client() as client:
         about = client.get(MODEL).json()["parameters"]

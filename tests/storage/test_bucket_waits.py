@@ -43,6 +43,7 @@ def verify(**variables: str) -> "subprocess.Popen[str]":
     )
 
 
+@pytest.mark.long
 def test_while_it_is_asked_again_a_line_every_few_seconds_says_so() -> None:
     with bucket_that_answers(503) as url, verify(STORAGE_EMULATOR_HOST=url) as process:
         first = process.stderr.readline()

@@ -1,6 +1,6 @@
 """s3:// as a source: clear where it cannot work; and where it can, the same dataset as from a folder.
 
-The slow tests make the ingest environment from its lock, run the compiled components in it as a pod would, through its
+The long tests make the ingest environment from its lock, run the compiled components in it as a pod would, through its
 own kfp, and read from a real S3 server on loopback.
 """
 
@@ -163,7 +163,7 @@ def ingest_parameters(source_uri, data_root):
     return {**places, **own, "data_options": options}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.s3
 def test_a_bucket_gives_the_same_manifest_as_a_folder(tmp_path, tiles, environment, endpoint, bucket):
     variables = s3_variables(environment, endpoint)
@@ -195,7 +195,7 @@ def test_a_bucket_gives_the_same_manifest_as_a_folder(tmp_path, tiles, environme
     assert Manifest.read(tmp_path / "merge/manifest").sha256 == expected.sha256
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.s3
 def test_a_bucket_that_is_not_there_is_bad_data_in_one_line(tmp_path, environment, endpoint):
     """The process also ends with that exit code, though tensorflow-io would abort it."""
@@ -210,7 +210,7 @@ def test_a_bucket_that_is_not_there_is_bad_data_in_one_line(tmp_path, environmen
     assert "Traceback" not in done.stdout + done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.s3
 def test_a_mirror_of_a_public_bucket_needs_no_credentials_and_goes_on_where_it_stopped(
     tmp_path, tiles, environment, endpoint, bucket
@@ -234,7 +234,7 @@ def test_a_mirror_of_a_public_bucket_needs_no_credentials_and_goes_on_where_it_s
     assert {file.path: (tmp_path / file.path).read_bytes() for file in storage.list_files(str(tmp_path))} == files
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.s3
 @pytest.mark.hostile
 @pytest.mark.parametrize(

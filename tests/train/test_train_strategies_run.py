@@ -61,7 +61,7 @@ def root(data: Path, tmp_path: Path) -> Path:
     return another_root(data, tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_replicas_of_one_worker_equal_one_device(
     data: Path, root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -172,7 +172,7 @@ def in_parallel(root: Path, epochs: int) -> tuple[threading.Thread, list]:
     return in_background(lambda: train(root, 2, tuning, max_restarts=1, strategy="parameter_server"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_parameter_servers_train_and_a_lost_worker_stops_nobody(
     root: Path, processes: dict[str, WorkerProcess], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -209,7 +209,7 @@ def test_a_lost_parameter_server_restarts_all_from_the_checkpoint_and_so_does_si
     assert f"chief ended with exit code {EXIT_STOPPED}: stopped by SIGTERM, after checkpoint epoch-" in str(error)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_damaged_tile_ends_parameter_servers_for_good(data: Path, root: Path) -> None:
     manifest = Manifest.read(root / "manifest.json")
     copy_shards(data, root)

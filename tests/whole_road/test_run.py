@@ -136,7 +136,7 @@ def test_the_pushed_model_answers_as_evaluation_did(first, tiles):
         assert shown[name] == pytest.approx(float(probability), abs=6e-4)  # three decimals are printed
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_worse_model_is_refused_and_the_first_stays_in_production(first, tiles):
     place, *_ = first
     before = (place / "models/production.json").read_bytes()
@@ -154,7 +154,7 @@ def test_a_worse_model_is_refused_and_the_first_stays_in_production(first, tiles
     assert (place / "models/production.json").read_bytes() == before
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_hashes_and_metrics_elsewhere_and_after_being_killed(first, tiles, tmp_path):
     reference = first[2]
     source = tmp_path / "elsewhere"
@@ -198,7 +198,7 @@ def _assert_nothing_half_visible(place):
         assert (place / "models/versions" / json.loads(pointer.read_text())["version"]).is_dir()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_one_folder_per_class_of_any_images_runs_the_whole_road(tmp_path):
     source, rng = tmp_path / "photos", np.random.default_rng(0)
     colours = {"maize field": (60, 150, 60), "wheat": (190, 160, 70)}

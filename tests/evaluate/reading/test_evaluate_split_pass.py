@@ -237,6 +237,7 @@ def test_many_units_are_grouped_alike_whoever_reads_which_shards(data, tmp_path,
     np.testing.assert_array_equal(joined.unit_of_tile, whole.unit_of_tile)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("models_here")
 def test_the_evaluation_of_several_workers_has_the_bytes_of_one(data, tmp_path, monkeypatch):
     root, manifest, _ = data

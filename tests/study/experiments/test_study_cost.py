@@ -64,7 +64,7 @@ def test_every_preset_has_networks_whose_names_are_their_own():
         assert len(names) == len(set(names))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_networks_are_trained_here_and_priced_beside_the_original(tmp_path):
     (experiment,) = EXPERIMENTS
     lines = []

@@ -82,7 +82,7 @@ def test_two_workers_equal_one(
     assert len(lines) == 6, "one line per epoch, from the chief alone"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_time_that_is_up_ends_all_workers_at_the_same_step_with_a_usable_model(
     data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

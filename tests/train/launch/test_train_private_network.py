@@ -97,7 +97,7 @@ def alone(data: Path) -> TrainingReceipt:
     return train(data, 1, SMALL)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_workers_open_no_port_of_this_machine(network, data: Path, tmp_path: Path) -> None:
     root = another_root(data, tmp_path)
     thread, results = in_background(lambda: train(root, 2, ENDLESS, max_seconds=8))
@@ -163,7 +163,7 @@ def test_why_strangers_could_reach_workers_is_said(
     assert workers.exposure("/data") == ""
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_one_process_takes_the_place_of_workers_that_strangers_could_reach(
     data: Path,
     alone: TrainingReceipt,

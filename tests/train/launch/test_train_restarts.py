@@ -60,7 +60,7 @@ def test_a_killed_worker_restarts_the_gang_which_goes_on_where_it_was(
     assert "train | resumed at epoch" in output
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_frozen_worker_is_ended_within_half_a_minute_and_training_ends_bit_for_bit_the_same(
     data: Path, undisturbed: TrainingReceipt, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -77,7 +77,7 @@ def test_a_frozen_worker_is_ended_within_half_a_minute_and_training_ends_bit_for
     assert_equal(root, receipt, data, undisturbed)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_full_disk_ends_training_with_one_line_and_a_later_launch_goes_on(
     data: Path, undisturbed: TrainingReceipt, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,7 +118,7 @@ def have_ended(workers: dict[int, int]) -> bool:
     return not any(Path(f"/proc/{pid}").exists() for pid in workers.values())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_workers_do_not_outlive_their_launcher(data: Path, tmp_path: Path) -> None:
     root = another_root(data, tmp_path)
     with launcher_of(root) as launcher:

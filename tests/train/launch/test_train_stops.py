@@ -27,7 +27,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return shared_folder(tmp_path_factory, "data", write_data)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_sigterm_writes_a_checkpoint_from_which_training_ends_bit_for_bit_the_same(data: Path, tmp_path: Path) -> None:
     undisturbed = train(data, 1, TUNING)
     root = another_root(data, tmp_path)
@@ -42,7 +42,7 @@ def test_sigterm_writes_a_checkpoint_from_which_training_ends_bit_for_bit_the_sa
     assert_equal(root, receipt, data, undisturbed)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_workers_stop_after_the_same_step_whoever_gets_sigterm(data: Path, tmp_path: Path) -> None:
     root = another_root(data, tmp_path)
     thread, results = in_background(lambda: train(root, 2, ENDLESS))
@@ -52,7 +52,7 @@ def test_workers_stop_after_the_same_step_whoever_gets_sigterm(data: Path, tmp_p
     assert_stopped_together(root, results)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_workers_stop_at_the_same_batch_of_a_long_validation(tmp_path: Path) -> None:
     write_data(tmp_path, num_train=8, num_val=8, repeat_val=120)
     # One step, and then 120 batches, of which each takes some ten milliseconds.

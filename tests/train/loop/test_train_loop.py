@@ -62,7 +62,7 @@ def curve(state: TrainingState) -> list[tuple[float | None, ...]]:
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("head", ["tile", "lraspp"])
 def test_a_training_that_is_stopped_at_whatever_moment_goes_on_bit_for_bit_the_same(tmp_path: Path, head: str) -> None:
     tf.config.experimental.enable_op_determinism()
@@ -91,7 +91,7 @@ def test_a_training_that_is_stopped_at_whatever_moment_goes_on_bit_for_bit_the_s
 PACES = {1: (3, 7), 7: (2, 7), 0: (3, 6)}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_however_many_steps_a_call_takes_a_training_is_bit_for_bit_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

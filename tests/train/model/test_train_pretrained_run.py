@@ -54,7 +54,7 @@ def train(data: Path, root: Path, **changes: Any) -> TrainingReceipt:
     return run_training(settings(data, **changes), str(root), str(data / "manifest.json"), StepLog("train"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_workers_equal_one_through_all_stages(data: Path, undisturbed: TrainingReceipt, tmp_path: Path) -> None:
     assert undisturbed.bands == ("red", "green", "blue", "nir")
     receipt = train(data, tmp_path, num_workers=2)
@@ -69,7 +69,7 @@ def test_weights_of_another_backbone_end_the_training_with_the_layer(data: Path,
         train(data, tmp_path, num_workers=1, max_restarts=2, backbone="mobilenet")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_stopped_training_goes_on_in_the_middle_of_a_stage(
     data: Path, undisturbed: TrainingReceipt, tmp_path: Path
 ) -> None:

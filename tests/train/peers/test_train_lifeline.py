@@ -119,6 +119,7 @@ def test_a_worker_ends_though_nobody_reads_what_it_says() -> None:
         assert process.wait(timeout=20.0) == EXIT_TRY_AGAIN
 
 
+@pytest.mark.long
 def test_a_worker_outlives_a_pause_of_both_and_what_it_cannot_read() -> None:
     with worker(_CHECKPOINTS, 3.0) as process:
         tell(process, "54", "nonsense", "", "-1", "1e9", "9" * 20)
