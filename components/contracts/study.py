@@ -40,12 +40,13 @@ class Witness(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     Attributes:
       dataset, machine: The tiles that it read and the machine that it ran on, as in its settings.
-      order: Digest of the tiles' names in the order in which steps saw them.
+      order: Digest of the tiles' names and labels in the order in which steps saw them.
       batches: Digest of the pixels and labels that went into the steps.
       reads_same_pixels: Whether the arm's decoder gives the pixels that the project's own does. Arms that do must have
         equal batches.
       initial_weights: Digest of the weights before the first step.
       num_updates: Steps that changed the weights.
+      num_tiles_read: Tiles that went into these; None in results of versions that did not count them.
       input_shape: Of one tile in a batch: height, width, bands.
       input_dtype: Of a batch.
       losses: The loss of each step, as Python's float.hex, which loses no bit.
@@ -61,6 +62,7 @@ class Witness(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     input_shape: tuple[Count, Count, Count]
     input_dtype: str
     losses: tuple[str, ...]
+    num_tiles_read: Count | None = None
 
 
 class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -40,7 +40,7 @@ def serve_format_arm(spec_path: Path) -> NoReturn:
 
     def witness() -> Witness:
         recorder = WitnessRecorder(
-            dataset=arm.source.dataset, machine=arm.place.machine, reads_same_pixels=inputs.reads_same_pixels
+            dataset=tiles.sha256, machine=arm.place.machine, reads_same_pixels=inputs.reads_same_pixels
         )
         recorder.add_weights(training.weights())
         per_epoch = arm.source.num_tiles // arm.training.config.global_batch_size

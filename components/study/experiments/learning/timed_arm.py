@@ -76,7 +76,7 @@ class TimedTraining:
     """
 
     def __init__(self, arm: Arm, tiles: TileSet) -> None:
-        self._arm, self._train = arm, tiles.splits["train"]
+        self._arm, self._train, self._dataset = arm, tiles.splits["train"], tiles.sha256
         config, num_replicas = arm.training.config, arm.training.num_workers
         kind = "mirrored" if num_replicas > 1 else "one_device"
         strategy = make_strategy(kind, 0, 1, num_replicas, arm.place.num_cores)
@@ -100,9 +100,7 @@ class TimedTraining:
 
     def witness(self) -> Witness:
         """Trains all epochs of the arm, and returns what was done."""
-        recorder = WitnessRecorder(
-            dataset=self._arm.source.dataset, machine=self._arm.place.machine, reads_same_pixels=True
-        )
+        recorder = WitnessRecorder(dataset=self._dataset, machine=self._arm.place.machine, reads_same_pixels=True)
         recorder.add_weights((variable.path, variable.numpy()) for variable in self.model.trainable_variables)
         for _ in range(self._arm.training.config.epochs):
             for rows, loss in zip(self._batches, self.epoch(), strict=True):
