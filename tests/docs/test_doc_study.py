@@ -16,7 +16,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 HERE = DOCS / "study"
 PICTURE = re.compile(r'src="data:image/[^"]*"')
 # The same in both languages: networks, formats, and what is a number with a unit.
-PROPER = re.compile(r"(alexnet|vgg|small|mobilenet|resnet|efficientnet|convnext|nasnet)[a-z0-9_]*|jpeg|USD")
+PROPER = re.compile(r"(alexnet|vgg|small|mobilenet|resnet|efficientnet|convnext|nasnet)[a-z0-9_]*|jpeg|USD|s|B")
 _FORMATS = (
     "tfrecord_faster_cpu",
     "tfrecord_faster_with_strategy",
@@ -50,6 +50,8 @@ def test_the_page_is_that_of_the_result(result: StudyResult, tmp_path: Path) -> 
 def test_names_in_figures_and_tables_have_a_spanish_form(result: StudyResult) -> None:
     names = {name for matrix in result.matrices for name in (*matrix.rows, *matrix.columns)}
     names |= {curve.name for curve in result.curves} | {arm for table in result.tables for arm in table.arms}
+    names |= {name for table in result.tables for name in (table.name, table.factor, table.unit)}
+    names |= {matrix.unit for matrix in result.matrices}
 
     assert sorted(name for name in names if not has_spanish(name) and not PROPER.fullmatch(name)) == []
 
