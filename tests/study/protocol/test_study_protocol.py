@@ -125,8 +125,12 @@ def test_arms_run_in_processes_of_their_own(monkeypatch):
 @pytest.mark.parametrize(
     ("seconds", "message"),
     [
-        ("'soon'", "the arm 'folder' must answer a turn with a number, got 'soon'"),
-        ("True", "must answer a turn with a number, got True"),
+        ("'soon'", "the arm 'folder' must answer a turn with a number above 0, got 'soon'"),
+        ("True", "must answer a turn with a number above 0, got True"),
+        ("0.0", "must answer a turn with a number above 0, got 0.0"),
+        ("-1", "must answer a turn with a number above 0, got -1"),
+        ("float('nan')", "must answer a turn with a number above 0, got nan"),
+        ("float('inf')", "must answer a turn with a number above 0, got inf"),
         ("os._exit(9)", "the arm 'folder' ended with exit code 9 before it answered 'turn'"),
     ],
 )
