@@ -201,6 +201,23 @@ def test_the_files_are_whole_and_are_read_back(tmp_path):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["study.html", "study.json"]
 
 
+def test_a_page_that_cannot_be_written_is_named_and_nothing_else_is_written(tmp_path):
+    result = run_study(study_in(tmp_path, MACHINE, []), fake_experiments(1))
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    (out / "study.html").mkdir(parents=True)
+    elsewhere.write_text("of somebody else")
+    (out / ".study.html").symlink_to(elsewhere)
+
+    with pytest.raises(IsADirectoryError, match=r"study\.html") as refused:
+        write_study(result, CLAIMS, out)
+    assert refused.value.filename == str(out / "study.html")
+    assert elsewhere.read_text() == "of somebody else"
+    (out / "study.html").rmdir()
+    write_study(result, CLAIMS, out)
+    assert elsewhere.read_text() == "of somebody else"
+    assert sorted(path.name for path in out.iterdir()) == [".study.html", "study.html", "study.json"]
+
+
 def test_the_verdicts_are_a_table_of_markdown(tmp_path):
     count, table = study_in_short(run_study(study_in(tmp_path, MACHINE, []), fake_experiments(1)), CLAIMS)
 
