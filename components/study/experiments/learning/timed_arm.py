@@ -21,6 +21,7 @@ from components.contracts.study import Finding, RoundTable, Witness, Words
 from components.study.arms.arm import Arm
 from components.study.arms.arm_comparison import ArmComparison
 from components.study.arms.recording import WitnessRecorder
+from components.study.experiments.arm_device import hide_other_devices
 from components.study.experiments.experiment import Bench, Preset
 from components.study.experiments.learning.sizes import preset_tiles
 from components.study.experiments.learning.tiles import CLASSES, SplitTiles, TileSet
@@ -129,6 +130,7 @@ def serve_timed_arm(arguments: Sequence[str]) -> None:
     arm, preset = msgspec.convert(given["arm"], Arm), msgspec.convert(given["preset"], Preset)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arm.place.num_cores])
+    hide_other_devices(arm)  # else replicas that are to have a core each would take GPUs
     training = TimedTraining(arm, preset_tiles(preset))
     serve_arm(training.witness, training.turn)
 
