@@ -1,6 +1,5 @@
 """What a study measured, and what follows from it: raw rounds, witnesses, verdicts."""
 
-import math
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
 import msgspec
@@ -18,7 +17,13 @@ CONFIRMED: Final = "confirmed"
 REFUTED: Final = "refuted"
 UNDECIDED: Final = "undecided"
 NOT_RUN: Final = "not run here"
+_LARGEST = 1e150  # so that a float can hold the ratio of any two numbers
 VerdictWord: TypeAlias = Literal["confirmed", "refuted", "undecided", "not run here"]
+
+
+def _is_comparable(value: float) -> bool:
+    """Tells whether ratios and differences of such numbers are finite."""
+    return value == 0 or 1 / _LARGEST <= abs(value) <= _LARGEST
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -40,12 +45,13 @@ class Witness(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     Attributes:
       dataset, machine: The tiles that it read and the machine that it ran on, as in its settings.
-      order: Digest of the tiles' names in the order in which steps saw them.
+      order: Digest of the tiles' names and labels in the order in which steps saw them.
       batches: Digest of the pixels and labels that went into the steps.
       reads_same_pixels: Whether the arm's decoder gives the pixels that the project's own does. Arms that do must have
         equal batches.
       initial_weights: Digest of the weights before the first step.
       num_updates: Steps that changed the weights.
+      num_tiles_read: Tiles that went into these; None in results of versions that did not count them.
       input_shape: Of one tile in a batch: height, width, bands.
       input_dtype: Of a batch.
       losses: The loss of each step, as Python's float.hex, which loses no bit.
@@ -61,6 +67,7 @@ class Witness(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     input_shape: tuple[Count, Count, Count]
     input_dtype: str
     losses: tuple[str, ...]
+    num_tiles_read: Count | None = None
 
 
 class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -121,8 +128,10 @@ class RoundTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         for number, values in enumerate(self.rounds, 1):
             if len(values) != width:
                 raise ValueError(f"table {self.name}: round {number} must have {width} numbers, got {len(values)}")
-            if not all(map(math.isfinite, values)):
-                raise ValueError(f"table {self.name}: round {number} must have finite numbers, got {values}")
+            if not all(map(_is_comparable, values)):
+                raise ValueError(
+                    f"table {self.name}: round {number} must have numbers that can be compared, got {values}"
+                )
 
     def pairs(self, first: str, second: str) -> list[tuple[float, float]]:
         """Returns the numbers of two arms by round."""
@@ -159,8 +168,10 @@ class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     is_measured: bool = False
 
     def __post_init__(self) -> None:
-        if odd := [name for name, value in self.values.items() if not math.isfinite(value)]:
-            raise ValueError(f"claim {self.claim}: the value of {odd[0]} must be finite, got {self.values[odd[0]]}")
+        if odd := [name for name, value in self.values.items() if not _is_comparable(value)]:
+            raise ValueError(
+                f"claim {self.claim}: the value of {odd[0]} must be one that can be compared, got {self.values[odd[0]]}"
+            )
 
 
 class ClaimVerdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -208,8 +219,8 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def __post_init__(self) -> None:
         if len(self.values) != len(self.rows) or any(len(row) != len(self.columns) for row in self.values):
             raise ValueError(f"matrix {self.name} must have {len(self.rows)} rows of {len(self.columns)} numbers")
-        if not all(value is None or math.isfinite(value) for row in self.values for value in row):
-            raise ValueError(f"matrix {self.name} must have finite numbers, got {self.values}")
+        if not all(value is None or _is_comparable(value) for row in self.values for value in row):
+            raise ValueError(f"matrix {self.name} must have numbers that can be compared, got {self.values}")
 
 
 class Curve(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -237,8 +248,8 @@ class Curve(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     def __post_init__(self) -> None:
         if any(len(ends) not in {0, len(self.x)} for ends in (self.low, self.high)) or len(self.y) != len(self.x):
             raise ValueError(f"curve {self.name} must have as many numbers as points, {len(self.x)}")
-        if not all(map(math.isfinite, (*self.x, *self.y, *self.low, *self.high))):
-            raise ValueError(f"curve {self.name} must have finite numbers")
+        if not all(map(_is_comparable, (*self.x, *self.y, *self.low, *self.high))):
+            raise ValueError(f"curve {self.name} must have numbers that can be compared")
 
 
 class StudyResult(Document, frozen=True, kw_only=True):

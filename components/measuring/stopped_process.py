@@ -109,7 +109,7 @@ def answer_questions(answers: Mapping[str, Callable[[], Any]]) -> NoReturn:
     Args:
       answers: By question, what returns its answer, which JSON can hold.
     """
-    _end_with_parent()
+    end_with_parent()
     for line in sys.stdin:
         try:
             answer = ("is", answers[line.strip()]())
@@ -119,7 +119,13 @@ def answer_questions(answers: Mapping[str, Callable[[], Any]]) -> NoReturn:
     os._exit(0)  # some libraries' threads and workers would survive a normal exit
 
 
-def _end_with_parent() -> None:
-    """Lets the kernel kill this process when the one that asks is gone: a stopped process notices nothing by itself."""
+def end_with_parent(parent: int | None = None) -> None:
+    """Lets the kernel kill this process when the one that asks is gone: a stopped process notices nothing by itself.
+
+    Args:
+      parent: The process that has started this one, which ends at once if that is gone already; None if nobody told.
+    """
     if prctl := getattr(ctypes.CDLL(None), "prctl", None):
         prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    if parent is not None and os.getppid() != parent:
+        os._exit(1)

@@ -51,6 +51,8 @@ def advise(
     """
     if not numbers:
         raise ValueError("needs at least one number of workers")
+    if list(numbers) != sorted({*numbers}):
+        raise ValueError(f"numbers of workers must come from the fewest on, each once, got {list(numbers)}")
     simulated = [simulate(job, place, number, seed=seed) for number in numbers]
     first = simulated[0].node_seconds
     choices = tuple(

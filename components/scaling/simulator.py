@@ -49,8 +49,12 @@ class Job:
 
     def __post_init__(self) -> None:
         times = np.asarray(self.step_seconds)
-        if min(self.num_tiles, self.tiles_per_step, self.epochs) < 1 or times.size == 0 or not (times > 0).all():
+        is_positive = times.size > 0 and bool((times > 0).all() and np.isfinite(times).all())
+        if min(self.num_tiles, self.tiles_per_step, self.epochs) < 1 or not is_positive:
             raise ValueError("a job needs tiles, epochs and measured steps, all above 0")
+        others = (self.gradient_bytes, self.wait_of_two, self.fixed_seconds)
+        if not all(0 <= each < math.inf for each in others):
+            raise ValueError(f"a job's bytes, wait and fixed seconds must be at least 0 and finite, got {others}")
 
     def num_steps(self, num_workers: int) -> int:
         """Returns the steps of the whole training; the last of an epoch may have fewer tiles."""
@@ -72,6 +76,13 @@ class Workplace:
     failures: Failures = NO_FAILURES
     num_cores: int | None = None
     busy_cores: float = 1.0
+
+    def __post_init__(self) -> None:
+        if (self.num_cores is not None and self.num_cores < 1) or not 0 < self.busy_cores < math.inf:
+            raise ValueError(
+                f"workers need at least one core, and to keep some of it busy, got {self.num_cores} and "
+                f"{self.busy_cores}"
+            )
 
     def slowdown(self, num_workers: int) -> float:
         """Returns by how much sharing cores makes a worker's step longer, at least 1."""

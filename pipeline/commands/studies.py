@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from components.printable import printable
 from pipeline.terminal import say, say_markdown
 
 
@@ -47,4 +48,4 @@ def study(
         result = run_study(this, chosen)
         document, page = write_study(result, claims, out)
     say_markdown(study_in_short(result, claims))
-    say(f"{document}, {page}")
+    say(f"{printable(str(document))}, {printable(str(page))}")

@@ -150,6 +150,14 @@ def test_the_same_seed_gives_the_same_numbers():
         (lambda: Failures(mtbf_seconds=0), "must be above 0"),
         (lambda: Failures(restart_seconds=-1), "restart must take at least 0 s"),
         (lambda: advise(job_of(), Workplace(FAST), []), "at least one number"),
+        (lambda: advise(job_of(), Workplace(FAST), [8, 4, 1]), r"from the fewest.*, got \[8, 4, 1\]"),
+        (lambda: advise(job_of(), Workplace(FAST), [1, 1, 2]), r"each once, got \[1, 1, 2\]"),
+        (lambda: job_of(step_seconds=np.array([1.0, math.inf])), "needs tiles, epochs and measured steps"),
+        (lambda: job_of(gradient_bytes=-1e12), "must be at least 0"),
+        (lambda: job_of(wait_of_two=math.nan), "must be at least 0"),
+        (lambda: job_of(fixed_seconds=-math.inf), "must be at least 0"),
+        (lambda: Workplace(FAST, num_cores=0), "at least one core"),
+        (lambda: Workplace(FAST, num_cores=2, busy_cores=math.nan), "at least one core"),
     ],
 )
 def test_what_cannot_be_simulated_is_refused(broken, message):

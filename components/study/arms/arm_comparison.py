@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from components.errors import SettingsError
 from components.setting import nearest
 from components.study.arms.arm import Arm
-from components.study.arms.deep_difference import ABSENT, deep_differences
+from components.study.arms.deep_difference import deep_differences
 from components.study.arms.derived import derived
 from components.study.arms.factors import FACTORS, Factor
 
@@ -83,5 +83,5 @@ class ArmComparison:
 
 
 def _shown(value: Any) -> str:
-    text = ABSENT if value is ABSENT else repr(value)
+    text = repr(value)
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"

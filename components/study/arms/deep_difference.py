@@ -6,7 +6,13 @@ from typing import Any
 
 import msgspec
 
-ABSENT = "nothing"  # stands for what one side does not have
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+ABSENT = _Absent()  # stands for what one side does not have; equal to nothing that it may have
 
 Found = tuple[str, Any, Any]  # a path, and what either side has there
 

@@ -20,6 +20,7 @@ class WitnessRecorder:
         self._dataset, self._machine, self._reads_same_pixels = dataset, machine, reads_same_pixels
         self._order, self._batches, self._weights = hashlib.sha256(), hashlib.sha256(), hashlib.sha256()
         self._losses: list[str] = []
+        self._num_tiles = 0
         self._shape: tuple[int, int, int] = (0, 0, 0)
         self._dtype = ""
 
@@ -31,8 +32,9 @@ class WitnessRecorder:
 
     def add_batch(self, tile_ids: Iterable[str], pixels: NDArray[Any], labels: NDArray[Any]) -> None:
         """Adds a step's batch: its tiles' names, pixels [B, H, W, C] and labels [B, ...]."""
-        for tile_id in tile_ids:
-            self._order.update(tile_id.encode() + b"\n")
+        for tile_id, label in zip(tile_ids, labels, strict=True):
+            self._order.update(b"%s %s\n" % (tile_id.encode(), label.tobytes()))
+        self._num_tiles += len(pixels)
         for values in (pixels, labels):
             self._batches.update(f"{values.dtype} {values.shape} ".encode())
             self._batches.update(np.ascontiguousarray(values).tobytes())
@@ -53,6 +55,7 @@ class WitnessRecorder:
             batches=self._batches.hexdigest(),
             initial_weights=self._weights.hexdigest(),
             num_updates=len(self._losses),
+            num_tiles_read=self._num_tiles,
             input_shape=self._shape,
             input_dtype=self._dtype,
             losses=tuple(self._losses),

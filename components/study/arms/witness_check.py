@@ -50,6 +50,7 @@ def _check_promise(comparison: ArmComparison, arm: Arm, witness: Witness) -> Non
         ("machine", arm.place.machine, witness.machine),
         ("input_shape", (side, side), witness.input_shape[:2]),
         ("num_updates", follows["num_updates"], witness.num_updates),
+        ("num_tiles_read", follows["num_tiles_read"], witness.num_tiles_read),
         ("the number of losses", witness.num_updates, len(witness.losses)),
     )
     for what, promised, done in promises:

@@ -118,7 +118,7 @@ class PreparedTiles:
 
 
 def prepare_tiles(folder: Path, num_tiles: int, tile_size_px: int, stored_size_px: int = 0) -> PreparedTiles:
-    """Returns generated tiles; makes what does not exist yet.
+    """Returns generated tiles; makes what does not exist yet, or was damaged.
 
     Args:
       num_tiles: Over all splits; the arms read the train split.
@@ -130,6 +130,10 @@ def prepare_tiles(folder: Path, num_tiles: int, tile_size_px: int, stored_size_p
     name = f"{num_tiles}-{tile_size_px}"
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / f"source-{name}"
+    prepared = PreparedTiles(folder / f"tiles-{name}-{stored_size_px}")
+    if prepared.root.exists() and not _is_whole(prepared):
+        shutil.rmtree(prepared.root)
+        shutil.rmtree(source, ignore_errors=True)  # which may have suffered with it
     if not source.exists():
         write_dataset(
             source,
@@ -139,7 +143,6 @@ def prepare_tiles(folder: Path, num_tiles: int, tile_size_px: int, stored_size_p
             tile_size_px=tile_size_px,
             num_processes=1 if num_tiles <= _FEW_TILES else None,
         )
-    prepared = PreparedTiles(folder / f"tiles-{name}-{stored_size_px}")
     if not (prepared.root / "order.json").exists():
         prepared.root.mkdir(exist_ok=True)
         settings = IngestSettings(
@@ -148,6 +151,19 @@ def prepare_tiles(folder: Path, num_tiles: int, tile_size_px: int, stored_size_p
         shard_tiles(source, prepared.root, settings)
         _lay_out(prepared)
     return prepared
+
+
+def _is_whole(prepared: PreparedTiles) -> bool:
+    """Tells whether the layout "folder" holds what the shards do, and nothing else."""
+    try:
+        index, tiles, num_classes = prepared.index(), prepared.tiles, len(prepared.manifest.classes)
+        found = {file.relative_to(prepared.folder).as_posix() for file in prepared.folder.glob("*/*")}
+        return found == {tile.path for tile in tiles} and all(
+            (prepared.folder / tile.path).read_bytes() == deserialize(index.read(tile.record), num_classes).rgb
+            for tile in tiles
+        )
+    except (OSError, ValueError, DataError):
+        return False
 
 
 def num_bytes_under(*paths: Path) -> int:

@@ -5,6 +5,7 @@ command line.
 """
 
 import contextlib
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn, Protocol
@@ -45,8 +46,8 @@ class _ArmProcess:
 
     def turn(self) -> float:
         answer = self._process.ask(_TURN)
-        if not isinstance(answer, int | float) or isinstance(answer, bool):
-            raise DataError(f"{self._process.name} must answer a turn with a number, got {answer!r}")
+        if not isinstance(answer, int | float) or isinstance(answer, bool) or not 0 < answer < math.inf:
+            raise DataError(f"{self._process.name} must answer a turn with a number above 0, got {answer!r}")
         return float(answer)
 
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import msgspec
 
 from components.contracts.study import RoundTable, Witness, Words
-from components.errors import AgrivisionError, DataError
+from components.errors import AgrivisionError, DataError, SettingsError
 from components.measuring.rounds import take_rounds
 from components.study.arms.arm import Arm
 from components.study.arms.arm_comparison import ArmComparison
@@ -43,7 +43,7 @@ def measure_arms(comparison: ArmComparison, plan: Plan, open_arm: OpenArm, unit:
       open_arm: Makes an arm ready; raises NotRunHereError if it cannot run here.
 
     Raises:
-      SettingsError: if what the arms did shows that they differ in more than the factor.
+      SettingsError: if what the arms did shows that they differ in more than the factor, or two have one name.
       DataError: if an arm fails, or does not do the same twice.
     """
     with contextlib.ExitStack() as stack:
@@ -59,6 +59,11 @@ def measure_arms(comparison: ArmComparison, plan: Plan, open_arm: OpenArm, unit:
             return _table(comparison, plan, unit, {}, not_run, [])
         first = ran[0]
         again = f"{first.name} {AGAIN}"
+        if again in comparison.by_name:
+            raise SettingsError(
+                f"comparison {comparison.name!r}: no arm may be called {again!r}, which is the second process of "
+                f"{first.name!r}; give it another name"
+            )
         running[again] = stack.enter_context(open_arm(dataclasses.replace(first, name=again)))
         witnesses = {name: arm.witness() for name, arm in running.items()}
         _check_again(comparison, first.name, witnesses[first.name], witnesses.pop(again))

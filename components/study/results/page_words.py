@@ -65,8 +65,9 @@ class PageWords:
     process_rows: tuple[tuple[str, str], ...]
     to: str
 
-    def number(self, value: float, digits: str = ".3f") -> str:
-        """Returns a number as the language writes it."""
+    def number(self, value: float, digits: str = "") -> str:
+        """Returns a number as the language writes it; without `digits`, so that it says something and is short."""
+        digits = digits or _digits(value)
         return spanish_number(value, digits) if self.language == "spanish" else f"{value:{digits}}"
 
     def range(self, ends: tuple[float, float] | None) -> str:
@@ -237,3 +238,10 @@ SPANISH = PageWords(
     ),
     to="a",
 )
+
+
+def _digits(value: float) -> str:
+    """Returns how a number is written so that it says something and is no longer than a cell."""
+    if value == 0:
+        return ".0f"
+    return ",.0f" if abs(value) >= 1000 else ".0e" if abs(value) < 0.001 else ".3f"

@@ -23,7 +23,7 @@ def figure_blocks(curves: Sequence[Curve], matrices: Sequence[Matrix], words: Pa
         yield report.subheading(in_language(lines[0].title, words.language))
         yield report.figure(draw_curves(lines, words), _caption(lines, words))
     for matrix in matrices:
-        yield report.subheading(in_language(matrix.title, words.language), matrix.unit)
+        yield report.subheading(in_language(matrix.title, words.language), shown_name(matrix.unit, words.language))
         yield report.heat_table(_corner(matrix, words), _heat_rows(matrix, words))
 
 
@@ -84,14 +84,7 @@ def _heat_rows(matrix: Matrix, words: PageWords) -> list[tuple[str, list[tuple[s
     def cell(value: float | None) -> tuple[str, float]:
         if value is None:
             return "–", 0.0
-        return words.number(value, _digits(value)), (value - low) / span if matrix.has_one_unit else 0.0
+        return words.number(value), (value - low) / span if matrix.has_one_unit else 0.0
 
     rows = zip(matrix.rows, matrix.values, strict=True)
     return [(shown_name(name, words.language), [cell(value) for value in row]) for name, row in rows]
-
-
-def _digits(value: float) -> str:
-    """Returns how a number is written so that it says something and is no longer than its cell."""
-    if value == 0:
-        return ".0f"
-    return ",.0f" if abs(value) >= 1000 else ".0e" if abs(value) < 0.001 else ".3f"

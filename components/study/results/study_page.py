@@ -13,7 +13,10 @@ from components.study.results.spanish_names import shown_name
 from components.study.results.study_figures import figure_blocks
 from components.words import NOTHING, Number
 
-_STYLE = "section + section { border-top: 3px solid #d9e0db; margin-top: 3em; } .switch { text-align: right; }"
+_STYLE = (
+    "section + section { border-top: 3px solid #d9e0db; margin-top: 3em; } .switch { text-align: right; } "
+    ".stacked tr { column-gap: .8em; }"
+)
 
 
 def write_study_page(result: StudyResult, claims: Claims, path: str | Path) -> None:
@@ -54,9 +57,12 @@ def _section(data: StudyPage, words: PageWords) -> Iterator[str]:
         yield report.heading(words.rounds)
     for table, rows in data.tables:
         note = words.rounds_of.format(
-            count=len(table.rounds), planned=table.num_planned, unit=table.unit, factor=table.factor
+            count=len(table.rounds),
+            planned=table.num_planned,
+            unit=shown_name(table.unit, words.language),
+            factor=shown_name(table.factor, words.language),
         )
-        yield report.subheading(table.name.replace("_", " "), note)
+        yield report.subheading(shown_name(table.name, words.language), note)
         header = (words.arm, words.median, words.to_first, words.interval)
         yield report.table(header, [_arm(row, words) for row in rows], stacked=True)
     yield report.heading(words.machine)

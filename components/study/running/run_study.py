@@ -52,6 +52,32 @@ class Study:
             self.preset.of(experiment.name), folder, lambda line: self.say(f"{experiment.name}: {line}"), self.machine
         )
 
+    def found(self, experiment: str) -> StudyPart | None:
+        """Returns what an experiment found in an earlier run; None if nothing, or nothing that claims are judged by."""
+        try:
+            return (part := self.parts.find(experiment)) and self.judged(part)
+        except DataError:
+            return None
+
+    def judged(self, part: StudyPart) -> StudyPart:
+        """Returns a part by which its claims can be judged.
+
+        Raises:
+          DataError: if it has no finding of one, one of another experiment's, or not what a finding needs.
+        """
+        asked = self.asked(part.experiment)
+        if sorted(each.claim for each in part.findings) != sorted(asked):
+            raise DataError(
+                f"the experiment {part.experiment!r} must find something of each of {', '.join(asked) or 'no claim'}, "
+                f"got findings of {', '.join(each.claim for each in part.findings) or 'none'}"
+            )
+        joined_study(self.claims, self.preset.name, self.machine, [part])
+        return part
+
+    def asked(self, experiment: str) -> list[str]:
+        """Returns the claims that an experiment is about."""
+        return [claim.id for claim in self.claims.claims if claim.experiment == experiment]
+
 
 def run_study(study: Study, experiments: Sequence[Experiment]) -> StudyResult:
     """Runs those experiments that have not been run yet, and returns the result of all that was.
@@ -62,19 +88,19 @@ def run_study(study: Study, experiments: Sequence[Experiment]) -> StudyResult:
     for place, experiment in enumerate(experiments, 1):
         run_experiment(study, experiment, f"{place} of {len(experiments)}")
     names = dict.fromkeys(claim.experiment for claim in study.claims.claims)
-    found = [part for name in names if (part := study.parts.find(name))]
+    found = [part for name in names if (part := study.found(name))]
     return joined_study(study.claims, study.preset.name, study.machine, found)
 
 
 def run_experiment(study: Study, experiment: Experiment, place: str = "1 of 1") -> StudyPart:
     """Returns what an experiment found, now or in an earlier run."""
-    if kept := study.parts.find(experiment.name):
+    if kept := study.found(experiment.name):
         study.say(f"{experiment.name} ({place}): kept from an earlier run")
         return kept
     environment.quiet_tensorflow()  # in this process, and in those of arms
     study.say(f"{experiment.name} ({place}): {experiment.title}")
     start, used = time.monotonic(), _processor_seconds()
-    part = _measure(study, experiment)
+    part = study.judged(_measure(study, experiment))  # what cannot be judged would stop every later run
     study.parts.keep(part)
     took, used = time.monotonic() - start, _processor_seconds() - used
     study.say(f"{experiment.name} ({place}): done in {took:.0f} s, with {used:.0f} s of processor")
@@ -90,24 +116,17 @@ def _processor_seconds() -> float:
 
 
 def _measure(study: Study, experiment: Experiment) -> StudyPart:
-    asked = [claim.id for claim in study.claims.claims if claim.experiment == experiment.name]
     try:
         results = experiment.run(study.bench(experiment))
     except NotRunHereError as error:
-        results = [Finding(claim=claim, not_run=error.reason) for claim in asked]
-    findings = tuple(each for each in results if isinstance(each, Finding))
-    if sorted(each.claim for each in findings) != sorted(asked):
-        raise DataError(
-            f"the experiment {experiment.name!r} must find something of each of {', '.join(asked) or 'no claim'}, got "
-            f"findings of {', '.join(each.claim for each in findings) or 'none'}"
-        )
+        results = [Finding(claim=claim, not_run=error.reason) for claim in study.asked(experiment.name)]
     return StudyPart(
         experiment=experiment.name,
         claims_sha256=study.claims.sha256,
         code_sha256=experiment_code(experiment.name),
         preset=study.preset.name,
         machine=study.machine,
-        findings=findings,
+        findings=tuple(each for each in results if isinstance(each, Finding)),
         tables=tuple(each for each in results if isinstance(each, RoundTable)),
         matrices=tuple(each for each in results if isinstance(each, Matrix)),
         curves=tuple(each for each in results if isinstance(each, Curve)),

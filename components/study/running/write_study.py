@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from components.contracts.study import StudyResult
+from components.storage import disk
 from components.study.claims.claims_file import Claims
 from components.study.results.study_page import write_study_page
 from components.study.results.study_result import write_result
@@ -15,7 +16,6 @@ def write_study(result: StudyResult, claims: Claims, folder: Path) -> tuple[Path
     folder.mkdir(parents=True, exist_ok=True)
     document, page = folder / RESULT_FILE, folder / PAGE_FILE
     write_result(result, str(document))
-    unfinished = folder / f".{PAGE_FILE}"
-    write_study_page(result, claims, unfinished)
-    unfinished.replace(page)
+    with disk.temporary_file(str(page)) as unfinished:
+        write_study_page(result, claims, unfinished)
     return document, page

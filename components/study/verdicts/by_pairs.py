@@ -89,7 +89,8 @@ def _decide(
         )
     # Beyond the bound, seen from no effect: such a verdict says that there is one.
     says_effect = claim.how_judged.is_timed and (above if bound >= 1 else below)
-    if says_effect and again is not None and again[0] <= estimate <= again[1]:
+    # Either way: against the second process of the first arm, an effect of 1.3 is none if A/A goes down to 1 / 1.3.
+    if says_effect and again is not None and any(again[0] <= each <= again[1] for each in (estimate, 1 / estimate)):
         return UNDECIDED, _words(
             f"an arm differs from itself as much: A/A is {_range(again)}",
             f"un brazo difiere otro tanto de sí mismo: A/A va {_spanish_range(again)}",

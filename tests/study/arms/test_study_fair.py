@@ -122,6 +122,8 @@ def test_an_arm_that_could_not_run_has_no_witness():
         ("ab", ["a", "b"], [""]),
         (math.nan, math.nan, [""]),
         (None, 0, [""]),
+        (["nothing"], [], ["[0]"]),  # how a message calls what is not there
+        ({"a": "nothing"}, {}, ["a"]),
     ],
 )
 def test_differences_are_found_at_any_depth(one, other, paths):
@@ -139,6 +141,15 @@ def recorded(pixels, labels=(0, 1), tiles=("a", "b"), weights=(1.0, 2.0), loss=0
 PIXELS = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
 
 
+def test_the_order_is_the_same_in_batches_of_any_size():
+    """Labels count, for arms whose pixels differ have nothing else that shows theirs."""
+    halves = WitnessRecorder(dataset=DATASET, machine=MACHINE, reads_same_pixels=True)
+    for place, tile in enumerate("ab"):
+        halves.add_batch([tile], PIXELS[place : place + 1], np.array([place]))
+
+    assert halves.witness().order == recorded(PIXELS).order
+
+
 @pytest.mark.parametrize(
     ("planted", "changed"),
     [
@@ -148,7 +159,7 @@ PIXELS = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
         ({"pixels": PIXELS + np.uint8(1)}, {"batches"}),
         ({"pixels": PIXELS.astype(np.float32)}, {"batches", "input_dtype"}),
         ({"pixels": PIXELS.reshape(2, 2, 8, 3)}, {"batches", "input_shape"}),
-        ({"labels": (1, 0)}, {"batches"}),
+        ({"labels": (1, 0)}, {"batches", "order"}),
         ({"tiles": ("b", "a")}, {"order"}),
         ({"weights": (1.0, 2.0000002)}, {"initial_weights"}),
         ({"loss": 0.1 + 2**-56}, {"losses"}),
@@ -158,4 +169,5 @@ def test_a_witness_sees_each_change_where_it_is(planted, changed):
     usual, other = recorded(PIXELS), recorded(**{"pixels": PIXELS, **planted})
 
     assert {name for name in usual.__struct_fields__ if getattr(usual, name) != getattr(other, name)} == changed
-    assert (usual.num_updates, usual.input_shape, usual.input_dtype) == (1, (4, 4, 3), "uint8")
+    assert (usual.num_updates, usual.num_tiles_read) == (1, 2)
+    assert (usual.input_shape, usual.input_dtype) == ((4, 4, 3), "uint8")

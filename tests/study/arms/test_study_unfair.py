@@ -9,6 +9,7 @@ from study_arms import FOLDER, MACHINE, OTHER, SHARDS, WITNESS, formats, with_co
 from components.errors import SettingsError
 from components.study.arms.arm_comparison import ArmComparison
 from components.study.arms.witness_check import check_witnesses
+from components.study.experiments.learning.learning_arms import table_by_seed
 
 # In the settings of the second arm: what is planted, and what the message says differs.
 IN_SETTINGS = [
@@ -56,6 +57,8 @@ IN_WITNESSES = [
     ({"input_dtype": "float32"}, "input_dtype: 'uint8' and 'float32'"),
     ({"num_updates": 29, "losses": WITNESS.losses[:29]}, "num_updates: 30 and 29"),
     ({"losses": WITNESS.losses[:29]}, "the number of losses: 30 and 29"),
+    ({"num_tiles_read": 945}, "num_tiles_read: 960 and 945"),  # a batch that is not full
+    ({"num_tiles_read": None}, "num_tiles_read: 960 and None"),
     ({"order": OTHER}, "order"),
     ({"initial_weights": OTHER}, "initial_weights"),
     ({"batches": OTHER}, "batches"),
@@ -133,6 +136,15 @@ def test_arms_that_read_the_same_pixels_among_themselves_must_learn_the_same():
         )
 
 
+def test_arms_that_may_read_in_another_order_must_read_as_many_tiles():
+    comparison = formats(with_part(SHARDS, "source", reader="original", layout="original_tfrecord"), factor="input")
+    other = {"order": OTHER, "batches": OTHER, "reads_same_pixels": False}
+
+    check_witnesses(comparison, {"folder": WITNESS, "shards": witnessed(**other)})
+    with pytest.raises(SettingsError, match="also differ in num_tiles_read: 960 and 480"):
+        check_witnesses(comparison, {"folder": WITNESS, "shards": witnessed(**other, num_tiles_read=480)})
+
+
 @pytest.mark.parametrize(("planted", "factor", "named"), BY_FACTOR)
 def test_a_factor_excuses_no_more_than_itself(planted, factor, named):
     other = dataclasses.replace(planted, name="other")
@@ -195,3 +207,15 @@ def test_what_compares_nothing_is_refused(arms, factor, message):
 def test_an_arm_that_cannot_be_is_refused(make, message):
     with pytest.raises(SettingsError, match=message):
         make()
+
+
+def test_arms_of_every_seed_are_held_against_each_other():
+    """Not those of the first alone: of the others, one arm might have had another seed."""
+    rounds, fair = [(0.5, 0.6)] * 3, {"folder": WITNESS, "shards": WITNESS}
+    unfair = {"folder": WITNESS, "shards": witnessed(initial_weights=OTHER)}
+
+    assert table_by_seed(formats(), "macro F1", rounds, [fair] * 3).witnesses == fair
+    with pytest.raises(SettingsError, match="arms 'folder' and 'shards' also differ in initial_weights"):
+        table_by_seed(formats(), "macro F1", rounds, [fair, fair, unfair])
+    with pytest.raises(ValueError, match="shorter"):
+        table_by_seed(formats(), "macro F1", rounds, [fair])

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from components.contracts.study import CONFIRMED, NOT_RUN, Curve, Finding, RoundTable
+from components.errors import DataError
 from components.study.claims.claims_file import read_claims
 from components.study.experiments.experiment import Bench, Preset
 from components.study.experiments.formats import all_experiments as of_formats
@@ -137,3 +138,11 @@ def test_what_needs_a_gpu_is_not_run_here(name, tmp_path):
     results = EXPERIMENTS[name].run(Bench(PRESET, tmp_path / "bench", print, describe_machine()))
 
     assert set(judged(results).values()) == {NOT_RUN}
+
+
+@pytest.mark.slow
+def test_an_arm_on_a_gpu_that_tensorflow_does_not_see_is_no_arm_on_a_gpu(tmp_path):
+    """The driver lists one, and TensorFlow would train on the processor and say nothing: a GPU as fast as a CPU."""
+    machine = msgspec.structs.replace(describe_machine(), accelerators=("NVIDIA L4",))
+    with pytest.raises(DataError, match=r"the arm 'gpu' failed: TensorFlow sees no GPU"):
+        EXPERIMENTS["devices"].run(Bench(PRESET, tmp_path, print, machine))

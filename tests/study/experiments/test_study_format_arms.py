@@ -1,6 +1,7 @@
 """The arms of the formats: what they compare, what they read, and what follows from their times."""
 
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -96,6 +97,39 @@ def test_tiles_are_prepared_once(tiles, monkeypatch):
     monkeypatch.setattr("components.study.experiments.prepared_tiles.shard_tiles", fail)
 
     assert prepare_tiles(tiles.root.parent, CI.num_tiles, SIDE) == tiles
+
+
+def an_image(root):
+    return next((root / "folder").rglob("*.jpg"))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda root: (root / "order.json").write_bytes(b"["),
+        lambda root: (root / "manifest.json").write_bytes(b""),
+        lambda root: an_image(root).write_bytes(b""),
+        lambda root: an_image(root).unlink(),
+        lambda root: shutil.copy(an_image(root), an_image(root).with_name("of-somebody-else.jpg")),
+        lambda root: next((root / "shards").rglob("*.tfrecord")).write_bytes(b""),
+    ],
+    ids=["order", "manifest", "cut image", "lost image", "another image", "shard"],
+)
+def test_tiles_that_were_damaged_since_are_made_again(tiles, tmp_path, damage):
+    """By a machine that lost power, or by hand: an arm would fail at them, or train on others than the other arms."""
+    shutil.copytree(tiles.root.parent, tmp_path / "study")
+    root = tmp_path / "study" / tiles.root.name
+    damage(root)
+
+    again = prepare_tiles(tmp_path / "study", CI.num_tiles, SIDE)
+
+    assert (again.root, again.tiles) == (root, tiles.tiles)
+    assert [again.index().read(tile.record) for tile in again.tiles] == [
+        tiles.index().read(tile.record) for tile in tiles.tiles
+    ]
+    assert {path.name: path.read_bytes() for path in again.folder.rglob("*.jpg")} == {
+        path.name: path.read_bytes() for path in tiles.folder.rglob("*.jpg")
+    }
 
 
 def test_equal_settings_give_equal_tiles(tiles, tmp_path):

@@ -73,6 +73,12 @@ def test_arms_that_did_different_things_are_refused_before_a_turn():
     assert log[-1] == "close folder"
 
 
+def test_an_arm_cannot_take_the_place_of_the_second_process():
+    """Its turns would be told as those of an arm against itself, and the arm itself would be missing."""
+    with pytest.raises(SettingsError, match="no arm may be called 'folder again', which is the second process of"):
+        measure_arms(formats(dataclasses.replace(SHARDS, name="folder again")), PLAN, opener([]))
+
+
 def test_an_arm_that_does_not_repeat_itself_is_compared_with_nothing():
     losses = (*WITNESS.losses[:4], "0x1p0", *WITNESS.losses[5:])
     with pytest.raises(
@@ -125,8 +131,12 @@ def test_arms_run_in_processes_of_their_own(monkeypatch):
 @pytest.mark.parametrize(
     ("seconds", "message"),
     [
-        ("'soon'", "the arm 'folder' must answer a turn with a number, got 'soon'"),
-        ("True", "must answer a turn with a number, got True"),
+        ("'soon'", "the arm 'folder' must answer a turn with a number above 0, got 'soon'"),
+        ("True", "must answer a turn with a number above 0, got True"),
+        ("0.0", "must answer a turn with a number above 0, got 0.0"),
+        ("-1", "must answer a turn with a number above 0, got -1"),
+        ("float('nan')", "must answer a turn with a number above 0, got nan"),
+        ("float('inf')", "must answer a turn with a number above 0, got inf"),
         ("os._exit(9)", "the arm 'folder' ended with exit code 9 before it answered 'turn'"),
     ],
 )

@@ -96,7 +96,7 @@ def test_numbers_of_several_units_are_not_shaded():
         ("averaged of 4", "averaged of 4", "promedio de 4"),
         ("one_file", "one file", "un archivo"),
         ("rgb_nir, augmentation on", "rgb nir, augmentation on", "rgb nir, con aumento de datos"),
-        ("0.005", "0.005", "0.005"),
+        ("0.005", "0.005", "0,005"),
         ("mobilenet_v2", "mobilenet_v2", "mobilenet_v2"),
         ("", "", ""),
     ],

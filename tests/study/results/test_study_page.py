@@ -11,6 +11,7 @@ from study_tables import CLAIMS
 from components.study.results.forest_plot import _ticks
 from components.study.results.page_data import page_data
 from components.study.results.page_words import ENGLISH, SPANISH
+from components.study.results.spanish_names import shown_name
 from components.study.results.study_page import write_study_page
 from components.study.results.study_result import make_result
 
@@ -122,6 +123,38 @@ def test_equal_results_are_equal_bytes_and_nothing_is_run_or_loaded(tmp_path, te
     assert not re.findall(r'(?:src|href)="(?!data:|#)', text)
     assert f"{NUM_ROUNDS} rounds of {NUM_ROUNDS}, in s" in text
     assert f"{NUM_ROUNDS} rondas de {NUM_ROUNDS}, en s" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "english", "spanish"),
+    [
+        (0.0, "0", "0"),
+        (9.88e-05, "1e-04", "1e-04"),  # and not 0.000
+        (-0.0721, "-0.072", "-0,072"),
+        (1.0347, "1.035", "1,035"),
+        (960163840.0, "960,163,840", "960.163.840"),
+    ],
+)
+def test_a_number_is_written_so_that_it_says_something(value, english, spanish):
+    assert (ENGLISH.number(value), SPANISH.number(value)) == (english, spanish)
+
+
+@pytest.mark.parametrize(
+    ("name", "spanish"),
+    [
+        ("0.005", "0,005"),
+        ("delay 4", "retardo 4"),
+        ("mobilenet_v2", "mobilenet_v2"),
+        ("share", "proporción"),
+        ("macro F1", "F1 macro"),
+        ("tiles/s, h, USD", "teselas/s, h, USD"),
+        ("same_pixels_waiting", "los mismos píxeles, espera"),
+        ("num_workers", "número de procesos"),
+    ],
+)
+def test_names_are_in_the_language_of_their_section(name, spanish):
+    assert shown_name(name, "spanish") == spanish
+    assert shown_name(name, "english") in (name, name.replace("_", " "))
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.9, 1.2), (0.5, 2.2), (0.99, 1.01), (0.9, 70), (0.02, 500)])

@@ -8,7 +8,7 @@ import pytest
 from study_findings import MACHINE, findings_of
 from study_tables import CLAIMS, QUIET, table_of
 
-from components.contracts.study import Machine, StudyResult
+from components.contracts.study import Curve, Machine, Matrix, StudyResult, Words
 from components.errors import DataError
 from components.study.claims.claims_file import CLAIMS_PATH, read_claims
 from components.study.results.machine import describe_machine, machine_digest
@@ -16,9 +16,16 @@ from components.study.results.study_result import make_result, read_study_result
 
 TABLE = table_of([(1.2 + number / 100, 1.0) for number in range(12)], list(QUIET[:12]))
 
+TEXT = Words(english="something", spanish="algo")
+MATRIX = Matrix(
+    name="m", title=TEXT, unit="s", row_title=TEXT, column_title=TEXT, rows=("a",), columns=("b",), values=((0.0,),)
+)
+CURVE = Curve(name="a", figure="f", title=TEXT, x_title=TEXT, y_title=TEXT, x=(1.0,), y=(2.0,))
+
 
 def result_of(**values):
-    return make_result(CLAIMS, values.pop("preset", "laptop"), MACHINE, [TABLE], findings_of(**values))
+    preset = values.pop("preset", "laptop")
+    return make_result(CLAIMS, preset, MACHINE, [TABLE], findings_of(**values), [MATRIX], [CURVE])
 
 
 def test_a_result_survives_its_file(tmp_path):
@@ -63,8 +70,8 @@ def set_verdict(content):
     content["verdicts"][1]["verdict"] = "refuted"
 
 
-def set_round(content):
-    content["tables"][0]["rounds"][0][0] = 0.1
+def set_round(content, value=0.1):
+    content["tables"][0]["rounds"][0][0] = value
 
 
 @pytest.mark.parametrize(
@@ -80,6 +87,11 @@ def set_round(content):
         ),
         (lambda content: content["tables"][0]["rounds"][0].pop(), "round 1 must have 3 numbers, got 2"),
         (lambda content: content["tables"][0]["arms"].append("a"), "an arm is named twice"),
+        (lambda content: set_round(content, 1e-320), "round 1 must have numbers that can be compared, got"),
+        (lambda content: set_round(content, -1e300), "round 1 must have numbers that can be compared, got"),
+        (lambda content: content["curves"][0].update(y=[1e308]), "curve a must have numbers that can be compared"),
+        (lambda content: content["matrices"][0].update(values=[[1e-300]]), "matrix m must have numbers that"),
+        (lambda content: content["findings"][0]["values"].update(x=1e200), "the value of x must be one that"),
         (lambda content: content["machine"].update(host="here"), "unknown field `host`"),
         (lambda content: content.update(format_version=9), "is a study result of format 9"),
     ],
@@ -123,7 +135,8 @@ def test_each_claim_has_one_finding(findings, message):
 def test_equal_rounds_give_equal_bytes_in_whatever_order_findings_come():
     result = result_of()
 
-    assert make_result(CLAIMS, "laptop", MACHINE, [TABLE], findings_of()[::-1]).to_json() == result.to_json()
+    again = make_result(CLAIMS, "laptop", MACHINE, [TABLE], findings_of()[::-1], [MATRIX], [CURVE])
+    assert again.to_json() == result.to_json()
     assert StudyResult.from_json(result.to_json(), "x") == result
 
 

@@ -70,3 +70,11 @@ def test_a_folder_where_nothing_can_be_written_is_refused(tmp_path, below):
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match=r"^out is "), only_study_in(tmp_path / below):
         pass
+
+
+def test_the_last_line_names_both_files_whatever_the_folder_is_called(tmp_path):
+    command = [sys.executable, "-m", "agrivision_kfp", "study", "--only", "devices", "--out", "a\nb"]
+    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == r"a\nb/study.json, a\nb/study.html"

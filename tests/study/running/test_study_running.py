@@ -126,6 +126,37 @@ def test_a_damaged_part_is_measured_again(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "forge",
+    [
+        lambda part: {"tables": ()},
+        lambda part: {"findings": ()},
+        lambda part: {"findings": (*part.findings, Finding(claim="larger_than_memory", not_run=TEXT))},
+        lambda part: {"tables": (*part.tables, *part.tables)},
+    ],
+    ids=["no table", "no finding", "another experiment's finding", "a table twice"],
+)
+def test_a_part_that_its_claims_cannot_be_judged_by_is_measured_again(tmp_path, forge):
+    """Not refused: nobody would know which file to remove."""
+    study = study_in(tmp_path, MACHINE, lines := [])
+    first = run_study(study, fake_experiments(1))
+    part = StudyPart.read(study.parts.uri("scale"))
+    study.parts.keep(msgspec.structs.replace(part, **forge(part)))
+    again = run_study(study, fake_experiments(1))
+
+    assert [line for line in lines if "kept" in line] == ["epochs (2 of 2): kept from an earlier run"]
+    assert again == first
+
+
+def test_what_its_claims_cannot_be_judged_by_is_not_kept(tmp_path):
+    study = study_in(tmp_path, MACHINE, [])
+    found = [Finding(claim="more_workers_faster", table="scale", arms=("one worker", "two workers"))]
+    with pytest.raises(DataError, match="more_workers_faster needs two arms of a table"):
+        run_study(study, [Experiment("scale", "Scale", lambda bench: found)])
+
+    assert study.parts.find("scale") is None
+
+
+@pytest.mark.parametrize(
     ("found", "message"),
     [
         ([], "must find something of each of more_workers_faster, got findings of none"),
@@ -168,6 +199,23 @@ def test_the_files_are_whole_and_are_read_back(tmp_path):
     assert read_study_result(document, CLAIMS) == result
     assert "confirmed" in page.read_text()
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["study.html", "study.json"]
+
+
+def test_a_page_that_cannot_be_written_is_named_and_nothing_else_is_written(tmp_path):
+    result = run_study(study_in(tmp_path, MACHINE, []), fake_experiments(1))
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    (out / "study.html").mkdir(parents=True)
+    elsewhere.write_text("of somebody else")
+    (out / ".study.html").symlink_to(elsewhere)
+
+    with pytest.raises(IsADirectoryError, match=r"study\.html") as refused:
+        write_study(result, CLAIMS, out)
+    assert refused.value.filename == str(out / "study.html")
+    assert elsewhere.read_text() == "of somebody else"
+    (out / "study.html").rmdir()
+    write_study(result, CLAIMS, out)
+    assert elsewhere.read_text() == "of somebody else"
+    assert sorted(path.name for path in out.iterdir()) == [".study.html", "study.html", "study.json"]
 
 
 def test_the_verdicts_are_a_table_of_markdown(tmp_path):

@@ -52,6 +52,8 @@ def test_a_reason_says_it_in_both_languages():
 
 NOISY = [0.75, 0.8, 0.9, 0.97, 1.0, 1.02, 1.1, 1.2, 1.28, 1.35]
 
+FASTER = [0.75, 0.76, 0.8, 0.85, 0.9, 0.95, 0.97, 0.99, 1.0, 1.02]
+
 
 @pytest.mark.parametrize(
     ("rule", "ratios", "again", "expected", "reason"),
@@ -59,6 +61,10 @@ NOISY = [0.75, 0.8, 0.9, 0.97, 1.0, 1.02, 1.1, 1.2, 1.28, 1.35]
         # A/A shows ratios like it.
         ("time_ratio_at_least", TEN, NOISY, "undecided", "an arm differs from itself as much: A/A is 0.750 to 1.350"),
         ("time_ratio_at_most", TEN, NOISY, "undecided", "an arm differs from itself as much"),
+        # A/A shows them the other way: with the second process of the first arm, nothing is left of the effect.
+        ("time_ratio_at_least", TEN, FASTER, "undecided", "an arm differs from itself as much: A/A is 0.750 to 1.020"),
+        ("time_ratio_at_most", TEN, FASTER, "undecided", "an arm differs from itself as much"),
+        ("time_ratio_at_least", [1.5] * 10, FASTER, "confirmed", "lies above the bound"),
         # That there is no effect needs no quiet A/A.
         ("time_ratio_at_least", list(QUIET[:10]), NOISY, "refuted", "lies below the bound"),
         ("time_ratio_at_most", list(QUIET[:10]), NOISY, "confirmed", "lies below the bound"),

@@ -32,6 +32,7 @@ WITNESS = Witness(
     reads_same_pixels=True,
     initial_weights="3" * 64,
     num_updates=NUM_UPDATES,
+    num_tiles_read=32 * NUM_UPDATES,
     input_shape=(64, 64, 4),
     input_dtype="uint8",
     losses=tuple((1 / (step + 1)).hex() for step in range(NUM_UPDATES)),

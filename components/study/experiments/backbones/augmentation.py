@@ -35,7 +35,7 @@ def run_augmentation(bench: Bench) -> Sequence[Result]:
         for seed in range(bench.preset.seeds)
     ]
     bench.say(f"{len(learned)} seeds with and without")
-    witnesses = [{arm.name: each.witness for arm, each in zip(arms, learned[0], strict=True)}]
+    witnesses = [{arm.name: each.witness for arm, each in zip(arms, row, strict=True)} for row in learned]
     by_split = {
         split: [[each.scores[split].macro_f1 for each in row] for row in learned] for split in ("train", "test")
     }

@@ -15,6 +15,7 @@ from components.study.experiments.cost.original_hours import CPU_PROFILE, origin
 from components.study.experiments.cost.priced_training import EPOCHS, NUM_TILES, PricedTraining, price_table
 from components.study.experiments.cost.timed_networks import networks_of
 from components.study.experiments.experiment import Bench, Result
+from components.study.experiments.start import program_arguments
 
 CLAIM = "infrastructure_costly"
 _PROGRAM = "components.study.experiments.cost.speed_program"
@@ -62,7 +63,7 @@ def measured_trainings(bench: Bench) -> list[PricedTraining]:
       DataError: if the process that trains them fails.
     """
     prices, found = read_prices(str(SHIPPED_PRICES)), []
-    command = [sys.executable, "-m", _PROGRAM, bench.preset.name, str(bench.machine.num_cores)]
+    command = [sys.executable, *program_arguments(_PROGRAM, bench.preset.name, str(bench.machine.num_cores))]
     with StoppedProcess("the training whose speed is measured", command, 1800) as process:
         for network in networks_of(bench.preset.name):
             bench.say(f"trains some steps of {network.name}")

@@ -15,6 +15,7 @@ import msgspec
 from components.contracts.study import Witness
 from components.measuring.peak_memory import own_peak_bytes
 from components.study.arms.recording import WitnessRecorder
+from components.study.experiments.arm_device import check_device, hide_other_devices
 from components.study.experiments.formats.turn_details import ArmSpec, TurnDetails
 from components.study.experiments.prepared_tiles import PreparedTiles
 from components.study.protocol.arm_process import serve_arm
@@ -30,8 +31,7 @@ def serve_format_arm(spec_path: Path) -> NoReturn:
     from components.study.experiments.formats.arm_inputs import open_arm_input
     from components.study.experiments.formats.small_training import SmallTraining
 
-    if arm.place.device == "cpu":
-        tf.config.set_visible_devices([], "GPU")
+    hide_other_devices(arm)
     tf.config.threading.set_intra_op_parallelism_threads(arm.place.num_cores)
     tf.config.threading.set_inter_op_parallelism_threads(arm.place.num_cores)
     tf.config.experimental.enable_op_determinism()  # as any training does
@@ -39,8 +39,9 @@ def serve_format_arm(spec_path: Path) -> NoReturn:
     training = SmallTraining(arm, inputs, len(tiles.manifest.classes))
 
     def witness() -> Witness:
+        check_device(arm)
         recorder = WitnessRecorder(
-            dataset=arm.source.dataset, machine=arm.place.machine, reads_same_pixels=inputs.reads_same_pixels
+            dataset=tiles.sha256, machine=arm.place.machine, reads_same_pixels=inputs.reads_same_pixels
         )
         recorder.add_weights(training.weights())
         per_epoch = arm.source.num_tiles // arm.training.config.global_batch_size

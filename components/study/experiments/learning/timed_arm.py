@@ -21,6 +21,7 @@ from components.contracts.study import Finding, RoundTable, Witness, Words
 from components.study.arms.arm import Arm
 from components.study.arms.arm_comparison import ArmComparison
 from components.study.arms.recording import WitnessRecorder
+from components.study.experiments.arm_device import hide_other_devices
 from components.study.experiments.experiment import Bench, Preset
 from components.study.experiments.learning.sizes import preset_tiles
 from components.study.experiments.learning.tiles import CLASSES, SplitTiles, TileSet
@@ -76,7 +77,7 @@ class TimedTraining:
     """
 
     def __init__(self, arm: Arm, tiles: TileSet) -> None:
-        self._arm, self._train = arm, tiles.splits["train"]
+        self._arm, self._train, self._dataset = arm, tiles.splits["train"], tiles.sha256
         config, num_replicas = arm.training.config, arm.training.num_workers
         kind = "mirrored" if num_replicas > 1 else "one_device"
         strategy = make_strategy(kind, 0, 1, num_replicas, arm.place.num_cores)
@@ -100,9 +101,7 @@ class TimedTraining:
 
     def witness(self) -> Witness:
         """Trains all epochs of the arm, and returns what was done."""
-        recorder = WitnessRecorder(
-            dataset=self._arm.source.dataset, machine=self._arm.place.machine, reads_same_pixels=True
-        )
+        recorder = WitnessRecorder(dataset=self._dataset, machine=self._arm.place.machine, reads_same_pixels=True)
         recorder.add_weights((variable.path, variable.numpy()) for variable in self.model.trainable_variables)
         for _ in range(self._arm.training.config.epochs):
             for rows, loss in zip(self._batches, self.epoch(), strict=True):
@@ -131,6 +130,7 @@ def serve_timed_arm(arguments: Sequence[str]) -> None:
     arm, preset = msgspec.convert(given["arm"], Arm), msgspec.convert(given["preset"], Preset)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arm.place.num_cores])
+    hide_other_devices(arm)  # else replicas that are to have a core each would take GPUs
     training = TimedTraining(arm, preset_tiles(preset))
     serve_arm(training.witness, training.turn)
 

@@ -68,7 +68,7 @@ def _table(
         ArmComparison(name=name, factor=factor, arms=tuple(arms)),
         "macro F1",
         [[each.scores["test"].macro_f1 for each in row] for row in learned],
-        [{arm.name: each.witness for arm, each in zip(arms, row, strict=True)} for row in learned[:1]],
+        [{arm.name: each.witness for arm, each in zip(arms, row, strict=True)} for row in learned],
     )
 
 

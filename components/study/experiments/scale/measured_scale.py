@@ -212,7 +212,7 @@ def scale_results(
             spanish="Tiempo por época simulado / medido: el modelo vale entre 0,9 y 1,1. Conoce la espera de dos "
             "procesos; lo que prevé es el tiempo de más de dos",
         ),
-        unit="s",
+        unit="times",
         row_title=Words(english="ratio", spanish="cociente"),
         column_title=_WORKERS,
         rows=("simulated / measured",),
