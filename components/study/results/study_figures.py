@@ -12,6 +12,7 @@ from components.study.results.spanish_names import shown_name
 
 _COLOURS = ("#1b7f4d", "#a2542c", "#2b6cb0", "#8a6d1f", "#6b4c9a", "#5a665f")
 _MARKERS = "osD^v*"
+_LEAST_APART = 0.11  # of the axis, between two labels of five digits
 
 
 def figure_blocks(curves: Sequence[Curve], matrices: Sequence[Matrix], words: PageWords) -> Iterable[str]:
@@ -47,24 +48,37 @@ def draw_curves(lines: Sequence[Curve], words: PageWords) -> Any:
         if line.low and line.high:
             axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.18, linewidth=0)
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value, "g")))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value, words)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value, "g")))
     axes.set_xlabel(in_language(lines[0].x_title, words.language), fontsize=9)
     axes.set_ylabel(in_language(lines[0].y_title, words.language), fontsize=9)
     axes.tick_params(labelsize=8)
     if len({*lines[0].x}) <= 8 and all(line.x == lines[0].x for line in lines):
-        axes.set_xticks(lines[0].x)
+        axes.set_xticks(_apart(lines[0].x))
     axes.legend(fontsize=8, frameon=False)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     return plot
 
 
+def _apart(places: Sequence[float]) -> list[float]:
+    """Returns those of the places, from the largest down, whose labels do not run into each other."""
+    least, kept = _LEAST_APART * (max(places) - min(places)), list[float]()
+    for place in sorted(places, reverse=True):
+        if not kept or kept[-1] - place >= least:
+            kept.append(place)
+    return kept[::-1]
+
+
+def _short(value: float, words: PageWords) -> str:
+    return words.number(value, "g" if value == round(value) else ".4g")
+
+
 def _caption(lines: Sequence[Curve], words: PageWords) -> str:
     """Returns the numbers, which a reader may want and a figure does not give."""
     said = [
         f"{shown_name(line.name, words.language)}: "
-        + "; ".join(f"{words.number(x, 'g')}: {words.number(y, '.4g')}" for x, y in points)
+        + "; ".join(f"{_short(x, words)}: {words.number(y, '.4g')}" for x, y in points)
         for line in lines
         if len(points := list(zip(line.x, line.y, strict=True))) <= 8
     ]

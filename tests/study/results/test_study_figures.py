@@ -126,3 +126,22 @@ def test_figures_are_not_wider_than_the_page(tmp_path, text):
 
     assert {key: each["wide"] for key, each in results.items() if each["wide"]} == {}
     assert {key: each["broken"] for key, each in results.items() if each["broken"]} == {}
+
+
+@pytest.mark.parametrize(
+    ("places", "shown"),
+    [
+        ((1.0, 2.0, 4.0), ["1", "2", "4"]),
+        ((201.327, 402.653, 805.306, 1610.613, 3221.225), ["402.7", "805.3", "1611", "3221"]),
+        ((256.0,), ["256"]),
+    ],
+)
+def test_labels_of_an_axis_are_short_and_do_not_run_into_each_other(places, shown):
+    line = msgspec.structs.replace(LINES[0], x=places, y=places)
+    plot = draw_curves([line], ENGLISH)
+    plot.canvas.draw()
+    labels = plot.axes[0].get_xticklabels()
+    boxes = sorted((label.get_window_extent() for label in labels), key=lambda box: box.x0)
+
+    assert sorted((label.get_text() for label in labels), key=float) == shown
+    assert all(left.x1 < right.x0 for left, right in zip(boxes, boxes[1:], strict=False))
