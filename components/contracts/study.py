@@ -21,6 +21,10 @@ _LARGEST = 1e150  # so that a float can hold the ratio of any two numbers
 VerdictWord: TypeAlias = Literal["confirmed", "refuted", "undecided", "not run here"]
 
 
+class NotComparable(ValueError):
+    """A number that was measured is none, or so large or small that no ratio or difference with it can be made."""
+
+
 def _is_comparable(value: float) -> bool:
     """Tells whether ratios and differences of such numbers are finite."""
     return value == 0 or 1 / _LARGEST <= abs(value) <= _LARGEST
@@ -129,7 +133,7 @@ class RoundTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             if len(values) != width:
                 raise ValueError(f"table {self.name}: round {number} must have {width} numbers, got {len(values)}")
             if not all(map(_is_comparable, values)):
-                raise ValueError(
+                raise NotComparable(
                     f"table {self.name}: round {number} must have numbers that can be compared, got {values}"
                 )
 
@@ -169,7 +173,7 @@ class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     def __post_init__(self) -> None:
         if odd := [name for name, value in self.values.items() if not _is_comparable(value)]:
-            raise ValueError(
+            raise NotComparable(
                 f"claim {self.claim}: the value of {odd[0]} must be one that can be compared, got {self.values[odd[0]]}"
             )
 
@@ -220,7 +224,7 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         if len(self.values) != len(self.rows) or any(len(row) != len(self.columns) for row in self.values):
             raise ValueError(f"matrix {self.name} must have {len(self.rows)} rows of {len(self.columns)} numbers")
         if not all(value is None or _is_comparable(value) for row in self.values for value in row):
-            raise ValueError(f"matrix {self.name} must have numbers that can be compared, got {self.values}")
+            raise NotComparable(f"matrix {self.name} must have numbers that can be compared, got {self.values}")
 
 
 class Curve(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -249,7 +253,7 @@ class Curve(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         if any(len(ends) not in {0, len(self.x)} for ends in (self.low, self.high)) or len(self.y) != len(self.x):
             raise ValueError(f"curve {self.name} must have as many numbers as points, {len(self.x)}")
         if not all(map(_is_comparable, (*self.x, *self.y, *self.low, *self.high))):
-            raise ValueError(f"curve {self.name} must have numbers that can be compared")
+            raise NotComparable(f"curve {self.name} must have numbers that can be compared")
 
 
 class StudyResult(Document, frozen=True, kw_only=True):

@@ -7,7 +7,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from components import environment
-from components.contracts.study import Curve, Finding, Machine, Matrix, RoundTable, StudyPart, StudyResult, Words
+from components.contracts.study import (
+    Curve,
+    Finding,
+    Machine,
+    Matrix,
+    NotComparable,
+    RoundTable,
+    StudyPart,
+    StudyResult,
+    Words,
+)
 from components.errors import DataError
 from components.study.claims.claims_file import Claims
 from components.study.experiments.experiment import Bench, Experiment, Preset
@@ -120,6 +130,11 @@ def _measure(study: Study, experiment: Experiment) -> StudyPart:
         results = experiment.run(study.bench(experiment))
     except NotRunHereError as error:
         results = [Finding(claim=claim, not_run=error.reason) for claim in study.asked(experiment.name)]
+    except NotComparable as error:
+        raise DataError(
+            f"the experiment {experiment.name!r} cannot be judged by what it measured: {error}; a training that "
+            "diverges ends so; what others found is kept"
+        ) from error
     return StudyPart(
         experiment=experiment.name,
         claims_sha256=study.claims.sha256,

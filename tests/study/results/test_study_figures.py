@@ -1,5 +1,6 @@
 """Lines and matrices of a result are on the page in both languages, and what was not run has no number there."""
 
+import itertools
 import re
 
 import msgspec
@@ -144,4 +145,4 @@ def test_labels_of_an_axis_are_short_and_do_not_run_into_each_other(places, show
     boxes = sorted((label.get_window_extent() for label in labels), key=lambda box: box.x0)
 
     assert sorted((label.get_text() for label in labels), key=float) == shown
-    assert all(left.x1 < right.x0 for left, right in zip(boxes, boxes[1:], strict=False))
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))

@@ -69,6 +69,12 @@ def test_a_matrix_that_says_that_it_was_measured_may_differ_between_runs(tmp_pat
     assert (what_repeats(found(0.5)) == what_repeats(found(0.6))) == is_measured
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e200])
+def test_a_training_that_diverged_is_told_in_one_line(tmp_path, value):
+    with pytest.raises(DataError, match=r"'epochs' cannot be judged .* matrix losses must have numbers that can"):
+        run_study(study_in(tmp_path, MACHINE, []), [epochs_of(value)])
+
+
 def test_each_claim_has_a_verdict_and_what_was_not_chosen_says_so(tmp_path):
     lines = []
     result = run_study(study_in(tmp_path, MACHINE, lines), fake_experiments(1))
