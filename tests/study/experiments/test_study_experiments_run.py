@@ -123,7 +123,7 @@ def test_tiles_that_are_stored_small_have_an_arm_of_their_own(tmp_path):
 def test_data_beyond_memory_train_with_a_reader_and_a_generator_and_not_all_at_once(tmp_path):
     bench = Bench(PRESET, tmp_path / "bench", print, describe_machine())
 
-    results = of_memory.measure_memory(bench, of_memory.MemorySizes(1 << 30, (32, 64, 128)))
+    results = of_memory.measure_memory(bench, of_memory.MemorySizes(1 << 30, (128, 256, 384)))
 
     assert judged(results) == {"larger_than_memory": CONFIRMED, "generator_holds_one_batch": CONFIRMED}
     curves = [each for each in results if isinstance(each, Curve)]
