@@ -46,7 +46,7 @@ test: $(VENV)/.dev ## Run the tests, but for those that take long, attack, or ne
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long and not hostile and not cluster and not kfp"
 
 test-long: $(VENV)/.dev ## Run the tests that take long
-	$(BIN)/pytest -n 2 -m "long and not hostile"
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "long and not hostile"
 
 # The system bounds the whole: no process may take more than 4 GB of data, nor all of them 20 minutes. What is attacked
 # without TensorFlow runs in processes that are bounded to 512 MB (tests/support/hostile/bounded.py).

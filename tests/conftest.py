@@ -23,5 +23,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Each process takes the next file when it is done with one. If the longest came last, one process would run it while
     the other had nothing left to do.
     """
-    num_slow = collections.Counter(item.path for item in items if item.get_closest_marker("slow"))
+    num_slow = collections.Counter(item.path for item in items if any(map(item.get_closest_marker, ("slow", "long"))))
     items.sort(key=lambda item: -num_slow[item.path])

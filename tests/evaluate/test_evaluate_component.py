@@ -11,6 +11,7 @@ from components.evaluate.component import evaluate
 from components.gate.component import gate
 
 
+@pytest.mark.long
 def test_the_wrappers_hand_on_what_kfp_shows(tmp_path):
     manifest = colour_dataset(tmp_path)
     poor = colour_training(tmp_path, manifest, "poor", num_blind=1)

@@ -73,6 +73,7 @@ def test_production_of_other_classes_or_bands_is_not_compared(data, poor_in_prod
     assert f"version {card.version} has the {next(iter(changes))}" in after.production_note
 
 
+@pytest.mark.long
 def test_answers_that_are_nan_are_noted_of_production_and_refused_of_a_candidate(data, evaluated, models_uri, tmp_path):
     root, manifest, _, good = data
     broken = colour_training(root, manifest, "broken")

@@ -9,6 +9,7 @@ from components.evaluate.report.page import write_report
 WIDTHS = (400, 447, 480, 1200)  # frames of Kubeflow's page, and a tab of its own
 
 
+@pytest.mark.long
 @needs_chromium
 @pytest.mark.parametrize(
     ("num_classes", "names"),

@@ -15,6 +15,7 @@ from components.agrivision import CHALLENGE_2020
 from components.storage import whole_folder
 
 
+@pytest.mark.long
 @pytest.mark.gcs
 @pytest.mark.skipif("STORAGE_EMULATOR_HOST" not in os.environ, reason="needs a gs:// server (STORAGE_EMULATOR_HOST)")
 def test_a_bucket_gives_the_same_tiles_and_splits_as_a_folder(tmp_path):

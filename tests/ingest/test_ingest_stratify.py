@@ -76,6 +76,7 @@ field_tiles = strategies.integers(1, 30).flatmap(
 )
 
 
+@pytest.mark.long
 @hypothesis.given(
     values=strategies.lists(field_tiles, min_size=3, max_size=60),
     seed=strategies.integers(0, 3),

@@ -36,6 +36,7 @@ def parts_below(uri: str) -> dict[str, bytes]:
     return {name.rpartition("/")[2]: storage.read_bytes(f"{uri}/{name}") for name in names if "part-" in name}
 
 
+@pytest.mark.long
 def test_a_raster_on_a_bucket_becomes_a_map_on_a_bucket(tmp_path, models_uri, bucket):
     path = write_raster(tmp_path / "a.tif", scene(200, 250))
     source, target, settings = f"{bucket}/sources/a.tif", f"{bucket}/maps", ScoreSettings(window_px=64)

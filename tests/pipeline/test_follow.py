@@ -43,6 +43,7 @@ def nodes_of(partitions, **phases):
 AFTER = dict.fromkeys(("merge", "train", "evaluate", "gate"), "Succeeded")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("phases", "code", "outcome"),
     [

@@ -63,6 +63,7 @@ def test_the_served_model_calibrates_as_the_evaluation_does(tmp_path, label_mode
     assert answer["not_sure"].numpy().any()
 
 
+@pytest.mark.long
 def test_a_model_of_an_earlier_version_answers_as_before(tmp_path):
     manifest, receipt = training_of(tmp_path)
     earlier = msgspec.structs.replace(evaluation_of(manifest, receipt), calibration=Calibration(), not_sure=None)

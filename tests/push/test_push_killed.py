@@ -89,7 +89,7 @@ def check_versions_are_whole(models_uri):
     return [*cards.values()]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("killed_at", ["rename", "pointer"])
 def test_a_killed_push_leaves_nothing_in_production_and_can_be_repeated(
     two_trainings, tmp_path, models_here, killed_at

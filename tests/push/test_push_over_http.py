@@ -35,7 +35,7 @@ def pushed(tmp_path_factory):
 
 
 @needs_server
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_server_answers_as_the_model_was_evaluated_and_whoever_answers_otherwise_is_told(pushed, monkeypatch):
     uri, *rest = pushed
     assert verify_over_http(str(uri), *rest).startswith("a server answered 12 of them over HTTP, in ")

@@ -23,6 +23,7 @@ def log_odds(values):
     return np.log(values / (1 - values))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("calibration", [Calibration(), CALIBRATION], ids=["of an earlier version", "calibrated"])
 @pytest.mark.parametrize(
     ("label_mode", "num_bands"), [("multi_label", 4), ("multi_label", 3), ("single_label", 4), ("single_label", 3)]

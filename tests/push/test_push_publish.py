@@ -141,6 +141,7 @@ def test_pushing_again_changes_nothing(two_trainings, pushed, models_here):
     assert {path: (models_uri / path).read_bytes() for path in visible(models_uri)} == before
 
 
+@pytest.mark.long
 def test_a_better_model_follows_and_can_be_rolled_back(two_trainings, tmp_path, models_here):
     root, manifest, first, (receipt, _) = two_trainings
     models_uri = tmp_path / "models"

@@ -240,6 +240,7 @@ def test_the_verification_compares_places_too(dense, change, message):
         verify_serving_model(uri, card, str(root), manifest, tampered)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("num_bands", [3, 4])
 def test_a_dense_head_is_served_with_its_maps_in_one_signature(dense, num_bands, tmp_path):
     _root, manifest, evaluation, _, _ = dense

@@ -44,6 +44,7 @@ def push(documents, models_uri, sign_key):
     return push_model(str(root), str(models_uri), *rest, LOG, sign_key=sign_key)
 
 
+@pytest.mark.long
 def test_a_pushed_version_is_signed_and_signed_later_if_it_was_not(documents, tmp_path, key, models_here, capsys):
     private, path = key
     receipt = push(documents, tmp_path / "models", path)

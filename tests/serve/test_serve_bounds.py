@@ -32,6 +32,7 @@ def raw_request(models, first=0, last=4):
     return ("\r\n".join(lines) + "\r\n\r\n").encode(), body
 
 
+@pytest.mark.long
 def test_beyond_the_queue_requests_get_503_and_those_within_are_answered(models):
     with served(models.uri, "--queue-tiles", "8", "--request-tiles", "8") as running, running.client() as client:
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
@@ -47,6 +48,7 @@ def test_beyond_the_queue_requests_get_503_and_those_within_are_answered(models)
         assert outputs_of(post(client, models.tiles[:8]))
 
 
+@pytest.mark.long
 def test_beyond_the_pixels_that_may_wait_requests_get_503_and_those_of_too_many_get_413(models):
     tile = 48 * 48
     options = ["--tile-pixels", tile, "--request-pixels", 4 * tile, "--queue-pixels", 6 * tile, "--batch-pixels", tile]
@@ -69,6 +71,7 @@ def test_beyond_the_pixels_that_may_wait_requests_get_503_and_those_of_too_many_
         assert outputs_of(post(client, models.tiles[:4]))
 
 
+@pytest.mark.long
 def test_a_client_that_hangs_up_frees_its_place(models):
     with served(models.uri, "--queue-tiles", "8", "--request-tiles", "8") as running, running.client() as client:
         with concurrent.futures.ThreadPoolExecutor(1) as pool, stopped_model(running):
@@ -86,6 +89,7 @@ def test_a_client_that_hangs_up_frees_its_place(models):
         assert number_of(client, "held_bytes") == 0
 
 
+@pytest.mark.long
 def test_bytes_of_all_requests_together_are_bounded(models):
     with served(models.uri, "--request-mib", "1", "--held-mib", "1") as running, running.client() as client:
         with connected(running) as slow:
@@ -125,6 +129,7 @@ def test_clients_that_are_slow_are_cut_off(models):
             assert time.monotonic() - started < 4
 
 
+@pytest.mark.long
 def test_connections_beyond_the_most_are_refused(models):
     with served(models.uri, "--max-connections", "4") as running:
         held = [connected(running) for _ in range(4)]

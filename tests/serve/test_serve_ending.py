@@ -12,6 +12,7 @@ from serving import children_of, number_of, outputs_of, post, served, stopped_mo
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.long
 def test_at_sigterm_accepted_requests_are_answered_and_new_ones_refused(models):
     with served(models.uri) as running, running.client() as client, running.client() as another:
         assert another.get("/v2/health/live").status_code == 200
@@ -33,6 +34,7 @@ def test_at_sigterm_accepted_requests_are_answered_and_new_ones_refused(models):
         assert running.wait_for_line("ended; every request was answered")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_idle_server_ends_at_once_and_well(models, number):
     with served(models.uri) as running:
@@ -44,6 +46,7 @@ def test_an_idle_server_ends_at_once_and_well(models, number):
         assert [each for each in processes if os.path.exists(f"/proc/{each}")] == []
 
 
+@pytest.mark.long
 def test_the_end_comes_even_if_the_model_does_not_answer(models):
     with served(models.uri, "--drain-seconds", "1") as running, running.client() as client:
         with concurrent.futures.ThreadPoolExecutor(1) as pool, stopped_model(running):
@@ -58,6 +61,7 @@ def test_the_end_comes_even_if_the_model_does_not_answer(models):
         running.wait_for_line("ended with 1 requests unanswered")
 
 
+@pytest.mark.long
 def test_a_server_that_is_still_loading_says_so_and_can_be_ended(models):
     with served(models.uri, is_ready=False) as running, running.client() as client:
         assert client.get("/v2/health/live").status_code == 200

@@ -119,12 +119,14 @@ def test_a_channel_that_moves_back_and_forth_ends_at_the_last_and_leaves_one_pro
     assert clients.wrong == []
 
 
+@pytest.mark.long
 def test_a_channel_other_than_production_is_followed(models, registry):
     promote(str(registry), models.second, "staging")
     with served(registry, *QUICK, "--channel", "staging") as running, running.client() as client:
         assert client.get(f"/v2/models/{NAME}").json()["versions"] == [models.second]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("damage", "text"),
     [
@@ -182,6 +184,7 @@ def test_a_model_whose_process_dies_is_started_anew_and_requests_get_503_meanwhi
         assert client.get("/v2/health/live").status_code == 200
 
 
+@pytest.mark.long
 def test_a_model_that_dies_while_the_channel_cannot_be_read_is_started_anew(models, registry):
     with served(registry, *QUICK) as running, running.client() as client:
         (registry / "production.json").write_text("{")
@@ -207,6 +210,7 @@ def test_a_model_that_is_stuck_is_started_anew(models, registry):
         assert outputs_of(post(client, models.tiles[:1]))
 
 
+@pytest.mark.long
 def test_the_folder_of_a_version_is_served_and_never_changes(models, registry):
     folder = registry / "versions" / models.second
     with served(folder, *QUICK) as running, running.client() as client:

@@ -96,7 +96,7 @@ def test_a_dense_head_answers_its_own_maps(other_models, models):
     np.testing.assert_allclose(found["maps"], own["maps"], atol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_earlier_version_answers_as_ever_and_says_why_it_has_no_maps(other_models, models):
     with served(other_models["earlier"]) as running, running.client() as client:
         about = client.get(MODEL).json()

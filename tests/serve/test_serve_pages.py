@@ -98,7 +98,7 @@ def test_rgb_and_nir_that_are_dropped_together_are_told_apart(server, files, tmp
 
 
 @needs_chromium
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_model_of_rgb_alone_asks_for_no_near_infrared(models, files, tmp_path):
     with served(models.rgb_uri) as running, browser(tmp_path / "profile") as page:
         page.open(running.url, 480)
@@ -112,7 +112,7 @@ def test_a_model_of_rgb_alone_asks_for_no_near_infrared(models, files, tmp_path)
 
 
 @needs_chromium
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "told"),
     [

@@ -39,6 +39,7 @@ def pushed(tmp_path_factory):
         return root / "models", {name: (probabilities, predicted) for name, probabilities, predicted in kept}
 
 
+@pytest.mark.long
 def test_a_pushed_version_answers_over_http_as_it_was_evaluated(pushed):
     models_uri, kept = pushed
     tiles = [fake_record(2000 + number) for number in range(48)]

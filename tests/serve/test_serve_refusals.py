@@ -152,7 +152,7 @@ def most_mb(process):
     return int(re.search(r"VmHWM:\s+(\d+) kB", (process / "status").read_text())[1]) / 1000
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_json_that_unpacks_to_much_more_is_refused_and_takes_little_memory(models):
     with served(models.uri / "versions" / models.first) as running, running.client() as client:
         process = Path(f"/proc/{running.process.pid}")

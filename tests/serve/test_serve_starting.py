@@ -21,6 +21,7 @@ def run(*arguments, **variables):
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_what_cannot_be_served_ends_with_one_line(models, tmp_path):
     rows = [
         ((str(tmp_path),), 2, r"no model at '.*': it has neither a channel 'production' that names a version nor card"),
@@ -84,6 +85,7 @@ def test_others_are_let_in_only_if_wanted_and_with_a_warning(models):
         assert running.end() == 0
 
 
+@pytest.mark.long
 def test_nothing_but_the_log_is_printed_and_no_line_is_a_traceback(models):
     with served(models.uri) as running, running.client() as client:
         threads = [threading.Thread(target=post, args=(client, models.tiles[:2])) for _ in range(4)]

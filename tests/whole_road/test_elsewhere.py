@@ -95,7 +95,7 @@ def usual(tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return manifests(place)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {"LC_ALL": "POSIX", **ASCII}, "ISO-8859-9", "UTF-8"])
 def test_names_are_utf_8_and_the_manifest_the_same_whatever_the_locale(tiles, usual, tmp_path, locale) -> None:
     variables = turkish(locale, tmp_path) if isinstance(locale, str) else locale

@@ -86,6 +86,7 @@ def require_all_but_unfinished(data_root: Path | str, expected: dict[str, bytes]
     assert [path for path, content in seen.items() if content != expected[path]] == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("num_roots", [pytest.param(2, id="quick"), pytest.param(6, id="many", marks=pytest.mark.slow)])
 def test_a_run_killed_at_any_event_shows_nothing_half_done_and_the_next_goes_on(
     runs: Runs, source: str, undisturbed: tuple[dict[str, bytes], int], tmp_path: Path, num_roots: int

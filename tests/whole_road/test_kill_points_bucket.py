@@ -87,6 +87,7 @@ def test_a_killed_run_shows_nothing_half_done_and_the_next_goes_on(
     assert before.items() <= stamps(data_root).items()
 
 
+@pytest.mark.long
 def test_two_runs_at_once_end_in_one_dataset(
     runs: Runs, source: str, bucket: str, undisturbed: tuple[dict[str, bytes], int], tmp_path: Path
 ) -> None:

@@ -87,6 +87,7 @@ def test_a_second_evaluation_finds_the_same(dense, tmp_path):
     assert again == dense.result.evaluation
 
 
+@pytest.mark.long
 def test_maps_of_production_are_scored_on_the_same_pixels(dense, tmp_path):
     put_in_production(dense.root, dense.receipt, dense.result.evaluation, str(tmp_path / "models"))
     weak = colour_training(dense.root, dense.manifest, "weak", num_blind=1, dense=True)
@@ -99,6 +100,7 @@ def test_maps_of_production_are_scored_on_the_same_pixels(dense, tmp_path):
     assert f"in production: {found.production_dense.mean_iou:.3f} (" in (tmp_path / "report.html").read_text()
 
 
+@pytest.mark.long
 def test_of_a_production_model_without_maps_only_tiles_are_compared(dense, tmp_path):
     plain = colour_training(dense.root, dense.manifest, "plain")
     evaluation = evaluate(dense.root, dense.manifest, plain, tmp_path).evaluation

@@ -50,6 +50,7 @@ def test_an_evaluation_has_slices_robustness_and_doubts(tmp_path):
     assert Evaluation.from_json(evaluation.to_json(), "evaluation") == evaluation
 
 
+@pytest.mark.long
 def test_in_single_label_mode_only_tiles_that_count_are_looked_at(tmp_path):
     evaluation = evaluated(tmp_path, "single_label")
     assert "Number of classes" not in {score.dimension for score in evaluation.slices.scores}

@@ -79,6 +79,7 @@ def session_of(folder, head, name, tmp_path, label_mode="multi_label"):
     return file, open_session(file, kind)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("name", ["onnx", "litert", "litert-fp16"])
 def test_a_format_gives_the_calibrated_probabilities_and_the_maps(exported, tmp_path, name, head):

@@ -74,6 +74,7 @@ def push(data, models_uri, *kinds):
     return Path(pushed.model_uri), ModelCard.read(Path(pushed.model_uri) / "card.json")
 
 
+@pytest.mark.long
 def test_a_format_that_answers_as_the_model_is_published_with_its_digest(data, tmp_path, exports_here, capsys):
     folder, card = push(data, tmp_path, LITERT)
     (export,) = card.exports
@@ -128,6 +129,7 @@ def breaking(folder, card, kind):
     raise DataError("its converter has ended, for want of memory or after 900 s")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("converter", "problem"),
     [
@@ -171,6 +173,7 @@ def test_a_version_that_is_there_keeps_its_formats(data, tmp_path, exports_here,
     assert "formats are made when a version is first pushed, so it has those of then" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_an_export_that_was_changed_is_found_when_its_version_is_pushed_again(data, tmp_path, exports_here):
     folder, card = push(data, tmp_path, LITERT)
     file = folder / card.exports[0].path
@@ -191,6 +194,7 @@ class DenseColour(ColourModel):
         return {"logits": self._logits(image, valid), "maps": maps + self.lost}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "lost", "problem"),
     [

@@ -96,6 +96,7 @@ def test_time_that_is_up_ends_all_workers_at_the_same_step_with_a_usable_model(
     assert np.isfinite(answers(root, receipt)).all()
 
 
+@pytest.mark.long
 def test_a_loss_that_is_no_number_ends_training_for_good(
     data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,6 +108,7 @@ def test_a_loss_that_is_no_number_ends_training_for_good(
     assert "restart" not in capfd.readouterr().out
 
 
+@pytest.mark.long
 def test_a_damaged_shard_is_named_and_not_tried_again(data: Path, tmp_path: Path) -> None:
     root = another_root(data, tmp_path)
     copy_shards(data, root)

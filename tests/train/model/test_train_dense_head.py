@@ -83,6 +83,7 @@ def test_the_answer_for_a_tile_leaves_out_cells_without_a_valid_pixel() -> None:
     assert (logits[1] < -20).all(), "a tile without a valid pixel has no class"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("head", CELLS)
 @pytest.mark.parametrize("num_bands", [3, 4])
 def test_the_export_gives_the_answers_of_the_model(head: str, num_bands: int, tmp_path: Path) -> None:

@@ -115,6 +115,7 @@ def test_probabilities_are_the_sigmoid_or_the_softmax_of_the_logits(model, singl
     np.testing.assert_allclose(saved.predict_encoded(*images), expected, atol=1e-6)
 
 
+@pytest.mark.long
 def test_it_can_be_wrapped_into_another_model_and_saved_again(folder: Path, tmp_path: Path) -> None:
     class Serving(tf.Module):
         def __init__(self) -> None:
@@ -141,6 +142,7 @@ def test_only_the_chief_leaves_an_export(model, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backbone", ["small", "mobilenet"])
 def test_preprocessing_and_a_widened_stem_are_in_the_export(backbone: str, tmp_path: Path) -> None:
     model = build_model(backbone, SIZE_PX, 3, *MOMENTS, ndvi=True, is_pretrained=True)
@@ -155,6 +157,7 @@ def test_preprocessing_and_a_widened_stem_are_in_the_export(backbone: str, tmp_p
     assert not np.allclose(model([image, valid], training=False), expected)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("single_label", [False, True])
 @pytest.mark.parametrize("num_bands", [3, 4])
 @pytest.mark.parametrize("ratio", [1, 2])
@@ -166,6 +169,7 @@ def test_whatever_is_exported_may_be_loaded(single_label: bool, num_bands: int, 
     read_graph(tmp_path / "export")
 
 
+@pytest.mark.long
 def test_equal_models_have_equal_graphs_whatever_their_process_did_before(tmp_path: Path) -> None:
     digests = []
     for number, ratio in enumerate((2, 2, 1)):

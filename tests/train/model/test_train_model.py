@@ -50,6 +50,7 @@ def test_ndvi_makes_a_difference() -> None:
     assert not np.allclose(answers[0], answers[1])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backbone", ["small", "mobilenet"])
 def test_after_a_short_run_a_model_answers_as_it_did_in_training(backbone: str) -> None:
     """The published momentum of 0.999 would leave the moving statistics near their initial values."""

@@ -42,7 +42,7 @@ def test_the_replica_that_differs_is_named(rows: list, num_local: int, expected:
     assert "\n" not in difference
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_planted_divergence_is_found_by_all_workers_which_name_the_one() -> None:
     outputs = lines_of_two_workers(SCRIPT)
     for lines in outputs:
@@ -52,7 +52,7 @@ def test_a_planted_divergence_is_found_by_all_workers_which_name_the_one() -> No
         assert step.startswith("step 9: worker 1 is at step 10, not 9: ")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_planted_divergence_of_replicas_in_one_process_is_found() -> None:
     lines = subprocess.run(
         [sys.executable, str(SCRIPT)],

@@ -126,7 +126,7 @@ def test_devices_are_found_by_their_files(
     assert find_devices(tmp_path) == expected
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_tensorflow_that_knows_no_tpu_is_answered_in_one_line() -> None:
     script = (
         "from components.train.peers.distribution import make_strategy\n"
