@@ -40,19 +40,24 @@ _NAME = "tiles"
 _WAIT_SECONDS = 0.01  # for a batch to fill
 _WORKERS = (0, 1, 2)  # of its processes; 0 answers in the one that speaks HTTP
 _DEFAULT_WORKERS = 1
+_THREADS = 2  # of a tuned worker, in which it asks its model; without, ours is 2.1 times as fast, not 1.4 times
 _READY_SECONDS = 180.0
 
 
 def serve_vs_mlserver(setup: Setup, target: float | None) -> Row:
     """Tiles/s of both servers as they come, with the backbone of the demo."""
-    how = f"MLServer with its own defaults, {_DEFAULT_WORKERS} worker and no batching, JPEG as base64"
+    how = (
+        f"MLServer with its own defaults, {_DEFAULT_WORKERS} worker and no batching, and a runtime "
+        "that waits for the model; JPEG as base64"
+    )
     return _against_mlserver("serve_vs_mlserver", setup, target, how, _turn(setup, (_DEFAULT_WORKERS,), batches=False))
 
 
 def serve_vs_tuned_mlserver(setup: Setup, target: float | None) -> Row:
-    """The same with the batching of MLServer, and as many of its workers as are fastest here."""
+    """The same with threads for the model, the batching of MLServer, and as many workers as are fastest here."""
     how = (
-        f"MLServer with adaptive batching up to {BATCH_TILES} tiles and {_WAIT_SECONDS:g} s, and of "
+        f"MLServer with {_THREADS} threads that ask the model, adaptive batching up to {BATCH_TILES} tiles and "
+        f"{_WAIT_SECONDS:g} s, and of "
         f"{', '.join(map(str, _WORKERS))} workers those that were the fastest before the first round, JPEG as base64"
     )
     return _against_mlserver("serve_vs_tuned_mlserver", setup, target, how, _turn(setup, _WORKERS, batches=True))
@@ -142,7 +147,7 @@ class _Mlserver:
         tiles: dict[str, Any] = {
             "name": _NAME,
             "implementation": f"{_RUNTIME.stem}.Tiles",
-            "parameters": {"uri": os.fspath(model)},
+            "parameters": {"uri": os.fspath(model), "extra": {"threads": _THREADS if batches else 0}},
         }
         if batches:
             tiles |= {"max_batch_size": BATCH_TILES, "max_batch_time": _WAIT_SECONDS}

@@ -20,14 +20,19 @@ class Tiles(MLModel):  # type: ignore[misc]
         """Loads the SavedModel that the settings name."""
         self._model = tf.saved_model.load(self.settings.parameters.uri)
         self._answer = self._model.signatures["masked"]
-        # Two batches at once, as ours has: one is decoded while the network works on the other.
-        self._threads = concurrent.futures.ThreadPoolExecutor(2)
+        # Without threads, the worker does nothing else while the model works. With two, as ours has, one batch is
+        # decoded while the network works on the other.
+        threads = self.settings.parameters.extra["threads"]
+        self._threads = concurrent.futures.ThreadPoolExecutor(threads) if threads else None
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         """Returns the probabilities of the tiles."""
         images = {each.name: Base64Codec.decode_input(each) for each in payload.inputs}
-        found = await asyncio.get_running_loop().run_in_executor(self._threads, self._asked, images)
+        if self._threads is None:
+            found = self._asked(images)
+        else:
+            found = await asyncio.get_running_loop().run_in_executor(self._threads, self._asked, images)
         output = NumpyCodec.encode_output("probabilities", found)
         return InferenceResponse(model_name=self.name, outputs=[output])
 
