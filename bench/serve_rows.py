@@ -99,31 +99,40 @@ def _model(setup: Setup, backbone: str, size_px: int, num_tiles: int) -> Turn:
 
 
 def serve_p99_vs_p50(setup: Setup, target: float | None) -> Row:
-    """How far the slowest answers are from the usual one, at 80 % of what the server can do."""
+    """How far the slowest answers are from the usual one, at 80 % of what the server can do.
+
+    A machine that pauses for a tenth of a second delays some 20 tiles, so one pause decides the 99th percentile of a
+    round, and the median of the rounds is what is typical. Each has a rate of its own, taken right before: the same
+    tiles/s are another load when the machine becomes slower.
+    """
     import starlette  # noqa: F401
 
     server = ServerUnderTest(served_model(setup, *_REAL))
     requests = [body_of(tile) for tile in itertools.islice(tiles_of(setup), setup.num_tiles)]
     few = requests[: setup.num_tiles // 4]
     server.closed_loop(few, NUM_CLIENTS)
-    rate = server.closed_loop(few, NUM_CLIENTS)
-    seconds = server.paced(requests, _LOAD * rate)
+    rounds = []
+    for _ in range(setup.num_rounds):
+        rate = server.closed_loop(few, NUM_CLIENTS)
+        p50, *_, p99 = statistics.quantiles(server.paced(requests, _LOAD * rate), n=100)[49:]
+        rounds.append({"rate": rate, "p50": p50, "p99": p99})
     server.close()
-    p50, *_, p99 = statistics.quantiles(seconds, n=100)[49:]
-    ratio = _MOST_P99 / (p99 / p50)
+    apart = [each["p99"] / each["p50"] for each in rounds]
+    ratio = _MOST_P99 / statistics.median(apart)
+    rate = statistics.median(each["rate"] for each in rounds)
     return Row(
         name="serve_p99_vs_p50",
         verdict=_verdict(ratio, target),
-        ours=1000 * p99,
-        other=1000 * p50,
+        ours=1000 * statistics.median(each["p99"] for each in rounds),
+        other=1000 * statistics.median(each["p50"] for each in rounds),
         ratio=ratio,
         unit="ms",
         target=target,
-        ours_is=f"99th percentile of {len(seconds)} answers at {_LOAD:.0%} of {rate:.1f} tiles/s, evenly paced; may be "
-        f"{_MOST_P99:g} times the median",
+        ours_is=f"99th percentile of {len(requests)} answers at {_LOAD:.0%} of {rate:.1f} tiles/s, evenly paced; may "
+        f"be {_MOST_P99:g} times the median",
         other_is="the median",
-        note=f"p99 / p50 = {p99 / p50:.2f} at {_LOAD * rate:.1f} tiles/s",
-        details={"rate": rate, "seconds": seconds},
+        note=f"p99 / p50 = {statistics.median(apart):.2f}, in {len(apart)} rounds {min(apart):.2f} to {max(apart):.2f}",
+        details={"rounds_in_seconds": rounds},
     )
 
 

@@ -20,8 +20,8 @@ class Tiles(MLModel):  # type: ignore[misc]
         """Loads the SavedModel that the settings name."""
         self._model = tf.saved_model.load(self.settings.parameters.uri)
         self._answer = self._model.signatures["masked"]
-        # Without threads, the worker does nothing else while the model works. With two, as ours has, one batch is
-        # decoded while the network works on the other.
+        # Without threads, as in MLServer's own runtimes, the worker does nothing else while the model works. With two,
+        # as ours has, one batch is decoded while the network works on the other.
         threads = self.settings.parameters.extra["threads"]
         self._threads = concurrent.futures.ThreadPoolExecutor(threads) if threads else None
         return True
