@@ -65,19 +65,24 @@ def _read_mask(content: bytes) -> Mask:
         with decoding():
             numbers, colours = png.decode_palette(content)
         mask, remark = _of_palette(numbers, colours)
+    elif (plain := _plain(content)) is not None:
+        mask, remark = plain, ""
     else:
-        pixels: NDArray[np.generic]
         with decoding():
             if isinstance(header, TiffHeader):
-                pixels = tiff.decode(content, header)[..., 0]  # [H, W]
-            elif plain := plain_mask(content):  # what a shard holds, and who asks a model about its tiles sends
-                bits, width = plain
-                pixels = np.unpackbits(bits, axis=1, count=width) * np.uint8(255)
+                pixels: NDArray[np.generic] = tiff.decode(content, header)[..., 0]  # [H, W]
             else:
                 pixels = png.decode_black_and_white(content)
         mask, remark = _of_grey(pixels)
     mask.flags.writeable = False
     return Mask(mask, remark)
+
+
+def _plain(content: bytes) -> NDArray[np.bool_] | None:
+    """Returns a mask that a shard holds, and who asks a model about its tiles sends; None for any other file."""
+    with decoding():
+        plain = plain_mask(content)
+        return None if plain is None else np.unpackbits(plain[0], axis=1, count=plain[1]).view(np.bool_)
 
 
 _read_small_mask = functools.lru_cache(maxsize=32)(_read_mask)

@@ -87,7 +87,8 @@ def model_pixels(record: Record, ratio: int, image_size_px: int) -> TilePixels:
 def scaled_valid(valid: NDArray[np.uint8] | NDArray[np.bool_], image_size_px: int) -> NDArray[np.uint8]:
     """Returns uint8 [S, S, 1], 1 where a pixel counts, from [H, W]: the pixels that tfrecords.nearest_mask takes."""
     rows, columns = (_nearest(side, image_size_px) for side in valid.shape)
-    picked: NDArray[np.uint8] = valid[rows[:, np.newaxis], columns].astype(np.uint8)
+    # Whole rows first, which are copied as they are; picking pixel by pixel takes four times as long.
+    picked: NDArray[np.uint8] = valid.take(rows, axis=0).take(columns, axis=1).astype(np.uint8)
     return picked[..., np.newaxis]
 
 

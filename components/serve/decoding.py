@@ -26,6 +26,7 @@ from components.serve.tile_checks import NIR, RGB, VALID_MASK, checks_for, given
 from components.shard.tile_check import OpenedTile
 
 COUNTED_OF = 16  # of so many tiles that are decoded scaled down, one is decoded whole and counted
+_TOLD_BY_BYTES = 1024  # at the end of a file, and by its length: many tiles end in the same black rows
 _INPUT_OF = {"rgb": RGB, "nir": NIR, "mask": VALID_MASK}  # by the name that the checks have for it
 
 
@@ -78,7 +79,7 @@ class Decoding:
             opened = self._opened(given, number)
             return CheckedInput(_record(opened), opened.band_histogram())
         scaled = self._scaled(given) if self._is_scaled(given) else None
-        if scaled is not None and zlib.crc32(given[RGB]) % COUNTED_OF:
+        if scaled is not None and not is_counted(given[RGB]):
             return CheckedInput(self._for_model(scaled), None)
         whole = self._opened(given, number)
         # A JPEG of another size than usual is scaled down by the model's decoder, too, and left to it.
@@ -116,6 +117,11 @@ class Decoding:
         if any(part is not None and part.shape[:2] != (self._side, self._side) for part in (rgb, nir)):
             return _record(opened)
         return TilePixels(rgb, nir, scaled_valid(opened.valid, self._size_px))
+
+
+def is_counted(rgb: bytes) -> bool:
+    """Tells whether a tile is one of the few that are counted; equal files are all counted, or none of them."""
+    return not zlib.crc32(rgb[-_TOLD_BY_BYTES:], len(rgb)) % COUNTED_OF
 
 
 def _by_role(files: Mapping[str, bytes]) -> dict[str, bytes]:
