@@ -48,12 +48,13 @@ ROWS: tuple[tuple[str, str, float | None], ...] = (
     ("score_vs_forward", "map_rows.score_vs_forward", 0.9),
     ("score_small_vs_forward", "map_rows.score_small_vs_forward", None),
     ("score_memory_growth", "map_rows.score_memory_growth", 1.0),
-    ("serve_vs_model", "serve_rows.serve_vs_model", 0.85),
-    ("serve_small_vs_model", "serve_rows.serve_small_vs_model", None),
-    ("serve_vs_mlserver", "mlserver_rows.serve_vs_mlserver", 2.0),
-    ("serve_vs_tuned_mlserver", "mlserver_rows.serve_vs_tuned_mlserver", 1.0),
-    ("serve_p99_vs_p50", "serve_rows.serve_p99_vs_p50", 1.0),
-    ("serve_memory", "serve_rows.serve_memory", 1.0),
+    ("serve_vs_model", "serving.serve_rows.serve_vs_model", 0.85),
+    ("serve_small_vs_model", "serving.serve_rows.serve_small_vs_model", None),
+    ("serve_vs_mlserver", "serving.mlserver_rows.serve_vs_mlserver", 2.0),
+    ("serve_vs_tuned_mlserver", "serving.mlserver_rows.serve_vs_tuned_mlserver", 1.0),
+    ("serve_vs_bentoml", "serving.bentoml_rows.serve_vs_bentoml", 2.0),
+    ("serve_p99_vs_p50", "serving.serve_rows.serve_p99_vs_p50", 1.0),
+    ("serve_memory", "serving.serve_rows.serve_memory", 1.0),
     ("bootstrap_seconds", "scoring_rows.bootstrap_seconds", 1.0),
     ("dense_metric_ms", "dense_rows.dense_metric_ms", 1.0),
     ("evaluate_memory", "evaluate_rows.evaluate_memory", 1.0),
@@ -152,7 +153,13 @@ def _options() -> argparse.Namespace:
         "--mlserver",
         type=Path,
         metavar="FOLDER",
-        help="environment in which MLServer is installed, see mlserver_rows.py",
+        help="environment in which MLServer is installed, see serving/mlserver_rows.py",
+    )
+    parser.add_argument(
+        "--bentoml",
+        type=Path,
+        metavar="FOLDER",
+        help="environment in which BentoML is installed, see serving/bentoml_rows.py",
     )
     parser.add_argument("--row", help=argparse.SUPPRESS)
     parser.add_argument("--side", default="", help=argparse.SUPPRESS)
@@ -190,7 +197,7 @@ def _run_row(options: argparse.Namespace) -> None:
     from bench.run_settings import Setup
 
     where, target = next((where, target) for name, where, target in ROWS if name == options.row)
-    module, _, function = where.partition(".")
+    module, _, function = where.rpartition(".")
     try:
         setup = Setup(
             folder=Path(options.folder),
@@ -203,6 +210,7 @@ def _run_row(options: argparse.Namespace) -> None:
             memory_tiles=tuple(options.memory_tiles),
             scale_tiles=options.scale_tiles,
             mlserver=options.mlserver,
+            bentoml=options.bentoml,
             side=options.side,
         )
         row = getattr(importlib.import_module(f"bench.{module}"), function)(setup, target)

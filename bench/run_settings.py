@@ -19,7 +19,7 @@ class Setup:
       num_batches: Timed batches in a turn.
       memory_tiles: The two numbers of tiles that memory_growth compares.
       scale_tiles: Number of tiles in the rows without pixels.
-      mlserver: Environment in which MLServer is installed; None for none.
+      mlserver, bentoml: Environments in which MLServer and BentoML are installed; None for none.
       side: "ours" or "other" in a process that runs this side of a row; otherwise empty.
     """
 
@@ -33,6 +33,7 @@ class Setup:
     memory_tiles: tuple[int, int]
     scale_tiles: int
     mlserver: Path | None = None
+    bentoml: Path | None = None
     side: str = ""
 
     @functools.cached_property

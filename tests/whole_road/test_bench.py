@@ -12,9 +12,10 @@ import pytest
 
 from bench.__main__ import ROWS
 from bench.cores import started_on
-from bench.mlserver_rows import serve_vs_mlserver, serve_vs_tuned_mlserver
 from bench.pairs import BELOW, PASS, REPORTED, Side, compare, skipped, summarise, table
 from bench.run_settings import Setup
+from bench.serving.bentoml_rows import serve_vs_bentoml
+from bench.serving.mlserver_rows import serve_vs_mlserver, serve_vs_tuned_mlserver
 from components.measuring.turns import stream_turn
 
 ROOT = Path(__file__).parents[2]
@@ -76,13 +77,16 @@ def test_a_peer_that_is_not_there_is_a_line_of_the_table_with_its_reason():
     assert "skipped: No module named 'peer'" in table([skipped("reader_vs_peer", "No module named 'peer'", 2.0)])
 
 
-@pytest.mark.parametrize("row", [serve_vs_mlserver, serve_vs_tuned_mlserver])
-@pytest.mark.parametrize("mlserver", [None, Path("/nowhere")])
-def test_a_row_against_mlserver_says_what_it_lacks(tmp_path, mlserver, row):
+@pytest.mark.parametrize(
+    ("row", "peer"),
+    [(serve_vs_mlserver, "mlserver"), (serve_vs_tuned_mlserver, "mlserver"), (serve_vs_bentoml, "bentoml")],
+)
+@pytest.mark.parametrize("folder", [None, Path("/nowhere")])
+def test_a_row_against_another_server_says_what_it_lacks(tmp_path, row, peer, folder):
     numbers = {"num_threads": 1, "batch_size": 1, "num_batches": 1, "num_rounds": 1, "scale_tiles": 1}
-    setup = Setup(tmp_path, 1, 512, memory_tiles=(1, 1), mlserver=mlserver, **numbers)
+    setup = Setup(tmp_path, 1, 512, memory_tiles=(1, 1), **{peer: folder}, **numbers)
 
-    with pytest.raises(ImportError, match="no --mlserver with an environment in which it is installed"):
+    with pytest.raises(ImportError, match=f"no --{peer} with an environment in which it is installed"):
         row(setup, 2.0)
 
 
@@ -95,9 +99,9 @@ def test_a_row_that_does_not_exist_is_refused_before_anything_is_made(tmp_path):
     assert not (tmp_path / "tiles").exists()
 
 
-@pytest.mark.parametrize("module", sorted({where.partition(".")[0] for _, where, _ in ROWS}))
+@pytest.mark.parametrize("module", sorted({where.rpartition(".")[0] for _, where, _ in ROWS}))
 def test_every_row_has_its_function(module):
-    functions = [where.partition(".")[2] for _, where, _ in ROWS if where.startswith(f"{module}.")]
+    functions = [where.rpartition(".")[2] for _, where, _ in ROWS if where.startswith(f"{module}.")]
     loaded = importlib.import_module(f"bench.{module}")
 
     assert all(callable(getattr(loaded, function)) for function in functions)

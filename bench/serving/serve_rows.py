@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.pairs import BELOW, PASS, REPORTED, Row, Side
 from bench.run_settings import Setup
-from bench.server_under_test import ServerUnderTest, body_of, served_model
+from bench.serving.server_under_test import ServerUnderTest, body_of, served_model
 from bench.sides import compare
 from components.measuring.turns import Turn
 from components.records.shard_records import records_of

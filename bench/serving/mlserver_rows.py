@@ -15,25 +15,19 @@ With a later uvloop its workers end at once, with "There is no current event loo
 """
 
 import base64
-import contextlib
-import http.client
 import itertools
 import json
 import os
-import socket
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.closed_loop import Request, closed_loop, connection_to
 from bench.pairs import Row, Side
 from bench.run_settings import Setup
-from bench.serve_rows import BATCH_TILES, DEMO, NUM_CLIENTS, served_side, tiles_of
-from bench.server_under_test import served_model
+from bench.serving.peer_server import PeerServer, Request, free_ports, require_environment
+from bench.serving.serve_rows import BATCH_TILES, DEMO, NUM_CLIENTS, served_side, tiles_of
+from bench.serving.server_under_test import served_model
 from bench.sides import compare
 from components.measuring.turns import Turn
 from components.records.tile_record import Record
@@ -44,7 +38,6 @@ _WAIT_SECONDS = 0.01  # for a batch to fill
 _WORKERS = (0, 1, 2)  # of its processes; 0 answers in the one that speaks HTTP
 _DEFAULT_WORKERS = 1
 _THREADS = 2  # of a tuned worker, in which it asks its model; these alone, without batching, make it 1.5 times as fast
-_READY_SECONDS = 180.0
 
 
 def serve_vs_mlserver(setup: Setup, target: float | None) -> Row:
@@ -69,8 +62,7 @@ def serve_vs_tuned_mlserver(setup: Setup, target: float | None) -> Row:
 def _against_mlserver(name: str, setup: Setup, target: float | None, how: str, other: Turn) -> Row:
     import starlette  # noqa: F401  # the row is skipped without the extra
 
-    if not setup.mlserver or not (setup.mlserver / "bin" / "mlserver").exists():
-        raise ImportError("no --mlserver with an environment in which it is installed; see bench/mlserver_rows.py")
+    require_environment(setup.mlserver, "mlserver")
     what = f"{NUM_CLIENTS} clients that ask for one tile each as soon as they are answered; {DEMO[0]} at {DEMO[1]} px"
     served_model(setup, *DEMO)
     return compare(
@@ -92,10 +84,10 @@ def _turn(setup: Setup, numbers: Sequence[int], *, batches: bool) -> Turn:
             rates = {workers: _tried(setup, workers, requests, batches=batches) for workers in numbers}
             if not max(rates.values()):
                 raise RuntimeError(f"MLServer does not get ready, with {' or '.join(map(str, numbers))} workers")
-            made.append(_Mlserver(setup, max(rates, key=lambda workers: rates[workers]), batches=batches))
+            made.append(_server(setup, max(rates, key=lambda workers: rates[workers]), batches=batches))
             made.append(requests)
         server, requests = made
-        return server.rate(requests)
+        return server.rate(requests, NUM_CLIENTS)
 
     return turn
 
@@ -103,13 +95,13 @@ def _turn(setup: Setup, numbers: Sequence[int], *, batches: bool) -> Turn:
 def _tried(setup: Setup, workers: int, requests: list[Request], *, batches: bool) -> float:
     """Returns the rate with a number of workers, after as many requests that do not count; 0 if it does not start."""
     try:
-        server = _Mlserver(setup, workers, batches=batches)
+        server = _server(setup, workers, batches=batches)
     except RuntimeError as error:
         print(f"with {workers} workers, {error}", file=sys.stderr)
         return 0.0
     try:
-        server.rate(requests)
-        return server.rate(requests)
+        server.rate(requests, NUM_CLIENTS)
+        return server.rate(requests, NUM_CLIENTS)
     finally:
         server.close()
 
@@ -129,71 +121,34 @@ def _body_of(record: Record) -> Request:
     return json.dumps({"inputs": inputs}).encode(), {"Content-Type": "application/json"}
 
 
-class _Mlserver:
-    """A running MLServer with the model."""
-
-    def __init__(self, setup: Setup, workers: int, *, batches: bool) -> None:
-        assert setup.mlserver is not None
-        model = served_model(setup, *DEMO).resolve()
-        self._folder = tempfile.TemporaryDirectory()
-        folder = Path(self._folder.name)
-        ports = _free_ports(3)
-        server = {
-            "host": "127.0.0.1",
-            "http_port": ports[0],
-            "grpc_port": ports[1],
-            "metrics_port": ports[2],
-            "parallel_workers": workers,
-            "debug": False,
-            "cache_enabled": False,
-        }
-        tiles: dict[str, Any] = {
-            "name": _NAME,
-            "implementation": f"{_RUNTIME.stem}.Tiles",
-            "parameters": {"uri": os.fspath(model), "extra": {"threads": _THREADS if batches else 0}},
-        }
-        if batches:
-            tiles |= {"max_batch_size": BATCH_TILES, "max_batch_time": _WAIT_SECONDS}
-        (folder / _RUNTIME.name).write_bytes(_RUNTIME.read_bytes())
-        (folder / "settings.json").write_text(json.dumps(server))
-        (folder / "model-settings.json").write_text(json.dumps(tiles))
-        bin_folder = setup.mlserver.absolute() / "bin"
-        variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        variables["PATH"] = f"{bin_folder}{os.pathsep}{variables['PATH']}"
-        with (folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [bin_folder / "mlserver", "start", folder], cwd=folder, env=variables, stdout=log, stderr=log
-            )
-        self._address = "127.0.0.1", ports[0]
-        deadline = time.monotonic() + _READY_SECONDS
-        while not self._is_ready():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.close()
-                raise RuntimeError(f"MLServer does not get ready: {(folder / 'log').read_text()[-2000:]}")
-            time.sleep(0.2)
-
-    def _is_ready(self) -> bool:
-        with contextlib.suppress(OSError):
-            connection = http.client.HTTPConnection(*self._address, timeout=10)
-            connection.request("GET", f"/v2/models/{_NAME}/ready")
-            return connection.getresponse().status == 200
-        return False
-
-    def rate(self, requests: list[Request]) -> float:
-        """Returns tiles/s of the clients."""
-        path = f"/v2/models/{_NAME}/infer"
-        return closed_loop(lambda: connection_to(self._address, path), requests, NUM_CLIENTS)
-
-    def close(self) -> None:
-        """Ends it."""
-        self._process.terminate()
-        try:
-            self._process.wait(30)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-
-
-def _free_ports(number: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
-        return [server.getsockname()[1] for server in servers]
+def _server(setup: Setup, workers: int, *, batches: bool) -> PeerServer:
+    """Returns a running MLServer with the model."""
+    assert setup.mlserver is not None
+    ports = free_ports(3)
+    server = {
+        "host": "127.0.0.1",
+        "http_port": ports[0],
+        "grpc_port": ports[1],
+        "metrics_port": ports[2],
+        "parallel_workers": workers,
+        "debug": False,
+        "cache_enabled": False,
+    }
+    tiles: dict[str, Any] = {
+        "name": _NAME,
+        "implementation": f"{_RUNTIME.stem}.Tiles",
+        "parameters": {
+            "uri": os.fspath(served_model(setup, *DEMO).resolve()),
+            "extra": {"threads": _THREADS if batches else 0},
+        },
+    }
+    if batches:
+        tiles |= {"max_batch_size": BATCH_TILES, "max_batch_time": _WAIT_SECONDS}
+    files = {
+        _RUNTIME.name: _RUNTIME.read_text(),
+        "settings.json": json.dumps(server),
+        "model-settings.json": json.dumps(tiles),
+    }
+    path = f"/v2/models/{_NAME}"
+    command = ["mlserver", "start", "."]
+    return PeerServer("MLServer", setup.mlserver, command, files, ports[0], f"{path}/ready", f"{path}/infer")

@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.closed_loop import Request, closed_loop, connection_to
 from bench.run_settings import Setup
+from bench.serving.closed_loop import Request, closed_loop, connection_to
 from components.records.tile_record import Record
 
 VERSION = "bench"
