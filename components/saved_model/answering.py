@@ -4,6 +4,7 @@ The process holds no secrets, see confined.py. It loads the model only if its gr
 and, like a model server, with TensorFlow and none of the code that made the model.
 """
 
+import concurrent.futures
 import contextlib
 import os
 import queue
@@ -12,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,9 @@ DENSE = "dense_encoded"  # of a dense head only
 # The functions of an exported training, and the names of what each returns; one that has several names them itself.
 EXPORTED = {TRAINED: ("probabilities",), LOGITS: ("logits",), MAPS: ("maps",), DENSE: ("logits", "maps")}
 _ARGUMENTS = ("rgb", "nir", "valid_mask")  # of each
+_REQUESTS_AT_ONCE = 2
 _MOST_ERROR_CHARACTERS = 500
+_Functions: TypeAlias = dict[str, tuple[Callable[..., Any], tuple[str, ...]]]
 _REASON = re.compile(r"\n([^\n]+)\n\s*\[\[\{\{node")
 
 
@@ -44,27 +47,60 @@ def answer_requests(folder: Path, requests: IO[bytes], replies: IO[bytes]) -> No
         send(replies, Reply(error=error_line(error)))
         return
     send(replies, Reply(arguments={name: arguments for name, (_, arguments) in functions.items()}))
-    for request, pixels in _read_ahead(requests):
-        try:
-            send(replies, Reply(results=_answer(functions, request, pixels)))
-        except Exception as error:
-            send(replies, Reply(error=error_line(error)))
+    for reply in _replies(functions, requests):
+        send(replies, reply)
 
 
-def _read_ahead(requests: IO[bytes]) -> Iterator[tuple[Request, dict[str, NDArray[np.uint8]]]]:
-    """Yields the requests; the next one arrives while the model works on this one."""
-    waiting: queue.Queue[tuple[Request, dict[str, NDArray[np.uint8]]] | None] = queue.Queue(1)
+def _replies(functions: _Functions, requests: IO[bytes]) -> Iterator[Reply]:
+    """Yields a reply to each request, in order; the next one arrives while the model works on this one.
+
+    Two small ones are worked on at once. Where one has to wait for its slowest thread the other goes on, so that both
+    together take a tenth less time.
+    """
+    begun: queue.Queue[concurrent.futures.Future[Reply] | None] = queue.Queue(1)
+    threads, turns = concurrent.futures.ThreadPoolExecutor(_REQUESTS_AT_ONCE), _Turns()
 
     def read() -> None:
         # A request that is none ends this process, as if the other side had ended.
         with contextlib.suppress(OSError, ValueError):
             while (request := receive_request(requests)) is not None:
-                waiting.put(request)
-        waiting.put(None)
+                begun.put(threads.submit(_reply, functions, turns, *request))
+        begun.put(None)
 
     threading.Thread(target=read, daemon=True).start()
-    while (request := waiting.get()) is not None:
-        yield request
+    while (reply := begun.get()) is not None:
+        yield reply.result()
+
+
+def _reply(functions: _Functions, turns: "_Turns", request: Request, pixels: dict[str, NDArray[np.uint8]]) -> Reply:
+    try:
+        with turns.of(request):
+            return Reply(results=_answer(functions, request, pixels))
+    except Exception as error:
+        return Reply(error=error_line(error))
+
+
+class _Turns:
+    """Lets the model work on one request, or on several small ones."""
+
+    def __init__(self) -> None:
+        self._working: list[Request] = []
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def of(self, request: Request) -> Iterator[None]:
+        """Waits for the turn of a request, and keeps it until the context ends."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: not self._working or all(each.is_small for each in (request, *self._working))
+            )
+            self._working.append(request)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._working = [each for each in self._working if each is not request]
+                self._changed.notify_all()
 
 
 def load_checked(folder: Path) -> Any:
@@ -79,9 +115,9 @@ def load_checked(folder: Path) -> Any:
     return tf.saved_model.load(os.fspath(folder))
 
 
-def _load(folder: Path) -> dict[str, tuple[Callable[..., Any], tuple[str, ...]]]:
+def _load(folder: Path) -> _Functions:
     model = load_checked(folder)
-    functions: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {}
+    functions: _Functions = {}
     for name, signature in model.signatures.items():
         functions[name] = (signature, tuple(sorted(signature.structured_input_signature[1])))
     for name, results in EXPORTED.items():
@@ -101,7 +137,7 @@ def _exported(function: Callable[..., Any], results: tuple[str, ...]) -> Callabl
 
 
 def _answer(
-    functions: dict[str, tuple[Callable[..., Any], tuple[str, ...]]],
+    functions: _Functions,
     request: Request,
     pixels: dict[str, NDArray[np.uint8]],
 ) -> dict[str, Array]:

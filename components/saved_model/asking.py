@@ -45,7 +45,8 @@ class MissingFunction(DataError):
 class AskedModel:
     """A model in another process, which loads it while this one does something else.
 
-    Two threads may ask at once: while the model works on one's batch, the other's is being sent.
+    Two threads may ask at once: while the model works on one's batch, the other's is being sent, and worked on, too, if
+    both are small.
 
     Attributes:
       limit_seconds: For loading the model, and for each batch; a process that takes longer is ended.
@@ -97,15 +98,18 @@ class AskedModel:
         request = Request(function, {name: tuple(images[name]) for name in needed})
         return self._results(self._exchange(lambda pipe: send(pipe, request)))
 
-    def ask_pixels(self, function: str, pixels: Mapping[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.generic]]:
+    def ask_pixels(
+        self, function: str, pixels: Mapping[str, NDArray[np.uint8]], *, is_small: bool = False
+    ) -> dict[str, NDArray[np.generic]]:
         """Returns what a function that takes pixels says of N tiles, by the name of the result; raises as ask does.
 
         Args:
           function: A signature of a served model.
           pixels: Arrays by argument, of N tiles each.
+          is_small: Whether there is memory to work on it beside another such one, which another thread asks.
         """
         given = {name: pixels[name] for name in self._needed(function, pixels)}
-        return self._results(self._exchange(lambda pipe: send_pixels(pipe, function, given)))
+        return self._results(self._exchange(lambda pipe: send_pixels(pipe, function, given, is_small=is_small)))
 
     def _needed(self, function: str, given: Collection[str]) -> tuple[str, ...]:
         needed = self.arguments(function)

@@ -42,11 +42,13 @@ class Request(msgspec.Struct, frozen=True):
     Attributes:
       images: Image files by the name of the argument that takes them, N each.
       pixels: The shapes of arrays of uint8 by the name of the argument; their bytes follow the message, in this order.
+      is_small: Whether there is memory to work on it beside another such one.
     """
 
     function: str
     images: dict[str, tuple[bytes, ...]] = {}
     pixels: dict[str, tuple[int, ...]] = {}
+    is_small: bool = False
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -72,9 +74,11 @@ def send(pipe: IO[bytes], message: msgspec.Struct) -> None:
     pipe.flush()
 
 
-def send_pixels(pipe: IO[bytes], function: str, pixels: Mapping[str, NDArray[np.uint8]]) -> None:
+def send_pixels(
+    pipe: IO[bytes], function: str, pixels: Mapping[str, NDArray[np.uint8]], *, is_small: bool = False
+) -> None:
     """Writes a request with arrays, whose bytes are not copied on the way."""
-    send(pipe, Request(function, pixels={name: array.shape for name, array in pixels.items()}))
+    send(pipe, Request(function, pixels={name: array.shape for name, array in pixels.items()}, is_small=is_small))
     for array in pixels.values():
         pipe.write(np.ascontiguousarray(array).data)
     pipe.flush()

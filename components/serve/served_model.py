@@ -1,7 +1,7 @@
 """A model that answers: its process, and the tiles that wait for it, in batches of which two are on their way.
 
 While the model works on one batch the next is being sent, so it need not wait for it. A batch is closed when it is
-full, or when its first tile has waited long enough and the model has nothing to do: while it works, what comes would
+full, or when its first tile has waited long enough and the model would work on it at once: otherwise, what comes would
 only wait there in more and smaller batches, which take more time.
 """
 
@@ -9,7 +9,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,16 @@ _MOST_OFF = 1e-5  # as push verifies
 _IMAGES = ("rgb", "nir", "valid_mask")
 
 
+class _How(NamedTuple):
+    """How a model is asked about a batch."""
+
+    with_maps: bool = False
+    is_small: bool = False
+
+
+_ALONE = _How()
+
+
 class ServedModel:
     """A model and its queue; to be made and used in the event loop. `start` comes first, `end` last.
 
@@ -66,7 +76,7 @@ class ServedModel:
         self._came = asyncio.Event()
         self._free = asyncio.Semaphore(_BATCHES_ON_THEIR_WAY)
         self._batching: asyncio.Task[None] | None = None
-        self._on_their_way: set[asyncio.Task[None]] = set()
+        self._on_their_way: dict[asyncio.Task[None], bool] = {}  # batches, and whether each is small
         self._num_users, self._unused = 0, asyncio.Event()
         self._unused.set()
 
@@ -170,12 +180,13 @@ class ServedModel:
         while True:
             await self._free.acquire()
             batch = await self._next_batch()
-            task = asyncio.create_task(self._send(batch))
-            self._on_their_way.add(task)
+            is_small = self._waiting.is_small(batch)
+            task = asyncio.create_task(self._send(batch, is_small))
+            self._on_their_way[task] = is_small
             task.add_done_callback(self._came_back)
 
     def _came_back(self, batch: asyncio.Task[None]) -> None:
-        self._on_their_way.discard(batch)
+        del self._on_their_way[batch]
         self._came.set()
 
     async def _next_batch(self) -> list[WaitingTile]:
@@ -186,7 +197,7 @@ class ServedModel:
             if self._waiting:
                 if self._waiting.is_enough():
                     return self._waiting.take()
-                if not self._on_their_way:
+                if self._would_begin():
                     left = self._waiting[0].since + most_seconds - loop.time()
                     if left <= 0:
                         return self._waiting.take()
@@ -195,10 +206,16 @@ class ServedModel:
                 async with asyncio.timeout(left):
                     await self._came.wait()
 
-    async def _send(self, batch: Sequence[WaitingTile]) -> None:
+    def _would_begin(self) -> bool:
+        """Tells whether the model would begin at once with what waits now."""
+        return not self._on_their_way or (
+            self.decoding.gives_pixels and all(self._on_their_way.values()) and self._waiting.is_small(self._waiting)
+        )
+
+    async def _send(self, batch: Sequence[WaitingTile], is_small: bool) -> None:
         try:
             replies = await asyncio.get_running_loop().run_in_executor(
-                self._threads, self._ask_each, [each.tile for each in batch], batch[0].wants_maps
+                self._threads, self._ask_each, [each.tile for each in batch], _How(batch[0].wants_maps, is_small)
             )
         except Exception as error:  # a defect, too, must not leave those without an answer who wait for one
             self._break(str(as_user_error(error) or f"{type(error).__name__}: {error}"))
@@ -219,7 +236,7 @@ class ServedModel:
         if not self.is_broken:
             self.is_broken, self.why_broken = True, why
 
-    def _ask_each(self, tiles: Sequence[Record | TilePixels], with_maps: bool) -> list[Answer | Refusal]:
+    def _ask_each(self, tiles: Sequence[Record | TilePixels], how: _How) -> list[Answer | Refusal]:
         """Returns the model's answers, or for a tile that it does not take the reason.
 
         Files and pixels go to two signatures. Few tiles are files where most are pixels, so that it matters little that
@@ -229,23 +246,23 @@ class ServedModel:
         for kind in (Record, TilePixels):
             places = [place for place, tile in enumerate(tiles) if isinstance(tile, kind)]
             if places:
-                replies |= zip(places, self._replies([tiles[place] for place in places], with_maps), strict=True)
+                replies |= zip(places, self._replies([tiles[place] for place in places], how), strict=True)
         return [replies[place] for place in range(len(tiles))]
 
-    def _replies(self, tiles: Sequence[Record | TilePixels], with_maps: bool) -> list[Answer | Refusal]:
+    def _replies(self, tiles: Sequence[Record | TilePixels], how: _How) -> list[Answer | Refusal]:
         """Returns the same for tiles of one kind."""
         try:
-            results = self._ask(tiles, with_maps)
+            results = self._ask(tiles, how)
         except CannotAnswer:
             if len(tiles) == 1:
                 # What TensorFlow says of it is no text for a client.
                 return [unusable_tile(f"the model {self.card.version} cannot answer this tile; is it damaged?")]
-            return [reply for tile in tiles for reply in self._replies([tile], with_maps)]
+            return [reply for tile in tiles for reply in self._replies([tile], how)]
         return [{name: array[row] for name, array in results.items()} for row in range(len(tiles))]
 
-    def _ask(self, tiles: Sequence[Record | TilePixels], with_maps: bool = False) -> Mapping[str, NDArray[Any]]:
+    def _ask(self, tiles: Sequence[Record | TilePixels], how: _How = _ALONE) -> Mapping[str, NDArray[Any]]:
         shape = len(tiles), len(self.card.classes)
-        results = self._results(tiles, with_maps)
+        results = self._results(tiles, how)
         if not np.isfinite(as_probabilities(results, *shape, self._uri)).all():
             raise DataError(f"model {self.card.version} gives probabilities that are not finite")
         kinds: dict[str, type] = {"predicted": np.bool_, "not_sure": np.bool_, "class_names": np.object_}
@@ -256,9 +273,9 @@ class ServedModel:
         if (results["class_names"] != [each.encode() for each in self.card.classes]).any():
             raise DataError(f"model {self.card.version} names other classes than its card")
         answers = {name: results[name] for name in self.outputs}
-        return answers | {MAPS: self.maps.checked(results, len(tiles), self._uri)} if with_maps else answers
+        return answers | {MAPS: self.maps.checked(results, len(tiles), self._uri)} if how.with_maps else answers
 
-    def _results(self, tiles: Sequence[Record | TilePixels], with_maps: bool) -> Mapping[str, NDArray[Any]]:
+    def _results(self, tiles: Sequence[Record | TilePixels], how: _How) -> Mapping[str, NDArray[Any]]:
         assert self._asked is not None
         if isinstance(tiles[0], TilePixels):
             arrays = {
@@ -266,6 +283,6 @@ class ServedModel:
                 for name in TilePixels._fields
                 if getattr(tiles[0], name) is not None
             }
-            return self._asked.ask_pixels(DECODED, arrays)
-        function = self.maps.signature if with_maps else _MASKED
+            return self._asked.ask_pixels(DECODED, arrays, is_small=how.is_small)
+        function = self.maps.signature if how.with_maps else _MASKED
         return self._asked.ask(function, {name: [getattr(each, name) for each in tiles] for name in _IMAGES})

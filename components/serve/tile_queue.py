@@ -7,6 +7,7 @@ who want maps are answered apart, because maps take more time and memory.
 import asyncio
 import collections
 import dataclasses
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
@@ -65,6 +66,19 @@ class TileQueue(collections.deque[WaitingTile]):
             if self._is_full(num_tiles, num_pixels, 0, each.wants_maps) or each.wants_maps != self[0].wants_maps:
                 return True
         return False
+
+    def is_small(self, tiles: Iterable[WaitingTile]) -> bool:
+        """Tells whether a batch of these tiles has half of what one may have, at most; one with maps has not."""
+        num_tiles = num_pixels = 0
+        for each in tiles:
+            num_tiles, num_pixels = num_tiles + 1, num_pixels + each.num_pixels
+            if (
+                num_tiles > self._settings.batch_tiles // 2
+                or num_pixels > self._settings.batch_pixels // 2
+                or each.wants_maps
+            ):
+                return False
+        return True
 
     def take(self) -> list[WaitingTile]:
         """Removes the next batch and returns it: at least one tile, if anybody waits for any."""

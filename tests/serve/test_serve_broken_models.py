@@ -102,7 +102,9 @@ def test_a_model_of_other_classes_than_its_card_is_not_served(monkeypatch):
 def test_a_model_that_answers_pixels_otherwise_than_files_is_not_served(monkeypatch, off):
     fake = FakeAsked(fails)
     fake.has = lambda name: name == "decoded"
-    fake.ask_pixels = lambda name, arrays: FakeAsked.good(1) | {"probabilities": np.full((1, 1), 0.5 - off, np.float32)}
+    fake.ask_pixels = lambda name, arrays, **_: (
+        FakeAsked.good(1) | {"probabilities": np.full((1, 1), 0.5 - off, np.float32)}
+    )
     monkeypatch.setattr(served_model, "asked_model", lambda *_, **__: contextlib.nullcontext(fake))
     card = msgspec.structs.replace(card_of("v"), stored_px=64)
 

@@ -10,6 +10,7 @@ from model_cards import card_of
 from tile_shards import fake_record
 
 from components.predict.pushed_model import PushedModel
+from components.records.tile_pixels import TilePixels
 from components.serve import served_model, tile_queue
 from components.serve.metrics import ServerMetrics
 from components.serve.served_model import ServedModel
@@ -18,6 +19,7 @@ from components.serve.tile_queue import TileQueue, WaitingTile
 
 SETTINGS = ServeSettings(batch_tiles=4, batch_pixels=100)
 RECORD = fake_record(1)
+PIXELS = TilePixels(np.zeros((4, 4, 3), np.uint8), None, np.ones((4, 4, 1), np.uint8))
 GONE = object()
 
 
@@ -78,19 +80,33 @@ def test_those_who_have_gone_are_forgotten(loop):
     assert [each.num_pixels for each in queue] == [5, 1]
 
 
+@pytest.mark.parametrize(
+    ("tiles", "is_small"),
+    [([], True), ([10], True), ([10] * 2, True), ([1] * 3, False), ([50], True), ([51], False), ([1, -1], False)],
+)
+def test_a_small_batch_has_half_of_what_a_batch_may_have(loop, tiles, is_small):
+    queue = queue_of(tiles, loop)
+
+    assert queue.is_small(queue) is is_small
+
+
 class SlowModel:
     """A model that notes how many tiles it is asked about at once, and answers after it is told to."""
 
     is_running, limit_seconds = True, 1.0
 
     def __init__(self):
-        self.sizes, self.may_answer = [], threading.Event()
+        self.sizes, self.small, self.may_answer = [], [], threading.Event()
 
     def has(self, name):
         return False
 
     def arguments(self, name):
         return ("rgb", "valid_mask")
+
+    def ask_pixels(self, name, pixels, *, is_small):
+        self.small.append(is_small)
+        return self.ask(name, pixels)
 
     def ask(self, name, images):
         self.sizes.append(len(images["rgb"]))
@@ -130,3 +146,37 @@ def test_what_comes_while_the_model_works_waits_together_and_a_full_batch_is_sen
     assert before == [1, 1]  # two wait while the model works
     assert ahead == [1, 1, 4]  # four are a full batch
     assert asked.sizes == [1, 1, 4, 1]
+
+
+def test_a_small_batch_is_sent_beside_a_small_one(monkeypatch):
+    asked = SlowModel()
+    monkeypatch.setattr(served_model, "asked_model", lambda *_, **__: contextlib.nullcontext(asked))
+
+    async def ask():
+        model = ServedModel(PushedModel("models/v", card_of("v")), SETTINGS, ServerMetrics())
+        await model.start()
+        model.decoding.gives_pixels = True
+        waiting = []
+        for num_tiles in (1, 2, 1):
+            waiting.append(asyncio.create_task(model.answer([PIXELS] * num_tiles, [1] * num_tiles)))
+            await asyncio.sleep(0.1)
+        before = [*asked.sizes]
+        asked.may_answer.set()
+        await asyncio.gather(*waiting)
+        asked.may_answer.clear()
+        waiting = [asyncio.create_task(model.answer([PIXELS] * 3, [1] * 3))]
+        await asyncio.sleep(0.1)
+        waiting.append(asyncio.create_task(model.answer([PIXELS], [1])))
+        await asyncio.sleep(0.1)
+        beside_large = [*asked.sizes[4:]]
+        asked.may_answer.set()
+        await asyncio.gather(*waiting)
+        await model.end()
+        return before, beside_large
+
+    before, beside_large = asyncio.run(ask())
+
+    assert before == [1, 1, 2]  # the third has no thread
+    assert beside_large == [3]  # nothing is sent beside what is not small
+    assert asked.sizes == [1, 1, 2, 1, 3, 1]
+    assert asked.small == [True, True, True, False, True]
