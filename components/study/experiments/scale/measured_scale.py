@@ -125,7 +125,7 @@ def foresee(
       parts: By number of workers, launches of as many trainings side by side, each with a worker's part of a batch.
       taken: By number of workers, what was measured; only the all-reduces are used of it.
     """
-    found = {}
+    found, wait = {}, wait_of_two(parts, taken)
     for number, launches in sorted(parts.items()):
         trained = [each for launch in launches for each in launch]
         job = Job(
@@ -135,7 +135,7 @@ def foresee(
             step_seconds=np.array([step for each in trained for step in each.step_seconds]),
             gradient_bytes=trained[0].gradient_bytes,
             reduces_per_step=trained[0].reduces_per_step,
-            wait_of_two=wait_of_two(parts, taken),
+            wait_of_two=wait,
         )
         place = Workplace(_link(taken.get(number, ()), number), NO_FAILURES)
         # The machine is faster at one time and slower at another, for all workers alike: none waits for that.
