@@ -79,7 +79,7 @@ class Decoding:
             opened = self._opened(given, number)
             return CheckedInput(_record(opened), opened.band_histogram())
         scaled = self._scaled(given) if self._is_scaled(given) else None
-        if scaled is not None and not is_counted(given[RGB]):
+        if scaled is not None and not is_counted_tile(given[RGB]):
             return CheckedInput(self._for_model(scaled), None)
         whole = self._opened(given, number)
         # A JPEG of another size than usual is scaled down by the model's decoder, too, and left to it.
@@ -119,7 +119,7 @@ class Decoding:
         return TilePixels(rgb, nir, scaled_valid(opened.valid, self._size_px))
 
 
-def is_counted(rgb: bytes) -> bool:
+def is_counted_tile(rgb: bytes) -> bool:
     """Tells whether a tile is one of the few that are counted; equal files are all counted, or none of them."""
     return not zlib.crc32(rgb[-_TOLD_BY_BYTES:], len(rgb)) % COUNTED_OF
 

@@ -23,7 +23,7 @@ from components.records.tile_pixels import TilePixels
 from components.records.tile_record import Record
 from components.registry import CARD, version_uri
 from components.saved_model.asking import asked_model
-from components.serve.decoding import COUNTED_OF, Decoding, is_counted
+from components.serve.decoding import COUNTED_OF, Decoding, is_counted_tile
 from components.serve.refusal import Refusal
 
 TILE = fake_record(1)
@@ -116,7 +116,7 @@ def test_of_tiles_that_the_model_sees_smaller_some_are_counted_by_their_content(
     for number in range(4 * COUNTED_OF):
         tile = fake_record(number, 64)
         found, again = (decoding.check(files_of(tile), 0).band_histogram for _ in range(2))
-        assert (found is None) == (again is None) == (not is_counted(tile.rgb))
+        assert (found is None) == (again is None) == (not is_counted_tile(tile.rgb))
         every = whole.check(files_of(tile), 0).band_histogram
         assert every is not None
         if found is not None:
@@ -190,5 +190,5 @@ def test_tiles_of_all_kinds_at_once_are_answered_as_the_model_answers_their_file
     for found in (together, {name: np.concatenate([each[name] for each in alone]) for name in together}):
         assert np.abs(found["probabilities"] - expected["probabilities"]).max() <= 1e-5
         assert (found["predicted"] == expected["predicted"]).all()
-    counted = sum(is_counted(tile.rgb) for tile in usual) + len(odd)
+    counted = sum(is_counted_tile(tile.rgb) for tile in usual) + len(odd)
     assert (window.num_tiles, window.num_counted) == (2 * len(tiles), 2 * counted)

@@ -24,6 +24,7 @@ CHANGES_THE_NAME = {
     "report_style.py": False,
     "contracts/dataset.py": False,
     "contracts/runs/run_record.py": False,
+    "contracts/study/figures.py": False,
     "cost/prices.py": False,
     "measuring/rounds.py": False,
     "run_records/record_file.py": False,
