@@ -81,9 +81,10 @@ def _reply(functions: _Functions, turns: "_Turns", request: Request, pixels: dic
 
 
 class _Turns:
-    """Lets the model work on one request, or on several small ones."""
+    """Lets the model work on one request, or on several small ones; who waits longest is next."""
 
     def __init__(self) -> None:
+        self._waiting: list[Request] = []
         self._working: list[Request] = []
         self._changed = threading.Condition()
 
@@ -91,16 +92,19 @@ class _Turns:
     def of(self, request: Request) -> Iterator[None]:
         """Waits for the turn of a request, and keeps it until the context ends."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: not self._working or all(each.is_small for each in (request, *self._working))
-            )
-            self._working.append(request)
+            self._waiting.append(request)
+            self._changed.wait_for(lambda: self._waiting[0] is request and self._fits(request))
+            self._working.append(self._waiting.pop(0))
+            self._changed.notify_all()
         try:
             yield
         finally:
             with self._changed:
                 self._working = [each for each in self._working if each is not request]
                 self._changed.notify_all()
+
+    def _fits(self, request: Request) -> bool:
+        return not self._working or all(each.is_small for each in (request, *self._working))
 
 
 def load_checked(folder: Path) -> Any:

@@ -1,6 +1,8 @@
 """What the process of a model works on at once: one request, or two small ones. Replies come in order."""
 
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +68,25 @@ def test_replies_come_in_the_order_of_the_requests(tmp_path: Path, meeting: thre
     first, second = replies_to(tmp_path, ("decoded", True), ("alone", True))
     assert "BrokenBarrierError" in first
     assert second == ""
+
+
+def test_a_request_that_waits_for_its_turn_is_not_overtaken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sends several ahead would wait for two others before this one, within its limit of time."""
+    worked_on: list[str] = []
+
+    def function_of(name: str) -> Callable[..., dict[str, object]]:
+        def work(rgb: object) -> dict[str, object]:
+            worked_on.append(name)
+            time.sleep(0.1)  # in which the next ones come
+            return {}
+
+        return work
+
+    names = ["a", "b", "c", "d", "e"]
+    monkeypatch.setattr(answering, "_load", lambda folder: {name: (function_of(name), ("rgb",)) for name in names})
+
+    assert replies_to(tmp_path, *((name, False) for name in names)) == [""] * len(names)
+    assert worked_on == names
 
 
 def test_a_function_that_fails_leaves_the_turn_to_the_next(tmp_path: Path, meeting: threading.Barrier) -> None:
