@@ -61,11 +61,13 @@ def _replies(functions: _Functions, requests: IO[bytes]) -> Iterator[Reply]:
     threads, turns = concurrent.futures.ThreadPoolExecutor(_REQUESTS_AT_ONCE), _Turns()
 
     def read() -> None:
-        # A request that is none ends this process, as if the other side had ended.
-        with contextlib.suppress(OSError, ValueError):
-            while (request := receive_request(requests)) is not None:
-                begun.put(threads.submit(_reply, functions, turns, *request))
-        begun.put(None)
+        try:
+            # A request that is none ends this process, as if the other side had ended.
+            with contextlib.suppress(OSError, ValueError):
+                while (request := receive_request(requests)) is not None:
+                    begun.put(threads.submit(_reply, functions, turns, *request))
+        finally:  # so does want of memory, for a request or for a thread
+            begun.put(None)
 
     threading.Thread(target=read, daemon=True).start()
     while (reply := begun.get()) is not None:

@@ -1,5 +1,7 @@
 """What the process of a model works on at once: one request, or two small ones. Replies come in order."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -10,7 +12,15 @@ import pytest
 from models_here import model_thread
 
 from components.saved_model import answering
-from components.saved_model.messages import LARGEST_REPLY_BYTES, Reply, Request, receive, send, send_pixels
+from components.saved_model.messages import (
+    LARGEST_REPLY_BYTES,
+    LARGEST_REQUEST_BYTES,
+    Reply,
+    Request,
+    receive,
+    send,
+    send_pixels,
+)
 
 TILE = {"rgb": np.zeros((1, 2, 2, 3), np.uint8)}
 MEETING_SECONDS = 2.0  # in which two requests that are worked on at once meet; others wait for it in vain
@@ -87,6 +97,25 @@ def test_a_request_that_waits_for_its_turn_is_not_overtaken(tmp_path: Path, monk
 
     assert replies_to(tmp_path, *((name, False) for name in names)) == [""] * len(names)
     assert worked_on == names
+
+
+def test_a_process_that_has_no_memory_to_read_a_request_ends() -> None:
+    """Whoever asks it would wait until the limit of time."""
+    limited = (
+        "import pathlib, resource, sys; from components.saved_model import answering; answering._load = lambda _: {}; "
+        f"resource.setrlimit(resource.RLIMIT_DATA, ({1 << 29}, {1 << 29})); "
+        "answering.answer_requests(pathlib.Path(), sys.stdin.buffer, sys.stdout.buffer)"
+    )
+    command, pipe = [sys.executable, "-c", limited], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            assert receive(process.stdout, Reply, LARGEST_REPLY_BYTES) == Reply()
+            send(process.stdin, Request("decoded", pixels={"rgb": (LARGEST_REQUEST_BYTES,)}))
+            process.wait(timeout=20)
+        finally:
+            process.kill()
 
 
 def test_a_function_that_fails_leaves_the_turn_to_the_next(tmp_path: Path, meeting: threading.Barrier) -> None:
