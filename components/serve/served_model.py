@@ -208,9 +208,7 @@ class ServedModel:
 
     def _would_begin(self) -> bool:
         """Tells whether the model would begin at once with what waits now."""
-        return not self._on_their_way or (
-            self.decoding.gives_pixels and all(self._on_their_way.values()) and self._waiting.is_small(self._waiting)
-        )
+        return all(self._on_their_way.values()) and (not self._on_their_way or self._waiting.is_small(self._waiting))
 
     async def _send(self, batch: Sequence[WaitingTile], is_small: bool) -> None:
         try:

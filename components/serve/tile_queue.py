@@ -68,13 +68,17 @@ class TileQueue(collections.deque[WaitingTile]):
         return False
 
     def is_small(self, tiles: Iterable[WaitingTile]) -> bool:
-        """Tells whether a batch of these tiles has half of what one may have, at most; one with maps has not."""
+        """Tells whether a batch of these tiles has half of what one may have, at most.
+
+        Files, and tiles whose maps are wanted, take memory that only the model knows: a batch with one is not small.
+        """
         num_tiles = num_pixels = 0
         for each in tiles:
             num_tiles, num_pixels = num_tiles + 1, num_pixels + each.num_pixels
             if (
                 num_tiles > self._settings.batch_tiles // 2
                 or num_pixels > self._settings.batch_pixels // 2
+                or isinstance(each.tile, Record)
                 or each.wants_maps
             ):
                 return False

@@ -23,15 +23,15 @@ PIXELS = TilePixels(np.zeros((4, 4, 3), np.uint8), None, np.ones((4, 4, 1), np.u
 GONE = object()
 
 
-def queue_of(tiles, loop, most_with_maps=2):
+def queue_of(tiles, loop, most_with_maps=2, tile=RECORD):
     """Returns a queue of tiles, each its pixels; negative if maps are wanted, GONE if nobody waits for it."""
     queue = TileQueue(SETTINGS, most_with_maps)
-    for tile in tiles:
+    for each in tiles:
         answered = loop.create_future()
-        if tile is GONE:
+        if each is GONE:
             answered.cancel()
-        pixels = 1 if tile is GONE else tile
-        queue.append(WaitingTile(RECORD, abs(pixels), pixels < 0, answered, 0.0))
+        pixels = 1 if each is GONE else each
+        queue.append(WaitingTile(tile, abs(pixels), pixels < 0, answered, 0.0))
     return queue
 
 
@@ -85,9 +85,13 @@ def test_those_who_have_gone_are_forgotten(loop):
     [([], True), ([10], True), ([10] * 2, True), ([1] * 3, False), ([50], True), ([51], False), ([1, -1], False)],
 )
 def test_a_small_batch_has_half_of_what_a_batch_may_have(loop, tiles, is_small):
-    queue = queue_of(tiles, loop)
+    queue = queue_of(tiles, loop, tile=PIXELS)
 
     assert queue.is_small(queue) is is_small
+
+
+def test_a_batch_with_a_file_is_not_small(loop):
+    assert not TileQueue(SETTINGS, 2).is_small([*queue_of([1], loop, tile=PIXELS), *queue_of([1], loop)])
 
 
 class SlowModel:
@@ -155,7 +159,6 @@ def test_a_small_batch_is_sent_beside_a_small_one(monkeypatch):
     async def ask():
         model = ServedModel(PushedModel("models/v", card_of("v")), SETTINGS, ServerMetrics())
         await model.start()
-        model.decoding.gives_pixels = True
         waiting = []
         for num_tiles in (1, 2, 1):
             waiting.append(asyncio.create_task(model.answer([PIXELS] * num_tiles, [1] * num_tiles)))

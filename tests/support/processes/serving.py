@@ -148,11 +148,11 @@ def resident_mb(pid: int) -> float:
 
 
 def children_of(pid: int) -> list[int]:
-    text = Path(f"/proc/{pid}/task").iterdir()
-    found = []
-    for task in text:
-        found += [int(child) for child in (task / "children").read_text().split()]
-    return sorted(set(found))
+    found: set[int] = set()
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended meanwhile
+            found |= {int(child) for child in (task / "children").read_text().split()}
+    return sorted(found)
 
 
 def number_of(client: httpx.Client, name: str) -> float:
