@@ -11,12 +11,13 @@ import itertools
 import os
 from pathlib import Path
 
-from bench.pairs import Row, Side
+from bench.pairs import Row
 from bench.run_settings import Setup
-from bench.serving.peer_server import PeerServer, Request, free_ports, require_environment
-from bench.serving.serve_rows import DEMO, NUM_CLIENTS, served_side, tiles_of
+from bench.serving.against_peer import against_peer
+from bench.serving.closed_loop import Request
+from bench.serving.peer_server import PeerServer, free_ports
+from bench.serving.serve_rows import DEMO, NUM_CLIENTS, tiles_of
 from bench.serving.server_under_test import served_model
-from bench.sides import compare
 from components.measuring.turns import Turn
 from components.records.tile_record import Record
 
@@ -27,19 +28,8 @@ _TYPES = {"rgb": "image/jpeg", "nir": "image/jpeg", "valid_mask": "image/png"}
 
 def serve_vs_bentoml(setup: Setup, target: float | None) -> Row:
     """Tiles/s of both servers as they come, with the backbone of the demo."""
-    import starlette  # noqa: F401  # the row is skipped without the extra
-
-    require_environment(setup.bentoml, "bentoml")
-    what = f"{NUM_CLIENTS} clients that ask for one tile each as soon as they are answered; {DEMO[0]} at {DEMO[1]} px"
-    served_model(setup, *DEMO)
-    return compare(
-        "serve_vs_bentoml",
-        Side(f"agrivision serve, JPEG by the binary extension; {what}", served_side(setup, *DEMO, setup.num_tiles)),
-        Side(f"BentoML with its own defaults, JPEG as files of a form; {what}", _turn(setup)),
-        setup,
-        target,
-        note="the same SavedModel in both",
-    )
+    how = "BentoML with its own defaults, JPEG as files of a form"
+    return against_peer("serve_vs_bentoml", setup, target, setup.bentoml, "bentoml", how, _turn(setup))
 
 
 def _turn(setup: Setup) -> Turn:

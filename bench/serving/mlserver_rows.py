@@ -23,12 +23,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.pairs import Row, Side
+from bench.pairs import Row
 from bench.run_settings import Setup
-from bench.serving.peer_server import PeerServer, Request, free_ports, require_environment
-from bench.serving.serve_rows import BATCH_TILES, DEMO, NUM_CLIENTS, served_side, tiles_of
+from bench.serving.against_peer import against_peer
+from bench.serving.closed_loop import Request
+from bench.serving.peer_server import PeerServer, free_ports
+from bench.serving.serve_rows import BATCH_TILES, DEMO, NUM_CLIENTS, tiles_of
 from bench.serving.server_under_test import served_model
-from bench.sides import compare
 from components.measuring.turns import Turn
 from components.records.tile_record import Record
 
@@ -46,7 +47,8 @@ def serve_vs_mlserver(setup: Setup, target: float | None) -> Row:
         f"MLServer with its own defaults, {_DEFAULT_WORKERS} worker and no batching, and a runtime "
         "like its own, which wait for the model; JPEG as base64"
     )
-    return _against_mlserver("serve_vs_mlserver", setup, target, how, _turn(setup, (_DEFAULT_WORKERS,), batches=False))
+    turn = _turn(setup, (_DEFAULT_WORKERS,), batches=False)
+    return against_peer("serve_vs_mlserver", setup, target, setup.mlserver, "mlserver", how, turn)
 
 
 def serve_vs_tuned_mlserver(setup: Setup, target: float | None) -> Row:
@@ -56,23 +58,8 @@ def serve_vs_tuned_mlserver(setup: Setup, target: float | None) -> Row:
         f"{_WAIT_SECONDS:g} s, and of "
         f"{', '.join(map(str, _WORKERS))} workers those that were the fastest before the first round, JPEG as base64"
     )
-    return _against_mlserver("serve_vs_tuned_mlserver", setup, target, how, _turn(setup, _WORKERS, batches=True))
-
-
-def _against_mlserver(name: str, setup: Setup, target: float | None, how: str, other: Turn) -> Row:
-    import starlette  # noqa: F401  # the row is skipped without the extra
-
-    require_environment(setup.mlserver, "mlserver")
-    what = f"{NUM_CLIENTS} clients that ask for one tile each as soon as they are answered; {DEMO[0]} at {DEMO[1]} px"
-    served_model(setup, *DEMO)
-    return compare(
-        name,
-        Side(f"agrivision serve, JPEG by the binary extension; {what}", served_side(setup, *DEMO, setup.num_tiles)),
-        Side(f"{how}; {what}", other),
-        setup,
-        target,
-        note="the same SavedModel in both",
-    )
+    turn = _turn(setup, _WORKERS, batches=True)
+    return against_peer("serve_vs_tuned_mlserver", setup, target, setup.mlserver, "mlserver", how, turn)
 
 
 def _turn(setup: Setup, numbers: Sequence[int], *, batches: bool) -> Turn:

@@ -86,23 +86,8 @@ class PeerServer:
             self._process.kill()
 
 
-def require_environment(environment: Path | None, program: str) -> None:
-    """Has a row skipped that lacks the other server.
-
-    Raises:
-      ImportError: unless there is an environment with its program.
-    """
-    if not environment or not (environment / "bin" / program).exists():
-        raise ImportError(
-            f"no --{program} with an environment in which it is installed; see bench/serving/{program}_rows.py"
-        )
-
-
 def free_ports(number: int) -> list[int]:
     """Returns ports on loopback that nobody listens on now."""
     with contextlib.ExitStack() as stack:
         servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
         return [server.getsockname()[1] for server in servers]
-
-
-__all__ = ["PeerServer", "Request", "free_ports", "require_environment"]

@@ -124,13 +124,23 @@ class SlowModel:
         }
 
 
-def test_what_comes_while_the_model_works_waits_together_and_a_full_batch_is_sent_ahead(monkeypatch):
-    asked = SlowModel()
-    monkeypatch.setattr(served_model, "asked_model", lambda *_, **__: contextlib.nullcontext(asked))
+@pytest.fixture
+def asked(monkeypatch):
+    slow = SlowModel()
+    monkeypatch.setattr(served_model, "asked_model", lambda *_, **__: contextlib.nullcontext(slow))
+    return slow
 
+
+async def started():
+    """Returns a model that is asked for tiles."""
+    model = ServedModel(PushedModel("models/v", card_of("v")), SETTINGS, ServerMetrics())
+    await model.start()
+    return model
+
+
+def test_what_comes_while_the_model_works_waits_together_and_a_full_batch_is_sent_ahead(asked):
     async def ask():
-        model = ServedModel(PushedModel("models/v", card_of("v")), SETTINGS, ServerMetrics())
-        await model.start()
+        model = await started()
         waiting = []
         for _ in range(3):  # later than a tile waits for others
             waiting.append(asyncio.create_task(model.answer([RECORD], [1])))
@@ -152,13 +162,9 @@ def test_what_comes_while_the_model_works_waits_together_and_a_full_batch_is_sen
     assert asked.sizes == [1, 1, 4, 1]
 
 
-def test_a_small_batch_is_sent_beside_a_small_one(monkeypatch):
-    asked = SlowModel()
-    monkeypatch.setattr(served_model, "asked_model", lambda *_, **__: contextlib.nullcontext(asked))
-
+def test_a_small_batch_is_sent_beside_a_small_one(asked):
     async def ask():
-        model = ServedModel(PushedModel("models/v", card_of("v")), SETTINGS, ServerMetrics())
-        await model.start()
+        model = await started()
         waiting = []
         for num_tiles in (1, 2, 1):
             waiting.append(asyncio.create_task(model.answer([PIXELS] * num_tiles, [1] * num_tiles)))
